@@ -1,0 +1,127 @@
+"""Genomes: one bit a filter, 1 = keep (Eq. 9), and how much of the network they keep (Eq. 10).
+
+A `Layout` says which filters share a bit. Populations are Boolean tensors of shape [K, L]: K genomes
+of L bits. All functions take whole populations.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ganprune.cost import positions_of, weights_of
+from ganprune.errors import UsageError
+from ganprune.networks import DOWNSAMPLING, GeneratorWidths, generator_convs
+
+LayoutKind = Literal["filters", "shared"]
+"""``filters``: every block's inner convolution has bits of its own (2,944 for the original).
+``shared``: all residual convolutions follow the trunk's bits (640), as in the authors' code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which bits of a genome belong to which filters of one generator."""
+
+    kind: LayoutKind
+    widths: GeneratorWidths
+    """Of the generator that is compressed."""
+    genes: Mapping[str, slice]
+    """Pieces of the genome that are independent of each other, in order; together all bits."""
+    gene_of: Mapping[str, str]
+    """Group of filters (see `GeneratorWidths.groups`) → the gene that holds its bits."""
+
+    @classmethod
+    def of(cls, widths: GeneratorWidths, kind: LayoutKind = "filters") -> "Layout":
+        """Lay out a genome for a generator of these widths.
+
+        Raises `UsageError` for ``shared`` where a block's inner width differs from the trunk's.
+        """
+        if kind == "shared" and any(inner != widths.trunk for inner in widths.inner):
+            raise UsageError(
+                f"--layout shared needs inner widths equal to the trunk's {widths.trunk}, "
+                f"found {list(widths.inner)}; use --layout filters"
+            )
+        genes: dict[str, slice] = {}
+        gene_of: dict[str, str] = {}
+        start = 0
+        for group, width in widths.groups().items():
+            if kind == "shared" and group.startswith("inner"):
+                gene_of[group] = "trunk"
+                continue
+            genes[group] = slice(start, start + width)
+            gene_of[group] = group
+            start += width
+        return cls(kind, widths, genes, gene_of)
+
+    @property
+    def length(self) -> int:
+        """L: number of bits of a genome."""
+        return sum(piece.stop - piece.start for piece in self.genes.values())
+
+    def kept(self, genome: Tensor) -> dict[str, Tensor]:
+        """Indices of the kept filters of every group. genome: bool [L] → {group: int64 [kept]}."""
+        return {group: genome[self.genes[gene]].nonzero().flatten() for group, gene in self.gene_of.items()}
+
+    def counts(self, genomes: Tensor) -> dict[str, Tensor]:
+        """‖p_l‖₁: number of kept filters of every group. genomes: bool [K, L] → {group: int64 [K]}."""
+        of_gene = {gene: genomes[:, piece].sum(1) for gene, piece in self.genes.items()}
+        return {group: of_gene[gene] for group, gene in self.gene_of.items()}
+
+    def slim_widths(self, genome: Tensor) -> GeneratorWidths:
+        """Widths of the network that one genome describes. genome: bool [L]."""
+        counts = self.counts(genome[None])
+        return self.widths.with_groups({group: int(count) for group, count in counts.items()})
+
+    def full(self) -> Tensor:
+        """The genome that keeps every filter: bool [L]."""
+        return torch.ones(self.length, dtype=torch.bool)
+
+
+def kept_weights(layout: Layout, genomes: Tensor) -> Tensor:
+    """N(p), Eq. 10: kept weights over all weights, biases left out. bool [K, L] → float64 [K]."""
+    return _kept_share(layout, genomes, use="weights")
+
+
+def kept_macs(layout: Layout, genomes: Tensor) -> Tensor:
+    """Kept over all true multiply-accumulates, the same at every picture size. [K, L] → float64 [K]."""
+    return _kept_share(layout, genomes, use="macs")
+
+
+def conv_factors(layout: Layout, use: Literal["weights", "macs"]) -> list[int]:
+    """How much one kept weight of each convolution counts: 1, or its uses in a 4×4-pixel picture."""
+    convs = generator_convs(layout.widths.blocks)
+    if use == "weights":
+        return [1] * len(convs)
+    return [positions_of(conv, DOWNSAMPLING, DOWNSAMPLING, "true") for conv in convs]
+
+
+def _kept_share(layout: Layout, genomes: Tensor, use: Literal["weights", "macs"]) -> Tensor:
+    widths = layout.widths
+    convs, factors = generator_convs(widths.blocks), conv_factors(layout, use)
+    kept = weights_of(convs, layout.counts(genomes), widths.in_channels, widths.out_channels)  # [K] each
+    whole = weights_of(convs, widths.groups(), widths.in_channels, widths.out_channels)
+    numerator = torch.stack([k * f for k, f in zip(kept, factors, strict=True)]).sum(0)
+    denominator = sum(w * f for w, f in zip(whole, factors, strict=True))
+    return numerator.double() / denominator
+
+
+def pack(genomes: Tensor) -> Tensor:
+    """Eight bits a byte: bool [K, L] → uint8 [K, ⌈L/8⌉]."""
+    length = genomes.shape[1]
+    padded = torch.nn.functional.pad(genomes.to(torch.uint8), (0, -length % 8))
+    weights = 2 ** torch.arange(7, -1, -1, dtype=torch.uint8)
+    return (padded.view(len(genomes), -1, 8) * weights).sum(2, dtype=torch.uint8)
+
+
+def unpack(packed: Tensor, length: int) -> Tensor:
+    """The reverse of `pack`: uint8 [K, ⌈L/8⌉] → bool [K, L]."""
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8)
+    bits = (packed[:, :, None] >> shifts) & 1
+    return bits.view(len(packed), -1)[:, :length].bool()
+
+
+def genome_key(genome: Tensor) -> bytes:
+    """A short name of one genome for dictionaries. genome: bool [L]."""
+    return pack(genome[None])[0].numpy().tobytes()

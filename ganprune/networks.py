@@ -1,0 +1,216 @@
+"""CycleGAN's two networks, built from widths.
+
+Sources:
+1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+   ICCV 2017, appendix 7.2: c7s1-64, d128, d256, R256 × 9, u128, u64, c7s1-3; and C64-C128-C256-C512.
+2. pytorch-CycleGAN-and-pix2pix, ``resnet_9blocks`` and ``basic``: the order of modules, and so the
+   names of their tensors (``model.1.weight``, ``model.10.conv_block.1.weight``, …).
+
+A generator's filters fall into *groups* that must be pruned together, because they end in the same
+channels: every residual block adds its output to the trunk, so the third convolution and the last
+convolution of all blocks share the trunk's channels. `generator_convs` is the one table of which
+convolution reads and writes which group; genomes, costs, rebuilding and masking all follow it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+DOWNSAMPLING = 4
+"""A generator halves its picture twice: heights and widths are multiples of 4 pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorWidths:
+    """Number of filters of every group of a ResNet generator."""
+
+    stem: int
+    """c7s1: the first 7×7 convolution."""
+    down: int
+    """d128: the first stride-2 convolution."""
+    trunk: int
+    """d256 and the second convolution of every residual block, tied by the residual sums."""
+    inner: tuple[int, ...]
+    """The first convolution of each residual block, one number a block."""
+    up1: int
+    """u128: the first transposed convolution."""
+    up2: int
+    """u64: the second transposed convolution."""
+    in_channels: int = 3
+    """Channels of the input picture; never pruned."""
+    out_channels: int = 3
+    """Channels of the output picture; never pruned."""
+
+    def __post_init__(self) -> None:
+        for name, width in (
+            *self.groups().items(),
+            ("input", self.in_channels),
+            ("output", self.out_channels),
+        ):
+            if width < 1:
+                raise ValueError(f"every layer needs at least one filter, {name} has {width}")
+
+    @property
+    def blocks(self) -> int:
+        """Number of residual blocks."""
+        return len(self.inner)
+
+    def groups(self) -> dict[str, int]:
+        """Prunable groups and their numbers of filters, in the order of the network."""
+        inner = {f"inner{i}": width for i, width in enumerate(self.inner)}
+        first = {"stem": self.stem, "down": self.down, "trunk": self.trunk}
+        return first | inner | {"up1": self.up1, "up2": self.up2}
+
+    def with_groups(self, groups: Mapping[str, int]) -> "GeneratorWidths":
+        """The same network with other numbers of filters, named as in `groups`."""
+        return GeneratorWidths(
+            stem=groups["stem"],
+            down=groups["down"],
+            trunk=groups["trunk"],
+            inner=tuple(groups[f"inner{i}"] for i in range(self.blocks)),
+            up1=groups["up1"],
+            up2=groups["up2"],
+            in_channels=self.in_channels,
+            out_channels=self.out_channels,
+        )
+
+
+def resnet_widths(
+    ngf: int = 64, blocks: int = 9, in_channels: int = 3, out_channels: int = 3
+) -> GeneratorWidths:
+    """Widths of CycleGAN's ``resnet_<blocks>blocks`` with ``ngf`` filters in the first layer."""
+    inner = (4 * ngf,) * blocks
+    return GeneratorWidths(ngf, 2 * ngf, 4 * ngf, inner, 2 * ngf, ngf, in_channels, out_channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """One convolution of a generator: which groups it joins and how large it is."""
+
+    key: str
+    """Name of the module in the state dict, e.g. ``model.10.conv_block.1``."""
+    source: str | None
+    """Group of its input channels; None for the picture."""
+    target: str | None
+    """Group of its filters; None for the picture."""
+    kernel: int
+    """Height and width of the kernel, pixels."""
+    input_stride: int
+    """The input map's height is the picture's divided by this."""
+    output_stride: int
+    """The output map's height is the picture's divided by this."""
+    transposed: bool = False
+    """A transposed convolution: its weight is [in, out, k, k] instead of [out, in, k, k]."""
+
+
+def generator_convs(blocks: int) -> tuple[Conv, ...]:
+    """Every convolution of a generator with ``blocks`` residual blocks, in order."""
+    table = [
+        Conv("model.1", None, "stem", 7, 1, 1),
+        Conv("model.4", "stem", "down", 3, 1, 2),
+        Conv("model.7", "down", "trunk", 3, 2, 4),
+    ]
+    for i in range(blocks):
+        table.append(Conv(f"model.{10 + i}.conv_block.1", "trunk", f"inner{i}", 3, 4, 4))
+        table.append(Conv(f"model.{10 + i}.conv_block.5", f"inner{i}", "trunk", 3, 4, 4))
+    table += [
+        Conv(f"model.{10 + blocks}", "trunk", "up1", 3, 4, 2, transposed=True),
+        Conv(f"model.{13 + blocks}", "up1", "up2", 3, 2, 1, transposed=True),
+        Conv(f"model.{17 + blocks}", "up2", None, 7, 1, 1),
+    ]
+    return tuple(table)
+
+
+def _norm(channels: int) -> nn.Module:
+    """CycleGAN's default norm: per picture and channel, no parameters, no running statistics."""
+    return nn.InstanceNorm2d(channels, affine=False, track_running_stats=False)
+
+
+class ResnetBlock(nn.Module):
+    """x + norm(conv(relu(norm(conv(x))))), reflection padded; ``inner`` filters between the two."""
+
+    def __init__(self, trunk: int, inner: int) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.ReflectionPad2d(1), nn.Conv2d(trunk, inner, 3), _norm(inner), nn.ReLU(inplace=True),
+            nn.ReflectionPad2d(1), nn.Conv2d(inner, trunk, 3), _norm(trunk),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, trunk, h, w] → [n, trunk, h, w]."""
+        return x + self.conv_block(x)
+
+
+class Generator(nn.Module):
+    """A ResNet generator of any widths, with CycleGAN's tensor names.
+
+    Maps [n, in_channels, h, w] to [n, out_channels, h, w], both in [-1, 1]; h and w are
+    multiples of 4.
+    """
+
+    def __init__(self, widths: GeneratorWidths) -> None:
+        super().__init__()
+        w, blocks = widths, [ResnetBlock(widths.trunk, inner) for inner in widths.inner]
+        self.widths = widths
+        self.model = nn.Sequential(
+            nn.ReflectionPad2d(3), nn.Conv2d(w.in_channels, w.stem, 7), _norm(w.stem), nn.ReLU(inplace=True),
+            nn.Conv2d(w.stem, w.down, 3, stride=2, padding=1), _norm(w.down), nn.ReLU(inplace=True),
+            nn.Conv2d(w.down, w.trunk, 3, stride=2, padding=1), _norm(w.trunk), nn.ReLU(inplace=True),
+            *blocks,
+            nn.ConvTranspose2d(w.trunk, w.up1, 3, stride=2, padding=1, output_padding=1),
+            _norm(w.up1), nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(w.up1, w.up2, 3, stride=2, padding=1, output_padding=1),
+            _norm(w.up2), nn.ReLU(inplace=True),
+            nn.ReflectionPad2d(3), nn.Conv2d(w.up2, w.out_channels, 7), nn.Tanh(),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, in_channels, h, w] → [n, out_channels, h, w]."""
+        return self.model(x)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscriminatorWidths:
+    """Number of filters of every convolution of a PatchGAN discriminator but the last, which has one."""
+
+    filters: tuple[int, ...] = field(default=(64, 128, 256, 512))
+    """E.g. C64-C128-C256-C512; all but the last of them have stride 2."""
+    in_channels: int = 3
+    """Channels of the picture that is judged."""
+
+    def __post_init__(self) -> None:
+        if len(self.filters) < 2 or min(self.filters) < 1 or self.in_channels < 1:
+            raise ValueError(f"a PatchGAN has at least two layers of filters, found {self.filters}")
+
+
+class Discriminator(nn.Module):
+    """A PatchGAN of any depth, with CycleGAN's tensor names and no sigmoid.
+
+    Maps [n, in_channels, h, w] to a patch map [n, 1, h', w']: one judgement a patch, about 1 for
+    real and 0 for fake. Four layers of filters see 70×70 pixels each.
+    """
+
+    def __init__(self, widths: DiscriminatorWidths) -> None:
+        super().__init__()
+        first, *others = widths.filters
+        self.widths = widths
+        layers: list[nn.Module] = [
+            nn.Conv2d(widths.in_channels, first, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+        before = first
+        for i, width in enumerate(others):
+            stride = 1 if i == len(others) - 1 else 2
+            layers += [
+                nn.Conv2d(before, width, 4, stride=stride, padding=1),
+                _norm(width),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+            before = width
+        layers.append(nn.Conv2d(before, 1, 4, padding=1))
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, in_channels, h, w] → [n, 1, h', w']."""
+        return self.model(x)
