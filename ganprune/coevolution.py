@@ -1,0 +1,248 @@
+"""Co-evolutionary compression, Algorithm 1 of the paper: two populations, each scored against the
+best of the other.
+
+`SearchSettings` says what to do, `State` is where the search stands, `init` and `step` go from one
+state to the next. A state can be saved after every generation and holds no random generator: each
+generation of each side draws from a stream of its own, derived from the seed. So a search that was
+killed and resumed ends in the same genomes as one that was not.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ganprune.errors import UsageError
+from ganprune.evaluation.interface import SIDES, Evaluator, Side
+from ganprune.fitness import fitness
+from ganprune.genome import Layout, LayoutKind, kept_macs, kept_weights, pack, unpack
+from ganprune.operators import breed
+from ganprune.repair import Constraints, Repairer
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """Everything that decides the outcome of a search, given the networks and the pictures."""
+
+    population: int = 32
+    """K: individuals a generator."""
+    generations: int = 100
+    """T."""
+    gamma: float = 10.0
+    """γ: weight of the losses against size in Eq. 11. Larger keeps more filters."""
+    lambda_cycle: float = 10.0
+    """λ: weight of L_cyc against L_DisA."""
+    lambda_identity: float = 0.0
+    """Weight of the identity loss beside L_cyc; 0: not computed."""
+    layout: LayoutKind = "filters"
+    """Which filters share a bit."""
+    align: int = 1
+    """Kept filters of every layer come in multiples of this many; 8 (AVX2) or 16 (AVX-512) run fastest."""
+    target_macs: tuple[float, float] | None = None
+    """Share of the true MACs that G_A and G_B may keep; None: γ alone decides."""
+    order: Literal["alternate", "simultaneous"] = "alternate"
+    """``alternate``: q meets the best p of this generation, as the paper's text has it;
+    ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
+    partners: Literal["evolved", "original"] = "evolved"
+    """``original``: both populations keep the original networks as partners: separate evolution."""
+    loss: Literal["disa", "gena"] = "disa"
+    """``disa``: Eq. 5, what the discriminator sees; ``gena``: Eq. 4, the ablation."""
+    p_select: float = 0.2
+    """Share of children that are copies of a parent."""
+    p_crossover: float = 0.7
+    """Share of children by two-point crossover; the rest are mutated."""
+    mutation_rate: float = 0.02
+    """Probability of each bit of a mutated child to flip."""
+    seed: int = 0
+    """Of every random choice of the search."""
+
+    def __post_init__(self) -> None:
+        if self.population < 2:
+            raise UsageError(f"--population must be 2 or more, found {self.population}")
+        if self.generations < 0:
+            raise UsageError(f"--generations must be 0 or more, found {self.generations}")
+        for name in ("gamma", "lambda_cycle", "lambda_identity"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"--{name.replace('_', '-')} must be 0 or more, found {value}")
+        if self.p_select < 0 or self.p_crossover < 0 or self.p_select + self.p_crossover > 1:
+            raise UsageError(
+                "--p-select and --p-crossover must be 0 or more and at most 1 together, "
+                f"found {self.p_select} and {self.p_crossover}"
+            )
+        if not 0 <= self.mutation_rate <= 1:
+            raise UsageError(f"--mutation-rate must lie in 0 … 1, found {self.mutation_rate}")
+        for name, allowed in (
+            ("layout", ("filters", "shared")),
+            ("order", ("alternate", "simultaneous")),
+            ("partners", ("evolved", "original")),
+            ("loss", ("disa", "gena")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise UsageError(
+                    f"--{name} must be one of {', '.join(allowed)}, found {getattr(self, name)!r}"
+                )
+        for side in SIDES:
+            self.constraints(side)  # checks align and target
+
+    def constraints(self, side: Side) -> Constraints:
+        """What genomes of one side must satisfy."""
+        target = None if self.target_macs is None else self.target_macs[SIDES.index(side)]
+        return Constraints(self.align, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The scored individuals of one side."""
+
+    genomes: Tensor
+    """bool [K, L]."""
+    N: Tensor
+    """Eq. 10, float64 [K]; so are all below."""
+    macs: Tensor
+    """Share of the original's true MACs."""
+    L_DisA: Tensor
+    L_GenA: Tensor
+    L_cyc: Tensor
+    L_idt: Tensor
+    fitness: Tensor
+    """Eq. 11 or 13."""
+
+    @property
+    def best(self) -> int:
+        """Index of the fittest individual, the first of equals."""
+        return int(self.fitness.argmax())
+
+    @property
+    def best_genome(self) -> Tensor:
+        """bool [L]."""
+        return self.genomes[self.best]
+
+    def diversity(self) -> float:
+        """Mean share of bits in which two individuals differ; 0.5 for coin flips."""
+        ones = self.genomes.double().mean(0)
+        return float((2 * ones * (1 - ones)).mean()) * len(self.genomes) / max(len(self.genomes) - 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a search stands after some generation: all that the next one needs."""
+
+    generation: int
+    A: Population
+    B: Population
+
+    def population(self, side: Side) -> Population:
+        """The population of one side."""
+        return self.A if side == "A" else self.B
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """For a safetensors file: genomes packed to bytes, scores as they are, bit for bit."""
+        tensors = {"generation": torch.tensor(self.generation)}
+        for side in SIDES:
+            population = self.population(side)
+            tensors[f"{side}.length"] = torch.tensor(population.genomes.shape[1])
+            tensors[f"{side}.genomes"] = pack(population.genomes)
+            tensors |= {f"{side}.{name}": getattr(population, name).clone() for name in _SCORES}
+        return tensors
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "State":
+        """The reverse of `to_tensors`. Raises `KeyError` where something is missing."""
+
+        def population(side: Side) -> Population:
+            genomes = unpack(tensors[f"{side}.genomes"], int(tensors[f"{side}.length"]))
+            return Population(genomes, **{name: tensors[f"{side}.{name}"] for name in _SCORES})
+
+        return cls(int(tensors["generation"]), population("A"), population("B"))
+
+
+_SCORES = tuple(field.name for field in fields(Population) if field.name != "genomes")
+
+
+class CoEvolution:
+    """Algorithm 1 over two layouts and an evaluator; holds no state of the search."""
+
+    def __init__(
+        self, settings: SearchSettings, layouts: Mapping[Side, Layout], evaluator: Evaluator
+    ) -> None:
+        """Raises `UsageError` for a target that cannot be reached."""
+        self.settings, self.layouts, self.evaluator = settings, layouts, evaluator
+        self._repair = {side: Repairer(layouts[side], settings.constraints(side)) for side in SIDES}
+
+    def init(self) -> State:
+        """Generation 0: fair coin flips (thinner for a small target), scored with the original partners."""
+        populations: dict[Side, Population] = {}
+        for side in SIDES:
+            generator = random_stream(self.settings.seed, 0, side)
+            target = self.settings.constraints(side).target_macs
+            keep = 0.5 if target is None else target**0.5  # a width w of every layer costs about w² MACs
+            genomes = (
+                torch.rand(self.settings.population, self.layouts[side].length, generator=generator) < keep
+            )
+            populations[side] = self._score(side, self._repair[side](genomes, generator), None)
+        return State(0, populations["A"], populations["B"])
+
+    def step(self, state: State) -> State:
+        """One generation: breed both populations, score P against the best q, then Q against the best p."""
+        t = state.generation + 1
+        P = self._score("A", self._breed(state, "A", t), self._partner(state.B))
+        partner_of_q = P if self.settings.order == "alternate" else state.A
+        Q = self._score("B", self._breed(state, "B", t), self._partner(partner_of_q))
+        return State(t, P, Q)
+
+    def states(self, state: State | None) -> Iterator[State]:
+        """Every state from here to the last generation: after None generation 0, after t generation t + 1."""
+        if state is None:
+            state = self.init()
+            yield state
+        while state.generation < self.settings.generations:
+            state = self.step(state)
+            yield state
+
+    def _partner(self, population: Population) -> Tensor | None:
+        return None if self.settings.partners == "original" else population.best_genome
+
+    def _breed(self, state: State, side: Side, t: int) -> Tensor:
+        s, population, generator = (
+            self.settings,
+            state.population(side),
+            random_stream(self.settings.seed, t, side),
+        )
+        children = breed(
+            population.genomes, population.fitness, generator,
+            p_select=s.p_select, p_crossover=s.p_crossover, mutation_rate=s.mutation_rate,
+        )  # fmt: skip
+        return self._repair[side](children, generator)
+
+    def _score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Population:
+        s, scores = self.settings, self.evaluator.score(side, genomes, partner)
+        N, macs = kept_weights(self.layouts[side], genomes), kept_macs(self.layouts[side], genomes)
+        F = fitness(
+            N, scores.L_DisA if s.loss == "disa" else scores.L_GenA, scores.L_cyc, scores.L_idt,
+            gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
+        )  # fmt: skip
+        return Population(genomes, N, macs, scores.L_DisA, scores.L_GenA, scores.L_cyc, scores.L_idt, F)
+
+
+def random_stream(seed: int, generation: int, side: Side) -> torch.Generator:
+    """The random numbers of one side in one generation, independent of all others."""
+    digest = hashlib.sha256(f"{seed}/{generation}/{side}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def describe(state: State) -> dict[str, object]:
+    """One line of search.jsonl: the best of both sides with its terms, means, diversity."""
+    line: dict[str, object] = {"generation": state.generation}
+    for side in SIDES:
+        population = state.population(side)
+        best = {name: float(getattr(population, name)[population.best]) for name in _SCORES}
+        line[side] = best | {
+            "mean_fitness": float(population.fitness.mean()),
+            "mean_macs": float(population.macs.mean()),
+            "diversity": population.diversity(),
+        }
+    return line

@@ -1,0 +1,54 @@
+"""Where and how precisely to compute: what ``auto`` means on this machine."""
+
+import os
+from typing import Literal
+
+import torch
+
+from ganprune.errors import UsageError
+
+Precision = Literal["float32", "bfloat16"]
+"""Of the networks' arithmetic."""
+
+
+def resolve_device(name: str) -> str:
+    """``auto`` → cuda where there is one, else cpu; other names are checked.
+
+    Raises `UsageError` for a device that this machine does not have.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device must be cpu, cuda, cuda:N or auto, found {name!r}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {name} needs a CUDA device, found {torch.cuda.device_count()} on this machine; "
+            "use --device cpu"
+        )
+    return name
+
+
+def resolve_precision(name: str, device: str) -> Precision:
+    """``auto`` → bfloat16 where the hardware computes it natively, else float32."""
+    if name == "float32" or name == "bfloat16":
+        return name
+    if name != "auto":
+        raise UsageError(f"--precision must be float32, bfloat16 or auto, found {name!r}")
+    if device.startswith("cuda"):
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore
+    return "bfloat16" if native else "float32"
+
+
+def resolve_threads(threads: int | None) -> int:
+    """Number of CPU threads: the one given, else all cores that this process may use."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads must be 1 or more, found {threads}")
+    if threads is not None:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

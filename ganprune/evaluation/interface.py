@@ -1,0 +1,37 @@
+"""What a search needs to know of how scores are computed, and nothing else."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+Side = Literal["A", "B"]
+"""``A``: G_A (G1, X → Y), genomes p, judged by D_A. ``B``: G_B (G2, Y → X), genomes q, judged by D_B."""
+
+SIDES: tuple[Side, Side] = ("A", "B")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The loss terms of a population; all float64 [K]."""
+
+    L_DisA: Tensor
+    """Eq. 5."""
+    L_GenA: Tensor
+    """Eq. 4; the ablation."""
+    L_cyc: Tensor
+    """Eq. 6, through the partner that was given."""
+    L_idt: Tensor
+    """Identity; zeros unless it is weighed."""
+
+
+class Evaluator(Protocol):
+    """Computes the loss terms of genomes: in this process, on several devices, or on a cluster."""
+
+    def score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Scores:
+        """Score one population against one partner.
+
+        genomes: bool [K, L] of ``side``; partner: bool [L'] genome of the other side, or None for the
+        original generator. The result for a genome depends on nothing but the genome and the partner.
+        """
+        ...

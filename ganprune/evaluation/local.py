@@ -1,0 +1,143 @@
+"""Scores computed in this process, on one device: real slim networks, nothing computed twice.
+
+The originals' translations and D's patch maps are computed once. By genome are kept: L_DisA, L_GenA,
+L_idt, and the translated pictures while the genome is in the population. By (genome, partner) is kept
+L_cyc. So an elite that meets a new partner costs one pass of the partner and no other.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from ganprune.images import to_float
+from torch import Tensor, nn
+
+from ganprune.device import Precision
+from ganprune.evaluation.interface import SIDES, Scores, Side
+from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
+from ganprune.genome import Layout, genome_key
+from ganprune.networks import Discriminator, Generator
+from ganprune.rebuild import rebuild
+
+_Net = TypeVar("_Net", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """How scores are computed. Another value may change the last digits, so a search keeps to one."""
+
+    device: str = "cpu"
+    """A torch device: cpu, cuda, cuda:1."""
+    precision: Precision = "float32"
+    """Of the networks' arithmetic; distances are always summed in double precision."""
+    batch: int = 1
+    """Pictures a forward pass."""
+    reduction: Reduction = "mean"
+    """What ‖v‖² means; see `ganprune.fitness.Reduction`."""
+    identity: bool = False
+    """Whether L_idt is computed: one more pass of each new genome."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """Everything fixed about one direction of translation."""
+
+    generator: Generator
+    judge: Discriminator
+    layout: Layout
+    x: Tensor
+    """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
+    y: Tensor
+    """Pictures of the domain that is translated to."""
+    translated: Tensor
+    """G(x) of the original."""
+    judged: Tensor
+    """D(G(x)) of the original: patch maps [n, 1, h', w']."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What depends on a genome alone."""
+
+    L_DisA: float
+    L_GenA: float
+    L_idt: float
+
+
+class LocalEvaluator:
+    """An `Evaluator` for one device."""
+
+    def __init__(
+        self,
+        generators: Mapping[Side, Generator],
+        judges: Mapping[Side, Discriminator],
+        layouts: Mapping[Side, Layout],
+        pictures: Mapping[Side, Tensor],
+        settings: EvaluationSettings,
+    ) -> None:
+        """Compute everything about the originals.
+
+        generators: G_A under "A", G_B under "B"; judges: D_A, which judges the output of G_A, under "A".
+        pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
+        """
+        self.settings = settings
+        self.evaluations = 0
+        """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
+        dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+        self._device, self._dtype = torch.device(settings.device), dtype
+        x = {side: to_float(pictures[side]).to(self._device, dtype) for side in SIDES}
+        self._halves: dict[Side, _Half] = {}
+        for side, other in zip(SIDES, reversed(SIDES), strict=True):
+            G, D = self._place(generators[side]), self._place(judges[side])
+            translated = self._run(G, x[side])
+            judged = self._run(D, translated)
+            self._halves[side] = _Half(G, D, layouts[side], x[side], x[other], translated, judged)
+        self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
+        self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
+        self._cycles: dict[Side, dict[tuple[bytes, bytes], float]] = {side: {} for side in SIDES}
+
+    def score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Scores:
+        """See `Evaluator.score`."""
+        half, other = self._halves[side], self._halves["B" if side == "A" else "A"]
+        back = other.generator if partner is None else rebuild(other.generator, other.layout, partner)
+        partner_key = b"" if partner is None else genome_key(partner)
+        keys = [genome_key(genome) for genome in genomes]
+        self._pictures[side] = {k: v for k, v in self._pictures[side].items() if k in set(keys)}
+        rows: list[tuple[float, float, float, float]] = []
+        for key, genome in zip(keys, genomes, strict=True):
+            cycle = self._cycles[side].get((key, partner_key))
+            if cycle is None:
+                self.evaluations += 1
+                translated = self._translate(side, key, genome)
+                cycle = l_cyc(self._run(back, translated), half.x, self.settings.reduction)
+                self._cycles[side][key, partner_key] = cycle
+            known = self._known[side][key]
+            rows.append((known.L_DisA, known.L_GenA, cycle, known.L_idt))
+        columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
+        return Scores(*columns)
+
+    def _translate(self, side: Side, key: bytes, genome: Tensor) -> Tensor:
+        """Ĝ(x) of one genome; fills in what is known of it."""
+        if key in self._pictures[side]:
+            return self._pictures[side][key]
+        half, reduction = self._halves[side], self.settings.reduction
+        slim = rebuild(half.generator, half.layout, genome)
+        translated = self._run(slim, half.x)
+        if key not in self._known[side]:
+            same = self._run(slim, half.y) if self.settings.identity else half.y
+            self._known[side][key] = _Known(
+                l_disa(half.judged, self._run(half.judge, translated), reduction),
+                l_gena(half.translated, translated, reduction),
+                l_idt(same, half.y, reduction),
+            )
+        self._pictures[side][key] = translated
+        return translated
+
+    @torch.inference_mode()
+    def _run(self, net: nn.Module, x: Tensor) -> Tensor:
+        return torch.cat([net(part) for part in x.split(self.settings.batch)])
+
+    def _place(self, net: _Net) -> _Net:
+        return copy.deepcopy(net).to(self._device, self._dtype)

@@ -1,0 +1,56 @@
+"""Selection, crossover and mutation of whole populations (section 3.2 of the paper).
+
+Pure functions on Boolean genomes [K, L]; randomness comes from the generator that is passed in.
+"""
+
+import torch
+from torch import Tensor
+
+
+def selection_probabilities(fitness: Tensor) -> Tensor:
+    """Eq. 12: Pr(p_j) = F(p_j) / Σ_k F(p_k). float64 [K] → float64 [K]; uniform if all are 0."""
+    total = fitness.sum()
+    return fitness / total if total > 0 else torch.full_like(fitness, 1 / len(fitness))
+
+
+def roulette(probabilities: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """n parents drawn with replacement by their probabilities: [K] → int64 [n]."""
+    return torch.multinomial(probabilities, n, replacement=True, generator=generator)
+
+
+def two_point_crossover(mothers: Tensor, fathers: Tensor, generator: torch.Generator) -> Tensor:
+    """The mothers' bits outside, the fathers' bits inside a random stretch. bool [n, L] each → [n, L].
+
+    The two cuts are uniform on 0 … L; equal cuts leave the mother as she is.
+    """
+    n, length = mothers.shape
+    cuts = torch.randint(0, length + 1, (n, 2), generator=generator).sort(1).values  # [n, 2]
+    places = torch.arange(length)
+    inside = (places >= cuts[:, :1]) & (places < cuts[:, 1:])  # [n, L]
+    return torch.where(inside, fathers, mothers)
+
+
+def mutate(genomes: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Flip every bit with probability ``rate``. bool [n, L] → bool [n, L]."""
+    return genomes ^ (torch.rand(genomes.shape, generator=generator) < rate)
+
+
+def breed(
+    genomes: Tensor, fitness: Tensor, generator: torch.Generator, *,
+    p_select: float, p_crossover: float, mutation_rate: float,
+) -> Tensor:  # fmt: skip
+    """One new generation (Algorithm 1, lines 6-11): the best unchanged, then K − 1 children.
+
+    genomes: bool [K, L]; fitness: float64 [K]. Each child comes from one uniform number s: a copy of a
+    parent for s < ``p_select``, a crossover of two for s < ``p_select + p_crossover``, else a mutated
+    parent. Parents are drawn by Eq. 12. Children may break constraints: repair them.
+    """
+    children = len(genomes) - 1
+    probabilities = selection_probabilities(fitness)
+    mothers = genomes[roulette(probabilities, children, generator)]
+    fathers = genomes[roulette(probabilities, children, generator)]
+    s = torch.rand(children, 1, generator=generator)
+    crossed = two_point_crossover(mothers, fathers, generator)
+    mutated = mutate(mothers, mutation_rate, generator)
+    young = torch.where(s < p_select, mothers, torch.where(s < p_select + p_crossover, crossed, mutated))
+    return torch.cat([genomes[fitness.argmax()][None], young])
