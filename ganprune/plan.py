@@ -1,0 +1,92 @@
+"""What a compression would do and about how long it would take, before it does anything."""
+
+import copy
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from ganprune.cost import macs
+from ganprune.evaluation import SIDES, Side
+from ganprune.networks import Discriminator, Generator
+from ganprune.settings import CompressSettings
+from ganprune.stages import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The size of a search and an estimate of its time."""
+
+    individuals: int
+    """Individuals to be scored: both populations, all generations, generation 0 too."""
+    pictures: int
+    """Pictures that each is scored on."""
+    size: int
+    """Height and width of the pictures, pixels."""
+    passes: int
+    """Passes of one picture through a generator or discriminator, at most; known genomes need fewer."""
+    seconds: float
+    """Estimate for the search, from timing the originals on one picture."""
+    device: str
+    precision: str
+    threads: int
+    target_macs: dict[str, float | None]
+    """Share of the true MACs that each generator may keep; None: γ alone decides."""
+    original_macs: dict[str, int]
+    """True MACs of the originals at this size."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@torch.inference_mode()
+def plan(
+    generators: Mapping[Side, Generator],
+    judges: Mapping[Side, Discriminator],
+    settings: CompressSettings,
+    resolved: Resolved,
+) -> Plan:
+    """Size the search; times one picture through both originals, a second or two. Writes nothing."""
+    torch.set_num_threads(resolved.threads)
+    search, size, n = settings.search, settings.pictures.size, settings.pictures.pictures
+    scored = search.population * (search.generations + 1)
+    passes, seconds = 0, 0.0
+    for side in SIDES:
+        target = search.constraints(side).target_macs
+        share = 0.25 if target is None else target  # coin flips keep about a quarter
+        slim = share * _seconds_of(generators[side], size, resolved)
+        judge = _seconds_of(judges[side], size, resolved)
+        generator_passes = 3 if search.lambda_identity > 0 else 2  # translate, back through the partner
+        passes += scored * n * (generator_passes + 1)
+        seconds += scored * n * (generator_passes * slim + judge)
+    return Plan(
+        individuals=2 * scored,
+        pictures=n,
+        size=size,
+        passes=passes,
+        seconds=seconds,
+        device=resolved.device,
+        precision=resolved.precision,
+        threads=resolved.threads,
+        target_macs={f"G_{side}": search.constraints(side).target_macs for side in SIDES},
+        original_macs={f"G_{side}": macs(generators[side].widths, size, size, "true") for side in SIDES},
+    )
+
+
+def _seconds_of(net: Generator | Discriminator, size: int, resolved: Resolved) -> float:
+    """Median of three passes of one batch, a picture of it, after one that warms up."""
+    dtype = torch.bfloat16 if resolved.precision == "bfloat16" else torch.float32
+    twin = copy.deepcopy(net).to(resolved.device, dtype)
+    x = torch.zeros(resolved.batch, net.widths.in_channels, size, size, device=resolved.device, dtype=dtype)
+    times: list[float] = []
+    for _ in range(4):
+        if resolved.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        twin(x).float().mean().item()  # .item() waits for the device
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:]) / resolved.batch

@@ -1,0 +1,46 @@
+"""Named settings. A preset is a set of flat settings that ``--config`` and options can override."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ganprune.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A name for some settings."""
+
+    summary: str
+    """What it is for, one line."""
+    settings: Mapping[str, object]
+    """Flat settings, see `ganprune.settings`; what is not named keeps its default."""
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({
+    "fast": Preset(
+        "a quarter of the arithmetic, widths that CPUs like, a search of minutes (default)",
+        {"population": 16, "generations": 15, "pictures": 8, "target-macs": [0.25, 0.25], "align": 16},
+    ),
+    "paper": Preset(
+        "Algorithm 1 with the paper's numbers: K = 32, T = 100, γ = 10, λ = 10; γ alone decides the size",
+        {"population": 32, "generations": 100, "pictures": 16, "gamma": 10.0, "lambda-cycle": 10.0},
+    ),
+    "tiny": Preset(
+        "a fifteenth of the arithmetic, for phones",
+        {"population": 16, "generations": 15, "pictures": 8, "target-macs": [1 / 15, 1 / 15], "align": 16},
+    ),
+    "smoke": Preset(
+        "a search of seconds to see that everything works; its networks are no good",
+        {"population": 4, "generations": 2, "pictures": 2, "target-macs": [0.25, 0.25], "align": 16},
+    ),
+})  # fmt: skip
+
+DEFAULT_PRESET = "fast"
+
+
+def preset(name: str) -> Preset:
+    """The preset of a name. Raises `UsageError` for an unknown one."""
+    if name not in PRESETS:
+        raise UsageError(f"--preset {name} is not known; there are {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,207 @@
+"""The run folder: everything that one ``compress`` made, resumable after any interruption.
+
+    config.toml          what was asked for, and what ``auto`` came to
+    search.jsonl         one line a generation
+    state.safetensors    where the search stands
+    G_A.safetensors …    slim generators, with widths, kept indices and source hash in the metadata
+    latest_net_G_A.pth … the same under CycleGAN's names
+    G_A.onnx …           exported; original_G_A.onnx … the originals
+    bench.json           the speed-up table
+    provenance.json      versions, machine, hashes, and which stages are finished
+
+Files appear whole or not at all. A stage counts as finished while its output files are those it wrote.
+"""
+
+import hashlib
+import json
+import platform
+import sys
+import time
+import tomllib
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from filelock import FileLock, Timeout
+from ganprune.files import sha256, write_atomically
+
+from ganprune.errors import RunError, UsageError
+
+RUNS = Path("runs")
+"""Where runs go by default, below the working folder."""
+LATEST = "latest"
+"""A file in `RUNS` that holds the name of the last run's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An open run folder."""
+
+    folder: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.toml says. Raises `RunError` where it is missing or damaged."""
+        path = self / "config.toml"
+        try:
+            config = tomllib.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(config["settings"], dict) or not isinstance(config["checkpoint"], str):
+                raise KeyError("settings")
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.folder} is no run folder: it has no config.toml; "
+                "give the folder that `ganprune compress` made"
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+            raise RunError(f"{path} is damaged ({error}); start a new run with `-o` another folder") from None
+        return config
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What provenance.json says; empty where it is missing or damaged (stages are then done again)."""
+        try:
+            return json.loads((self / "provenance.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def finished(self, stage: str) -> dict[str, Any] | None:
+        """The record of a finished stage, or None: not done, or an output has changed since."""
+        record = self.provenance.get("stages", {}).get(stage)
+        if record is None:
+            return None
+        outputs: dict[str, str] = record["outputs"]
+        same = all(
+            (self / name).is_file() and sha256(self / name) == known for name, known in outputs.items()
+        )
+        return record if same else None
+
+    def finish(self, stage: str, outputs: Iterable[Path], seconds: float, **facts: object) -> None:
+        """Record a stage as finished, with the hashes of the files it wrote."""
+        provenance = self.provenance
+        provenance.setdefault("stages", {})[stage] = facts | {
+            "seconds": round(seconds, 1),
+            "finished": _now(),
+            "outputs": {path.name: sha256(path) for path in outputs},
+        }
+        write_json(self / "provenance.json", provenance)
+
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Keep other processes out of this run. Raises `RunError` while one is in it."""
+        lock = FileLock(self / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"another ganprune is working in {self.folder}; "
+                "wait for it to end, or use `-o` another folder"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def open_run(folder: Path, config: Mapping[str, Any], command: str) -> Run:
+    """Start a run in ``folder``, or go on with the one that is there.
+
+    config: ``checkpoint`` and ``data`` (paths), ``settings`` (flat), ``resolved`` (what auto came to) and
+    ``sha256`` of the networks. Going on, the resolved values of the first start are kept. Raises
+    `RunError` where the folder belongs to a run with other settings, or to something else.
+    """
+    run = Run(folder)
+    if (run / "config.toml").exists():
+        _refuse_other(run, config)
+        return run
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(run / "provenance.json", {"schema": 1, "created": _now(), "command": command, **machine()})
+    write_atomically(run / "config.toml", tomli_w.dumps(config).encode())
+    return run
+
+
+def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
+    before, now = run.config, config
+    for key in ("sha256", "data"):
+        if before.get(key) != now[key]:
+            what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
+            raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
+    changed = [
+        f"--{key} {_spell(before['settings'].get(key))} (now {_spell(value)})"
+        for key, value in now["settings"].items()
+        if before["settings"].get(key) != value
+    ]
+    if changed:
+        raise RunError(
+            f"{run.folder} was made with {', '.join(changed)}; run the same command again to go on with it, "
+            "or use `-o` another folder"
+        )
+
+
+def _spell(value: object) -> str:
+    return ",".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
+
+
+def default_folder(config: Mapping[str, Any]) -> Path:
+    """``runs/<checkpoint's name>-<8 digits>``: the same command finds the same folder again."""
+    path = Path(config["checkpoint"])
+    name = path.name if path.is_dir() else path.parent.name
+    identity = json.dumps([config["settings"], config["sha256"], config["data"]], sort_keys=True)
+    return RUNS / f"{name or 'run'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+
+def mark_latest(run: Run) -> None:
+    """Make ``run`` the one that `find_run` returns by default."""
+    RUNS.mkdir(exist_ok=True)
+    folder = run.folder.resolve()
+    name = folder.name if folder.parent == RUNS.resolve() else str(folder)
+    write_atomically(RUNS / LATEST, f"{name}\n".encode())
+
+
+def find_run(path: Path | None) -> Run:
+    """The run of a folder, or the last one. Raises `UsageError` where there is none."""
+    if path is None or path == RUNS / LATEST:
+        latest = RUNS / LATEST
+        if not latest.is_file():
+            raise UsageError(
+                "no run was given and there is no runs/latest here; give a run folder, "
+                "or make one with `ganprune compress CKPT --data DIR`"
+            )
+        path = RUNS / latest.read_text(encoding="utf-8").strip()
+    if not path.is_dir():
+        raise UsageError(f"the run folder {path} does not exist; make one with `ganprune compress`")
+    return Run(path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def machine() -> dict[str, Any]:
+    """Versions and hardware, for provenance."""
+    packages = ("ganprune", "torch", "onnx", "onnxruntime", "onnxsim", "numpy")
+    return {
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        "platform": platform.platform(),
+        "python": sys.implementation.name,
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

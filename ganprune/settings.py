@@ -1,0 +1,146 @@
+"""All settings of ``ganprune compress``, and their flat form: one key an option, spelled as the CLI does.
+
+Command line, ``--config`` files, presets and a run's ``config.toml`` all speak the flat form
+(``population = 16``, ``target-macs = 0.25``). Later layers override earlier ones key by key.
+"""
+
+import difflib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ganprune.coevolution import SearchSettings
+from ganprune.errors import UsageError
+from ganprune.fitness import Reduction
+from ganprune.networks import DOWNSAMPLING
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSettings:
+    """Which pictures the search looks at, and how."""
+
+    size: int = 256
+    """Height and width of every picture, pixels; a multiple of 4."""
+    pictures: int = 8
+    """Validation pictures of each domain that every individual is scored on."""
+    reduction: Reduction = "mean"
+    """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
+
+    def __post_init__(self) -> None:
+        if self.size < 4 * DOWNSAMPLING or self.size % DOWNSAMPLING:
+            raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
+        if self.pictures < 1:
+            raise UsageError(f"--pictures must be 1 or more, found {self.pictures}")
+        if self.reduction not in ("mean", "sum"):
+            raise UsageError(f"--reduction must be mean or sum, found {self.reduction!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeSettings:
+    """What to compute on. Once a run has begun, what ``auto`` came to is written down and kept."""
+
+    device: str = "auto"
+    """cpu, cuda, cuda:N, or auto: cuda where there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the networks while they are scored; auto: bfloat16 where the hardware computes it natively."""
+    threads: int | None = None
+    """CPU threads; none: all cores this process may use."""
+    batch: int | None = None
+    """Pictures a forward pass; none: 1 on a CPU, 16 on CUDA."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise UsageError(f"--precision must be auto, float32 or bfloat16, found {self.precision!r}")
+        for name in ("threads", "batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name} must be 1 or more, found {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class CompressSettings:
+    """Everything that decides what ``compress`` makes of a checkpoint and a data folder."""
+
+    search: SearchSettings = field(default_factory=SearchSettings)
+    pictures: PictureSettings = field(default_factory=PictureSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+    @classmethod
+    def from_flat(cls, flat: Mapping[str, object], source: str = "the settings") -> "CompressSettings":
+        """Build and check. Raises `UsageError` for unknown keys and values out of range."""
+        sections: dict[str, dict[str, object]] = {section.name: {} for section in fields(cls)}
+        for key, value in flat.items():
+            if key not in KEYS:
+                near = difflib.get_close_matches(key, KEYS, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(KEYS)}"
+                raise UsageError(f"{source}: unknown setting {key!r}; {hint}")
+            section, name, kind = KEYS[key]
+            sections[section][name] = _parse(key, value, kind)
+        return cls(**{name: _SECTIONS[name](**values) for name, values in sections.items()})  # type: ignore[arg-type]
+
+    def to_flat(self) -> dict[str, object]:
+        """The reverse of `from_flat`, in values that TOML and JSON hold; None is spelled "none"."""
+        flat: dict[str, object] = {}
+        for key, (section, name, _) in KEYS.items():
+            value = getattr(getattr(self, section), name)
+            flat[key] = "none" if value is None else list(value) if isinstance(value, tuple) else value
+        return flat
+
+
+def read_config(path: Path) -> dict[str, object]:
+    """The flat settings of a ``--config`` file, or of the ``[settings]`` table of a run's config.toml.
+
+    Raises `UsageError` for a missing or malformed file.
+    """
+    import tomllib
+
+    if not path.is_file():
+        raise UsageError(f"--config {path} does not exist; `ganprune presets NAME` prints one to start from")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path} is no TOML file: {error}") from None
+    return table.get("settings", table)
+
+
+def _parse(key: str, value: Any, kind: Any) -> object:
+    """Check one value against the type of its field; strings are read as numbers where needed."""
+    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if type(None) in options and (value is None or str(value).lower() == "none"):
+        return None
+    wanted = next(option for option in options if option is not type(None))
+    try:
+        if get_origin(wanted) is tuple:
+            parts = (
+                value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+            )
+            numbers = [float(part) for part in parts]
+            if len(numbers) not in (1, 2):
+                raise ValueError
+            return (numbers[0], numbers[-1])
+        if wanted is int:
+            if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+                raise ValueError
+            return int(value)
+        if wanted is float:
+            return float(value)
+    except (TypeError, ValueError):
+        names = {int: "a whole number", float: "a number"}
+        raise UsageError(
+            f"--{key} must be {names.get(wanted, 'one number or two')}, found {value!r}"
+        ) from None
+    return value
+
+
+_SECTIONS: dict[str, type] = {
+    "search": SearchSettings, "pictures": PictureSettings, "compute": ComputeSettings,
+}  # fmt: skip
+
+KEYS: dict[str, tuple[str, str, Any]] = {
+    name.replace("_", "-"): (section, name, kind)
+    for section, cls in _SECTIONS.items()
+    for name, kind in get_type_hints(cls).items()
+}
+"""Flat key → (section, field, type), read off the dataclasses."""

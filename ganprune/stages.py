@@ -1,0 +1,201 @@
+"""The stages of a compression, each one call from networks and pictures to files in a run folder.
+
+A stage that was finished by an earlier call is not done again; one that was interrupted goes on.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ganprune.checkpoints import load_generator, save_cyclegan_pth, save_generator
+from ganprune.files import write_atomically
+from ganprune.images import PictureFolders, load_pictures, split
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from ganprune.coevolution import CoEvolution, State, describe
+from ganprune.device import Precision, resolve_device, resolve_precision, resolve_threads
+from ganprune.errors import RunError
+from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.genome import Layout
+from ganprune.networks import Discriminator, Generator
+from ganprune.rebuild import rebuild
+from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import Run
+from ganprune.settings import CompressSettings, ComputeSettings
+
+STATE = "state.safetensors"
+HISTORY = "search.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What ``auto`` came to; written down at a run's first start and kept from then on."""
+
+    device: str
+    precision: Precision
+    threads: int
+    batch: int
+
+    @classmethod
+    def of(cls, compute: ComputeSettings) -> "Resolved":
+        """Look at this machine. Raises `UsageError` for a device that it lacks."""
+        device = resolve_device(compute.device)
+        batch = compute.batch or (16 if device.startswith("cuda") else 1)
+        precision = resolve_precision(compute.precision, device)
+        return cls(device, precision, resolve_threads(compute.threads), batch)
+
+
+def search_pictures(
+    folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
+) -> dict[Side, Tensor]:
+    """Validation pictures of both domains: uint8 [n, 3, size, size]; never from a test folder.
+
+    Taken from valA / valB where there are such, else from a seeded hold-out of trainA / trainB that
+    fine-tuning does not see. Raises `DataError` where there are none, or too many are unreadable.
+    """
+    pictures: dict[Side, Tensor] = {}
+    for side in SIDES:
+        n = settings.pictures.pictures
+        _, validation = split(folders, side, seed=settings.search.seed, holdout=n)
+        pictures[side] = load_pictures(validation[:n], settings.pictures.size, reporter)
+    return pictures
+
+
+def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
+    """The genome layouts of both generators."""
+    return {side: Layout.of(generators[side].widths, settings.search.layout) for side in SIDES}
+
+
+def search(
+    run: Run,
+    generators: Mapping[Side, Generator],
+    judges: Mapping[Side, Discriminator],
+    pictures: Mapping[Side, Tensor],
+    settings: CompressSettings,
+    resolved: Resolved,
+    reporter: Reporter = SILENT,
+) -> State:
+    """Run Algorithm 1 to its last generation, saving after each; go on where a saved state is found.
+
+    Writes state.safetensors and search.jsonl. Raises `RunError` for a damaged state, or one that was
+    made from other pictures.
+    """
+    torch.set_num_threads(resolved.threads)
+    fingerprint = picture_hash(pictures)
+    state, lines = _saved(run, fingerprint)
+    if state is not None and run.finished("search"):
+        return state
+    started = time.monotonic()
+    if state is None or state.generation < settings.search.generations:
+        done = 0 if state is None else state.generation + 1
+        if done:
+            reporter.info(f"going on with the search after generation {done - 1}")
+        both = layouts(generators, settings)
+        evaluator = LocalEvaluator(generators, judges, both, pictures, _evaluation(settings, resolved))
+        algorithm = CoEvolution(settings.search, both, evaluator)
+        with reporter.task("search", settings.search.generations + 1, done) as task:
+            before = time.monotonic()
+            for current in algorithm.states(state):
+                now = time.monotonic()
+                cost = {"evaluations": evaluator.evaluations, "seconds": round(now - before, 3)}
+                lines.append(describe(current) | cost)
+                _save(run, current, lines, fingerprint)
+                task.advance(1, **_figures(current))
+                state, before = current, now
+    assert state is not None
+    run.finish(
+        "search", [run / STATE, run / HISTORY], time.monotonic() - started, pictures_sha256=fingerprint
+    )
+    return state
+
+
+def rebuild_both(
+    run: Run,
+    generators: Mapping[Side, Generator],
+    state: State,
+    settings: CompressSettings,
+    source_sha256: Mapping[Side, str],
+) -> dict[Side, Generator]:
+    """Cut both slim generators out of the originals by the best genomes, and write them.
+
+    Writes G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the
+    original's file, and the same tensors as latest_net_G_A.pth / latest_net_G_B.pth.
+    """
+    paths = {side: run / f"G_{side}.safetensors" for side in SIDES}
+    if run.finished("rebuild"):
+        return {side: load_generator(paths[side]) for side in SIDES}
+    started, slim, outputs = time.monotonic(), dict[Side, Generator](), list[Path]()
+    for side, layout in layouts(generators, settings).items():
+        genome = state.population(side).best_genome
+        slim[side] = rebuild(generators[side], layout, genome)
+        kept = {group: index.tolist() for group, index in layout.kept(genome).items()}
+        metadata = {"network": f"G_{side}", "kept": json.dumps(kept), "source_sha256": source_sha256[side]}
+        save_generator(paths[side], slim[side], metadata)
+        save_cyclegan_pth(run / f"latest_net_G_{side}.pth", slim[side])
+        outputs += [paths[side], run / f"latest_net_G_{side}.pth"]
+    run.finish("rebuild", outputs, time.monotonic() - started)
+    return slim
+
+
+def picture_hash(pictures: Mapping[Side, Tensor]) -> str:
+    """SHA-256 of the pixels of both sides."""
+    digest = hashlib.sha256()
+    for side in SIDES:
+        digest.update(repr(tuple(pictures[side].shape)).encode())
+        digest.update(pictures[side].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _evaluation(settings: CompressSettings, resolved: Resolved) -> EvaluationSettings:
+    return EvaluationSettings(
+        resolved.device, resolved.precision, resolved.batch, settings.pictures.reduction,
+        identity=settings.search.lambda_identity > 0,
+    )  # fmt: skip
+
+
+def _saved(run: Run, fingerprint: str) -> tuple[State | None, list[dict[str, Any]]]:
+    """The state that an earlier call left, with the lines of search.jsonl up to it."""
+    path = run / STATE
+    if not path.exists():
+        return None, []
+    try:
+        tensors = load_tensors(path.read_bytes())
+        state = State.from_tensors(tensors)
+        pictures = bytes(tensors["pictures_sha256"].tolist()).hex()
+        history = (run / HISTORY).read_text(encoding="utf-8").splitlines() if (run / HISTORY).exists() else []
+        lines: list[dict[str, Any]] = [json.loads(line) for line in history]
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); delete it to search again, or use `-o` another folder"
+        ) from None
+    if pictures != fingerprint:
+        raise RunError(
+            f"the search in {run.folder} was made with other pictures than are in the data folder now; "
+            "put them back, or use `-o` another folder"
+        )
+    return state, [line for line in lines if line["generation"] <= state.generation]
+
+
+def _save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str) -> None:
+    """First the history, then the state: after a kill in between, the line is written again."""
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    write_atomically(run / HISTORY, text.encode())
+    tensors = state.to_tensors() | {"pictures_sha256": torch.tensor(list(bytes.fromhex(fingerprint)))}
+    write_atomically(run / STATE, save_tensors(tensors))
+
+
+def _figures(state: State) -> dict[str, float]:
+    """What a search shows beside its progress."""
+    A, B = state.A, state.B
+    return {
+        "F_A": float(A.fitness[A.best]), "F_B": float(B.fitness[B.best]),
+        "MACs_A": float(A.macs[A.best]), "MACs_B": float(B.macs[B.best]),
+    }  # fmt: skip
