@@ -1,0 +1,11 @@
+"""Generators to ONNX files that are checked against PyTorch before anyone uses them.
+
+report = export_onnx(generator, Path("G_A.onnx"), ExportSettings(size=256))
+print(report.max_abs)
+"""
+
+from ganprune_exporters.export import export_onnx
+from ganprune_exporters.report import ExportReport
+from ganprune_exporters.settings import ExportSettings
+
+__all__ = ["ExportReport", "ExportSettings", "export_onnx"]

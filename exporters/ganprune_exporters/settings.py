@@ -1,0 +1,34 @@
+"""How generators are exported."""
+
+from dataclasses import dataclass
+
+from ganprune.errors import UsageError
+
+OLDEST_OPSET = 18
+"""PyTorch's exporter writes paddings that no older opset can express."""
+NEWEST_OPSET = 23
+"""The newest that all supported versions of PyTorch write and of ONNX Runtime read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """What the ONNX file is to look like."""
+
+    size: int = 256
+    """Height and width of the pictures, pixels, a multiple of 4; also what costs are counted for."""
+    opset: int = OLDEST_OPSET
+    """Version of ONNX's operators, 18 to 23."""
+    dynamic: bool = False
+    """Leave batch, height and width free; heights and widths are multiples of 4 all the same."""
+    simplify: bool = True
+    """Fold constants and fuse operators with onnxsim."""
+    tolerance: float = 1e-4
+    """Largest difference to PyTorch's output that is allowed, in units of its range [-1, 1]."""
+
+    def __post_init__(self) -> None:
+        if self.size < 16 or self.size % 4:
+            raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
+        if not OLDEST_OPSET <= self.opset <= NEWEST_OPSET:
+            raise UsageError(f"--opset must be {OLDEST_OPSET} to {NEWEST_OPSET}, found {self.opset}")
+        if not self.tolerance > 0:
+            raise UsageError(f"--tolerance must be more than 0, found {self.tolerance}")
