@@ -1,0 +1,1 @@
+"""The command line of ganprune: parse, call the library, render."""

@@ -1,0 +1,64 @@
+"""What ``bench`` times: a run, ONNX files, or a checkpoint that is exported for the purpose."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ganprune.bench import BenchSettings, candidates_in, candidates_of
+from ganprune.errors import UsageError
+from ganprune.reporting import Reporter
+from ganprune.runs import find_run
+from ganprune_cli.exporting import generators_of, is_run
+from ganprune_cli.pipeline import bench_files, bench_run, export_all
+from ganprune_exporters import ExportSettings
+
+
+def bench_settings(
+    *, threads: str | None, size: int | None, seconds: float | None, runs: str | None, provider: str | None
+) -> BenchSettings:
+    """From options as given. Raises `UsageError` for numbers that are none or out of range."""
+    settings = BenchSettings(size=size)
+    if threads is not None:
+        settings = replace(settings, threads=_numbers("--threads", threads))
+    if seconds is not None:
+        settings = replace(settings, seconds=seconds)
+    if runs is not None:
+        least, *most = _numbers("--runs", runs)
+        settings = replace(settings, minimum=least, maximum=most[0] if most else max(least, settings.maximum))
+    return settings if provider is None else replace(settings, provider=provider)
+
+
+def bench_sources(
+    sources: list[Path], settings: BenchSettings, reporter: Reporter
+) -> tuple[dict[str, Any], str]:
+    """Time what is given. Returns the figures with their tables, and the command to run next."""
+    for path in sources:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist; give a run folder, ONNX files or a checkpoint")
+    if not sources or (len(sources) == 1 and is_run(sources[0])):
+        run = find_run(sources[0] if sources else None)
+        with run.locked():
+            return bench_run(run, settings, reporter), f"ganprune inspect {run.folder}"
+    if len(sources) == 1 and sources[0].is_dir() and any(sources[0].glob("*.onnx")):
+        return bench_files(candidates_in(sources[0]), settings, reporter), "ganprune bench --cpu --spread"
+    with TemporaryDirectory(prefix="ganprune-") as scratch:
+        files: list[Path] = []
+        for path in sources:
+            if path.suffix == ".onnx":
+                files.append(path)
+                continue
+            networks = generators_of(path)
+            folder = Path(scratch) / path.stem
+            export = ExportSettings(size=settings.size or ExportSettings().size)
+            reports = export_all(folder, networks, dict.fromkeys(networks), export, reporter)
+            files += [report.path for report in reports]
+        timed = bench_files(candidates_of(tuple(files)), settings, reporter)
+    return timed, "ganprune compress CKPT --data DIR"
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} must be whole numbers separated by commas, found {text!r}") from None

@@ -1,0 +1,72 @@
+"""``ganprune compress``: the whole job."""
+
+from ganprune_cli import options
+from ganprune_cli.guard import guarded, invocation
+
+
+@guarded
+def compress(
+    ckpt: options.Checkpoint,
+    data: options.Data = None,
+    output: options.Output = None,
+    preset: options.PresetName = None,
+    config: options.Config = None,
+    population: options.Population = None,
+    generations: options.Generations = None,
+    gamma: options.Gamma = None,
+    lambda_cycle: options.LambdaCycle = None,
+    lambda_identity: options.LambdaIdentity = None,
+    target_macs: options.TargetMacs = None,
+    align: options.Align = None,
+    layout: options.Layout = None,
+    order: options.Order = None,
+    partners: options.Partners = None,
+    loss: options.Loss = None,
+    mutation_rate: options.MutationRate = None,
+    pictures: options.Pictures = None,
+    reduction: options.Reduction = None,
+    seed: options.Seed = None,
+    size: options.Size = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    batch: options.Batch = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    markdown: options.Markdown = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Search, rebuild, export and time two slim generators.
+
+    Running the same command again goes on where the last one stopped.
+    """
+    given = {
+        key: value
+        for key, value in locals().items()
+        if key not in ("ckpt", "data", "output", "preset", "config", "dry_run", "json", "markdown", "quiet")
+    }
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.layers import compress_settings
+    from ganprune_cli.pipeline import compress as run_compress
+    from ganprune_cli.pipeline import prepare
+    from ganprune_cli.tables import print_bench, print_plan
+
+    settings = compress_settings(preset, config, given)
+    reporter = ConsoleReporter(quiet)
+    job = prepare(ckpt, data, settings, reporter)
+    if dry_run:
+        from ganprune.plan import plan
+
+        sketch = plan(job.generators, job.judges, settings, job.resolved)
+        if json:
+            print_json({"plan": sketch.to_json(), "settings": settings.to_flat()})
+        else:
+            print_plan(sketch, settings, markdown)
+        print_next(invocation().replace(" --dry-run", ""), quiet)
+        return
+    found = run_compress(job, output, invocation(), reporter)
+    if json:
+        print_json(found)
+    else:
+        print_bench(found["bench"], markdown)
+    print_next(f"ganprune bench --cpu {found['run']}", quiet)

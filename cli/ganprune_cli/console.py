@@ -1,0 +1,138 @@
+"""What the user sees: data on stdout, progress and news on stderr."""
+
+import json
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ganprune.reporting import Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_EVERY = 10.0
+"""Seconds between two progress lines where stderr is no terminal."""
+
+
+class _Bar:
+    """A task shown as an animated bar."""
+
+    def __init__(self, progress: "Progress", task: "TaskID") -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        self._progress.update(self._task, advance=steps, figures=_spell(figures))
+
+
+class _Lines:
+    """A task shown as a plain line every few seconds."""
+
+    def __init__(self, title: str, total: int, done: int) -> None:
+        self._title, self._total, self._done, self._first = title, total, done, done
+        self._start = self._shown = time.monotonic()
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._shown < _EVERY and self._done < self._total:
+            return
+        self._shown = now
+        left = (now - self._start) / max(self._done - self._first, 1) * (self._total - self._done)
+        parts = [f"{self._title} {self._done}/{self._total}", _spell(figures)]
+        parts.append(
+            f"{duration(left)} left" if self._done < self._total else f"{duration(now - self._start)}"
+        )
+        print(", ".join(part for part in parts if part), file=sys.stderr, flush=True)
+
+
+class ConsoleReporter:
+    """A `ganprune.reporting.Reporter` on stderr; quiet: warnings only."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Generator[Task]:
+        """A bar with the time left on a terminal, plain lines elsewhere."""
+        if self._quiet:
+            from ganprune.reporting import SILENT
+
+            with SILENT.task(title, total, done) as silent:
+                yield silent
+        elif not sys.stderr.isatty():
+            yield _Lines(title, total, done)
+        else:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (
+                TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+                TextColumn("[dim]{task.fields[figures]}"), TimeRemainingColumn(), TextColumn("left"),
+            )  # fmt: skip
+            with Progress(*columns, console=Console(stderr=True)) as progress:
+                yield _Bar(progress, progress.add_task(title, total=total, completed=done, figures=""))
+
+    def info(self, message: str) -> None:
+        """A line on stderr."""
+        if not self._quiet:
+            print(message, file=sys.stderr, flush=True)
+
+    def warn(self, message: str) -> None:
+        """A line on stderr, --quiet or not."""
+        print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout, with its schema version first."""
+    print(json.dumps({"schema": 1} | dict(value), indent=2, ensure_ascii=False))
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False,
+    better: Sequence[int] = (), caption: str = "",
+) -> None:  # fmt: skip
+    """A table on stdout. The first column is left-aligned, the others right. Rows in ``better`` are green."""
+    if markdown:
+        lines = [f"**{title}**", "", "| " + " | ".join(columns) + " |"]
+        lines.append("| " + " | ".join(":--" if i == 0 else "--:" for i in range(len(columns))) + " |")
+        lines += ["| " + " | ".join(row) + " |" for row in rows]
+        print("\n".join([*lines, "", caption] if caption else lines))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", caption=Text(caption) if caption else None,
+                  caption_justify="left", header_style="bold")  # fmt: skip
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i == 0)
+    for i, row in enumerate(rows):
+        table.add_row(*(Text(cell) for cell in row), style="green" if i in better else "")
+    console = Console()
+    if not console.is_terminal:  # a pipe or a file: never fold what a program may read
+        console = Console(width=max(console.width, 160))
+    console.print(table)
+
+
+def print_next(command: str, quiet: bool = False) -> None:
+    """The line that each command ends with, on stderr."""
+    if not quiet:
+        print(f"next: {command}", file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """1.2 s, 45 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _spell(figures: Mapping[str, float | str]) -> str:
+    return " ".join(f"{k} {v if isinstance(v, str) else format(v, '.4g')}" for k, v in figures.items())

@@ -1,0 +1,136 @@
+"""What ``export`` and ``bench`` do with what they are given: a run, a checkpoint folder, or one file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganprune.checkpoints import load_generator, load_quartet
+from ganprune.errors import GanpruneError, RunError, UsageError
+from ganprune.evaluation import SIDES, Side
+from ganprune.files import sha256
+from ganprune.images import find_domains
+from ganprune.networks import Generator
+from ganprune.reporting import Reporter
+from ganprune.runs import Run, find_run
+from ganprune.settings import CompressSettings
+from ganprune.stages import search_pictures
+from ganprune_cli.pipeline import VERIFIED_PICTURES, export_all, export_run, few_of
+from ganprune_exporters import ExportSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Export options as given; None: unset."""
+
+    size: int | None = None
+    dynamic: bool = False
+    opset: int | None = None
+    simplify: bool = True
+    atol: float | None = None
+
+    def settings(self, size: int) -> ExportSettings:
+        """With ``size`` where none was wished for."""
+        default = ExportSettings()
+        return ExportSettings(
+            size=self.size or size,
+            opset=default.opset if self.opset is None else self.opset,
+            dynamic=self.dynamic,
+            simplify=self.simplify,
+            tolerance=default.tolerance if self.atol is None else self.atol,
+        )
+
+
+def is_run(path: Path) -> bool:
+    """Whether a path is a run folder, or the file that names the last one."""
+    return (path / "config.toml").is_file() or (path.name == "latest" and path.is_file())
+
+
+def export_source(
+    source: Path | None, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
+) -> tuple[list[dict[str, Any]], str]:
+    """Export what ``source`` is. Returns a record a file, and the command to run next."""
+    if source is None or is_run(source):
+        return _export_run(find_run(source), output, data, wishes, reporter)
+    networks = generators_of(source)
+    folder = output or Path()
+    settings = wishes.settings(ExportSettings().size)
+    pictures = None
+    if data is None:
+        reporter.warn("no --data was given: the files are verified on noise, not on pictures")
+    else:
+        wanted = CompressSettings.from_flat({"size": settings.size, "pictures": VERIFIED_PICTURES})
+        pictures = search_pictures(find_domains(data), wanted, reporter)
+    reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
+    return [r.to_json() for r in reports], f"ganprune bench --cpu {' '.join(str(r.path) for r in reports)}"
+
+
+def generators_of(source: Path) -> dict[str, Generator]:
+    """G_A and G_B of a checkpoint folder, or the one generator of a file, called G."""
+    if not source.exists():
+        raise UsageError(f"{source} does not exist; give a run, a CycleGAN folder or a generator's file")
+    if source.is_file():
+        return {"G": load_generator(source)}
+    quartet = load_quartet(source)
+    found = {"G_A": quartet.G_A, "G_B": quartet.G_B}
+    networks = {name: net for name, net in found.items() if net is not None}
+    if not networks:
+        quartet.require("G_A")
+    return networks
+
+
+def _export_run(
+    run: Run, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
+) -> tuple[list[dict[str, Any]], str]:
+    config = run.config
+    settings = CompressSettings.from_flat(config["settings"], source=str(run / "config.toml"))
+    export_settings = wishes.settings(settings.pictures.size)
+    if run.finished("rebuild") is None:
+        raise RunError(
+            f"{run.folder} has no slim generators yet; finish it first: {run.provenance.get('command')}"
+        )
+    slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in SIDES}
+    originals = _originals(config)
+    pictures = _run_pictures(Path(config["data"]) if data is None else data, settings, wishes, reporter)
+    if output is None:
+        with run.locked():
+            files = export_run(run, originals, slim, pictures, export_settings, reporter)
+        return files, f"ganprune bench --cpu {run.folder}"
+    networks = {f"original_G_{side}": originals[side] for side in SIDES} | {
+        f"G_{side}": slim[side] for side in SIDES
+    }
+    reports = export_all(output, networks, few_of(pictures, networks), export_settings, reporter)
+    return [report.to_json() for report in reports], f"ganprune bench --cpu {output}"
+
+
+def _originals(config: Mapping[str, Any]) -> dict[Side, Generator]:
+    """The generators that a run compressed, from where they were; checked to be the same files."""
+    path = Path(config["checkpoint"])
+    try:
+        quartet = load_quartet(path)
+        same = all(sha256(quartet.files[name]) == config["sha256"][name] for name in ("G_A", "G_B"))
+    except (GanpruneError, KeyError) as error:
+        raise RunError(
+            f"the run's original networks are needed and were not found at {path}: {error}"
+        ) from None
+    if not same:
+        raise RunError(
+            f"the networks at {path} have changed since the run was made; put them back, or start a new run"
+        )
+    assert quartet.G_A is not None
+    assert quartet.G_B is not None
+    return {"A": quartet.G_A, "B": quartet.G_B}
+
+
+def _run_pictures(
+    data: Path, settings: CompressSettings, wishes: Wishes, reporter: Reporter
+) -> dict[Side, Tensor] | None:
+    """The search's pictures at the size of the export; None, with a warning, where they are gone."""
+    flat = settings.to_flat() | {"size": wishes.size or settings.pictures.size, "pictures": VERIFIED_PICTURES}
+    try:
+        return search_pictures(find_domains(data), CompressSettings.from_flat(flat), reporter)
+    except GanpruneError as error:
+        reporter.warn(f"the files are verified on noise, not on pictures: {error}")
+        return None

@@ -1,0 +1,62 @@
+"""The one place where an exception becomes one line on stderr and an exit code."""
+
+import errno
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+
+P = ParamSpec("P")
+
+INTERRUPTED = 130
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a command raises into a line that helps.
+
+    Exit codes: 0 done; 1 failed; 2 usage; 3 input not understood; 4 a target or a verification was missed
+    (results are still written); 130 interrupted. GANPRUNE_DEBUG=1 shows the traceback as well.
+    """
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (KeyboardInterrupt, Exception) as error:
+            if isinstance(error, typer.Exit):
+                raise
+            if os.environ.get("GANPRUNE_DEBUG") and not isinstance(error, KeyboardInterrupt):
+                raise
+            line, code = _explain(error)
+            typer.echo(line, err=True)
+            raise typer.Exit(code) from None
+
+    return run
+
+
+def invocation() -> str:
+    """The command line that is running, as one can type it again."""
+    return shlex.join(["ganprune", *sys.argv[1:]])
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, KeyboardInterrupt):
+        return f"\ninterrupted; to go on, run again: {invocation()}", INTERRUPTED
+    from ganprune.errors import GanpruneError
+
+    if isinstance(error, GanpruneError):
+        return f"error: {error}", error.exit_code
+    if isinstance(error, MemoryError):
+        return "error: out of memory; use a smaller --size, or fewer --pictures", 1
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        if error.errno == errno.ENOSPC:
+            return f"error: the disk is full{where}; free some space and run again: {invocation()}", 1
+        return f"error: {error.strerror or error}{where}", 1
+    text = " ".join(str(error).split())[:300]
+    line = f"internal error: {type(error).__name__}: {text}; set GANPRUNE_DEBUG=1 to see where"
+    return f"{line}, and please report it", 1

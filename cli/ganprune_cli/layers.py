@@ -1,0 +1,26 @@
+"""Settings from their layers: preset, then --config file, then options."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ganprune.presets import DEFAULT_PRESET, preset
+from ganprune.settings import CompressSettings, read_config
+
+
+def compress_settings(
+    preset_name: str | None, config: Path | None, given: Mapping[str, object]
+) -> CompressSettings:
+    """Merge the layers. ``given``: flat keys from the command line, None where unset.
+
+    A config file stands alone unless --preset is given too: it is not mixed with the default preset.
+    Raises `UsageError` for an unknown preset, a bad file, unknown keys and values out of range.
+    """
+    flat: dict[str, object] = {}
+    if preset_name is not None or config is None:
+        flat |= preset(preset_name or DEFAULT_PRESET).settings
+    if config is not None:
+        from_file = read_config(config)
+        CompressSettings.from_flat(from_file, source=str(config))
+        flat |= from_file
+    flat |= {key.replace("_", "-"): value for key, value in given.items() if value is not None}
+    return CompressSettings.from_flat(flat)

@@ -1,0 +1,40 @@
+"""The ``ganprune`` command. Each command imports what it needs when it runs: ``--help`` stays instant."""
+
+import typer
+
+from ganprune_cli.commands import bench, compress, export, inspect, presets
+
+app = typer.Typer(
+    name="ganprune",
+    help="Make trained CycleGAN generators small and fast.",
+    epilog="Start with: ganprune compress CKPT --data DIR",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (compress.compress, export.export, bench.bench, inspect.inspect, presets.presets):
+    app.command(command.__name__)(command)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from importlib.metadata import version
+
+        typer.echo(f"ganprune {version('ganprune')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Make trained CycleGAN generators small and fast."""
+
+
+def main() -> None:
+    """Entry point of the ``ganprune`` script."""
+    app()

@@ -1,0 +1,135 @@
+"""Options that mean the same everywhere, spelled once. All default to None: unset, so that presets and
+``--config`` files can speak."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SEARCH, COMPUTE, SETTINGS = "Search", "Where and how", "Settings"
+
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CKPT",
+        help="A CycleGAN run folder, or one of its files; its other networks are found beside it.",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Folder with trainA and trainB. Default: dataroot of train_opt.txt."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help="The run folder, or where files go."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print tables as Markdown.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warnings only.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan and an estimate of its time; write nothing.")
+]
+
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="Named settings; `ganprune presets` lists them.",
+        rich_help_panel=SETTINGS,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML file of settings, spelled as options.",
+        rich_help_panel=SETTINGS,
+    ),
+]
+
+Population = Annotated[
+    int | None, typer.Option(metavar="K", help="Individuals a generator.", rich_help_panel=SEARCH)
+]
+Generations = Annotated[int | None, typer.Option(metavar="T", help="Generations.", rich_help_panel=SEARCH)]
+Gamma = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F", help="Weight of the losses against size; larger keeps more.", rich_help_panel=SEARCH
+    ),
+]
+LambdaCycle = Annotated[
+    float | None, typer.Option(metavar="F", help="Weight of cycle consistency.", rich_help_panel=SEARCH)
+]
+LambdaIdentity = Annotated[
+    float | None, typer.Option(metavar="F", help="Weight of the identity loss.", rich_help_panel=SEARCH)
+]
+TargetMacs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="F[,F]",
+        help="Share of the true MACs to keep, one for both or G_A,G_B; none: γ alone decides.",
+        rich_help_panel=SEARCH,
+    ),
+]
+Align = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Filters in multiples of N; CPUs like 16 (AVX-512) or 8.", rich_help_panel=SEARCH
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(metavar="filters|shared", help="Which filters share a bit.", rich_help_panel=SEARCH),
+]
+Order = Annotated[
+    str | None,
+    typer.Option(
+        metavar="alternate|simultaneous",
+        help="Score G_B against this or the last generation's best G_A.",
+        rich_help_panel=SEARCH,
+    ),
+]
+Partners = Annotated[
+    str | None,
+    typer.Option(
+        metavar="evolved|original", help="original: evolve the two separately.", rich_help_panel=SEARCH
+    ),
+]
+Loss = Annotated[
+    str | None,
+    typer.Option(metavar="disa|gena", help="What the discriminator sees, or pixels.", rich_help_panel=SEARCH),
+]
+MutationRate = Annotated[
+    float | None, typer.Option(metavar="F", help="Chance of a mutated bit to flip.", rich_help_panel=SEARCH)
+]
+Pictures = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Validation pictures a domain for scoring.", rich_help_panel=SEARCH),
+]
+Reduction = Annotated[
+    str | None, typer.Option(metavar="mean|sum", help="What a squared norm means.", rich_help_panel=SEARCH)
+]
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", help="Same seed, same result.", rich_help_panel=SEARCH)
+]
+
+Size = Annotated[
+    int | None, typer.Option(metavar="N", help="Height and width of pictures.", rich_help_panel=COMPUTE)
+]
+Device = Annotated[
+    str | None, typer.Option(metavar="DEV", help="cpu, cuda, cuda:N or auto.", rich_help_panel=COMPUTE)
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(metavar="P", help="float32, bfloat16 or auto, for scoring.", rich_help_panel=COMPUTE),
+]
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", help="CPU threads; default all.", rich_help_panel=COMPUTE)
+]
+Batch = Annotated[
+    int | None, typer.Option(metavar="N", help="Pictures a forward pass.", rich_help_panel=COMPUTE)
+]
