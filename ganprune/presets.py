@@ -32,7 +32,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     ),
     "smoke": Preset(
         "a search of seconds to see that everything works; its networks are no good",
-        {"population": 4, "generations": 2, "pictures": 2, "target-macs": [0.25, 0.25], "align": 16},
+        {"population": 4, "generations": 2, "pictures": 2, "target-macs": [0.25, 0.25], "align": 16}
+        | {"budget": "0"},
     ),
 })  # fmt: skip
 

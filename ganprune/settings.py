@@ -5,6 +5,7 @@ Command line, ``--config`` files, presets and a run's ``config.toml`` all speak 
 """
 
 import difflib
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -60,11 +61,49 @@ class ComputeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FineTuneSettings:
+    """How long the slim generators are trained after the search."""
+
+    budget: str = "20m"
+    """Time, such as 90s, 20m or 2h; or epochs, such as 5epochs; 0: no fine-tuning."""
+
+    def __post_init__(self) -> None:
+        parse_budget(self.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long to train: seconds or epochs, the other is None; zero of either is not at all."""
+
+    seconds: float | None = None
+    epochs: float | None = None
+
+    @property
+    def nothing(self) -> bool:
+        """No training at all."""
+        return not self.seconds and not self.epochs
+
+
+def parse_budget(text: str) -> Budget:
+    """``90s``, ``20m``, ``2h``, ``5epochs`` or ``0``. Raises `UsageError` for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|epochs?|)", str(text).strip())
+    if match is None or (not match[2] and float(match[1])):
+        raise UsageError(
+            f"--budget must be a time such as 90s, 20m or 2h, epochs such as 5epochs, or 0, found {text!r}"
+        )
+    amount, unit = float(match[1]), match[2]
+    if unit.startswith("epoch"):
+        return Budget(epochs=amount)
+    return Budget(seconds=amount * {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}[unit])
+
+
+@dataclass(frozen=True, slots=True)
 class CompressSettings:
     """Everything that decides what ``compress`` makes of a checkpoint and a data folder."""
 
     search: SearchSettings = field(default_factory=SearchSettings)
     pictures: PictureSettings = field(default_factory=PictureSettings)
+    tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
 
     @classmethod
@@ -124,10 +163,12 @@ def _parse(key: str, value: Any, kind: Any) -> object:
             if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
                 raise ValueError
             return int(value)
+        if wanted is str:
+            return str(value)
         if wanted is float:
             return float(value)
     except (TypeError, ValueError):
-        names = {int: "a whole number", float: "a number"}
+        names: dict[Any, str] = {int: "a whole number", float: "a number"}
         raise UsageError(
             f"--{key} must be {names.get(wanted, 'one number or two')}, found {value!r}"
         ) from None
@@ -135,8 +176,11 @@ def _parse(key: str, value: Any, kind: Any) -> object:
 
 
 _SECTIONS: dict[str, type] = {
-    "search": SearchSettings, "pictures": PictureSettings, "compute": ComputeSettings,
-}  # fmt: skip
+    "search": SearchSettings,
+    "pictures": PictureSettings,
+    "tuning": FineTuneSettings,
+    "compute": ComputeSettings,
+}
 
 KEYS: dict[str, tuple[str, str, Any]] = {
     name.replace("_", "-"): (section, name, kind)

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ganprune.checkpoints import load_generator, save_cyclegan_pth, save_generator
-from ganprune.files import write_atomically
-from ganprune.images import PictureFolders, load_pictures, split
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from ganprune.checkpoints import load_generator, save_cyclegan_pth, save_generator
 from ganprune.coevolution import CoEvolution, State, describe
 from ganprune.device import Precision, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.files import write_atomically
 from ganprune.genome import Layout
+from ganprune.images import PictureFolders, load_pictures, readable, split
 from ganprune.networks import Discriminator, Generator
 from ganprune.rebuild import rebuild
 from ganprune.reporting import SILENT, Reporter
@@ -61,6 +61,7 @@ def search_pictures(
     Taken from valA / valB where there are such, else from a seeded hold-out of trainA / trainB that
     fine-tuning does not see. Raises `DataError` where there are none, or too many are unreadable.
     """
+    folders = readable(folders, reporter)
     pictures: dict[Side, Tensor] = {}
     for side in SIDES:
         n = settings.pictures.pictures
@@ -98,18 +99,19 @@ def search(
         done = 0 if state is None else state.generation + 1
         if done:
             reporter.info(f"going on with the search after generation {done - 1}")
-        both = layouts(generators, settings)
-        evaluator = LocalEvaluator(generators, judges, both, pictures, _evaluation(settings, resolved))
-        algorithm = CoEvolution(settings.search, both, evaluator)
-        with reporter.task("search", settings.search.generations + 1, done) as task:
-            before = time.monotonic()
-            for current in algorithm.states(state):
-                now = time.monotonic()
-                cost = {"evaluations": evaluator.evaluations, "seconds": round(now - before, 3)}
+        both, scored = layouts(generators, settings), 2 * settings.search.population
+        with reporter.task("search", scored * (settings.search.generations + 1), scored * done) as task:
+            evaluator = LocalEvaluator(
+                generators, judges, both, pictures, _evaluation(settings, resolved), task.advance
+            )
+            before, counted = time.monotonic(), 0
+            for current in CoEvolution(settings.search, both, evaluator).states(state):
+                now, count = time.monotonic(), evaluator.evaluations
+                cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
                 lines.append(describe(current) | cost)
                 _save(run, current, lines, fingerprint)
-                task.advance(1, **_figures(current))
-                state, before = current, now
+                task.advance(0, **_figures(current))
+                state, before, counted = current, now, count
     assert state is not None
     run.finish(
         "search", [run / STATE, run / HISTORY], time.monotonic() - started, pictures_sha256=fingerprint
@@ -192,10 +194,11 @@ def _save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str)
     write_atomically(run / STATE, save_tensors(tensors))
 
 
-def _figures(state: State) -> dict[str, float]:
+def _figures(state: State) -> dict[str, float | str]:
     """What a search shows beside its progress."""
     A, B = state.A, state.B
     return {
+        "generation": str(state.generation),
         "F_A": float(A.fitness[A.best]), "F_B": float(B.fitness[B.best]),
         "MACs_A": float(A.macs[A.best]), "MACs_B": float(B.macs[B.best]),
     }  # fmt: skip

@@ -23,7 +23,9 @@ class _Bar:
         self._progress, self._task = progress, task
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
-        self._progress.update(self._task, advance=steps, figures=_spell(figures))
+        self._progress.advance(self._task, steps)
+        if figures:
+            self._progress.update(self._task, figures=_spell(figures))
 
 
 class _Lines:
@@ -32,18 +34,24 @@ class _Lines:
     def __init__(self, title: str, total: int, done: int) -> None:
         self._title, self._total, self._done, self._first = title, total, done, done
         self._start = self._shown = time.monotonic()
+        self._figures = ""
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
         self._done += steps
+        self._figures = _spell(figures) or self._figures
         now = time.monotonic()
-        if now - self._shown < _EVERY and self._done < self._total:
+        if now - self._shown < _EVERY or self._done >= self._total:
             return
         self._shown = now
         left = (now - self._start) / max(self._done - self._first, 1) * (self._total - self._done)
-        parts = [f"{self._title} {self._done}/{self._total}", _spell(figures)]
-        parts.append(
-            f"{duration(left)} left" if self._done < self._total else f"{duration(now - self._start)}"
-        )
+        self._print(f"{duration(left)} left")
+
+    def finish(self) -> None:
+        """The last line, with the time that the task took."""
+        self._print(duration(time.monotonic() - self._start))
+
+    def _print(self, seconds: str) -> None:
+        parts = (f"{self._title} {self._done}/{self._total}", self._figures, seconds)
         print(", ".join(part for part in parts if part), file=sys.stderr, flush=True)
 
 
@@ -62,7 +70,9 @@ class ConsoleReporter:
             with SILENT.task(title, total, done) as silent:
                 yield silent
         elif not sys.stderr.isatty():
-            yield _Lines(title, total, done)
+            lines = _Lines(title, total, done)
+            yield lines
+            lines.finish()
         else:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -117,8 +127,8 @@ def print_table(
 
 
 def print_next(command: str, quiet: bool = False) -> None:
-    """The line that each command ends with, on stderr."""
-    if not quiet:
+    """The line that each command ends with, on stderr; an empty command is left out."""
+    if command and not quiet:
         print(f"next: {command}", file=sys.stderr)
 
 

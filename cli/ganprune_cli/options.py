@@ -106,6 +106,14 @@ Loss = Annotated[
 MutationRate = Annotated[
     float | None, typer.Option(metavar="F", help="Chance of a mutated bit to flip.", rich_help_panel=SEARCH)
 ]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="For fine-tuning: 90s, 20m, 2h, or 5epochs; 0: none.",
+        rich_help_panel="Fine-tuning",
+    ),
+]
 Pictures = Annotated[
     int | None,
     typer.Option(metavar="N", help="Validation pictures a domain for scoring.", rich_help_panel=SEARCH),

@@ -6,18 +6,18 @@ L_cyc. So an elite that meets a new partner costs one pass of the partner and no
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from ganprune.images import to_float
 from torch import Tensor, nn
 
 from ganprune.device import Precision
 from ganprune.evaluation.interface import SIDES, Scores, Side
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
+from ganprune.images import to_float
 from ganprune.networks import Discriminator, Generator
 from ganprune.rebuild import rebuild
 
@@ -76,13 +76,15 @@ class LocalEvaluator:
         layouts: Mapping[Side, Layout],
         pictures: Mapping[Side, Tensor],
         settings: EvaluationSettings,
+        on_scored: Callable[[], object] = lambda: None,
     ) -> None:
         """Compute everything about the originals.
 
         generators: G_A under "A", G_B under "B"; judges: D_A, which judges the output of G_A, under "A".
         pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
+        on_scored: called after every individual, to show progress.
         """
-        self.settings = settings
+        self.settings, self._on_scored = settings, on_scored
         self.evaluations = 0
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
@@ -115,6 +117,7 @@ class LocalEvaluator:
                 self._cycles[side][key, partner_key] = cycle
             known = self._known[side][key]
             rows.append((known.L_DisA, known.L_GenA, cycle, known.L_idt))
+            self._on_scored()
         columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
         return Scores(*columns)
 

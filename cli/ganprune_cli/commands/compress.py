@@ -26,6 +26,7 @@ def compress(
     pictures: options.Pictures = None,
     reduction: options.Reduction = None,
     seed: options.Seed = None,
+    budget: options.Budget = None,
     size: options.Size = None,
     device: options.Device = None,
     precision: options.Precision = None,

@@ -1,0 +1,192 @@
+"""Tensors to networks: which kind they are of, how wide every layer is, and what contradicts itself.
+
+A CycleGAN checkpoint carries no options, so everything is read from the names and shapes of its
+tensors. Names: pytorch-CycleGAN-and-pix2pix, ``networks.py``; they count every module of a
+``Sequential``, norms and activations too.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from ganprune.checkpoints.contents import split_relics
+from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, generator_convs, resnet_widths
+
+Role = Literal["generator", "discriminator"]
+"""What a network is for."""
+
+PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Number formats of weights that are read; all become float32."""
+
+_N = TypeVar("_N", Generator, Discriminator)
+
+
+def role_of(tensors: Mapping[str, Tensor]) -> Role:
+    """What the tensors' names say the network is for.
+
+    Raises UnsupportedArchitecture for kinds that are known and not read, CheckpointError for others.
+    """
+    if any(name.startswith("model.model.") for name in tensors):
+        raise UnsupportedArchitecture("a U-Net generator; ganprune reads ResNet generators (resnet_9blocks)")
+    if any(re.search(r"conv_block\.\d+\.conv\.", name) for name in tensors):
+        raise UnsupportedArchitecture(
+            "a generator with separable residual blocks (depthwise convolutions, as GAN Compression's "
+            "students); it is slim already, and ganprune reads plain ResNet generators"
+        )
+    if "net.0.weight" in tensors:
+        raise UnsupportedArchitecture("a 1×1 pixel discriminator; ganprune reads PatchGAN discriminators")
+    if "model.1.weight" in tensors or any(".conv_block." in name for name in tensors):
+        return "generator"
+    if "model.0.weight" in tensors:
+        return "discriminator"
+    first = ", ".join(repr(name) for name in list(tensors)[:3])
+    raise CheckpointError(
+        f"neither a CycleGAN generator nor a discriminator: its tensors are named {first}, … "
+        "and model.1.weight or model.0.weight was needed"
+    )
+
+
+def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
+    """A ResNet generator of the widths and the number of blocks that the tensors' shapes tell.
+
+    The network is float32, on the CPU, in eval mode, without gradients, and shares no memory with
+    ``tensors``. Running statistics are left out.
+
+    Raises UnsupportedArchitecture for networks of another kind, CheckpointError for tensors that
+    are missing, left over, contradictory in shape, not floating point, or not finite.
+    """
+    used = _of_role(tensors, "generator")
+    blocks = _count_blocks(used)
+    convs = generator_convs(blocks)
+    _check_names(used, [conv.key for conv in convs])
+    groups: dict[str, int] = {}
+    in_channels = out_channels = 0
+    for conv in convs:
+        inputs, filters = _channels(used, conv.key, conv.kernel, conv.transposed)
+        if conv.source is None:
+            in_channels = inputs
+        elif inputs != groups[conv.source]:
+            raise _contradiction(used, conv.key, f"the layer before has {groups[conv.source]} filters")
+        if conv.target is None:
+            out_channels = filters
+        elif filters != groups.setdefault(conv.target, filters):
+            raise _contradiction(used, conv.key, f"the residual sums need {groups[conv.target]} filters")
+    widths = resnet_widths(1, blocks, in_channels, out_channels).with_groups(groups)
+    with torch.device("meta"):  # no weights are drawn, so no random state is touched
+        generator = Generator(widths)
+    return _filled(generator, used)
+
+
+def discriminator_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
+    """A PatchGAN discriminator of the widths and the depth that the tensors' shapes tell.
+
+    Same promises and errors as `generator_from_tensors`.
+    """
+    used = _of_role(tensors, "discriminator")
+    keys = ["model.0", *_gapless(_numbers(used, r"model\.(\d{1,6})\."), "model.{}", start=2, step=3)]
+    _check_names(used, keys)
+    filters: list[int] = []
+    in_channels = 0
+    for key in keys:
+        inputs, outputs = _channels(used, key, kernel=4)
+        if not filters:
+            in_channels = inputs
+        elif inputs != filters[-1]:
+            raise _contradiction(used, key, f"the layer before has {filters[-1]} filters")
+        filters.append(outputs)
+    if len(filters) < 3:
+        raise CheckpointError(f"a discriminator of {len(filters)} convolutions, at least 3 were needed")
+    if filters.pop() != 1:
+        raise _contradiction(used, keys[-1], "the last layer of a PatchGAN has 1 filter")
+    with torch.device("meta"):
+        discriminator = Discriminator(DiscriminatorWidths(tuple(filters), in_channels))
+    return _filled(discriminator, used)
+
+
+def _of_role(tensors: Mapping[str, Tensor], needed: Role) -> dict[str, Tensor]:
+    used, _ = split_relics(tensors)
+    found = role_of(used)
+    if found != needed:
+        raise CheckpointError(f"holds a {found}, a {needed} was needed")
+    return used
+
+
+def _count_blocks(tensors: Mapping[str, Tensor]) -> int:
+    numbers = _numbers(tensors, r"model\.(\d{1,6})\.conv_block\.")
+    return len(_gapless(numbers, "model.{}.conv_block.1", start=10))
+
+
+def _numbers(tensors: Mapping[str, Tensor], pattern: str) -> set[int]:
+    return {int(found[1]) for name in tensors if (found := re.match(pattern, name, re.ASCII))}
+
+
+def _gapless(numbers: set[int], template: str, start: int, step: int = 1) -> list[str]:
+    """Keys of the layers from ``start`` to the highest number; the first gap is an error."""
+    keys: list[str] = []
+    for number in range(start, max(numbers, default=0) + 1, step):
+        keys.append(template.format(number))
+        if number not in numbers:
+            raise CheckpointError(f"lacks {keys[-1]}.weight; the file is incomplete")
+    return keys
+
+
+def _check_names(tensors: Mapping[str, Tensor], keys: Iterable[str]) -> None:
+    expected = [f"{key}.{part}" for key in keys for part in ("weight", "bias")]
+    known = set(expected)
+    unexpected = [name for name in tensors if name not in known]
+    for name in unexpected:
+        if name.endswith(".weight") and tensors[name].ndim == 1:
+            raise UnsupportedArchitecture(
+                f"has a norm with weights of its own ({name!r}), as batch norm; "
+                "ganprune reads networks of instance norm, CycleGAN's default"
+            )
+        if name.endswith(".conv_block.6.weight"):
+            raise UnsupportedArchitecture(
+                f"has dropout in its residual blocks ({name!r} in place of conv_block.5); "
+                "ganprune reads networks without dropout, CycleGAN's default"
+            )
+    for name in expected:
+        if name not in tensors:
+            raise CheckpointError(f"lacks {name}; the file is incomplete")
+    if unexpected:
+        raise CheckpointError(f"holds {unexpected[0]!r}, which no such network has")
+
+
+def _channels(
+    tensors: Mapping[str, Tensor], key: str, kernel: int, transposed: bool = False
+) -> tuple[int, int]:
+    """Input channels and filters of a convolution, after a look at its kernel and its bias."""
+    weight, bias = tensors[f"{key}.weight"], tensors[f"{key}.bias"]
+    if weight.ndim != 4 or weight.shape[2:] != (kernel, kernel) or weight.numel() == 0:
+        raise _contradiction(tensors, key, f"a {kernel}×{kernel} kernel was needed")
+    outputs, inputs = weight.shape[:2]
+    if transposed:
+        inputs, outputs = outputs, inputs
+    if bias.shape != (outputs,):
+        raise CheckpointError(f"{key}.bias has shape {_shape(bias)}, but {key}.weight has {outputs} filters")
+    return inputs, outputs
+
+
+def _contradiction(tensors: Mapping[str, Tensor], key: str, needed: str) -> CheckpointError:
+    return CheckpointError(f"{key}.weight has shape {_shape(tensors[f'{key}.weight'])}, but {needed}")
+
+
+def _shape(tensor: Tensor) -> str:
+    return "×".join(str(size) for size in tensor.shape) or "()"
+
+
+def _filled(network: _N, tensors: Mapping[str, Tensor]) -> _N:
+    """A network made on the meta device, now with copies of the tensors as its weights."""
+    weights: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if tensor.dtype not in PRECISIONS:
+            raise CheckpointError(f"{name} is {str(tensor.dtype).removeprefix('torch.')}, not floating point")
+        weights[name] = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
+        if not weights[name].isfinite().all():
+            raise CheckpointError(f"{name} holds NaN or infinite values; take an epoch from before that")
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()

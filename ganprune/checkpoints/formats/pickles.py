@@ -1,0 +1,213 @@
+"""What a pickled state dict declares, found out without running any of it.
+
+A pickle is a program for a small stack machine. `declared` steps through that program with
+``pickletools.genops``, which only decodes, and understands the few instructions that ``torch.save``
+writes for a state dict. Everything else is refused by name. The result lists the storages and
+tensors that loading would make, so that their sizes can be held against the file's size before
+``torch.load(weights_only=True)`` sees the file.
+
+Source: Python's ``pickletools`` module, which documents each instruction.
+"""
+
+import math
+import pickletools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, cast
+
+from ganprune.errors import CheckpointError, UnsafeCheckpoint
+
+MAX_OPCODES = 200_000
+"""A state dict needs about forty instructions a tensor; this is some thousands of tensors."""
+
+MAX_DIMENSIONS = 8
+"""Tensors of more are refused."""
+
+PROTOCOL = 2
+"""The only pickle protocol that ``torch.load(weights_only=True)`` reads."""
+
+ITEM_BYTES = {
+    "DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8,
+    "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1,
+}  # fmt: skip
+"""Storage classes of torch and the size of one element, bytes."""
+
+_STORAGES = {f"torch {name}": size for name, size in ITEM_BYTES.items()}
+_REBUILD = {"torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2"}
+_PARAMETER = "torch._utils _rebuild_parameter"
+_ORDERED_DICT = "collections OrderedDict"
+_HARMLESS = {*_STORAGES, *_REBUILD, _PARAMETER, _ORDERED_DICT}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A run of elements in the file, which tensors are views of."""
+
+    key: str
+    """Name of the storage inside the file."""
+    elements: int
+    """Number of elements."""
+    item_bytes: int
+    """Size of one element, bytes."""
+
+    @property
+    def bytes(self) -> int:
+        """Size of the whole storage, bytes."""
+        return self.elements * self.item_bytes
+
+
+@dataclass(slots=True)
+class Declared:
+    """What a pickle would make, as far as its size goes."""
+
+    storages: dict[str, Storage] = field(default_factory=dict[str, Storage])
+    """Storages by key."""
+    elements: int = 0
+    """Elements of all tensors together, shared ones counted every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Global:
+    name: str  # "module name", as the GLOBAL instruction spells it
+
+
+def declared(file: BinaryIO) -> Declared:
+    """Step through the one pickle that starts at the file's position, and stop after it.
+
+    Raises UnsafeCheckpoint for a global that a state dict has no need of, CheckpointError for
+    instructions, storages or tensors that contradict themselves, and whatever a damaged program
+    leads to (ValueError, IndexError, KeyError, TypeError, AttributeError).
+    """
+    result, stack, marks, memo = Declared(), list[Any](), list[list[Any]](), dict[int, Any]()
+    protocol = 0
+    program = cast("Iterable[tuple[pickletools.OpcodeInfo, Any, int]]", pickletools.genops(file))
+    for step, (opcode, argument, _) in enumerate(program):
+        if step > MAX_OPCODES:
+            raise CheckpointError(f"its pickle has more than {MAX_OPCODES} instructions, no state dict does")
+        match opcode.name:
+            case "PROTO":
+                protocol = argument
+            case "FRAME":
+                pass
+            case "STOP":
+                if protocol != PROTOCOL:
+                    raise CheckpointError(
+                        f"written with pickle protocol {protocol}, only {PROTOCOL} is read; "
+                        "save it again with torch.save and no pickle_protocol"
+                    )
+                return result
+            case "MARK":
+                marks.append(stack)
+                stack = []
+            case "NONE" | "NEWTRUE" | "NEWFALSE" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+                stack.append(argument)
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "SHORT_BINSTRING":
+                stack.append(argument)
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(opcode.name[-1])
+                stack[-count:] = [_popped(stack, count)]
+            case "TUPLE":
+                items, stack = tuple(stack), marks.pop()
+                stack.append(items)
+            case "BINPUT" | "LONG_BINPUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memo[argument])
+            case "APPEND":
+                item = stack.pop()
+                stack[-1].append(item)
+            case "APPENDS":
+                items, stack = stack, marks.pop()
+                stack[-1].extend(items)
+            case "SETITEM":
+                _check_keys(stack[-2:-1])
+                del stack[-2:]
+            case "SETITEMS":
+                _check_keys(stack[::2])
+                stack = marks.pop()
+            case "GLOBAL" | "INST":
+                stack.append(_known(argument))
+            case "STACK_GLOBAL":
+                stack[-2:] = [_known(" ".join(_popped(stack, 2)))]
+            case "BINPERSID":
+                stack.append(_storage(stack.pop(), result))
+            case "REDUCE":
+                arguments = stack.pop()
+                stack[-1] = _called(stack[-1], arguments, result)
+            case "BUILD" if _are_dicts(stack[-2:]):
+                stack.pop()  # the version numbers that torch keeps beside a state dict
+            case _:
+                raise CheckpointError(f"its pickle holds the instruction {opcode.name}, no state dict does")
+    raise ValueError("the pickle has no end")
+
+
+def _are_dicts(values: list[Any]) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def _popped(stack: list[Any], count: int) -> tuple[Any, ...]:
+    if len(stack) < count:
+        raise IndexError("the pickle takes more than it has put")
+    return tuple(stack[-count:])
+
+
+def _known(name: str) -> _Global:
+    if name not in _HARMLESS:
+        raise UnsafeCheckpoint(
+            f"its pickle asks for {name.replace(' ', '.')}, which could run code; nothing was run; "
+            "save the network's state_dict() alone"
+        )
+    return _Global(name)
+
+
+def _check_keys(keys: Iterable[Any]) -> None:
+    # Hashing, comparing or printing a tuple of shared tuples can take forever: plain keys alone pass.
+    for key in keys:
+        if not isinstance(key, (str, bytes, int)):
+            raise CheckpointError(f"a key of its dict is a {type(key).__name__}, names were needed")
+
+
+def _natural(*numbers: Any) -> bool:
+    return all(isinstance(number, int) and 0 <= number < 1 << 63 for number in numbers)
+
+
+def _storage(reference: Any, result: Declared) -> Storage:
+    _, storage_class, key, _, elements, *_ = reference
+    _check_keys([key])
+    if not _natural(elements):
+        raise CheckpointError("a storage of its pickle is declared without a number of elements")
+    storage = Storage(str(key), elements, _STORAGES[storage_class.name])
+    if result.storages.setdefault(storage.key, storage) != storage:
+        raise CheckpointError(f"storage {storage.key} is declared twice and differently")
+    return storage
+
+
+def _called(function: Any, arguments: Any, result: Declared) -> Any:
+    if function.name == _ORDERED_DICT:
+        _check_keys(key for pairs in arguments for key, _ in pairs)  # Python 2 passed the items here
+        return dict[str, Any]()
+    if function.name == _PARAMETER:
+        return arguments[0]
+    if function.name not in _REBUILD:
+        raise CheckpointError(f"its pickle calls {function.name.replace(' ', '.')}, no state dict does")
+    storage, offset, size, stride, *_ = arguments
+    fits = isinstance(storage, Storage) and len(size) == len(stride) <= MAX_DIMENSIONS
+    if not fits or not _natural(offset, *size, *stride):
+        raise CheckpointError("a tensor of its pickle is declared without a proper shape")
+    elements = math.prod(size)
+    end = offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if elements else 0
+    if max(elements, end) > storage.elements:
+        raise CheckpointError(
+            f"a tensor of shape {list(size)}, strides {list(stride)} and offset {offset} is declared over "
+            f"{storage.elements} stored elements; the file is damaged or made up"
+        )
+    result.elements += elements
+    return None

@@ -1,0 +1,203 @@
+"""What a run folder or a file holds: networks, widths, costs, what is missing, what to run next."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from ganprune import cost
+from ganprune.checkpoints.architecture import Role
+from ganprune.checkpoints.layouts import LONE_FILE, locate
+from ganprune.checkpoints.layouts.ganprune_run import GANPRUNE_RUN
+from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
+from ganprune.checkpoints.network_file import OpenedNetwork, opened
+from ganprune.checkpoints.quartet import Quartet, assembled, open_member
+from ganprune.errors import UsageError
+from ganprune.networks import DOWNSAMPLING, Discriminator, DiscriminatorWidths, GeneratorWidths, resnet_widths
+
+SCHEMA = 1
+"""Version of what `Inspection.to_json` returns."""
+
+_TASKS = {"G_A": "translates A to B", "G_B": "translates B to A", "D_A": "judges B", "D_B": "judges A"}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkReport:
+    """One network of a checkpoint."""
+
+    name: str
+    """G_A, G_B, D_A or D_B; D for a discriminator whose file does not say which."""
+    file: Path
+    """Where it lies."""
+    role: Role
+    """What it is for."""
+    task: str
+    """Its part in the CycleGAN, e.g. "translates A to B"."""
+    architecture: str
+    """In words, e.g. "resnet_9blocks, ngf 64"."""
+    widths: Mapping[str, Any]
+    """Number of filters of every group, as in `GeneratorWidths` and `DiscriminatorWidths`."""
+    params: int
+    """Number of parameters, biases included."""
+    macs: Mapping[cost.Convention, int]
+    """Multiply-accumulates for one picture in both conventions of `ganprune.cost`."""
+    precision: str
+    """Number formats of its tensors in the file, e.g. "float16"."""
+    norm: str
+    """Kind of its norms."""
+    relics: int
+    """How many unused tensors of running statistics were dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """All there is to say of a checkpoint."""
+
+    path: Path
+    """What was looked at."""
+    naming: str
+    """Title of the layout that the files follow."""
+    size: int
+    """Height and width of the picture that MACs are counted for, pixels."""
+    networks: tuple[NetworkReport, ...]
+    """The networks that were found."""
+    missing: tuple[NetName, ...]
+    """Networks of a CycleGAN that were not found."""
+    notes: tuple[str, ...]
+    """What a user may want to know, one line each."""
+    options: Mapping[str, str]
+    """The training's options, when they were saved beside it."""
+    problems: tuple[str, ...]
+    """What stands in the way of compressing it, one line each."""
+    next_command: str
+    """What to type next; empty when there is nothing to be done with this file alone."""
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """Names of the networks that were found."""
+        return tuple(network.name for network in self.networks)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values, with a schema version."""
+        networks = [{**asdict(network), "file": str(network.file)} for network in self.networks]
+        fields = asdict(self)
+        return {"schema": SCHEMA, **fields, "path": str(self.path), "networks": networks, "found": self.found}
+
+
+def inspect(path: Path, size: int = 256) -> Inspection:
+    """Look at a run folder, or at a file and its siblings; MACs are counted for size × size pixels.
+
+    Missing networks are no error. Raises UsageError when ``path`` does not exist or ``size`` is no
+    positive multiple of 4, CheckpointError when what is there cannot be loaded.
+    """
+    if size < DOWNSAMPLING or size % DOWNSAMPLING:
+        raise UsageError(f"--size must be a positive multiple of {DOWNSAMPLING}, found {size}")
+    path = Path(path)
+    located = locate(path)
+    if located.naming == LONE_FILE:
+        member = opened(path, located.read(path, "G_A"))
+        if isinstance(member.network, Discriminator):
+            return _lone_discriminator(path, size, member)
+        members: dict[NetName, OpenedNetwork] = {"G_A": member}
+    else:
+        members = {name: open_member(located, name) for name in located.files}
+    quartet = assembled(located, members)
+    return Inspection(
+        path=path,
+        naming=quartet.naming,
+        size=size,
+        networks=tuple(_report(name, located.files[name], size, members[name]) for name in members),
+        missing=quartet.missing(),
+        notes=quartet.notes,
+        options=quartet.options,
+        problems=tuple(_problems(quartet)),
+        next_command=_next_command(path, quartet),
+    )
+
+
+def _lone_discriminator(path: Path, size: int, member: OpenedNetwork) -> Inspection:
+    problem = (
+        "a discriminator alone, and its file name does not say of which domain; "
+        "latest_net_D_A.pth judges B, latest_net_D_B.pth judges A"
+    )
+    report = _report("D", path, size, member)
+    return Inspection(path, LONE_FILE, size, (report,), NET_NAMES, (), {}, (problem,), next_command="")
+
+
+def _report(name: str, file: Path, size: int, member: OpenedNetwork) -> NetworkReport:
+    network = member.network
+    if isinstance(network, Discriminator):
+        role, words = "discriminator", _discriminator_words(network.widths)
+        counted = _discriminator_macs(network.widths, size)
+        macs: dict[cost.Convention, int] = {"true": counted, "paper": counted}  # nothing is transposed
+    else:
+        role, words = "generator", _generator_words(network.widths)
+        macs = {kind: cost.macs(network.widths, size, size, kind) for kind in ("true", "paper")}
+    return NetworkReport(
+        name=name,
+        file=file,
+        role=role,
+        task=_TASKS.get(name, "judges A or B"),
+        architecture=words,
+        widths=asdict(network.widths),
+        params=sum(parameter.numel() for parameter in network.parameters()),
+        macs=macs,
+        precision=member.precision,
+        norm="instance",
+        relics=len(member.relics),
+    )
+
+
+def _generator_words(w: GeneratorWidths) -> str:
+    kind = f"resnet_{w.blocks}blocks"
+    if w == resnet_widths(w.stem, w.blocks, w.in_channels, w.out_channels):
+        return f"{kind}, ngf {w.stem}"
+    low, high = min(w.inner, default=0), max(w.inner, default=0)
+    inner = f"{low}" if low == high else f"{low}–{high}"
+    return f"{kind}, filters {w.stem}/{w.down}/{w.trunk}, inside the blocks {inner}, then {w.up1}/{w.up2}"
+
+
+def _discriminator_words(w: DiscriminatorWidths) -> str:
+    field = 7  # the last two layers have stride 1 and 4×4 kernels
+    for _ in w.filters[:-1]:
+        field = 2 * field + 2
+    return f"PatchGAN {field}×{field}, filters {'/'.join(str(width) for width in w.filters)}"
+
+
+def _discriminator_macs(w: DiscriminatorWidths, size: int) -> int:
+    """Kept inputs × filters × 4² at every position of each layer's output."""
+    total, side, inputs = 0, size, w.in_channels
+    for i, filters in enumerate((*w.filters, 1)):
+        strided = i < len(w.filters) - 1
+        side = max(side // 2 if strided else side - 1, 0)  # 4×4, padding 1
+        total += prod((inputs, filters, 16, side, side))
+        inputs = filters
+    return total
+
+
+def _problems(quartet: Quartet) -> list[str]:
+    problems: list[str] = []
+    if quartet.missing() and quartet.naming != GANPRUNE_RUN.title:
+        missing = quartet.missing()
+        problems.append(f"{', '.join(missing)} missing: ganprune compress needs all four networks")
+    for generator in (quartet.G_A, quartet.G_B):
+        if generator is None:
+            continue
+        found = {"netG": f"resnet_{generator.widths.blocks}blocks", "ngf": str(generator.widths.stem)}
+        for option, value in found.items():
+            told = quartet.options.get(option, value)
+            line = f"the options say {option} {told}, the tensors {value}; the tensors count"
+            if told != value and line not in problems:
+                problems.append(line)
+    return problems
+
+
+def _next_command(path: Path, quartet: Quartet) -> str:
+    target = shlex.quote(str(path))
+    if not quartet.missing():
+        dataroot = quartet.options.get("dataroot", "")
+        data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
+        return f"ganprune compress {target} --data {data}"
+    return f"ganprune export --onnx {target}" if quartet.G_A or quartet.G_B else ""

@@ -1,0 +1,93 @@
+"""One network out of its file, with what inspection wants to know about it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+from torch import Tensor
+
+from ganprune.checkpoints.architecture import (
+    Role,
+    discriminator_from_tensors,
+    generator_from_tensors,
+    role_of,
+)
+from ganprune.checkpoints.contents import split_relics
+from ganprune.checkpoints.formats import safetensors_file
+from ganprune.checkpoints.reading import about, head_of, read_tensors
+from ganprune.errors import CheckpointError
+from ganprune.networks import Discriminator, Generator, GeneratorWidths
+
+FORMAT_VERSION = "1"
+"""Version of the metadata that ganprune writes into its own safetensors files."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedNetwork:
+    """A network and how it lay on the disk."""
+
+    network: Generator | Discriminator
+    """float32, on the CPU, in eval mode, without gradients."""
+    precision: str
+    """Number formats of its tensors in the file, e.g. ``float16``."""
+    relics: tuple[str, ...]
+    """Names of unused running statistics that were dropped."""
+
+
+def load_generator(path: Path) -> Generator:
+    """The generator in one file of any kind; other files in its folder play no part.
+
+    The network is float32, on the CPU, in eval mode, without gradients.
+
+    Raises UsageError when ``path`` does not exist, CheckpointError when the file holds no generator.
+    """
+    tensors = read_tensors(path)
+    return cast(Generator, opened(Path(path), tensors, "generator").network)
+
+
+def opened(path: Path, tensors: Mapping[str, Tensor], role: Role | None = None) -> OpenedNetwork:
+    """The network in ``tensors`` that came from the file ``path``; any role when ``role`` is None.
+
+    Raises CheckpointError naming the file; see `generator_from_tensors` and `discriminator_from_tensors`.
+    """
+    metadata = read_metadata(path)
+    with about(path):
+        used, relics = split_relics(tensors)
+        if (role or role_of(used)) == "discriminator":
+            network = discriminator_from_tensors(used)
+        else:
+            network = generator_from_tensors(used)
+            _check_metadata(metadata, network.widths)
+        precisions = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in used.values()})
+        return OpenedNetwork(network, ", ".join(precisions), relics)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says about itself; empty for files without metadata and other formats.
+
+    Files that `save_generator` wrote have ``format``, ``format_version`` and ``widths`` (JSON).
+
+    Raises UsageError when ``path`` does not exist, CheckpointError for a damaged file.
+    """
+    path = Path(path)
+    head = head_of(path)
+    with about(path):
+        return safetensors_file.read_header(path) if safetensors_file.is_safetensors(head) else {}
+
+
+def widths_json(widths: GeneratorWidths) -> str:
+    """A generator's widths as JSON, with the names of `GeneratorWidths`."""
+    return json.dumps(asdict(widths))
+
+
+def _check_metadata(metadata: Mapping[str, str], widths: GeneratorWidths) -> None:
+    version = metadata.get("format_version", FORMAT_VERSION)
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"written in format {version!r} by a newer ganprune, this one reads {FORMAT_VERSION}; update it"
+        )
+    stated = metadata.get("widths")
+    if stated is not None and json.loads(stated) != json.loads(widths_json(widths)):
+        raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {widths_json(widths)}")

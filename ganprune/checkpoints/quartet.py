@@ -1,0 +1,154 @@
+"""The four networks of a CycleGAN, found wherever they lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from ganprune.checkpoints.architecture import Role
+from ganprune.checkpoints.layouts import LONE_FILE, locate
+from ganprune.checkpoints.layouts.cyclegan import CYCLEGAN
+from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
+from ganprune.checkpoints.network_file import OpenedNetwork, opened
+from ganprune.checkpoints.options import read_options
+from ganprune.errors import CheckpointError, MissingNetwork
+from ganprune.networks import Discriminator, Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Quartet:
+    """A CycleGAN: two generators and two discriminators, as far as they were found.
+
+    All networks are float32, on the CPU, in eval mode, without gradients.
+    """
+
+    G_A: Generator | None
+    """Translates A to B."""
+    G_B: Generator | None
+    """Translates B to A."""
+    D_A: Discriminator | None
+    """Judges domain B: real pictures of B against what G_A makes. So whatever the files' naming."""
+    D_B: Discriminator | None
+    """Judges domain A."""
+    files: Mapping[NetName, Path] = field(default_factory=dict[NetName, Path])
+    """Which file each network came from."""
+    naming: str = "in memory"
+    """Title of the layout that the files follow."""
+    notes: tuple[str, ...] = ()
+    """What a user may want to know, one line each."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The training's options by their newer names, when train_opt.txt or opt.txt lies there."""
+    looked_for: Mapping[NetName, Path] = field(default_factory=dict[NetName, Path])
+    """Where the layout would have each network."""
+
+    def missing(self) -> tuple[NetName, ...]:
+        """Names of the networks that are not there."""
+        return tuple(name for name in NET_NAMES if getattr(self, name) is None)
+
+    def require(self, *names: NetName) -> None:
+        """Raise MissingNetwork unless all the networks called ``names`` are there."""
+        absent = [name for name in self.missing() if name in names]
+        if not absent:
+            return
+        found = ", ".join(
+            f"{name} ({self.files[name].name})" if name in self.files else name
+            for name in NET_NAMES
+            if name not in self.missing()
+        )
+        paths = [path for name, path in self.looked_for.items() if name in absent]
+        if len(paths) == len(absent):
+            advice = (
+                f"looked for {', '.join(path.name for path in paths)} in {paths[0].parent}; put the networks "
+                "of the same training there (CycleGAN's published models come without discriminators)"
+            )
+        else:
+            folders = " and ".join(sorted({str(path.parent) for path in self.files.values()}))
+            advice = (
+                f"{self.naming} has no others in {folders}; give a folder with all four networks "
+                f"of one training, named {CYCLEGAN.example}"
+            )
+        raise MissingNetwork(f"needed {' and '.join(absent)}; found {found or 'none'}; {advice}")
+
+
+def load_quartet(path: Path) -> Quartet:
+    """The CycleGAN in a run folder, or around any one file of it: siblings of the same epoch and naming.
+
+    A folder of several epochs gives ``latest``, else the highest. A file whose name says nothing is
+    taken as G_A, alone.
+
+    Raises UsageError when ``path`` does not exist, CheckpointError when a file is damaged, unsafe,
+    of another architecture, or when the networks do not fit together. Networks that are missing are
+    no error here, see `Quartet.require`.
+    """
+    located = locate(path)
+    return assembled(located, {name: open_member(located, name) for name in located.files})
+
+
+def open_member(located: Located, name: NetName) -> OpenedNetwork:
+    """One network of a located set; raises CheckpointError unless it has the role of its name."""
+    path = located.files[name]
+    role: Role = "generator" if name.startswith("G") else "discriminator"
+    try:
+        return opened(path, located.read(path, name), role)
+    except CheckpointError as error:
+        if located.naming == LONE_FILE and "holds a discriminator" in str(error):
+            raise CheckpointError(
+                f"{error}; a discriminator is read beside its generators, "
+                "under the name latest_net_D_A.pth (judges B) or latest_net_D_B.pth (judges A)"
+            ) from error
+        raise
+
+
+def assembled(located: Located, members: Mapping[NetName, OpenedNetwork]) -> Quartet:
+    """The networks of a located set as a Quartet; raises CheckpointError when they do not fit together."""
+    networks = {name: member.network for name, member in members.items()}
+    folder = next(iter(located.files.values())).parent
+    options = read_options(folder)
+    quartet = Quartet(
+        G_A=cast("Generator | None", networks.get("G_A")),
+        G_B=cast("Generator | None", networks.get("G_B")),
+        D_A=cast("Discriminator | None", networks.get("D_A")),
+        D_B=cast("Discriminator | None", networks.get("D_B")),
+        files=dict(located.files),
+        naming=located.naming,
+        notes=tuple(_notes(located, members, options)),
+        options=options,
+        looked_for=dict(located.looked_for),
+    )
+    _check_channels(quartet)
+    return quartet
+
+
+def _notes(
+    located: Located, members: Mapping[NetName, OpenedNetwork], options: Mapping[str, str]
+) -> list[str]:
+    notes: list[str] = []
+    with_relics = [located.files[name].name for name, member in members.items() if member.relics]
+    if with_relics:
+        notes.append(f"dropped running statistics that instance norm does not use: {', '.join(with_relics)}")
+    if len(located.files) == 1 and "G_A" in located.files and len(located.looked_for) < 2:
+        notes.append(f"{located.files['G_A'].name} is one generator alone, taken as G_A")
+    if options.get("direction") == "BtoA":
+        notes.append("trained with direction BtoA: what is called A here was the folder of B pictures")
+    return notes
+
+
+def _check_channels(quartet: Quartet) -> None:
+    """Channels of the pictures of A and of B, as every network sees them, must agree."""
+    seen: dict[str, dict[str, int]] = {"A": {}, "B": {}}
+    if quartet.G_A:
+        seen["A"]["G_A"], seen["B"]["G_A"] = quartet.G_A.widths.in_channels, quartet.G_A.widths.out_channels
+    if quartet.G_B:
+        seen["B"]["G_B"], seen["A"]["G_B"] = quartet.G_B.widths.in_channels, quartet.G_B.widths.out_channels
+    if quartet.D_A:
+        seen["B"]["D_A"] = quartet.D_A.widths.in_channels
+    if quartet.D_B:
+        seen["A"]["D_B"] = quartet.D_B.widths.in_channels
+    for domain, channels in seen.items():
+        if len(set(channels.values())) > 1:
+            folder = next(iter(quartet.files.values())).parent
+            told = ", ".join(f"{name} {count}" for name, count in channels.items())
+            raise CheckpointError(
+                f"{folder}: pictures of {domain} have different numbers of channels: {told}; "
+                "these networks are not of one training"
+            )

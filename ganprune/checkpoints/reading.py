@@ -1,0 +1,87 @@
+"""One file to its tensors, or to one line that says why not."""
+
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor
+
+from ganprune.checkpoints.contents import flat_tensors
+from ganprune.checkpoints.formats import FORMATS, HEAD
+from ganprune.errors import CheckpointError, GanpruneError, UsageError
+
+MAX_MESSAGE = 600
+"""Longest message about a file, characters."""
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The state dict in a file of any format in `FORMATS`, on the CPU, as it lies on the disk.
+
+    Wrappers and prefixes are undone, see `flat_tensors`. No code of the file is run, and memory and
+    time are bounded by the size of the file.
+
+    Raises UsageError when ``path`` does not exist, UnsafeCheckpoint when a pickle asks for more than
+    tensors, and CheckpointError for everything else that is no state dict.
+    """
+    path = Path(path)
+    head = head_of(path)
+    with about(path):
+        for file_format in FORMATS:
+            if file_format.recognises(head):
+                return flat_tensors(file_format.read(path))
+        raise CheckpointError(
+            f"no checkpoint: it starts with {head!r}; a file of torch.save or safetensors was needed"
+        )
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file that exists, can be read and is not empty.
+
+    Raises UsageError when ``path`` does not exist, CheckpointError when it is no such file.
+    """
+    require_exists(path)
+    with about(path):
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise CheckpointError("a folder, one file was needed")
+        if not stat.S_ISREG(mode):
+            raise CheckpointError("no regular file")
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if not head:
+            raise CheckpointError("is empty")
+    return head
+
+
+def require_exists(path: Path) -> None:
+    """Raise UsageError unless there is something at ``path``."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path} does not exist") from None
+    except OSError:
+        return  # it may exist: opening it says what is wrong
+
+
+@contextmanager
+def about(path: Path) -> Generator[None]:
+    """Put the name of the file before every message, and make any other failure a CheckpointError.
+
+    Parsers of hostile bytes raise whatever they come across, so every Exception is meant here.
+    """
+    try:
+        yield
+    except GanpruneError as error:
+        raise type(error)(f"{path}: {_one_line(str(error))}") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        reason = _one_line(str(error).partition("\n")[0]) or type(error).__name__
+        raise CheckpointError(f"{path}: truncated or damaged ({reason})") from error
+
+
+def _one_line(message: str) -> str:
+    # Names in a hostile file can be megabytes long.
+    line = " ".join(message.split())
+    return line if len(line) <= MAX_MESSAGE else line[:MAX_MESSAGE] + "…"

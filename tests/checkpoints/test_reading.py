@@ -1,0 +1,133 @@
+"""One file to its tensors: wrappers, prefixes, precisions, and files that are none of it."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ganprune.checkpoints import load_generator, read_metadata, read_tensors
+from ganprune.errors import CheckpointError, UsageError
+from tests.checkpoints.builders import make_generator, with_relics
+
+WRITERS: dict[str, Callable[[Any, Path], None]] = {
+    "torch zip": torch.save,
+    "torch before 1.6": lambda held, path: torch.save(held, path, _use_new_zipfile_serialization=False),
+    "safetensors": safetensors.torch.save_file,
+}
+
+LAYERS_AROUND: dict[str, Callable[[dict[str, Tensor]], Any]] = {
+    "state_dict": lambda t: {"state_dict": t, "epoch": 200, "lr": 2e-4, "losses": [0.5, None, True]},
+    "model_state_dict": lambda t: {"model_state_dict": t},
+    "DataParallel": lambda t: {f"module.{name}": tensor for name, tensor in t.items()},
+    "torch.compile": lambda t: {f"_orig_mod.{name}": tensor for name, tensor in t.items()},
+    "both": lambda t: {f"_orig_mod.module.{name}": tensor for name, tensor in t.items()},
+    "wrapped and prefixed": lambda t: {"state_dict": {f"module.{name}": t[name] for name in t}},
+    "parameters": lambda t: OrderedDict((name, nn.Parameter(tensor)) for name, tensor in t.items()),
+    "relics": with_relics,
+    "tied": lambda t: {name: tensor.view_as(tensor) for name, tensor in t.items()},
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_every_format_and_precision_gives_the_same_generator(
+    tmp_path: Path, writer: str, dtype: torch.dtype
+) -> None:
+    original = make_generator(0)
+    WRITERS[writer]({name: t.to(dtype) for name, t in original.state_dict().items()}, tmp_path / "G.bin")
+    loaded = load_generator(tmp_path / "G.bin").state_dict()
+    for name, tensor in original.state_dict().items():
+        assert torch.equal(loaded[name], tensor.to(dtype).float()), name
+
+
+@pytest.mark.parametrize("writer", ["torch zip", "torch before 1.6"])
+@pytest.mark.parametrize("around", LAYERS_AROUND)
+def test_what_training_scripts_put_around_a_state_dict_is_undone(
+    tmp_path: Path, writer: str, around: str
+) -> None:
+    original = make_generator(0)
+    WRITERS[writer](LAYERS_AROUND[around](original.state_dict()), tmp_path / "G.pth")
+    loaded = load_generator(tmp_path / "G.pth").state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in original.state_dict().items())
+
+
+def test_tensors_are_read_as_they_lie_on_the_disk(tmp_path: Path) -> None:
+    tensors = with_relics(make_generator(0).half().state_dict())
+    torch.save(tensors, tmp_path / "G.pth")
+    found = read_tensors(tmp_path / "G.pth")
+    assert {name: t.dtype for name, t in found.items()} == {name: t.dtype for name, t in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({}, "holds no tensors"),
+        ([torch.zeros(1)], "holds a list, a state dict was needed"),
+        (torch.zeros(1), "holds a Tensor, a state dict was needed"),
+        ({"epoch": 3, "w": torch.zeros(1)}, "holds a int as 'epoch'"),
+        ({"G_A": {"w": torch.zeros(1)}}, "holds a dict as 'G_A'"),
+        ({"state_dict": 5}, "holds a int, a state dict was needed"),
+    ],
+)
+def test_what_is_no_state_dict_says_what_it_is(tmp_path: Path, held: object, message: str) -> None:
+    torch.save(held, tmp_path / "G.pth")
+    with pytest.raises(CheckpointError, match=message):
+        read_tensors(tmp_path / "G.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\n", r"no checkpoint: it starts with b'version https"),
+        (b"PK\x03\x04", r"truncated or damaged \(File is not a zip file\)"),
+        (b"\x80\x02", "truncated or damaged"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\x7f{", "truncated or damaged"),
+    ],
+)
+def test_what_is_no_checkpoint_says_so(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "G.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"G\.pth: {message}"):
+        read_tensors(tmp_path / "G.pth")
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.98])
+def test_a_truncated_file_says_so(tmp_path: Path, writer: str, part: float) -> None:
+    WRITERS[writer](make_generator(0).state_dict(), tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    (tmp_path / "G.pth").write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(CheckpointError, match=r"G\.pth: .*truncated"):
+        read_tensors(tmp_path / "G.pth")
+
+
+@pytest.mark.parametrize("read", [read_tensors, load_generator, read_metadata])
+def test_paths_that_hold_no_file(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(CheckpointError, match="a folder, one file was needed"):
+        read(tmp_path)
+    with pytest.raises(CheckpointError, match="pipe: no regular file"):
+        read(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="loop: cannot be read: Too many levels"):
+        read(tmp_path / "loop")
+    for nowhere in (tmp_path / "nowhere", tmp_path / "file" / "below"):
+        with pytest.raises(UsageError, match="does not exist"):
+            read(nowhere)
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    torch.save({}, tmp_path / "G.pth")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(CheckpointError, match=r"G\.pth: cannot be read: Permission denied"):
+        read_tensors(tmp_path / "G.pth")
