@@ -68,7 +68,7 @@ class SearchSettings:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise UsageError(f"--{name.replace('_', '-')} must be 0 or more, found {value}")
-        if self.p_select < 0 or self.p_crossover < 0 or self.p_select + self.p_crossover > 1:
+        if not (self.p_select >= 0 and self.p_crossover >= 0 and self.p_select + self.p_crossover <= 1):
             raise UsageError(
                 "--p-select and --p-crossover must be 0 or more and at most 1 together, "
                 f"found {self.p_select} and {self.p_crossover}"

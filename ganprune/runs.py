@@ -27,9 +27,9 @@ from typing import Any
 
 import tomli_w
 from filelock import FileLock, Timeout
-from ganprune.files import sha256, write_atomically
 
 from ganprune.errors import RunError, UsageError
+from ganprune.files import sha256, write_atomically
 
 RUNS = Path("runs")
 """Where runs go by default, below the working folder."""
@@ -88,7 +88,7 @@ class Run:
         provenance.setdefault("stages", {})[stage] = facts | {
             "seconds": round(seconds, 1),
             "finished": _now(),
-            "outputs": {path.name: sha256(path) for path in outputs},
+            "outputs": {path.relative_to(self.folder).as_posix(): sha256(path) for path in outputs},
         }
         write_json(self / "provenance.json", provenance)
 

@@ -5,7 +5,6 @@ Command line, ``--config`` files, presets and a run's ``config.toml`` all speak 
 """
 
 import difflib
-import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,6 +15,7 @@ from ganprune.coevolution import SearchSettings
 from ganprune.errors import UsageError
 from ganprune.fitness import Reduction
 from ganprune.networks import DOWNSAMPLING
+from ganprune.training.budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +65,10 @@ class FineTuneSettings:
     """How long the slim generators are trained after the search."""
 
     budget: str = "20m"
-    """Time, such as 90s, 20m or 2h; or epochs, such as 5epochs; 0: no fine-tuning."""
+    """A time such as 90s, 20m or 1h30m, or 5epochs, or 500steps; 0: no fine-tuning."""
 
     def __post_init__(self) -> None:
-        parse_budget(self.budget)
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How long to train: seconds or epochs, the other is None; zero of either is not at all."""
-
-    seconds: float | None = None
-    epochs: float | None = None
-
-    @property
-    def nothing(self) -> bool:
-        """No training at all."""
-        return not self.seconds and not self.epochs
-
-
-def parse_budget(text: str) -> Budget:
-    """``90s``, ``20m``, ``2h``, ``5epochs`` or ``0``. Raises `UsageError` for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|epochs?|)", str(text).strip())
-    if match is None or (not match[2] and float(match[1])):
-        raise UsageError(
-            f"--budget must be a time such as 90s, 20m or 2h, epochs such as 5epochs, or 0, found {text!r}"
-        )
-    amount, unit = float(match[1]), match[2]
-    if unit.startswith("epoch"):
-        return Budget(epochs=amount)
-    return Budget(seconds=amount * {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}[unit])
+        Budget.parse(self.budget)
 
 
 @dataclass(frozen=True, slots=True)

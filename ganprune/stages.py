@@ -6,7 +6,7 @@ A stage that was finished by an earlier call is not done again; one that was int
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from ganprune.checkpoints import load_generator, save_cyclegan_pth, save_generator
+from ganprune.checkpoints import load_generator, read_metadata, save_cyclegan_pth, save_generator
 from ganprune.coevolution import CoEvolution, State, describe
 from ganprune.device import Precision, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import RunError
@@ -30,9 +30,12 @@ from ganprune.rebuild import rebuild
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
+from ganprune.training import Budget, Networks, TrainSettings, train
 
 STATE = "state.safetensors"
 HISTORY = "search.jsonl"
+SAMPLES = 4
+"""Validation pictures of each domain that fine-tuning shows its progress on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,18 @@ def search_pictures(
     folders = readable(folders, reporter)
     pictures: dict[Side, Tensor] = {}
     for side in SIDES:
-        n = settings.pictures.pictures
-        _, validation = split(folders, side, seed=settings.search.seed, holdout=n)
-        pictures[side] = load_pictures(validation[:n], settings.pictures.size, reporter)
+        _, validation = _split(folders, side, settings)
+        pictures[side] = load_pictures(validation, settings.pictures.size, reporter)
     return pictures
+
+
+def _split(
+    folders: PictureFolders, side: Side, settings: CompressSettings
+) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Pictures of a domain to fine-tune on, and those to score on."""
+    n = settings.pictures.pictures
+    tuning, validation = split(folders, side, seed=settings.search.seed, holdout=n)
+    return tuning, validation[:n]
 
 
 def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
@@ -120,31 +131,77 @@ def search(
 
 
 def rebuild_both(
-    run: Run,
-    generators: Mapping[Side, Generator],
-    state: State,
-    settings: CompressSettings,
-    source_sha256: Mapping[Side, str],
+    run: Run, generators: Mapping[Side, Generator], state: State, settings: CompressSettings
 ) -> dict[Side, Generator]:
-    """Cut both slim generators out of the originals by the best genomes, and write them.
+    """Cut both slim generators out of the originals by the best genomes.
 
-    Writes G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the
-    original's file, and the same tensors as latest_net_G_A.pth / latest_net_G_B.pth.
+    Writes pruned_G_A.safetensors and pruned_G_B.safetensors, with their kept indices in the metadata.
     """
-    paths = {side: run / f"G_{side}.safetensors" for side in SIDES}
+    paths = {side: run / f"pruned_G_{side}.safetensors" for side in SIDES}
     if run.finished("rebuild"):
         return {side: load_generator(paths[side]) for side in SIDES}
-    started, slim, outputs = time.monotonic(), dict[Side, Generator](), list[Path]()
+    started, slim = time.monotonic(), dict[Side, Generator]()
     for side, layout in layouts(generators, settings).items():
         genome = state.population(side).best_genome
         slim[side] = rebuild(generators[side], layout, genome)
         kept = {group: index.tolist() for group, index in layout.kept(genome).items()}
-        metadata = {"network": f"G_{side}", "kept": json.dumps(kept), "source_sha256": source_sha256[side]}
-        save_generator(paths[side], slim[side], metadata)
-        save_cyclegan_pth(run / f"latest_net_G_{side}.pth", slim[side])
-        outputs += [paths[side], run / f"latest_net_G_{side}.pth"]
-    run.finish("rebuild", outputs, time.monotonic() - started)
+        save_generator(paths[side], slim[side], {"network": f"G_{side}", "kept": json.dumps(kept)})
+    run.finish("rebuild", paths.values(), time.monotonic() - started)
     return slim
+
+
+def fine_tune(
+    run: Run,
+    slim: Mapping[Side, Generator],
+    judges: Mapping[Side, Discriminator],
+    folders: PictureFolders,
+    settings: CompressSettings,
+    resolved: Resolved,
+    reporter: Reporter = SILENT,
+) -> dict[Side, Generator]:
+    """Train both slim generators together by the CycleGAN recipe, from the pretrained discriminators.
+
+    On the training pictures that the search was not scored on. Everything about it is in the run's
+    folder fine-tune/, all four trained networks too. A budget of 0 returns the generators as they are.
+    Raises `TrainingError` where the training goes wrong.
+    """
+    budget = Budget.parse(settings.tuning.budget)
+    if not budget.amount:
+        return dict(slim)
+    torch.set_num_threads(resolved.threads)
+    started, folders = time.monotonic(), readable(folders, reporter)
+    pictures, samples = dict[Side, Sequence[Path]](), dict[Side, Sequence[Tensor]]()
+    for side in SIDES:
+        pictures[side], validation = _split(folders, side, settings)
+        samples[side] = list(load_pictures(validation[:SAMPLES], settings.pictures.size))
+    recipe = TrainSettings(
+        size=settings.pictures.size, seed=settings.search.seed,
+        device=resolved.device, precision=resolved.precision,
+    )  # fmt: skip
+    networks = Networks(slim["A"], slim["B"], judges["A"], judges["B"])
+    result = train(networks, pictures, recipe, budget, run / "fine-tune", reporter, samples=samples)
+    if not run.finished("fine-tune"):
+        record = run / "fine-tune" / "train.json"
+        run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
+    return {"A": result.networks.G_A, "B": result.networks.G_B}
+
+
+def write_both(run: Run, slim: Mapping[Side, Generator], source_sha256: Mapping[Side, str]) -> None:
+    """Write the finished generators, for ganprune and for CycleGAN's own code.
+
+    G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the
+    original's file; the same tensors as latest_net_G_A.pth / latest_net_G_B.pth.
+    """
+    if run.finished("write"):
+        return
+    started, outputs = time.monotonic(), list[Path]()
+    for side in SIDES:
+        kept = read_metadata(run / f"pruned_G_{side}.safetensors")["kept"]
+        metadata = {"network": f"G_{side}", "kept": kept, "source_sha256": source_sha256[side]}
+        save_generator(run / f"G_{side}.safetensors", slim[side], metadata)
+        save_cyclegan_pth(run / f"latest_net_G_{side}.pth", slim[side])
+        outputs += [run / f"G_{side}.safetensors", run / f"latest_net_G_{side}.pth"]
+    run.finish("write", outputs, time.monotonic() - started)
 
 
 def picture_hash(pictures: Mapping[Side, Tensor]) -> str:

@@ -87,7 +87,7 @@ def _export_run(
     config = run.config
     settings = CompressSettings.from_flat(config["settings"], source=str(run / "config.toml"))
     export_settings = wishes.settings(settings.pictures.size)
-    if run.finished("rebuild") is None:
+    if run.finished("write") is None:
         raise RunError(
             f"{run.folder} has no slim generators yet; finish it first: {run.provenance.get('command')}"
         )

@@ -110,7 +110,7 @@ Budget = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="For fine-tuning: 90s, 20m, 2h, or 5epochs; 0: none.",
+        help="For fine-tuning: 90s, 20m, 1h30m, or 5epochs; 0: none.",
         rich_help_panel="Fine-tuning",
     ),
 ]

@@ -19,7 +19,7 @@ from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
 from ganprune.settings import CompressSettings
-from ganprune.stages import Resolved, rebuild_both, search, search_pictures
+from ganprune.stages import Resolved, fine_tune, rebuild_both, search, search_pictures, write_both
 from ganprune_exporters import ExportReport, ExportSettings, export_onnx
 
 VERIFIED_PICTURES = 2
@@ -83,7 +83,7 @@ def prepare(checkpoint: Path, data: Path | None, settings: CompressSettings, rep
 
 
 def compress(job: Job, output: Path | None, command: str, reporter: Reporter) -> dict[str, Any]:
-    """Search, rebuild, export, bench. Returns what was found, as plain values."""
+    """Search, rebuild, fine-tune, export, bench. Returns what was found, as plain values."""
     run = open_run(output or default_folder(job.config), job.config, command)
     with run.locked():
         mark_latest(run)
@@ -91,8 +91,9 @@ def compress(job: Job, output: Path | None, command: str, reporter: Reporter) ->
         resolved = Resolved(**run.config["resolved"])
         pictures = search_pictures(job.folders, job.settings, reporter)
         state = search(run, job.generators, job.judges, pictures, job.settings, resolved, reporter)
-        hashes: dict[Side, str] = {side: job.config["sha256"][f"G_{side}"] for side in SIDES}
-        slim = rebuild_both(run, job.generators, state, job.settings, hashes)
+        pruned = rebuild_both(run, job.generators, state, job.settings)
+        slim = fine_tune(run, pruned, job.judges, job.folders, job.settings, resolved, reporter)
+        write_both(run, slim, {side: job.config["sha256"][f"G_{side}"] for side in SIDES})
         export_run(run, job.generators, slim, pictures, ExportSettings(job.settings.pictures.size), reporter)
         done = run.finished("bench")
         timed = read_bench(run) if done else bench_run(run, BenchSettings(), reporter)

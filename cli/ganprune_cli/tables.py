@@ -56,6 +56,7 @@ def print_plan(sketch: Plan, settings: CompressSettings, markdown: bool) -> None
         whole = sketch.original_macs[name] / 1e9
         kept = "γ alone decides" if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
         rows.append((f"{name}, true MACs", f"{whole:.2f} G → {kept}"))
-    rows.append(("fine-tuning", "none"))
+    budget = settings.tuning.budget
+    rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, both generators together"))
     rows.append(("time of the search", f"about {duration(sketch.seconds)}"))
     print_table("Plan; nothing was written", ("step", "what"), rows, markdown=markdown)

@@ -37,7 +37,7 @@ def compress(
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Search, rebuild, export and time two slim generators.
+    """Search, rebuild, fine-tune, export and time two slim generators.
 
     Running the same command again goes on where the last one stopped.
     """

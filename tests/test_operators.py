@@ -1,0 +1,147 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ganprune.operators import breed, mutate, roulette, selection_probabilities, two_point_crossover
+from tests.tiny import seeded
+
+
+def coin_flips(n: int, length: int, seed: int) -> Tensor:
+    return torch.rand(n, length, generator=seeded(seed)) < 0.5
+
+
+def crossover_by_loops(mothers: Tensor, fathers: Tensor, generator: torch.Generator) -> list[list[bool]]:
+    length = mothers.shape[1]
+    cuts = torch.randint(0, length + 1, (len(mothers), 2), generator=generator).tolist()
+    children: list[list[bool]] = []
+    for mother, father, (first, second) in zip(mothers.tolist(), fathers.tolist(), cuts, strict=True):
+        low, high = min(first, second), max(first, second)
+        children.append(mother[:low] + father[low:high] + mother[high:])
+    return children
+
+
+def mutation_by_loops(genomes: Tensor, rate: float, generator: torch.Generator) -> list[list[bool]]:
+    draws = torch.rand(genomes.shape, generator=generator).tolist()
+    return [
+        [not bit if draw < rate else bit for bit, draw in zip(genome, row, strict=True)]
+        for genome, row in zip(genomes.tolist(), draws, strict=True)
+    ]
+
+
+def breed_by_loops(genomes: Tensor, F: Tensor, generator: torch.Generator, rate: float) -> list[list[bool]]:
+    """Algorithm 1, lines 6-11, with 0.2 / 0.7 / 0.1."""
+    n = len(genomes) - 1
+    total = sum(F.tolist())
+    chances = torch.tensor([f / total for f in F.tolist()], dtype=torch.float64)
+    mothers = genomes[torch.multinomial(chances, n, replacement=True, generator=generator)]
+    fathers = genomes[torch.multinomial(chances, n, replacement=True, generator=generator)]
+    draws = torch.rand(n, generator=generator).tolist()
+    crossed = crossover_by_loops(mothers, fathers, generator)
+    mutated = mutation_by_loops(mothers, rate, generator)
+    best = max(range(len(F)), key=lambda i: F[i].item())
+    generation = [genomes[best].tolist()]
+    for i, s in enumerate(draws):
+        if s < 0.2:
+            generation.append(mothers[i].tolist())
+        elif s < 0.9:
+            generation.append(crossed[i])
+        else:
+            generation.append(mutated[i])
+    return generation
+
+
+SIZES = given(n=st.integers(1, 8), length=st.integers(1, 40), seed=st.integers(0, 9999))
+
+
+@SIZES
+def test_crossover_equals_a_plain_loop(n: int, length: int, seed: int) -> None:
+    mothers, fathers = coin_flips(n, length, seed), coin_flips(n, length, seed + 1)
+    children = two_point_crossover(mothers, fathers, seeded(seed))
+    assert children.tolist() == crossover_by_loops(mothers, fathers, seeded(seed))
+
+
+@given(n=st.integers(1, 8), length=st.integers(1, 40), seed=st.integers(0, 9999), rate=st.floats(0, 1))
+def test_mutation_equals_a_plain_loop(n: int, length: int, seed: int, rate: float) -> None:
+    genomes = coin_flips(n, length, seed)
+    assert mutate(genomes, rate, seeded(seed)).tolist() == mutation_by_loops(genomes, rate, seeded(seed))
+
+
+@given(n=st.integers(2, 12), length=st.integers(1, 40), seed=st.integers(0, 9999))
+def test_breeding_equals_a_plain_loop(n: int, length: int, seed: int) -> None:
+    genomes = coin_flips(n, length, seed)
+    F = torch.rand(n, generator=seeded(seed + 1), dtype=torch.float64)
+    children = breed(genomes, F, seeded(seed), p_select=0.2, p_crossover=0.7, mutation_rate=0.1)
+    assert children.tolist() == breed_by_loops(genomes, F, seeded(seed), 0.1)
+
+
+def test_mutation_flips_no_bit_at_rate_zero_and_all_at_one() -> None:
+    genomes = coin_flips(4, 100, 0)
+    assert torch.equal(mutate(genomes, 0.0, seeded(0)), genomes)
+    assert torch.equal(mutate(genomes, 1.0, seeded(0)), ~genomes)
+
+
+def test_selection_probabilities_are_shares_of_fitness() -> None:
+    F = torch.tensor([1.0, 3.0, 0.0, 4.0], dtype=torch.float64)
+    assert selection_probabilities(F).tolist() == [1 / 8, 3 / 8, 0, 1 / 2]
+
+
+def test_a_population_without_fitness_is_drawn_evenly() -> None:
+    assert selection_probabilities(torch.zeros(4, dtype=torch.float64)).tolist() == [0.25] * 4
+
+
+def test_parents_are_drawn_as_often_as_equation_12_says() -> None:
+    F = torch.tensor([0.5, 0.0, 2.0, 1.0, 4.5], dtype=torch.float64)
+    n = 40_000
+    drawn = torch.bincount(roulette(selection_probabilities(F), n, seeded(0)), minlength=5).double()
+    expected = n * F / F.sum()
+    assert drawn[1] == 0
+    alive = expected > 0
+    chi_square = ((drawn - expected)[alive].square() / expected[alive]).sum()
+    assert chi_square < 16.3  # three degrees of freedom, p = 0.001
+
+
+def test_the_best_individual_comes_first_and_unchanged() -> None:
+    genomes = coin_flips(6, 200, 0)
+    for best in range(6):
+        F = torch.ones(6, dtype=torch.float64)
+        F[best] = 1.5
+        children = breed(genomes, F, seeded(best), p_select=0, p_crossover=0, mutation_rate=1)
+        assert len(children) == 6
+        assert torch.equal(children[0], genomes[best])
+
+
+def test_operations_are_drawn_in_the_proportions_2_7_1() -> None:
+    n, length = 20_001, 64
+    genomes = torch.zeros(n, length, dtype=torch.bool)
+    F = torch.ones(n, dtype=torch.float64)
+    operations = {"p_select": 0.2, "p_crossover": 0.7, "mutation_rate": 1.0}
+
+    def spread(p: float) -> float:
+        return 4 * math.sqrt(n * p * (1 - p))
+
+    # parents are all zeros: only a mutant of rate 1 is all ones
+    mutants = breed(genomes, F, seeded(0), **operations)[1:].all(1).sum().item()
+    assert mutants == pytest.approx(0.1 * n, abs=spread(0.1))
+
+    # parents are all zeros or all ones: a child of both kinds of bits is a crossover of unlike parents
+    # whose cuts neither coincide nor lie at both ends
+    genomes[: n // 2] = True
+    children = breed(genomes, F, seeded(1), **operations)[1:]
+    mixed = (children.any(1) & ~children.all(1)).sum().item()
+    share = 0.7 * 0.5 * (1 - 1 / (length + 1) - 2 / (length + 1) ** 2)
+    assert mixed == pytest.approx(share * n, abs=spread(share))
+
+
+def test_operators_leave_their_inputs() -> None:
+    genomes, others = coin_flips(5, 30, 0), coin_flips(5, 30, 1)
+    before = genomes.clone(), others.clone()
+    F = torch.rand(5, generator=seeded(0), dtype=torch.float64)
+    two_point_crossover(genomes, others, seeded(0))
+    mutate(genomes, 0.5, seeded(0))
+    breed(genomes, F, seeded(0), p_select=0.2, p_crossover=0.7, mutation_rate=0.5)
+    assert torch.equal(genomes, before[0])
+    assert torch.equal(others, before[1])

@@ -1,0 +1,202 @@
+import copy
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch_pruning
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from ganprune.genome import Layout, LayoutKind
+from ganprune.networks import Generator, GeneratorWidths, generator_convs, resnet_widths
+from ganprune.rebuild import masked, rebuild
+from tests.oracles import translate
+from tests.strategies import genomes, layouts
+from tests.tiny import random_generator, random_genomes, random_pictures, seeded
+
+KINDS: tuple[LayoutKind, ...] = ("filters", "shared")
+
+
+def one_per_gene(layout: Layout) -> Tensor:
+    """The last filter of every gene alone."""
+    genome = torch.zeros(layout.length, dtype=torch.bool)
+    genome[[piece.stop - 1 for piece in layout.genes.values()]] = True
+    return genome
+
+
+def random_order(n: int) -> Tensor:
+    return torch.randperm(n, generator=seeded(n))
+
+
+def assert_slim_equals_dense(G: Generator, layout: Layout, genome: Tensor, x: Tensor, atol: float) -> None:
+    """The slim network against the masked twin, and against activations masked after the norm (Eq. 9)."""
+    slim = rebuild(G, layout, genome)
+    assert slim.widths == layout.slim_widths(genome)
+    by_activation = translate(G.state_dict(), x, layout.widths.blocks, layout.kept(genome))
+    for dense in (masked(G, layout, genome)(x), by_activation):
+        torch.testing.assert_close(slim(x), dense, atol=atol, rtol=0)
+
+
+@given(data=st.data(), layout=layouts(), seed=st.integers(0, 2**32))
+def test_rebuilt_generator_equals_masked_generator_in_float64(
+    data: st.DataObject, layout: Layout, seed: int
+) -> None:
+    G, x = random_generator(layout.widths, seed), random_pictures(1, layout.widths.in_channels, 20, 16)
+    assert_slim_equals_dense(G, layout, data.draw(genomes(layout)), x, atol=1e-9)
+
+
+@given(data=st.data(), layout=layouts(), seed=st.integers(0, 2**32))
+def test_rebuilt_generator_equals_masked_generator_in_float32(
+    data: st.DataObject, layout: Layout, seed: int
+) -> None:
+    G = random_generator(layout.widths, seed, torch.float32)
+    x = random_pictures(1, layout.widths.in_channels, 32, 32, dtype=torch.float32)
+    assert_slim_equals_dense(G, layout, data.draw(genomes(layout)), x, atol=1e-4)
+
+
+@given(data=st.data(), layout=layouts())
+def test_masked_generator_zeroes_dropped_filters_with_their_biases_and_nothing_else(
+    data: st.DataObject, layout: Layout
+) -> None:
+    genome = data.draw(genomes(layout))
+    G, kept = random_generator(layout.widths), layout.kept(genome)
+    twin = masked(G, layout, genome)
+    for conv in generator_convs(layout.widths.blocks):
+        (weight, bias), (masked_weight, masked_bias) = (
+            (net.get_parameter(f"{conv.key}.weight"), net.get_parameter(f"{conv.key}.bias"))
+            for net in (G, twin)
+        )
+        filters = range(len(bias)) if conv.target is None else kept[conv.target].tolist()
+        for n in range(len(bias)):
+            expected = 1 if n in filters else 0
+            ours, theirs = (w[:, n] if conv.transposed else w[n] for w in (masked_weight, weight))
+            assert torch.equal(ours, theirs * expected)
+            assert torch.equal(masked_bias[n], bias[n] * expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("blocks", [0, 1, 6, 9])
+def test_one_filter_a_gene_still_equals_the_masked_generator(kind: LayoutKind, blocks: int) -> None:
+    layout = Layout.of(resnet_widths(3, blocks), kind)
+    genome = one_per_gene(layout)
+    assert set(layout.slim_widths(genome).groups().values()) == {1}
+    G, x = random_generator(layout.widths), random_pictures(2, 3, 16, 16)
+    assert_slim_equals_dense(G, layout, genome, x, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_aligned_widths_equal_the_masked_generator(kind: LayoutKind) -> None:
+    layout = Layout.of(resnet_widths(16, 2), kind)
+    genome = torch.zeros(layout.length, dtype=torch.bool)
+    for piece in layout.genes.values():
+        size = piece.stop - piece.start
+        genome[piece] = random_order(size) < max(8, size // 16 * 8)
+    assert {width % 8 for width in layout.slim_widths(genome).groups().values()} == {0}
+    G, x = random_generator(layout.widths), random_pictures(1, 3, 16, 16)
+    assert_slim_equals_dense(G, layout, genome, x, atol=1e-9)
+
+
+@given(layout=layouts())
+def test_the_full_genome_gives_the_original_to_the_last_bit(layout: Layout) -> None:
+    G, x = random_generator(layout.widths), random_pictures(1, layout.widths.in_channels, 16, 16)
+    slim = rebuild(G, layout, layout.full())
+    assert torch.equal(slim(x), G(x))
+    assert torch.equal(masked(G, layout, layout.full())(x), G(x))
+    assert all(torch.equal(a, b) for a, b in zip(slim.parameters(), G.parameters(), strict=True))
+
+
+@given(data=st.data(), layout=layouts())
+def test_rebuilding_a_slim_generator_composes(data: st.DataObject, layout: Layout) -> None:
+    first = data.draw(genomes(layout))
+    G = random_generator(layout.widths)
+    slim = rebuild(G, layout, first)
+    smaller = Layout.of(slim.widths, layout.kind)
+    second = data.draw(genomes(smaller))
+    both = torch.zeros_like(first)
+    both[first.nonzero().flatten()[second]] = True
+    twice, once = rebuild(slim, smaller, second), rebuild(G, layout, both)
+    assert twice.widths == once.widths
+    assert all(torch.equal(a, b) for a, b in zip(twice.parameters(), once.parameters(), strict=True))
+
+
+def prune_with_torch_pruning(G: Generator, kept: dict[str, Tensor]) -> Generator:
+    """The same filters removed by Torch-Pruning, which finds the coupled convolutions itself."""
+    twin = copy.deepcopy(G).requires_grad_(True)
+    for module in twin.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False  # its tracer loses a norm before an operation in place
+    blocks = G.widths.blocks
+    roots = {"stem": "1", "down": "4", "trunk": "7", "up1": f"{10 + blocks}", "up2": f"{13 + blocks}"}
+    roots |= {f"inner{i}": f"{10 + i}.conv_block.1" for i in range(blocks)}
+    x = random_pictures(1, G.widths.in_channels, 16, 16)
+    for group, width in G.widths.groups().items():
+        dropped = sorted(set(range(width)) - set(kept[group].tolist()))
+        graph = torch_pruning.DependencyGraph().build_dependency(twin, example_inputs=x)
+        root = twin.get_submodule(f"model.{roots[group]}")
+        if dropped:
+            graph.get_pruning_group(root, torch_pruning.prune_conv_out_channels, idxs=dropped).prune()
+    return twin
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rebuilt_generator_is_torch_prunings(kind: LayoutKind, seed: int) -> None:
+    layout = Layout.of(resnet_widths(3, 2), kind)
+    G, x = random_generator(layout.widths), random_pictures(1, 3, 16, 16)
+    genome = random_genomes(layout, 1, seed)[0]
+    slim, other = rebuild(G, layout, genome), prune_with_torch_pruning(G, layout.kept(genome))
+    names = [name for name, _ in slim.named_parameters()]
+    assert names == [name for name, _ in other.named_parameters()]
+    assert all(torch.equal(slim.get_parameter(name), other.get_parameter(name)) for name in names)
+    torch.testing.assert_close(slim(x), other(x), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("build", [rebuild, masked])
+@pytest.mark.parametrize("base", ["full", "random"])
+def test_the_original_is_left_untouched_and_shares_no_memory(
+    build: Callable[[Generator, Layout, Tensor], Generator], base: str
+) -> None:
+    layout = Layout.of(resnet_widths(3, 2))
+    G = random_generator(layout.widths)
+    before = copy.deepcopy(G.state_dict())
+    genome = layout.full() if base == "full" else random_genomes(layout, 1)[0]
+    other = build(G, layout, genome)
+    storages = {tensor.untyped_storage().data_ptr() for tensor in other.state_dict().values()}
+    assert storages.isdisjoint(t.untyped_storage().data_ptr() for t in G.state_dict().values())
+    for tensor in other.state_dict().values():
+        tensor.fill_(7)
+    assert all(torch.equal(before[name], tensor) for name, tensor in G.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_precision_is_the_originals_and_weights_stand_alone(dtype: torch.dtype) -> None:
+    layout = Layout.of(resnet_widths(3, 1))
+    slim = rebuild(random_generator(layout.widths, dtype=dtype), layout, random_genomes(layout, 1)[0])
+    assert not slim.training
+    for parameter in slim.parameters():
+        assert parameter.dtype == dtype
+        assert parameter.device.type == "cpu"
+        assert not parameter.requires_grad
+        assert parameter.numel() * parameter.itemsize == parameter.untyped_storage().nbytes()
+
+
+def test_an_empty_gene_is_refused_by_name() -> None:
+    layout = Layout.of(resnet_widths(2, 1))
+    G = random_generator(layout.widths)
+    for gene, piece in layout.genes.items():
+        genome = layout.full()
+        genome[piece] = False
+        with pytest.raises(ValueError, match=f"at least one filter, {gene} has 0"):
+            rebuild(G, layout, genome)
+
+
+def test_all_genomes_of_the_smallest_network_equal_their_masked_twins() -> None:
+    widths = GeneratorWidths(1, 2, 2, (2,), 2, 1, in_channels=1, out_channels=1)
+    layout = Layout.of(widths)
+    G, x = random_generator(widths), random_pictures(1, 1, 16, 16)
+    either = [(True, False), (False, True), (True, True)]
+    for down, trunk, inner, up1 in itertools.product(either, repeat=4):
+        genome = torch.tensor([True, *down, *trunk, *inner, *up1, True])
+        assert_slim_equals_dense(G, layout, genome, x, atol=1e-9)

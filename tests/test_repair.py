@@ -1,0 +1,195 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ganprune.errors import UsageError
+from ganprune.genome import Layout, LayoutKind, kept_macs
+from ganprune.networks import resnet_widths
+from ganprune.repair import ON_TARGET, Constraints, Repairer
+from tests.oracles import counted_macs
+from tests.strategies import layouts
+from tests.tiny import seeded
+
+ORIGINAL = resnet_widths(64, 9)
+MIDDLE = resnet_widths(16, 3)
+
+
+def any_genomes(layout: Layout, n: int, seed: int, keep: float = 0.5) -> Tensor:
+    """Coin flips, so that genes may be empty."""
+    return torch.rand(n, layout.length, generator=seeded(seed)) < keep
+
+
+def sizes(layout: Layout) -> dict[str, int]:
+    return {gene: piece.stop - piece.start for gene, piece in layout.genes.items()}
+
+
+def counts(layout: Layout, genome: Tensor) -> dict[str, int]:
+    return {gene: int(genome[piece].sum()) for gene, piece in layout.genes.items()}
+
+
+@given(
+    layout=layouts(most=40, blocks=2),
+    align=st.sampled_from([1, 2, 8, 16]),
+    keep=st.sampled_from([0, 0.01, 0.5, 1]),
+    seed=st.integers(0, 999),
+)
+def test_every_gene_keeps_a_multiple_of_align_or_all(
+    layout: Layout, align: int, keep: float, seed: int
+) -> None:
+    repaired = Repairer(layout, Constraints(align))(any_genomes(layout, 3, seed, keep), seeded(seed))
+    for genome in repaired:
+        for gene, count in counts(layout, genome).items():
+            size = sizes(layout)[gene]
+            assert min(align, size) <= count
+            assert count % align == 0 or count == size
+
+
+@given(
+    kind=st.sampled_from(["filters", "shared"]),
+    align=st.sampled_from([1, 4, 8]),
+    target=st.none() | st.floats(0.3, 1),
+    seed=st.integers(0, 999),
+)
+def test_repaired_genomes_come_back_unchanged(
+    kind: LayoutKind, align: int, target: float | None, seed: int
+) -> None:
+    layout = Layout.of(MIDDLE, kind)
+    repair = Repairer(layout, Constraints(align, target))
+    once = repair(any_genomes(layout, 2, seed), seeded(seed))
+    assert torch.equal(repair(once, seeded(seed + 1)), once)
+
+
+def test_without_constraints_only_empty_genes_change_and_get_one_filter() -> None:
+    layout = Layout.of(MIDDLE)
+    genomes = any_genomes(layout, 4, seed=0)
+    genomes[1, layout.genes["down"]] = False
+    genomes[3] = False
+    repaired = Repairer(layout, Constraints())(genomes, seeded(0))
+    assert torch.equal(repaired[[0, 2]], genomes[[0, 2]])
+    assert counts(layout, repaired[1])["down"] == 1
+    assert (repaired[1] != genomes[1]).sum() == 1
+    assert set(counts(layout, repaired[3]).values()) == {1}
+
+
+@given(
+    kind=st.sampled_from(["filters", "shared"]),
+    target=st.floats(0.001, 1),
+    keep=st.floats(0.05, 1),
+    seed=st.integers(0, 999),
+)
+def test_with_single_filters_the_target_is_met_from_below_within_two_percent(
+    kind: LayoutKind, target: float, keep: float, seed: int
+) -> None:
+    layout = Layout.of(ORIGINAL, kind)
+    genomes = any_genomes(layout, 1, seed, min(1, max(target**0.5 * 1.1, keep * target**0.5)))
+    repaired = Repairer(layout, Constraints(1, target))(genomes, seeded(seed))
+    true = counted_macs(layout.slim_widths(repaired[0]), 64, 64) / counted_macs(ORIGINAL, 64, 64)
+    assert ON_TARGET * target <= true <= target
+
+
+@given(
+    layout=layouts(most=64, blocks=2),
+    align=st.sampled_from([1, 8, 16]),
+    room=st.floats(0, 1),
+    seed=st.integers(0, 999),
+)
+def test_the_target_is_never_exceeded_and_missed_only_where_no_step_up_fits(
+    layout: Layout, align: int, room: float, seed: int
+) -> None:
+    least = Repairer(layout, Constraints(align))(any_genomes(layout, 1, 0, keep=0), seeded(0))
+    smallest = float(kept_macs(layout, least))
+    target = smallest + room * (1 - smallest)
+    (genome,) = Repairer(layout, Constraints(align, target))(any_genomes(layout, 1, seed), seeded(seed))
+    share = float(kept_macs(layout, genome[None]))
+    assert share <= target * (1 + 1e-12)
+    if share < ON_TARGET * target:
+        for gene, piece in layout.genes.items():
+            dropped = (~genome[piece]).nonzero().flatten() + piece.start
+            larger = genome.clone()
+            larger[dropped[: next_step(sizes(layout)[gene], counts(layout, genome)[gene], align)]] = True
+            assert len(dropped) == 0 or kept_macs(layout, larger[None]) > target, gene
+
+
+def next_step(size: int, count: int, align: int) -> int:
+    """Filters to add for the next allowed count."""
+    return min((count // align + 1) * align, size) - count
+
+
+@given(align=st.sampled_from([1, 8]), target=st.none() | st.floats(0.3, 1), seed=st.integers(0, 999))
+def test_within_a_gene_bits_are_only_added_or_only_dropped(
+    align: int, target: float | None, seed: int
+) -> None:
+    layout = Layout.of(MIDDLE)
+    before = any_genomes(layout, 1, seed)
+    after = Repairer(layout, Constraints(align, target))(before, seeded(seed))
+    for gene, piece in layout.genes.items():
+        flips = int((before[0, piece] != after[0, piece]).sum())
+        assert flips == abs(counts(layout, after[0])[gene] - counts(layout, before[0])[gene]), gene
+
+
+def test_counts_round_to_a_neighbour_in_proportion_to_its_nearness() -> None:
+    layout = Layout.of(MIDDLE)
+    piece, n = layout.genes["trunk"], 2000
+    genomes = layout.full().repeat(n, 1)
+    genomes[:, piece] = torch.arange(64) < 10  # between 8 and 16, a quarter of the way up
+    repaired = Repairer(layout, Constraints(align=8))(genomes, seeded(0))
+    kept = repaired[:, piece].sum(1)
+    assert set(kept.tolist()) == {8, 16}
+    assert (kept == 16).sum().item() == pytest.approx(n / 4, abs=4 * math.sqrt(n * 3 / 16))
+
+
+def test_dropped_filters_are_drawn_evenly() -> None:
+    layout = Layout.of(MIDDLE)
+    piece, n = layout.genes["down"], 4000
+    genomes = layout.full().repeat(n, 1)
+    genomes[:, piece.stop - 2 : piece.stop] = False  # 30 of 32 kept, so 6 more go for 24
+    repaired = Repairer(layout, Constraints(align=24))(genomes, seeded(0))
+    down = repaired[repaired[:, piece].sum(1) == 24][:, piece.start : piece.stop - 2]
+    expected = len(down) * 24 / 30
+    assert torch.all((down.sum(0) - expected).abs() < 5 * math.sqrt(expected * 6 / 30))
+
+
+def test_repair_depends_on_the_generator_alone_and_leaves_its_input() -> None:
+    layout = Layout.of(MIDDLE)
+    repair, genomes = Repairer(layout, Constraints(8, 0.4)), any_genomes(layout, 3, seed=0)
+    before = genomes.clone()
+    first, again, other = (repair(genomes, seeded(seed)) for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(genomes, before)
+
+
+@pytest.mark.parametrize("kind", ["filters", "shared"])
+def test_its_share_of_macs_is_that_of_the_genome(kind: LayoutKind) -> None:
+    layout = Layout.of(MIDDLE, kind)
+    repairer = Repairer(layout, Constraints())
+    genomes = repairer(any_genomes(layout, 5, seed=0), seeded(0))
+    shares = [repairer.share(np.array(list(counts(layout, genome).values()))) for genome in genomes]
+    torch.testing.assert_close(torch.tensor(shares).double(), kept_macs(layout, genomes), atol=1e-7, rtol=0)
+
+
+def test_the_smallest_network_is_within_reach_and_nothing_below_it() -> None:
+    layout = Layout.of(MIDDLE)
+    smallest = Repairer(layout, Constraints(8))(any_genomes(layout, 1, 0, keep=0), seeded(0))
+    least = float(kept_macs(layout, smallest))
+    reached = Repairer(layout, Constraints(8, least))(layout.full()[None], seeded(0))
+    assert set(counts(layout, reached[0]).values()) == {8}
+    message = (
+        rf"^--target-macs 0\.01 cannot be reached with --align 8: the smallest such network has {least:.4f} "
+        "of the MACs; allow more, or use a smaller --align$"
+    )
+    with pytest.raises(UsageError, match=message):
+        Repairer(layout, Constraints(8, 0.01))
+
+
+def test_constraints_out_of_range_are_refused() -> None:
+    with pytest.raises(UsageError, match="--align must be 1 or more, found 0"):
+        Constraints(align=0)
+    for target in (0.0, -1.0, 1.5, float("nan")):
+        with pytest.raises(UsageError, match=f"--target-macs must be above 0 and at most 1, found {target}"):
+            Constraints(target_macs=target)

@@ -1,0 +1,81 @@
+"""Small random networks and pictures to test with."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganprune.evaluation.interface import SIDES, Side
+from ganprune.genome import Layout, LayoutKind
+from ganprune.networks import (
+    Discriminator,
+    DiscriminatorWidths,
+    Generator,
+    GeneratorWidths,
+    resnet_widths,
+)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@torch.no_grad()
+def fill(net: nn.Module, seed: int) -> None:
+    """Normal weights of unit gain and small normal biases: no filter is dead, no tanh saturated."""
+    generator = seeded(seed)
+    for p in net.parameters():
+        spread = 0.3 if p.dim() == 1 else p[0].numel() ** -0.5
+        p.copy_(torch.randn(p.shape, generator=generator, dtype=torch.float64) * spread)
+
+
+def random_generator(widths: GeneratorWidths, seed: int = 0, dtype: torch.dtype = torch.float64) -> Generator:
+    net = Generator(widths).to(dtype)
+    fill(net, seed)
+    return net.requires_grad_(False).eval()
+
+
+def random_judge(widths: DiscriminatorWidths, seed: int = 0) -> Discriminator:
+    net = Discriminator(widths)
+    fill(net, seed)
+    return net.requires_grad_(False).eval()
+
+
+def random_pictures(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Uniform noise in [-1, 1]."""
+    return torch.rand(shape, generator=seeded(seed), dtype=dtype) * 2 - 1
+
+
+def random_genomes(layout: Layout, n: int, seed: int = 0, keep: float = 0.5) -> Tensor:
+    """n coin-flip genomes with the first filter of every gene always kept: bool [n, L]."""
+    genomes = torch.rand(n, layout.length, generator=seeded(seed)) < keep
+    for piece in layout.genes.values():
+        genomes[:, piece.start] = True
+    return genomes
+
+
+@dataclass(frozen=True, slots=True)
+class TinyGan:
+    """A CycleGAN whose two halves differ in every respect, so that no mix-up goes unnoticed."""
+
+    generators: dict[Side, Generator]
+    judges: dict[Side, Discriminator]
+    layouts: dict[Side, Layout]
+    pictures: dict[Side, Tensor]
+
+
+def tiny_gan(kind: LayoutKind = "filters", size: int = 32) -> TinyGan:
+    widths: dict[Side, GeneratorWidths] = {"A": resnet_widths(4, 2), "B": resnet_widths(3, 1)}
+    judges = {"A": DiscriminatorWidths((4, 8, 8)), "B": DiscriminatorWidths((3, 5))}
+    count = {"A": 3, "B": 2}
+    return TinyGan(
+        {side: random_generator(widths[side], seed, torch.float32) for seed, side in enumerate(SIDES)},
+        {side: random_judge(judges[side], 10 + seed) for seed, side in enumerate(SIDES)},
+        {side: Layout.of(widths[side], kind) for side in SIDES},
+        {
+            side: torch.randint(
+                256, (count[side], 3, size, size), generator=seeded(20 + seed), dtype=torch.uint8
+            )
+            for seed, side in enumerate(SIDES)
+        },
+    )
