@@ -67,7 +67,7 @@ class SearchSettings:
         for name in ("gamma", "lambda_cycle", "lambda_identity"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
-                raise UsageError(f"--{name.replace('_', '-')} must be 0 or more, found {value}")
+                raise UsageError(f"--{name.replace('_', '-')} must be finite and 0 or more, found {value}")
         if not (self.p_select >= 0 and self.p_crossover >= 0 and self.p_select + self.p_crossover <= 1):
             raise UsageError(
                 "--p-select and --p-crossover must be 0 or more and at most 1 together, "
@@ -174,7 +174,7 @@ class CoEvolution:
         self._repair = {side: Repairer(layouts[side], settings.constraints(side)) for side in SIDES}
 
     def init(self) -> State:
-        """Generation 0: fair coin flips (thinner for a small target), scored with the original partners."""
+        """Generation 0: coin flips, fair without a target, scored with the original partners."""
         populations: dict[Side, Population] = {}
         for side in SIDES:
             generator = random_stream(self.settings.seed, 0, side)
@@ -219,7 +219,10 @@ class CoEvolution:
         return self._repair[side](children, generator)
 
     def _score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Population:
-        s, scores = self.settings, self.evaluator.score(side, genomes, partner)
+        s, scores = (
+            self.settings,
+            self.evaluator.score(side, genomes, partner, identity=self.settings.lambda_identity > 0),
+        )
         N, macs = kept_weights(self.layouts[side], genomes), kept_macs(self.layouts[side], genomes)
         F = fitness(
             N, scores.L_DisA if s.loss == "disa" else scores.L_GenA, scores.L_cyc, scores.L_idt,

@@ -1,6 +1,8 @@
 """Where and how precisely to compute: what ``auto`` means on this machine."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -43,6 +45,24 @@ def resolve_precision(name: str, device: str) -> Precision:
     else:
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore
     return "bfloat16" if native else "float32"
+
+
+@contextmanager
+def reproducible() -> Generator[None]:
+    """On CUDA: convolutions by algorithms that give the same bits every time, in full float32."""
+    with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+        yield
+
+
+@contextmanager
+def cpu_threads(n: int) -> Generator[None]:
+    """n CPU threads for torch in here, as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def resolve_threads(threads: int | None) -> int:

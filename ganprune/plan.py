@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ganprune.cost import macs
+from ganprune.device import cpu_threads
 from ganprune.evaluation import SIDES, Side
 from ganprune.networks import Discriminator, Generator
 from ganprune.settings import CompressSettings
@@ -51,7 +52,6 @@ def plan(
     resolved: Resolved,
 ) -> Plan:
     """Size the search; times one picture through both originals, a second or two. Writes nothing."""
-    torch.set_num_threads(resolved.threads)
     search, size, n = settings.search, settings.pictures.size, settings.pictures.pictures
     scored = search.population * (search.generations + 1)
     passes, seconds = 0, 0.0
@@ -83,10 +83,9 @@ def _seconds_of(net: Generator | Discriminator, size: int, resolved: Resolved) -
     twin = copy.deepcopy(net).to(resolved.device, dtype)
     x = torch.zeros(resolved.batch, net.widths.in_channels, size, size, device=resolved.device, dtype=dtype)
     times: list[float] = []
-    for _ in range(4):
-        if resolved.device.startswith("cuda"):
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        twin(x).float().mean().item()  # .item() waits for the device
-        times.append(time.perf_counter() - start)
+    with cpu_threads(resolved.threads):
+        for _ in range(4):
+            start = time.perf_counter()
+            twin(x).float().mean().item()  # .item() waits for the device
+            times.append(time.perf_counter() - start)
     return statistics.median(times[1:]) / resolved.batch

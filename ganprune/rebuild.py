@@ -18,8 +18,10 @@ def rebuild(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
     """The slim generator that a genome describes: slices of the weights, nothing retrained.
 
     genome: bool [L], at least one bit in every gene. The result shares no memory with ``generator``
-    and has its device and precision.
+    and has its device and precision. Raises `ValueError` for a layout of other widths, or an empty gene.
     """
+    if layout.widths != generator.widths:
+        raise ValueError(f"the layout is of {layout.widths}, the generator of {generator.widths}")
     kept, original = layout.kept(genome), generator.state_dict()
     state: dict[str, Tensor] = {}
     for conv in generator_convs(layout.widths.blocks):

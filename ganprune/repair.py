@@ -26,7 +26,8 @@ class Constraints:
     align: int = 1
     """Kept filters of every gene come in multiples of this many (or all are kept)."""
     target_macs: float | None = None
-    """Largest share of the original's true multiply-accumulates; None: no limit."""
+    """Share of the original's true multiply-accumulates to come to: never more, and no less than
+    `ON_TARGET` times it where steps of ``align`` allow; None: any."""
 
     def __post_init__(self) -> None:
         if self.align < 1:

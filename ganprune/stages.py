@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ganprune.checkpoints import load_generator, read_metadata, save_cyclegan_pth, save_generator
 from ganprune.coevolution import CoEvolution, State, describe
-from ganprune.device import Precision, resolve_device, resolve_precision, resolve_threads
+from ganprune.device import Precision, cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
@@ -100,7 +100,6 @@ def search(
     Writes state.safetensors and search.jsonl. Raises `RunError` for a damaged state, or one that was
     made from other pictures.
     """
-    torch.set_num_threads(resolved.threads)
     fingerprint = picture_hash(pictures)
     state, lines = _saved(run, fingerprint)
     if state is not None and run.finished("search"):
@@ -111,7 +110,8 @@ def search(
         if done:
             reporter.info(f"going on with the search after generation {done - 1}")
         both, scored = layouts(generators, settings), 2 * settings.search.population
-        with reporter.task("search", scored * (settings.search.generations + 1), scored * done) as task:
+        individuals = scored * (settings.search.generations + 1)
+        with cpu_threads(resolved.threads), reporter.task("search", individuals, scored * done) as task:
             evaluator = LocalEvaluator(
                 generators, judges, both, pictures, _evaluation(settings, resolved), task.advance
             )
@@ -168,18 +168,21 @@ def fine_tune(
     budget = Budget.parse(settings.tuning.budget)
     if not budget.amount:
         return dict(slim)
-    torch.set_num_threads(resolved.threads)
     started, folders = time.monotonic(), readable(folders, reporter)
     pictures, samples = dict[Side, Sequence[Path]](), dict[Side, Sequence[Tensor]]()
     for side in SIDES:
         pictures[side], validation = _split(folders, side, settings)
         samples[side] = list(load_pictures(validation[:SAMPLES], settings.pictures.size))
+    shown = min(len(samples[side]) for side in SIDES)
+    for side in SIDES:
+        samples[side] = samples[side][:shown]
     recipe = TrainSettings(
         size=settings.pictures.size, seed=settings.search.seed,
         device=resolved.device, precision=resolved.precision,
     )  # fmt: skip
     networks = Networks(slim["A"], slim["B"], judges["A"], judges["B"])
-    result = train(networks, pictures, recipe, budget, run / "fine-tune", reporter, samples=samples)
+    with cpu_threads(resolved.threads):
+        result = train(networks, pictures, recipe, budget, run / "fine-tune", reporter, samples=samples)
     if not run.finished("fine-tune"):
         record = run / "fine-tune" / "train.json"
         run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
@@ -214,10 +217,8 @@ def picture_hash(pictures: Mapping[Side, Tensor]) -> str:
 
 
 def _evaluation(settings: CompressSettings, resolved: Resolved) -> EvaluationSettings:
-    return EvaluationSettings(
-        resolved.device, resolved.precision, resolved.batch, settings.pictures.reduction,
-        identity=settings.search.lambda_identity > 0,
-    )  # fmt: skip
+    reduction = settings.pictures.reduction
+    return EvaluationSettings(resolved.device, resolved.precision, resolved.batch, reduction)
 
 
 def _saved(run: Run, fingerprint: str) -> tuple[State | None, list[dict[str, Any]]]:

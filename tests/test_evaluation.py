@@ -13,7 +13,7 @@ from tests.tiny import TinyGan, fill, random_genomes, tiny_gan
 
 OTHER: dict[Side, Side] = {"A": "B", "B": "A"}
 TERMS = ("L_DisA", "L_GenA", "L_cyc", "L_idt")
-PLAIN = EvaluationSettings(identity=True)
+PLAIN = EvaluationSettings()
 
 
 def evaluator(gan: TinyGan, settings: EvaluationSettings = PLAIN) -> LocalEvaluator:
@@ -75,7 +75,7 @@ def test_terms_equal_equations_4_to_6_on_masked_dense_networks(
 ) -> None:
     gan = tiny_gan(kind)
     genomes, partner = genomes_of(gan, side), partner_of(gan, side) if with_partner else None
-    found = evaluator(gan).score(side, genomes, partner)
+    found = evaluator(gan).score(side, genomes, partner, identity=True)
     close(found, plain_scores(gan, side, genomes, partner), atol=1e-5)
     for term in TERMS:
         column = getattr(found, term)
@@ -89,7 +89,7 @@ def test_terms_equal_equations_4_to_6_on_masked_dense_networks(
 def test_sums_equal_equations_4_to_6_as_sums(side: Side) -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, side), partner_of(gan, side)
-    found = evaluator(gan, replace(PLAIN, reduction="sum")).score(side, genomes, partner)
+    found = evaluator(gan, replace(PLAIN, reduction="sum")).score(side, genomes, partner, identity=True)
     close(found, plain_scores(gan, side, genomes, partner, "sum"), atol=0, rtol=1e-4)
 
 
@@ -97,10 +97,10 @@ def test_sums_equal_equations_4_to_6_as_sums(side: Side) -> None:
 def test_the_full_genome_loses_nothing(side: Side) -> None:
     gan = tiny_gan()
     full, partner = gan.layouts[side].full()[None], gan.layouts[OTHER[side]].full()
-    scores = evaluator(gan).score(side, full, None)
+    scores = evaluator(gan).score(side, full, None, identity=True)
     assert scores.L_DisA.item() == scores.L_GenA.item() == 0
     assert scores.L_cyc.item() > 0
-    assert exactly_equal(evaluator(gan).score(side, full, partner), scores)
+    assert exactly_equal(evaluator(gan).score(side, full, partner, identity=True), scores)
 
 
 @pytest.mark.parametrize("kind", ["filters", "shared"])
@@ -112,7 +112,9 @@ def test_every_single_bit_reaches_the_network_that_is_scored(kind: LayoutKind) -
         for piece in layout.genes.values():
             genome[piece.start : piece.start + 2] = True
         flipped = genome ^ torch.eye(layout.length, dtype=torch.bool)
-        scores = evaluator(gan).score(side, torch.cat([genome[None], flipped]), partner_of(gan, side))
+        scores = evaluator(gan).score(
+            side, torch.cat([genome[None], flipped]), partner_of(gan, side), identity=True
+        )
         for term in TERMS:
             column = getattr(scores, term)
             assert (column[1:] != column[0]).all(), (side, term)
@@ -125,17 +127,17 @@ def test_scores_from_memory_are_the_computed_ones_to_the_last_bit() -> None:
     P, Q = genomes_of(gan, "A", 4, 1), genomes_of(gan, "A", 4, 2)
     calls = [(P, None), (P, first), (Q, first), (P, second), (torch.cat([P, Q]), first), (P, None)]
     for genomes, partner in calls:
-        found = used.score("A", genomes, partner)
-        assert exactly_equal(found, evaluator(gan).score("A", genomes, partner))
+        found = used.score("A", genomes, partner, identity=True)
+        assert exactly_equal(found, evaluator(gan).score("A", genomes, partner, identity=True))
 
 
 def test_a_score_does_not_depend_on_its_place_or_on_the_other_individuals() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "B", 5), partner_of(gan, "B")
-    together = evaluator(gan).score("B", genomes, partner)
+    together = evaluator(gan).score("B", genomes, partner, identity=True)
     order = torch.tensor([3, 0, 4, 4, 1, 2])
-    mixed = evaluator(gan).score("B", genomes[order], partner)
-    alone = [evaluator(gan).score("B", genome[None], partner) for genome in genomes]
+    mixed = evaluator(gan).score("B", genomes[order], partner, identity=True)
+    alone = [evaluator(gan).score("B", genome[None], partner, identity=True) for genome in genomes]
     for term in TERMS:
         column = getattr(together, term)
         assert torch.equal(getattr(mixed, term), column[order])
@@ -158,7 +160,7 @@ def test_nothing_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     def cost(genomes: Tensor, partner: Tensor | None) -> tuple[int, int]:
         """Slim networks built, and individuals that were run."""
         before = built, scorer.evaluations
-        scorer.score("A", genomes, partner)
+        scorer.score("A", genomes, partner, identity=True)
         return built - before[0], scorer.evaluations - before[1]
 
     assert cost(P, None) == (4, 4)
@@ -170,8 +172,8 @@ def test_nothing_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_identity_is_computed_only_when_asked_and_changes_nothing_else() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
-    without = evaluator(gan, EvaluationSettings()).score("A", genomes, partner)
-    asked = evaluator(gan, EvaluationSettings(identity=True)).score("A", genomes, partner)
+    without = evaluator(gan).score("A", genomes, partner)
+    asked = evaluator(gan).score("A", genomes, partner, identity=True)
     assert without.L_idt.tolist() == [0] * 4
     assert asked.L_idt.min() > 0
     for term in TERMS[:3]:
@@ -182,7 +184,8 @@ def test_batches_of_one_and_of_three_agree() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
     one, three = (
-        evaluator(gan, replace(PLAIN, batch=batch)).score("A", genomes, partner) for batch in (1, 3)
+        evaluator(gan, replace(PLAIN, batch=batch)).score("A", genomes, partner, identity=True)
+        for batch in (1, 3)
     )
     close(one, three, atol=1e-5)
 
@@ -190,26 +193,31 @@ def test_batches_of_one_and_of_three_agree() -> None:
 def test_bfloat16_stays_near_float32_and_orders_alike() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A", 8), partner_of(gan, "A")
-    exact = evaluator(gan).score("A", genomes, partner)
-    rough = evaluator(gan, replace(PLAIN, precision="bfloat16")).score("A", genomes, partner)
+    exact = evaluator(gan).score("A", genomes, partner, identity=True)
+    rough = evaluator(gan, replace(PLAIN, precision="bfloat16")).score("A", genomes, partner, identity=True)
     close(rough, exact, atol=0, rtol=0.02)
     for term in TERMS:
         columns = torch.stack([getattr(rough, term), getattr(exact, term)])
         assert columns.dtype == torch.float64
         assert torch.corrcoef(columns)[0, 1] > 0.99, term
     full = gan.layouts["A"].full()[None]
-    assert evaluator(gan, replace(PLAIN, precision="bfloat16")).score("A", full, None).L_DisA.item() == 0
+    assert (
+        evaluator(gan, replace(PLAIN, precision="bfloat16"))
+        .score("A", full, None, identity=True)
+        .L_DisA.item()
+        == 0
+    )
 
 
 def test_later_changes_of_the_networks_do_not_reach_the_evaluator() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
-    before, scorer = evaluator(gan).score("A", genomes, partner), evaluator(gan)
+    before, scorer = evaluator(gan).score("A", genomes, partner, identity=True), evaluator(gan)
     for side in SIDES:
         fill(gan.generators[side], 99)
         fill(gan.judges[side], 99)
-    assert exactly_equal(scorer.score("A", genomes, partner), before)
-    assert not exactly_equal(evaluator(gan).score("A", genomes, partner), before)
+    assert exactly_equal(scorer.score("A", genomes, partner, identity=True), before)
+    assert not exactly_equal(evaluator(gan).score("A", genomes, partner, identity=True), before)
 
 
 def test_a_filter_that_gives_nan_gives_nan_scores_and_no_error() -> None:
@@ -218,7 +226,7 @@ def test_a_filter_that_gives_nan_gives_nan_scores_and_no_error() -> None:
     gan.generators["A"].get_parameter("model.7.weight").data[0] = float("nan")
     spared = layout.full()
     spared[layout.genes["trunk"].start] = False
-    scores = evaluator(gan).score("A", torch.stack([layout.full(), spared]), None)
+    scores = evaluator(gan).score("A", torch.stack([layout.full(), spared]), None, identity=True)
     assert scores.L_cyc[0].isnan()
     assert scores.L_cyc[1].isfinite()
 
@@ -244,8 +252,8 @@ def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Sid
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, side), partner_of(gan, side)
     scorer = evaluator(gan, replace(PLAIN, device="cuda"))
-    found = scorer.score(side, genomes, partner)
+    found = scorer.score(side, genomes, partner, identity=True)
     close(found, plain_scores(gan, side, genomes, partner), atol=1e-4, rtol=1e-2)  # convolutions in TF32
-    assert exactly_equal(evaluator(gan, scorer.settings).score(side, genomes, partner), found)
-    full = scorer.score(side, gan.layouts[side].full()[None], None)
+    assert exactly_equal(evaluator(gan, scorer.settings).score(side, genomes, partner, identity=True), found)
+    full = scorer.score(side, gan.layouts[side].full()[None], None, identity=True)
     assert full.L_DisA.item() == full.L_GenA.item() == 0

@@ -2,7 +2,7 @@
 
 import typer
 
-from ganprune_cli.commands import bench, compress, export, inspect, presets
+from ganprune_cli.commands import bench, compress, export, inspect, presets, train
 
 app = typer.Typer(
     name="ganprune",
@@ -14,7 +14,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (compress.compress, export.export, bench.bench, inspect.inspect, presets.presets):
+for command in (
+    compress.compress, export.export, bench.bench, inspect.inspect, train.train, presets.presets,
+):  # fmt: skip
     app.command(command.__name__)(command)
 
 

@@ -19,6 +19,7 @@ from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
 from ganprune.settings import CompressSettings
+from ganprune.showcase import save_comparison
 from ganprune.stages import Resolved, fine_tune, rebuild_both, search, search_pictures, write_both
 from ganprune_exporters import ExportReport, ExportSettings, export_onnx
 
@@ -94,10 +95,29 @@ def compress(job: Job, output: Path | None, command: str, reporter: Reporter) ->
         pruned = rebuild_both(run, job.generators, state, job.settings)
         slim = fine_tune(run, pruned, job.judges, job.folders, job.settings, resolved, reporter)
         write_both(run, slim, {side: job.config["sha256"][f"G_{side}"] for side in SIDES})
+        show(run, job.generators, pruned, slim, pictures)
         export_run(run, job.generators, slim, pictures, ExportSettings(job.settings.pictures.size), reporter)
         done = run.finished("bench")
         timed = read_bench(run) if done else bench_run(run, BenchSettings(), reporter)
     return {"run": str(run.folder), "settings": job.settings.to_flat(), "bench": timed}
+
+
+def show(
+    run: Run,
+    originals: Mapping[Side, Generator],
+    pruned: Mapping[Side, Generator],
+    slim: Mapping[Side, Generator],
+    pictures: Mapping[Side, Tensor],
+) -> None:
+    """Write pictures.png: validation pictures through the originals and the slim generators."""
+    if run.finished("show"):
+        return
+    started = time.monotonic()
+    kinds = {"original": originals, "slim": pruned}
+    if run.finished("fine-tune"):
+        kinds |= {"slim, fine-tuned": slim}
+    save_comparison(run / "pictures.png", pictures, kinds)
+    run.finish("show", [run / "pictures.png"], time.monotonic() - started)
 
 
 def export_run(

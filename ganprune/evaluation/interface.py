@@ -22,16 +22,17 @@ class Scores:
     L_cyc: Tensor
     """Eq. 6, through the partner that was given."""
     L_idt: Tensor
-    """Identity; zeros unless it is weighed."""
+    """Identity; zeros unless it was asked for."""
 
 
 class Evaluator(Protocol):
     """Computes the loss terms of genomes: in this process, on several devices, or on a cluster."""
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Scores:
+    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
         """Score one population against one partner.
 
         genomes: bool [K, L] of ``side``; partner: bool [L'] genome of the other side, or None for the
-        original generator. The result for a genome depends on nothing but the genome and the partner.
+        original generator; identity: compute L_idt too, one more pass of each new genome. The result for
+        a genome depends on nothing but the genome and the partner.
         """
         ...

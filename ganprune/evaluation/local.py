@@ -13,7 +13,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.device import Precision
+from ganprune.device import Precision, reproducible
+from ganprune.errors import UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
@@ -36,8 +37,10 @@ class EvaluationSettings:
     """Pictures a forward pass."""
     reduction: Reduction = "mean"
     """What ‖v‖² means; see `ganprune.fitness.Reduction`."""
-    identity: bool = False
-    """Whether L_idt is computed: one more pass of each new genome."""
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise UsageError(f"--batch must be 1 or more, found {self.batch}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class _Known:
 
     L_DisA: float
     L_GenA: float
-    L_idt: float
+    L_idt: float | None
+    """None: not computed."""
 
 
 class LocalEvaluator:
@@ -100,7 +104,7 @@ class LocalEvaluator:
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
         self._cycles: dict[Side, dict[tuple[bytes, bytes], float]] = {side: {} for side in SIDES}
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Scores:
+    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
         """See `Evaluator.score`."""
         half, other = self._halves[side], self._halves["B" if side == "A" else "A"]
         back = other.generator if partner is None else rebuild(other.generator, other.layout, partner)
@@ -109,38 +113,40 @@ class LocalEvaluator:
         self._pictures[side] = {k: v for k, v in self._pictures[side].items() if k in set(keys)}
         rows: list[tuple[float, float, float, float]] = []
         for key, genome in zip(keys, genomes, strict=True):
-            cycle = self._cycles[side].get((key, partner_key))
-            if cycle is None:
+            cycle, known = self._cycles[side].get((key, partner_key)), self._known[side].get(key)
+            if cycle is None or known is None or (identity and known.L_idt is None):
                 self.evaluations += 1
-                translated = self._translate(side, key, genome)
+                translated = self._translate(side, key, genome, identity)
                 cycle = l_cyc(self._run(back, translated), half.x, self.settings.reduction)
                 self._cycles[side][key, partner_key] = cycle
             known = self._known[side][key]
-            rows.append((known.L_DisA, known.L_GenA, cycle, known.L_idt))
+            rows.append((known.L_DisA, known.L_GenA, cycle, known.L_idt if identity and known.L_idt else 0.0))
             self._on_scored()
         columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
         return Scores(*columns)
 
-    def _translate(self, side: Side, key: bytes, genome: Tensor) -> Tensor:
+    def _translate(self, side: Side, key: bytes, genome: Tensor, identity: bool) -> Tensor:
         """Ĝ(x) of one genome; fills in what is known of it."""
-        if key in self._pictures[side]:
+        known = self._known[side].get(key)
+        complete = known is not None and (known.L_idt is not None or not identity)
+        if complete and key in self._pictures[side]:
             return self._pictures[side][key]
         half, reduction = self._halves[side], self.settings.reduction
         slim = rebuild(half.generator, half.layout, genome)
         translated = self._run(slim, half.x)
-        if key not in self._known[side]:
-            same = self._run(slim, half.y) if self.settings.identity else half.y
+        if not complete:
             self._known[side][key] = _Known(
                 l_disa(half.judged, self._run(half.judge, translated), reduction),
                 l_gena(half.translated, translated, reduction),
-                l_idt(same, half.y, reduction),
+                l_idt(self._run(slim, half.y), half.y, reduction) if identity else None,
             )
         self._pictures[side][key] = translated
         return translated
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:
-        return torch.cat([net(part) for part in x.split(self.settings.batch)])
+        with reproducible():
+            return torch.cat([net(part) for part in x.split(self.settings.batch)])
 
     def _place(self, net: _Net) -> _Net:
         return copy.deepcopy(net).to(self._device, self._dtype)

@@ -1,0 +1,93 @@
+"""``ganprune train``: a CycleGAN from nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganprune_cli import options
+from ganprune_cli.guard import guarded
+
+RECIPE, ARCHITECTURE, PICTURES = "Recipe", "Architecture", "Pictures"
+
+
+def _number(metavar: str, text: str, panel: str) -> typer.models.OptionInfo:
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
+
+
+@guarded
+def train(
+    data: options.Data = None,
+    output: options.Output = None,
+    budget: Annotated[
+        str | None, _number("TIME", "200epochs (default), 500steps, or a time: 90s, 20m, 1h30m.", RECIPE)
+    ] = None,
+    batch: Annotated[int | None, _number("N", "Pictures of each domain a step; default 1.", RECIPE)] = None,
+    lr: Annotated[float | None, _number("F", "Adam's learning rate; default 2e-4.", RECIPE)] = None,
+    gan_mode: Annotated[str | None, _number("lsgan|vanilla", "Form of the GAN loss.", RECIPE)] = None,
+    lambda_a: Annotated[
+        float | None,
+        typer.Option("--lambda-A", metavar="F", help="Weight of A → B → A.", rich_help_panel=RECIPE),
+    ] = None,
+    lambda_b: Annotated[
+        float | None,
+        typer.Option("--lambda-B", metavar="F", help="Weight of B → A → B.", rich_help_panel=RECIPE),
+    ] = None,
+    lambda_identity: Annotated[
+        float | None, _number("F", "Weight of the identity loss, times the cycle's; default 0.5.", RECIPE)
+    ] = None,
+    pool_size: Annotated[
+        int | None, _number("N", "Earlier translations kept for D; default 50.", RECIPE)
+    ] = None,
+    seed: Annotated[int | None, _number("N", "Same seed, same networks.", RECIPE)] = None,
+    ngf: Annotated[int | None, _number("N", "Filters of G's first layer; default 64.", ARCHITECTURE)] = None,
+    blocks: Annotated[int | None, _number("N", "Residual blocks of G; default 9.", ARCHITECTURE)] = None,
+    ndf: Annotated[int | None, _number("N", "Filters of D's first layer; default 64.", ARCHITECTURE)] = None,
+    init_gain: Annotated[
+        float | None, _number("F", "Spread of the first weights; 0.02.", ARCHITECTURE)
+    ] = None,
+    size: Annotated[int | None, _number("N", "Height and width of crops; default 256.", PICTURES)] = None,
+    load_size: Annotated[
+        int | None, _number("N", "Resized to before cropping; size × 286/256.", PICTURES)
+    ] = None,
+    preprocess: Annotated[
+        str | None,
+        _number("MODE", "resize_and_crop, crop, scale_width, scale_width_and_crop or none.", PICTURES),
+    ] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip/--no-flip", rich_help_panel=PICTURES, help="Mirror half.")
+    ] = True,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a CycleGAN; the folder it writes is one that `ganprune compress` takes.
+
+    Running the same command again goes on where the last one stopped.
+    """
+    given = {
+        "batch": batch, "lr": lr, "gan_mode": gan_mode, "lambda_A": lambda_a, "lambda_B": lambda_b,
+        "lambda_identity": lambda_identity, "pool_size": pool_size, "seed": seed, "ngf": ngf,
+        "blocks": blocks, "ndf": ndf, "init_gain": init_gain, "size": size, "load_size": load_size,
+        "preprocess": preprocess,
+    }  # fmt: skip
+    from ganprune.errors import UsageError
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.training import Wishes, train_from_nothing
+
+    if data is None:
+        raise UsageError("train needs pictures: give --data DIR, a folder with trainA and trainB")
+    wishes = Wishes(
+        recipe={key: value for key, value in given.items() if value is not None} | {"flip": flip},
+        budget=budget or "200epochs", device=device or "auto", precision=precision or "auto", threads=threads,
+    )  # fmt: skip
+    folder = output or Path("checkpoints") / data.resolve().name
+    found = train_from_nothing(data, folder, wishes, ConsoleReporter(quiet))
+    if json:
+        print_json(found)
+    else:
+        for name, path in found["files"].items():
+            print(f"{name}  {path}")
+    print_next(f"ganprune compress {folder} --data {data}", quiet)

@@ -1,0 +1,34 @@
+"""Pictures of what a compression did: the originals' translations beside the slim ones'."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganprune.evaluation import SIDES, Side
+from ganprune.images import grid, save_picture, to_float, to_uint8
+from ganprune.networks import Generator
+
+SHOWN = 4
+"""Pictures of each domain."""
+
+
+@torch.inference_mode()
+def save_comparison(
+    path: Path,
+    pictures: Mapping[Side, Tensor],
+    generators: Mapping[str, Mapping[Side, Generator]],
+    most: int = SHOWN,
+) -> None:
+    """Write one grid: a row a picture, first of domain A, then of B; the input, then one column a kind.
+
+    pictures: uint8 [n, 3, h, w] of both domains. generators: name of a column → both generators. The
+    pictures are truncated to uint8 as CycleGAN does.
+    """
+    rows: list[list[Tensor]] = []
+    for side in SIDES:
+        for picture in pictures[side][:most]:
+            x = to_float(picture)[None]
+            rows.append([picture, *(to_uint8(pair[side](x)[0]) for pair in generators.values())])
+    save_picture(path, grid(rows, ["input", *generators]))
