@@ -1,10 +1,13 @@
-# One command sets up everything it needs: `make test`, `make check`.
+# One command sets up everything it needs: `make demo`, `make test`, `make check`.
 # PYTHON picks the interpreter (3.11 or newer); PIP_CONSTRAINT, if set, is honoured by pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test check install clean
+.PHONY: demo test check install clean
+
+demo: $(VENV)/ready
+	$(BIN)/ganprune demo --output runs/demo
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

@@ -9,6 +9,9 @@ import torch
 
 from ganprune.errors import UsageError
 
+MOST_THREADS = 1024
+"""More would only bring the machine down."""
+
 Precision = Literal["float32", "bfloat16"]
 """Of the networks' arithmetic."""
 
@@ -65,10 +68,15 @@ def cpu_threads(n: int) -> Generator[None]:
         torch.set_num_threads(before)
 
 
+def checked_threads(threads: int) -> int:
+    """The same number. Raises `UsageError` for one that no machine has cores for."""
+    if not 1 <= threads <= MOST_THREADS:
+        raise UsageError(f"--threads must be 1 to {MOST_THREADS}, found {threads}")
+    return threads
+
+
 def resolve_threads(threads: int | None) -> int:
     """Number of CPU threads: the one given, else all cores that this process may use."""
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads must be 1 or more, found {threads}")
     if threads is not None:
-        return threads
+        return checked_threads(threads)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -30,6 +30,11 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         "a fifteenth of the arithmetic, for phones",
         {"population": 16, "generations": 15, "pictures": 8, "target-macs": [1 / 15, 1 / 15], "align": 16},
     ),
+    "demo": Preset(
+        "for the packaged example: small pictures, a minute of fine-tuning",
+        {"population": 12, "generations": 10, "pictures": 6, "target-macs": [0.25, 0.25], "align": 8}
+        | {"size": 96, "budget": "60s"},
+    ),
     "smoke": Preset(
         "a search of seconds to see that everything works; its networks are no good",
         {"population": 4, "generations": 2, "pictures": 2, "target-macs": [0.25, 0.25], "align": 16}

@@ -37,6 +37,10 @@ LATEST = "latest"
 """A file in `RUNS` that holds the name of the last run's folder."""
 
 
+_CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": dict}
+"""What config.toml holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """An open run folder."""
@@ -52,8 +56,9 @@ class Run:
         path = self / "config.toml"
         try:
             config = tomllib.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(config["settings"], dict) or not isinstance(config["checkpoint"], str):
-                raise KeyError("settings")
+            for key, kind in _CONFIG.items():
+                if not isinstance(config[key], kind):
+                    raise KeyError(key)
         except FileNotFoundError:
             raise RunError(
                 f"{self.folder} is no run folder: it has no config.toml; "
@@ -67,30 +72,41 @@ class Run:
     def provenance(self) -> dict[str, Any]:
         """What provenance.json says; empty where it is missing or damaged (stages are then done again)."""
         try:
-            return json.loads((self / "provenance.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            provenance = json.loads((self / "provenance.json").read_text(encoding="utf-8"))
+            sound = all(isinstance(r["outputs"], dict) for r in provenance.get("stages", {}).values())
+        except (FileNotFoundError, ValueError, AttributeError, KeyError, TypeError):
             return {}
+        return provenance if sound else {}
 
-    def finished(self, stage: str) -> dict[str, Any] | None:
-        """The record of a finished stage, or None: not done, or an output has changed since."""
+    def finished(self, stage: str, inputs: Iterable[Path] = ()) -> dict[str, Any] | None:
+        """The record of a finished stage; None: not done, or from other inputs, or an output has changed."""
         record = self.provenance.get("stages", {}).get(stage)
-        if record is None:
+        if record is None or record.get("inputs") != self._hashes(inputs):
             return None
         outputs: dict[str, str] = record["outputs"]
-        same = all(
-            (self / name).is_file() and sha256(self / name) == known for name, known in outputs.items()
-        )
-        return record if same else None
+        return record if self._hashes(self / name for name in outputs) == outputs else None
 
-    def finish(self, stage: str, outputs: Iterable[Path], seconds: float, **facts: object) -> None:
-        """Record a stage as finished, with the hashes of the files it wrote."""
+    def finish(
+        self,
+        stage: str,
+        outputs: Iterable[Path],
+        seconds: float,
+        inputs: Iterable[Path] = (),
+        **facts: object,
+    ) -> None:
+        """Record a stage as finished, with the hashes of the files it read and wrote."""
         provenance = self.provenance
         provenance.setdefault("stages", {})[stage] = facts | {
             "seconds": round(seconds, 1),
             "finished": _now(),
-            "outputs": {path.relative_to(self.folder).as_posix(): sha256(path) for path in outputs},
+            "inputs": self._hashes(inputs),
+            "outputs": self._hashes(outputs),
         }
         write_json(self / "provenance.json", provenance)
+
+    def _hashes(self, paths: Iterable[Path]) -> dict[str, str]:
+        """SHA-256 of files of this folder that are there, by their paths in it."""
+        return {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths if path.is_file()}
 
     @contextmanager
     def locked(self) -> Generator[None]:
@@ -104,6 +120,8 @@ class Run:
                 "wait for it to end, or use `-o` another folder"
             ) from None
         try:
+            for partial in self.folder.rglob(".*.partial*"):  # of a process that was killed
+                partial.unlink()
             yield
         finally:
             lock.release()
@@ -113,12 +131,17 @@ def open_run(folder: Path, config: Mapping[str, Any], command: str) -> Run:
     """Start a run in ``folder``, or go on with the one that is there.
 
     config: ``checkpoint`` and ``data`` (paths), ``settings`` (flat), ``resolved`` (what auto came to) and
-    ``sha256`` of the networks. Going on, the resolved values of the first start are kept. Raises
-    `RunError` where the folder belongs to a run with other settings, or to something else.
+    ``sha256`` of the networks. Going on, the resolved values of the first start are kept; the budget may
+    change as long as no fine-tuning was begun. Raises `RunError` where the folder belongs to a run with
+    other settings, or to something else.
     """
     run = Run(folder)
     if (run / "config.toml").exists():
         _refuse_other(run, config)
+        if run.config["settings"] != config["settings"]:
+            write_atomically(
+                run / "config.toml", tomli_w.dumps(run.config | {"settings": config["settings"]}).encode()
+            )
         return run
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
@@ -134,10 +157,11 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         if before.get(key) != now[key]:
             what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
             raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
+    free = set() if (run / "fine-tune").exists() else {"budget"}
     changed = [
         f"--{key} {_spell(before['settings'].get(key))} (now {_spell(value)})"
         for key, value in now["settings"].items()
-        if before["settings"].get(key) != value
+        if key not in free and before["settings"].get(key) != value
     ]
     if changed:
         raise RunError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ganprune.coevolution import SearchSettings
+from ganprune.device import checked_threads
 from ganprune.errors import UsageError
 from ganprune.fitness import Reduction
 from ganprune.networks import DOWNSAMPLING
@@ -54,10 +55,10 @@ class ComputeSettings:
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise UsageError(f"--precision must be auto, float32 or bfloat16, found {self.precision!r}")
-        for name in ("threads", "batch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"--{name} must be 1 or more, found {value}")
+        if self.threads is not None:
+            checked_threads(self.threads)
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"--batch must be 1 or more, found {self.batch}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,16 @@ def read_config(path: Path) -> dict[str, object]:
     import tomllib
 
     if not path.is_file():
-        raise UsageError(f"--config {path} does not exist; `ganprune presets NAME` prints one to start from")
+        what = "is no file" if path.exists() else "does not exist"
+        raise UsageError(f"--config {path} {what}; `ganprune presets NAME` prints one to start from")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path} is no TOML file: {error}") from None
-    return table.get("settings", table)
+    flat = table.get("settings", table)
+    if not isinstance(flat, dict):
+        raise UsageError(f"--config {path}: [settings] must be a table, found {flat!r}")
+    return flat
 
 
 def _parse(key: str, value: Any, kind: Any) -> object:
@@ -130,7 +135,7 @@ def _parse(key: str, value: Any, kind: Any) -> object:
                 value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
             )
             numbers = [float(part) for part in parts]
-            if len(numbers) not in (1, 2):
+            if len(numbers) not in (1, 2) or any(isinstance(part, bool) for part in parts):
                 raise ValueError
             return (numbers[0], numbers[-1])
         if wanted is int:
@@ -140,6 +145,8 @@ def _parse(key: str, value: Any, kind: Any) -> object:
         if wanted is str:
             return str(value)
         if wanted is float:
+            if isinstance(value, bool):
+                raise ValueError
             return float(value)
     except (TypeError, ValueError):
         names: dict[Any, str] = {int: "a whole number", float: "a number"}

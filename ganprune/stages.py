@@ -27,6 +27,7 @@ from ganprune.genome import Layout
 from ganprune.images import PictureFolders, load_pictures, readable, split
 from ganprune.networks import Discriminator, Generator
 from ganprune.rebuild import rebuild
+from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
@@ -86,6 +87,12 @@ def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) ->
     return {side: Layout.of(generators[side].widths, settings.search.layout) for side in SIDES}
 
 
+def check_target(generators: Mapping[Side, Generator], settings: CompressSettings) -> None:
+    """Raises `UsageError` where no network of the alignment asked for is as small as the target."""
+    for side, layout in layouts(generators, settings).items():
+        Repairer(layout, settings.search.constraints(side))
+
+
 def search(
     run: Run,
     generators: Mapping[Side, Generator],
@@ -98,7 +105,7 @@ def search(
     """Run Algorithm 1 to its last generation, saving after each; go on where a saved state is found.
 
     Writes state.safetensors and search.jsonl. Raises `RunError` for a damaged state, or one that was
-    made from other pictures.
+    made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
     """
     fingerprint = picture_hash(pictures)
     state, lines = _saved(run, fingerprint)
@@ -106,6 +113,7 @@ def search(
         return state
     started = time.monotonic()
     if state is None or state.generation < settings.search.generations:
+        resolve_device(resolved.device)
         done = 0 if state is None else state.generation + 1
         if done:
             reporter.info(f"going on with the search after generation {done - 1}")
@@ -138,7 +146,7 @@ def rebuild_both(
     Writes pruned_G_A.safetensors and pruned_G_B.safetensors, with their kept indices in the metadata.
     """
     paths = {side: run / f"pruned_G_{side}.safetensors" for side in SIDES}
-    if run.finished("rebuild"):
+    if run.finished("rebuild", [run / STATE]):
         return {side: load_generator(paths[side]) for side in SIDES}
     started, slim = time.monotonic(), dict[Side, Generator]()
     for side, layout in layouts(generators, settings).items():
@@ -146,7 +154,7 @@ def rebuild_both(
         slim[side] = rebuild(generators[side], layout, genome)
         kept = {group: index.tolist() for group, index in layout.kept(genome).items()}
         save_generator(paths[side], slim[side], {"network": f"G_{side}", "kept": json.dumps(kept)})
-    run.finish("rebuild", paths.values(), time.monotonic() - started)
+    run.finish("rebuild", paths.values(), time.monotonic() - started, [run / STATE])
     return slim
 
 
@@ -183,8 +191,8 @@ def fine_tune(
     networks = Networks(slim["A"], slim["B"], judges["A"], judges["B"])
     with cpu_threads(resolved.threads):
         result = train(networks, pictures, recipe, budget, run / "fine-tune", reporter, samples=samples)
+    record = run / "fine-tune" / "train.json"
     if not run.finished("fine-tune"):
-        record = run / "fine-tune" / "train.json"
         run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
     return {"A": result.networks.G_A, "B": result.networks.G_B}
 
@@ -195,7 +203,8 @@ def write_both(run: Run, slim: Mapping[Side, Generator], source_sha256: Mapping[
     G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the
     original's file; the same tensors as latest_net_G_A.pth / latest_net_G_B.pth.
     """
-    if run.finished("write"):
+    inputs = [run / "fine-tune" / "train.json", *(run / f"pruned_G_{side}.safetensors" for side in SIDES)]
+    if run.finished("write", inputs):
         return
     started, outputs = time.monotonic(), list[Path]()
     for side in SIDES:
@@ -204,7 +213,7 @@ def write_both(run: Run, slim: Mapping[Side, Generator], source_sha256: Mapping[
         save_generator(run / f"G_{side}.safetensors", slim[side], metadata)
         save_cyclegan_pth(run / f"latest_net_G_{side}.pth", slim[side])
         outputs += [run / f"G_{side}.safetensors", run / f"latest_net_G_{side}.pth"]
-    run.finish("write", outputs, time.monotonic() - started)
+    run.finish("write", outputs, time.monotonic() - started, inputs)
 
 
 def picture_hash(pictures: Mapping[Side, Tensor]) -> str:
@@ -230,8 +239,6 @@ def _saved(run: Run, fingerprint: str) -> tuple[State | None, list[dict[str, Any
         tensors = load_tensors(path.read_bytes())
         state = State.from_tensors(tensors)
         pictures = bytes(tensors["pictures_sha256"].tolist()).hex()
-        history = (run / HISTORY).read_text(encoding="utf-8").splitlines() if (run / HISTORY).exists() else []
-        lines: list[dict[str, Any]] = [json.loads(line) for line in history]
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise RunError(
             f"{path} is damaged ({error}); delete it to search again, or use `-o` another folder"
@@ -241,7 +248,21 @@ def _saved(run: Run, fingerprint: str) -> tuple[State | None, list[dict[str, Any
             f"the search in {run.folder} was made with other pictures than are in the data folder now; "
             "put them back, or use `-o` another folder"
         )
-    return state, [line for line in lines if line["generation"] <= state.generation]
+    return state, _history(run, state.generation)
+
+
+def _history(run: Run, last: int) -> list[dict[str, Any]]:
+    """The lines of search.jsonl up to a generation; none where the file is missing."""
+    path = run / HISTORY
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if line["generation"] <= last]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); delete it to go on without the figures of past generations"
+        ) from None
 
 
 def _save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str) -> None:

@@ -283,8 +283,9 @@ def test_names_and_providers_that_do_not_fit_are_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"threads": ()}, "--threads must be 1 or more, found none"),
-        ({"threads": (1, 0)}, "--threads must be 1 or more, found 1, 0"),
+        ({"threads": ()}, "--threads must be one number or more, found none"),
+        ({"threads": (1, 0)}, "--threads must be 1 to 1024, found 0"),
+        ({"threads": (100000,)}, "--threads must be 1 to 1024, found 100000"),
         ({"warmup": -1}, "--warmup must be 0 or more, found -1"),
         ({"minimum": 1}, "runs must be 2 or more"),
         ({"minimum": 30, "maximum": 20}, "found 30 and 20"),

@@ -33,5 +33,5 @@ def test_precision_is_the_one_asked_for_or_one_of_the_two() -> None:
 def test_threads_are_those_asked_for_or_at_least_one() -> None:
     assert resolve_threads(3) == 3
     assert resolve_threads(None) >= 1
-    with pytest.raises(UsageError, match="--threads must be 1 or more, found 0"):
+    with pytest.raises(UsageError, match="--threads must be 1 to 1024, found 0"):
         resolve_threads(0)

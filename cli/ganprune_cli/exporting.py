@@ -85,9 +85,14 @@ def _export_run(
     run: Run, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
 ) -> tuple[list[dict[str, Any]], str]:
     config = run.config
-    settings = CompressSettings.from_flat(config["settings"], source=str(run / "config.toml"))
+    try:
+        settings = CompressSettings.from_flat(config["settings"])
+    except UsageError as error:
+        raise RunError(
+            f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
+        ) from None
     export_settings = wishes.settings(settings.pictures.size)
-    if run.finished("write") is None:
+    if not all((run / f"G_{side}.safetensors").is_file() for side in SIDES):
         raise RunError(
             f"{run.folder} has no slim generators yet; finish it first: {run.provenance.get('command')}"
         )

@@ -50,13 +50,18 @@ def _explain(error: BaseException) -> tuple[str, int]:
 
     if isinstance(error, GanpruneError):
         return f"error: {error}", error.exit_code
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
         return "error: out of memory; use a smaller --size, or fewer --pictures", 1
     if isinstance(error, OSError):
-        where = f" {error.filename}" if error.filename else ""
+        where = f"{error.filename}: " if error.filename else ""
         if error.errno == errno.ENOSPC:
-            return f"error: the disk is full{where}; free some space and run again: {invocation()}", 1
-        return f"error: {error.strerror or error}{where}", 1
+            return f"error: {where}the disk is full; free some space and run again: {invocation()}", 1
+        return f"error: {where}{error.strerror or error}", 1
     text = " ".join(str(error).split())[:300]
     line = f"internal error: {type(error).__name__}: {text}; set GANPRUNE_DEBUG=1 to see where"
     return f"{line}, and please report it", 1
+
+
+def _is_torch_out_of_memory(error: BaseException) -> bool:
+    """Torch raises a class of its own on a GPU, and a bare RuntimeError on a CPU."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)

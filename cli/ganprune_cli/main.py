@@ -2,7 +2,7 @@
 
 import typer
 
-from ganprune_cli.commands import bench, compress, export, inspect, presets, train
+from ganprune_cli.commands import bench, compress, demo, export, inspect, presets, train
 
 app = typer.Typer(
     name="ganprune",
@@ -14,9 +14,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (
-    compress.compress, export.export, bench.bench, inspect.inspect, train.train, presets.presets,
-):  # fmt: skip
+COMMANDS = (
+    compress.compress, export.export, bench.bench, inspect.inspect, train.train, demo.demo, presets.presets,
+)  # fmt: skip
+
+for command in COMMANDS:
     app.command(command.__name__)(command)
 
 

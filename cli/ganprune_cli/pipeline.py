@@ -20,7 +20,15 @@ from ganprune.reporting import Reporter
 from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
 from ganprune.settings import CompressSettings
 from ganprune.showcase import save_comparison
-from ganprune.stages import Resolved, fine_tune, rebuild_both, search, search_pictures, write_both
+from ganprune.stages import (
+    Resolved,
+    check_target,
+    fine_tune,
+    rebuild_both,
+    search,
+    search_pictures,
+    write_both,
+)
 from ganprune_exporters import ExportReport, ExportSettings, export_onnx
 
 VERIFIED_PICTURES = 2
@@ -56,8 +64,9 @@ class Job:
 def prepare(checkpoint: Path, data: Path | None, settings: CompressSettings, reporter: Reporter) -> Job:
     """Read the checkpoint and find the pictures.
 
-    Raises `UsageError` for paths that do not exist and a missing --data, `CheckpointError` and its
-    kind for networks that are missing or cannot be used, `DataError` for the folders.
+    Raises `UsageError` for paths that do not exist, a missing --data and a target out of reach,
+    `CheckpointError` and its kind for networks that are missing or cannot be used, `DataError` for the
+    folders.
     """
     quartet = load_quartet(checkpoint)
     quartet.require("G_A", "G_B", "D_A", "D_B")
@@ -80,25 +89,29 @@ def prepare(checkpoint: Path, data: Path | None, settings: CompressSettings, rep
         "resolved": asdict(resolved),
         "sha256": {name: sha256(path) for name, path in quartet.files.items()},
     }
-    return Job(quartet, folders, settings, resolved, config)
+    job = Job(quartet, folders, settings, resolved, config)
+    check_target(job.generators, settings)
+    return job
 
 
-def compress(job: Job, output: Path | None, command: str, reporter: Reporter) -> dict[str, Any]:
+def compress(
+    job: Job, output: Path | None, command: str, reporter: Reporter, timing: BenchSettings | None = None
+) -> dict[str, Any]:
     """Search, rebuild, fine-tune, export, bench. Returns what was found, as plain values."""
     run = open_run(output or default_folder(job.config), job.config, command)
     with run.locked():
-        mark_latest(run)
         reporter.info(f"run folder: {run.folder}")
         resolved = Resolved(**run.config["resolved"])
         pictures = search_pictures(job.folders, job.settings, reporter)
+        mark_latest(run)
         state = search(run, job.generators, job.judges, pictures, job.settings, resolved, reporter)
         pruned = rebuild_both(run, job.generators, state, job.settings)
         slim = fine_tune(run, pruned, job.judges, job.folders, job.settings, resolved, reporter)
         write_both(run, slim, {side: job.config["sha256"][f"G_{side}"] for side in SIDES})
         show(run, job.generators, pruned, slim, pictures)
         export_run(run, job.generators, slim, pictures, ExportSettings(job.settings.pictures.size), reporter)
-        done = run.finished("bench")
-        timed = read_bench(run) if done else bench_run(run, BenchSettings(), reporter)
+        done = run.finished("bench", run.folder.glob("*.onnx"))
+        timed = read_bench(run) if done else bench_run(run, timing or BenchSettings(), reporter)
     return {"run": str(run.folder), "settings": job.settings.to_flat(), "bench": timed}
 
 
@@ -110,14 +123,15 @@ def show(
     pictures: Mapping[Side, Tensor],
 ) -> None:
     """Write pictures.png: validation pictures through the originals and the slim generators."""
-    if run.finished("show"):
+    inputs = [run / f"G_{side}.safetensors" for side in SIDES]
+    if run.finished("show", inputs):
         return
     started = time.monotonic()
     kinds = {"original": originals, "slim": pruned}
     if run.finished("fine-tune"):
         kinds |= {"slim, fine-tuned": slim}
     save_comparison(run / "pictures.png", pictures, kinds)
-    run.finish("show", [run / "pictures.png"], time.monotonic() - started)
+    run.finish("show", [run / "pictures.png"], time.monotonic() - started, inputs)
 
 
 def export_run(
@@ -133,7 +147,8 @@ def export_run(
     pictures: uint8, of both domains, to verify on; None: noise. Files that an earlier call wrote with the
     same settings stay. All four are written before a `VerificationError` of one of them is raised.
     """
-    record = run.finished("export")
+    inputs = [run / f"G_{side}.safetensors" for side in SIDES]
+    record = run.finished("export", inputs)
     if record is not None and record["settings"] == asdict(settings):
         return record["files"]
     networks = {f"original_G_{side}": originals[side] for side in SIDES}
@@ -141,7 +156,7 @@ def export_run(
     started = time.monotonic()
     reports = export_all(run.folder, networks, few_of(pictures, networks), settings, reporter)
     run.finish(
-        "export", [report.path for report in reports], time.monotonic() - started,
+        "export", [report.path for report in reports], time.monotonic() - started, inputs,
         settings=asdict(settings), files=[report.to_json() for report in reports],
     )  # fmt: skip
     return [report.to_json() for report in reports]
@@ -184,7 +199,7 @@ def bench_run(run: Run, settings: BenchSettings, reporter: Reporter) -> dict[str
     started = time.monotonic()
     timed = bench_files(candidates_in(run.folder), settings, reporter)
     write_json(run / "bench.json", timed)
-    run.finish("bench", [run / "bench.json"], time.monotonic() - started)
+    run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
     return timed
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganprune.bench.machine import physical_cores
+from ganprune.device import checked_threads
 from ganprune.errors import InputError, UsageError
 from ganprune.networks import DOWNSAMPLING
 
@@ -53,10 +54,10 @@ class BenchSettings:
     """Execution provider, as ONNX Runtime spells it."""
 
     def __post_init__(self) -> None:
-        if not self.threads or min(self.threads) < 1:
-            raise UsageError(
-                f"--threads must be 1 or more, found {', '.join(map(str, self.threads)) or 'none'}"
-            )
+        if not self.threads:
+            raise UsageError("--threads must be one number or more, found none")
+        for threads in self.threads:
+            checked_threads(threads)
         if self.warmup < 0:
             raise UsageError(f"--warmup must be 0 or more, found {self.warmup}")
         if not 2 <= self.minimum <= self.maximum:

@@ -1,0 +1,37 @@
+"""``ganprune demo``: the whole job on the packaged example."""
+
+from ganprune_cli import options
+from ganprune_cli.guard import guarded, invocation
+
+
+@guarded
+def demo(
+    output: options.Output = None,
+    budget: options.Budget = None,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    json: options.Json = False,
+    markdown: options.Markdown = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run the whole job on a small CycleGAN that comes with ganprune, in minutes.
+
+    It adds and removes the stripes of drawn animals. Everything goes into runs/demo; look at pictures.png.
+    """
+    from pathlib import Path
+
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.demo import print_coats, run_demo
+    from ganprune_cli.tables import print_bench
+
+    given = {"budget": budget, "seed": seed, "threads": threads}
+    folder = output or Path("runs/demo")
+    found = run_demo(folder, given, invocation(), ConsoleReporter(quiet))
+    if json:
+        print_json(found)
+    else:
+        print_bench(found["bench"], markdown)
+        print()
+        print_coats(found["coats"], markdown)
+        print(f"\npictures: {found['pictures']}")
+    print_next("ganprune compress CKPT --data DIR, with a checkpoint of your own", quiet)

@@ -1,0 +1,51 @@
+"""The packaged example through the whole pipeline."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ganprune.bench import BenchSettings
+from ganprune.checkpoints import load_generator
+from ganprune.device import cpu_threads, resolve_threads
+from ganprune.evaluation import SIDES, Side
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
+from ganprune.networks import Generator
+from ganprune.reporting import Reporter
+from ganprune_cli.console import print_table
+from ganprune_cli.layers import compress_settings
+from ganprune_cli.pipeline import compress, prepare
+
+SEED = 1
+"""Of the drawn pictures; the example's networks were trained on those of seed 0."""
+BENCH = BenchSettings(seconds=8)
+
+
+def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: Reporter) -> dict[str, Any]:
+    """Draw pictures beside ``folder``, compress the packaged CycleGAN into it, measure the coats."""
+    drawn = folder.with_name(f"{folder.name}-pictures")
+    write_dataset(drawn, seed=SEED, train=200, test=8, size=EXAMPLE_SIZE, reporter=reporter)
+    settings = compress_settings("demo", None, given)
+    job = prepare(CHECKPOINT, drawn, settings, reporter)
+    found = compress(job, folder, command, reporter, BENCH)
+    kinds: dict[str, dict[Side, Generator]] = {
+        "original": job.generators,
+        "slim": {side: load_generator(folder / f"pruned_G_{side}.safetensors") for side in SIDES},
+        "slim, fine-tuned": {side: load_generator(folder / f"G_{side}.safetensors") for side in SIDES},
+    }
+    with cpu_threads(resolve_threads(None)):
+        measured = coats_of(kinds, seed=SEED)
+    coats = {kind: {side: asdict(coat) for side, coat in pair.items()} for kind, pair in measured.items()}
+    return found | {"coats": coats, "pictures": str(folder / "pictures.png")}
+
+
+def print_coats(coats: Mapping[str, Any], markdown: bool) -> None:
+    """How striped the animals are, before and after."""
+    rows: list[tuple[str, ...]] = []
+    for side, task in (("A", "G_A adds stripes"), ("B", "G_B removes stripes")):
+        for kind, pair in coats.items():
+            coat = pair[side]
+            figures = (f"{coat[key]:.3f}" for key in ("before", "after", "wanted", "background"))
+            rows.append((f"{task}, {kind}", *figures))
+    headings = ("what", "stripes before", "after", "as drawn there", "change elsewhere")
+    print_table("Coats of unseen animals, medians (0 = plain)", headings, rows, markdown=markdown)

@@ -1,0 +1,31 @@
+"""Pictures: where they lie, how they are read, what training does to them, how they are shown.
+
+folders.py      a data folder → paths of both domains; a seeded hold-out that shares no picture
+reading.py      files → uint8; what cannot be read is skipped or refused
+values.py       uint8 ↔ [-1, 1], as CycleGAN does
+transforms.py   CycleGAN's preprocessing modes: a fixed half, done once, and a random half
+grids.py        pictures beside each other with names above, as one PNG
+"""
+
+from ganprune.images.folders import Domain, PictureFolders, Split, find_domains, split
+from ganprune.images.grids import grid, save_picture
+from ganprune.images.reading import load_pictures, open_picture, readable
+from ganprune.images.transforms import Preprocess, TrainTransform
+from ganprune.images.values import to_float, to_uint8
+
+__all__ = [
+    "Domain",
+    "PictureFolders",
+    "Preprocess",
+    "Split",
+    "TrainTransform",
+    "find_domains",
+    "grid",
+    "load_pictures",
+    "open_picture",
+    "readable",
+    "save_picture",
+    "split",
+    "to_float",
+    "to_uint8",
+]

@@ -1,0 +1,56 @@
+"""Pictures beside each other, for people to look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ganprune.files import atomic_path
+from ganprune.images.reading import to_tensor
+
+_GAP = 4
+"""White pixels between two pictures."""
+_LINE = 20
+"""Height of the line of names, pixels."""
+
+
+def save_picture(path: Path, picture: Tensor) -> None:
+    """Write uint8 [3, h, w] in the format that the path's ending names; whole or not at all."""
+    with atomic_path(path) as partial:
+        _to_image(picture).save(partial)
+
+
+def grid(rows: Sequence[Sequence[Tensor]], columns: Sequence[str] = ()) -> Tensor:
+    """Rows of pictures, each uint8 [3, h, w], as one picture uint8 [3, H, W].
+
+    ``columns`` are written above, one a column. Cells are as large as the largest picture.
+    """
+    width = max(picture.shape[2] for row in rows for picture in row)
+    height = max(picture.shape[1] for row in rows for picture in row)
+    top = _LINE if columns else 0
+    most = max(len(row) for row in rows)
+    size = (most * (width + _GAP) - _GAP, top + len(rows) * (height + _GAP) - _GAP)
+    sheet = Image.new("RGB", size, "white")
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            sheet.paste(_to_image(picture), (j * (width + _GAP), top + i * (height + _GAP)))
+    write = ImageDraw.Draw(sheet)
+    for j, name in enumerate(columns):
+        place = (j * (width + _GAP) + width / 2, _LINE / 2)
+        write.text(place, name, fill="black", font=_font(name, width), anchor="mm")
+    return to_tensor(sheet)
+
+
+def _font(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The largest of a few sizes that lets the text fit."""
+    for size in (14, 12, 10, 8):
+        font = ImageFont.load_default(size)
+        if font.getlength(text) <= width:
+            return font
+    return ImageFont.load_default(8)
+
+
+def _to_image(picture: Tensor) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy()))

@@ -1,0 +1,100 @@
+"""CycleGAN's preprocessing for training: a fixed half, done once a file, and a random half, done each time.
+
+Source: pytorch-CycleGAN-and-pix2pix, ``data/base_dataset.py``, ``get_transform``. All resizing is bicubic.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganprune.errors import UsageError
+from ganprune.networks import DOWNSAMPLING
+
+Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
+"""resize_and_crop: to load_size², then a random crop. crop: of the picture as it is. scale_width: to a
+width of load_size. scale_width_and_crop: both. none: to the next multiples of 4."""
+
+PREPROCESS_MODES: tuple[Preprocess, ...] = get_args(Preprocess)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainTransform:
+    """How a training picture becomes what the networks see."""
+
+    size: int = 256
+    """Height and width of crops, pixels; a multiple of 4."""
+    load_size: int = 286
+    """Height and width (or the width alone) that pictures are resized to before cropping, pixels."""
+    mode: Preprocess = "resize_and_crop"
+    """See `Preprocess`."""
+    flip: bool = True
+    """Mirror left and right with a probability of 0.5."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in PREPROCESS_MODES:
+            raise UsageError(
+                f"--preprocess must be one of {', '.join(PREPROCESS_MODES)}, found {self.mode!r}"
+            )
+        if self.size < 4 * DOWNSAMPLING or self.size % DOWNSAMPLING:
+            raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
+        if self.mode in ("resize_and_crop", "scale_width_and_crop") and self.load_size < self.size:
+            raise UsageError(
+                f"--load-size must be at least --size for --preprocess {self.mode}, "
+                f"found {self.load_size} and {self.size}"
+            )
+        if self.mode == "scale_width" and (self.load_size < 16 or self.load_size % DOWNSAMPLING):
+            raise UsageError(
+                "--load-size must be a multiple of 4 and at least 16 for --preprocess scale_width, "
+                f"found {self.load_size}"
+            )
+
+    @property
+    def crops(self) -> bool:
+        """Whether every result is size × size; otherwise pictures keep different shapes."""
+        return "crop" in self.mode
+
+    def resize(self, picture: Image.Image) -> Image.Image:
+        """The fixed half: what does not depend on chance. Raises `UsageError` where a crop would not fit."""
+        width, height = picture.size
+        if self.mode == "resize_and_crop":
+            wanted = (self.load_size, self.load_size)
+        elif self.mode == "scale_width_and_crop":
+            wanted = (self.load_size, int(max(self.load_size * height / width, self.size)))
+        elif self.mode == "scale_width":  # CycleGAN keeps any height; networks need a multiple of 4
+            wanted = (self.load_size, _multiple_of_4(max(self.load_size * height / width, self.size)))
+        elif self.mode == "none":
+            wanted = (_multiple_of_4(width), _multiple_of_4(height))
+        else:
+            wanted = (width, height)
+        if self.crops and min(wanted) < self.size:
+            raise UsageError(
+                f"--preprocess {self.mode} needs pictures of at least {self.size}×{self.size}, "
+                f"found {width}×{height}; use --preprocess resize_and_crop or a smaller --size"
+            )
+        return picture if wanted == (width, height) else picture.resize(wanted, Image.Resampling.BICUBIC)
+
+    def draw(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """The random half: uint8 [3, h, w] after `resize` → uint8 [3, size, size], or [3, h, w] uncropped."""
+        if self.crops:
+            _, height, width = picture.shape
+            top = int(torch.randint(height - self.size + 1, (), generator=generator))
+            left = int(torch.randint(width - self.size + 1, (), generator=generator))
+            picture = picture[:, top : top + self.size, left : left + self.size]
+        if self.flip and bool(torch.rand((), generator=generator) < 0.5):
+            picture = picture.flip(-1)
+        return picture.contiguous()
+
+    def still(self, picture: Tensor) -> Tensor:
+        """As `draw` without chance: the middle, not mirrored."""
+        if not self.crops:
+            return picture
+        top, left = (picture.shape[1] - self.size) // 2, (picture.shape[2] - self.size) // 2
+        return picture[:, top : top + self.size, left : left + self.size].contiguous()
+
+
+def _multiple_of_4(length: float) -> int:
+    """The nearest multiple of 4, at least 16."""
+    return max(round(length / DOWNSAMPLING) * DOWNSAMPLING, 4 * DOWNSAMPLING)

@@ -1,0 +1,46 @@
+"""The CycleGAN objective and its training loop: from nothing, or on from pretrained or slim networks.
+
+settings.py    the recipe                         objective.py   the losses, term by term
+budget.py      how long, at what learning rate    step.py        one step: G, then D
+networks.py    the four networks                  state.py       all that changes, in one file
+pictures.py    which pictures a step sees         pool.py        earlier translations
+loop.py        from the first step to the last    record.py      what was asked for
+log.py         losses, a line every few steps     samples.py     pictures to look at
+"""
+
+from ganprune.training.budget import Budget, learning_rate
+from ganprune.training.loop import TrainResult, train
+from ganprune.training.networks import Networks, save_networks
+from ganprune.training.objective import (
+    Translated,
+    discriminator_loss,
+    gan_loss,
+    generator_losses,
+    translate,
+)
+from ganprune.training.pictures import TrainingPictures
+from ganprune.training.pool import ImagePool
+from ganprune.training.settings import GanMode, TrainSettings
+from ganprune.training.state import TrainState
+from ganprune.training.step import TrainingError, train_step
+
+__all__ = [
+    "Budget",
+    "GanMode",
+    "ImagePool",
+    "Networks",
+    "TrainResult",
+    "TrainSettings",
+    "TrainState",
+    "TrainingError",
+    "TrainingPictures",
+    "Translated",
+    "discriminator_loss",
+    "gan_loss",
+    "generator_losses",
+    "learning_rate",
+    "save_networks",
+    "train",
+    "train_step",
+    "translate",
+]

@@ -1,0 +1,66 @@
+"""Curves as an SVG picture: one panel above the other, one line a name."""
+
+from collections.abc import Mapping, Sequence
+from xml.sax.saxutils import escape
+
+_WIDTH, _HEIGHT = 640, 130
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 110, 22, 24
+_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
+_MOST = 600
+"""Points a line; more would not be seen."""
+
+
+def curves(lines: Sequence[Mapping[str, float]], panels: Mapping[str, Sequence[str]], x: str = "step") -> str:
+    """Draw the values of ``lines`` over ``x``. ``panels``: title → names of its values.
+
+    Names that no line has, and panels left without any, are left out.
+    """
+    here = {
+        title: [name for name in names if any(name in line for line in lines)]
+        for title, names in panels.items()
+    }
+    here = {title: names for title, names in here.items() if names}
+    height = len(here) * _HEIGHT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'width="{_WIDTH}" height="{height}" font-family="sans-serif" font-size="11">',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for i, (title, names) in enumerate(here.items()):
+        parts += _panel(lines, title, names, x, i * _HEIGHT)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _panel(
+    lines: Sequence[Mapping[str, float]], title: str, names: Sequence[str], x: str, top: int
+) -> list[str]:
+    shown = lines[:: max(1, len(lines) // _MOST)]
+    across = [line[x] for line in shown]
+    values = [line[name] for line in shown for name in names if name in line]
+    low, high = min(0.0, *values), max(values) or 1.0
+    first, last = across[0], max(across[-1], across[0] + 1e-9)
+    right, bottom = _WIDTH - _RIGHT, top + _HEIGHT - _BOTTOM
+
+    def place(step: float, value: float) -> str:
+        column = _LEFT + (step - first) / (last - first) * (right - _LEFT)
+        row = bottom - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return f"{column:.1f},{row:.1f}"
+
+    parts = [
+        f'<text x="{_LEFT}" y="{top + _TOP - 8}" font-weight="bold">{escape(title)}</text>',
+        f'<path d="M{_LEFT},{top + _TOP}V{bottom}H{right}" fill="none" stroke="#888"/>',
+        _text(_LEFT - 6, top + _TOP + 4, f"{high:.3g}", "end"),
+        _text(_LEFT - 6, bottom + 4, f"{low:.3g}", "end"),
+        _text(_LEFT, bottom + 14, f"{first:g}", "middle"),
+        _text(right, bottom + 14, f"{x} {across[-1]:g}", "middle"),
+    ]
+    for i, name in enumerate(names):
+        colour = _COLOURS[i % len(_COLOURS)]
+        points = " ".join(place(line[x], line[name]) for line in shown if name in line)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
+        parts.append(_text(right + 8, top + _TOP + 8 + 14 * i, name, "start", colour))
+    return parts
+
+
+def _text(x: float, y: float, text: str, anchor: str, colour: str = "#444") -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'

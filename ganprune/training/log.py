@@ -1,0 +1,69 @@
+"""train.jsonl: one line every so many steps; and the same as curves to look at."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganprune.files import write_atomically
+from ganprune.training.curves import curves
+from ganprune.training.state import TrainState
+
+LOG = "train.jsonl"
+CURVES = "curves.svg"
+_PANELS = {
+    "adversarial": ("G_A", "G_B"),
+    "discriminators": ("D_A", "D_B"),
+    "cycle": ("cycle_A", "cycle_B"),
+    "identity": ("idt_A", "idt_B"),
+    "learning rate": ("lr",),
+}
+
+
+class TrainLog:
+    """Means of the losses over every ``every`` steps."""
+
+    def __init__(self, folder: Path, every: int, step: int) -> None:
+        """Go on after ``step`` steps: lines that an interrupted training wrote beyond them are dropped."""
+        self.folder, self.every = folder, every
+        lines = _read(folder / LOG)
+        self.lines = [line for line in lines if line["step"] <= step]
+        text = "".join(json.dumps(line) + "\n" for line in self.lines)
+        write_atomically(folder / LOG, text.encode())
+
+    def add(self, state: TrainState, losses: dict[str, float], lr: float) -> None:
+        """Count the step that ``state`` has just made; the sums are kept in it."""
+        for name, value in losses.items():
+            state.sums[name] = state.sums.get(name, 0.0) + value
+        state.counted += 1
+        if state.step % self.every == 0:
+            self._write(state, lr)
+
+    def finish(self, state: TrainState, lr: float) -> None:
+        """Write what was counted since the last line, and the curves."""
+        if state.counted:
+            self._write(state, lr)
+        self.draw()
+
+    def draw(self) -> None:
+        """Write curves.svg."""
+        if self.lines:
+            write_atomically(self.folder / CURVES, curves(self.lines, _PANELS).encode())
+
+    def _write(self, state: TrainState, lr: float) -> None:
+        means = {name: round(total / state.counted, 6) for name, total in state.sums.items()}
+        self.lines.append({"step": state.step, "lr": lr} | means)
+        state.sums, state.counted = {}, 0
+        with (self.folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.lines[-1]) + "\n")
+
+
+def _read(path: Path) -> Sequence[dict[str, Any]]:
+    """All whole lines."""
+    lines: list[dict[str, Any]] = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:  # cut short by a kill
+            break
+    return lines

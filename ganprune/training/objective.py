@@ -1,0 +1,72 @@
+"""CycleGAN's objective, term by term.
+
+Source: Zhu et al., ICCV 2017, equations 1-3 and section 5.2 (identity); names and weights as in
+pytorch-CycleGAN-and-pix2pix, ``models/cycle_gan_model.py``. D_A judges domain B, D_B judges A.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
+
+from ganprune.training.networks import Networks
+from ganprune.training.settings import GanMode, TrainSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What both generators make of one batch of each domain: float32 [n, 3, h, w] in [-1, 1]."""
+
+    real_A: Tensor
+    real_B: Tensor
+    fake_B: Tensor
+    """G_A(A)."""
+    fake_A: Tensor
+    """G_B(B)."""
+    rec_A: Tensor
+    """G_B(G_A(A))."""
+    rec_B: Tensor
+    """G_A(G_B(B))."""
+    idt_A: Tensor | None = None
+    """G_A(B), which should be B; None where the identity loss has no weight."""
+    idt_B: Tensor | None = None
+    """G_B(A), which should be A."""
+
+
+def translate(networks: Networks, real_A: Tensor, real_B: Tensor, identity: bool) -> Translated:
+    """Run both generators there and back, and on pictures of their target domain if ``identity``."""
+    G_A, G_B = networks.G_A, networks.G_B
+    fake_B, fake_A = G_A(real_A).float(), G_B(real_B).float()
+    rec_A, rec_B = G_B(fake_B).float(), G_A(fake_A).float()
+    idt_A = G_A(real_B).float() if identity else None
+    idt_B = G_B(real_A).float() if identity else None
+    return Translated(real_A, real_B, fake_B, fake_A, rec_A, rec_B, idt_A, idt_B)
+
+
+def gan_loss(judged: Tensor, real: bool, mode: GanMode) -> Tensor:
+    """How far D's patch map [n, 1, h', w'] is from calling everything real, or everything fake: a scalar."""
+    target = torch.full_like(judged, float(real), dtype=torch.float32)
+    if mode == "lsgan":
+        return mse_loss(judged.float(), target)
+    return binary_cross_entropy_with_logits(judged.float(), target)
+
+
+def generator_losses(networks: Networks, y: Translated, settings: TrainSettings) -> dict[str, Tensor]:
+    """The weighted terms that both generators lessen together, by CycleGAN's names: scalars."""
+    s = settings
+    terms = {
+        "G_A": gan_loss(networks.D_A(y.fake_B), True, s.gan_mode),
+        "G_B": gan_loss(networks.D_B(y.fake_A), True, s.gan_mode),
+        "cycle_A": s.lambda_A * l1_loss(y.rec_A, y.real_A),
+        "cycle_B": s.lambda_B * l1_loss(y.rec_B, y.real_B),
+    }
+    if y.idt_A is not None and y.idt_B is not None:
+        terms["idt_A"] = s.lambda_identity * s.lambda_B * l1_loss(y.idt_A, y.real_B)
+        terms["idt_B"] = s.lambda_identity * s.lambda_A * l1_loss(y.idt_B, y.real_A)
+    return terms
+
+
+def discriminator_loss(judged_real: Tensor, judged_fake: Tensor, mode: GanMode) -> Tensor:
+    """What one discriminator lessens, from its patch maps of real pictures and of translations."""
+    return 0.5 * (gan_loss(judged_real, True, mode) + gan_loss(judged_fake, False, mode))

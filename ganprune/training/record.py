@@ -1,0 +1,105 @@
+"""train.json: what a training in a folder was started with, how many steps that means, what it wrote."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ganprune.errors import RunError
+from ganprune.files import sha256, write_atomically
+from ganprune.images import Domain
+from ganprune.training.budget import Budget
+from ganprune.training.networks import Networks
+from ganprune.training.settings import TrainSettings
+
+RECORD = "train.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The content of train.json."""
+
+    settings: dict[str, Any]
+    """Fields of `TrainSettings`."""
+    budget: dict[str, Any]
+    """Fields of `Budget`."""
+    pictures_sha256: str
+    """Of the names and sizes of the files of both domains."""
+    networks_sha256: str
+    """Of the weights that the training began with."""
+    steps: int | None = None
+    """How many steps the budget means; None until the first steps were timed."""
+    seconds_per_step: float | None = None
+    """As timed; None where the budget was no time."""
+    outputs: dict[str, str] | None = None
+    """Hash of every file of the trained networks, by name; None until the training is finished."""
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        networks: Networks,
+        pictures: Mapping[Domain, Sequence[Path]],
+        settings: TrainSettings,
+        budget: Budget,
+    ) -> "Record":
+        """The record in a folder, or a new one. Raises `RunError` where another training has been there."""
+        new = cls(asdict(settings), asdict(budget), _picture_hash(pictures), _weight_hash(networks))
+        path = folder / RECORD
+        if not path.exists():
+            return new
+        try:
+            old = cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise RunError(f"{path} is damaged ({error}); delete {folder} to train anew") from None
+        changed = [
+            f"--{key.replace('_', '-')} {value} (now {new.settings.get(key)})"
+            for key, value in old.settings.items()
+            if new.settings.get(key) != value
+        ]
+        if old.budget != new.budget:
+            changed.append(f"a budget of {old.budget['amount']:g} {old.budget['unit']}")
+        if old.pictures_sha256 != new.pictures_sha256:
+            changed.append("other pictures")
+        if old.networks_sha256 != new.networks_sha256:
+            changed.append("other networks to begin with")
+        if changed:
+            raise RunError(
+                f"{folder} holds a training with {', '.join(changed)}; "
+                "give the same again to go on with it, or use `-o` another folder"
+            )
+        return old
+
+    def write(self, folder: Path) -> None:
+        """Write train.json."""
+        write_atomically(folder / RECORD, (json.dumps(asdict(self), indent=2) + "\n").encode())
+
+    def finish(self, folder: Path, files: Sequence[Path]) -> None:
+        """Write train.json with the hashes of what the training made."""
+        replace(self, outputs={path.name: sha256(path) for path in files}).write(folder)
+
+    def finished(self, folder: Path) -> bool:
+        """Whether everything that the training made is still there, unchanged."""
+        return self.outputs is not None and all(
+            (folder / name).is_file() and sha256(folder / name) == known
+            for name, known in self.outputs.items()
+        )
+
+
+def _picture_hash(pictures: Mapping[Domain, Sequence[Path]]) -> str:
+    names = {
+        domain: [(path.name, path.stat().st_size if path.exists() else -1) for path in paths]
+        for domain, paths in pictures.items()
+    }
+    return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
+
+
+def _weight_hash(networks: Networks) -> str:
+    digest = hashlib.sha256()
+    for name, net in networks.items():
+        for key, tensor in net.state_dict().items():
+            digest.update(f"{name} {key} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

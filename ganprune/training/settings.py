@@ -1,0 +1,91 @@
+"""What decides how a CycleGAN is trained. The defaults are CycleGAN's own recipe."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ganprune.device import Precision
+from ganprune.errors import UsageError
+from ganprune.images import Preprocess, TrainTransform
+
+GanMode = Literal["lsgan", "vanilla"]
+"""lsgan: squared distance of D's patch map from 1 or 0. vanilla: binary cross entropy of its logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """The recipe of pytorch-CycleGAN-and-pix2pix; the same for fine-tuning and for training from nothing."""
+
+    lr: float = 2e-4
+    """Learning rate of Adam in the first half of the steps; it falls linearly to zero in the second."""
+    beta1: float = 0.5
+    """Adam's decay of the mean gradient."""
+    beta2: float = 0.999
+    """Adam's decay of the mean squared gradient."""
+    batch: int = 1
+    """Pictures of each domain a step."""
+    gan_mode: GanMode = "lsgan"
+    """See `GanMode`."""
+    lambda_A: float = 10.0
+    """Weight of the cycle A → B → A."""
+    lambda_B: float = 10.0
+    """Weight of the cycle B → A → B."""
+    lambda_identity: float = 0.5
+    """Weight of the identity loss, times that of the cycle; 0 leaves it out and saves two passes a step."""
+    pool_size: int = 50
+    """Earlier translations kept a domain, for the discriminators to judge; 0: only the newest."""
+    size: int = 256
+    """Height and width of crops, pixels; a multiple of 4."""
+    load_size: int | None = None
+    """Height and width that pictures are resized to before they are cropped; none: size × 286 / 256."""
+    preprocess: Preprocess = "resize_and_crop"
+    """See `ganprune.images.Preprocess`."""
+    flip: bool = True
+    """Mirror half of the pictures."""
+    seed: int = 0
+    """Every random number of the training follows from this and the step's number."""
+    precision: Precision = "float32"
+    """Of convolutions. bfloat16 keeps weights, norms' sums, losses and optimizer in float32."""
+    device: str = "cpu"
+    """cpu, cuda or cuda:N."""
+    ngf: int = 64
+    """Filters of the generators' first layer, when they are trained from nothing."""
+    blocks: int = 9
+    """Residual blocks of the generators, when they are trained from nothing."""
+    ndf: int = 64
+    """Filters of the discriminators' first layer, when they are trained from nothing."""
+    init_gain: float = 0.02
+    """Standard deviation of the first weights, when networks are trained from nothing."""
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "init_gain"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UsageError(f"--{_option(name)} must be > 0, found {getattr(self, name):g}")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"--{name} must be at least 0 and below 1, found {getattr(self, name):g}")
+        for name in ("lambda_A", "lambda_B", "lambda_identity", "pool_size"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"--{_option(name)} must be ≥ 0, found {getattr(self, name):g}")
+        for name in ("batch", "ngf", "blocks", "ndf"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name} must be 1 or more, found {getattr(self, name)}")
+        if self.gan_mode not in ("lsgan", "vanilla"):
+            raise UsageError(f"--gan-mode must be lsgan or vanilla, found {self.gan_mode!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise UsageError(f"--precision must be float32 or bfloat16, found {self.precision!r}")
+        if not self.transform.crops and self.batch > 1:
+            raise UsageError(
+                f"--batch must be 1 for --preprocess {self.preprocess}, whose pictures differ in shape, "
+                f"found {self.batch}"
+            )
+
+    @property
+    def transform(self) -> TrainTransform:
+        """What happens to a training picture."""
+        usual = self.size if self.preprocess == "scale_width" else round(self.size * 286 / 256)
+        load_size = usual if self.load_size is None else self.load_size
+        return TrainTransform(self.size, load_size, self.preprocess, self.flip)
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")
