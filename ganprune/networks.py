@@ -183,6 +183,11 @@ class DiscriminatorWidths:
         if len(self.filters) < 2 or min(self.filters) < 1 or self.in_channels < 1:
             raise ValueError(f"a PatchGAN has at least two layers of filters, found {self.filters}")
 
+    @property
+    def smallest_picture(self) -> int:
+        """Height and width, pixels, below which a map before a norm shrinks to a single value."""
+        return 3 * 2 ** (len(self.filters) - 1)
+
 
 class Discriminator(nn.Module):
     """A PatchGAN of any depth, with CycleGAN's tensor names and no sigmoid.

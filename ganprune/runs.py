@@ -35,8 +35,8 @@ RUNS = Path("runs")
 """Where runs go by default, below the working folder."""
 LATEST = "latest"
 """A file in `RUNS` that holds the name of the last run's folder."""
-
-
+PARTIAL = ".*.partial*"
+"""Half-written files, see `ganprune.files`."""
 _CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": dict}
 """What config.toml holds."""
 
@@ -120,7 +120,7 @@ class Run:
                 "wait for it to end, or use `-o` another folder"
             ) from None
         try:
-            for partial in self.folder.rglob(".*.partial*"):  # of a process that was killed
+            for partial in self.folder.rglob(PARTIAL):  # of a process that was killed
                 partial.unlink()
             yield
         finally:
@@ -139,16 +139,22 @@ def open_run(folder: Path, config: Mapping[str, Any], command: str) -> Run:
     if (run / "config.toml").exists():
         _refuse_other(run, config)
         if run.config["settings"] != config["settings"]:
-            write_atomically(
-                run / "config.toml", tomli_w.dumps(run.config | {"settings": config["settings"]}).encode()
-            )
-        return run
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            with run.locked():
+                changed = run.config | {"settings": config["settings"]}
+                write_atomically(run / "config.toml", tomli_w.dumps(changed).encode())
+    elif folder.exists() and not _is_free(folder):
         raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(run / "provenance.json", {"schema": 1, "created": _now(), "command": command, **machine()})
-    write_atomically(run / "config.toml", tomli_w.dumps(config).encode())
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(run / "config.toml", tomli_w.dumps(config).encode())
+    if not (run / "provenance.json").exists():
+        write_json(run / "provenance.json", {"schema": 1, "created": _now(), "command": command, **machine()})
     return run
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder holds nothing, or only what a start that was killed has left."""
+    return folder.is_dir() and all(path.match(PARTIAL) for path in folder.iterdir())
 
 
 def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:

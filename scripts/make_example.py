@@ -1,6 +1,6 @@
 """Make the packaged example: draw two domains, train a small CycleGAN on them, measure what it learnt.
 
-    python scripts/make_example.py WORK            # resumable; a quarter of an hour on one core
+    python scripts/make_example.py WORK            # resumable; ten minutes on one core
     python scripts/make_example.py WORK --install  # also put the networks into ganprune/example/checkpoint
 
 The networks are stored as float16, all four below 2 MB together. What they do is measured on the drawing
@@ -41,7 +41,7 @@ def main() -> None:
     """Draw, train, judge, and install where asked to."""
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("work", type=Path, help="a folder for pictures and the training")
-    args.add_argument("--steps", type=int, default=12000)
+    args.add_argument("--steps", type=int, default=8000)
     args.add_argument("--threads", type=int, default=1)
     args.add_argument("--install", action="store_true")
     opt = args.parse_args()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, SearchSettings, State
+from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Scores, Side, local
 from ganprune.genome import LayoutKind
 from tests import oracles
@@ -257,3 +258,18 @@ def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Sid
     assert exactly_equal(evaluator(gan, scorer.settings).score(side, genomes, partner, identity=True), found)
     full = scorer.score(side, gan.layouts[side].full()[None], None, identity=True)
     assert full.L_DisA.item() == full.L_GenA.item() == 0
+
+
+def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
+    gan = tiny_gan(size=8)
+    with pytest.raises(
+        UsageError, match="3 layers needs pictures of at least 12 pixels, found 8; give a larger"
+    ):
+        evaluator(gan)
+
+
+def test_networks_of_other_channels_than_the_pictures_are_refused() -> None:
+    gan = tiny_gan()
+    gan.pictures["B"] = gan.pictures["B"][:, :1]
+    with pytest.raises(CheckpointError, match="pictures of 1 channels need networks of as many, found a gen"):
+        evaluator(gan)

@@ -93,9 +93,8 @@ def _export_run(
         ) from None
     export_settings = wishes.settings(settings.pictures.size)
     if not all((run / f"G_{side}.safetensors").is_file() for side in SIDES):
-        raise RunError(
-            f"{run.folder} has no slim generators yet; finish it first: {run.provenance.get('command')}"
-        )
+        command = run.provenance.get("command", f"ganprune compress CKPT --data DIR -o {run.folder}")
+        raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
     slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in SIDES}
     originals = _originals(config)
     pictures = _run_pictures(Path(config["data"]) if data is None else data, settings, wishes, reporter)

@@ -1,8 +1,13 @@
 """The ``ganprune`` command. Each command imports what it needs when it runs: ``--help`` stays instant."""
 
+import os
+
 import typer
 
 from ganprune_cli.commands import bench, compress, demo, export, inspect, presets, train
+
+# Threads of torch that wait for each other by spinning slow a busy machine down many times over.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(
     name="ganprune",

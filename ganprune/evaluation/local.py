@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.device import Precision, reproducible
-from ganprune.errors import UsageError
+from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
@@ -86,8 +86,11 @@ class LocalEvaluator:
 
         generators: G_A under "A", G_B under "B"; judges: D_A, which judges the output of G_A, under "A".
         pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
-        on_scored: called after every individual, to show progress.
+        on_scored: called after every individual, to show progress. Raises `CheckpointError` for networks
+        of other channels than the pictures', `UsageError` for pictures too small for a discriminator.
         """
+        for side in SIDES:
+            _check_fit(generators[side], judges[side], pictures[side])
         self.settings, self._on_scored = settings, on_scored
         self.evaluations = 0
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
@@ -150,3 +153,18 @@ class LocalEvaluator:
 
     def _place(self, net: _Net) -> _Net:
         return copy.deepcopy(net).to(self._device, self._dtype)
+
+
+def _check_fit(generator: Generator, judge: Discriminator, pictures: Tensor) -> None:
+    channels, size = pictures.shape[1], min(pictures.shape[2:])
+    found = (generator.widths.in_channels, generator.widths.out_channels, judge.widths.in_channels)
+    if set(found) != {channels}:
+        raise CheckpointError(
+            f"pictures of {channels} channels need networks of as many, found a generator from {found[0]} to "
+            f"{found[1]} and a discriminator of {found[2]}; give a checkpoint that was trained on RGB"
+        )
+    if size < judge.widths.smallest_picture:
+        raise UsageError(
+            f"a discriminator of {len(judge.widths.filters)} layers needs pictures of at least "
+            f"{judge.widths.smallest_picture} pixels, found {size}; give a larger --size"
+        )

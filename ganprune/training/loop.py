@@ -222,11 +222,11 @@ def _check_channels(networks: Networks) -> None:
 
 def _check_shortest(networks: Networks, found: int) -> None:
     """The norm of D's last layer needs a map of more than one place."""
-    layers = max(len(D.widths.filters) for D in (networks.D_A, networks.D_B))
-    needed = 3 * 2 ** (layers - 1)
+    widths = max((networks.D_A.widths, networks.D_B.widths), key=lambda widths: widths.smallest_picture)
+    needed = widths.smallest_picture
     if found < needed:
         raise UsageError(
-            f"a discriminator of {layers} layers needs pictures of at least {needed}×{needed}, "
+            f"a discriminator of {len(widths.filters)} layers needs pictures of at least {needed}×{needed}, "
             f"found {found} pixels; give a larger --size"
         )
 
