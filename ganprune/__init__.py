@@ -1,11 +1,11 @@
 """Makes trained CycleGAN generators small and fast.
 
     from pathlib import Path
-    from ganprune import Layout, load_quartet, rebuild
+    from ganprune import Layout, load_quartet, rebuilt
 
     G = load_quartet(Path("checkpoints/horse2zebra")).G_A
     layout = Layout.of(G.widths)
-    slim = rebuild(G, layout, genome)      # a physically smaller Generator
+    slim = rebuilt(G, layout, genome)      # a physically smaller Generator
 
 The names below are imported when they are first used, so that ``import ganprune`` is instant.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganprune.evaluation import EvaluationSettings, Evaluator, LocalEvaluator
     from ganprune.genome import Layout, kept_macs, kept_weights
     from ganprune.networks import Discriminator, Generator, GeneratorWidths, resnet_widths
-    from ganprune.rebuild import masked, rebuild
+    from ganprune.rebuild import masked, rebuilt
     from ganprune.settings import CompressSettings
 
 _HOME = {
@@ -42,7 +42,7 @@ _HOME = {
     "load_generator": "checkpoints",
     "load_quartet": "checkpoints",
     "masked": "rebuild",
-    "rebuild": "rebuild",
+    "rebuilt": "rebuild",
     "resnet_widths": "networks",
     "save_generator": "checkpoints",
 }
@@ -66,7 +66,7 @@ __all__ = [
     "load_generator",
     "load_quartet",
     "masked",
-    "rebuild",
+    "rebuilt",
     "resnet_widths",
     "save_generator",
 ]

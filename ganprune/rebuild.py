@@ -14,7 +14,7 @@ from ganprune.genome import Layout
 from ganprune.networks import Generator, generator_convs
 
 
-def rebuild(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
+def rebuilt(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
     """The slim generator that a genome describes: slices of the weights, nothing retrained.
 
     genome: bool [L], at least one bit in every gene. The result shares no memory with ``generator``
@@ -40,7 +40,7 @@ def rebuild(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
 
 
 def masked(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
-    """The dense network of Eq. 9: dropped filters zeroed, biases too. Computes what `rebuild` computes."""
+    """The dense network of Eq. 9: dropped filters zeroed, biases too. Computes what `rebuilt` computes."""
     twin, kept = copy.deepcopy(generator), layout.kept(genome)
     state = twin.state_dict()
     for conv in generator_convs(layout.widths.blocks):

@@ -26,7 +26,7 @@ from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.images import PictureFolders, load_pictures, readable, split
 from ganprune.networks import Discriminator, Generator
-from ganprune.rebuild import rebuild
+from ganprune.rebuild import rebuilt
 from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
@@ -151,7 +151,7 @@ def rebuild_both(
     started, slim = time.monotonic(), dict[Side, Generator]()
     for side, layout in layouts(generators, settings).items():
         genome = state.population(side).best_genome
-        slim[side] = rebuild(generators[side], layout, genome)
+        slim[side] = rebuilt(generators[side], layout, genome)
         kept = {group: index.tolist() for group, index in layout.kept(genome).items()}
         save_generator(paths[side], slim[side], {"network": f"G_{side}", "kept": json.dumps(kept)})
     run.finish("rebuild", paths.values(), time.monotonic() - started, [run / STATE])

@@ -148,14 +148,14 @@ def test_a_score_does_not_depend_on_its_place_or_on_the_other_individuals() -> N
 def test_nothing_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     gan = tiny_gan()
     scorer, built = evaluator(gan), 0
-    rebuild = local.rebuild
+    original = local.rebuilt
 
     def counting(*arguments: Any) -> Any:
         nonlocal built
         built += 1
-        return rebuild(*arguments)
+        return original(*arguments)
 
-    monkeypatch.setattr(local, "rebuild", counting)
+    monkeypatch.setattr(local, "rebuilt", counting)
     P, first, second = genomes_of(gan, "A", 4), partner_of(gan, "A", 1), partner_of(gan, "A", 2)
 
     def cost(genomes: Tensor, partner: Tensor | None) -> tuple[int, int]:

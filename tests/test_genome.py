@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ganprune.errors import UsageError
 from ganprune.genome import Layout, LayoutKind, genome_key, kept_macs, kept_weights, pack, unpack
 from ganprune.networks import GeneratorWidths, resnet_widths
-from ganprune.rebuild import rebuild
+from ganprune.rebuild import rebuilt
 from tests.oracles import counted_macs, counted_weights
 from tests.strategies import genomes, layouts
 from tests.tiny import random_generator, random_genomes, random_pictures
@@ -46,7 +46,7 @@ def test_shared_layout_is_refused_where_inner_widths_differ_from_the_trunks() ->
 def test_N_is_the_share_of_weights_that_the_rebuilt_network_has(data: st.DataObject, layout: Layout) -> None:
     genome = data.draw(genomes(layout))
     original = random_generator(layout.widths)
-    share = counted_weights(rebuild(original, layout, genome)) / counted_weights(original)
+    share = counted_weights(rebuilt(original, layout, genome)) / counted_weights(original)
     assert kept_weights(layout, genome[None]).item() == pytest.approx(share, rel=1e-15)
 
 
@@ -84,14 +84,14 @@ def test_flipping_any_one_bit_changes_N_and_the_networks_output(kind: LayoutKind
     for piece in layout.genes.values():
         genome[piece.start : piece.start + 2] = True  # whichever bit flips, a filter stays
     original, x = random_generator(layout.widths), random_pictures(1, 3, 16, 16)
-    N, picture = kept_weights(layout, genome[None]), rebuild(original, layout, genome)(x)
+    N, picture = kept_weights(layout, genome[None]), rebuilt(original, layout, genome)(x)
     for bit in range(layout.length):
         flipped = genome.clone()
         flipped[bit] = ~flipped[bit]
         more = bool(flipped[bit])
         changed = kept_weights(layout, flipped[None])
         assert (changed > N) if more else (changed < N), f"bit {bit}"
-        difference = (rebuild(original, layout, flipped)(x) - picture).abs().max()
+        difference = (rebuilt(original, layout, flipped)(x) - picture).abs().max()
         assert difference > 1e-5, f"bit {bit}"
 
 

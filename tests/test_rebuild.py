@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganprune.genome import Layout, LayoutKind
 from ganprune.networks import Generator, GeneratorWidths, generator_convs, resnet_widths
-from ganprune.rebuild import masked, rebuild
+from ganprune.rebuild import masked, rebuilt
 from tests.oracles import translate
 from tests.strategies import genomes, layouts
 from tests.tiny import random_generator, random_genomes, random_pictures, seeded
@@ -32,7 +32,7 @@ def random_order(n: int) -> Tensor:
 
 def assert_slim_equals_dense(G: Generator, layout: Layout, genome: Tensor, x: Tensor, atol: float) -> None:
     """The slim network against the masked twin, and against activations masked after the norm (Eq. 9)."""
-    slim = rebuild(G, layout, genome)
+    slim = rebuilt(G, layout, genome)
     assert slim.widths == layout.slim_widths(genome)
     by_activation = translate(G.state_dict(), x, layout.widths.blocks, layout.kept(genome))
     for dense in (masked(G, layout, genome)(x), by_activation):
@@ -101,7 +101,7 @@ def test_aligned_widths_equal_the_masked_generator(kind: LayoutKind) -> None:
 @given(layout=layouts())
 def test_the_full_genome_gives_the_original_to_the_last_bit(layout: Layout) -> None:
     G, x = random_generator(layout.widths), random_pictures(1, layout.widths.in_channels, 16, 16)
-    slim = rebuild(G, layout, layout.full())
+    slim = rebuilt(G, layout, layout.full())
     assert torch.equal(slim(x), G(x))
     assert torch.equal(masked(G, layout, layout.full())(x), G(x))
     assert all(torch.equal(a, b) for a, b in zip(slim.parameters(), G.parameters(), strict=True))
@@ -111,12 +111,12 @@ def test_the_full_genome_gives_the_original_to_the_last_bit(layout: Layout) -> N
 def test_rebuilding_a_slim_generator_composes(data: st.DataObject, layout: Layout) -> None:
     first = data.draw(genomes(layout))
     G = random_generator(layout.widths)
-    slim = rebuild(G, layout, first)
+    slim = rebuilt(G, layout, first)
     smaller = Layout.of(slim.widths, layout.kind)
     second = data.draw(genomes(smaller))
     both = torch.zeros_like(first)
     both[first.nonzero().flatten()[second]] = True
-    twice, once = rebuild(slim, smaller, second), rebuild(G, layout, both)
+    twice, once = rebuilt(slim, smaller, second), rebuilt(G, layout, both)
     assert twice.widths == once.widths
     assert all(torch.equal(a, b) for a, b in zip(twice.parameters(), once.parameters(), strict=True))
 
@@ -146,14 +146,14 @@ def test_rebuilt_generator_is_torch_prunings(kind: LayoutKind, seed: int) -> Non
     layout = Layout.of(resnet_widths(3, 2), kind)
     G, x = random_generator(layout.widths), random_pictures(1, 3, 16, 16)
     genome = random_genomes(layout, 1, seed)[0]
-    slim, other = rebuild(G, layout, genome), prune_with_torch_pruning(G, layout.kept(genome))
+    slim, other = rebuilt(G, layout, genome), prune_with_torch_pruning(G, layout.kept(genome))
     names = [name for name, _ in slim.named_parameters()]
     assert names == [name for name, _ in other.named_parameters()]
     assert all(torch.equal(slim.get_parameter(name), other.get_parameter(name)) for name in names)
     torch.testing.assert_close(slim(x), other(x), atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("build", [rebuild, masked])
+@pytest.mark.parametrize("build", [rebuilt, masked])
 @pytest.mark.parametrize("base", ["full", "random"])
 def test_the_original_is_left_untouched_and_shares_no_memory(
     build: Callable[[Generator, Layout, Tensor], Generator], base: str
@@ -173,7 +173,7 @@ def test_the_original_is_left_untouched_and_shares_no_memory(
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_precision_is_the_originals_and_weights_stand_alone(dtype: torch.dtype) -> None:
     layout = Layout.of(resnet_widths(3, 1))
-    slim = rebuild(random_generator(layout.widths, dtype=dtype), layout, random_genomes(layout, 1)[0])
+    slim = rebuilt(random_generator(layout.widths, dtype=dtype), layout, random_genomes(layout, 1)[0])
     assert not slim.training
     for parameter in slim.parameters():
         assert parameter.dtype == dtype
@@ -189,7 +189,7 @@ def test_an_empty_gene_is_refused_by_name() -> None:
         genome = layout.full()
         genome[piece] = False
         with pytest.raises(ValueError, match=f"at least one filter, {gene} has 0"):
-            rebuild(G, layout, genome)
+            rebuilt(G, layout, genome)
 
 
 def test_all_genomes_of_the_smallest_network_equal_their_masked_twins() -> None:

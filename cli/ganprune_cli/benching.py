@@ -9,6 +9,7 @@ from ganprune.bench import BenchSettings, candidates_in, candidates_of
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
 from ganprune.runs import find_run
+from ganprune_cli.console import command_line
 from ganprune_cli.exporting import generators_of, is_run
 from ganprune_cli.pipeline import bench_files, bench_run, export_all
 from ganprune_exporters import ExportSettings
@@ -39,7 +40,7 @@ def bench_sources(
     if not sources or (len(sources) == 1 and is_run(sources[0])):
         run = find_run(sources[0] if sources else None)
         with run.locked():
-            return bench_run(run, settings, reporter), f"ganprune inspect {run.folder}"
+            return bench_run(run, settings, reporter), command_line("inspect", run.folder)
     if len(sources) == 1 and sources[0].is_dir() and any(sources[0].glob("*.onnx")):
         return bench_files(candidates_in(sources[0]), settings, reporter), "ganprune bench --cpu --spread"
     with TemporaryDirectory(prefix="ganprune-") as scratch:

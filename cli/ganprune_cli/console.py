@@ -1,6 +1,7 @@
 """What the user sees: data on stdout, progress and news on stderr."""
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -76,12 +77,15 @@ class ConsoleReporter:
         else:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.table import Column
 
+            rest = Column(ratio=1, no_wrap=True)  # figures are cut on a narrow terminal, and nothing else
             columns = (
                 TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-                TextColumn("[dim]{task.fields[figures]}"), TimeRemainingColumn(), TextColumn("left"),
+                TextColumn("[dim]{task.fields[figures]}", table_column=rest),
+                TimeRemainingColumn(), TextColumn("left"),
             )  # fmt: skip
-            with Progress(*columns, console=Console(stderr=True)) as progress:
+            with Progress(*columns, console=Console(stderr=True), expand=True) as progress:
                 yield _Bar(progress, progress.add_task(title, total=total, completed=done, figures=""))
 
     def info(self, message: str) -> None:
@@ -124,6 +128,11 @@ def print_table(
     if not console.is_terminal:  # a pipe or a file: never fold what a program may read
         console = Console(width=max(console.width, 160))
     console.print(table)
+
+
+def command_line(*words: object) -> str:
+    """A command of ganprune, to be pasted into a shell."""
+    return shlex.join(["ganprune", *map(str, words)])
 
 
 def print_next(command: str, quiet: bool = False) -> None:

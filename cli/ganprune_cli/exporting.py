@@ -17,6 +17,7 @@ from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import search_pictures
+from ganprune_cli.console import command_line
 from ganprune_cli.pipeline import VERIFIED_PICTURES, export_all, export_run, few_of
 from ganprune_exporters import ExportSettings
 
@@ -64,7 +65,7 @@ def export_source(
         wanted = CompressSettings.from_flat({"size": settings.size, "pictures": VERIFIED_PICTURES})
         pictures = search_pictures(find_domains(data), wanted, reporter)
     reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
-    return [r.to_json() for r in reports], f"ganprune bench --cpu {' '.join(str(r.path) for r in reports)}"
+    return [r.to_json() for r in reports], command_line("bench", "--cpu", *(r.path for r in reports))
 
 
 def generators_of(source: Path) -> dict[str, Generator]:
@@ -93,7 +94,9 @@ def _export_run(
         ) from None
     export_settings = wishes.settings(settings.pictures.size)
     if not all((run / f"G_{side}.safetensors").is_file() for side in SIDES):
-        command = run.provenance.get("command", f"ganprune compress CKPT --data DIR -o {run.folder}")
+        command = run.provenance.get(
+            "command", command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
+        )
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
     slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in SIDES}
     originals = _originals(config)
@@ -101,12 +104,12 @@ def _export_run(
     if output is None:
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
-        return files, f"ganprune bench --cpu {run.folder}"
+        return files, command_line("bench", "--cpu", run.folder)
     networks = {f"original_G_{side}": originals[side] for side in SIDES} | {
         f"G_{side}": slim[side] for side in SIDES
     }
     reports = export_all(output, networks, few_of(pictures, networks), export_settings, reporter)
-    return [report.to_json() for report in reports], f"ganprune bench --cpu {output}"
+    return [report.to_json() for report in reports], command_line("bench", "--cpu", output)
 
 
 def _originals(config: Mapping[str, Any]) -> dict[Side, Generator]:

@@ -8,7 +8,7 @@ from ganprune.checkpoints import inspect
 from ganprune.cost import mebibytes
 from ganprune.onnx_cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
 from ganprune.runs import find_run
-from ganprune_cli.console import print_table
+from ganprune_cli.console import command_line, print_table
 from ganprune_cli.exporting import is_run
 
 
@@ -38,7 +38,7 @@ def inspect_onnx(path: Path, size: int | None) -> dict[str, Any]:
         "macs_shape": list(shape),
         "file_bytes": path.stat().st_size,
         "metadata": {entry.key: entry.value for entry in model.metadata_props},
-        "next_command": f"ganprune bench --cpu {path}",
+        "next_command": command_line("bench", "--cpu", path),
     }
 
 

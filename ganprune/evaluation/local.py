@@ -20,7 +20,7 @@ from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
 from ganprune.networks import Discriminator, Generator
-from ganprune.rebuild import rebuild
+from ganprune.rebuild import rebuilt
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -110,7 +110,7 @@ class LocalEvaluator:
     def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
         """See `Evaluator.score`."""
         half, other = self._halves[side], self._halves["B" if side == "A" else "A"]
-        back = other.generator if partner is None else rebuild(other.generator, other.layout, partner)
+        back = other.generator if partner is None else rebuilt(other.generator, other.layout, partner)
         partner_key = b"" if partner is None else genome_key(partner)
         keys = [genome_key(genome) for genome in genomes]
         self._pictures[side] = {k: v for k, v in self._pictures[side].items() if k in set(keys)}
@@ -135,7 +135,7 @@ class LocalEvaluator:
         if complete and key in self._pictures[side]:
             return self._pictures[side][key]
         half, reduction = self._halves[side], self.settings.reduction
-        slim = rebuild(half.generator, half.layout, genome)
+        slim = rebuilt(half.generator, half.layout, genome)
         translated = self._run(slim, half.x)
         if not complete:
             self._known[side][key] = _Known(

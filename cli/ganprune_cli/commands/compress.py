@@ -46,7 +46,7 @@ def compress(
         for key, value in locals().items()
         if key not in ("ckpt", "data", "output", "preset", "config", "dry_run", "json", "markdown", "quiet")
     }
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.layers import compress_settings
     from ganprune_cli.pipeline import compress as run_compress
     from ganprune_cli.pipeline import prepare
@@ -70,4 +70,4 @@ def compress(
         print_json(found)
     else:
         print_bench(found["bench"], markdown)
-    print_next(f"ganprune bench --cpu {found['run']}", quiet)
+    print_next(command_line("bench", "--cpu", found["run"]), quiet)

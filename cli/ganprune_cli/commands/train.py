@@ -74,7 +74,7 @@ def train(
         "preprocess": preprocess,
     }  # fmt: skip
     from ganprune.errors import UsageError
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.training import Wishes, train_from_nothing
 
     if data is None:
@@ -90,4 +90,4 @@ def train(
     else:
         for name, path in found["files"].items():
             print(f"{name}  {path}")
-    print_next(f"ganprune compress {folder} --data {data}", quiet)
+    print_next(command_line("compress", folder, "--data", data), quiet)

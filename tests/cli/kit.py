@@ -1,0 +1,119 @@
+"""A tiny but complete CycleGAN on disk, and ways to run the command line on it."""
+
+import json
+import os
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from ganprune.bench import BenchSettings
+from ganprune.networks import DiscriminatorWidths, resnet_widths
+from ganprune_cli import pipeline
+from ganprune_cli.main import app
+from tests.tiny import random_generator, random_judge, seeded
+
+CYCLEGAN = {name: f"latest_net_{name}.pth" for name in ("G_A", "G_B", "D_A", "D_B")}
+A2B = {"G_A": "netG_A2B.pth", "G_B": "netG_B2A.pth", "D_A": "netD_B.pth", "D_B": "netD_A.pth"}
+"""The same networks as `CYCLEGAN`: here netD_B judges domain B."""
+
+TINY: dict[str, object] = {
+    "population": 4, "generations": 3, "pictures": 2, "size": 32, "budget": "0",
+    "device": "cpu", "precision": "float32", "threads": 1,
+}  # fmt: skip
+"""Settings of a compression that takes seconds."""
+
+QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
+"""How `compress` times networks in tests; it has no option for that."""
+
+
+def write_checkpoint(folder: Path, names: Mapping[str, str] = CYCLEGAN) -> Path:
+    """A CycleGAN of ngf 4 with two residual blocks; its two discriminators differ in their widths."""
+    folder.mkdir(parents=True)
+    networks = {
+        "G_A": random_generator(resnet_widths(4, 2), 1, torch.float32),
+        "G_B": random_generator(resnet_widths(4, 2), 2, torch.float32),
+        "D_A": random_judge(DiscriminatorWidths((4, 8)), 3),
+        "D_B": random_judge(DiscriminatorWidths((3, 6)), 4),
+    }
+    for name, file_name in names.items():
+        torch.save(networks[name].state_dict(), folder / file_name)
+    return folder
+
+
+def write_pictures(root: Path, each: int = 8) -> Path:
+    """trainA, trainB, testA and testB, each with pictures of random patches."""
+    for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        (root / name).mkdir(parents=True)
+        patches = torch.randint(256, (each, 6, 6, 3), generator=seeded(seed), dtype=torch.uint8)
+        for i, pixels in enumerate(patches):
+            Image.fromarray(pixels.numpy()).resize((36, 36)).save(root / name / f"{i:02}.png")
+    return root
+
+
+def write_config(path: Path, **changes: object) -> Path:
+    """A file for --config: `TINY`, changed."""
+    flat = TINY | {key.replace("_", "-"): value for key, value in changes.items()}
+    path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in flat.items()))
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def ganprune(*words: object) -> Outcome:
+    """Run one command in this process."""
+    arguments = [str(word) for word in words]
+    with patch.object(sys, "argv", ["ganprune", *arguments]):
+        result = CliRunner().invoke(app, arguments)
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def stopped_before_export() -> Generator[None]:
+    """Within, `compress` is interrupted once it has written its slim generators."""
+    with patch.object(pipeline, "export_run", side_effect=KeyboardInterrupt):
+        yield
+
+
+def start(folder: Path, *words: object) -> ForkServerProcess:
+    """Start one command in ``folder``, in a process of its own whose imports are already done."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["ganprune_cli.exporting", "PIL.Image", "typer.testing"])
+    process = context.Process(target=_main, args=(folder, [str(word) for word in words]))
+    process.start()
+    return process
+
+
+def _main(folder: Path, arguments: list[str]) -> None:
+    os.chdir(folder)
+    sys.argv = ["ganprune", *arguments]
+    with patch.object(pipeline, "BenchSettings", QUICK), Path("log").open("a") as log:
+        sys.stdout = sys.stderr = log
+        app()
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    """Everything below a folder: size and time of the last change."""
+    entries = {path: path.lstat() for path in folder.rglob("*")}
+    return {str(path): (entry.st_size, entry.st_mtime_ns) for path, entry in entries.items()}

@@ -1,0 +1,109 @@
+"""What a terminal shows, and what a pipe gets."""
+
+import io
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganprune_cli import console
+from ganprune_cli.console import ConsoleReporter, command_line, duration, print_json, print_next, print_table
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (99, "99 s"), (100, "1 min 40 s"), (3599, "59 min 59 s"),
+     (3600, "1 h 00 min"), (7501, "2 h 05 min"), (360000, "100 h 00 min")],
+)  # fmt: skip
+def test_durations_are_told_in_two_units_at_most(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_progress_in_a_pipe_is_a_line_every_few_seconds_and_a_last_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with ConsoleReporter().task("search", total=12, done=2) as task:
+        for _ in range(10):
+            now += 4
+            task.advance(1, F_A=0.123456, stage="warm")
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[0] == "search 5/12, F_A 0.1235 stage warm, 28 s left"
+    assert lines[-1] == "search 12/12, F_A 0.1235 stage warm, 40 s"
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("width", [70, 80, 200])
+def test_progress_on_a_terminal_is_a_bar_with_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    with ConsoleReporter().task("search", total=800_000) as task:
+        task.advance(800_000, F_A=0.25, F_B=0.125, MACs_A=0.2463, MACs_B=0.2475)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()).splitlines()[-1]
+    assert re.fullmatch(r"\s*search ━+ 800000/800000 F_A.* 0:00:00 left\s*", shown)
+    assert len(shown.strip()) <= width
+    assert ("F_A 0.25 F_B 0.125 MACs_A 0.2463 MACs_B 0.2475" in shown) is (width > 100)
+
+
+def test_next_command_can_be_pasted_into_a_shell() -> None:
+    assert command_line("bench", "--cpu", Path("runs/my net-1")) == "ganprune bench --cpu 'runs/my net-1'"
+
+
+def test_quiet_keeps_warnings_only(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = ConsoleReporter(quiet=True)
+    reporter.info("news")
+    reporter.warn("trouble")
+    with reporter.task("search", total=1) as task:
+        task.advance()
+    print_next("ganprune bench", quiet=True)
+    assert capsys.readouterr() == ("", "warning: trouble\n")
+
+
+def test_json_starts_with_its_schema_and_keeps_that_of_the_value(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"γ": [1, None]})
+    assert capsys.readouterr().out == '{\n  "schema": 1,\n  "γ": [\n    1,\n    null\n  ]\n}\n'
+    print_json({"schema": 2})
+    assert capsys.readouterr().out == '{\n  "schema": 2\n}\n'
+
+
+def test_table_in_a_pipe_is_never_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    cells = [f"cell {i} of the row" for i in range(6)]
+    print_table("[bold]title[/bold]", [f"column {i}" for i in range(6)], [cells], better=[0])
+    out = capsys.readouterr().out
+    assert "[bold]title[/bold]" in out
+    assert all(cell in out for cell in cells)
+    assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_better_rows_are_green_on_a_terminal_unless_no_color_is_set(
+    monkeypatch: pytest.MonkeyPatch, no_color: bool
+) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    print_table("title", ["network"], [["original"], ["slim"]], better=[1])
+    green = "\x1b[32m"
+    lines = terminal.getvalue().splitlines()
+    assert not any(green in line for line in lines if "original" in line)
+    assert any(green in line for line in lines if "slim" in line) is not no_color

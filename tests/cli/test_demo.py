@@ -1,0 +1,19 @@
+"""The packaged example through the whole pipeline."""
+
+from pathlib import Path
+
+import pytest
+
+from ganprune_cli import demo
+from tests.cli.kit import QUICK, ganprune
+
+
+def test_demo_runs_the_whole_job(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "BENCH", QUICK())
+    done = ganprune("demo", "--budget", "2steps", "--threads", "1", "--json")
+    assert done.code == 0, done.err
+    assert (here / "runs" / "demo" / "pictures.png").is_file()
+    assert (here / "runs" / "demo" / "G_A.onnx").is_file()
+    original = done.json["coats"]["original"]
+    assert original["A"]["after"] > 2 * original["A"]["before"]
+    assert original["B"]["after"] < original["B"]["before"] / 2

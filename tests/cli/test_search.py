@@ -1,0 +1,57 @@
+"""What the search makes of the same networks under other names, and of its settings."""
+
+from pathlib import Path
+
+import pytest
+
+from ganprune.checkpoints import load_generator
+from tests.cli.conftest import Mission, Place
+from tests.cli.kit import A2B, ganprune, stopped_before_export, write_checkpoint
+
+
+def test_both_namings_of_one_cyclegan_give_the_same_genomes(
+    mission: Mission, place: Place, here: Path
+) -> None:
+    net = write_checkpoint(here / "net", A2B)
+    with stopped_before_export():
+        ganprune("compress", net, "--data", place.data, "--config", place.config, "-o", "run")
+    assert (here / "run" / "state.safetensors").read_bytes() == (
+        mission.run / "state.safetensors"
+    ).read_bytes()
+    for name in ("G_A.safetensors", "G_B.safetensors"):
+        slim, expected = (load_generator(run / name) for run in (here / "run", mission.run))
+        assert slim.widths == expected.widths
+
+
+def test_any_file_of_a_checkpoint_stands_for_all(mission: Mission, place: Place, here: Path) -> None:
+    with stopped_before_export():
+        file = place.checkpoint / "latest_net_D_B.pth"
+        ganprune("compress", file, "--data", place.data, "--config", place.config, "-o", "run")
+    assert (here / "run" / "state.safetensors").read_bytes() == (
+        mission.run / "state.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--seed", "1"), ("--gamma", "0"), ("--layout", "shared"), ("--loss", "gena"), ("--reduction", "sum")],
+)
+def test_settings_reach_the_search(
+    mission: Mission, place: Place, here: Path, options: tuple[str, str]
+) -> None:
+    with stopped_before_export():
+        assert place.compress("-o", "run", *options).code == 130
+    assert (here / "run" / "state.safetensors").read_bytes() != (
+        mission.run / "state.safetensors"
+    ).read_bytes()
+
+
+def test_target_and_alignment_hold(place: Place, here: Path) -> None:
+    with stopped_before_export():
+        assert place.compress("-o", "run", "--target-macs", "0.4,0.6", "--align", "2").code == 130
+    found = ganprune("inspect", "run", "--size", "32", "--json").json["networks"]
+    whole = ganprune("inspect", place.checkpoint, "--size", "32", "--json").json["networks"]
+    for slim, original, share in zip(found, whole[:2], (0.4, 0.6), strict=True):
+        assert slim["macs"]["true"] <= share * original["macs"]["true"]
+        groups = load_generator(Path(slim["file"])).widths.groups()
+        assert all(width % 2 == 0 for width in groups.values())

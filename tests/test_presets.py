@@ -1,0 +1,47 @@
+"""Named settings."""
+
+import pytest
+
+from ganprune.errors import UsageError
+from ganprune.genome import Layout
+from ganprune.networks import resnet_widths
+from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
+from ganprune.repair import Repairer
+from ganprune.settings import CompressSettings
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_is_valid_and_within_reach_of_the_usual_generator(name: str) -> None:
+    settings = CompressSettings.from_flat(preset(name).settings)
+    for side in ("A", "B"):
+        Repairer(Layout.of(resnet_widths(64, 9)), settings.search.constraints(side))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_has_a_summary_of_one_line(name: str) -> None:
+    assert 0 < len(preset(name).summary) <= 110
+    assert "\n" not in preset(name).summary
+
+
+def test_default_preset_is_a_quarter_in_widths_that_cpus_like() -> None:
+    search = CompressSettings.from_flat(preset(DEFAULT_PRESET).settings).search
+    assert search.target_macs == (0.25, 0.25)
+    assert search.align == 16
+
+
+def test_paper_preset_is_algorithm_1_with_the_numbers_of_the_paper() -> None:
+    search = CompressSettings.from_flat(preset("paper").settings).search
+    assert (search.population, search.generations) == (32, 100)
+    assert (search.gamma, search.lambda_cycle, search.lambda_identity) == (10, 10, 0)
+    assert search.target_macs is None
+    assert search.align == 1
+
+
+def test_unknown_preset_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="quick is not known; there are fast, paper, tiny, "):
+        preset("quick")
+
+
+def test_presets_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        PRESETS["mine"] = PRESETS["fast"]  # type: ignore[index]

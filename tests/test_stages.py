@@ -1,0 +1,292 @@
+"""The stages of a compression, without the command line."""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganprune import stages
+from ganprune.checkpoints import load_generator, read_metadata
+from ganprune.coevolution import CoEvolution, State
+from ganprune.errors import DataError, RunError, UsageError
+from ganprune.evaluation import EvaluationSettings, LocalEvaluator
+from ganprune.evaluation.interface import SIDES, Side
+from ganprune.images import find_domains, load_pictures
+from ganprune.plan import plan
+from ganprune.rebuild import rebuilt
+from ganprune.reporting import Task
+from ganprune.runs import Run
+from ganprune.settings import CompressSettings, ComputeSettings
+from ganprune.stages import (
+    Resolved,
+    check_target,
+    fine_tune,
+    layouts,
+    picture_hash,
+    rebuild_both,
+    search,
+    search_pictures,
+    write_both,
+)
+from tests.tiny import TinyGan, seeded, tiny_gan
+
+RESOLVED = Resolved("cpu", "float32", 1, 1)
+SETTINGS = CompressSettings.from_flat(
+    {"population": 4, "generations": 3, "pictures": 2, "size": 32, "budget": "0", "device": "cpu"}
+)
+
+
+@pytest.fixture(scope="module")
+def gan() -> TinyGan:
+    return tiny_gan()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    (tmp_path / "run").mkdir()
+    return Run(tmp_path / "run")
+
+
+def _search(run: Run, gan: TinyGan, settings: CompressSettings = SETTINGS, **options: Any) -> State:
+    pictures = options.pop("pictures", gan.pictures)
+    return search(run, gan.generators, gan.judges, pictures, settings, RESOLVED, **options)
+
+
+def _same(one: State, other: State) -> bool:
+    a, b = one.to_tensors(), other.to_tensors()
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def _history(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "search.jsonl").read_text().splitlines()]
+
+
+class _Watcher:
+    """A reporter that remembers, and may interrupt the search after some individuals."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.told, self.tasks, self.steps, self.stop_after = (
+            list[str](),
+            list[tuple[str, int, int]](),
+            0,
+            stop_after,
+        )
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Generator[Task]:
+        self.tasks.append((title, total, done))
+        yield self
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        self.steps += steps
+        if self.steps == self.stop_after:
+            raise KeyboardInterrupt
+
+    def info(self, message: str) -> None:
+        self.told.append(message)
+
+    def warn(self, message: str) -> None:
+        self.told.append(f"warning: {message}")
+
+
+def test_search_is_algorithm_1(run: Run, gan: TinyGan) -> None:
+    evaluator = LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings())
+    *_, expected = CoEvolution(SETTINGS.search, gan.layouts, evaluator).states(None)
+    assert _same(_search(run, gan), expected)
+
+
+@pytest.mark.parametrize("individuals", [1, 8, 13, 31])
+def test_interrupted_search_goes_on_to_the_same_end(
+    run: Run, gan: TinyGan, tmp_path: Path, individuals: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _search(run, gan, reporter=_Watcher(stop_after=individuals))
+    assert not run.finished("search")
+    going_on = _Watcher()
+    state = _search(run, gan, reporter=going_on)
+    calm = Run(tmp_path)
+    assert _same(state, _search(calm, gan))
+    assert [line["generation"] for line in _history(run)] == [0, 1, 2, 3]
+    assert [line["A"] for line in _history(run)] == [line["A"] for line in _history(calm)]
+    complete = (individuals - 1) // 8  # generations that had been saved
+    assert going_on.tasks == [("search", 32, 8 * complete)]
+    assert going_on.steps == 32 - 8 * complete
+    assert going_on.told == (
+        [f"going on with the search after generation {complete - 1}"] if complete else []
+    )
+
+
+def test_finished_search_is_read_not_done(run: Run, gan: TinyGan, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _search(run, gan)
+    monkeypatch.setattr(stages, "LocalEvaluator", None)
+    assert _same(_search(run, gan), first)
+
+
+def test_line_that_was_written_before_its_state_is_written_again(run: Run, gan: TinyGan) -> None:
+    shorter = replace(SETTINGS, search=replace(SETTINGS.search, generations=2))
+    _search(run, gan, shorter)
+    history = run / "search.jsonl"
+    history.write_text(history.read_text() + json.dumps({"generation": 3, "A": "of a killed process"}) + "\n")
+    _search(run, gan)
+    assert [line["generation"] for line in _history(run)] == [0, 1, 2, 3]
+    assert isinstance(_history(run)[3]["A"], dict)
+
+
+def test_state_of_other_pictures_is_refused(run: Run, gan: TinyGan) -> None:
+    _search(run, gan)
+    changed = {side: pictures.clone() for side, pictures in gan.pictures.items()}
+    changed["B"][1, 2, 3, 4] ^= 1
+    with pytest.raises(RunError, match="made with other pictures than are in the data folder now"):
+        _search(run, gan, pictures=changed)
+
+
+def test_search_on_a_device_that_has_gone_is_refused(run: Run, gan: TinyGan) -> None:
+    with pytest.raises(UsageError, match="--device cuda:99 needs a CUDA device"):
+        search(run, gan.generators, gan.judges, gan.pictures, SETTINGS, replace(RESOLVED, device="cuda:99"))
+
+
+def test_hash_of_pictures_tells_pixels_shapes_and_sides() -> None:
+    pictures: dict[Side, Tensor] = {
+        side: torch.randint(256, (2, 3, 4, 8), generator=seeded(i), dtype=torch.uint8)
+        for i, side in enumerate(SIDES)
+    }
+    variants: list[dict[Side, Tensor]] = [
+        pictures,
+        {"A": pictures["B"], "B": pictures["A"]},
+        {"A": pictures["A"].reshape(2, 3, 8, 4), "B": pictures["B"]},
+        {"A": pictures["A"] ^ 1, "B": pictures["B"]},
+    ]
+    assert len({picture_hash(variant) for variant in variants}) == len(variants)
+    assert picture_hash(pictures) == picture_hash({side: pictures[side].clone() for side in SIDES})
+
+
+def test_rebuilt_generators_are_those_of_the_best_genomes(run: Run, gan: TinyGan) -> None:
+    state = _search(run, gan)
+    slim = rebuild_both(run, gan.generators, state, SETTINGS)
+    read_back = rebuild_both(run, gan.generators, state, SETTINGS)
+    for side, layout in layouts(gan.generators, SETTINGS).items():
+        expected = rebuilt(gan.generators[side], layout, state.population(side).best_genome)
+        for found in (slim[side], read_back[side], load_generator(run / f"pruned_G_{side}.safetensors")):
+            assert found.widths == expected.widths
+            x = gan.pictures[side].float() / 255
+            torch.testing.assert_close(found(x), expected(x), rtol=0, atol=0)
+
+
+def test_written_files_say_what_they_are(run: Run, gan: TinyGan) -> None:
+    state = _search(run, gan)
+    write_both(run, rebuild_both(run, gan.generators, state, SETTINGS), {"A": "12", "B": "34"})
+    for side, source in (("A", "12"), ("B", "34")):
+        metadata = read_metadata(run / f"G_{side}.safetensors")
+        assert metadata["network"] == f"G_{side}"
+        assert metadata["source_sha256"] == source
+        kept = json.loads(metadata["kept"])
+        widths = load_generator(run / f"latest_net_G_{side}.pth").widths
+        assert widths.groups() == {group: len(index) for group, index in kept.items()}
+
+
+def _write_pictures(folder: Path, names: list[str], seed: int) -> None:
+    folder.mkdir(parents=True)
+    for i, name in enumerate(names):
+        pixels = torch.randint(256, (20, 20, 3), generator=seeded(100 * seed + i), dtype=torch.uint8)
+        Image.fromarray(pixels.numpy()).save(folder / name)
+
+
+def test_pictures_to_score_on_are_not_those_to_fine_tune_on(
+    tmp_path: Path, run: Run, gan: TinyGan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(6)], seed)
+    folders = find_domains(tmp_path)
+    scored = search_pictures(folders, SETTINGS)
+    assert {side: tuple(pictures.shape) for side, pictures in scored.items()} == {
+        "A": (2, 3, 32, 32), "B": (2, 3, 32, 32)
+    }  # fmt: skip
+    tuned: dict[str, Any] = {}
+
+    def watch(networks: Any, pictures: Any, *_: Any, **options: Any) -> None:
+        tuned.update(pictures)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "train", watch)
+    settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"budget": "1steps"})
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(run, gan.generators, gan.judges, folders, settings, RESOLVED)
+    for side in SIDES:
+        assert len(tuned[side]) == 4
+        assert all(path.parent.name == f"train{side}" for path in tuned[side])
+        both = torch.cat([load_pictures(tuned[side], 32), scored[side]]).flatten(1)
+        assert len(both.unique(dim=0)) == 6
+
+
+def test_pictures_come_from_val_folders_where_there_are_such(tmp_path: Path) -> None:
+    for seed, name in enumerate(("trainA", "trainB", "valA", "valB")):
+        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(3)], seed)
+    first = search_pictures(find_domains(tmp_path), SETTINGS)
+    second = search_pictures(
+        find_domains(tmp_path), replace(SETTINGS, search=replace(SETTINGS.search, seed=5))
+    )
+    assert picture_hash(first) == picture_hash(second)
+    (tmp_path / "valA" / "0.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 of 3 pictures in .*valA"):
+        search_pictures(find_domains(tmp_path), SETTINGS)
+
+
+def test_seed_draws_the_pictures(tmp_path: Path) -> None:
+    for seed, name in enumerate(("trainA", "trainB")):
+        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(20)], seed)
+    folders = find_domains(tmp_path)
+    drawn = [
+        picture_hash(search_pictures(folders, replace(SETTINGS, search=replace(SETTINGS.search, seed=seed))))
+        for seed in (0, 0, 1)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_no_budget_leaves_the_generators_alone(run: Run, gan: TinyGan, tmp_path: Path) -> None:
+    for seed, name in enumerate(("trainA", "trainB")):
+        _write_pictures(tmp_path / name, ["0.png", "1.png"], seed)
+    same = fine_tune(run, gan.generators, gan.judges, find_domains(tmp_path), SETTINGS, RESOLVED)
+    assert all(same[side] is gan.generators[side] for side in SIDES)
+    assert not (run / "fine-tune").exists()
+
+
+def test_target_out_of_reach_is_refused_before_anything_is_done(gan: TinyGan) -> None:
+    check_target(gan.generators, SETTINGS)
+    target = {"target-macs": [1.0, 0.02], "align": 2}
+    with pytest.raises(UsageError, match=r"--target-macs 0\.02 cannot be reached with --align 2"):
+        check_target(gan.generators, CompressSettings.from_flat(SETTINGS.to_flat() | target))
+
+
+def test_auto_comes_to_what_this_machine_has() -> None:
+    found = Resolved.of(ComputeSettings())
+    assert found.device in ("cpu", "cuda")
+    assert found.precision in ("float32", "bfloat16")
+    assert found.threads >= 1
+    given = Resolved.of(ComputeSettings("cpu", "float32", threads=3, batch=7))
+    assert given == Resolved("cpu", "float32", 3, 7)
+
+
+def test_plan_sizes_the_search_that_is_done(run: Run, gan: TinyGan) -> None:
+    sketch = plan(gan.generators, gan.judges, SETTINGS, RESOLVED)
+    _search(run, gan)
+    assert sketch.individuals == 2 * SETTINGS.search.population * len(_history(run))
+    assert sketch.seconds > 0
+    identity = CompressSettings.from_flat(SETTINGS.to_flat() | {"lambda-identity": 1.0})
+    assert plan(gan.generators, gan.judges, identity, RESOLVED).passes == sketch.passes * 4 // 3
+
+
+def test_plan_grows_with_population_generations_and_pictures(gan: TinyGan) -> None:
+    def passes(**changes: int) -> int:
+        flat = SETTINGS.to_flat() | changes
+        return plan(gan.generators, gan.judges, CompressSettings.from_flat(flat), RESOLVED).passes
+
+    assert passes(population=8) == 2 * passes()
+    assert passes(generations=7) == 2 * passes()
+    assert passes(pictures=4) == 2 * passes()
