@@ -62,6 +62,8 @@ class SearchSettings:
     def __post_init__(self) -> None:
         if self.population < 2:
             raise UsageError(f"--population must be 2 or more, found {self.population}")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed must be 0 or more and below 2^63, found {self.seed}")
         if self.generations < 0:
             raise UsageError(f"--generations must be 0 or more, found {self.generations}")
         for name in ("gamma", "lambda_cycle", "lambda_identity"):

@@ -61,8 +61,8 @@ class Repairer:
         if constraints.target_macs is not None and least > constraints.target_macs:
             raise UsageError(
                 f"--target-macs {constraints.target_macs:g} cannot be reached with --align "
-                f"{constraints.align}: the smallest such network has {least:.4f} of the MACs; "
-                "allow more, or use a smaller --align"
+                f"{constraints.align}: the smallest such network has {least:.4f} of the MACs; allow more"
+                + (", or use a smaller --align" if constraints.align > 1 else "")
             )
 
     def __call__(self, genomes: Tensor, generator: torch.Generator) -> Tensor:

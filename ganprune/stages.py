@@ -70,6 +70,11 @@ def search_pictures(
     for side in SIDES:
         _, validation = _split(folders, side, settings)
         pictures[side] = load_pictures(validation, settings.pictures.size, reporter)
+        if len(validation) < settings.pictures.pictures:
+            reporter.warn(
+                f"--pictures {settings.pictures.pictures} was asked for, domain {side} has {len(validation)} "
+                "to score on; half of a training folder at most is held out"
+            )
     return pictures
 
 

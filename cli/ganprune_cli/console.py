@@ -105,29 +105,37 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool = False,
-    better: Sequence[int] = (), caption: str = "",
+    better: Sequence[int] = (), left: Sequence[int] = (0,),
 ) -> None:  # fmt: skip
-    """A table on stdout. The first column is left-aligned, the others right. Rows in ``better`` are green."""
+    """A table on stdout. Columns in ``left`` hold text and may fold, the others numbers, which are never cut.
+
+    Rows in ``better`` are green. A table that does not fit is as wide as it must be.
+    """
     if markdown:
         lines = [f"**{title}**", "", "| " + " | ".join(columns) + " |"]
-        lines.append("| " + " | ".join(":--" if i == 0 else "--:" for i in range(len(columns))) + " |")
-        lines += ["| " + " | ".join(row) + " |" for row in rows]
-        print("\n".join([*lines, "", caption] if caption else lines))
+        lines.append("| " + " | ".join(":--" if i in left else "--:" for i in range(len(columns))) + " |")
+        print("\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]))
         return
+    from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", caption=Text(caption) if caption else None,
-                  caption_justify="left", header_style="bold")  # fmt: skip
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i == 0)
+        longest = max((len(row[i]) for row in rows), default=0)
+        text = i in left and i > 0
+        table.add_column(
+            column, justify="left" if i in left else "right", overflow="fold",
+            min_width=min(longest, 24) if text else longest,
+        )  # fmt: skip
     for i, row in enumerate(rows):
         table.add_row(*(Text(cell) for cell in row), style="green" if i in better else "")
     console = Console()
-    if not console.is_terminal:  # a pipe or a file: never fold what a program may read
-        console = Console(width=max(console.width, 160))
-    console.print(table)
+    wide = console.width if console.is_terminal else max(console.width, 160)  # nobody looks at a pipe's width
+    needed = Measurement.get(console, console.options.update(max_width=1000), table).minimum
+    Console(width=max(wide, needed)).print(table)
 
 
 def command_line(*words: object) -> str:

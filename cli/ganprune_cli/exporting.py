@@ -57,6 +57,11 @@ def export_source(
         return _export_run(find_run(source), output, data, wishes, reporter)
     networks = generators_of(source)
     folder = output or Path()
+    taken = [name for name in networks if output is None and Path(f"{name}.onnx").exists()]
+    if taken:
+        raise UsageError(
+            f"{taken[0]}.onnx is already in this folder; give `-o` another, or `-o .` to replace it"
+        )
     settings = wishes.settings(ExportSettings().size)
     pictures = None
     if data is None:

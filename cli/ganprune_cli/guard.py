@@ -43,8 +43,17 @@ def invocation() -> str:
     return shlex.join(["ganprune", *sys.argv[1:]])
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: some imports turn one into an error of their own."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _explain(error: BaseException) -> tuple[str, int]:
-    if isinstance(error, KeyboardInterrupt):
+    if _interrupted(error):
         return f"\ninterrupted; to go on, run again: {invocation()}", INTERRUPTED
     from ganprune.errors import GanpruneError
 

@@ -67,7 +67,7 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         "GMACs (true)", "GMACs (paper)", "norm", "on disk", "file",
     )  # fmt: skip
     title = f"{found['path']}: {found['naming']}, counted at {found['size']}×{found['size']}"
-    print_table(title, columns, rows, markdown=markdown)
+    print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 7, 8, 9))
     for label, lines in (
         ("missing", [", ".join(found["missing"])] if found["missing"] else []),
         ("note", found["notes"]),
@@ -92,4 +92,4 @@ def _print_onnx(found: dict[str, Any], markdown: bool) -> None:
         ["file", f"{found['file_bytes'] / 2**20:.2f} MiB"],
         ["operators", operators],
     ]
-    print_table(f"{found['path']}: ONNX", ("what", "value"), rows, markdown=markdown)
+    print_table(f"{found['path']}: ONNX", ("what", "value"), rows, markdown=markdown, left=(0, 1))

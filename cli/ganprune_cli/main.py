@@ -1,13 +1,8 @@
 """The ``ganprune`` command. Each command imports what it needs when it runs: ``--help`` stays instant."""
 
-import os
-
 import typer
 
 from ganprune_cli.commands import bench, compress, demo, export, inspect, presets, train
-
-# Threads of torch that wait for each other by spinning slow a busy machine down many times over.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 app = typer.Typer(
     name="ganprune",
@@ -16,6 +11,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ganprune.bench import in_threads
 from ganprune.plan import Plan
 from ganprune.settings import CompressSettings
 from ganprune_cli.console import duration, print_table
@@ -50,7 +51,7 @@ def print_plan(sketch: Plan, settings: CompressSettings, markdown: bool) -> None
         ("search", f"K = {search.population}, T = {search.generations}: {sketch.individuals:,} individuals"),
         ("scored on", f"{sketch.pictures} pictures a domain at {sketch.size}×{sketch.size}"),
         ("passes", f"at most {sketch.passes:,} of one picture through a network"),
-        ("computed on", f"{sketch.device}, {sketch.precision}, {sketch.threads} threads"),
+        ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}"),
     ]
     for name, share in sketch.target_macs.items():
         whole = sketch.original_macs[name] / 1e9
@@ -59,4 +60,4 @@ def print_plan(sketch: Plan, settings: CompressSettings, markdown: bool) -> None
     budget = settings.tuning.budget
     rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, both generators together"))
     rows.append(("time of the search", f"about {duration(sketch.seconds)}"))
-    print_table("Plan; nothing was written", ("step", "what"), rows, markdown=markdown)
+    print_table("Plan; nothing was written", ("step", "what"), rows, markdown=markdown, left=(0, 1))

@@ -5,7 +5,7 @@ print(report.markdown())
 """
 
 from ganprune.bench.machine import Machine, physical_cores, this_machine
-from ganprune.bench.report import SCHEMA, BenchReport, Network, Table, Timing, plus_minus
+from ganprune.bench.report import SCHEMA, BenchReport, Network, Table, Timing, in_threads, plus_minus
 from ganprune.bench.run import bench
 from ganprune.bench.settings import BenchSettings, Candidate, candidates_in, candidates_of
 from ganprune.bench.statistics import Ratio, Times, ratio_of_medians, summary
@@ -24,6 +24,7 @@ __all__ = [
     "bench",
     "candidates_in",
     "candidates_of",
+    "in_threads",
     "physical_cores",
     "plus_minus",
     "ratio_of_medians",

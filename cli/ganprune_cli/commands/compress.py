@@ -1,5 +1,7 @@
 """``ganprune compress``: the whole job."""
 
+import typer
+
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 
@@ -57,7 +59,9 @@ def compress(
     job = prepare(ckpt, data, settings, reporter)
     if dry_run:
         from ganprune.plan import plan
+        from ganprune.stages import search_pictures
 
+        search_pictures(job.folders, settings, reporter)  # says now what would fail later
         sketch = plan(job.generators, job.judges, settings, job.resolved)
         if json:
             print_json({"plan": sketch.to_json(), "settings": settings.to_flat()})
@@ -70,4 +74,6 @@ def compress(
         print_json(found)
     else:
         print_bench(found["bench"], markdown)
+        run = found["run"]
+        typer.echo(f"\nslim generators: {run}/G_A.onnx, {run}/G_B.onnx; before and after: {run}/pictures.png")
     print_next(command_line("bench", "--cpu", found["run"]), quiet)

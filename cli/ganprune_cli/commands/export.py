@@ -19,8 +19,14 @@ def export(
         ),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Export to ONNX; the only format so far.")] = False,
-    output: options.Output = None,
-    data: options.Data = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where files go; default: the run, or here."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Pictures to verify on; default those of the run."),
+    ] = None,
     size: options.Size = None,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
     opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset, 18 to 23; default 18.")] = None,

@@ -21,6 +21,7 @@ def inspect(
     size: options.Size = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Say what a checkpoint is, what it lacks and what to run next.
 
@@ -37,4 +38,4 @@ def inspect(
         print_json(found)
     else:
         print_inspection(found, markdown)
-    print_next(found["next_command"])
+    print_next(found["next_command"], quiet)

@@ -13,6 +13,7 @@ def presets(
     name: Annotated[str | None, typer.Argument(help="Print this one as TOML, for --config.")] = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """List named settings, or print one as a file for --config."""
     from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
@@ -37,8 +38,10 @@ def presets(
         [key, p.summary, ", ".join(f"{k} {_spell(v)}" for k, v in p.settings.items())]
         for key, p in PRESETS.items()
     ]
-    print_table("Presets", ["name", "for", "settings"], rows, markdown=markdown)
-    print_next("ganprune presets NAME > my.toml, then ganprune compress CKPT --data DIR --config my.toml")
+    print_table("Presets", ["name", "for", "settings"], rows, markdown=markdown, left=(0, 1, 2))
+    print_next(
+        "ganprune presets NAME > my.toml, then ganprune compress CKPT --data DIR --config my.toml", quiet
+    )
 
 
 def _spell(value: object) -> str:
