@@ -1,7 +1,7 @@
 """Generators to ONNX files that are checked against PyTorch before anyone uses them.
 
 report = export_onnx(generator, Path("G_A.onnx"), ExportSettings(size=256))
-print(report.max_abs)
+report.max_abs    # largest difference to PyTorch's pictures
 """
 
 from ganprune_exporters.export import export_onnx

@@ -1,7 +1,7 @@
 """How fast ONNX networks run beside each other: interleaved timing, its statistics, its report.
 
 report = bench(candidates_in(run_folder))
-print(report.markdown())
+report.markdown()    # tables and sentences
 """
 
 from ganprune.bench.machine import Machine, physical_cores, this_machine
