@@ -49,11 +49,12 @@ class Budget:
         return math.ceil(self.amount * per_unit)
 
 
-def learning_rate(base: float, step: int, steps: int | None) -> float:
-    """Constant over the first half of ``steps``, then linear, down to zero after the last.
+def learning_rate(base: float, step: int, steps: int | None, decay: float = 0.5) -> float:
+    """Constant, then linear over the last share ``decay`` of ``steps``, down to zero after the last.
 
-    step counts from 0. While the number of steps is not known yet, the training is in its first half.
+    step counts from 0. While the number of steps is not known yet, the rate is still constant.
     """
-    if steps is None or step < steps // 2:
+    if steps is None:
         return base
-    return base * (steps - step) / (steps - steps // 2)
+    constant = steps - math.ceil(steps * decay)
+    return base if step < constant else base * (steps - step) / (steps - constant)

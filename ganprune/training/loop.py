@@ -156,7 +156,7 @@ class _Run:
                     self._save()
                 task.advance(1, **self._figures())
         self.show(steps, shown)
-        self._log.finish(self.state, learning_rate(self.settings.lr, steps - 1, steps))
+        self._log.finish(self.state, learning_rate(self.settings.lr, steps - 1, steps, self.settings.decay))
         self._save()
 
     def explained(self, error: TrainingError) -> TrainingError:
@@ -175,7 +175,7 @@ class _Run:
     def _step(self, steps: int | None) -> None:
         state, settings = self.state, self.settings
         self._tried = state.step + 1
-        lr = learning_rate(settings.lr, state.step, steps)
+        lr = learning_rate(settings.lr, state.step, steps, settings.decay)
         generator = generator_for(settings.seed, "step", state.step)
         real = self.data.batch(settings.seed, state.step, settings.batch, generator)
         real_A, real_B = (part.to(settings.device) for part in real)

@@ -16,7 +16,9 @@ class TrainSettings:
     """The recipe of pytorch-CycleGAN-and-pix2pix; the same for fine-tuning and for training from nothing."""
 
     lr: float = 2e-4
-    """Learning rate of Adam in the first half of the steps; it falls linearly to zero in the second."""
+    """Learning rate of Adam, until it falls linearly to zero."""
+    decay: float = 0.5
+    """Share of the steps, the last ones, over which the learning rate falls; at most 0.9."""
     beta1: float = 0.5
     """Adam's decay of the mean gradient."""
     beta2: float = 0.999
@@ -60,6 +62,8 @@ class TrainSettings:
         for name in ("lr", "init_gain"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"--{_option(name)} must be > 0, found {getattr(self, name):g}")
+        if not 0 <= self.decay <= 0.9:
+            raise UsageError(f"--decay must lie in 0 … 0.9, found {self.decay:g}")
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be at least 0 and below 1, found {getattr(self, name):g}")

@@ -49,3 +49,11 @@ def test_the_rate_is_constant_for_half_then_falls_evenly_and_would_next_be_zero(
 
 def test_the_rate_is_the_first_while_the_number_of_steps_is_unknown():
     assert learning_rate(2.0, 5, None) == 2.0
+
+
+@pytest.mark.parametrize(("decay", "constant"), [(0.0, 10), (0.2, 8), (0.9, 1)])
+def test_the_last_share_of_the_steps_has_a_falling_rate(decay, constant):
+    rates = [learning_rate(1.0, step, 10, decay) for step in range(10)]
+    assert rates[:constant] == [1.0] * constant
+    expected = [(10 - step) / (10 - constant) for step in range(constant, 10)]
+    assert rates[constant:] == pytest.approx(expected)

@@ -9,8 +9,8 @@ from ganprune.training import TrainSettings
 
 def test_the_defaults_are_cyclegans_recipe():
     recipe = {
-        "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "batch": 1, "gan_mode": "lsgan", "lambda_A": 10.0,
-        "lambda_B": 10.0, "lambda_identity": 0.5, "pool_size": 50, "size": 256, "flip": True,
+        "lr": 2e-4, "decay": 0.5, "beta1": 0.5, "beta2": 0.999, "batch": 1, "gan_mode": "lsgan",
+        "lambda_A": 10.0, "lambda_B": 10.0, "lambda_identity": 0.5, "pool_size": 50, "size": 256, "flip": True,
         "preprocess": "resize_and_crop", "ngf": 64, "ndf": 64, "blocks": 9, "init_gain": 0.02,
     }  # fmt: skip
     assert {name: value for name, value in asdict(TrainSettings()).items() if name in recipe} == recipe
@@ -36,6 +36,7 @@ def test_the_size_pictures_are_loaded_at_follows_the_crops(settings, load_size):
         ({"lr": 0.0}, "--lr must be > 0, found 0"),
         ({"lr": math.nan}, "--lr must be > 0, found nan"),
         ({"init_gain": -1.0}, "--init-gain must be > 0, found -1"),
+        ({"decay": 1.0}, "--decay must lie in 0 … 0.9, found 1"),
         ({"beta1": 1.0}, "--beta1 must be at least 0 and below 1, found 1"),
         ({"beta2": -0.1}, "--beta2 must be at least 0 and below 1, found -0.1"),
         ({"lambda_identity": -1.0}, "--lambda-identity must be ≥ 0, found -1"),

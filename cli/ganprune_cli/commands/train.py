@@ -24,6 +24,9 @@ def train(
     ] = None,
     batch: Annotated[int | None, _number("N", "Pictures of each domain a step; default 1.", RECIPE)] = None,
     lr: Annotated[float | None, _number("F", "Adam's learning rate; default 2e-4.", RECIPE)] = None,
+    decay: Annotated[
+        float | None, _number("F", "Last share of the steps, with a falling rate; default 0.5.", RECIPE)
+    ] = None,
     gan_mode: Annotated[str | None, _number("lsgan|vanilla", "Form of the GAN loss.", RECIPE)] = None,
     lambda_a: Annotated[
         float | None,
@@ -68,7 +71,8 @@ def train(
     Running the same command again goes on where the last one stopped.
     """
     given = {
-        "batch": batch, "lr": lr, "gan_mode": gan_mode, "lambda_A": lambda_a, "lambda_B": lambda_b,
+        "batch": batch, "lr": lr, "decay": decay, "gan_mode": gan_mode,
+        "lambda_A": lambda_a, "lambda_B": lambda_b,
         "lambda_identity": lambda_identity, "pool_size": pool_size, "seed": seed, "ngf": ngf,
         "blocks": blocks, "ndf": ndf, "init_gain": init_gain, "size": size, "load_size": load_size,
         "preprocess": preprocess,
