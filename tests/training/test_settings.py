@@ -10,8 +10,8 @@ from ganprune.training import TrainSettings
 def test_the_defaults_are_cyclegans_recipe():
     recipe = {
         "lr": 2e-4, "decay": 0.5, "beta1": 0.5, "beta2": 0.999, "batch": 1, "gan_mode": "lsgan",
-        "lambda_A": 10.0, "lambda_B": 10.0, "lambda_identity": 0.5, "pool_size": 50, "size": 256, "flip": True,
-        "preprocess": "resize_and_crop", "ngf": 64, "ndf": 64, "blocks": 9, "init_gain": 0.02,
+        "lambda_A": 10.0, "lambda_B": 10.0, "lambda_identity": 0.5, "pool_size": 50, "size": 256,
+        "flip": True, "preprocess": "resize_and_crop", "ngf": 64, "ndf": 64, "blocks": 9, "init_gain": 0.02,
     }  # fmt: skip
     assert {name: value for name, value in asdict(TrainSettings()).items() if name in recipe} == recipe
     assert TrainSettings().transform.load_size == 286
