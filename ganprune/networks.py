@@ -4,7 +4,8 @@ Sources:
 1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
    ICCV 2017, appendix 7.2: c7s1-64, d128, d256, R256 × 9, u128, u64, c7s1-3; and C64-C128-C256-C512.
 2. pytorch-CycleGAN-and-pix2pix, ``resnet_9blocks`` and ``basic``: the order of modules, and so the
-   names of their tensors (``model.1.weight``, ``model.10.conv_block.1.weight``, …).
+   names of their tensors (``model.1.weight``, ``model.10.conv_block.1.weight``, …). A norm comes right
+   after its convolution; convolutions have biases where the norm is instance norm, and the last always.
 
 A generator's filters fall into *groups* that must be pruned together, because they end in the same
 channels: every residual block adds its output to the trunk, so the third convolution and the last
@@ -14,11 +15,18 @@ convolution reads and writes which group; genomes, costs, rebuilding and masking
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
 DOWNSAMPLING = 4
 """A generator halves its picture twice: heights and widths are multiples of 4 pixels."""
+
+Norm = Literal["instance", "batch", "none"]
+"""CycleGAN's ``--norm``. instance: per picture and channel, no parameters. batch: with weights and running
+statistics, which count in eval mode. none: nothing after the convolutions."""
+
+NORMS: tuple[Norm, ...] = get_args(Norm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,17 @@ class Conv:
     transposed: bool = False
     """A transposed convolution: its weight is [in, out, k, k] instead of [out, in, k, k]."""
 
+    @property
+    def norm_key(self) -> str | None:
+        """Name of the norm after it, e.g. ``model.10.conv_block.2``; None after the last convolution."""
+        return None if self.target is None else norm_key(self.key)
+
+
+def norm_key(conv_key: str) -> str:
+    """Name of the module after a convolution."""
+    parent, _, number = conv_key.rpartition(".")
+    return f"{parent}.{int(number) + 1}"
+
 
 def generator_convs(blocks: int) -> tuple[Conv, ...]:
     """Every convolution of a generator with ``blocks`` residual blocks, in order."""
@@ -122,19 +141,22 @@ def generator_convs(blocks: int) -> tuple[Conv, ...]:
     return tuple(table)
 
 
-def _norm(channels: int) -> nn.Module:
-    """CycleGAN's default norm: per picture and channel, no parameters, no running statistics."""
-    return nn.InstanceNorm2d(channels, affine=False, track_running_stats=False)
+def _norm(kind: Norm, channels: int) -> nn.Module:
+    if kind == "instance":
+        return nn.InstanceNorm2d(channels, affine=False, track_running_stats=False)
+    return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
 
 
 class ResnetBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x))))), reflection padded; ``inner`` filters between the two."""
 
-    def __init__(self, trunk: int, inner: int) -> None:
+    def __init__(self, trunk: int, inner: int, norm: Norm = "instance") -> None:
         super().__init__()
+        bias = norm == "instance"
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(trunk, inner, 3), _norm(inner), nn.ReLU(inplace=True),
-            nn.ReflectionPad2d(1), nn.Conv2d(inner, trunk, 3), _norm(trunk),
+            nn.ReflectionPad2d(1), nn.Conv2d(trunk, inner, 3, bias=bias), _norm(norm, inner),
+            nn.ReLU(inplace=True),
+            nn.ReflectionPad2d(1), nn.Conv2d(inner, trunk, 3, bias=bias), _norm(norm, trunk),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,19 +171,26 @@ class Generator(nn.Module):
     multiples of 4.
     """
 
-    def __init__(self, widths: GeneratorWidths) -> None:
+    def __init__(self, widths: GeneratorWidths, norm: Norm = "instance") -> None:
         super().__init__()
-        w, blocks = widths, [ResnetBlock(widths.trunk, inner) for inner in widths.inner]
-        self.widths = widths
+        w, bias = widths, norm == "instance"
+        self.widths, self.norm = widths, norm
+
+        def conv(inputs: int, filters: int, **shape: int) -> list[nn.Module]:
+            layer = nn.Conv2d(inputs, filters, bias=bias, **shape)  # pyright: ignore[reportArgumentType]
+            return [layer, _norm(norm, filters), nn.ReLU(inplace=True)]
+
+        def up(inputs: int, filters: int) -> list[nn.Module]:
+            layer = nn.ConvTranspose2d(inputs, filters, 3, stride=2, padding=1, output_padding=1, bias=bias)
+            return [layer, _norm(norm, filters), nn.ReLU(inplace=True)]
+
         self.model = nn.Sequential(
-            nn.ReflectionPad2d(3), nn.Conv2d(w.in_channels, w.stem, 7), _norm(w.stem), nn.ReLU(inplace=True),
-            nn.Conv2d(w.stem, w.down, 3, stride=2, padding=1), _norm(w.down), nn.ReLU(inplace=True),
-            nn.Conv2d(w.down, w.trunk, 3, stride=2, padding=1), _norm(w.trunk), nn.ReLU(inplace=True),
-            *blocks,
-            nn.ConvTranspose2d(w.trunk, w.up1, 3, stride=2, padding=1, output_padding=1),
-            _norm(w.up1), nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(w.up1, w.up2, 3, stride=2, padding=1, output_padding=1),
-            _norm(w.up2), nn.ReLU(inplace=True),
+            nn.ReflectionPad2d(3), *conv(w.in_channels, w.stem, kernel_size=7),
+            *conv(w.stem, w.down, kernel_size=3, stride=2, padding=1),
+            *conv(w.down, w.trunk, kernel_size=3, stride=2, padding=1),
+            *(ResnetBlock(w.trunk, inner, norm) for inner in w.inner),
+            *up(w.trunk, w.up1),
+            *up(w.up1, w.up2),
             nn.ReflectionPad2d(3), nn.Conv2d(w.up2, w.out_channels, 7), nn.Tanh(),
         )  # fmt: skip
 
@@ -196,10 +225,10 @@ class Discriminator(nn.Module):
     real and 0 for fake. Four layers of filters see 70×70 pixels each.
     """
 
-    def __init__(self, widths: DiscriminatorWidths) -> None:
+    def __init__(self, widths: DiscriminatorWidths, norm: Norm = "instance") -> None:
         super().__init__()
         first, *others = widths.filters
-        self.widths = widths
+        self.widths, self.norm = widths, norm
         layers: list[nn.Module] = [
             nn.Conv2d(widths.in_channels, first, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
@@ -208,8 +237,8 @@ class Discriminator(nn.Module):
         for i, width in enumerate(others):
             stride = 1 if i == len(others) - 1 else 2
             layers += [
-                nn.Conv2d(before, width, 4, stride=stride, padding=1),
-                _norm(width),
+                nn.Conv2d(before, width, 4, stride=stride, padding=1, bias=norm == "instance"),
+                _norm(norm, width),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
             before = width

@@ -2,16 +2,18 @@
 
 Instance norm without parameters maps a channel of zeros to zeros, so a filter whose weights *and*
 bias are zeroed contributes nothing, through residual sums too: the masked twin and the slim network
-compute the same pictures. A zeroed filter that keeps its bias would leave about 1e-6 behind.
+compute the same pictures. A zeroed filter that keeps its bias would leave about 1e-6 behind. Batch norm
+maps zeros to a shift of its own, so there the norm's weights are zeroed too.
 """
 
 import copy
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.genome import Layout
-from ganprune.networks import Generator, generator_convs
+from ganprune.networks import Conv, Generator, generator_convs
 
 
 def rebuilt(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
@@ -25,31 +27,67 @@ def rebuilt(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
     kept, original = layout.kept(genome), generator.state_dict()
     state: dict[str, Tensor] = {}
     for conv in generator_convs(layout.widths.blocks):
-        weight, bias = original[f"{conv.key}.weight"], original[f"{conv.key}.bias"]
-        filters, inputs = (1, 0) if conv.transposed else (0, 1)  # [in, out, k, k] or [out, in, k, k]
-        if conv.target is not None:
-            index = kept[conv.target].to(weight.device)
-            weight, bias = weight.index_select(filters, index), bias.index_select(0, index)
+        filters = None if conv.target is None else kept[conv.target]
+        weight = original[f"{conv.key}.weight"]
         if conv.source is not None:
-            weight = weight.index_select(inputs, kept[conv.source].to(weight.device))
-        state[f"{conv.key}.weight"], state[f"{conv.key}.bias"] = weight.clone(), bias.clone()
+            weight = _picked(weight, 0 if conv.transposed else 1, kept[conv.source])
+        state[f"{conv.key}.weight"] = _picked(weight, 1 if conv.transposed else 0, filters)
+        state |= {name: _picked(original[name], 0, filters) for name in _vectors(conv, original)}
     with torch.device("meta"):  # no time lost on random weights
-        slim = Generator(layout.slim_widths(genome))
+        slim = Generator(layout.slim_widths(genome), generator.norm)
     slim.load_state_dict(state, assign=True)
     return slim.requires_grad_(False).eval()
 
 
+def recalibrated(generator: Generator, pictures: Iterable[Tensor]) -> Generator:
+    """A slim generator of batch norm with the running statistics of its own maps; others as they are.
+
+    The statistics that it was cut with are those of maps to which dropped filters still added.
+    pictures: batches float32 [n, 3, h, w] in [-1, 1] of the domain that it translates.
+    """
+    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return generator
+    twin = copy.deepcopy(generator).train()
+    for module in twin.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the mean over all batches
+    with torch.no_grad():
+        for x in pictures:
+            twin(x)
+    for module, norm in zip((m for m in twin.modules() if isinstance(m, nn.BatchNorm2d)), norms, strict=True):
+        module.momentum = norm.momentum
+    return twin.eval()
+
+
 def masked(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
-    """The dense network of Eq. 9: dropped filters zeroed, biases too. Computes what `rebuilt` computes."""
+    """The dense network of Eq. 9: dropped filters zeroed, with biases and norms; computes what `rebuilt` does."""
     twin, kept = copy.deepcopy(generator), layout.kept(genome)
     state = twin.state_dict()
     for conv in generator_convs(layout.widths.blocks):
         if conv.target is None:
             continue
-        weight, bias = state[f"{conv.key}.weight"], state[f"{conv.key}.bias"]
-        mask = torch.zeros_like(bias)
+        weight = state[f"{conv.key}.weight"]
+        mask = torch.zeros(weight.shape[1 if conv.transposed else 0], device=weight.device)
         mask[kept[conv.target]] = 1
-        shape = (1, -1, 1, 1) if conv.transposed else (-1, 1, 1, 1)
-        weight.mul_(mask.view(shape))
-        bias.mul_(mask)
+        weight.mul_(mask.view((1, -1, 1, 1) if conv.transposed else (-1, 1, 1, 1)))
+        for name in _vectors(conv, state):
+            if name.endswith((".weight", ".bias")):
+                state[name].mul_(mask)
     return twin.requires_grad_(False).eval()
+
+
+def _picked(tensor: Tensor, dim: int, index: Tensor | None) -> Tensor:
+    """A copy of the entries that are kept; of all of them where ``index`` is None or there is no such dim."""
+    if index is None or tensor.ndim == 0:
+        return tensor.clone()
+    return tensor.index_select(dim, index.to(tensor.device)).clone()
+
+
+def _vectors(conv: Conv, state: Mapping[str, Tensor]) -> list[str]:
+    """Names of everything that has one number a filter: a convolution's bias, and its norm's tensors."""
+    names = [f"{conv.key}.bias"]
+    parts = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    names += [f"{conv.norm_key}.{part}" for part in parts]
+    return [name for name in names if name in state]
