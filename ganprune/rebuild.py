@@ -62,7 +62,7 @@ def recalibrated(generator: Generator, pictures: Iterable[Tensor]) -> Generator:
 
 
 def masked(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
-    """The dense network of Eq. 9: dropped filters zeroed, with biases and norms; computes what `rebuilt` does."""
+    """The dense network of Eq. 9: what is dropped is zero, in biases and norms too; computes as `rebuilt`."""
     twin, kept = copy.deepcopy(generator), layout.kept(genome)
     state = twin.state_dict()
     for conv in generator_convs(layout.widths.blocks):
