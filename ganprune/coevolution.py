@@ -56,6 +56,8 @@ class SearchSettings:
     """Share of children by two-point crossover; the rest are mutated."""
     mutation_rate: float = 0.02
     """Probability of each bit of a mutated child to flip."""
+    direction: Literal["both", "AtoB", "BtoA"] = "both"
+    """``AtoB``: G_A evolves and G_B stays whole, its partner; ``BtoA``: the reverse."""
     seed: int = 0
     """Of every random choice of the search."""
 
@@ -82,6 +84,7 @@ class SearchSettings:
             ("order", ("alternate", "simultaneous")),
             ("partners", ("evolved", "original")),
             ("loss", ("disa", "gena")),
+            ("direction", ("both", "AtoB", "BtoA")),
         ):
             if getattr(self, name) not in allowed:
                 raise UsageError(
@@ -89,6 +92,11 @@ class SearchSettings:
                 )
         for side in SIDES:
             self.constraints(side)  # checks align and target
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Generators that evolve."""
+        return SIDES if self.direction == "both" else ("A",) if self.direction == "AtoB" else ("B",)
 
     def constraints(self, side: Side) -> Constraints:
         """What genomes of one side must satisfy."""
@@ -134,18 +142,13 @@ class State:
     """Where a search stands after some generation: all that the next one needs."""
 
     generation: int
-    A: Population
-    B: Population
-
-    def population(self, side: Side) -> Population:
-        """The population of one side."""
-        return self.A if side == "A" else self.B
+    populations: Mapping[Side, Population]
+    """One for each generator that evolves."""
 
     def to_tensors(self) -> dict[str, Tensor]:
         """For a safetensors file: genomes packed to bytes, scores as they are, bit for bit."""
         tensors = {"generation": torch.tensor(self.generation)}
-        for side in SIDES:
-            population = self.population(side)
+        for side, population in self.populations.items():
             tensors[f"{side}.length"] = torch.tensor(population.genomes.shape[1])
             tensors[f"{side}.genomes"] = pack(population.genomes)
             tensors |= {f"{side}.{name}": getattr(population, name).clone() for name in _SCORES}
@@ -153,32 +156,33 @@ class State:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "State":
-        """The reverse of `to_tensors`. Raises `KeyError` where something is missing."""
+        """The reverse of `to_tensors`. Raises `KeyError` where something of a population is missing."""
 
         def population(side: Side) -> Population:
             genomes = unpack(tensors[f"{side}.genomes"], int(tensors[f"{side}.length"]))
             return Population(genomes, **{name: tensors[f"{side}.{name}"] for name in _SCORES})
 
-        return cls(int(tensors["generation"]), population("A"), population("B"))
+        sides: list[Side] = [side for side in SIDES if f"{side}.length" in tensors]
+        return cls(int(tensors["generation"]), {side: population(side) for side in sides})
 
 
 _SCORES = tuple(field.name for field in fields(Population) if field.name != "genomes")
 
 
 class CoEvolution:
-    """Algorithm 1 over two layouts and an evaluator; holds no state of the search."""
+    """Algorithm 1 over two layouts, or one, and an evaluator; holds no state of the search."""
 
     def __init__(
         self, settings: SearchSettings, layouts: Mapping[Side, Layout], evaluator: Evaluator
     ) -> None:
         """Raises `UsageError` for a target that cannot be reached."""
         self.settings, self.layouts, self.evaluator = settings, layouts, evaluator
-        self._repair = {side: Repairer(layouts[side], settings.constraints(side)) for side in SIDES}
+        self._repair = {side: Repairer(layouts[side], settings.constraints(side)) for side in settings.sides}
 
     def init(self) -> State:
         """Generation 0: coin flips, fair without a target, scored with the original partners."""
         populations: dict[Side, Population] = {}
-        for side in SIDES:
+        for side in self.settings.sides:
             generator = random_stream(self.settings.seed, 0, side)
             target = self.settings.constraints(side).target_macs
             keep = 0.5 if target is None else target**0.5  # a width w of every layer costs about w² MACs
@@ -186,15 +190,17 @@ class CoEvolution:
                 torch.rand(self.settings.population, self.layouts[side].length, generator=generator) < keep
             )
             populations[side] = self._score(side, self._repair[side](genomes, generator), None)
-        return State(0, populations["A"], populations["B"])
+        return State(0, populations)
 
     def step(self, state: State) -> State:
         """One generation: breed both populations, score P against the best q, then Q against the best p."""
-        t = state.generation + 1
-        P = self._score("A", self._breed(state, "A", t), self._partner(state.B))
-        partner_of_q = P if self.settings.order == "alternate" else state.A
-        Q = self._score("B", self._breed(state, "B", t), self._partner(partner_of_q))
-        return State(t, P, Q)
+        t, scored = state.generation + 1, dict[Side, Population]()
+        for side in self.settings.sides:
+            other: Side = "B" if side == "A" else "A"
+            latest = scored if self.settings.order == "alternate" else {}
+            partners = latest.get(other) or state.populations.get(other)
+            scored[side] = self._score(side, self._breed(state, side, t), self._partner(partners))
+        return State(t, scored)
 
     def states(self, state: State | None) -> Iterator[State]:
         """Every state from here to the last generation: after None generation 0, after t generation t + 1."""
@@ -205,13 +211,16 @@ class CoEvolution:
             state = self.step(state)
             yield state
 
-    def _partner(self, population: Population) -> Tensor | None:
-        return None if self.settings.partners == "original" else population.best_genome
+    def _partner(self, population: Population | None) -> Tensor | None:
+        """The best of the other side; None, the original, where that side stays whole."""
+        if population is None or self.settings.partners == "original":
+            return None
+        return population.best_genome
 
     def _breed(self, state: State, side: Side, t: int) -> Tensor:
         s, population, generator = (
             self.settings,
-            state.population(side),
+            state.populations[side],
             random_stream(self.settings.seed, t, side),
         )
         children = breed(
@@ -240,10 +249,9 @@ def random_stream(seed: int, generation: int, side: Side) -> torch.Generator:
 
 
 def describe(state: State) -> dict[str, object]:
-    """One line of search.jsonl: the best of both sides with its terms, means, diversity."""
+    """One line of search.jsonl: the best of each side with its terms, means, diversity."""
     line: dict[str, object] = {"generation": state.generation}
-    for side in SIDES:
-        population = state.population(side)
+    for side, population in state.populations.items():
         best = {name: float(getattr(population, name)[population.best]) for name in _SCORES}
         line[side] = best | {
             "mean_fitness": float(population.fitness.mean()),

@@ -174,7 +174,8 @@ class Generator(nn.Module):
     def __init__(self, widths: GeneratorWidths, norm: Norm = "instance") -> None:
         super().__init__()
         w, bias = widths, norm == "instance"
-        self.widths, self.norm = widths, norm
+        self.widths = widths
+        self.norm: Norm = norm
 
         def conv(inputs: int, filters: int, **shape: int) -> list[nn.Module]:
             layer = nn.Conv2d(inputs, filters, bias=bias, **shape)  # pyright: ignore[reportArgumentType]
@@ -212,6 +213,11 @@ class DiscriminatorWidths:
         if len(self.filters) < 2 or min(self.filters) < 1 or self.in_channels < 1:
             raise ValueError(f"a PatchGAN has at least two layers of filters, found {self.filters}")
 
+    @classmethod
+    def of(cls, ndf: int = 64) -> "DiscriminatorWidths":
+        """CycleGAN's ``basic``: a PatchGAN of four layers, the first with ``ndf`` filters."""
+        return cls((ndf, 2 * ndf, 4 * ndf, 8 * ndf))
+
     @property
     def smallest_picture(self) -> int:
         """Height and width, pixels, below which a map before a norm shrinks to a single value."""
@@ -228,7 +234,8 @@ class Discriminator(nn.Module):
     def __init__(self, widths: DiscriminatorWidths, norm: Norm = "instance") -> None:
         super().__init__()
         first, *others = widths.filters
-        self.widths, self.norm = widths, norm
+        self.widths = widths
+        self.norm: Norm = norm
         layers: list[nn.Module] = [
             nn.Conv2d(widths.in_channels, first, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2, inplace=True),

@@ -11,7 +11,7 @@ import torch
 
 from ganprune.cost import macs
 from ganprune.device import cpu_threads
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import Side
 from ganprune.networks import Discriminator, Generator
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved
@@ -54,17 +54,19 @@ def plan(
     """Size the search; times one picture through both originals, a second or two. Writes nothing."""
     search, size, n = settings.search, settings.pictures.size, settings.pictures.pictures
     scored = search.population * (search.generations + 1)
-    passes, seconds = 0, 0.0
-    for side in SIDES:
+    passes, seconds, one = 0, 0.0, dict[Side, float]()
+    for side, generator in generators.items():
         target = search.constraints(side).target_macs
         share = 0.25 if target is None else target  # coin flips keep about a quarter
-        slim = share * _seconds_of(generators[side], size, resolved)
-        judge = _seconds_of(judges[side], size, resolved)
-        generator_passes = 3 if search.lambda_identity > 0 else 2  # translate, back through the partner
-        passes += scored * n * (generator_passes + 1)
-        seconds += scored * n * (generator_passes * slim + judge)
+        one[side] = _seconds_of(generator, size, resolved) * (share if side in search.sides else 1)
+    for side in search.sides:
+        judge = [_seconds_of(judges[side], size, resolved)] if side in judges else []
+        identity = [one[side]] if search.lambda_identity > 0 else []
+        each = [*one.values(), *identity, *judge]  # there, back through the partner
+        passes += scored * n * len(each)
+        seconds += scored * n * sum(each)
     return Plan(
-        individuals=2 * scored,
+        individuals=len(search.sides) * scored,
         pictures=n,
         size=size,
         passes=passes,
@@ -72,8 +74,10 @@ def plan(
         device=resolved.device,
         precision=resolved.precision,
         threads=resolved.threads,
-        target_macs={f"G_{side}": search.constraints(side).target_macs for side in SIDES},
-        original_macs={f"G_{side}": macs(generators[side].widths, size, size, "true") for side in SIDES},
+        target_macs={f"G_{side}": search.constraints(side).target_macs for side in search.sides},
+        original_macs={
+            f"G_{side}": macs(generators[side].widths, size, size, "true") for side in search.sides
+        },
     )
 
 

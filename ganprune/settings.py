@@ -62,6 +62,20 @@ class ComputeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoverySettings:
+    """What to do about networks that the checkpoint lacks."""
+
+    recover_discriminators: bool = False
+    """Train them before the search: discriminators, and the other generator where there is only one."""
+    recover_budget: str = "20m"
+    """Time for that, spelled as ``budget``."""
+
+    def __post_init__(self) -> None:
+        if not Budget.parse(self.recover_budget).amount:
+            raise UsageError(f"--recover-budget must be more than 0, found {self.recover_budget}")
+
+
+@dataclass(frozen=True, slots=True)
 class FineTuneSettings:
     """How long the slim generators are trained after the search."""
 
@@ -78,6 +92,7 @@ class CompressSettings:
 
     search: SearchSettings = field(default_factory=SearchSettings)
     pictures: PictureSettings = field(default_factory=PictureSettings)
+    recovery: RecoverySettings = field(default_factory=RecoverySettings)
     tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
 
@@ -138,6 +153,10 @@ def _parse(key: str, value: Any, kind: Any) -> object:
             if len(numbers) not in (1, 2) or any(isinstance(part, bool) for part in parts):
                 raise ValueError
             return (numbers[0], numbers[-1])
+        if wanted is bool:
+            if not isinstance(value, bool):
+                raise ValueError
+            return value
         if wanted is int:
             if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
                 raise ValueError
@@ -149,7 +168,7 @@ def _parse(key: str, value: Any, kind: Any) -> object:
                 raise ValueError
             return float(value)
     except (TypeError, ValueError):
-        names: dict[Any, str] = {int: "a whole number", float: "a number"}
+        names: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
         raise UsageError(
             f"--{key} must be {names.get(wanted, 'one number or two')}, found {value!r}"
         ) from None
@@ -159,6 +178,7 @@ def _parse(key: str, value: Any, kind: Any) -> object:
 _SECTIONS: dict[str, type] = {
     "search": SearchSettings,
     "pictures": PictureSettings,
+    "recovery": RecoverySettings,
     "tuning": FineTuneSettings,
     "compute": ComputeSettings,
 }

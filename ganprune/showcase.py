@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import Side
 from ganprune.images import grid, save_picture, to_float, to_uint8
 from ganprune.networks import Generator
 
@@ -23,11 +23,11 @@ def save_comparison(
 ) -> None:
     """Write one grid: a row a picture, first of domain A, then of B; the input, then one column a kind.
 
-    pictures: uint8 [n, 3, h, w] of both domains. generators: name of a column → both generators. The
-    pictures are truncated to uint8 as CycleGAN does.
+    pictures: uint8 [n, 3, h, w] of both domains. generators: name of a column → the
+    generators, of the same sides in every column. Pictures are truncated to uint8 as CycleGAN does.
     """
     rows: list[list[Tensor]] = []
-    for side in SIDES:
+    for side in next(iter(generators.values())):
         for picture in pictures[side][:most]:
             x = to_float(picture)[None]
             rows.append([picture, *(to_uint8(pair[side](x)[0]) for pair in generators.values())])

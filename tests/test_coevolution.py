@@ -65,11 +65,12 @@ def test_each_side_meets_the_best_of_the_other(order: Any) -> None:
     assert [partner for _, _, partner in evaluator.calls[:2]] == [None, None]
     for t in range(1, 6):
         (_, P, partner_of_p), (_, Q, partner_of_q) = evaluator.calls[2 * t : 2 * t + 2]
-        assert torch.equal(P, states[t].A.genomes)
-        assert torch.equal(Q, states[t].B.genomes)
-        assert partner_is(partner_of_p, states[t - 1].B.best_genome)
-        assert partner_is(partner_of_q, states[t if order == "alternate" else t - 1].A.best_genome)
-    best = [state.A.best_genome for state in states]
+        assert torch.equal(P, states[t].populations["A"].genomes)
+        assert torch.equal(Q, states[t].populations["B"].genomes)
+        assert partner_is(partner_of_p, states[t - 1].populations["B"].best_genome)
+        latest = states[t if order == "alternate" else t - 1]
+        assert partner_is(partner_of_q, latest.populations["A"].best_genome)
+    best = [state.populations["A"].best_genome for state in states]
     assert any(not torch.equal(old, new) for old, new in itertools.pairwise(best))  # so the orders differ
 
 
@@ -83,14 +84,14 @@ def test_separate_evolution_keeps_the_originals_as_partners() -> None:
 @pytest.mark.parametrize("target", [None, (0.3, 0.5)])
 def test_the_elite_lives_on_unchanged(target: tuple[float, float] | None) -> None:
     for before, after in itertools.pairwise(search(replace(SMALL, target_macs=target, align=2))):
-        assert torch.equal(after.A.genomes[0], before.A.best_genome)
-        assert torch.equal(after.B.genomes[0], before.B.best_genome)
+        assert torch.equal(after.populations["A"].genomes[0], before.populations["A"].best_genome)
+        assert torch.equal(after.populations["B"].genomes[0], before.populations["B"].best_genome)
 
 
 def test_with_the_same_partner_the_best_fitness_never_falls_and_the_search_gets_somewhere() -> None:
     states = search(replace(SMALL, generations=20), FakeEvaluator(heeds_partner=False))
     for side in SIDES:
-        best = [float(state.population(side).fitness.max()) for state in states]
+        best = [float(state.populations[side].fitness.max()) for state in states]
         assert best == sorted(best)
         assert best[-1] > best[0]
 
@@ -119,11 +120,11 @@ def test_states_of_any_layout_come_back_from_a_file(layout: Layout, n: int, seed
     scores = torch.randn(7, n, generator=seeded(seed), dtype=torch.float64)
     scores[0, 0] = float("nan")
     population = Population(random_genomes(layout, n, seed), *scores.unbind(0))
-    state = State(seed, population, population)
+    state = State(seed, {"A": population, "B": population})
     read = State.from_tensors(safetensors.torch.load(safetensors.torch.save(state.to_tensors())))
     assert read.generation == seed
     for column in fields(Population):
-        ours, theirs = getattr(population, column.name), getattr(read.B, column.name)
+        ours, theirs = getattr(population, column.name), getattr(read.populations["B"], column.name)
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
 
 
@@ -137,7 +138,7 @@ def test_a_state_that_lacks_a_tensor_is_refused() -> None:
 def test_a_full_size_state_stays_under_five_megabytes() -> None:
     layout = Layout.of(resnet_widths(64, 9))
     population = Population(random_genomes(layout, 32), *torch.rand(7, 32, dtype=torch.float64).unbind(0))
-    assert len(safetensors.torch.save(State(0, population, population).to_tensors())) < 5e6
+    assert len(safetensors.torch.save(State(0, {"A": population, "B": population}).to_tensors())) < 5e6
 
 
 @pytest.mark.parametrize(("loss", "term"), [("disa", "L_DisA"), ("gena", "L_GenA")])
@@ -145,7 +146,7 @@ def test_fitness_is_equation_11_of_the_terms_and_the_genomes(loss: Any, term: st
     s = replace(SMALL, loss=loss, gamma=3, lambda_cycle=5, lambda_identity=0.7)
     for state in search(s):
         for side in SIDES:
-            p = state.population(side)
+            p = state.populations[side]
             assert torch.equal(p.N, kept_weights(LAYOUTS[side], p.genomes))
             assert torch.equal(p.macs, kept_macs(LAYOUTS[side], p.genomes))
             for j in range(s.population):
@@ -159,7 +160,7 @@ def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> N
     settings = replace(SMALL, target_macs=(0.3, 0.6), align=2)
     for state in CoEvolution(settings, layouts, FakeEvaluator()).states(None):
         for side in SIDES:
-            population, layout = state.population(side), layouts[side]
+            population, layout = state.populations[side], layouts[side]
             assert torch.all(population.macs <= targets[side])
             assert torch.all(population.macs >= ON_TARGET * targets[side])
             for piece in layout.genes.values():
@@ -171,18 +172,18 @@ def test_the_first_generation_is_fair_coin_flips() -> None:
     layouts: dict[Side, Layout] = {side: Layout.of(resnet_widths(64, 9)) for side in SIDES}
     state = CoEvolution(SearchSettings(), layouts, FakeEvaluator()).init()
     for side in SIDES:
-        genomes = state.population(side).genomes
+        genomes = state.populations[side].genomes
         assert genomes.shape == (32, 2944)
         assert genomes.double().mean().item() == pytest.approx(0.5, abs=4 * 0.5 * (32 * 2944) ** -0.5)
-        assert state.population(side).diversity() == pytest.approx(0.5, abs=0.01)
-    assert not torch.equal(state.A.genomes, state.B.genomes)
+        assert state.populations[side].diversity() == pytest.approx(0.5, abs=0.01)
+    assert not torch.equal(state.populations["A"].genomes, state.populations["B"].genomes)
 
 
 def test_one_sides_random_numbers_do_not_depend_on_the_other_side() -> None:
     other: dict[Side, Layout] = {"A": LAYOUTS["A"], "B": Layout.of(resnet_widths(3, 4))}
     settings = replace(SMALL, partners="original")
     here, there = search(settings)[-1], list(CoEvolution(settings, other, FakeEvaluator()).states(None))[-1]
-    assert torch.equal(here.A.genomes, there.A.genomes)
+    assert torch.equal(here.populations["A"].genomes, there.populations["A"].genomes)
 
 
 def test_every_generation_of_every_side_and_seed_has_a_stream_of_its_own() -> None:
@@ -222,7 +223,7 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
     line = json.loads(json.dumps(describe(state)))
     assert line["generation"] == 5
     for side in SIDES:
-        population = state.population(side)
+        population = state.populations[side]
         assert line[side]["fitness"] == population.fitness.max().item()
         assert line[side]["N"] == population.N[population.best].item()
         assert line[side]["mean_fitness"] == pytest.approx(population.fitness.mean().item())
@@ -268,3 +269,24 @@ def test_the_defaults_are_the_papers() -> None:
     assert (s.population, s.generations, s.gamma, s.lambda_cycle) == (32, 100, 10, 10)
     assert (s.p_select, s.p_crossover) == (0.2, 0.7)
     assert (s.order, s.partners, s.loss) == ("alternate", "evolved", "disa")
+
+
+@pytest.mark.parametrize(("direction", "side"), [("AtoB", "A"), ("BtoA", "B")])
+def test_in_one_direction_one_side_evolves_beside_the_whole_other_generator(
+    direction: Any, side: Side
+) -> None:
+    evaluator = FakeEvaluator()
+    states = search(replace(SMALL, direction=direction), evaluator)
+    assert [(called, partner) for called, _, partner in evaluator.calls] == [(side, None)] * 6
+    assert all(state.populations.keys() == {side} for state in states)
+    assert describe(states[-1]).keys() == {"generation", side}
+    read = State.from_tensors(safetensors.torch.load(safetensors.torch.save(states[2].to_tensors())))
+    rest = CoEvolution(replace(SMALL, direction=direction), LAYOUTS, FakeEvaluator()).states(read)
+    assert all(same(a, b) for a, b in zip(rest, states[3:], strict=True))
+
+
+def test_one_direction_breeds_as_both_do_with_the_original_as_partner() -> None:
+    alone = search(replace(SMALL, direction="AtoB"))
+    both = search(replace(SMALL, partners="original"))
+    for a, b in zip(alone, both, strict=True):
+        assert torch.equal(a.populations["A"].genomes, b.populations["A"].genomes)

@@ -9,6 +9,8 @@ from ganprune.coevolution import CoEvolution, SearchSettings, State
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Scores, Side, local
 from ganprune.genome import LayoutKind
+from ganprune.networks import Generator
+from ganprune.rebuild import rebuilt
 from tests import oracles
 from tests.tiny import TinyGan, fill, random_genomes, tiny_gan
 
@@ -273,3 +275,35 @@ def test_networks_of_other_channels_than_the_pictures_are_refused() -> None:
     gan.pictures["B"] = gan.pictures["B"][:, :1]
     with pytest.raises(CheckpointError, match="pictures of 1 channels need networks of as many, found a gen"):
         evaluator(gan)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_scores_without_a_judge_or_a_partner_leave_out_only_their_terms(side: Side) -> None:
+    gan = tiny_gan()
+    genomes = genomes_of(gan, side)
+    whole = evaluator(gan).score(side, genomes, None, identity=True)
+    mine = {side: gan.layouts[side]}
+    no_judge = LocalEvaluator(gan.generators, {}, mine, gan.pictures, PLAIN)
+    alone = LocalEvaluator({side: gan.generators[side]}, gan.judges, mine, gan.pictures, PLAIN)
+    none = torch.zeros_like(whole.L_cyc)
+    assert exactly_equal(no_judge.score(side, genomes, None, identity=True), replace(whole, L_DisA=none))
+    assert exactly_equal(alone.score(side, genomes, None, identity=True), replace(whole, L_cyc=none))
+
+
+def test_batch_norm_is_scored_with_the_statistics_of_the_slim_network() -> None:
+    gan = tiny_gan()
+    for seed, side in enumerate(SIDES):
+        gan.generators[side] = Generator(gan.generators[side].widths, "batch").requires_grad_(False).eval()
+        fill(gan.generators[side], seed)
+    genome = genomes_of(gan, "A", 1)
+    slim = rebuilt(gan.generators["A"], gan.layouts["A"], genome[0]).train()
+    for module in slim.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+            module.reset_running_stats()
+    x = gan.pictures["A"].float() / 127.5 - 1
+    for picture in x:
+        slim(picture[None])
+    expected = (gan.generators["A"](x) - slim.eval()(x)).square().mean()
+    found = evaluator(gan).score("A", genome, None).L_GenA
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)

@@ -13,8 +13,9 @@ from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune_cli.console import print_table
+from ganprune_cli.job import prepare
 from ganprune_cli.layers import compress_settings
-from ganprune_cli.pipeline import compress, prepare
+from ganprune_cli.pipeline import compress
 
 SEED = 1
 """Of the drawn pictures; the example's networks were trained on those of seed 0."""

@@ -1,22 +1,22 @@
 """What ``export`` and ``bench`` do with what they are given: a run, a checkpoint folder, or one file."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ganprune.checkpoints import load_generator, load_quartet
+from ganprune.checkpoints import NetName, load_generator, load_quartet
+from ganprune.checkpoints.direction import facing
 from ganprune.errors import GanpruneError, RunError, UsageError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import Side
 from ganprune.files import sha256
 from ganprune.images import find_domains
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
-from ganprune.stages import search_pictures
+from ganprune.stages import RECOVERED, search_pictures
 from ganprune_cli.console import command_line
 from ganprune_cli.pipeline import VERIFIED_PICTURES, export_all, export_run, few_of
 from ganprune_exporters import ExportSettings
@@ -98,42 +98,52 @@ def _export_run(
             f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
         ) from None
     export_settings = wishes.settings(settings.pictures.size)
-    if not all((run / f"G_{side}.safetensors").is_file() for side in SIDES):
+    sides = settings.search.sides
+    if not all((run / f"G_{side}.safetensors").is_file() for side in sides):
         command = run.provenance.get(
             "command", command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         )
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
-    slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in SIDES}
-    originals = _originals(config)
+    slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
+    originals = _originals(run, settings)
     pictures = _run_pictures(Path(config["data"]) if data is None else data, settings, wishes, reporter)
     if output is None:
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
         return files, command_line("bench", "--cpu", run.folder)
-    networks = {f"original_G_{side}": originals[side] for side in SIDES} | {
-        f"G_{side}": slim[side] for side in SIDES
+    networks = {f"original_G_{side}": originals[side] for side in sides} | {
+        f"G_{side}": slim[side] for side in sides
     }
     reports = export_all(output, networks, few_of(pictures, networks), export_settings, reporter)
     return [report.to_json() for report in reports], command_line("bench", "--cpu", output)
 
 
-def _originals(config: Mapping[str, Any]) -> dict[Side, Generator]:
+def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
     """The generators that a run compressed, from where they were; checked to be the same files."""
-    path = Path(config["checkpoint"])
+    found = dict[Side, Generator]()
+    path, known = Path(run.config["checkpoint"]), run.config["sha256"]
     try:
-        quartet = load_quartet(path)
-        same = all(sha256(quartet.files[name]) == config["sha256"][name] for name in ("G_A", "G_B"))
+        quartet = facing(load_quartet(path), settings.search.direction)
+        for side in settings.search.sides:
+            name: NetName = "G_A" if side == "A" else "G_B"
+            if name not in known:  # the checkpoint lacked it, and the run made it
+                found[side] = load_generator(run / RECOVERED / f"latest_net_{name}.pth")
+                continue
+            if sha256(quartet.files[name]) != known[name]:
+                raise RunError(
+                    f"the networks at {path} have changed since the run was made; put them back, "
+                    "or start a new run"
+                )
+            generator = quartet.G_A if side == "A" else quartet.G_B
+            assert generator is not None
+            found[side] = generator
+    except RunError:
+        raise
     except (GanpruneError, KeyError) as error:
         raise RunError(
             f"the run's original networks are needed and were not found at {path}: {error}"
         ) from None
-    if not same:
-        raise RunError(
-            f"the networks at {path} have changed since the run was made; put them back, or start a new run"
-        )
-    assert quartet.G_A is not None
-    assert quartet.G_B is not None
-    return {"A": quartet.G_A, "B": quartet.G_B}
+    return found
 
 
 def _run_pictures(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-SEARCH, COMPUTE, SETTINGS = "Search", "Where and how", "Settings"
+SEARCH, RECOVERY, COMPUTE, SETTINGS = "Search", "Missing networks", "Where and how", "Settings"
 
 Checkpoint = Annotated[
     Path,
@@ -102,6 +102,31 @@ Partners = Annotated[
 Loss = Annotated[
     str | None,
     typer.Option(metavar="disa|gena", help="What the discriminator sees, or pixels.", rich_help_panel=SEARCH),
+]
+LoneDirection = Annotated[
+    str | None,
+    typer.Option(metavar="AtoB|BtoA", help="Which way a lone generator translates; default AtoB."),
+]
+Direction = Annotated[
+    str | None,
+    typer.Option(
+        metavar="both|AtoB|BtoA",
+        help="AtoB: only G_A becomes slim, G_B stays whole; BtoA: the reverse.",
+        rich_help_panel=SEARCH,
+    ),
+]
+RecoverDiscriminators = Annotated[
+    bool | None,
+    typer.Option(
+        "--recover-discriminators",
+        help="First train the networks that the checkpoint lacks.",
+        show_default=False,
+        rich_help_panel=RECOVERY,
+    ),
+]
+RecoverBudget = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="For that, as --budget; default 20m.", rich_help_panel=RECOVERY),
 ]
 MutationRate = Annotated[
     float | None, typer.Option(metavar="F", help="Chance of a mutated bit to flip.", rich_help_panel=SEARCH)

@@ -3,95 +3,36 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ganprune.bench import BenchSettings, Candidate, bench, candidates_in
-from ganprune.checkpoints import Quartet, load_quartet
-from ganprune.errors import UsageError, VerificationError
-from ganprune.evaluation import SIDES, Side
+from ganprune.errors import VerificationError
+from ganprune.evaluation import Side
 from ganprune.files import sha256
-from ganprune.images import PictureFolders, find_domains, to_float
-from ganprune.networks import Discriminator, Generator
+from ganprune.images import to_float
+from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
-from ganprune.settings import CompressSettings
 from ganprune.showcase import save_comparison
 from ganprune.stages import (
+    RECOVERED,
     Resolved,
-    check_target,
     fine_tune,
     rebuild_both,
+    recover,
     search,
     search_pictures,
     write_both,
 )
+from ganprune_cli.job import Job
 from ganprune_exporters import ExportReport, ExportSettings, export_onnx
 
 VERIFIED_PICTURES = 2
 """Real pictures of each domain that every exported file is compared with PyTorch on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A checkpoint and data that were read and fit together, and what to do with them."""
-
-    quartet: Quartet
-    folders: PictureFolders
-    settings: CompressSettings
-    resolved: Resolved
-    config: Mapping[str, Any]
-    """What the run folder's config.toml records."""
-
-    @property
-    def generators(self) -> dict[Side, Generator]:
-        """G_A and G_B."""
-        assert self.quartet.G_A is not None
-        assert self.quartet.G_B is not None
-        return {"A": self.quartet.G_A, "B": self.quartet.G_B}
-
-    @property
-    def judges(self) -> dict[Side, Discriminator]:
-        """D_A, which judges the output of G_A, and D_B."""
-        assert self.quartet.D_A is not None
-        assert self.quartet.D_B is not None
-        return {"A": self.quartet.D_A, "B": self.quartet.D_B}
-
-
-def prepare(checkpoint: Path, data: Path | None, settings: CompressSettings, reporter: Reporter) -> Job:
-    """Read the checkpoint and find the pictures.
-
-    Raises `UsageError` for paths that do not exist, a missing --data and a target out of reach,
-    `CheckpointError` and its kind for networks that are missing or cannot be used, `DataError` for the
-    folders.
-    """
-    quartet = load_quartet(checkpoint)
-    quartet.require("G_A", "G_B", "D_A", "D_B")
-    for note in quartet.notes:
-        reporter.info(note)
-    if data is None:
-        if "dataroot" not in quartet.options:
-            raise UsageError(
-                "compress needs pictures: give --data DIR, a folder with trainA and trainB "
-                f"(no train_opt.txt with a dataroot beside {checkpoint})"
-            )
-        data = Path(quartet.options["dataroot"])
-        reporter.info(f"--data {data}, from the checkpoint's options")
-    folders = find_domains(data)
-    resolved = Resolved.of(settings.compute)
-    config = {
-        "checkpoint": str(checkpoint.resolve()),
-        "data": str(data.resolve()),
-        "settings": settings.to_flat(),
-        "resolved": asdict(resolved),
-        "sha256": {name: sha256(path) for name, path in quartet.files.items()},
-    }
-    job = Job(quartet, folders, settings, resolved, config)
-    check_target(job.generators, settings)
-    return job
 
 
 def compress(
@@ -104,15 +45,25 @@ def compress(
         resolved = Resolved(**run.config["resolved"])
         pictures = search_pictures(job.folders, job.settings, reporter)
         mark_latest(run)
-        state = search(run, job.generators, job.judges, pictures, job.settings, resolved, reporter)
-        pruned = rebuild_both(run, job.generators, state, job.settings)
-        slim = fine_tune(run, pruned, job.judges, job.folders, job.settings, resolved, reporter)
-        write_both(run, slim, {side: job.config["sha256"][f"G_{side}"] for side in SIDES})
-        show(run, job.generators, pruned, slim, pictures)
-        export_run(run, job.generators, slim, pictures, ExportSettings(job.settings.pictures.size), reporter)
+        if job.settings.recovery.recover_discriminators:
+            whole = recover(run, job.quartet, job.folders, job.settings, resolved, reporter)
+            job = replace(job, quartet=whole)
+        originals, judges, settings = job.generators, job.judges, job.settings
+        state = search(run, originals, judges, pictures, settings, resolved, reporter)
+        pruned = rebuild_both(run, originals, state, pictures, settings)
+        slim = fine_tune(run, pruned, originals, judges, job.folders, settings, resolved, reporter)
+        write_both(run, slim, {side: _source(run, f"G_{side}") for side in slim})
+        show(run, originals, pruned, slim, pictures)
+        export_run(run, originals, slim, pictures, ExportSettings(settings.pictures.size), reporter)
         done = run.finished("bench", run.folder.glob("*.onnx"))
         timed = read_bench(run) if done else bench_run(run, timing or BenchSettings(), reporter)
     return {"run": str(run.folder), "settings": job.settings.to_flat(), "bench": timed}
+
+
+def _source(run: Run, name: str) -> str:
+    """SHA-256 of the file of an original: the checkpoint's, or the one that recovery wrote."""
+    known = run.config["sha256"].get(name)
+    return known or sha256(run / RECOVERED / f"latest_net_{name}.pth")
 
 
 def show(
@@ -123,11 +74,11 @@ def show(
     pictures: Mapping[Side, Tensor],
 ) -> None:
     """Write pictures.png: validation pictures through the originals and the slim generators."""
-    inputs = [run / f"G_{side}.safetensors" for side in SIDES]
+    inputs = [run / f"G_{side}.safetensors" for side in slim]
     if run.finished("show", inputs):
         return
     started = time.monotonic()
-    kinds = {"original": originals, "slim": pruned}
+    kinds = {"original": {side: originals[side] for side in slim}, "slim": pruned}
     if run.finished("fine-tune"):
         kinds |= {"slim, fine-tuned": slim}
     save_comparison(run / "pictures.png", pictures, kinds)
@@ -142,17 +93,17 @@ def export_run(
     settings: ExportSettings,
     reporter: Reporter,
 ) -> list[dict[str, Any]]:
-    """Write and verify G_A.onnx, G_B.onnx, original_G_A.onnx and original_G_B.onnx of a run.
+    """Write and verify G_A.onnx, G_B.onnx, original_G_A.onnx and original_G_B.onnx, where they are slim.
 
     pictures: uint8, of both domains, to verify on; None: noise. Files that an earlier call wrote with the
     same settings stay. All four are written before a `VerificationError` of one of them is raised.
     """
-    inputs = [run / f"G_{side}.safetensors" for side in SIDES]
+    inputs = [run / f"G_{side}.safetensors" for side in slim]
     record = run.finished("export", inputs)
     if record is not None and record["settings"] == asdict(settings):
         return record["files"]
-    networks = {f"original_G_{side}": originals[side] for side in SIDES}
-    networks |= {f"G_{side}": slim[side] for side in SIDES}
+    networks = {f"original_G_{side}": originals[side] for side in slim}
+    networks |= {f"G_{side}": net for side, net in slim.items()}
     started = time.monotonic()
     reports = export_all(run.folder, networks, few_of(pictures, networks), settings, reporter)
     run.finish(

@@ -44,10 +44,12 @@ def print_export(files: Sequence[dict[str, Any]], markdown: bool) -> None:
     print_table("Exported and verified in ONNX Runtime", headings, rows, markdown=markdown)
 
 
-def print_plan(sketch: Plan, settings: CompressSettings, markdown: bool) -> None:
-    """What --dry-run shows."""
-    search = settings.search
-    rows = [
+def print_plan(sketch: Plan, settings: CompressSettings, missing: Sequence[str], markdown: bool) -> None:
+    """What --dry-run shows; ``missing``: networks that the checkpoint lacks."""
+    search, rows = settings.search, list[tuple[str, str]]()
+    if missing and settings.recovery.recover_discriminators:
+        rows.append(("recovery", f"{', '.join(missing)} trained for {settings.recovery.recover_budget}"))
+    rows += [
         ("search", f"K = {search.population}, T = {search.generations}: {sketch.individuals:,} individuals"),
         ("scored on", f"{sketch.pictures} pictures a domain at {sketch.size}×{sketch.size}"),
         ("passes", f"at most {sketch.passes:,} of one picture through a network"),
@@ -58,6 +60,7 @@ def print_plan(sketch: Plan, settings: CompressSettings, markdown: bool) -> None
         kept = "γ alone decides" if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
         rows.append((f"{name}, true MACs", f"{whole:.2f} G → {kept}"))
     budget = settings.tuning.budget
-    rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, both generators together"))
+    together = "both generators together" if len(search.sides) == 2 else f"G_{search.sides[0]} alone"
+    rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, {together}"))
     rows.append(("time of the search", f"about {duration(sketch.seconds)}"))
     print_table("Plan; nothing was written", ("step", "what"), rows, markdown=markdown, left=(0, 1))

@@ -1,15 +1,19 @@
 """What ``train`` does with its options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from ganprune.checkpoints import NET_NAMES, load_quartet
+from ganprune.checkpoints.direction import Direction, facing
 from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
+from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
-from ganprune.images import find_domains, readable, split
+from ganprune.images import PictureFolders, find_domains, readable, split
 from ganprune.reporting import Reporter
-from ganprune.training import Budget, Networks, TrainSettings, train
+from ganprune.training import Budget, Networks, TrainResult, TrainSettings, complete, train
+from ganprune_cli.job import data_folder, domains_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +28,66 @@ class Wishes:
     threads: int | None
 
 
+ARCHITECTURE = ("ngf", "blocks")
+"""Options that a generator which is there already decides."""
+
+
+def train_missing(
+    checkpoint: Path,
+    direction: str,
+    data: Path | None,
+    folder: Path | None,
+    wishes: Wishes,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Train the networks that a checkpoint lacks; returns what was written, as plain values."""
+    if direction not in get_args(Direction):
+        raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
+    taken = [name for name in ARCHITECTURE if name in wishes.recipe]
+    if taken:
+        raise UsageError(f"--{taken[0]} is decided by the generator that is there; leave it out")
+    quartet = facing(load_quartet(checkpoint), direction)
+    for note in quartet.notes:
+        reporter.info(note)
+    data = data_folder(quartet, data, checkpoint, reporter)
+    name = checkpoint.resolve().name if checkpoint.is_dir() else checkpoint.resolve().parent.name
+    folder = folder or Path("checkpoints") / f"{name}-complete"
+    if folder.resolve() in {path.resolve().parent for path in quartet.files.values()}:
+        raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
+    folders = readable(domains_of(quartet, data), reporter)
+
+    def start(settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]]) -> TrainResult:
+        return complete(quartet, pictures, settings, budget, folder, reporter)
+
+    return _train(folders, folder, wishes, start) | {"trained": quartet.missing(), "data": str(data)}
+
+
 def train_from_nothing(data: Path, folder: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
     """Train all four networks on trainA and trainB of ``data``; returns what was written, as plain values."""
+    folders = readable(find_domains(data), reporter)
+
+    def start(settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]]) -> TrainResult:
+        return train(Networks.fresh(settings), pictures, settings, budget, folder, reporter)
+
+    return _train(folders, folder, wishes, start) | {"trained": NET_NAMES, "data": str(data)}
+
+
+def _train(
+    folders: PictureFolders,
+    folder: Path,
+    wishes: Wishes,
+    start: Callable[[TrainSettings, Budget, dict[Side, tuple[Path, ...]]], TrainResult],
+) -> dict[str, Any]:
     device = resolve_device(wishes.device)
     precision = resolve_precision(wishes.precision, device)
     settings = TrainSettings(**wishes.recipe, device=device, precision=precision)
     budget = Budget.parse(wishes.budget)
     threads = resolve_threads(wishes.threads)
-    folders = readable(find_domains(data), reporter)
     pictures: dict[Side, tuple[Path, ...]] = {
         side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in SIDES
     }
     with cpu_threads(threads):
-        result = train(Networks.fresh(settings), pictures, settings, budget, folder, reporter)
+        result = start(settings, budget, pictures)
     return {
         "folder": str(folder),
         "steps": result.steps,

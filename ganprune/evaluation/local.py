@@ -20,7 +20,7 @@ from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
 from ganprune.networks import Discriminator, Generator
-from ganprune.rebuild import rebuilt
+from ganprune.rebuild import rebuilt, recalibrated
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -48,7 +48,7 @@ class _Half:
     """Everything fixed about one direction of translation."""
 
     generator: Generator
-    judge: Discriminator
+    judge: Discriminator | None
     layout: Layout
     x: Tensor
     """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
@@ -56,8 +56,8 @@ class _Half:
     """Pictures of the domain that is translated to."""
     translated: Tensor
     """G(x) of the original."""
-    judged: Tensor
-    """D(G(x)) of the original: patch maps [n, 1, h', w']."""
+    judged: Tensor | None
+    """D(G(x)) of the original: patch maps [n, 1, h', w']; None without a judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,32 +85,37 @@ class LocalEvaluator:
         """Compute everything about the originals.
 
         generators: G_A under "A", G_B under "B"; judges: D_A, which judges the output of G_A, under "A".
+        layouts: of the sides that are to be scored; such a side needs its generator. Without its judge
+        L_DisA is zero, without the other generator L_cyc. A partner that is a genome needs its layout.
         pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
         on_scored: called after every individual, to show progress. Raises `CheckpointError` for networks
         of other channels than the pictures', `UsageError` for pictures too small for a discriminator.
         """
-        for side in SIDES:
-            _check_fit(generators[side], judges[side], pictures[side])
+        for side, generator in generators.items():
+            _check_fit(generator, judges.get(side), pictures[side])
         self.settings, self._on_scored = settings, on_scored
         self.evaluations = 0
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(settings.device), dtype
         x = {side: to_float(pictures[side]).to(self._device, dtype) for side in SIDES}
+        self._layouts = layouts
+        self._generators = {side: self._place(generator) for side, generator in generators.items()}
         self._halves: dict[Side, _Half] = {}
-        for side, other in zip(SIDES, reversed(SIDES), strict=True):
-            G, D = self._place(generators[side]), self._place(judges[side])
+        for side, layout in layouts.items():
+            G, D = self._generators[side], self._place(judges[side]) if side in judges else None
             translated = self._run(G, x[side])
-            judged = self._run(D, translated)
-            self._halves[side] = _Half(G, D, layouts[side], x[side], x[other], translated, judged)
+            judged = None if D is None else self._run(D, translated)
+            self._halves[side] = _Half(G, D, layout, x[side], x[_other(side)], translated, judged)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
         self._cycles: dict[Side, dict[tuple[bytes, bytes], float]] = {side: {} for side in SIDES}
 
     def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
         """See `Evaluator.score`."""
-        half, other = self._halves[side], self._halves["B" if side == "A" else "A"]
-        back = other.generator if partner is None else rebuilt(other.generator, other.layout, partner)
+        half, back = self._halves[side], self._generators.get(_other(side))
+        if back is not None and partner is not None:
+            back = self._slim(back, self._layouts[_other(side)], partner, half.y)
         partner_key = b"" if partner is None else genome_key(partner)
         keys = [genome_key(genome) for genome in genomes]
         self._pictures[side] = {k: v for k, v in self._pictures[side].items() if k in set(keys)}
@@ -120,7 +125,9 @@ class LocalEvaluator:
             if cycle is None or known is None or (identity and known.L_idt is None):
                 self.evaluations += 1
                 translated = self._translate(side, key, genome, identity)
-                cycle = l_cyc(self._run(back, translated), half.x, self.settings.reduction)
+                cycle = 0.0
+                if back is not None:
+                    cycle = l_cyc(self._run(back, translated), half.x, self.settings.reduction)
                 self._cycles[side][key, partner_key] = cycle
             known = self._known[side][key]
             rows.append((known.L_DisA, known.L_GenA, cycle, known.L_idt if identity and known.L_idt else 0.0))
@@ -135,16 +142,23 @@ class LocalEvaluator:
         if complete and key in self._pictures[side]:
             return self._pictures[side][key]
         half, reduction = self._halves[side], self.settings.reduction
-        slim = rebuilt(half.generator, half.layout, genome)
+        slim = self._slim(half.generator, half.layout, genome, half.x)
         translated = self._run(slim, half.x)
         if not complete:
+            seen = 0.0
+            if half.judge is not None and half.judged is not None:
+                seen = l_disa(half.judged, self._run(half.judge, translated), reduction)
             self._known[side][key] = _Known(
-                l_disa(half.judged, self._run(half.judge, translated), reduction),
+                seen,
                 l_gena(half.translated, translated, reduction),
                 l_idt(self._run(slim, half.y), half.y, reduction) if identity else None,
             )
         self._pictures[side][key] = translated
         return translated
+
+    def _slim(self, generator: Generator, layout: Layout, genome: Tensor, x: Tensor) -> Generator:
+        """The slim network; one of batch norm with the statistics of the pictures that it translates."""
+        return recalibrated(rebuilt(generator, layout, genome), x.split(self.settings.batch))
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:
@@ -155,15 +169,20 @@ class LocalEvaluator:
         return copy.deepcopy(net).to(self._device, self._dtype)
 
 
-def _check_fit(generator: Generator, judge: Discriminator, pictures: Tensor) -> None:
-    channels, size = pictures.shape[1], min(pictures.shape[2:])
-    found = (generator.widths.in_channels, generator.widths.out_channels, judge.widths.in_channels)
-    if set(found) != {channels}:
+def _other(side: Side) -> Side:
+    return "B" if side == "A" else "A"
+
+
+def _check_fit(generator: Generator, judge: Discriminator | None, pictures: Tensor) -> None:
+    channels, size, widths = pictures.shape[1], min(pictures.shape[2:]), generator.widths
+    judged = channels if judge is None else judge.widths.in_channels
+    if {widths.in_channels, widths.out_channels, judged} != {channels}:
         raise CheckpointError(
-            f"pictures of {channels} channels need networks of as many, found a generator from {found[0]} to "
-            f"{found[1]} and a discriminator of {found[2]}; give a checkpoint that was trained on RGB"
+            f"pictures of {channels} channels need networks of as many, found a generator from "
+            f"{widths.in_channels} to {widths.out_channels} and a discriminator of {judged}; "
+            "give a checkpoint that was trained on RGB"
         )
-    if size < judge.widths.smallest_picture:
+    if judge is not None and size < judge.widths.smallest_picture:
         raise UsageError(
             f"a discriminator of {len(judge.widths.filters)} layers needs pictures of at least "
             f"{judge.widths.smallest_picture} pixels, found {size}; give a larger --size"

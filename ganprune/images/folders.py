@@ -36,6 +36,10 @@ class PictureFolders:
         """The pictures of one folder; empty where there is no such folder."""
         return getattr(self, f"{split}_{domain}")
 
+    def swapped(self) -> "PictureFolders":
+        """The same with A and B exchanged, as CycleGAN's ``--direction BtoA`` sees them."""
+        return PictureFolders(self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A)
+
 
 def find_domains(root: Path, needs: Sequence[Split] = ("train",)) -> PictureFolders:
     """Find ``trainA trainB valA valB testA testB`` below ``root``, or ``train/A train/B …``.

@@ -6,6 +6,7 @@ networks.py    the four networks                  state.py       all that change
 pictures.py    which pictures a step sees         pool.py        earlier translations
 loop.py        from the first step to the last    record.py      what was asked for
 log.py         losses, a line every few steps     samples.py     pictures to look at
+recovery.py    networks that a checkpoint lacks
 """
 
 from ganprune.training.budget import Budget, learning_rate
@@ -20,6 +21,7 @@ from ganprune.training.objective import (
 )
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.pool import ImagePool
+from ganprune.training.recovery import complete
 from ganprune.training.settings import GanMode, TrainSettings
 from ganprune.training.state import TrainState
 from ganprune.training.step import TrainingError, train_step
@@ -35,6 +37,7 @@ __all__ = [
     "TrainingError",
     "TrainingPictures",
     "Translated",
+    "complete",
     "discriminator_loss",
     "gan_loss",
     "generator_losses",

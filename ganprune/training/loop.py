@@ -62,7 +62,7 @@ def train(
     save_seconds: float = 45.0,
     log_every: int = 10,
 ) -> TrainResult:
-    """Train all four networks together; called again with the same, go on where it was interrupted.
+    """Train the networks of ``settings.trained`` together; called again, go on where it was interrupted.
 
     networks: of any widths, pretrained or `Networks.fresh`; they are left as they are. ``samples``:
     pictures for the sample grids, each uint8 [3, h, w]; None: the first training pictures. The state is
@@ -181,7 +181,7 @@ class _Run:
         real_A, real_B = (part.to(settings.device) for part in real)
         losses = train_step(state, real_A, real_B, settings, lr, generator)
         spread = {"G_A": losses.pop("spread_B"), "G_B": losses.pop("spread_A")}
-        flat = [name for name, value in spread.items() if not value >= FLAT]
+        flat = [name for name in spread if name in settings.trained and not spread[name] >= FLAT]
         self._flat = self._flat + 1 if flat else 0
         if self._flat >= PATIENCE:
             raise TrainingError(f"{' and '.join(flat)} gave one colour {PATIENCE} times in a row")
@@ -202,7 +202,9 @@ class _Run:
         """Losses for people who watch: means of a few steps, both directions together."""
         state, lines = self.state, self._log.lines
         means = {k: v / state.counted for k, v in state.sums.items()} if state.counted else lines[-1]
-        return {name: means[f"{name}_A"] + means[f"{name}_B"] for name in ("G", "cycle", "D")}
+        both = {name: (f"{name}_A", f"{name}_B") for name in ("G", "cycle", "D")}
+        sums = {name: [means[key] for key in keys if key in means] for name, keys in both.items()}
+        return {name: sum(values) for name, values in sums.items() if values}
 
 
 def _check_channels(networks: Networks) -> None:

@@ -1,18 +1,17 @@
 """The four networks of a training: complete, and either copied or made from nothing."""
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-from ganprune.checkpoints import Quartet
+from ganprune.checkpoints import NetName, Quartet
 from ganprune.files import atomic_path
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, Norm, resnet_widths
 from ganprune.training.chance import generator_for
 from ganprune.training.settings import TrainSettings
 
@@ -42,37 +41,46 @@ class Networks:
     @classmethod
     def fresh(cls, settings: TrainSettings) -> "Networks":
         """New networks of CycleGAN's architecture, by the settings' seed: normal weights, zero biases."""
-        widths = resnet_widths(settings.ngf, settings.blocks)
-        judge = DiscriminatorWidths(tuple(settings.ndf * factor for factor in (1, 2, 4, 8)))
-        networks = cls(Generator(widths), Generator(widths), Discriminator(judge), Discriminator(judge))
-        for name, net in networks.items():
-            generator = generator_for(settings.seed, "first weights", name)
-            for parameter in net.parameters():
-                if parameter.dim() == 1:
-                    nn.init.zeros_(parameter)
-                else:
-                    nn.init.normal_(parameter, 0.0, settings.init_gain, generator=generator)
-        return networks
+        return cls.completed(Quartet(None, None, None, None), settings)
 
-    def items(self) -> tuple[tuple[str, Generator | Discriminator], ...]:
+    @classmethod
+    def completed(cls, quartet: Quartet, settings: TrainSettings) -> "Networks":
+        """Those of a checkpoint, and new ones in place of those that it lacks.
+
+        A new generator has the widths and the norm of the one that is there, if any.
+        """
+        G_A, G_B = quartet.G_A, quartet.G_B
+        widths, judge = resnet_widths(settings.ngf, settings.blocks), DiscriminatorWidths.of(settings.ndf)
+        norm: Norm = "instance"
+        if known := G_A or G_B:
+            w, norm = known.widths, known.norm
+            widths = replace(w, in_channels=w.out_channels, out_channels=w.in_channels)
+        return cls(
+            G_A or _drawn(Generator(widths, norm), "G_A", settings),
+            G_B or _drawn(Generator(widths, norm), "G_B", settings),
+            quartet.D_A or _drawn(Discriminator(judge), "D_A", settings),
+            quartet.D_B or _drawn(Discriminator(judge), "D_B", settings),
+        )
+
+    def items(self) -> tuple[tuple[NetName, Generator | Discriminator], ...]:
         """Names and networks, in the order of CycleGAN's files."""
         return (("G_A", self.G_A), ("G_B", self.G_B), ("D_A", self.D_A), ("D_B", self.D_B))
 
-    def generator_parameters(self) -> Iterator[nn.Parameter]:
-        """Weights of G_A, then of G_B."""
-        return chain(self.G_A.parameters(), self.G_B.parameters())
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.G_A.parameters()).device
 
-    def discriminator_parameters(self) -> Iterator[nn.Parameter]:
-        """Weights of D_A, then of D_B."""
-        return chain(self.D_A.parameters(), self.D_B.parameters())
+    def to_train(self, device: str, trained: Collection[NetName]) -> "Networks":
+        """Copies on a device, float32; those called ``trained`` with gradients, the others in eval mode."""
 
-    def to_train(self, device: str) -> "Networks":
-        """Copies on a device, float32, with gradients."""
+        def placed(net: _Net, name: NetName) -> _Net:
+            learns = name in trained
+            return copy.deepcopy(net).to(device, torch.float32).requires_grad_(learns).train(learns)
 
-        def placed(net: _Net) -> _Net:
-            return copy.deepcopy(net).to(device, torch.float32).requires_grad_(True).train()
-
-        return Networks(placed(self.G_A), placed(self.G_B), placed(self.D_A), placed(self.D_B))
+        return Networks(
+            placed(self.G_A, "G_A"), placed(self.G_B, "G_B"), placed(self.D_A, "D_A"), placed(self.D_B, "D_B")
+        )
 
     def to_use(self) -> "Networks":
         """Copies on the CPU, in eval mode, without gradients."""
@@ -85,9 +93,22 @@ class Networks:
         return Networks(placed(self.G_A), placed(self.G_B), placed(self.D_A), placed(self.D_B))
 
 
-def save_networks(folder: Path, networks: Networks, epoch: str = "latest") -> dict[str, Path]:
+def _drawn(net: _Net, name: NetName, settings: TrainSettings) -> _Net:
+    """First weights by the settings' seed: normal, biases zero; those of batch norm about one."""
+    generator = generator_for(settings.seed, "first weights", name)
+    for key, parameter in net.named_parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, 0.0, settings.init_gain, generator=generator)
+        elif key.endswith(".bias"):
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.normal_(parameter, 1.0, settings.init_gain, generator=generator)
+    return net
+
+
+def save_networks(folder: Path, networks: Networks, epoch: str = "latest") -> dict[NetName, Path]:
     """Write ``<epoch>_net_G_A.pth`` and its three siblings as CycleGAN does, each whole or not at all."""
-    files = {name: folder / f"{epoch}_net_{name}.pth" for name, _ in networks.items()}
+    files: dict[NetName, Path] = {name: folder / f"{epoch}_net_{name}.pth" for name, _ in networks.items()}
     for name, net in networks.items():
         tensors = {key: tensor.detach().cpu().clone() for key, tensor in net.state_dict().items()}
         with atomic_path(files[name]) as partial, partial.open("wb") as file:

@@ -24,23 +24,26 @@ class Translated:
     """G_A(A)."""
     fake_A: Tensor
     """G_B(B)."""
-    rec_A: Tensor
-    """G_B(G_A(A))."""
-    rec_B: Tensor
+    rec_A: Tensor | None = None
+    """G_B(G_A(A)); None where no generator learns."""
+    rec_B: Tensor | None = None
     """G_A(G_B(B))."""
     idt_A: Tensor | None = None
-    """G_A(B), which should be B; None where the identity loss has no weight."""
+    """G_A(B), which should be B; None where G_A does not learn, or the identity loss has no weight."""
     idt_B: Tensor | None = None
     """G_B(A), which should be A."""
 
 
-def translate(networks: Networks, real_A: Tensor, real_B: Tensor, identity: bool) -> Translated:
-    """Run both generators there and back, and on pictures of their target domain if ``identity``."""
-    G_A, G_B = networks.G_A, networks.G_B
+def translate(networks: Networks, real_A: Tensor, real_B: Tensor, settings: TrainSettings) -> Translated:
+    """Run both generators as far as the losses of the networks that learn need it."""
+    G_A, G_B, learn = networks.G_A, networks.G_B, settings.trained
     fake_B, fake_A = G_A(real_A).float(), G_B(real_B).float()
-    rec_A, rec_B = G_B(fake_B).float(), G_A(fake_A).float()
-    idt_A = G_A(real_B).float() if identity else None
-    idt_B = G_B(real_A).float() if identity else None
+    rec_A = rec_B = None
+    if "G_A" in learn or "G_B" in learn:
+        rec_A, rec_B = G_B(fake_B).float(), G_A(fake_A).float()
+    identity = settings.lambda_identity > 0
+    idt_A = G_A(real_B).float() if identity and "G_A" in learn else None
+    idt_B = G_B(real_A).float() if identity and "G_B" in learn else None
     return Translated(real_A, real_B, fake_B, fake_A, rec_A, rec_B, idt_A, idt_B)
 
 
@@ -53,16 +56,21 @@ def gan_loss(judged: Tensor, real: bool, mode: GanMode) -> Tensor:
 
 
 def generator_losses(networks: Networks, y: Translated, settings: TrainSettings) -> dict[str, Tensor]:
-    """The weighted terms that both generators lessen together, by CycleGAN's names: scalars."""
-    s = settings
-    terms = {
-        "G_A": gan_loss(networks.D_A(y.fake_B), True, s.gan_mode),
-        "G_B": gan_loss(networks.D_B(y.fake_A), True, s.gan_mode),
-        "cycle_A": s.lambda_A * l1_loss(y.rec_A, y.real_A),
-        "cycle_B": s.lambda_B * l1_loss(y.rec_B, y.real_B),
-    }
-    if y.idt_A is not None and y.idt_B is not None:
+    """The weighted terms that the generators lessen together, by CycleGAN's names: scalars.
+
+    Without those that no generator that learns can change; empty where none learns.
+    """
+    s, terms = settings, dict[str, Tensor]()
+    if "G_A" in s.trained:
+        terms["G_A"] = gan_loss(networks.D_A(y.fake_B), True, s.gan_mode)
+    if "G_B" in s.trained:
+        terms["G_B"] = gan_loss(networks.D_B(y.fake_A), True, s.gan_mode)
+    if y.rec_A is not None and y.rec_B is not None:
+        terms["cycle_A"] = s.lambda_A * l1_loss(y.rec_A, y.real_A)
+        terms["cycle_B"] = s.lambda_B * l1_loss(y.rec_B, y.real_B)
+    if y.idt_A is not None:
         terms["idt_A"] = s.lambda_identity * s.lambda_B * l1_loss(y.idt_A, y.real_B)
+    if y.idt_B is not None:
         terms["idt_B"] = s.lambda_identity * s.lambda_A * l1_loss(y.idt_B, y.real_A)
     return terms
 

@@ -46,7 +46,8 @@ class Record:
         budget: Budget,
     ) -> "Record":
         """The record in a folder, or a new one. Raises `RunError` where another training has been there."""
-        new = cls(asdict(settings), asdict(budget), _picture_hash(pictures), _weight_hash(networks))
+        plain = json.loads(json.dumps(asdict(settings)))
+        new = cls(plain, asdict(budget), _picture_hash(pictures), _weight_hash(networks))
         path = folder / RECORD
         if not path.exists():
             return new

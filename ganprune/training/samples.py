@@ -18,7 +18,7 @@ def save_samples(path: Path, networks: Networks, pictures: Mapping[Domain, Seque
 
     pictures: uint8 [3, h, w], h and w multiples of 4, as many of A as of B.
     """
-    device = next(networks.generator_parameters()).device
+    device = networks.device
     rows: list[list[Tensor]] = []
     for a, b in zip(pictures["A"], pictures["B"], strict=True):
         row: list[Tensor] = []

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ganprune.checkpoints import NET_NAMES, NetName
 from ganprune.device import Precision
 from ganprune.errors import UsageError
 from ganprune.images import Preprocess, TrainTransform
@@ -15,6 +16,8 @@ GanMode = Literal["lsgan", "vanilla"]
 class TrainSettings:
     """The recipe of pytorch-CycleGAN-and-pix2pix; the same for fine-tuning and for training from nothing."""
 
+    trained: tuple[NetName, ...] = NET_NAMES
+    """Networks that learn; the others stay as they are."""
     lr: float = 2e-4
     """Learning rate of Adam, until it falls linearly to zero."""
     decay: float = 0.5
@@ -59,6 +62,10 @@ class TrainSettings:
     """Standard deviation of the first weights, when networks are trained from nothing."""
 
     def __post_init__(self) -> None:
+        if not self.trained or not set(self.trained) <= set(NET_NAMES):
+            raise UsageError(
+                f"trained must name some of {', '.join(NET_NAMES)}, found {self.trained}"
+            )
         for name in ("lr", "init_gain"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"--{_option(name)} must be > 0, found {getattr(self, name):g}")

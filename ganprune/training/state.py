@@ -4,6 +4,7 @@ Random numbers are no part of it: they follow from the seed and the step. So doe
 """
 
 import pickle
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ class TrainState:
     """The networks, their optimizers, and what both remember. `train_step` changes it in place."""
 
     networks: Networks
-    opt_G: torch.optim.Adam
-    opt_D: torch.optim.Adam
+    opt_G: torch.optim.Adam | None
+    """None where no generator learns."""
+    opt_D: torch.optim.Adam | None
+    """None where no discriminator learns."""
     pool_A: ImagePool
     """Translations to A."""
     pool_B: ImagePool
@@ -41,23 +44,24 @@ class TrainState:
     @classmethod
     def start(cls, networks: Networks, settings: TrainSettings) -> "TrainState":
         """A training's beginning, with copies of the networks on the settings' device."""
-        placed = networks.to_train(settings.device)
+        placed = networks.to_train(settings.device, settings.trained)
         betas = (settings.beta1, settings.beta2)
-        return cls(
-            placed,
-            torch.optim.Adam(placed.generator_parameters(), settings.lr, betas, fused=True),
-            torch.optim.Adam(placed.discriminator_parameters(), settings.lr, betas, fused=True),
-            ImagePool(settings.pool_size),
-            ImagePool(settings.pool_size),
-        )
+
+        def adam(names: Iterable[str]) -> torch.optim.Adam | None:
+            weights = [w for name, net in placed.items() if name in names for w in net.parameters()]
+            weights = [weight for weight in weights if weight.requires_grad]
+            return torch.optim.Adam(weights, settings.lr, betas, fused=True) if weights else None
+
+        pools = ImagePool(settings.pool_size), ImagePool(settings.pool_size)
+        return cls(placed, adam(("G_A", "G_B")), adam(("D_A", "D_B")), *pools)
 
     def save(self, path: Path) -> None:
         """Write everything to one file, which appears whole or not at all."""
         content = {
             "version": VERSION,
             "networks": {name: net.state_dict() for name, net in self.networks.items()},
-            "opt_G": self.opt_G.state_dict(),
-            "opt_D": self.opt_D.state_dict(),
+            "opt_G": self.opt_G and self.opt_G.state_dict(),
+            "opt_D": self.opt_D and self.opt_D.state_dict(),
             "pool_A": self.pool_A.pictures,
             "pool_B": self.pool_B.pictures,
             "step": self.step,
@@ -70,14 +74,15 @@ class TrainState:
     def load(self, path: Path) -> None:
         """Become what was saved from networks of the same widths. Raises `RunError` for a damaged file."""
         content = _read(path)
-        device = next(self.networks.generator_parameters()).device
+        device = self.networks.device
         try:
             if content["version"] != VERSION:
                 raise ValueError(f"version {content['version']}, needed {VERSION}")
             for name, net in self.networks.items():
                 net.load_state_dict(content["networks"][name])
-            self.opt_G.load_state_dict(content["opt_G"])
-            self.opt_D.load_state_dict(content["opt_D"])
+            for name, optimizer in (("opt_G", self.opt_G), ("opt_D", self.opt_D)):
+                if optimizer is not None:
+                    optimizer.load_state_dict(content[name])
             self.pool_A.pictures = [picture.to(device) for picture in content["pool_A"]]
             self.pool_B.pictures = [picture.to(device) for picture in content["pool_B"]]
             self.step, self.sums, self.counted = content["step"], content["sums"], content["counted"]

@@ -1,4 +1,4 @@
-"""One step of training: first both generators with the discriminators frozen, then both discriminators."""
+"""One step of training: first the generators with the discriminators frozen, then the discriminators."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -29,40 +29,44 @@ def train_step(
 ) -> dict[str, float]:
     """Change ``state`` by one step on a batch of each domain: float32 [n, 3, h, w] in [-1, 1].
 
-    ``generator`` draws from the image pools. Returns the losses by CycleGAN's names, and the spread of
-    both translations under ``spread_A`` and ``spread_B``. Raises `TrainingError` when a loss or gradient
-    is not finite; the weights are then still those that led to it.
+    ``generator`` draws from the image pools. Returns the losses of the networks that learn by CycleGAN's
+    names, and the spread of both translations under ``spread_A`` and ``spread_B``. Raises `TrainingError`
+    when a loss or gradient is not finite; the weights are then still those that led to it.
     """
     nets, mode = state.networks, settings.gan_mode
     autocast = torch.autocast(real_A.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
-    for group in (*state.opt_G.param_groups, *state.opt_D.param_groups):
-        group["lr"] = lr
 
-    _require_grad(nets.discriminator_parameters(), False)
-    state.opt_G.zero_grad()
-    with autocast:
-        y = translate(nets, real_A, real_B, identity=settings.lambda_identity > 0)
+    judges = [net for name, net in nets.items() if name in ("D_A", "D_B") and name in settings.trained]
+    _require_grad(judges, False)
+    with autocast, torch.set_grad_enabled(state.opt_G is not None):
+        y = translate(nets, real_A, real_B, settings)
         G_terms = generator_losses(nets, y, settings)
-    _descend(G_terms, state.opt_G)
+    if state.opt_G is not None:
+        _descend(G_terms, state.opt_G, lr)
 
-    _require_grad(nets.discriminator_parameters(), True)
-    state.opt_D.zero_grad()
-    fake_B = state.pool_B.query(y.fake_B.detach(), generator)
-    fake_A = state.pool_A.query(y.fake_A.detach(), generator)
-    with autocast:
-        D_terms = {
-            "D_A": discriminator_loss(nets.D_A(real_B), nets.D_A(fake_B), mode),
-            "D_B": discriminator_loss(nets.D_B(real_A), nets.D_B(fake_A), mode),
-        }
-    _descend(D_terms, state.opt_D)
+    _require_grad(judges, True)
+    D_terms = dict[str, Tensor]()
+    for name, judge, real, fake, pool in (
+        ("D_A", nets.D_A, real_B, y.fake_B, state.pool_B),
+        ("D_B", nets.D_B, real_A, y.fake_A, state.pool_A),
+    ):
+        if name in settings.trained:
+            shown = pool.query(fake.detach(), generator)
+            with autocast:
+                D_terms[name] = discriminator_loss(judge(real), judge(shown), mode)
+    if state.opt_D is not None:
+        _descend(D_terms, state.opt_D, lr)
 
     state.step += 1
     spread = {"spread_A": y.fake_A.detach().std(), "spread_B": y.fake_B.detach().std()}
     return _floats(G_terms | D_terms | spread)
 
 
-def _descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+def _descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Follow the gradient of the terms' sum, unless something in it is not finite."""
+    optimizer.zero_grad()
+    for group in optimizer.param_groups:
+        group["lr"] = lr
     torch.stack(tuple(terms.values())).sum().backward()
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
@@ -73,9 +77,9 @@ def _descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> N
     optimizer.step()
 
 
-def _require_grad(parameters: Iterable[nn.Parameter], wanted: bool) -> None:
-    for parameter in parameters:
-        parameter.requires_grad_(wanted)
+def _require_grad(networks: Iterable[nn.Module], wanted: bool) -> None:
+    for net in networks:
+        net.requires_grad_(wanted)
 
 
 def _floats(values: Mapping[str, Tensor]) -> dict[str, float]:

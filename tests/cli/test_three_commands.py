@@ -85,7 +85,7 @@ def test_search_history_has_one_line_a_generation(mission: Mission) -> None:
 def test_slim_generators_are_cut_by_the_best_genomes(mission: Mission, place: Place, name: str) -> None:
     state = State.from_tensors(load_file(mission.run / "state.safetensors"))
     layout = Layout.of(load_generator(place.checkpoint / f"latest_net_{name}.pth").widths)
-    kept = layout.kept((state.A if name == "G_A" else state.B).best_genome)
+    kept = layout.kept(state.populations["A" if name == "G_A" else "B"].best_genome)
     metadata = read_metadata(mission.run / f"{name}.safetensors")
     assert json.loads(metadata["kept"]) == {group: index.tolist() for group, index in kept.items()}
     assert metadata["source_sha256"] == sha256(place.checkpoint / f"latest_net_{name}.pth")

@@ -24,6 +24,9 @@ def compress(
     order: options.Order = None,
     partners: options.Partners = None,
     loss: options.Loss = None,
+    direction: options.Direction = None,
+    recover_discriminators: options.RecoverDiscriminators = None,
+    recover_budget: options.RecoverBudget = None,
     mutation_rate: options.MutationRate = None,
     pictures: options.Pictures = None,
     reduction: options.Reduction = None,
@@ -49,9 +52,9 @@ def compress(
         if key not in ("ckpt", "data", "output", "preset", "config", "dry_run", "json", "markdown", "quiet")
     }
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune_cli.job import prepare
     from ganprune_cli.layers import compress_settings
     from ganprune_cli.pipeline import compress as run_compress
-    from ganprune_cli.pipeline import prepare
     from ganprune_cli.tables import print_bench, print_plan
 
     settings = compress_settings(preset, config, given)
@@ -62,11 +65,12 @@ def compress(
         from ganprune.stages import search_pictures
 
         search_pictures(job.folders, settings, reporter)  # says now what would fail later
-        sketch = plan(job.generators, job.judges, settings, job.resolved)
+        whole = job.completed()
+        sketch = plan(whole.generators, whole.judges, settings, job.resolved)
         if json:
             print_json({"plan": sketch.to_json(), "settings": settings.to_flat()})
         else:
-            print_plan(sketch, settings, markdown)
+            print_plan(sketch, settings, job.quartet.missing(), markdown)
         print_next(invocation().replace(" --dry-run", ""), quiet)
         return
     found = run_compress(job, output, invocation(), reporter)
@@ -75,5 +79,6 @@ def compress(
     else:
         print_bench(found["bench"], markdown)
         run = found["run"]
-        typer.echo(f"\nslim generators: {run}/G_A.onnx, {run}/G_B.onnx; before and after: {run}/pictures.png")
+        slim = ", ".join(f"{run}/G_{side}.onnx" for side in settings.search.sides)
+        typer.echo(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
     print_next(command_line("bench", "--cpu", found["run"]), quiet)

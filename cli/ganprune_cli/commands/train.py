@@ -1,4 +1,4 @@
-"""``ganprune train``: a CycleGAN from nothing."""
+"""``ganprune train``: a CycleGAN from nothing, or the networks that one lacks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +19,19 @@ def _number(metavar: str, text: str, panel: str) -> typer.models.OptionInfo:
 def train(
     data: options.Data = None,
     output: options.Output = None,
+    discriminators_for: Annotated[
+        Path | None,
+        typer.Option(
+            "--discriminators-for",
+            metavar="CKPT",
+            help="Keep the networks of this checkpoint and train those it lacks: discriminators, "
+            "and the other generator if there is one alone.",
+        ),
+    ] = None,
+    direction: options.LoneDirection = None,
     budget: Annotated[
-        str | None, _number("TIME", "200epochs (default), 500steps, or a time: 90s, 20m, 1h30m.", RECIPE)
+        str | None,
+        _number("TIME", "500steps, 200epochs, or 90s, 20m, 1h30m. Default 200epochs; 20m with CKPT.", RECIPE),
     ] = None,
     batch: Annotated[int | None, _number("N", "Pictures of each domain a step; default 1.", RECIPE)] = None,
     lr: Annotated[float | None, _number("F", "Adam's learning rate; default 2e-4.", RECIPE)] = None,
@@ -66,7 +77,7 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a CycleGAN; the folder it writes is one that `ganprune compress` takes.
+    """Train a CycleGAN, or what a checkpoint lacks; `ganprune compress` takes the folder it writes.
 
     Running the same command again goes on where the last one stopped.
     """
@@ -79,19 +90,26 @@ def train(
     }  # fmt: skip
     from ganprune.errors import UsageError
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
-    from ganprune_cli.training import Wishes, train_from_nothing
+    from ganprune_cli.training import Wishes, train_from_nothing, train_missing
 
-    if data is None:
-        raise UsageError("train needs pictures: give --data DIR, a folder with trainA and trainB")
+    budget = budget or ("200epochs" if discriminators_for is None else "20m")
     wishes = Wishes(
         recipe={key: value for key, value in given.items() if value is not None} | {"flip": flip},
-        budget=budget or "200epochs", device=device or "auto", precision=precision or "auto", threads=threads,
+        budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
     )  # fmt: skip
-    folder = output or Path("checkpoints") / data.resolve().name
-    found = train_from_nothing(data, folder, wishes, ConsoleReporter(quiet))
+    reporter = ConsoleReporter(quiet)
+    if discriminators_for is not None:
+        found = train_missing(discriminators_for, direction or "AtoB", data, output, wishes, reporter)
+    elif data is None:
+        raise UsageError("train needs pictures: give --data DIR, a folder with trainA and trainB")
+    elif direction is not None:
+        raise UsageError("--direction is for a lone generator; give it with --discriminators-for")
+    else:
+        folder = output or Path("checkpoints") / data.resolve().name
+        found = train_from_nothing(data, folder, wishes, reporter)
     if json:
         print_json(found)
     else:
         for name, path in found["files"].items():
-            print(f"{name}  {path}")
-    print_next(command_line("compress", folder, "--data", data), quiet)
+            print(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
+    print_next(command_line("compress", found["folder"], "--data", found["data"]), quiet)

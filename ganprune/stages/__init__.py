@@ -1,0 +1,27 @@
+"""The stages of a compression, each one call from networks and pictures to files in a run folder.
+
+A stage that was finished by an earlier call is not done again; one that was interrupted goes on.
+
+setting_up.py   device, networks that are needed, pictures        searching.py   Algorithm 1
+training.py     recovery of missing networks, fine-tuning         cutting.py     slim networks and their files
+"""
+
+from ganprune.stages.cutting import rebuild_both, write_both
+from ganprune.stages.searching import check_target, layouts, picture_hash, search
+from ganprune.stages.setting_up import Resolved, needed_networks, search_pictures
+from ganprune.stages.training import RECOVERED, fine_tune, recover
+
+__all__ = [
+    "RECOVERED",
+    "Resolved",
+    "check_target",
+    "fine_tune",
+    "layouts",
+    "needed_networks",
+    "picture_hash",
+    "rebuild_both",
+    "recover",
+    "search",
+    "search_pictures",
+    "write_both",
+]

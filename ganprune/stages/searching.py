@@ -1,0 +1,153 @@
+"""Algorithm 1 in a run folder: a saved state and a line of search.jsonl after every generation."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from ganprune.coevolution import CoEvolution, State, describe
+from ganprune.device import cpu_threads, resolve_device
+from ganprune.errors import RunError
+from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.files import write_atomically
+from ganprune.genome import Layout
+from ganprune.networks import Discriminator, Generator
+from ganprune.repair import Repairer
+from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import Run
+from ganprune.settings import CompressSettings
+from ganprune.stages.setting_up import Resolved
+
+STATE = "state.safetensors"
+HISTORY = "search.jsonl"
+
+
+def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
+    """The genome layouts of the generators that evolve."""
+    search = settings.search
+    return {side: Layout.of(generators[side].widths, search.layout) for side in search.sides}
+
+
+def check_target(generators: Mapping[Side, Generator], settings: CompressSettings) -> None:
+    """Raises `UsageError` where no network of the alignment asked for is as small as the target."""
+    for side, layout in layouts(generators, settings).items():
+        Repairer(layout, settings.search.constraints(side))
+
+
+def search(
+    run: Run,
+    generators: Mapping[Side, Generator],
+    judges: Mapping[Side, Discriminator],
+    pictures: Mapping[Side, Tensor],
+    settings: CompressSettings,
+    resolved: Resolved,
+    reporter: Reporter = SILENT,
+) -> State:
+    """Run Algorithm 1 to its last generation, saving after each; go on where a saved state is found.
+
+    generators, judges: as far as they are there, see `needed_networks`.
+    Writes state.safetensors and search.jsonl. Raises `RunError` for a damaged state, or one that was
+    made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
+    """
+    fingerprint = picture_hash(pictures)
+    state, lines = _saved(run, fingerprint)
+    if state is not None and run.finished("search"):
+        return state
+    started = time.monotonic()
+    if state is None or state.generation < settings.search.generations:
+        resolve_device(resolved.device)
+        done = 0 if state is None else state.generation + 1
+        if done:
+            reporter.info(f"going on with the search after generation {done - 1}")
+        both = layouts(generators, settings)
+        scored = len(both) * settings.search.population
+        individuals = scored * (settings.search.generations + 1)
+        with cpu_threads(resolved.threads), reporter.task("search", individuals, scored * done) as task:
+            evaluator = LocalEvaluator(
+                generators, judges, both, pictures, _evaluation(settings, resolved), task.advance
+            )
+            before, counted = time.monotonic(), 0
+            for current in CoEvolution(settings.search, both, evaluator).states(state):
+                now, count = time.monotonic(), evaluator.evaluations
+                cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
+                lines.append(describe(current) | cost)
+                _save(run, current, lines, fingerprint)
+                task.advance(0, **_figures(current))
+                state, before, counted = current, now, count
+    assert state is not None
+    run.finish(
+        "search", [run / STATE, run / HISTORY], time.monotonic() - started, pictures_sha256=fingerprint
+    )
+    return state
+
+
+def picture_hash(pictures: Mapping[Side, Tensor]) -> str:
+    """SHA-256 of the pixels of both sides."""
+    digest = hashlib.sha256()
+    for side in SIDES:
+        digest.update(repr(tuple(pictures[side].shape)).encode())
+        digest.update(pictures[side].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _evaluation(settings: CompressSettings, resolved: Resolved) -> EvaluationSettings:
+    reduction = settings.pictures.reduction
+    return EvaluationSettings(resolved.device, resolved.precision, resolved.batch, reduction)
+
+
+def _saved(run: Run, fingerprint: str) -> tuple[State | None, list[dict[str, Any]]]:
+    """The state that an earlier call left, with the lines of search.jsonl up to it."""
+    path = run / STATE
+    if not path.exists():
+        return None, []
+    try:
+        tensors = load_tensors(path.read_bytes())
+        state = State.from_tensors(tensors)
+        pictures = bytes(tensors["pictures_sha256"].tolist()).hex()
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); delete it to search again, or use `-o` another folder"
+        ) from None
+    if pictures != fingerprint:
+        raise RunError(
+            f"the search in {run.folder} was made with other pictures than are in the data folder now; "
+            "put them back, or use `-o` another folder"
+        )
+    return state, _history(run, state.generation)
+
+
+def _history(run: Run, last: int) -> list[dict[str, Any]]:
+    """The lines of search.jsonl up to a generation; none where the file is missing."""
+    path = run / HISTORY
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if line["generation"] <= last]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); delete it to go on without the figures of past generations"
+        ) from None
+
+
+def _save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str) -> None:
+    """First the history, then the state: after a kill in between, the line is written again."""
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    write_atomically(run / HISTORY, text.encode())
+    tensors = state.to_tensors() | {"pictures_sha256": torch.tensor(list(bytes.fromhex(fingerprint)))}
+    write_atomically(run / STATE, save_tensors(tensors))
+
+
+def _figures(state: State) -> dict[str, float | str]:
+    """What a search shows beside its progress."""
+    both = state.populations.items()
+    fitness = {f"F_{side}": float(p.fitness[p.best]) for side, p in both}
+    macs = {f"MACs_{side}": float(p.macs[p.best]) for side, p in both}
+    return {"generation": str(state.generation)} | fitness | macs

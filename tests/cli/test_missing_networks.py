@@ -1,0 +1,173 @@
+"""Checkpoints that lack networks: what is told, what is trained, what works without."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganprune.checkpoints import load_generator, load_quartet
+from tests.cli.conftest import Place
+from tests.cli.kit import CYCLEGAN, ganprune, listing
+
+SMALL = ("--ndf", "4", "--size", "32", "--device", "cpu", "--threads", "1")
+
+
+@pytest.fixture
+def published(place: Place, here: Path) -> Path:
+    """One generator and nothing else, as CycleGAN publishes its models."""
+    (here / "horse2zebra_pretrained").mkdir()
+    return Path(
+        shutil.copy(place.checkpoint / "latest_net_G_A.pth", here / "horse2zebra_pretrained/latest_net_G.pth")
+    )
+
+
+@pytest.fixture
+def generators(place: Place, here: Path) -> Path:
+    """Both generators, no discriminators."""
+    (here / "two").mkdir()
+    for name in ("G_A", "G_B"):
+        shutil.copy(place.checkpoint / CYCLEGAN[name], here / "two")
+    return here / "two"
+
+
+def compress(place: Place, checkpoint: Path, *words: object):
+    return ganprune("compress", checkpoint, "--data", place.data, "--config", place.config, *words)
+
+
+def same(a: Path, b: Path) -> bool:
+    one, other = load_generator(a).state_dict(), load_generator(b).state_dict()
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_command_that_compress_names_makes_what_compress_needs(
+    place: Place, here: Path, generators: Path
+) -> None:
+    refused = compress(place, generators)
+    assert refused.code == 3
+    assert "needed D_A and D_B; found G_A (latest_net_G_A.pth), G_B (latest_net_G_B.pth)" in refused.err
+    assert "add --recover-discriminators" in refused.err
+    command = shlex.split(refused.err.rpartition("by themselves: ")[2])
+    assert command[:3] == ["ganprune", "train", "--discriminators-for"]
+    trained = ganprune(*command[1:], *SMALL, "--budget", "2steps")
+    assert trained.code == 0, trained.err
+    assert (
+        trained.err.splitlines()[-1]
+        == f"next: ganprune compress checkpoints/two-complete --data {place.data}"
+    )
+    assert load_quartet(here / "checkpoints/two-complete").missing() == ()
+    for name in ("G_A", "G_B"):
+        assert f"{name}  checkpoints/two-complete/{CYCLEGAN[name]}  (as it was)" in trained.out
+        assert same(here / "checkpoints/two-complete" / CYCLEGAN[name], generators / CYCLEGAN[name])
+    compressed = compress(place, here / "checkpoints/two-complete")
+    assert compressed.code == 0, compressed.err
+
+
+def test_recovery_in_place_is_one_command_that_can_be_given_again(
+    place: Place, here: Path, generators: Path
+) -> None:
+    words = ("--recover-discriminators", "--recover-budget", "2steps", "-o", "run", "--size", "32")
+    first = compress(place, generators, *words)
+    assert first.code == 0, first.err
+    assert "training what the checkpoint lacks: D_A, D_B" in first.err
+    assert load_quartet(here / "run/recovered").missing() == ()
+    before = listing(here / "run")
+    assert compress(place, generators, *words).code == 0
+    assert {name: before[name] for name in before if not name.startswith(".")} == listing(here / "run")
+    assert ganprune("export", "--onnx", "run").code == 0
+    for name in ("G_A", "G_B"):
+        assert same(here / "run/recovered" / CYCLEGAN[name], generators / CYCLEGAN[name])
+
+
+@pytest.mark.parametrize(("direction", "kept", "made"), [("AtoB", "G_A", "G_B"), ("BtoA", "G_B", "G_A")])
+def test_a_lone_generator_gets_the_other_one_too(
+    place: Place, here: Path, published: Path, direction: str, kept: str, made: str
+) -> None:
+    words = ("--direction", direction, "--data", place.data, "-o", "whole", "--budget", "2steps", *SMALL)
+    done = ganprune("train", "--discriminators-for", published, *words, "--json")
+    assert done.code == 0, done.err
+    assert sorted(done.json["trained"]) == sorted({"D_A", "D_B", made})
+    assert same(here / "whole" / CYCLEGAN[kept], published)
+    assert not same(here / "whole" / CYCLEGAN[made], published)
+    whole = load_quartet(here / "whole")
+    assert whole.missing() == ()
+    assert whole.G_A is not None
+    assert whole.G_B is not None
+    assert whole.G_A.widths == whole.G_B.widths
+
+
+@pytest.mark.parametrize(("direction", "slim", "whole"), [("AtoB", "G_A", "G_B"), ("BtoA", "G_B", "G_A")])
+def test_one_direction_makes_one_slim_generator(
+    place: Place, here: Path, direction: str, slim: str, whole: str
+) -> None:
+    done = compress(place, place.checkpoint, "--direction", direction, "-o", "run", "--budget", "2steps")
+    assert done.code == 0, done.err
+    names = {path.name for path in (here / "run").iterdir()}
+    made = {f"{slim}.onnx", f"original_{slim}.onnx", f"{slim}.safetensors", f"latest_net_{slim}.pth"}
+    assert made <= names
+    assert not {name for name in names if whole in name}
+    assert same(here / "run/fine-tune" / CYCLEGAN[whole], place.checkpoint / CYCLEGAN[whole])
+    assert f"slim generators: run/{slim}.onnx; before" in done.out
+    bench = json.loads((here / "run/bench.json").read_text())
+    assert [network["name"] for network in bench["networks"]] == [f"original_{slim}", slim]
+    for again in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3"), ("inspect",)):
+        found = ganprune(*again, "run")
+        assert found.code == 0, found.err
+
+
+def test_a_lone_generator_is_compressed_without_any_discriminator(
+    place: Place, here: Path, published: Path
+) -> None:
+    words = ("--direction", "BtoA", "--loss", "gena", "--lambda-cycle", "0", "-o", "run")
+    done = compress(place, published, *words)
+    assert done.code == 0, done.err
+    assert load_generator(here / "run/G_B.safetensors").widths.blocks == 2
+    assert ganprune("export", "--onnx", "run").code == 0
+    needs = compress(place, published, "--loss", "gena", "-o", "other")
+    assert needs.code == 3
+    assert "needed G_B; found G_A (latest_net_G.pth)" in needs.err
+
+
+def test_a_plan_can_be_made_before_anything_is_recovered(place: Place, here: Path, published: Path) -> None:
+    words = ("--recover-discriminators", "--dry-run", "--size", "32")
+    shown = compress(place, published, *words)
+    assert shown.code == 0, shown.err
+    assert "G_B, D_A, D_B trained for 20m" in shown.out
+    assert not (here / "runs").exists()
+
+
+def test_pictures_of_a_training_from_b_to_a_change_places(place: Place, here: Path) -> None:
+    shutil.copytree(place.checkpoint, here / "net")
+    (here / "net/train_opt.txt").write_text("direction: BtoA\n")
+    swapped = here / "swapped"
+    for ours, theirs in (("trainA", "trainB"), ("trainB", "trainA")):
+        shutil.copytree(place.data / ours, swapped / theirs)
+    one = compress(place, here / "net", "-o", "one")
+    assert one.code == 0, one.err
+    other = ganprune("compress", place.checkpoint, "--data", swapped, "--config", place.config, "-o", "two")
+    assert other.code == 0, other.err
+    for name in ("G_A", "G_B"):
+        assert same(here / f"one/{name}.safetensors", here / f"two/{name}.safetensors")
+
+
+def test_recovery_explains_bad_input(place: Place, here: Path, published: Path, generators: Path) -> None:
+    def refused(code: int, *words: object) -> str:
+        found = ganprune("train", "--data", place.data, "--budget", "1steps", *words)
+        assert found.code == code, found.err
+        return found.err
+
+    asked = ("--discriminators-for", published)
+    assert "--ngf is decided by the generator that is there" in refused(2, *asked, "--ngf", "8")
+    assert "use `-o` another folder" in refused(2, *asked, "-o", published.parent)
+    assert "--direction must be AtoB or BtoA, found 'both'" in refused(2, *asked, "--direction", "both")
+    assert "give it with --discriminators-for" in refused(2, "--direction", "BtoA")
+    whole = refused(2, "--discriminators-for", place.checkpoint)
+    assert "all four networks are there" in whole
+    (here / "judge").mkdir()
+    shutil.copy(place.checkpoint / CYCLEGAN["D_A"], here / "judge")
+    assert "needed G_A" in refused(3, "--discriminators-for", here / "judge")
+    none = compress(place, generators, "--recover-discriminators", "--recover-budget", "0")
+    assert none.code == 2
+    assert "--recover-budget must be more than 0" in none.err
