@@ -1,0 +1,97 @@
+"""``ganprune translate``: any generator on a folder of pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganprune_cli import options
+from ganprune_cli.guard import INTERRUPTED, guarded, invocation
+
+
+@guarded
+def translate(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A run (runs/latest: the last one), a CycleGAN folder, one of its files, or an ONNX file.",
+        ),
+    ],
+    pictures: Annotated[
+        Path, typer.Argument(metavar="PICTURES", help="A folder of pictures, read recursively, or one.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where results go; needed.")
+    ] = None,
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AtoB|BtoA",
+            help="By G_A or by G_B; default AtoB, or that of the file. A lone generator or ONNX file has "
+            "one way only: this then names the results.",
+        ),
+    ] = None,
+    save: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND[,KIND]", help="fake: translated; real: as the network saw it; rec: back again."
+        ),
+    ] = "fake",
+    preprocess: Annotated[
+        str,
+        typer.Option(
+            metavar="MODE",
+            help="resize: to --size squared; scale_width: to a width of --size; none: to multiples of 4.",
+        ),
+    ] = "resize",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave files that are there, write the others.")
+    ] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Height and width; default 256, of a run and of an ONNX file their own.",
+            rich_help_panel=options.COMPUTE,
+        ),
+    ] = None,
+    device: options.Device = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="P", help="float32, bfloat16 or auto, of networks.", rich_help_panel=options.COMPUTE
+        ),
+    ] = "float32",
+    threads: options.Threads = None,
+    batch: options.Batch = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Translate pictures by a generator, as CycleGAN's test.py does.
+
+    Of photo.jpg, AtoB writes photo_fake_B.png and BtoA photo_fake_A.png; folders are mirrored. Results do
+    not depend on --batch, but for rounding.
+    """
+    from ganprune.errors import UsageError
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.translating import Wishes, summary, translate_source
+
+    if output is None:
+        raise UsageError("translate needs a folder to write pictures into: give -o DIR")
+    wishes = Wishes(
+        direction=direction, save=save, preprocess=preprocess, size=size, batch=batch, overwrite=overwrite,
+        resume=resume, device=device, precision=precision, threads=threads,
+    )  # fmt: skip
+    try:
+        found, following = translate_source(source, pictures, output, wishes, ConsoleReporter(quiet))
+    except KeyboardInterrupt:
+        again = invocation() if overwrite or resume else f"{invocation()} --resume"
+        typer.echo(f"\ninterrupted; to go on, run: {again}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if json:
+        print_json(found)
+    else:
+        print(summary(found))
+    print_next(following, quiet)

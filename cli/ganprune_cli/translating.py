@@ -1,0 +1,117 @@
+"""What ``translate`` does with its options."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
+from ganprune.errors import RunError, UsageError
+from ganprune.evaluation import SIDES
+from ganprune.onnx_cost import DEFAULT_SIZE
+from ganprune.reporting import Reporter
+from ganprune.runs import Run, find_run
+from ganprune.settings import CompressSettings
+from ganprune.translation import Kind, TranslateSettings, open_source, preparation_for, translate_pictures
+from ganprune_cli.console import command_line, duration
+from ganprune_cli.exporting import is_run
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Options as given; None: unset."""
+
+    direction: str | None
+    save: str
+    preprocess: str
+    size: int | None
+    batch: int | None
+    overwrite: bool
+    resume: bool
+    device: str | None
+    precision: str
+    threads: int | None
+
+    def settings(self) -> TranslateSettings:
+        """What does not depend on the source. Raises `UsageError` for values out of range."""
+        if self.overwrite and self.resume:
+            raise UsageError("--overwrite and --resume contradict each other; give one of them")
+        return TranslateSettings(
+            save=tuple(cast(Kind, kind.strip()) for kind in self.save.split(",")),
+            batch=1 if self.batch is None else self.batch,
+            existing="overwrite" if self.overwrite else "resume" if self.resume else "refuse",
+        )
+
+
+def translate_source(
+    source: Path, pictures: Path, output: Path, wishes: Wishes, reporter: Reporter
+) -> tuple[dict[str, Any], str]:
+    """Translate pictures by what ``source`` is. Returns what was done, and the command to run next."""
+    settings = wishes.settings()
+    if not source.exists():
+        raise UsageError(
+            f"{source} does not exist; give a run, a CycleGAN folder, one of its files, or an ONNX file"
+        )
+    run = find_run(source) if is_run(source) else None
+    path, size = (source, DEFAULT_SIZE) if run is None else (run / "G_A.safetensors", _size_of(run))
+    device, precision = wishes.device or "auto", wishes.precision
+    if path.suffix == ".onnx":  # for which there is one device and one precision
+        device = "cpu" if device == "auto" else device
+        precision = "float32" if precision == "auto" else precision
+    device = resolve_device(device)
+    threads = resolve_threads(wishes.threads)
+    opened = open_source(
+        path, wishes.direction, both="rec" in settings.save,
+        device=device, precision=resolve_precision(precision, device), threads=threads,
+    )  # fmt: skip
+    for note in opened.notes:
+        reporter.info(note)
+    prepare = preparation_for(wishes.preprocess, wishes.size, opened.takes, size)
+    batch = 16 if wishes.batch is None and device.startswith("cuda") else settings.batch
+    with cpu_threads(threads):
+        done = translate_pictures(
+            opened, pictures, output, replace(settings, prepare=prepare, batch=batch), reporter
+        )
+    found = {
+        "source": str(source if run is None else run.folder),
+        "network": str(opened.network),
+        "direction": opened.direction,
+        "folder": str(output),
+        "pictures": done.pictures,
+        "translated": done.translated,
+        "files": done.files,
+        "skipped": done.skipped,
+        "unreadable": [str(path) for path in done.unreadable],
+        "seconds": round(done.seconds, 3),
+        "pictures_per_second": round(done.pictures_per_second, 3),
+    }
+    if run is None and path.suffix != ".onnx":
+        return found, command_line("compress", source, "--data", "DIR")
+    return found, command_line("bench", "--cpu", source if run is None else run.folder)
+
+
+def _size_of(run: Run) -> int:
+    """Height and width of a finished run's pictures. Raises `RunError` for one that is not finished."""
+    try:
+        size = CompressSettings.from_flat(run.config["settings"]).pictures.size
+    except UsageError as error:
+        raise RunError(
+            f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
+        ) from None
+    if not all((run / f"G_{side}.safetensors").is_file() for side in SIDES):
+        command = run.provenance.get("command", f"ganprune compress CKPT --data DIR -o {run.folder}")
+        raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
+    return size
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """One line on what `translate_source` did."""
+    parts = [f"{found['files']} files for {found['translated']} pictures in {found['folder']}"]
+    parts.append(f"{found['direction']} by {found['network']}")
+    if found["skipped"]:
+        parts.append(f"{found['skipped']} were there already")
+    if found["unreadable"]:
+        parts.append(f"{len(found['unreadable'])} could not be read")
+    if found["translated"]:
+        parts.append(f"{duration(found['seconds'])}, {found['pictures_per_second']:.3g} pictures a second")
+    return "; ".join(parts)

@@ -1,0 +1,34 @@
+"""Any generator on a folder of pictures, prepared, truncated and named as CycleGAN's ``test.py`` does.
+
+preparation.py   a picture → what the network sees
+translators.py   networks of PyTorch and of ONNX Runtime behind one call
+source.py        a checkpoint, a run or a file → the network of one direction
+targets.py       which pictures there are, and which files come of them
+run.py           read, translate, write, a few pictures at a time
+
+    source = open_source(Path("checkpoints/horse2zebra"), "AtoB")
+    translate_pictures(source, Path("photos"), Path("zebras"))
+"""
+
+from ganprune.translation.preparation import Mode, Preparation, preparation_for
+from ganprune.translation.run import Translated, TranslateSettings, translate_pictures
+from ganprune.translation.source import Direction, Source, open_source
+from ganprune.translation.targets import Existing, Kind
+from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
+
+__all__ = [
+    "Direction",
+    "Existing",
+    "Kind",
+    "Mode",
+    "NetworkTranslator",
+    "OnnxTranslator",
+    "Preparation",
+    "Source",
+    "TranslateSettings",
+    "Translated",
+    "Translator",
+    "open_source",
+    "preparation_for",
+    "translate_pictures",
+]

@@ -1,0 +1,99 @@
+"""What translates: the network of one direction, out of a checkpoint, a run, a lone file or an ONNX file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ganprune.checkpoints import NetName, Quartet, load_quartet
+from ganprune.device import Precision
+from ganprune.errors import CheckpointError, UsageError
+from ganprune.networks import Generator
+from ganprune.onnx_cost import PictureInput
+from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
+
+Direction = Literal["AtoB", "BtoA"]
+"""AtoB: by G_A. BtoA: by G_B."""
+
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A network that is ready to translate."""
+
+    network: Path
+    """The file that it came from."""
+    direction: Direction
+    """Which way it translates; names of results follow it."""
+    translate: Translator
+    """The network."""
+    back: Translator | None = None
+    """Its partner, which translates the other way; None: not there."""
+    takes: PictureInput | None = None
+    """The input of an ONNX file; None: any picture whose sides are multiples of 4."""
+    notes: tuple[str, ...] = ()
+    """What a user may want to know, one line each."""
+
+
+def open_source(
+    path: Path,
+    direction: str | None = None,
+    *,
+    both: bool = False,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    threads: int = 1,
+) -> Source:
+    """Open a CycleGAN folder, a run folder, any one file of them, a lone generator, or an ONNX file.
+
+    direction: without one, that of the file given where it is G_B (for an ONNX file: where its name ends
+    in G_B), else AtoB. A generator by itself and an ONNX file translate one way whatever ``direction``
+    says; it then only names the results. both: the partner is needed too. device, precision: of PyTorch's
+    networks. threads: of ONNX Runtime; PyTorch's are set by `ganprune.device.cpu_threads`.
+
+    Raises `UsageError` for an unknown direction, a path that does not exist, and what an ONNX file cannot
+    do; `MissingNetwork` where the network is not there; `CheckpointError` and `InputError` for files that
+    cannot be used, or are not made for RGB pictures.
+    """
+    if direction is not None and direction not in DIRECTIONS:
+        raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
+    if path.suffix == ".onnx":
+        if both:
+            raise UsageError(
+                f"--save rec needs both generators, found one in {path}; give a run or a checkpoint folder"
+            )
+        if device != "cpu" or precision != "float32":
+            raise UsageError(
+                f"ONNX files are run on the CPU in float32, found --device {device} and --precision "
+                f"{precision}; leave them out, or give a checkpoint"
+            )
+        onnx = OnnxTranslator(path, threads)
+        return Source(path, _or_own(direction, path.stem.endswith("G_B")), onnx, takes=onnx.takes)
+    quartet = load_quartet(path)
+    chosen = _or_own(direction, path == quartet.files.get("G_B"))
+    name: NetName = "G_A" if chosen == "AtoB" or _is_lone(quartet) else "G_B"
+    partner: NetName = "G_B" if name == "G_A" else "G_A"
+    network = _network(quartet, name, device, precision)
+    back = _network(quartet, partner, device, precision) if both else None
+    return Source(quartet.files[name], chosen, network, back, notes=quartet.notes)
+
+
+def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:
+    return direction or ("BtoA" if is_G_B else "AtoB")
+
+
+def _is_lone(quartet: Quartet) -> bool:
+    """Whether there is one generator, in a file whose name does not say which."""
+    return set(quartet.files) == {"G_A"} and len(quartet.looked_for) < 2
+
+
+def _network(quartet: Quartet, name: NetName, device: str, precision: Precision) -> NetworkTranslator:
+    quartet.require(name)
+    generator: Generator = getattr(quartet, name)
+    widths = generator.widths
+    if (widths.in_channels, widths.out_channels) != (3, 3):
+        raise CheckpointError(
+            f"{quartet.files[name]}: needed a generator from RGB to RGB, found one from {widths.in_channels} "
+            f"to {widths.out_channels} channels; give a checkpoint that was trained on RGB"
+        )
+    return NetworkTranslator(generator, device, precision)

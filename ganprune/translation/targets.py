@@ -1,0 +1,120 @@
+"""Which pictures there are, and which files come of them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ganprune.errors import DataError, UsageError
+from ganprune.images.folders import SUFFIXES
+from ganprune.translation.source import Direction
+
+Kind = Literal["fake", "real", "rec"]
+"""fake: the translation. real: the input as the network saw it. rec: the translation translated back."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Existing = Literal["refuse", "overwrite", "resume"]
+"""What happens to files that are there: nothing is done at all, or they are replaced, or left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture and what is to be made of it."""
+
+    picture: Path
+    """The file to read."""
+    targets: Mapping[Kind, Path]
+    """The files to write; none: all are there."""
+
+
+def file_name(picture: Path, kind: Kind, direction: Direction) -> str:
+    """CycleGAN's name: of a.jpg AtoB a_fake_B.png, a_real_A.png, a_rec_A.png; BtoA a_fake_A.png, …."""
+    mine, other = ("A", "B") if direction == "AtoB" else ("B", "A")
+    return f"{picture.stem}_{kind}_{other if kind == 'fake' else mine}.png"
+
+
+def plan(
+    pictures: Path, output: Path, direction: Direction, save: Sequence[Kind], existing: Existing
+) -> tuple[Job, ...]:
+    """A job for every picture in the folder or file ``pictures``, sorted; folders in it are mirrored.
+
+    Nothing is written. Raises `UsageError` for paths that do not exist or do not fit, and for files that
+    are there already with ``existing="refuse"``; `DataError` for a folder without pictures, one that
+    holds folders of both domains, or two pictures of one name.
+    """
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"-o {output} is a file; give a folder to write pictures into")
+    found = find_pictures(pictures, output, direction)
+    root = pictures if pictures.is_dir() else pictures.parent
+    jobs = [
+        Job(path, {kind: output / path.parent.relative_to(root) / file_name(path, kind, direction)
+                   for kind in save})
+        for path in found
+    ]  # fmt: skip
+    _refuse_collisions(jobs)
+    there = [target for job in jobs for target in job.targets.values() if target.exists()]
+    if there and existing == "refuse":
+        raise UsageError(
+            f"{len(there)} of {len(jobs) * len(save)} files to be written are already there, the first is "
+            f"{there[0]}; add --resume to write only the others, --overwrite to replace them, "
+            "or give -o another folder"
+        )
+    kept = set(there) if existing == "resume" else set[Path]()
+    return tuple(
+        Job(job.picture, {kind: path for kind, path in job.targets.items() if path not in kept})
+        for job in jobs
+    )
+
+
+def find_pictures(path: Path, output: Path, direction: Direction = "AtoB") -> tuple[Path, ...]:
+    """The picture ``path``, or all in that folder and in folders of it, sorted by their paths below it.
+
+    Hidden files are left out, and what lies in ``output``. Raises as `plan` does.
+    """
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; give a folder of pictures, or one picture")
+    if not path.is_dir():
+        return (path,)
+    written = output.resolve()
+    if written == path.resolve():
+        raise UsageError(f"-o {output} is the folder of the pictures themselves; give -o another")
+    found: list[Path] = []
+    for place, folders, names in os.walk(path, followlinks=True):
+        folders[:] = [folder for folder in folders if Path(place, folder).resolve() != written]
+        found += [Path(place, name) for name in names if _is_picture(name)]
+    if not any(picture.parent == path for picture in found):
+        _refuse_domains(path, direction)
+    if not found:
+        kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise DataError(f"{path} needs pictures ({kinds}), found none; give a folder that holds some")
+    return tuple(sorted(found, key=lambda picture: picture.relative_to(path).as_posix()))
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+
+
+def _refuse_domains(root: Path, direction: Direction) -> None:
+    """Raise where ``root`` is a data folder of CycleGAN, naming the part of it to give instead."""
+    for split in ("test", "val", "train"):
+        both = [root / name for domain in "AB" for name in (f"{split}{domain}", f"{split}/{domain}")]
+        here = [folder for folder in both if folder.is_dir()]
+        if here:
+            mine = [folder for folder in here if folder.name.endswith(direction[0])]
+            raise DataError(
+                f"{root} holds folders of both domains, not pictures; give one of them: {(mine or here)[0]}"
+            )
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    owners: dict[Path, Path] = {}
+    for job in jobs:
+        for target in job.targets.values():
+            owner = owners.setdefault(target, job.picture)
+            if owner is not job.picture:
+                raise DataError(
+                    f"{owner} and {job.picture.name} would both become {target.name}; "
+                    "rename one of them, or move it into a folder of its own"
+                )

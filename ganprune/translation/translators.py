@@ -1,0 +1,113 @@
+"""Networks that translate pictures, behind one call: PyTorch's and ONNX Runtime's."""
+
+import copy
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganprune.device import Precision, reproducible
+from ganprune.errors import InputError
+from ganprune.networks import Generator
+from ganprune.onnx_cost import PictureInput, picture_input, read_onnx
+
+
+class Translator(Protocol):
+    """A network from pictures to pictures.
+
+    What becomes of a picture depends on that picture alone: instance norm sees one at a time, and batch
+    norm uses its running statistics. So batches of any size give the same but for rounding.
+    """
+
+    def __call__(self, pictures: Tensor, /) -> Tensor:
+        """Translate float32 [n, 3, h, w] in [-1, 1] on the CPU into float32 [n, 3, h', w'] on the CPU."""
+        ...
+
+
+class NetworkTranslator:
+    """A generator of PyTorch, in eval mode; the network given is copied.
+
+    CycleGAN's test.py sets eval mode with ``--eval`` alone. Without, its batch norms use the statistics
+    of the one picture; instance norm makes no difference.
+    """
+
+    def __init__(self, generator: Generator, device: str = "cpu", precision: Precision = "float32") -> None:
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self._device, self._dtype = torch.device(device), dtype
+        self._net = copy.deepcopy(generator).eval().to(self._device, dtype)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """See `Translator`."""
+        with reproducible():
+            return self._net(pictures.to(self._device, self._dtype)).float().cpu()
+
+
+class OnnxTranslator:
+    """An ONNX file, run by ONNX Runtime's CPU provider; the first of its outputs counts.
+
+    A file of a fixed batch gets its batches filled up with copies of the last picture.
+    """
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load the file; ``threads``: of the CPU.
+
+        Raises `UsageError` if there is no such file, `InputError` if it is damaged, does not take
+        float32 [n, 3, h, w], or cannot be run.
+        """
+        import onnxruntime
+
+        self.path = path
+        self.takes = _rgb_input(path)
+        """The file's input: free sizes are None."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # what goes wrong is raised, not logged
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own errors have no common base but this
+            raise self._does_not_run(error) from error
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """See `Translator`. Raises `InputError` where the file does not run, or gives no RGB pictures."""
+        fixed = self.takes.dims[0]
+        if fixed is None:
+            return self._run(pictures)
+        return torch.cat([self._run(_filled(part, fixed))[: len(part)] for part in pictures.split(fixed)])
+
+    def _run(self, pictures: Tensor) -> Tensor:
+        try:
+            output = self._session.run(None, {self.takes.name: pictures.numpy()})[0]
+        except Exception as error:
+            raise self._does_not_run(error) from error
+        found: NDArray[Any] = np.asarray(output)
+        if found.dtype.kind != "f" or found.ndim != 4 or found.shape[:2] != (len(pictures), 3):
+            shape = "×".join(map(str, found.shape))
+            raise InputError(
+                f"{self.path}: needed a network that gives float32 RGB pictures, {len(pictures)}×3×height×"
+                f"width, found {found.dtype} {shape}; give a generator"
+            )
+        return torch.from_numpy(found).float()
+
+    def _does_not_run(self, error: Exception) -> InputError:
+        reason = " ".join(str(error).split())
+        return InputError(f"{self.path}: needed a network that ONNX Runtime can run, it says: {reason}")
+
+
+def _rgb_input(path: Path) -> PictureInput:
+    takes = picture_input(read_onnx(path), path)
+    if takes.dtype != "float32" or takes.dims[1] not in (3, None) or takes.channels_last:
+        dims = "×".join("any" if dim is None else str(dim) for dim in takes.dims)
+        raise InputError(
+            f"{path}: needed a network of float32 RGB pictures, n×3×height×width in [-1, 1], found that "
+            f"{takes.name} is {takes.dtype} {dims}; give a file that `ganprune export --onnx` wrote"
+        )
+    return takes
+
+
+def _filled(pictures: Tensor, n: int) -> Tensor:
+    """The last picture again, until there are ``n``."""
+    return torch.cat([pictures, *[pictures[-1:]] * (n - len(pictures))])
