@@ -9,6 +9,7 @@
     │   │   └── MissingNetwork          a network that the job needs is not there
     │   ├── DataError           picture folders that are empty, missing or unreadable
     │   └── RunError            a run folder that is damaged or belongs to other settings
+    ├── DownloadError           an address that gave nothing, or something else             exit 1
     └── MissedError             the work was done and written, but a promise was missed     exit 4
         ├── VerificationError   an exported file computes something else
         └── TargetError         the size or speed asked for was not reached
@@ -57,6 +58,10 @@ class DataError(InputError):
 
 class RunError(InputError):
     """A run folder is damaged, incomplete, in use, or was made with other settings."""
+
+
+class DownloadError(GanpruneError):
+    """An address could not be reached, broke off, or gave other bytes than were published."""
 
 
 class MissedError(GanpruneError):

@@ -1,6 +1,7 @@
 """What ``inspect`` finds and how it is shown."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,19 @@ from ganprune.onnx_cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
 from ganprune.runs import find_run
 from ganprune_cli.console import command_line, print_table
 from ganprune_cli.exporting import is_run
+
+COLUMNS = (
+    "network", "task", "architecture", "norm", "params", "MiB (float32)",
+    "GMACs (true)", "GMACs (paper)", "on disk", "file",
+)  # fmt: skip
+TEXTS = (0, 1, 2, 3, 8, 9)
+"""Columns of a network in Markdown, and those of them that hold text."""
+
+TOLD = (
+    "name", "dataroot", "direction", "netG", "ngf", "norm", "no_dropout", "netD", "gan_mode",
+    "preprocess", "load_size", "crop_size",
+)  # fmt: skip
+"""Options that are shown."""
 
 
 def inspect_path(path: Path | None, size: int | None) -> dict[str, Any]:
@@ -47,35 +61,64 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
     if found.get("kind") == "ONNX":
         _print_onnx(found, markdown)
         return
-    rows = [
-        [
-            network["name"],
-            network["task"],
-            network["architecture"],
-            f"{network['params']:,}",
-            f"{mebibytes(network['params']):.2f}",
-            f"{network['macs']['true'] / 1e9:.2f}",
-            f"{network['macs']['paper'] / 1e9:.2f}",
-            network["norm"],
-            network["precision"],
-            Path(network["file"]).name,
-        ]
-        for network in found["networks"]
-    ]
-    columns = (
-        "network", "task", "architecture", "params", "MiB (float32)",
-        "GMACs (true)", "GMACs (paper)", "norm", "on disk", "file",
-    )  # fmt: skip
-    title = f"{found['path']}: {found['naming']}, counted at {found['size']}×{found['size']}"
-    print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 7, 8, 9))
+    size = f"{found['size']}×{found['size']}"
+    title = f"{found['path']}: {found['naming']}, counted at {size}, MiB as float32"
+    if markdown:
+        rows = [_cells(network) for network in found["networks"]]
+        print_table(title, COLUMNS, rows, markdown=True, left=TEXTS)
+    else:
+        columns = ("net", "what it is", "parameters", "GMACs", "file")
+        rows = [row for network in found["networks"] for row in (*_lines(network), [""] * len(columns))]
+        print_table(title, columns, rows[:-1], left=(0, 1, 4))
     for label, lines in (
         ("missing", [", ".join(found["missing"])] if found["missing"] else []),
         ("note", found["notes"]),
-        ("options", [", ".join(f"{k} {v}" for k, v in found["options"].items())] if found["options"] else []),
+        ("options", _told(found["options"])),
         ("problem", found["problems"]),
     ):
         for line in lines:
             print(f"{label}: {line}")
+
+
+def _cells(network: Mapping[str, Any]) -> list[str]:
+    """One network as a row of `COLUMNS`."""
+    return [
+        network["name"],
+        network["task"],
+        network["architecture"],
+        network["norm"],
+        f"{network['params']:,}",
+        f"{mebibytes(network['params']):.2f}",
+        *(f"{network['macs'][convention] / 1e9:.2f}" for convention in ("true", "paper")),
+        network["precision"],
+        _place(network),
+    ]
+
+
+def _lines(network: Mapping[str, Any]) -> list[list[str]]:
+    """The same as two rows of few columns, for a terminal."""
+    name, task, architecture, norm, params, memory, true, paper, precision, place = _cells(network)
+    norms = "no norm" if norm == "none" else f"{norm} norm"
+    dropout = ", dropout" if network["dropout"] else ""
+    return [
+        [name, architecture, params, f"{true} true", place],
+        ["", f"{task}; {norms}{dropout}", f"{memory} MiB", f"{paper} paper", precision],
+    ]
+
+
+def _place(network: Mapping[str, Any]) -> str:
+    """The file's name, and in a file with several networks what it calls this one."""
+    file = Path(network["file"]).name
+    return f"{file}: {network['entry']}" if network["entry"] else file
+
+
+def _told(options: Mapping[str, str]) -> list[str]:
+    """The options that say most of a training, and how many others there are."""
+    if not options:
+        return []
+    told = [f"{name} {options[name]}" for name in TOLD if name in options]
+    others = len(options) - len(told)
+    return [", ".join([*told, *([f"{others} others (--json shows them)"] if others else [])])]
 
 
 def _print_onnx(found: dict[str, Any], markdown: bool) -> None:

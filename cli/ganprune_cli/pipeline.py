@@ -78,7 +78,8 @@ def show(
     if run.finished("show", inputs):
         return
     started = time.monotonic()
-    kinds = {"original": {side: originals[side] for side in slim}, "slim": pruned}
+    whole: dict[Side, Generator] = {side: originals[side] for side in slim}
+    kinds: dict[str, Mapping[Side, Generator]] = {"original": whole, "slim": pruned}
     if run.finished("fine-tune"):
         kinds |= {"slim, fine-tuned": slim}
     save_comparison(run / "pictures.png", pictures, kinds)

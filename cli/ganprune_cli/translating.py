@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import SIDES
 from ganprune.onnx_cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
@@ -53,7 +52,7 @@ def translate_source(
             f"{source} does not exist; give a run, a CycleGAN folder, one of its files, or an ONNX file"
         )
     run = find_run(source) if is_run(source) else None
-    path, size = (source, DEFAULT_SIZE) if run is None else (run / "G_A.safetensors", _size_of(run))
+    path, size = (source, DEFAULT_SIZE) if run is None else _finished(run)
     device, precision = wishes.device or "auto", wishes.precision
     if path.suffix == ".onnx":  # for which there is one device and one precision
         device = "cpu" if device == "auto" else device
@@ -90,18 +89,19 @@ def translate_source(
     return found, command_line("bench", "--cpu", source if run is None else run.folder)
 
 
-def _size_of(run: Run) -> int:
-    """Height and width of a finished run's pictures. Raises `RunError` for one that is not finished."""
+def _finished(run: Run) -> tuple[Path, int]:
+    """A slim generator of a finished run, and the size of its pictures. Raises `RunError` for others."""
     try:
-        size = CompressSettings.from_flat(run.config["settings"]).pictures.size
+        settings = CompressSettings.from_flat(run.config["settings"])
     except UsageError as error:
         raise RunError(
             f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
         ) from None
-    if not all((run / f"G_{side}.safetensors").is_file() for side in SIDES):
+    files = [run / f"G_{side}.safetensors" for side in settings.search.sides]
+    if not all(file.is_file() for file in files):
         command = run.provenance.get("command", f"ganprune compress CKPT --data DIR -o {run.folder}")
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
-    return size
+    return files[0], settings.pictures.size
 
 
 def summary(found: Mapping[str, Any]) -> str:

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from ganprune.checkpoints import NetName, Quartet, load_quartet
+from ganprune.checkpoints.direction import Direction, facing
 from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.networks import Generator
 from ganprune.onnx_cost import PictureInput
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
-
-Direction = Literal["AtoB", "BtoA"]
-"""AtoB: by G_A. BtoA: by G_B."""
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
@@ -71,7 +69,8 @@ def open_source(
         return Source(path, _or_own(direction, path.stem.endswith("G_B")), onnx, takes=onnx.takes)
     quartet = load_quartet(path)
     chosen = _or_own(direction, path == quartet.files.get("G_B"))
-    name: NetName = "G_A" if chosen == "AtoB" or _is_lone(quartet) else "G_B"
+    quartet = facing(quartet, chosen)
+    name: NetName = "G_A" if chosen == "AtoB" else "G_B"
     partner: NetName = "G_B" if name == "G_A" else "G_A"
     network = _network(quartet, name, device, precision)
     back = _network(quartet, partner, device, precision) if both else None
@@ -80,11 +79,6 @@ def open_source(
 
 def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:
     return direction or ("BtoA" if is_G_B else "AtoB")
-
-
-def _is_lone(quartet: Quartet) -> bool:
-    """Whether there is one generator, in a file whose name does not say which."""
-    return set(quartet.files) == {"G_A"} and len(quartet.looked_for) < 2
 
 
 def _network(quartet: Quartet, name: NetName, device: str, precision: Precision) -> NetworkTranslator:

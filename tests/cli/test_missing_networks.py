@@ -115,6 +115,9 @@ def test_one_direction_makes_one_slim_generator(
     for again in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3"), ("inspect",)):
         found = ganprune(*again, "run")
         assert found.code == 0, found.err
+    translated = ganprune("translate", "run", place.data / "testA", "-o", "out")
+    assert translated.code == 0, translated.err
+    assert f"{direction} by run/{slim}.safetensors" in translated.out
 
 
 def test_a_lone_generator_is_compressed_without_any_discriminator(

@@ -1,0 +1,278 @@
+"""An address to a file: going on, starting anew, giving up."""
+
+import random
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ganprune.download.fetch import Patience, Transfer, fetch
+from ganprune.errors import DownloadError
+from ganprune.reporting import Silent
+from tests.download.site import Site
+
+BODY = random.Random(0).randbytes(300_000)
+OTHER = random.Random(1).randbytes(280_000)
+ONCE = Patience(attempts=1, timeout=5)
+EAGER = Patience(attempts=3, timeout=5, pause=0)
+
+
+class Listener(Silent):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.tasks: list[tuple[str, int, int]] = []
+        self.steps = 0
+
+    def info(self, message: str) -> None:
+        self.told.append(message)
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0):
+        self.tasks.append((title, total, done))
+        yield self
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        del figures
+        self.steps += steps
+
+
+@pytest.fixture
+def transfer(site: Site, tmp_path: Path) -> Transfer:
+    site.files["f.zip"] = BODY
+    return Transfer(
+        site.url("f.zip"), tmp_path / "f.zip", again="ganprune download f", by_hand="take a train"
+    )
+
+
+def test_file_comes_whole(site: Site, transfer: Transfer) -> None:
+    fetch(transfer, ONCE)
+    assert transfer.partial.read_bytes() == BODY
+    assert site.asked == [None]
+
+
+def test_cut_connection_is_gone_on_with_by_the_next_call(site: Site, transfer: Transfer) -> None:
+    site.cuts = [100_000]
+    told = "cut after 100,000 of 300,000 bytes; 100,000 .* kept; to go on, run again: ganprune download f$"
+    with pytest.raises(DownloadError, match=told):
+        fetch(transfer, ONCE)
+    assert transfer.partial.read_bytes() == BODY[:100_000]
+    fetch(transfer, ONCE)
+    assert transfer.partial.read_bytes() == BODY
+    assert site.asked == [None, "bytes=100000-"]
+
+
+def test_cut_connection_is_tried_again_at_once(site: Site, transfer: Transfer) -> None:
+    site.cuts = [100_000, 50_000]
+    fetch(transfer, EAGER, listener := Listener())
+    assert transfer.partial.read_bytes() == BODY
+    assert site.asked == [None, "bytes=100000-", "bytes=150000-"]
+    assert [line.endswith("; trying again") for line in listener.told] == [True, True]
+
+
+def test_attempts_are_few(site: Site, transfer: Transfer) -> None:
+    site.cuts = [10_000] * 9
+    with pytest.raises(DownloadError, match="30,000 bytes are kept"):
+        fetch(transfer, EAGER)
+    assert len(site.asked) == 3
+
+
+def test_going_on_by_date_where_there_is_no_etag(site: Site, transfer: Transfer) -> None:
+    site.validator, site.cuts = "Last-Modified", [100_000]
+    fetch(transfer, EAGER)
+    assert transfer.partial.read_bytes() == BODY
+    assert site.asked == [None, "bytes=100000-"]
+
+
+@pytest.mark.parametrize("validator", ["weak", "nothing"])
+def test_nothing_is_glued_to_a_version_without_a_name(site: Site, transfer: Transfer, validator: str) -> None:
+    site.validator, site.cuts = validator, [100_000]
+    fetch(transfer, EAGER)
+    assert transfer.partial.read_bytes() == BODY
+    assert site.asked == [None, None]
+
+
+def test_what_cannot_be_gone_on_with_is_not_kept(site: Site, transfer: Transfer) -> None:
+    site.validator, site.cuts = "nothing", [100_000]
+    with pytest.raises(DownloadError, match="try again later: ganprune download f; or take a train"):
+        fetch(transfer, ONCE)
+    assert not list(transfer.partial.parent.iterdir())
+
+
+def test_server_without_ranges_sends_all_of_it_again(site: Site, transfer: Transfer) -> None:
+    site.ranges, site.cuts = False, [100_000]
+    fetch(transfer, EAGER, listener := Listener())
+    assert transfer.partial.read_bytes() == BODY
+    assert "the server knows no ranges: from the beginning" in listener.told[1]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("validator", ["ETag", "nothing"])
+def test_file_that_changed_in_between_starts_anew(
+    site: Site, transfer: Transfer, validator: str, ranges: bool
+) -> None:
+    site.validator, site.ranges, site.cuts = validator, ranges, [100_000]
+    with pytest.raises(DownloadError, match="cut after"):
+        fetch(transfer, ONCE)
+    site.files["f.zip"] = OTHER
+    fetch(transfer, ONCE)
+    assert transfer.partial.read_bytes() == OTHER
+
+
+def test_file_that_became_shorter_than_what_came_starts_anew(site: Site, transfer: Transfer) -> None:
+    site.validator, site.cuts = "Last-Modified", [100_000]  # of the same date, so only its length tells
+    with pytest.raises(DownloadError, match="cut after"):
+        fetch(transfer, ONCE)
+    site.files["f.zip"] = OTHER[:50_000]
+    fetch(transfer, EAGER)
+    assert transfer.partial.read_bytes() == OTHER[:50_000]
+
+
+def test_file_of_the_same_name_and_another_length_starts_anew(site: Site, transfer: Transfer) -> None:
+    site.validator, site.cuts = "Last-Modified", [100_000]
+    with pytest.raises(DownloadError, match="cut after"):
+        fetch(transfer, ONCE)
+    site.files["f.zip"] = OTHER
+    fetch(transfer, EAGER)
+    assert transfer.partial.read_bytes() == OTHER
+
+
+def test_bytes_from_another_address_are_not_gone_on_with(site: Site, transfer: Transfer) -> None:
+    site.cuts = [100_000]
+    with pytest.raises(DownloadError, match="cut after"):
+        fetch(transfer, ONCE)
+    site.files["g.zip"] = OTHER
+    fetch(Transfer(site.url("g.zip"), transfer.partial), ONCE)
+    assert transfer.partial.read_bytes() == OTHER
+    assert site.asked == [None, None]
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b'{"url": 1}', b"\xff"])
+def test_partial_file_with_a_damaged_note_starts_anew(site: Site, transfer: Transfer, note: bytes) -> None:
+    transfer.partial.write_bytes(OTHER[:1000])
+    transfer.partial.with_name("f.zip.origin").write_bytes(note)
+    fetch(transfer, ONCE)
+    assert transfer.partial.read_bytes() == BODY
+
+
+def test_whole_file_that_was_not_yet_used_is_not_fetched_again(site: Site, transfer: Transfer) -> None:
+    fetch(transfer, ONCE)
+    fetch(transfer, ONCE)
+    assert len(site.asked) == 1
+
+
+def test_length_that_is_not_told_is_no_hindrance(site: Site, transfer: Transfer) -> None:
+    site.length = False
+    fetch(transfer, ONCE, listener := Listener())
+    assert transfer.partial.read_bytes() == BODY
+    assert "does not say how large" in listener.told[0]
+    assert listener.tasks == []
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_wrong_size_is_refused(site: Site, transfer: Transfer, length: bool, tmp_path: Path) -> None:
+    site.length = length
+    wrong = Transfer(transfer.url, transfer.partial, size=300_001)
+    with pytest.raises(DownloadError, match=r"needed 300,001 bytes, .*300,000.*--from http://127\.0\.0\.1"):
+        fetch(wrong, EAGER)
+    assert len(site.asked) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(404, "404 Not Found"), (403, "403 Forbidden"), (410, "410 Gone")]
+)
+def test_refusals_are_final_and_named(site: Site, transfer: Transfer, status: int, words: str) -> None:
+    site.answers = [status]
+    with pytest.raises(
+        DownloadError, match=rf"f\.zip: the server answered {words}; look for it with a browser"
+    ):
+        fetch(transfer, EAGER)
+    assert len(site.asked) == 1
+    assert not transfer.partial.exists()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_overloaded_server_is_asked_again(site: Site, transfer: Transfer, status: int) -> None:
+    site.answers = [status, status]
+    fetch(transfer, EAGER)
+    assert transfer.partial.read_bytes() == BODY
+
+
+def test_server_that_stays_overloaded_is_given_up(site: Site, transfer: Transfer) -> None:
+    site.answers = [503] * 9
+    with pytest.raises(DownloadError, match="503 Service Unavailable; try again later: ganprune download f"):
+        fetch(transfer, EAGER)
+    assert len(site.asked) == 3
+
+
+def test_nobody_listening_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/f.zip"
+        told = r"cannot be reached \(Connection refused\); connect to the internet and run again: A; or B$"
+        with pytest.raises(DownloadError, match=told):
+            fetch(Transfer(url, tmp_path / "f.zip", again="A", by_hand="B"), EAGER)
+
+
+def test_name_that_does_not_resolve_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    told = r"nowhere\.invalid cannot be reached \(Temporary failure in name resolution\); connect"
+    with pytest.raises(DownloadError, match=told):
+        fetch(Transfer("http://nowhere.invalid/f.zip", tmp_path / "f.zip"), EAGER)
+
+
+def test_silent_server_is_left_and_what_it_sent_is_kept(site: Site, transfer: Transfer) -> None:
+    site.hangs = [100_000]
+    with pytest.raises(DownloadError, match=r"broke \(no answer in time\); 100,000 bytes are kept"):
+        fetch(transfer, Patience(attempts=1, timeout=0.2))
+    fetch(transfer, ONCE)
+    assert transfer.partial.read_bytes() == BODY
+
+
+def test_redirects_are_followed_and_ranges_with_them(site: Site, transfer: Transfer) -> None:
+    site.moved["old.zip"] = site.url("f.zip")
+    site.cuts = [100_000]
+    fetch(Transfer(site.url("old.zip"), transfer.partial), EAGER)
+    assert transfer.partial.read_bytes() == BODY
+    assert site.asked == [None, None, "bytes=100000-", "bytes=100000-"]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("ftp://127.0.0.1/f.zip", "refused to follow a redirect to ftp"),
+        ("file:///etc/hostname", "Redirection to url 'file:///etc/hostname' is not allowed"),
+    ],
+)
+def test_redirects_out_of_the_web_are_refused(site: Site, transfer: Transfer, target: str, told: str) -> None:
+    site.moved["f.zip"] = target
+    with pytest.raises(DownloadError, match=told):
+        fetch(transfer, EAGER)
+    assert not transfer.partial.exists()
+
+
+def test_disk_that_takes_no_more_is_no_reason_to_try_again(site: Site, transfer: Transfer) -> None:
+    resource = pytest.importorskip("resource", reason="limits of file sizes are POSIX's")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            fetch(transfer, EAGER)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(site.asked) == 1
+    assert transfer.partial.read_bytes() == BODY[:100_000]
+
+
+def test_progress_is_told_in_mebibytes_and_goes_on_too(site: Site, transfer: Transfer) -> None:
+    site.files["f.zip"] = bytes(2_500_000)
+    site.cuts = [1_100_000]
+    fetch(transfer, EAGER, listener := Listener())
+    assert listener.tasks == [("f.zip, MiB", 3, 0), ("f.zip, MiB", 3, 2)]
+    assert listener.steps == 3
