@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from ganprune.coevolution import CoEvolution, SearchSettings, State
     from ganprune.errors import GanpruneError
     from ganprune.evaluation import EvaluationSettings, Evaluator, LocalEvaluator
-    from ganprune.genome import Layout, kept_macs, kept_weights
+    from ganprune.genome import Layout
     from ganprune.networks import Discriminator, Generator, GeneratorWidths, resnet_widths
     from ganprune.rebuild import masked, rebuilt
+    from ganprune.resources import kept_macs, kept_weights
     from ganprune.settings import CompressSettings
 
 _HOME = {
@@ -37,8 +38,8 @@ _HOME = {
     "Quartet": "checkpoints",
     "SearchSettings": "coevolution",
     "State": "coevolution",
-    "kept_macs": "genome",
-    "kept_weights": "genome",
+    "kept_macs": "resources",
+    "kept_weights": "resources",
     "load_generator": "checkpoints",
     "load_quartet": "checkpoints",
     "masked": "rebuild",

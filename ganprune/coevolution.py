@@ -18,9 +18,10 @@ from torch import Tensor
 from ganprune.errors import UsageError
 from ganprune.evaluation.interface import SIDES, Evaluator, Side
 from ganprune.fitness import fitness
-from ganprune.genome import Layout, LayoutKind, kept_macs, kept_weights, pack, unpack
+from ganprune.genome import Layout, LayoutKind, pack, unpack
 from ganprune.operators import breed
 from ganprune.repair import Constraints, Repairer
+from ganprune.resources import kept_macs, kept_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class SearchSettings:
     """Kept filters of every layer come in multiples of this many; 8 (AVX2) or 16 (AVX-512) run fastest."""
     target_macs: tuple[float, float] | None = None
     """Share of the true MACs that G_A and G_B may keep; None: γ alone decides."""
+    target_params: tuple[float, float] | None = None
+    """Share of the parameters that they may keep."""
+    min_filters: int = 1
+    """Fewest filters of a layer."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
@@ -100,8 +105,13 @@ class SearchSettings:
 
     def constraints(self, side: Side) -> Constraints:
         """What genomes of one side must satisfy."""
-        target = None if self.target_macs is None else self.target_macs[SIDES.index(side)]
-        return Constraints(self.align, target)
+        i = SIDES.index(side)
+        return Constraints(
+            align=self.align,
+            target_macs=self.target_macs and self.target_macs[i],
+            target_params=self.target_params and self.target_params[i],
+            min_filters=self.min_filters,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +194,8 @@ class CoEvolution:
         populations: dict[Side, Population] = {}
         for side in self.settings.sides:
             generator = random_stream(self.settings.seed, 0, side)
-            target = self.settings.constraints(side).target_macs
+            limits = self.settings.constraints(side)
+            target = limits.target_macs or limits.target_params
             keep = 0.5 if target is None else target**0.5  # a width w of every layer costs about w² MACs
             genomes = (
                 torch.rand(self.settings.population, self.layouts[side].length, generator=generator) < keep

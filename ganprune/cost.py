@@ -10,33 +10,12 @@ Two conventions of counting are in use, and they differ on transposed convolutio
 Norms, activations, additions and paddings are not counted, as usual in the field.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, TypeVar, cast
+from typing import Literal
 
 from ganprune.networks import Conv, Generator, GeneratorWidths, generator_convs
 
 Convention = Literal["true", "paper"]
 """How transposed convolutions are counted: on their input grid, or on their output grid."""
-
-_N = TypeVar("_N")
-
-
-def weights_of(
-    convs: Sequence[Conv], groups: Mapping[str, _N], in_channels: int, out_channels: int
-) -> list[_N]:
-    """Number of weights of each convolution, biases left out: kept inputs × filters × k² (Eq. 10).
-
-    ``groups`` maps a group to its number of filters: an int, or an array of one number per
-    individual, so that a whole population is counted at once.
-    """
-
-    def width(group: str | None, picture: int) -> _N:
-        return groups[group] if group is not None else cast(_N, picture)
-
-    return [
-        width(c.source, in_channels) * width(c.target, out_channels) * c.kernel**2  # type: ignore[operator]
-        for c in convs
-    ]
 
 
 def positions_of(conv: Conv, height: int, width: int, convention: Convention) -> int:
@@ -48,9 +27,13 @@ def positions_of(conv: Conv, height: int, width: int, convention: Convention) ->
 
 def macs(widths: GeneratorWidths, height: int, width: int, convention: Convention) -> int:
     """Multiply-accumulates for one picture of height × width pixels (multiples of 4)."""
-    convs = generator_convs(widths.blocks)
-    weights = weights_of(convs, widths.groups(), widths.in_channels, widths.out_channels)
-    return sum(w * positions_of(c, height, width, convention) for c, w in zip(convs, weights, strict=True))
+    groups = widths.groups()
+    total = 0
+    for conv in generator_convs(widths.blocks):
+        inputs = widths.in_channels if conv.source is None else groups[conv.source]
+        filters = widths.out_channels if conv.target is None else groups[conv.target]
+        total += inputs * filters * conv.kernel**2 * positions_of(conv, height, width, convention)
+    return total
 
 
 def params(generator: Generator) -> int:

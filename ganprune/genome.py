@@ -1,4 +1,4 @@
-"""Genomes: one bit a filter, 1 = keep (Eq. 9), and how much of the network they keep (Eq. 10).
+"""Genomes: one bit a filter, 1 = keep (Eq. 9).
 
 A `Layout` says which filters share a bit. Populations are Boolean tensors of shape [K, L]: K genomes
 of L bits. All functions take whole populations.
@@ -11,9 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganprune.cost import positions_of, weights_of
 from ganprune.errors import UsageError
-from ganprune.networks import DOWNSAMPLING, GeneratorWidths, generator_convs
+from ganprune.networks import GeneratorWidths
 
 LayoutKind = Literal["filters", "shared"]
 """``filters``: every block's inner convolution has bits of its own (2,944 for the original).
@@ -56,9 +55,14 @@ class Layout:
         return cls(kind, widths, genes, gene_of)
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of bits of every gene."""
+        return tuple(piece.stop - piece.start for piece in self.genes.values())
+
+    @property
     def length(self) -> int:
         """L: number of bits of a genome."""
-        return sum(piece.stop - piece.start for piece in self.genes.values())
+        return sum(self.sizes)
 
     def kept(self, genome: Tensor) -> dict[str, Tensor]:
         """Indices of the kept filters of every group. genome: bool [L] → {group: int64 [kept]}."""
@@ -66,8 +70,12 @@ class Layout:
 
     def counts(self, genomes: Tensor) -> dict[str, Tensor]:
         """‖p_l‖₁: number of kept filters of every group. genomes: bool [K, L] → {group: int64 [K]}."""
-        of_gene = {gene: genomes[:, piece].sum(1) for gene, piece in self.genes.items()}
+        of_gene = dict(zip(self.genes, self.gene_counts(genomes).unbind(1), strict=True))
         return {group: of_gene[gene] for group, gene in self.gene_of.items()}
+
+    def gene_counts(self, genomes: Tensor) -> Tensor:
+        """Number of kept filters of every gene. genomes: bool [K, L] → int64 [K, genes]."""
+        return torch.stack([genomes[:, piece].sum(1) for piece in self.genes.values()], 1)
 
     def slim_widths(self, genome: Tensor) -> GeneratorWidths:
         """Widths of the network that one genome describes. genome: bool [L]."""
@@ -77,34 +85,6 @@ class Layout:
     def full(self) -> Tensor:
         """The genome that keeps every filter: bool [L]."""
         return torch.ones(self.length, dtype=torch.bool)
-
-
-def kept_weights(layout: Layout, genomes: Tensor) -> Tensor:
-    """N(p), Eq. 10: kept weights over all weights, biases left out. bool [K, L] → float64 [K]."""
-    return _kept_share(layout, genomes, use="weights")
-
-
-def kept_macs(layout: Layout, genomes: Tensor) -> Tensor:
-    """Kept over all true multiply-accumulates, the same at every picture size. [K, L] → float64 [K]."""
-    return _kept_share(layout, genomes, use="macs")
-
-
-def conv_factors(layout: Layout, use: Literal["weights", "macs"]) -> list[int]:
-    """How much one kept weight of each convolution counts: 1, or its uses in a 4×4-pixel picture."""
-    convs = generator_convs(layout.widths.blocks)
-    if use == "weights":
-        return [1] * len(convs)
-    return [positions_of(conv, DOWNSAMPLING, DOWNSAMPLING, "true") for conv in convs]
-
-
-def _kept_share(layout: Layout, genomes: Tensor, use: Literal["weights", "macs"]) -> Tensor:
-    widths = layout.widths
-    convs, factors = generator_convs(widths.blocks), conv_factors(layout, use)
-    kept = weights_of(convs, layout.counts(genomes), widths.in_channels, widths.out_channels)  # [K] each
-    whole = weights_of(convs, widths.groups(), widths.in_channels, widths.out_channels)
-    numerator = torch.stack([k * f for k, f in zip(kept, factors, strict=True)]).sum(0)
-    denominator = sum(w * f for w, f in zip(whole, factors, strict=True))
-    return numerator.double() / denominator
 
 
 def pack(genomes: Tensor) -> Tensor:

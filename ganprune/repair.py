@@ -1,10 +1,11 @@
 """Repair: from any genome to the nearest one that is allowed, by seeded flips of few bits.
 
 Allowed means: every gene keeps at least one filter, in multiples of ``align`` where asked for, and
-the network's multiply-accumulates lie within a target. Allowed genomes come back unchanged, so the
-elite stays what it is.
+the network lies within its targets: multiply-accumulates, parameters, milliseconds. Allowed genomes come
+back unchanged, so the elite stays what it is.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.genome import Layout, conv_factors
-from ganprune.networks import generator_convs
+from ganprune.genome import Layout
+from ganprune.resources import Convolutions, Resource, Share
 
 ON_TARGET = 0.98
 """A result counts as on target from 2 % below it up to the target itself."""
@@ -28,56 +29,67 @@ class Constraints:
     target_macs: float | None = None
     """Share of the original's true multiply-accumulates to come to: never more, and no less than
     `ON_TARGET` times it where steps of ``align`` allow; None: any."""
+    target_params: float | None = None
+    """The same of its parameters. Of several targets all are kept, and one is met."""
+    target_ms: float | None = None
+    """The same in predicted milliseconds a picture."""
+    min_filters: int = 1
+    """Fewest filters of a gene; all of them where it has no more."""
 
     def __post_init__(self) -> None:
         if self.align < 1:
             raise UsageError(f"--align must be 1 or more, found {self.align}")
-        if self.target_macs is not None and not 0 < self.target_macs <= 1:
-            raise UsageError(f"--target-macs must be above 0 and at most 1, found {self.target_macs}")
+        if self.min_filters < 1:
+            raise UsageError(f"--min-filters must be 1 or more, found {self.min_filters}")
+        for option, share in (("macs", self.target_macs), ("params", self.target_params)):
+            if share is not None and not 0 < share <= 1:
+                raise UsageError(f"--target-{option} must be above 0 and at most 1, found {share}")
+        if self.target_ms is not None and not 0 < self.target_ms < float("inf"):
+            raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
 
 
 class Repairer:
     """Repairs genomes of one layout under one set of constraints; holds tables, no state."""
 
-    def __init__(self, layout: Layout, constraints: Constraints) -> None:
+    def __init__(self, layout: Layout, constraints: Constraints, latency: Resource | None = None) -> None:
+        """latency: for ``target_ms``. Raises `UsageError` for targets out of reach."""
         self.layout, self.constraints = layout, constraints
-        genes = list(layout.genes)
         self._pieces = list(layout.genes.values())
-        self._sizes = np.array([piece.stop - piece.start for piece in self._pieces])
-        self._legal = [_legal_counts(int(size), constraints.align) for size in self._sizes]
-        # MACs are a sum over convolutions of factor · inputs · filters; the picture's channels stand
-        # behind the genes' counts as two constants, so that one index addresses either.
-        widths = layout.widths
-        place = {None: len(genes), **{group: genes.index(gene) for group, gene in layout.gene_of.items()}}
-        convs = generator_convs(widths.blocks)
-        self._source = np.array([place[c.source] for c in convs])
-        self._target = np.array([place[c.target] if c.target else len(genes) + 1 for c in convs])
-        self._factor = np.array(
-            [c.kernel**2 * f for c, f in zip(convs, conv_factors(layout, "macs"), strict=True)], dtype=float
-        )
-        self._picture = np.array([widths.in_channels, widths.out_channels])
-        self._whole = float(self._macs(self._sizes))
-        least = self._macs(np.array([legal[0] for legal in self._legal])) / self._whole
-        if constraints.target_macs is not None and least > constraints.target_macs:
-            raise UsageError(
-                f"--target-macs {constraints.target_macs:g} cannot be reached with --align "
-                f"{constraints.align}: the smallest such network has {least:.4f} of the MACs; allow more"
-                + (", or use a smaller --align" if constraints.align > 1 else "")
-            )
+        self._sizes = np.array(layout.sizes)
+        self._legal = [_legal_counts(size, constraints) for size in layout.sizes]
+        self._limits = list(self._limits_of(constraints, latency))
+        least = np.array([legal[0] for legal in self._legal])
+        for option, resource, limit, unit in self._limits:
+            if resource.of(least) > limit:
+                raise UsageError(
+                    f"{option} cannot be reached with --align {constraints.align}: the smallest such network "
+                    f"has {unit.format(float(resource.of(least)))}; allow more"
+                    + (", or use a smaller --align" if constraints.align > 1 else "")
+                )
+
+    def _limits_of(
+        self, constraints: Constraints, latency: Resource | None
+    ) -> Iterator[tuple[str, Resource, float, str]]:
+        """Option, resource in its unit, limit, and how an amount is told."""
+        if (share := constraints.target_macs) is not None:
+            macs = Share(Convolutions.of_layout(self.layout, "macs"), self.layout)
+            yield f"--target-macs {share:g}", macs, share, "{:.4f} of the MACs"
+        if (share := constraints.target_params) is not None:
+            params = Share(Convolutions.of_layout(self.layout, "params"), self.layout)
+            yield f"--target-params {share:g}", params, share, "{:.4f} of the parameters"
+        if constraints.target_ms is not None:
+            if latency is None:
+                raise UsageError("--target-ms needs a table of this machine's speed, found none")
+            yield f"--target-ms {constraints.target_ms:g}", latency, constraints.target_ms, "{:.1f} ms"
 
     def __call__(self, genomes: Tensor, generator: torch.Generator) -> Tensor:
         """Repair a population: bool [K, L] → bool [K, L], all allowed. The input is left as it is."""
         return torch.stack([self._repair(genome, generator) for genome in genomes])
 
-    def share(self, counts: np.ndarray) -> float:
-        """Share of the original's true MACs with ``counts`` filters kept in every gene."""
-        return float(self._macs(counts) / self._whole)
-
-    def _macs(self, counts: np.ndarray) -> np.ndarray:
-        """[..., genes] → [...], in units of one use of a weight in a 4×4-pixel picture."""
-        picture = np.broadcast_to(self._picture, (*counts.shape[:-1], 2))
-        padded = np.concatenate([counts, picture], axis=-1).astype(float)
-        return (self._factor * padded[..., self._source] * padded[..., self._target]).sum(-1)
+    def used(self, counts: np.ndarray) -> np.ndarray:
+        """The largest of amounts over their limits; 1 is on target. [..., genes] → [...]; 0 without any."""
+        shares = [resource.of(counts) / limit for _, resource, limit, _ in self._limits]
+        return np.max(shares, axis=0) if shares else np.zeros(counts.shape[:-1])
 
     def _repair(self, genome: Tensor, generator: torch.Generator) -> Tensor:
         before = np.array([int(genome[piece].sum()) for piece in self._pieces])
@@ -104,14 +116,13 @@ class Repairer:
     def _to_target(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray:
         """Step genes down, at random by their number of kept filters, until the target holds; then
         up, by their number of dropped ones, while a step fits and the target is not yet met."""
-        target = self.constraints.target_macs
-        if target is None:
+        if not self._limits:
             return counts
         counts = counts.copy()
-        while self.share(counts) > target:
+        while self.used(counts) > 1:
             counts = self._step(counts, -1, self._steps(counts, -1) * counts, generator)
-        while self.share(counts) < ON_TARGET * target:
-            fits = self._macs(self._stepped(counts, +1)) / self._whole <= target
+        while self.used(counts) < ON_TARGET:
+            fits = self.used(self._stepped(counts, +1)) <= 1
             weights = self._steps(counts, +1) * fits * (self._sizes - counts)
             if not weights.any():
                 break
@@ -144,7 +155,7 @@ class Repairer:
         return counts
 
 
-def _legal_counts(size: int, align: int) -> np.ndarray:
+def _legal_counts(size: int, constraints: Constraints) -> np.ndarray:
     """Allowed numbers of kept filters of a gene: multiples of ``align``, and all of them."""
-    multiples = list(range(align, size + 1, align))
-    return np.array(multiples if multiples and multiples[-1] == size else [*multiples, size])
+    multiples = range(constraints.align, size, constraints.align)
+    return np.array([count for count in multiples if count >= constraints.min_filters] + [size])

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import UsageError
-from ganprune.genome import Layout, LayoutKind, genome_key, kept_macs, kept_weights, pack, unpack
+from ganprune.genome import Layout, LayoutKind, genome_key, pack, unpack
 from ganprune.networks import GeneratorWidths, resnet_widths
 from ganprune.rebuild import rebuilt
+from ganprune.resources import kept_macs, kept_weights
 from tests.oracles import counted_macs, counted_weights
 from tests.strategies import genomes, layouts
 from tests.tiny import random_generator, random_genomes, random_pictures

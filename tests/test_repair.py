@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ganprune.cost import params
 from ganprune.errors import UsageError
-from ganprune.genome import Layout, LayoutKind, kept_macs
-from ganprune.networks import resnet_widths
+from ganprune.genome import Layout, LayoutKind
+from ganprune.networks import Generator, resnet_widths
+from ganprune.rebuild import rebuilt
 from ganprune.repair import ON_TARGET, Constraints, Repairer
+from ganprune.resources import kept_macs
 from tests.oracles import counted_macs
 from tests.strategies import layouts
 from tests.tiny import seeded
@@ -165,12 +168,44 @@ def test_repair_depends_on_the_generator_alone_and_leaves_its_input() -> None:
 
 
 @pytest.mark.parametrize("kind", ["filters", "shared"])
-def test_its_share_of_macs_is_that_of_the_genome(kind: LayoutKind) -> None:
-    layout = Layout.of(MIDDLE, kind)
-    repairer = Repairer(layout, Constraints())
-    genomes = repairer(any_genomes(layout, 5, seed=0), seeded(0))
-    shares = [repairer.share(np.array(list(counts(layout, genome).values()))) for genome in genomes]
-    torch.testing.assert_close(torch.tensor(shares).double(), kept_macs(layout, genomes), atol=1e-7, rtol=0)
+@pytest.mark.parametrize("target", [0.15, 0.4])
+def test_a_target_of_parameters_holds_for_the_network_that_is_built(kind: LayoutKind, target: float) -> None:
+    layout, original = Layout.of(MIDDLE, kind), Generator(MIDDLE)
+    repair = Repairer(layout, Constraints(target_params=target))
+    for genome in repair(any_genomes(layout, 4, seed=1), seeded(0)):
+        share = params(rebuilt(original, layout, genome)) / params(original)
+        assert (ON_TARGET - 0.01) * target <= share <= target * 1.0001
+
+
+class Milliseconds:
+    """One for every kept filter."""
+
+    def of(self, counts: np.ndarray) -> np.ndarray:
+        return counts.sum(-1).astype(float)
+
+
+def test_of_several_targets_all_are_kept_and_one_is_met() -> None:
+    layout = Layout.of(MIDDLE)
+    macs, ms = 0.5, layout.length / 2
+    repair = Repairer(layout, Constraints(target_macs=macs, target_ms=ms), Milliseconds())
+    for genome in repair(any_genomes(layout, 6, seed=2), seeded(0)):
+        used = [float(kept_macs(layout, genome[None])) / macs, int(genome.sum()) / ms]
+        assert ON_TARGET <= max(used) <= 1
+    with pytest.raises(UsageError, match="--target-ms needs a table of this machine's speed"):
+        Repairer(layout, Constraints(target_ms=1.0))
+    with pytest.raises(UsageError, match=r"--target-ms 1 cannot be reached .* such network has \d+\.0 ms"):
+        Repairer(layout, Constraints(target_ms=1.0), Milliseconds())
+
+
+@pytest.mark.parametrize(("align", "least"), [(1, 5), (4, 6), (8, 100)])
+def test_no_gene_keeps_fewer_filters_than_the_minimum(align: int, least: int) -> None:
+    layout = Layout.of(MIDDLE)
+    repair = Repairer(layout, Constraints(align, min_filters=least))
+    for genome in repair(any_genomes(layout, 4, seed=3, keep=0.1), seeded(0)):
+        for gene, count in counts(layout, genome).items():
+            size = layout.genes[gene].stop - layout.genes[gene].start
+            assert count >= min(least, size)
+            assert count % align == 0 or count == size
 
 
 def test_the_smallest_network_is_within_reach_and_nothing_below_it() -> None:
@@ -193,3 +228,9 @@ def test_constraints_out_of_range_are_refused() -> None:
     for target in (0.0, -1.0, 1.5, float("nan")):
         with pytest.raises(UsageError, match=f"--target-macs must be above 0 and at most 1, found {target}"):
             Constraints(target_macs=target)
+        with pytest.raises(UsageError, match="--target-params must be above 0 and at most 1, found "):
+            Constraints(target_params=target)
+    with pytest.raises(UsageError, match="--target-ms must be above 0, found 0"):
+        Constraints(target_ms=0.0)
+    with pytest.raises(UsageError, match="--min-filters must be 1 or more, found 0"):
+        Constraints(min_filters=0)

@@ -91,25 +91,20 @@ def _cells(network: Mapping[str, Any]) -> list[str]:
         f"{mebibytes(network['params']):.2f}",
         *(f"{network['macs'][convention] / 1e9:.2f}" for convention in ("true", "paper")),
         network["precision"],
-        _place(network),
+        ": ".join(part for part in (Path(network["file"]).name, network["entry"]) if part),
     ]
 
 
 def _lines(network: Mapping[str, Any]) -> list[list[str]]:
     """The same as two rows of few columns, for a terminal."""
-    name, task, architecture, norm, params, memory, true, paper, precision, place = _cells(network)
+    name, task, architecture, norm, params, memory, true, paper, precision, _ = _cells(network)
+    place = network["entry"] or Path(network["file"]).name  # the title names the file of several networks
     norms = "no norm" if norm == "none" else f"{norm} norm"
     dropout = ", dropout" if network["dropout"] else ""
     return [
         [name, architecture, params, f"{true} true", place],
         ["", f"{task}; {norms}{dropout}", f"{memory} MiB", f"{paper} paper", precision],
     ]
-
-
-def _place(network: Mapping[str, Any]) -> str:
-    """The file's name, and in a file with several networks what it calls this one."""
-    file = Path(network["file"]).name
-    return f"{file}: {network['entry']}" if network["entry"] else file
 
 
 def _told(options: Mapping[str, str]) -> list[str]:

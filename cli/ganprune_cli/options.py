@@ -75,6 +75,13 @@ TargetMacs = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
+TargetParams = Annotated[
+    str | None,
+    typer.Option(metavar="F[,F]", help="Share of the parameters to keep.", rich_help_panel=SEARCH),
+]
+MinFilters = Annotated[
+    int | None, typer.Option(metavar="N", help="Fewest filters of a layer.", rich_help_panel=SEARCH)
+]
 Align = Annotated[
     int | None,
     typer.Option(

@@ -54,7 +54,8 @@ def test_lone_generator_goes_the_one_way_it_has(tmp_path: Path, name: str, direc
     source = open_source(tmp_path / name, direction)
     assert source.direction == direction
     assert is_net(source.translate, net)
-    assert source.notes == (f"{name} is one generator alone, taken as {{'AtoB': 'G_A', 'BtoA': 'G_B'}[direction]}",)
+    taken = "G_A" if direction == "AtoB" else "G_B"
+    assert source.notes == (f"{name} is one generator alone, taken as {taken}",)
 
 
 def test_half_of_a_checkpoint_says_which_half_is_missing(tmp_path: Path) -> None:

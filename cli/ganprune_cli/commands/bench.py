@@ -41,7 +41,10 @@ def bench(
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Time slim generators against the originals in ONNX Runtime, in interleaved runs."""
+    """Time slim generators against the originals.
+
+    In ONNX Runtime, each network in turn, again and again.
+    """
     from ganprune.errors import UsageError
     from ganprune_cli.benching import bench_settings, bench_sources
     from ganprune_cli.console import ConsoleReporter, print_json, print_next

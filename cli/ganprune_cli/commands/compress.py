@@ -19,7 +19,9 @@ def compress(
     lambda_cycle: options.LambdaCycle = None,
     lambda_identity: options.LambdaIdentity = None,
     target_macs: options.TargetMacs = None,
+    target_params: options.TargetParams = None,
     align: options.Align = None,
+    min_filters: options.MinFilters = None,
     layout: options.Layout = None,
     order: options.Order = None,
     partners: options.Partners = None,
@@ -42,7 +44,7 @@ def compress(
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Search, rebuild, fine-tune, export and time two slim generators.
+    """Make slim generators: search, fine-tune, export, bench.
 
     Running the same command again goes on where the last one stopped.
     """

@@ -14,7 +14,7 @@ def demo(
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Run the whole job on a small CycleGAN that comes with ganprune, in minutes.
+    """Run the whole job on a small CycleGAN, in minutes.
 
     It adds and removes the stripes of drawn animals. Everything goes into runs/demo; look at pictures.png.
     """

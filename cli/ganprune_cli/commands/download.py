@@ -35,7 +35,9 @@ def download(
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Fetch CycleGAN's public generators and data sets, or those of another address.
+    """Fetch CycleGAN's public generators and data sets.
+
+    Or a network or a data set of any other address.
 
     Data sets go to datasets/NAME, networks to checkpoints/NAME. After an interruption the same command goes
     on where it stopped. What is there already is never overwritten.

@@ -38,7 +38,7 @@ def export(
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write generators as ONNX files, each compared with PyTorch on real pictures.
+    """Write ONNX files, each compared with PyTorch on pictures.
 
     Of a run: its slim generators and the originals. Exit code 4 if a file computes something else.
     """

@@ -77,7 +77,9 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a CycleGAN, or what a checkpoint lacks; `ganprune compress` takes the folder it writes.
+    """Train a CycleGAN, or the networks that one lacks.
+
+    Writes a folder that `ganprune compress` takes.
 
     Running the same command again goes on where the last one stopped.
     """
