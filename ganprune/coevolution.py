@@ -59,8 +59,12 @@ class SearchSettings:
     """Share of children that are copies of a parent."""
     p_crossover: float = 0.7
     """Share of children by two-point crossover; the rest are mutated."""
-    mutation_rate: float = 0.02
-    """Probability of each bit of a mutated child to flip."""
+    p_genes: float = 0.0
+    """Share of crossovers that swap whole layers; the others cut genomes at two points."""
+    mutation_rate: float | None = 0.02
+    """Probability of each bit of a mutated child to flip; none: drawn by a power law for each child."""
+    informed: float = 0.0
+    """Share of the first generation that keeps filters by their weights, see `ganprune.importance`."""
     direction: Literal["both", "AtoB", "BtoA"] = "both"
     """``AtoB``: G_A evolves and G_B stays whole, its partner; ``BtoA``: the reverse."""
     seed: int = 0
@@ -82,8 +86,10 @@ class SearchSettings:
                 "--p-select and --p-crossover must be 0 or more and at most 1 together, "
                 f"found {self.p_select} and {self.p_crossover}"
             )
-        if not 0 <= self.mutation_rate <= 1:
-            raise UsageError(f"--mutation-rate must lie in 0 … 1, found {self.mutation_rate}")
+        for name in ("mutation_rate", "p_genes", "informed"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise UsageError(f"--{name.replace('_', '-')} must lie in 0 … 1, found {value}")
         for name, allowed in (
             ("layout", ("filters", "shared")),
             ("order", ("alternate", "simultaneous")),
@@ -183,10 +189,17 @@ class CoEvolution:
     """Algorithm 1 over two layouts, or one, and an evaluator; holds no state of the search."""
 
     def __init__(
-        self, settings: SearchSettings, layouts: Mapping[Side, Layout], evaluator: Evaluator
+        self,
+        settings: SearchSettings,
+        layouts: Mapping[Side, Layout],
+        evaluator: Evaluator,
+        scores: Mapping[Side, Tensor] | None = None,
     ) -> None:
-        """Raises `UsageError` for a target that cannot be reached."""
-        self.settings, self.layouts, self.evaluator = settings, layouts, evaluator
+        """scores: `ganprune.importance` of every bit, for ``informed``.
+
+        Raises `UsageError` for a target that cannot be reached.
+        """
+        self.settings, self.layouts, self.evaluator, self._scores = settings, layouts, evaluator, scores
         self._repair = {side: Repairer(layouts[side], settings.constraints(side)) for side in settings.sides}
 
     def init(self) -> State:
@@ -200,8 +213,27 @@ class CoEvolution:
             genomes = (
                 torch.rand(self.settings.population, self.layouts[side].length, generator=generator) < keep
             )
-            populations[side] = self._score(side, self._repair[side](genomes, generator), None)
+            genomes = self._repair[side](genomes, generator)
+            if self._scores is not None:
+                informed = round(self.settings.informed * self.settings.population)
+                genomes[:informed] = self._informed(genomes[:informed], self._scores[side], side, generator)
+            populations[side] = self._score(side, genomes, None)
         return State(0, populations)
+
+    def _informed(self, genomes: Tensor, scores: Tensor, side: Side, generator: torch.Generator) -> Tensor:
+        """Genomes of the same widths that keep the filters of the best scores; all but the first with noise.
+
+        So pruning by weights alone is in the population, and whatever the search finds is no worse.
+        """
+        layout, chosen = self.layouts[side], genomes.clone()
+        for i, genome in enumerate(genomes):
+            noise = torch.randn(len(scores), generator=generator, dtype=torch.float64)
+            noisy = scores.log() + (noise * scores.log().std() * i / len(genomes) if i else 0)
+            for piece in layout.genes.values():
+                kept = int(genome[piece].sum())
+                chosen[i, piece] = False
+                chosen[i, piece.start + noisy[piece].topk(kept).indices] = True
+        return chosen
 
     def step(self, state: State) -> State:
         """One generation: breed both populations, score P against the best q, then Q against the best p."""
@@ -237,6 +269,7 @@ class CoEvolution:
         children = breed(
             population.genomes, population.fitness, generator,
             p_select=s.p_select, p_crossover=s.p_crossover, mutation_rate=s.mutation_rate,
+            p_genes=s.p_genes, genes=list(self.layouts[side].genes.values()),
         )  # fmt: skip
         return self._repair[side](children, generator)
 

@@ -191,7 +191,10 @@ def _dims(value: "ValueInfoProto") -> tuple[int | None, ...]:
 
 
 def _params(graph: "GraphProto") -> int:
-    """Numbers in all weights, but for the ones and zeros that exporters give a norm without parameters."""
+    """Numbers in all weights, but for the ones and zeros that exporters give a norm without parameters.
+
+    Nor are the running statistics of a batch norm parameters.
+    """
     from onnx import TensorProto
 
     kinds = (
@@ -200,10 +203,14 @@ def _params(graph: "GraphProto") -> int:
     )  # fmt: skip
     norms = [node for node in graph.node if node.op_type == "InstanceNormalization"]
     of_norms = {name for node in norms for name in node.input[1:]}
+    batch_norms = [node for node in graph.node if node.op_type == "BatchNormalization"]
+    statistics = {name for node in batch_norms for name in node.input[3:5]}
     return sum(
         prod(tensor.dims)
         for tensor in graph.initializer
-        if tensor.data_type in kinds and not (tensor.name in of_norms and _is_constant(tensor))
+        if tensor.data_type in kinds
+        and tensor.name not in statistics
+        and not (tensor.name in of_norms and _is_constant(tensor))
     )
 
 

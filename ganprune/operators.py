@@ -3,6 +3,8 @@
 Pure functions on Boolean genomes [K, L]; randomness comes from the generator that is passed in.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -35,15 +37,39 @@ def mutate(genomes: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     return genomes ^ (torch.rand(genomes.shape, generator=generator) < rate)
 
 
+def gene_crossover(
+    mothers: Tensor, fathers: Tensor, genes: Sequence[slice], generator: torch.Generator
+) -> Tensor:
+    """Every gene, a layer's filters, from one parent whole, by a fair coin. bool [n, L] each → [n, L]."""
+    coins = torch.rand(len(mothers), len(genes), generator=generator) < 0.5
+    sizes = torch.tensor([piece.stop - piece.start for piece in genes])
+    return torch.where(coins.repeat_interleave(sizes, 1), fathers, mothers)
+
+
+def mutate_power_law(genomes: Tensor, generator: torch.Generator, exponent: float = 1.5) -> Tensor:
+    """Flip bits, from one to half of them, as many as a power law draws. bool [n, L] → bool [n, L].
+
+    Most children change a little and a few change much, whatever the length: no rate has to be tuned.
+    Source: Doerr et al., "Fast Genetic Algorithms", GECCO 2017, with their exponent.
+    """
+    n, length = genomes.shape
+    sizes = torch.arange(1, max(length // 2, 1) + 1, dtype=torch.float64)
+    flips = sizes[torch.multinomial(sizes**-exponent, n, replacement=True, generator=generator)]
+    return genomes ^ (torch.rand(genomes.shape, generator=generator) < flips[:, None] / length)
+
+
 def breed(
     genomes: Tensor, fitness: Tensor, generator: torch.Generator, *,
-    p_select: float, p_crossover: float, mutation_rate: float,
+    p_select: float, p_crossover: float, mutation_rate: float | None, p_genes: float = 0.0,
+    genes: Sequence[slice] = (),
 ) -> Tensor:  # fmt: skip
     """One new generation (Algorithm 1, lines 6-11): the best unchanged, then K − 1 children.
 
     genomes: bool [K, L]; fitness: float64 [K]. Each child comes from one uniform number s: a copy of a
     parent for s < ``p_select``, a crossover of two for s < ``p_select + p_crossover``, else a mutated
-    parent. Parents are drawn by Eq. 12. Children may break constraints: repair them.
+    parent. Parents are drawn by Eq. 12. A share ``p_genes`` of crossovers is by ``genes``, whole layers,
+    the others by two points; ``mutation_rate`` None: `mutate_power_law`. Children may break constraints:
+    repair them.
     """
     children = len(genomes) - 1
     probabilities = selection_probabilities(fitness)
@@ -51,6 +77,12 @@ def breed(
     fathers = genomes[roulette(probabilities, children, generator)]
     s = torch.rand(children, 1, generator=generator)
     crossed = two_point_crossover(mothers, fathers, generator)
-    mutated = mutate(mothers, mutation_rate, generator)
+    if p_genes > 0:
+        by_genes = torch.rand(children, 1, generator=generator) < p_genes
+        crossed = torch.where(by_genes, gene_crossover(mothers, fathers, genes, generator), crossed)
+    if mutation_rate is None:
+        mutated = mutate_power_law(mothers, generator)
+    else:
+        mutated = mutate(mothers, mutation_rate, generator)
     young = torch.where(s < p_select, mothers, torch.where(s < p_select + p_crossover, crossed, mutated))
     return torch.cat([genomes[fitness.argmax()][None], young])

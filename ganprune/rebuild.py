@@ -43,7 +43,8 @@ def recalibrated(generator: Generator, pictures: Iterable[Tensor]) -> Generator:
     """A slim generator of batch norm with the running statistics of its own maps; others as they are.
 
     The statistics that it was cut with are those of maps to which dropped filters still added.
-    pictures: batches float32 [n, 3, h, w] in [-1, 1] of the domain that it translates.
+    pictures: batches float32 [n, 3, h, w] in [-1, 1] of the domain that it translates. Raises `ValueError`
+    without any.
     """
     norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
@@ -53,9 +54,13 @@ def recalibrated(generator: Generator, pictures: Iterable[Tensor]) -> Generator:
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             module.momentum = None  # the mean over all batches
+    seen = 0
     with torch.no_grad():
         for x in pictures:
             twin(x)
+            seen += 1
+    if not seen:
+        raise ValueError("running statistics need at least one picture")
     for module, norm in zip((m for m in twin.modules() if isinstance(m, nn.BatchNorm2d)), norms, strict=True):
         module.momentum = norm.momentum
     return twin.eval()

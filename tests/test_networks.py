@@ -4,14 +4,18 @@ from hypothesis import given
 from torch import Tensor, nn
 
 from ganprune.networks import (
+    NORMS,
     Discriminator,
     DiscriminatorWidths,
     Generator,
     GeneratorWidths,
+    Norm,
     generator_convs,
     resnet_widths,
 )
 from tests import oracles
+from tests.checkpoints import reference
+from tests.checkpoints.builders import make_discriminator, make_generator
 from tests.strategies import generator_widths
 from tests.tiny import random_generator, random_judge, random_pictures
 
@@ -28,6 +32,57 @@ def test_discriminator_computes_what_the_paper_spells_out(layers: int) -> None:
     D = random_judge(DiscriminatorWidths(tuple(range(3, 3 + layers)), in_channels=2)).double()
     y = random_pictures(2, 2, 64, 96)
     torch.testing.assert_close(D(y), oracles.judge(D.state_dict(), y, layers), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(widths=generator_widths())
+def test_generator_of_any_norm_computes_what_its_layers_spell_out(
+    norm: Norm, widths: GeneratorWidths
+) -> None:
+    G = make_generator(1, widths, norm).double()
+    x = random_pictures(2, widths.in_channels, 12, 20)
+    expected = reference.translated(G.state_dict(), x, norm)
+    torch.testing.assert_close(G(x), expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("filters", [(3, 2), (2, 4, 3), (2, 3, 4, 5, 6)])
+def test_discriminator_of_any_norm_computes_what_its_layers_spell_out(
+    norm: Norm, filters: tuple[int, ...]
+) -> None:
+    D = make_discriminator(1, DiscriminatorWidths(filters, in_channels=2), norm).double()
+    y = random_pictures(2, 2, 64, 96)
+    torch.testing.assert_close(D(y), reference.judged(D.state_dict(), y, norm), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_networks_of_any_norm_have_the_tensors_of_cyclegan(norm: Norm) -> None:
+    pairs = (
+        (Generator(resnet_widths(2, 6), norm), reference.resnet(2, 6, norm)),
+        (Discriminator(DiscriminatorWidths((2, 4, 8, 16)), norm), reference.patchgan(2, 3, norm)),
+    )
+    for ours, theirs in pairs:
+        shapes = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+        assert {name: tensor.shape for name, tensor in ours.state_dict().items()} == shapes
+        assert list(ours.state_dict()) == list(shapes)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_conv_table_names_the_norm_after_each_convolution(norm: Norm) -> None:
+    kinds = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d, "none": nn.Identity}
+    with torch.device("meta"):
+        G = Generator(resnet_widths(2, 3), norm)
+    named = [conv.norm_key for conv in generator_convs(3) if conv.norm_key]
+    assert all(isinstance(G.get_submodule(key), kinds[norm]) for key in named)
+    assert len(named) == sum(isinstance(module, kinds[norm]) for module in G.modules())
+    assert [conv.norm_key for conv in generator_convs(3)][-1] is None
+
+
+def test_batch_norm_uses_running_statistics_in_eval_mode_and_the_pictures_own_in_training() -> None:
+    G = make_generator(1, resnet_widths(2, 1), "batch")
+    x = random_pictures(3, 3, 16, 16, dtype=torch.float32)
+    torch.testing.assert_close(G(x)[:1], G(x[:1]), atol=1e-6, rtol=0)  # other pictures play no part
+    assert not torch.allclose(G.train()(x)[:1], G(x[:1]), atol=1e-3)
 
 
 @pytest.mark.parametrize(("blocks", "tail"), [(9, (19, 22, 26)), (6, (16, 19, 23))])

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganprune.genome import Layout, LayoutKind
-from ganprune.networks import Generator, GeneratorWidths, generator_convs, resnet_widths
+from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm, generator_convs, resnet_widths
 from ganprune.rebuild import masked, rebuilt
+from tests.checkpoints import reference
+from tests.checkpoints.builders import assert_same, make_generator
 from tests.oracles import translate
 from tests.strategies import genomes, layouts
 from tests.tiny import random_generator, random_genomes, random_pictures, seeded
@@ -56,6 +58,62 @@ def test_rebuilt_generator_equals_masked_generator_in_float32(
     assert_slim_equals_dense(G, layout, data.draw(genomes(layout)), x, atol=1e-4)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+@given(data=st.data(), layout=layouts(), seed=st.integers(0, 2**32))
+def test_rebuilt_generator_equals_masked_generator_whatever_the_norm(
+    norm: Norm, data: st.DataObject, layout: Layout, seed: int
+) -> None:
+    G = make_generator(seed, layout.widths, norm).double()
+    x, genome = random_pictures(2, layout.widths.in_channels, 20, 16), data.draw(genomes(layout))
+    slim = rebuilt(G, layout, genome)
+    assert (slim.widths, slim.norm) == (layout.slim_widths(genome), norm)
+    by_activation = reference.translated(G.state_dict(), x, norm, layout.kept(genome))
+    for dense in (masked(G, layout, genome)(x), by_activation):
+        torch.testing.assert_close(slim(x), dense, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(data=st.data(), layout=layouts())
+def test_every_tensor_of_a_slim_generator_is_a_slice_of_the_originals(
+    norm: Norm, data: st.DataObject, layout: Layout
+) -> None:
+    G, genome = make_generator(1, layout.widths, norm), data.draw(genomes(layout))
+    slim, kept = rebuilt(G, layout, genome), layout.kept(genome)
+    original = G.state_dict()
+    assert list(slim.state_dict()) == list(original)
+    for conv in generator_convs(layout.widths.blocks):
+        inputs = slice(None) if conv.source is None else kept[conv.source]
+        filters = slice(None) if conv.target is None else kept[conv.target]
+        ours, theirs = slim.state_dict()[f"{conv.key}.weight"], original[f"{conv.key}.weight"]
+        if conv.transposed:
+            ours, theirs = ours.transpose(0, 1), theirs.transpose(0, 1)
+        assert torch.equal(ours, theirs[filters][:, inputs])
+        for name in (n for n in original if n.rpartition(".")[0] in (conv.key, conv.norm_key)):
+            if original[name].ndim == 1:
+                assert torch.equal(slim.state_dict()[name], original[name][filters]), name
+            elif original[name].ndim == 0:
+                assert torch.equal(slim.state_dict()[name], original[name]), name
+
+
+@given(data=st.data(), layout=layouts())
+def test_masked_batch_norms_give_zeros_for_dropped_filters_and_keep_their_statistics(
+    data: st.DataObject, layout: Layout
+) -> None:
+    genome, G = data.draw(genomes(layout)), make_generator(1, layout.widths, "batch")
+    twin, kept = masked(G, layout, genome), layout.kept(genome)
+    for conv in generator_convs(layout.widths.blocks):
+        if conv.norm_key is None or conv.target is None:
+            continue
+        theirs, ours = (
+            G.get_submodule(conv.norm_key).state_dict(),
+            twin.get_submodule(conv.norm_key).state_dict(),
+        )
+        mask = torch.zeros(len(theirs["weight"])).index_fill(0, kept[conv.target], 1)
+        for part, tensor in theirs.items():
+            expected = tensor * mask if part in ("weight", "bias") else tensor
+            assert torch.equal(ours[part], expected), part
+
+
 @given(data=st.data(), layout=layouts())
 def test_masked_generator_zeroes_dropped_filters_with_their_biases_and_nothing_else(
     data: st.DataObject, layout: Layout
@@ -98,19 +156,22 @@ def test_aligned_widths_equal_the_masked_generator(kind: LayoutKind) -> None:
     assert_slim_equals_dense(G, layout, genome, x, atol=1e-9)
 
 
+@pytest.mark.parametrize("norm", NORMS)
 @given(layout=layouts())
-def test_the_full_genome_gives_the_original_to_the_last_bit(layout: Layout) -> None:
-    G, x = random_generator(layout.widths), random_pictures(1, layout.widths.in_channels, 16, 16)
+def test_the_full_genome_gives_the_original_to_the_last_bit(norm: Norm, layout: Layout) -> None:
+    G = make_generator(1, layout.widths, norm).double()
+    x = random_pictures(1, layout.widths.in_channels, 16, 16)
     slim = rebuilt(G, layout, layout.full())
     assert torch.equal(slim(x), G(x))
     assert torch.equal(masked(G, layout, layout.full())(x), G(x))
-    assert all(torch.equal(a, b) for a, b in zip(slim.parameters(), G.parameters(), strict=True))
+    assert_same(slim, G)
 
 
+@pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data(), layout=layouts())
-def test_rebuilding_a_slim_generator_composes(data: st.DataObject, layout: Layout) -> None:
+def test_rebuilding_a_slim_generator_composes(norm: Norm, data: st.DataObject, layout: Layout) -> None:
     first = data.draw(genomes(layout))
-    G = random_generator(layout.widths)
+    G = make_generator(1, layout.widths, norm)
     slim = rebuilt(G, layout, first)
     smaller = Layout.of(slim.widths, layout.kind)
     second = data.draw(genomes(smaller))
@@ -118,7 +179,7 @@ def test_rebuilding_a_slim_generator_composes(data: st.DataObject, layout: Layou
     both[first.nonzero().flatten()[second]] = True
     twice, once = rebuilt(slim, smaller, second), rebuilt(G, layout, both)
     assert twice.widths == once.widths
-    assert all(torch.equal(a, b) for a, b in zip(twice.parameters(), once.parameters(), strict=True))
+    assert_same(twice, once)
 
 
 def prune_with_torch_pruning(G: Generator, kept: dict[str, Tensor]) -> Generator:
@@ -141,15 +202,14 @@ def prune_with_torch_pruning(G: Generator, kept: dict[str, Tensor]) -> Generator
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_rebuilt_generator_is_torch_prunings(kind: LayoutKind, seed: int) -> None:
+def test_rebuilt_generator_is_torch_prunings(kind: LayoutKind, norm: Norm, seed: int) -> None:
     layout = Layout.of(resnet_widths(3, 2), kind)
-    G, x = random_generator(layout.widths), random_pictures(1, 3, 16, 16)
+    G, x = make_generator(1, layout.widths, norm).double(), random_pictures(1, 3, 16, 16)
     genome = random_genomes(layout, 1, seed)[0]
     slim, other = rebuilt(G, layout, genome), prune_with_torch_pruning(G, layout.kept(genome))
-    names = [name for name, _ in slim.named_parameters()]
-    assert names == [name for name, _ in other.named_parameters()]
-    assert all(torch.equal(slim.get_parameter(name), other.get_parameter(name)) for name in names)
+    assert_same(slim, other)
     torch.testing.assert_close(slim(x), other(x), atol=1e-12, rtol=0)
 
 

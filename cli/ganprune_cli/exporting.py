@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganprune.checkpoints import NetName, load_generator, load_quartet
+from ganprune.checkpoints import NetName, load_generator, load_generators, load_quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
@@ -74,17 +74,10 @@ def export_source(
 
 
 def generators_of(source: Path) -> dict[str, Generator]:
-    """G_A and G_B of a checkpoint folder, or the one generator of a file, called G."""
+    """G_A and G_B of a checkpoint folder or a bundle, or the one generator of a file, called G."""
     if not source.exists():
         raise UsageError(f"{source} does not exist; give a run, a CycleGAN folder or a generator's file")
-    if source.is_file():
-        return {"G": load_generator(source)}
-    quartet = load_quartet(source)
-    found = {"G_A": quartet.G_A, "G_B": quartet.G_B}
-    networks = {name: net for name, net in found.items() if net is not None}
-    if not networks:
-        quartet.require("G_A")
-    return networks
+    return load_generators(source)
 
 
 def _export_run(

@@ -136,7 +136,10 @@ RecoverBudget = Annotated[
     typer.Option(metavar="TIME", help="For that, as --budget; default 20m.", rich_help_panel=RECOVERY),
 ]
 MutationRate = Annotated[
-    float | None, typer.Option(metavar="F", help="Chance of a mutated bit to flip.", rich_help_panel=SEARCH)
+    str | None,
+    typer.Option(
+        metavar="F", help="Chance of a mutated bit to flip; none: by a power law.", rich_help_panel=SEARCH
+    ),
 ]
 Budget = Annotated[
     str | None,

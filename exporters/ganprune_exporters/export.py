@@ -114,6 +114,7 @@ def _describe(generator: "Generator", settings: ExportSettings) -> dict[str, str
     return {
         "ganprune.version": _version(),
         "ganprune.widths": _widths_json(widths),
+        "ganprune.norm": generator.norm,
         **cost_metadata(cost.params(generator), true, paper, size, size),
     }
 

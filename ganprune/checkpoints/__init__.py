@@ -3,7 +3,8 @@
 layouts/          where the networks of a training lie: a table, one module a layout
 formats/          how a file holds tensors: a table, one module a format
 reading.py        a file → tensors, or one line that says why not
-contents.py       wrappers, prefixes and relics undone
+contents.py       wrappers, prefixes, relics and dropout undone
+norms.py          which norm a network has, and the tensors that come with it
 architecture.py   tensors → a network of the widths they have
 quartet.py        a folder or a file → G_A, G_B, D_A, D_B
 inspection.py     what a folder or a file holds, in words and numbers
@@ -14,9 +15,9 @@ from ganprune.checkpoints.architecture import discriminator_from_tensors, genera
 from ganprune.checkpoints.inspection import Inspection, NetworkReport, inspect
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import load_generator, read_metadata
-from ganprune.checkpoints.quartet import Quartet, load_quartet
+from ganprune.checkpoints.quartet import Quartet, load_generators, load_quartet
 from ganprune.checkpoints.reading import read_tensors
-from ganprune.checkpoints.writers import save_cyclegan_pth, save_generator
+from ganprune.checkpoints.writers import copy_standalone, save_cyclegan_pth, save_generator
 
 __all__ = [
     "NET_NAMES",
@@ -24,10 +25,12 @@ __all__ = [
     "NetName",
     "NetworkReport",
     "Quartet",
+    "copy_standalone",
     "discriminator_from_tensors",
     "generator_from_tensors",
     "inspect",
     "load_generator",
+    "load_generators",
     "load_quartet",
     "read_metadata",
     "read_tensors",

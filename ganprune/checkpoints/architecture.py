@@ -2,19 +2,28 @@
 
 A CycleGAN checkpoint carries no options, so everything is read from the names and shapes of its
 tensors. Names: pytorch-CycleGAN-and-pix2pix, ``networks.py``; they count every module of a
-``Sequential``, norms and activations too.
+``Sequential``, norms, dropout and activations too.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from ganprune.checkpoints.contents import split_relics
+from ganprune.checkpoints.contents import split_dropout, split_relics
+from ganprune.checkpoints.norms import COUNT, batches_seen, check_variances, norm_of, vectors
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, generator_convs, resnet_widths
+from ganprune.networks import (
+    Discriminator,
+    DiscriminatorWidths,
+    Generator,
+    Norm,
+    generator_convs,
+    norm_key,
+    resnet_widths,
+)
 
 Role = Literal["generator", "discriminator"]
 """What a network is for."""
@@ -37,6 +46,10 @@ def role_of(tensors: Mapping[str, Tensor]) -> Role:
             "a generator with separable residual blocks (depthwise convolutions, as GAN Compression's "
             "students); it is slim already, and ganprune reads plain ResNet generators"
         )
+    if any(name.endswith(".filt") for name in tensors):
+        raise UnsupportedArchitecture(
+            "a generator with blurred down- and upsampling, as CUT's; ganprune reads plain ResNet generators"
+        )
     if "net.0.weight" in tensors:
         raise UnsupportedArchitecture("a 1×1 pixel discriminator; ganprune reads PatchGAN discriminators")
     if "model.1.weight" in tensors or any(".conv_block." in name for name in tensors):
@@ -45,28 +58,32 @@ def role_of(tensors: Mapping[str, Tensor]) -> Role:
         return "discriminator"
     first = ", ".join(repr(name) for name in list(tensors)[:3])
     raise CheckpointError(
-        f"neither a CycleGAN generator nor a discriminator: its tensors are named {first}, … "
-        "and model.1.weight or model.0.weight was needed"
+        "neither a CycleGAN generator nor a discriminator: "
+        + (f"its tensors are named {first}, …" if first else "it has running statistics alone")
+        + " and model.1.weight or model.0.weight was needed"
     )
 
 
 def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
-    """A ResNet generator of the widths and the number of blocks that the tensors' shapes tell.
+    """A ResNet generator of the widths, the number of blocks and the norm that the tensors tell.
 
     The network is float32, on the CPU, in eval mode, without gradients, and shares no memory with
-    ``tensors``. Running statistics are left out.
+    ``tensors``. Running statistics that no norm uses are left out, and so is dropout, which does
+    nothing in eval mode.
 
     Raises UnsupportedArchitecture for networks of another kind, CheckpointError for tensors that
     are missing, left over, contradictory in shape, not floating point, or not finite.
     """
-    used = _of_role(tensors, "generator")
+    used, _ = split_dropout(_of_role(tensors, "generator"))
     blocks = _count_blocks(used)
     convs = generator_convs(blocks)
-    _check_names(used, [conv.key for conv in convs])
+    norm = norm_of(used, [conv.key for conv in convs if conv.norm_key])
+    norms: dict[str, Norm | None] = {conv.key: norm if conv.norm_key else None for conv in convs}
+    _check_names(used, norms)
     groups: dict[str, int] = {}
     in_channels = out_channels = 0
     for conv in convs:
-        inputs, filters = _channels(used, conv.key, conv.kernel, conv.transposed)
+        inputs, filters = _channels(used, conv.key, conv.kernel, norms[conv.key], conv.transposed)
         if conv.source is None:
             in_channels = inputs
         elif inputs != groups[conv.source]:
@@ -77,22 +94,25 @@ def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
             raise _contradiction(used, conv.key, f"the residual sums need {groups[conv.target]} filters")
     widths = resnet_widths(1, blocks, in_channels, out_channels).with_groups(groups)
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
-        generator = Generator(widths)
+        generator = Generator(widths, norm)
     return _filled(generator, used)
 
 
 def discriminator_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
-    """A PatchGAN discriminator of the widths and the depth that the tensors' shapes tell.
+    """A PatchGAN discriminator of the widths, the depth and the norm that the tensors tell.
 
     Same promises and errors as `generator_from_tensors`.
     """
     used = _of_role(tensors, "discriminator")
     keys = ["model.0", *_gapless(_numbers(used, r"model\.(\d{1,6})\."), "model.{}", start=2, step=3)]
-    _check_names(used, keys)
+    norm = norm_of(used, keys[1:-1])
+    norms: dict[str, Norm | None] = dict.fromkeys(keys[1:-1], norm)
+    norms = {keys[0]: None, **norms, keys[-1]: None}
+    _check_names(used, norms)
     filters: list[int] = []
     in_channels = 0
     for key in keys:
-        inputs, outputs = _channels(used, key, kernel=4)
+        inputs, outputs = _channels(used, key, 4, norms[key])
         if not filters:
             in_channels = inputs
         elif inputs != filters[-1]:
@@ -103,7 +123,7 @@ def discriminator_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
     if filters.pop() != 1:
         raise _contradiction(used, keys[-1], "the last layer of a PatchGAN has 1 filter")
     with torch.device("meta"):
-        discriminator = Discriminator(DiscriminatorWidths(tuple(filters), in_channels))
+        discriminator = Discriminator(DiscriminatorWidths(tuple(filters), in_channels), norm)
     return _filled(discriminator, used)
 
 
@@ -134,40 +154,33 @@ def _gapless(numbers: set[int], template: str, start: int, step: int = 1) -> lis
     return keys
 
 
-def _check_names(tensors: Mapping[str, Tensor], keys: Iterable[str]) -> None:
-    expected = [f"{key}.{part}" for key in keys for part in ("weight", "bias")]
-    known = set(expected)
-    unexpected = [name for name in tensors if name not in known]
-    for name in unexpected:
-        if name.endswith(".weight") and tensors[name].ndim == 1:
-            raise UnsupportedArchitecture(
-                f"has a norm with weights of its own ({name!r}), as batch norm; "
-                "ganprune reads networks of instance norm, CycleGAN's default"
-            )
-        if name.endswith(".conv_block.6.weight"):
-            raise UnsupportedArchitecture(
-                f"has dropout in its residual blocks ({name!r} in place of conv_block.5); "
-                "ganprune reads networks without dropout, CycleGAN's default"
-            )
+def _check_names(tensors: Mapping[str, Tensor], norms: Mapping[str, Norm | None]) -> None:
+    """``norms``: what follows each convolution, None after the first and the last of a network."""
+    expected = [name for key, norm in norms.items() for name in (f"{key}.weight", *vectors(key, norm))]
     for name in expected:
         if name not in tensors:
             raise CheckpointError(f"lacks {name}; the file is incomplete")
-    if unexpected:
-        raise CheckpointError(f"holds {unexpected[0]!r}, which no such network has")
+    known = {*expected, *(f"{norm_key(key)}.{COUNT}" for key, norm in norms.items() if norm == "batch")}
+    for name in tensors:
+        if name not in known:
+            raise CheckpointError(f"holds {name!r}, which no such network has")
 
 
 def _channels(
-    tensors: Mapping[str, Tensor], key: str, kernel: int, transposed: bool = False
+    tensors: Mapping[str, Tensor], key: str, kernel: int, norm: Norm | None, transposed: bool = False
 ) -> tuple[int, int]:
-    """Input channels and filters of a convolution, after a look at its kernel and its bias."""
-    weight, bias = tensors[f"{key}.weight"], tensors[f"{key}.bias"]
+    """Input channels and filters of a convolution, after a look at its kernel, its bias and its norm."""
+    weight = tensors[f"{key}.weight"]
     if weight.ndim != 4 or weight.shape[2:] != (kernel, kernel) or weight.numel() == 0:
         raise _contradiction(tensors, key, f"a {kernel}×{kernel} kernel was needed")
     outputs, inputs = weight.shape[:2]
     if transposed:
         inputs, outputs = outputs, inputs
-    if bias.shape != (outputs,):
-        raise CheckpointError(f"{key}.bias has shape {_shape(bias)}, but {key}.weight has {outputs} filters")
+    for name in vectors(key, norm):
+        if tensors[name].shape != (outputs,):
+            raise CheckpointError(
+                f"{name} has shape {_shape(tensors[name])}, but {key}.weight has {outputs} filters"
+            )
     return inputs, outputs
 
 
@@ -182,11 +195,16 @@ def _shape(tensor: Tensor) -> str:
 def _filled(network: _N, tensors: Mapping[str, Tensor]) -> _N:
     """A network made on the meta device, now with copies of the tensors as its weights."""
     weights: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
+    for name in network.state_dict():
+        if name.endswith(COUNT):
+            weights[name] = batches_seen(tensors, name)
+            continue
+        tensor = tensors[name]
         if tensor.dtype not in PRECISIONS:
             raise CheckpointError(f"{name} is {str(tensor.dtype).removeprefix('torch.')}, not floating point")
         weights[name] = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
         if not weights[name].isfinite().all():
             raise CheckpointError(f"{name} holds NaN or infinite values; take an epoch from before that")
+        check_variances(name, weights[name])
     network.load_state_dict(weights, assign=True)
     return network.requires_grad_(False).eval()

@@ -1,25 +1,34 @@
 """From whatever a file holds to one flat dict of tensors under CycleGAN's names.
 
 Undone here: wrappers (``{"state_dict": …, "epoch": …}``), prefixes that ``DataParallel`` and
-``torch.compile`` put before every name, and relics: InstanceNorm layers of PyTorch before 0.4 saved
-running statistics that they do not use.
+``torch.compile`` put before every name, relics (InstanceNorm layers of PyTorch before 0.4 saved
+running statistics that they do not use), and the numbers that dropout shifts.
 """
 
+import re
 from collections.abc import Mapping
-from typing import cast
+from typing import TypeVar, cast
 
 from torch import Tensor
 
 from ganprune.errors import CheckpointError
 
-WRAPPERS = ("state_dict", "model_state_dict")
+_T = TypeVar("_T")
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Entries under which training scripts keep a state dict beside other things."""
 
 PREFIXES = ("module.", "_orig_mod.")
 """Put before every name by ``DataParallel`` and by ``torch.compile``, in either order."""
 
-RELICS = ("running_mean", "running_var", "num_batches_tracked")
+MAX_PREFIXES = 4
+"""So many prefixes are taken off; names in a hostile file may have a million."""
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Last parts of the names of running statistics."""
+
+_SECOND = re.compile(r"(?P<block>model\.\d{1,6}\.conv_block)\.6\.weight", re.ASCII)
+_SHIFTED = re.compile(r"(?P<block>model\.\d{1,6}\.conv_block)\.(?P<number>[67])\.(?P<part>\w+)", re.ASCII)
 
 
 def flat_tensors(held: object) -> dict[str, Tensor]:
@@ -42,17 +51,53 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
     tensors = {str(name): cast("Tensor", value) for name, value in entries.items()}
     if not tensors:
         raise CheckpointError("holds no tensors")
-    return _without_prefixes(tensors)
+    return without_prefixes(tensors)
 
 
 def split_relics(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors that a network uses, and the names of the running statistics beside them."""
-    relics = tuple(name for name in tensors if name.rpartition(".")[2] in RELICS)
-    return {name: tensor for name, tensor in tensors.items() if name not in relics}, relics
+    """The tensors that a network uses, and the names of the running statistics beside them.
+
+    Batch norm uses its running statistics. It is told from instance norm by weights of its own.
+    """
+
+    def is_relic(name: str) -> bool:
+        norm, _, part = name.rpartition(".")
+        return part in STATISTICS and not _is_vector(tensors.get(f"{norm}.weight"))
+
+    relics = tuple(name for name in tensors if is_relic(name))
+    dropped = set(relics)
+    return {name: tensor for name, tensor in tensors.items() if name not in dropped}, relics
 
 
-def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            return _without_prefixes({name.removeprefix(prefix): t for name, t in tensors.items()})
-    return tensors
+def split_dropout(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+    """The tensors under the names that they have without dropout, and whether there was any.
+
+    CycleGAN counts a dropout layer between the two convolutions of a residual block, so the second
+    is ``conv_block.6`` instead of ``conv_block.5``, and the norm after it 7 instead of 6.
+    """
+    found = (_SECOND.fullmatch(name) for name, tensor in tensors.items() if tensor.ndim > 1)
+    blocks = {match["block"] for match in found if match}
+    blocks = {block for block in blocks if f"{block}.5.weight" not in tensors}
+
+    def plain(name: str) -> str:
+        match = _SHIFTED.fullmatch(name) if blocks else None
+        if match is None or match["block"] not in blocks:
+            return name
+        return f"{match['block']}.{int(match['number']) - 1}.{match['part']}"
+
+    return {plain(name): tensor for name, tensor in tensors.items()}, bool(blocks)
+
+
+def without_prefixes(names: Mapping[str, _T], prefixes: tuple[str, ...] = PREFIXES) -> dict[str, _T]:
+    """The same under names without the prefixes that all of them have, in any order."""
+    plain = dict(names)
+    for _ in range(MAX_PREFIXES):
+        shared = [prefix for prefix in prefixes if all(name.startswith(prefix) for name in plain)]
+        if not shared:
+            break
+        plain = {name.removeprefix(shared[0]): value for name, value in plain.items()}
+    return plain
+
+
+def _is_vector(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.ndim == 1

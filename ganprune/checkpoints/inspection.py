@@ -13,7 +13,7 @@ from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.ganprune_run import GANPRUNE_RUN
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
-from ganprune.checkpoints.quartet import Quartet, assembled, open_member
+from ganprune.checkpoints.quartet import Quartet, assembled, open_member, training_command
 from ganprune.errors import UsageError
 from ganprune.networks import DOWNSAMPLING, Discriminator, DiscriminatorWidths, GeneratorWidths, resnet_widths
 
@@ -46,9 +46,13 @@ class NetworkReport:
     precision: str
     """Number formats of its tensors in the file, e.g. "float16"."""
     norm: str
-    """Kind of its norms."""
+    """Kind of its norms: instance, batch or none."""
     relics: int
     """How many unused tensors of running statistics were dropped."""
+    dropout: bool = False
+    """Whether it was trained with dropout in its residual blocks."""
+    entry: str = ""
+    """What a file with several networks calls it; empty for a file of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,15 @@ def inspect(path: Path, size: int = 256) -> Inspection:
         members: dict[NetName, OpenedNetwork] = {"G_A": member}
     else:
         members = {name: open_member(located, name) for name in located.files}
-    quartet = assembled(located, members)
+    quartet = assembled(path, located, members)
     return Inspection(
         path=path,
         naming=quartet.naming,
         size=size,
-        networks=tuple(_report(name, located.files[name], size, members[name]) for name in members),
+        networks=tuple(
+            _report(name, located.files[name], size, member, located.entries.get(name, ""))
+            for name, member in members.items()
+        ),
         missing=quartet.missing(),
         notes=quartet.notes,
         options=quartet.options,
@@ -126,7 +133,7 @@ def _lone_discriminator(path: Path, size: int, member: OpenedNetwork) -> Inspect
     return Inspection(path, LONE_FILE, size, (report,), NET_NAMES, (), {}, (problem,), next_command="")
 
 
-def _report(name: str, file: Path, size: int, member: OpenedNetwork) -> NetworkReport:
+def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str = "") -> NetworkReport:
     network = member.network
     if isinstance(network, Discriminator):
         role, words = "discriminator", _discriminator_words(network.widths)
@@ -145,8 +152,10 @@ def _report(name: str, file: Path, size: int, member: OpenedNetwork) -> NetworkR
         params=sum(parameter.numel() for parameter in network.parameters()),
         macs=macs,
         precision=member.precision,
-        norm="instance",
+        norm=network.norm,
         relics=len(member.relics),
+        dropout=member.dropout,
+        entry=entry,
     )
 
 
@@ -179,13 +188,21 @@ def _discriminator_macs(w: DiscriminatorWidths, size: int) -> int:
 
 def _problems(quartet: Quartet) -> list[str]:
     problems: list[str] = []
-    if quartet.missing() and quartet.naming != GANPRUNE_RUN.title:
-        missing = quartet.missing()
-        problems.append(f"{', '.join(missing)} missing: ganprune compress needs all four networks")
-    for generator in (quartet.G_A, quartet.G_B):
-        if generator is None:
-            continue
-        found = {"netG": f"resnet_{generator.widths.blocks}blocks", "ngf": str(generator.widths.stem)}
+    missing = quartet.missing()
+    generators = [generator for generator in (quartet.G_A, quartet.G_B) if generator]
+    if missing and quartet.naming != GANPRUNE_RUN.title:
+        cure = (
+            "`ganprune train --discriminators-for …` trains them"
+            if generators
+            else "put the generators of the same training beside the discriminators"
+        )
+        problems.append(f"{', '.join(missing)} missing: {cure}")
+    for generator in generators:
+        found = {
+            "netG": f"resnet_{generator.widths.blocks}blocks",
+            "ngf": str(generator.widths.stem),
+            "norm": generator.norm,
+        }
         for option, value in found.items():
             told = quartet.options.get(option, value)
             line = f"the options say {option} {told}, the tensors {value}; the tensors count"
@@ -196,8 +213,12 @@ def _problems(quartet: Quartet) -> list[str]:
 
 def _next_command(path: Path, quartet: Quartet) -> str:
     target = shlex.quote(str(path))
-    if not quartet.missing():
-        dataroot = quartet.options.get("dataroot", "")
-        data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
-        return f"ganprune compress {target} --data {data}"
-    return f"ganprune export --onnx {target}" if quartet.G_A or quartet.G_B else ""
+    if quartet.G_A is None and quartet.G_B is None:
+        return ""
+    if quartet.naming == GANPRUNE_RUN.title:
+        return f"ganprune export --onnx {target}"
+    dataroot = quartet.options.get("dataroot", "")
+    data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
+    if quartet.missing():
+        return training_command(path, data)
+    return f"ganprune compress {target} --data {data}"

@@ -14,9 +14,10 @@ from ganprune.checkpoints.architecture import (
     generator_from_tensors,
     role_of,
 )
-from ganprune.checkpoints.contents import split_relics
+from ganprune.checkpoints.contents import flat_tensors, split_dropout, split_relics
 from ganprune.checkpoints.formats import safetensors_file
-from ganprune.checkpoints.reading import about, head_of, read_tensors
+from ganprune.checkpoints.layouts.bundle import networks_in
+from ganprune.checkpoints.reading import about, head_of, read_held
 from ganprune.errors import CheckpointError
 from ganprune.networks import Discriminator, Generator, GeneratorWidths
 
@@ -34,40 +35,67 @@ class OpenedNetwork:
     """Number formats of its tensors in the file, e.g. ``float16``."""
     relics: tuple[str, ...]
     """Names of unused running statistics that were dropped."""
+    dropout: bool
+    """Whether it was trained with dropout in its residual blocks; in eval mode that does nothing."""
 
 
 def load_generator(path: Path) -> Generator:
     """The generator in one file of any kind; other files in its folder play no part.
 
-    The network is float32, on the CPU, in eval mode, without gradients.
+    The network is float32, on the CPU, in eval mode, without gradients. Of a file with several
+    networks it is the only generator.
 
-    Raises UsageError when ``path`` does not exist, CheckpointError when the file holds no generator.
+    Raises UsageError when ``path`` does not exist, CheckpointError when the file holds no generator,
+    or two.
     """
-    tensors = read_tensors(path)
-    return cast(Generator, opened(Path(path), tensors, "generator").network)
+    path = Path(path)
+    held, entry = read_held(path), ""
+    with about(path):
+        bundle = networks_in(held)
+        if bundle:
+            entries = [entry for name, entry in bundle.entries.items() if name.startswith("G")]
+            if len(entries) > 1:
+                raise CheckpointError(
+                    f"holds {' and '.join(entries)}, one generator was needed; "
+                    "save the state_dict() of one of them by itself"
+                )
+            (entry,) = entries
+            held = next(state for name, state in bundle.networks.items() if name.startswith("G"))
+    with about(path, entry):
+        tensors = flat_tensors(held)
+    return cast(Generator, opened(path, tensors, "generator", entry).network)
 
 
-def opened(path: Path, tensors: Mapping[str, Tensor], role: Role | None = None) -> OpenedNetwork:
+def opened(
+    path: Path, tensors: Mapping[str, Tensor], role: Role | None = None, entry: str = ""
+) -> OpenedNetwork:
     """The network in ``tensors`` that came from the file ``path``; any role when ``role`` is None.
 
-    Raises CheckpointError naming the file; see `generator_from_tensors` and `discriminator_from_tensors`.
+    ``entry``: what a file with several networks calls it. Raises CheckpointError naming the file; see
+    `generator_from_tensors` and `discriminator_from_tensors`.
     """
     metadata = read_metadata(path)
-    with about(path):
+    with about(path, entry):
         used, relics = split_relics(tensors)
         if (role or role_of(used)) == "discriminator":
             network = discriminator_from_tensors(used)
         else:
             network = generator_from_tensors(used)
-            _check_metadata(metadata, network.widths)
-        precisions = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in used.values()})
-        return OpenedNetwork(network, ", ".join(precisions), relics)
+            _check_metadata(metadata, network)
+        precisions = sorted(
+            {
+                str(tensor.dtype).removeprefix("torch.")
+                for tensor in used.values()
+                if tensor.is_floating_point()
+            }
+        )
+        return OpenedNetwork(network, ", ".join(precisions), relics, split_dropout(used)[1])
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """What a safetensors file says about itself; empty for files without metadata and other formats.
 
-    Files that `save_generator` wrote have ``format``, ``format_version`` and ``widths`` (JSON).
+    Files that `save_generator` wrote have ``format``, ``format_version``, ``widths`` (JSON) and ``norm``.
 
     Raises UsageError when ``path`` does not exist, CheckpointError for a damaged file.
     """
@@ -82,12 +110,16 @@ def widths_json(widths: GeneratorWidths) -> str:
     return json.dumps(asdict(widths))
 
 
-def _check_metadata(metadata: Mapping[str, str], widths: GeneratorWidths) -> None:
+def _check_metadata(metadata: Mapping[str, str], generator: Generator) -> None:
     version = metadata.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"written in format {version!r} by a newer ganprune, this one reads {FORMAT_VERSION}; update it"
         )
+    found = widths_json(generator.widths)
     stated = metadata.get("widths")
-    if stated is not None and json.loads(stated) != json.loads(widths_json(widths)):
-        raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {widths_json(widths)}")
+    if stated is not None and json.loads(stated) != json.loads(found):
+        raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {found}")
+    norm = metadata.get("norm", generator.norm)
+    if norm != generator.norm:
+        raise CheckpointError(f"its metadata speak of norm {norm}, its tensors are of norm {generator.norm}")

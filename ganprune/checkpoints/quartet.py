@@ -1,5 +1,6 @@
 """The four networks of a CycleGAN, found wherever they lie."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import cast
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.cyclegan import CYCLEGAN
+from ganprune.checkpoints.layouts.lone_generator import LONE_GENERATOR
 from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
-from ganprune.checkpoints.network_file import OpenedNetwork, opened
+from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
 from ganprune.errors import CheckpointError, MissingNetwork
 from ganprune.networks import Discriminator, Generator
@@ -40,6 +42,8 @@ class Quartet:
     """The training's options by their newer names, when train_opt.txt or opt.txt lies there."""
     looked_for: Mapping[NetName, Path] = field(default_factory=dict[NetName, Path])
     """Where the layout would have each network."""
+    source: Path | None = None
+    """The folder or file that was given."""
 
     def missing(self) -> tuple[NetName, ...]:
         """Names of the networks that are not there."""
@@ -50,16 +54,17 @@ class Quartet:
         absent = [name for name in self.missing() if name in names]
         if not absent:
             return
+        present: list[NetName] = [name for name in NET_NAMES if name not in self.missing()]
         found = ", ".join(
-            f"{name} ({self.files[name].name})" if name in self.files else name
-            for name in NET_NAMES
-            if name not in self.missing()
+            f"{name} ({self.files[name].name})" if name in self.files else name for name in present
         )
         paths = [path for name, path in self.looked_for.items() if name in absent]
         if len(paths) == len(absent):
+            inside = paths[0] in self.files.values()  # one file with several networks
+            sought = ", ".join(absent if inside else [path.name for path in paths])
             advice = (
-                f"looked for {', '.join(path.name for path in paths)} in {paths[0].parent}; put the networks "
-                "of the same training there (CycleGAN's published models come without discriminators)"
+                f"looked for {sought} in {paths[0] if inside else paths[0].parent}; "
+                "put the networks of the same training there"
             )
         else:
             folders = " and ".join(sorted({str(path.parent) for path in self.files.values()}))
@@ -67,21 +72,48 @@ class Quartet:
                 f"{self.naming} has no others in {folders}; give a folder with all four networks "
                 f"of one training, named {CYCLEGAN.example}"
             )
+        if any(name.startswith("G") for name in present):
+            advice += (
+                ", or train what is missing (CycleGAN's published models come without discriminators): "
+                f"`{training_command(self.source)}`"
+            )
         raise MissingNetwork(f"needed {' and '.join(absent)}; found {found or 'none'}; {advice}")
+
+
+def training_command(source: Path | None, data: str = "DIR") -> str:
+    """The command that trains the networks that a checkpoint lacks, to be pasted into a shell."""
+    checkpoint = "CKPT" if source is None else shlex.quote(str(source))
+    return f"ganprune train --discriminators-for {checkpoint} --data {data}"
 
 
 def load_quartet(path: Path) -> Quartet:
     """The CycleGAN in a run folder, or around any one file of it: siblings of the same epoch and naming.
 
-    A folder of several epochs gives ``latest``, else the highest. A file whose name says nothing is
-    taken as G_A, alone.
+    A folder of several epochs gives ``latest``, else the highest. A file with several networks gives
+    them all. A file whose name and contents say nothing is taken as G_A, alone.
 
     Raises UsageError when ``path`` does not exist, CheckpointError when a file is damaged, unsafe,
     of another architecture, or when the networks do not fit together. Networks that are missing are
     no error here, see `Quartet.require`.
     """
     located = locate(path)
-    return assembled(located, {name: open_member(located, name) for name in located.files})
+    return assembled(Path(path), located, {name: open_member(located, name) for name in located.files})
+
+
+def load_generators(path: Path) -> dict[str, Generator]:
+    """The generators in a folder or in a file with several networks, as G_A and G_B; that of any other
+    file, whatever its siblings, as G.
+
+    Raises the errors of `load_quartet`, and MissingNetwork when there are discriminators alone.
+    """
+    path = Path(path)
+    if path.is_file() and not locate(path).entries:
+        return {"G": load_generator(path)}
+    quartet = load_quartet(path)
+    networks = {"G_A": quartet.G_A, "G_B": quartet.G_B}
+    if quartet.G_A is None and quartet.G_B is None:
+        quartet.require("G_A")
+    return {name: network for name, network in networks.items() if network is not None}
 
 
 def open_member(located: Located, name: NetName) -> OpenedNetwork:
@@ -89,7 +121,7 @@ def open_member(located: Located, name: NetName) -> OpenedNetwork:
     path = located.files[name]
     role: Role = "generator" if name.startswith("G") else "discriminator"
     try:
-        return opened(path, located.read(path, name), role)
+        return opened(path, located.read(path, name), role, located.entries.get(name, ""))
     except CheckpointError as error:
         if located.naming == LONE_FILE and "holds a discriminator" in str(error):
             raise CheckpointError(
@@ -99,8 +131,8 @@ def open_member(located: Located, name: NetName) -> OpenedNetwork:
         raise
 
 
-def assembled(located: Located, members: Mapping[NetName, OpenedNetwork]) -> Quartet:
-    """The networks of a located set as a Quartet; raises CheckpointError when they do not fit together."""
+def assembled(source: Path, located: Located, members: Mapping[NetName, OpenedNetwork]) -> Quartet:
+    """The networks that were located at ``source``; raises CheckpointError when they do not fit together."""
     networks = {name: member.network for name, member in members.items()}
     folder = next(iter(located.files.values())).parent
     options = read_options(folder)
@@ -114,6 +146,7 @@ def assembled(located: Located, members: Mapping[NetName, OpenedNetwork]) -> Qua
         notes=tuple(_notes(located, members, options)),
         options=options,
         looked_for=dict(located.looked_for),
+        source=source,
     )
     _check_channels(quartet)
     return quartet
@@ -122,11 +155,27 @@ def assembled(located: Located, members: Mapping[NetName, OpenedNetwork]) -> Qua
 def _notes(
     located: Located, members: Mapping[NetName, OpenedNetwork], options: Mapping[str, str]
 ) -> list[str]:
-    notes: list[str] = []
-    with_relics = [located.files[name].name for name, member in members.items() if member.relics]
-    if with_relics:
-        notes.append(f"dropped running statistics that instance norm does not use: {', '.join(with_relics)}")
-    if len(located.files) == 1 and "G_A" in located.files and len(located.looked_for) < 2:
+    def told(names: list[NetName]) -> str:
+        files = [located.files[name].name for name in names]
+        return ", ".join(names if located.entries else files)
+
+    notes = list(located.notes)
+    relics: list[NetName] = [name for name, member in members.items() if member.relics]
+    if relics:
+        notes.append(f"dropped running statistics that instance norm does not use: {told(relics)}")
+    dropouts: list[NetName] = [name for name, member in members.items() if member.dropout]
+    if dropouts:
+        notes.append(
+            f"dropout in the residual blocks of {told(dropouts)} does nothing when pictures are translated; "
+            "CycleGAN's own code needs --no_dropout for what ganprune writes"
+        )
+    batch: list[NetName] = [name for name, member in members.items() if member.network.norm == "batch"]
+    if batch:
+        notes.append(
+            f"batch norm in {told(batch)}: its running statistics are used, as CycleGAN's test.py does "
+            "with --eval and not without"
+        )
+    if located.naming in (LONE_FILE, LONE_GENERATOR.title):
         notes.append(f"{located.files['G_A'].name} is one generator alone, taken as G_A")
     if options.get("direction") == "BtoA":
         notes.append("trained with direction BtoA: what is called A here was the folder of B pictures")

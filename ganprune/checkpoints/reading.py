@@ -1,5 +1,6 @@
 """One file to its tensors, or to one line that says why not."""
 
+import errno
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ganprune.checkpoints.contents import flat_tensors
-from ganprune.checkpoints.formats import FORMATS, HEAD
+from ganprune.checkpoints.formats import FORMATS, HEAD, Format
 from ganprune.errors import CheckpointError, GanpruneError, UsageError
 
 MAX_MESSAGE = 600
@@ -24,15 +25,34 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises UsageError when ``path`` does not exist, UnsafeCheckpoint when a pickle asks for more than
     tensors, and CheckpointError for everything else that is no state dict.
     """
+    held = read_held(path)
+    with about(path):
+        return flat_tensors(held)
+
+
+def read_held(path: Path) -> object:
+    """Everything in a file, e.g. a dict of tensors, or of dicts of tensors; errors as in `read_tensors`."""
+    file_format = _format_of(path)
+    with about(path):
+        return file_format.read(Path(path))
+
+
+def peek(path: Path) -> object:
+    """As `read_held`, with a `StoredTensor` in place of every tensor: the weights are not read."""
+    file_format = _format_of(path)
+    with about(path):
+        return file_format.peek(Path(path))
+
+
+def _format_of(path: Path) -> Format:
     path = Path(path)
     head = head_of(path)
-    with about(path):
-        for file_format in FORMATS:
-            if file_format.recognises(head):
-                return flat_tensors(file_format.read(path))
-        raise CheckpointError(
-            f"no checkpoint: it starts with {head!r}; a file of torch.save or safetensors was needed"
-        )
+    for file_format in FORMATS:
+        if file_format.recognises(head):
+            return file_format
+    raise CheckpointError(
+        f"{path}: no checkpoint: it starts with {head!r}; a file of torch.save or safetensors was needed"
+    )
 
 
 def head_of(path: Path) -> bytes:
@@ -65,20 +85,25 @@ def require_exists(path: Path) -> None:
 
 
 @contextmanager
-def about(path: Path) -> Generator[None]:
+def about(path: Path, entry: str = "") -> Generator[None]:
     """Put the name of the file before every message, and make any other failure a CheckpointError.
+
+    The name of its ``entry`` too, where a file has several.
 
     Parsers of hostile bytes raise whatever they come across, so every Exception is meant here.
     """
+    where = f"{path}: {entry}" if entry else f"{path}"
     try:
         yield
     except GanpruneError as error:
-        raise type(error)(f"{path}: {_one_line(str(error))}") from error
+        raise type(error)(f"{where}: {_one_line(str(error))}") from error
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+        if error.errno == errno.EINVAL:  # the file itself sent its reader to a place before its start
+            raise CheckpointError(f"{where}: truncated or damaged ({error.strerror})") from error
+        raise CheckpointError(f"{where}: cannot be read: {error.strerror or error}") from error
     except Exception as error:
         reason = _one_line(str(error).partition("\n")[0]) or type(error).__name__
-        raise CheckpointError(f"{path}: truncated or damaged ({reason})") from error
+        raise CheckpointError(f"{where}: truncated or damaged ({reason})") from error
 
 
 def _one_line(message: str) -> str:

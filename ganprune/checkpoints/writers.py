@@ -1,4 +1,4 @@
-"""Generators back to files: safetensors that describe themselves, and CycleGAN's ``.pth``."""
+"""Networks back to files: safetensors that describe themselves, and CycleGAN's ``.pth``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,22 +9,26 @@ from torch import Tensor
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.network_file import FORMAT_VERSION, widths_json
 from ganprune.files import atomic_path, write_atomically
-from ganprune.networks import Generator
+from ganprune.networks import Discriminator, Generator
+
+STANDALONE = "slim_generator.py"
+"""What `copy_standalone` calls the module that it writes."""
 
 
 def save_generator(path: Path, generator: Generator, metadata: Mapping[str, str]) -> None:
-    """Write a generator of any widths as safetensors that need no other file to be read.
+    """Write a generator of any widths and norm as safetensors that need no other file to be read.
 
     Tensors are float32 under CycleGAN's names. The metadata are the entries given and ``format``
-    (``ganprune generator``), ``format_version`` and ``widths`` (JSON). The same generator and
-    metadata always give the same bytes. The file appears whole or not at all.
+    (``ganprune generator``), ``format_version``, ``widths`` (JSON) and ``norm``. The same generator
+    and metadata always give the same bytes. The file appears whole or not at all.
 
-    Raises ValueError when an entry given has one of the three names.
+    Raises ValueError when an entry given has one of the four names.
     """
     own = {
         "format": "ganprune generator",
         "format_version": FORMAT_VERSION,
         "widths": widths_json(generator.widths),
+        "norm": generator.norm,
     }
     taken = own.keys() & metadata.keys()
     if taken:
@@ -32,18 +36,28 @@ def save_generator(path: Path, generator: Generator, metadata: Mapping[str, str]
     write_atomically(path, safetensors_file.serialize(_state_dict(generator), {**metadata, **own}))
 
 
-def save_cyclegan_pth(path: Path, generator: Generator) -> None:
-    """Write a generator as CycleGAN does: a plain state dict, float32, under CycleGAN's names.
+def save_cyclegan_pth(path: Path, network: Generator | Discriminator) -> None:
+    """Write a network as CycleGAN does: a plain state dict, float32, under CycleGAN's names.
 
     The file appears whole or not at all.
     """
     with atomic_path(path) as partial, partial.open("wb") as file:
-        torch.save(_state_dict(generator), file)
+        torch.save(_state_dict(network), file)
 
 
-def _state_dict(generator: Generator) -> dict[str, Tensor]:
+def copy_standalone(folder: Path) -> Path:
+    """Write ``slim_generator.py`` into a folder: loads a slim ``.pth`` with torch alone, without ganprune.
+
+    Returns the file. Its source is `ganprune.checkpoints.standalone`, word for word.
+    """
+    write_atomically(folder / STANDALONE, Path(__file__).with_name("standalone.py").read_bytes())
+    return folder / STANDALONE
+
+
+def _state_dict(network: Generator | Discriminator) -> dict[str, Tensor]:
     # Clones: torch.save would write all of the storage that a slice of a wider layer looks at.
+    tensors = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     return {
-        name: tensor.detach().to("cpu", torch.float32).contiguous().clone()
-        for name, tensor in generator.state_dict().items()
+        name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous().clone()
+        for name, tensor in tensors.items()
     }

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganprune.checkpoints import load_generator, read_metadata, save_cyclegan_pth, save_generator
+from ganprune.checkpoints import (
+    copy_standalone,
+    load_generator,
+    read_metadata,
+    save_cyclegan_pth,
+    save_generator,
+)
 from ganprune.coevolution import State
 from ganprune.evaluation import Side
 from ganprune.images import to_float
@@ -51,12 +57,13 @@ def write_both(run: Run, slim: Mapping[Side, Generator], source_sha256: Mapping[
     """Write the finished generators, for ganprune and for CycleGAN's own code.
 
     G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the
-    original's file; the same tensors as latest_net_G_A.pth / latest_net_G_B.pth.
+    original's file; the same tensors as latest_net_G_A.pth / latest_net_G_B.pth, and slim_generator.py,
+    which builds networks from those without ganprune.
     """
     inputs = [run / FINE_TUNE / "train.json", *(run / f"pruned_G_{side}.safetensors" for side in slim)]
     if run.finished("write", inputs):
         return
-    started, outputs = time.monotonic(), list[Path]()
+    started, outputs = time.monotonic(), [copy_standalone(run.folder)]
     for side in slim:
         kept = read_metadata(run / f"pruned_G_{side}.safetensors")["kept"]
         metadata = {"network": f"G_{side}", "kept": kept, "source_sha256": source_sha256[side]}

@@ -18,6 +18,7 @@ from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
+from ganprune.importance import importance
 from ganprune.networks import Discriminator, Generator
 from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
@@ -74,7 +75,8 @@ def search(
                 generators, judges, both, pictures, _evaluation(settings, resolved), task.advance
             )
             before, counted = time.monotonic(), 0
-            for current in CoEvolution(settings.search, both, evaluator).states(state):
+            scores = {side: importance(generators[side], layout) for side, layout in both.items()}
+            for current in CoEvolution(settings.search, both, evaluator, scores).states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
                 lines.append(describe(current) | cost)

@@ -9,8 +9,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from ganprune.checkpoints import NetName, Quartet
-from ganprune.files import atomic_path
+from ganprune.checkpoints import NetName, Quartet, save_cyclegan_pth
 from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, Norm, resnet_widths
 from ganprune.training.chance import generator_for
 from ganprune.training.settings import TrainSettings
@@ -110,7 +109,5 @@ def save_networks(folder: Path, networks: Networks, epoch: str = "latest") -> di
     """Write ``<epoch>_net_G_A.pth`` and its three siblings as CycleGAN does, each whole or not at all."""
     files: dict[NetName, Path] = {name: folder / f"{epoch}_net_{name}.pth" for name, _ in networks.items()}
     for name, net in networks.items():
-        tensors = {key: tensor.detach().cpu().clone() for key, tensor in net.state_dict().items()}
-        with atomic_path(files[name]) as partial, partial.open("wb") as file:
-            torch.save(tensors, file)
+        save_cyclegan_pth(files[name], net)
     return files

@@ -36,9 +36,7 @@ def complete(
     """
     missing = quartet.missing()
     if not missing:
-        raise UsageError(
-            "all four networks are there: nothing is left to train; compress them as they are"
-        )
+        raise UsageError("all four networks are there: nothing is left to train; compress them as they are")
     if quartet.G_A is None and quartet.G_B is None:
         quartet.require("G_A")
     networks = Networks.completed(quartet, settings)

@@ -63,9 +63,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         if not self.trained or not set(self.trained) <= set(NET_NAMES):
-            raise UsageError(
-                f"trained must name some of {', '.join(NET_NAMES)}, found {self.trained}"
-            )
+            raise UsageError(f"trained must name some of {', '.join(NET_NAMES)}, found {self.trained}")
         for name in ("lr", "init_gain"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"--{_option(name)} must be > 0, found {getattr(self, name):g}")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths
+from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths, Norm
 
 WIDTHS = GeneratorWidths(stem=2, down=3, trunk=4, inner=(5, 1), up1=3, up2=2)
 """A slim generator in which no two neighbouring groups are alike."""
@@ -33,18 +33,39 @@ def seeded(make: Callable[[], _T], seed: int) -> _T:
         return make()
 
 
-def make_generator(seed: int, widths: GeneratorWidths = WIDTHS) -> Generator:
-    return seeded(lambda: Generator(widths), seed).eval().requires_grad_(False)
+def learned(network: nn.Module) -> nn.Module:
+    """The same network, in place, with weights and statistics in its batch norms as after a training."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight, module.running_var):
+                assert tensor is not None
+                nn.init.uniform_(tensor, 0.5, 1.5)
+            for tensor in (module.bias, module.running_mean):
+                assert tensor is not None
+                nn.init.normal_(tensor, 0, 0.3)
+            assert module.num_batches_tracked is not None
+            module.num_batches_tracked.fill_(7)
+    return network
 
 
-def make_discriminator(seed: int, widths: DiscriminatorWidths = FILTERS) -> Discriminator:
-    return seeded(lambda: Discriminator(widths), seed).eval().requires_grad_(False)
+def make_generator(seed: int, widths: GeneratorWidths = WIDTHS, norm: Norm = "instance") -> Generator:
+    network = seeded(lambda: learned(Generator(widths, norm)), seed)
+    assert isinstance(network, Generator)
+    return network.eval().requires_grad_(False)
 
 
-def make_networks() -> dict[str, nn.Module]:
+def make_discriminator(
+    seed: int, widths: DiscriminatorWidths = FILTERS, norm: Norm = "instance"
+) -> Discriminator:
+    network = seeded(lambda: learned(Discriminator(widths, norm)), seed)
+    assert isinstance(network, Discriminator)
+    return network.eval().requires_grad_(False)
+
+
+def make_networks(norm: Norm = "instance") -> dict[str, nn.Module]:
     return {
-        "G_A": make_generator(1), "G_B": make_generator(2),
-        "D_A": make_discriminator(3), "D_B": make_discriminator(4),
+        "G_A": make_generator(1, norm=norm), "G_B": make_generator(2, norm=norm),
+        "D_A": make_discriminator(3, norm=norm), "D_B": make_discriminator(4, norm=norm),
     }  # fmt: skip
 
 
@@ -112,3 +133,12 @@ def write_zip(path: Path, data_pkl: bytes, records: Mapping[str, bytes], compres
             archive.writestr(f"archive/{name}", data)
         archive.writestr("archive/byteorder", b"little")
         archive.writestr("archive/version", b"3\n")
+
+
+def assert_same(network: nn.Module | None, original: nn.Module) -> None:
+    """Every tensor, running statistics too."""
+    assert network is not None
+    found, expected = network.state_dict(), original.state_dict()
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name

@@ -11,11 +11,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ganprune.checkpoints import NET_NAMES, inspect, save_generator
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.networks import DiscriminatorWidths, resnet_widths
+from ganprune.networks import NORMS, DiscriminatorWidths, Norm, resnet_widths
+from tests.checkpoints import reference
 from tests.checkpoints.builders import (
     WIDTHS,
     make_discriminator,
     make_generator,
+    make_networks,
     with_relics,
     write_networks,
 )
@@ -82,8 +84,61 @@ def test_missing_discriminators_are_a_problem_and_no_error(tmp_path: Path) -> No
     write_networks(tmp_path, {"G_A": "latest_net_G_A.pth", "G_B": "latest_net_G_B.pth"})
     found = inspect(tmp_path)
     assert found.missing == ("D_A", "D_B")
-    assert found.problems == ("D_A, D_B missing: ganprune compress needs all four networks",)
-    assert found.next_command == f"ganprune export --onnx {tmp_path}"
+    assert found.problems == ("D_A, D_B missing: `ganprune train --discriminators-for …` trains them",)
+    assert found.next_command == f"ganprune train --discriminators-for {tmp_path} --data DIR"
+
+
+def test_a_lone_generator_is_to_get_the_networks_that_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    write_networks(tmp_path, {"G_A": "latest_net_G.pth"})
+    (tmp_path / "opt.txt").write_text(f"dataroot: {tmp_path / 'pictures'}\n")
+    for given in (tmp_path, tmp_path / "latest_net_G.pth"):
+        found = inspect(given)
+        assert found.problems == (
+            "G_B, D_A, D_B missing: `ganprune train --discriminators-for …` trains them",
+        )
+        told = ["ganprune", "train", "--discriminators-for", str(given), "--data", str(tmp_path / "pictures")]
+        assert shlex.split(found.next_command) == told
+
+
+def test_discriminators_without_generators_are_to_be_put_beside_them(tmp_path: Path) -> None:
+    write_networks(tmp_path, {"D_A": "latest_net_D_A.pth", "D_B": "latest_net_D_B.pth"})
+    found = inspect(tmp_path)
+    assert found.problems == (
+        "G_A, G_B missing: put the generators of the same training beside the discriminators",
+    )
+    assert found.next_command == ""
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_norms_are_reported_with_the_parameters_and_costs_they_bring(tmp_path: Path, norm: Norm) -> None:
+    networks = make_networks(norm)
+    for name, network in networks.items():
+        torch.save(network.state_dict(), tmp_path / f"latest_net_{name}.pth")
+    (tmp_path / "train_opt.txt").write_text(f"norm: {norm}\n")
+    found = inspect(tmp_path, size=64)
+    assert found.problems == ()
+    for report in found.networks:
+        network = networks[report.name]
+        assert (report.norm, report.precision, report.relics) == (norm, "float32", 0)
+        assert report.params == sum(parameter.numel() for parameter in network.parameters())
+        with FlopCounterMode(display=False) as counter:
+            network(torch.zeros(1, 3, 64, 64))
+        assert report.macs["true"] == counter.get_total_flops() // 2
+
+
+def test_a_norm_that_contradicts_the_options_is_a_problem(cyclegan: Written) -> None:
+    (cyclegan[0] / "train_opt.txt").write_text("norm: batch\n")
+    assert inspect(cyclegan[0]).problems == (
+        "the options say norm batch, the tensors instance; the tensors count",
+    )
+
+
+def test_dropout_is_reported(tmp_path: Path) -> None:
+    theirs = reference.resnet(2, 1, "batch", dropout=True)
+    torch.save(theirs.state_dict(), tmp_path / "latest_net_G_A.pth")
+    torch.save(make_generator(1).state_dict(), tmp_path / "latest_net_G_B.pth")
+    assert [network.dropout for network in inspect(tmp_path).networks] == [True, False]
 
 
 def test_a_ganprune_run_is_ready_for_export_and_lacks_nothing(tmp_path: Path) -> None:

@@ -1,33 +1,29 @@
 """Folders and files to quartets: namings, siblings, epochs, and what is said of missing networks."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
 from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet, save_generator
 from ganprune.checkpoints.layouts import LAYOUTS
 from ganprune.errors import CheckpointError, MissingNetwork, UsageError
-from ganprune.networks import DiscriminatorWidths, resnet_widths
+from ganprune.networks import NORMS, DiscriminatorWidths, Norm, resnet_widths
 from tests.checkpoints.builders import (
     FILTERS,
+    assert_same,
     make_discriminator,
     make_generator,
+    make_networks,
     with_relics,
     write_networks,
 )
 
 Written = tuple[Path, dict[str, nn.Module]]
-
-
-def assert_same(network: nn.Module | None, original: nn.Module) -> None:
-    assert network is not None
-    found, expected = network.state_dict(), original.state_dict()
-    assert found.keys() == expected.keys()
-    for name, tensor in expected.items():
-        assert torch.equal(found[name], tensor), name
 
 
 def test_one_cyclegan_written_in_both_namings_gives_the_same_quartet(cyclegan: Written, a2b: Written) -> None:
@@ -36,6 +32,36 @@ def test_one_cyclegan_written_in_both_namings_gives_the_same_quartet(cyclegan: W
         assert_same(getattr(ours, name), cyclegan[1][name])
         assert_same(getattr(theirs, name), cyclegan[1][name])
     assert (ours.naming, theirs.naming) == ("CycleGAN", "A2B")
+
+
+WAYS: dict[str, tuple[str, Callable[[nn.Module, Path], object]]] = {
+    "torch.save": (".pth", lambda net, file: torch.save(net.state_dict(), file)),
+    "torch.save before 1.6": (
+        ".pth",
+        lambda net, file: torch.save(net.state_dict(), file, _use_new_zipfile_serialization=False),
+    ),
+    "safetensors": (".safetensors", lambda net, file: safetensors.torch.save_file(net.state_dict(), file)),
+    "half precision": (".pt", lambda net, file: torch.save(net.half().state_dict(), file)),
+    "DataParallel": (".pth", lambda net, file: torch.save(nn.DataParallel(net).state_dict(), file)),
+    "torch.compile": (
+        ".pth",
+        lambda net, file: torch.save({f"_orig_mod.{k}": t for k, t in net.state_dict().items()}, file),
+    ),
+    "wrapped": (".pth", lambda net, file: torch.save({"state_dict": net.state_dict(), "epoch": 3}, file)),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_whole_training_is_read_however_it_was_saved(tmp_path: Path, way: str, norm: Norm) -> None:
+    suffix, save = WAYS[way]
+    networks = make_networks(norm)
+    for name, network in networks.items():
+        save(network, tmp_path / f"latest_net_{name}{suffix}")
+    quartet = load_quartet(tmp_path)
+    assert (quartet.naming, quartet.missing()) == ("CycleGAN", ())
+    for name, network in networks.items():
+        assert_same(getattr(quartet, name), network.float())
 
 
 def test_d_a_judges_domain_b_so_it_is_read_from_net_d_b(a2b: Written) -> None:
@@ -138,7 +164,8 @@ def test_missing_networks_are_named_with_what_was_found_and_looked_for(cyclegan:
     assert str(caught.value) == (
         "needed D_A and D_B; found G_A (latest_net_G_A.pth), G_B (latest_net_G_B.pth); "
         f"looked for latest_net_D_A.pth, latest_net_D_B.pth in {cyclegan[0]}; put the networks of the same "
-        "training there (CycleGAN's published models come without discriminators)"
+        "training there, or train what is missing (CycleGAN's published models come without discriminators): "
+        f"`ganprune train --discriminators-for {cyclegan[0]} --data DIR`"
     )
 
 

@@ -1,6 +1,8 @@
 """One file to its tensors: wrappers, prefixes, precisions, and files that are none of it."""
 
+import io
 import os
+import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,8 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import load_generator, read_metadata, read_tensors
 from ganprune.errors import CheckpointError, UsageError
-from tests.checkpoints.builders import make_generator, with_relics
+from tests.checkpoints.builders import assert_same, make_generator, with_relics
+from tests.checkpoints.mutations import resealed
 
 WRITERS: dict[str, Callable[[Any, Path], None]] = {
     "torch zip": torch.save,
@@ -55,6 +58,55 @@ def test_what_training_scripts_put_around_a_state_dict_is_undone(
     WRITERS[writer](LAYERS_AROUND[around](original.state_dict()), tmp_path / "G.pth")
     loaded = load_generator(tmp_path / "G.pth").state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in original.state_dict().items())
+
+
+class _OfPython2:
+    """A state dict as Python 2 pickled it: made from a list of pairs."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self.pairs = [[name, tensor] for name, tensor in tensors.items()]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OrderedDict, (self.pairs,)
+
+
+def _with_byte_strings(content: bytes) -> bytes:
+    """The five pickles of a file before torch 1.6 with Python 2's strings."""
+    written, file = b"", io.BytesIO(content)
+    for _ in range(5):
+        program = list(pickletools.genops(file))
+        ends = [position for _, _, position in program[1:]] + [file.tell()]
+        for (opcode, argument, start), end in zip(program, ends, strict=True):
+            assert isinstance(start, int)
+            assert isinstance(end, int)
+            text = str(argument).encode() if opcode.name == "BINUNICODE" else b""
+            written += b"U" + bytes([len(text)]) + text if text else content[start:end]
+    return written + file.read()
+
+
+def test_the_famous_files_of_python_2_are_read(tmp_path: Path) -> None:
+    original = make_generator(0)
+    tensors = _OfPython2(with_relics(original.state_dict()))
+    torch.save(tensors, tmp_path / "G.pth", _use_new_zipfile_serialization=False)
+    (tmp_path / "G.pth").write_bytes(_with_byte_strings((tmp_path / "G.pth").read_bytes()))
+    assert b"U\x0emodel.1.weight" in (tmp_path / "G.pth").read_bytes()
+    assert_same(load_generator(tmp_path / "G.pth"), original)
+
+
+@pytest.mark.parametrize("writer", ["torch zip", "torch before 1.6"])
+def test_tensors_that_lay_on_a_gpu_are_read_without_one(tmp_path: Path, writer: str) -> None:
+    original = make_generator(0)
+    WRITERS[writer](original.state_dict(), tmp_path / "G.pth")
+    content = (tmp_path / "G.pth").read_bytes()
+    on_cpu, on_gpu = b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"
+
+    def moved(pickled: bytes) -> bytes:
+        assert pickled.count(on_cpu) == 1  # the others refer to it
+        return pickled.replace(on_cpu, on_gpu)
+
+    written = resealed(content, moved) if writer == "torch zip" else moved(content)
+    (tmp_path / "G.pth").write_bytes(written)
+    assert_same(load_generator(tmp_path / "G.pth"), original)
 
 
 def test_tensors_are_read_as_they_lie_on_the_disk(tmp_path: Path) -> None:

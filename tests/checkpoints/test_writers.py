@@ -80,7 +80,7 @@ def test_a_half_precision_generator_is_written_in_float32(tmp_path: Path) -> Non
 def test_metadata_say_what_the_file_is_and_what_the_caller_adds(tmp_path: Path) -> None:
     save_generator(tmp_path / "G.safetensors", make_generator(0), {"source": "abc", "kept": "[0, 2]"})
     metadata = read_metadata(tmp_path / "G.safetensors")
-    assert metadata.keys() == {"format", "format_version", "widths", "source", "kept"}
+    assert metadata.keys() == {"format", "format_version", "widths", "norm", "source", "kept"}
     assert metadata["format_version"] == "1"
     assert json.loads(metadata["widths"]) == {**asdict(WIDTHS), "inner": [5, 1]}
     with safetensors.safe_open(str(tmp_path / "G.safetensors"), framework="pt") as file:

@@ -2,9 +2,9 @@
 
 A pickle is a program for a small stack machine. `declared` steps through that program with
 ``pickletools.genops``, which only decodes, and understands the few instructions that ``torch.save``
-writes for a state dict. Everything else is refused by name. The result lists the storages and
-tensors that loading would make, so that their sizes can be held against the file's size before
-``torch.load(weights_only=True)`` sees the file.
+writes for state dicts and for the plain values beside them. Everything else is refused by name. The
+result lists the storages and tensors that loading would make, so that their sizes can be held against
+the file's size before ``torch.load(weights_only=True)`` sees the file.
 
 Source: Python's ``pickletools`` module, which documents each instruction.
 """
@@ -17,11 +17,14 @@ from typing import Any, BinaryIO, cast
 
 from ganprune.errors import CheckpointError, UnsafeCheckpoint
 
-MAX_OPCODES = 200_000
-"""A state dict needs about forty instructions a tensor; this is some thousands of tensors."""
+MAX_OPCODES = 300_000
+"""A state dict needs about forty instructions a tensor, a list of losses one an entry."""
 
 MAX_DIMENSIONS = 8
 """Tensors of more are refused."""
+
+MAX_ARGUMENTS = 8
+"""Calls with more are refused; a tensor is rebuilt from six."""
 
 PROTOCOL = 2
 """The only pickle protocol that ``torch.load(weights_only=True)`` reads."""
@@ -35,8 +38,8 @@ ITEM_BYTES = {
 _STORAGES = {f"torch {name}": size for name, size in ITEM_BYTES.items()}
 _REBUILD = {"torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2"}
 _PARAMETER = "torch._utils _rebuild_parameter"
-_ORDERED_DICT = "collections OrderedDict"
-_HARMLESS = {*_STORAGES, *_REBUILD, _PARAMETER, _ORDERED_DICT}
+_DICTS = {"collections OrderedDict", "collections Counter"}  # a MultiStepLR keeps a Counter
+_HARMLESS = {*_STORAGES, *_REBUILD, _PARAMETER, *_DICTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,32 @@ class Storage:
         return self.elements * self.item_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """Stands for a tensor that loading would make."""
+
+    elements: int
+    """Number of elements."""
+
+
 @dataclass(slots=True)
 class Declared:
-    """What a pickle would make, as far as its size goes."""
+    """What a pickle would make, as far as names and sizes go."""
 
     storages: dict[str, Storage] = field(default_factory=dict[str, Storage])
     """Storages by key."""
     elements: int = 0
     """Elements of all tensors together, shared ones counted every time."""
+    root: object = None
+    """The object itself: dicts, lists and plain values, with a `StoredTensor` for every tensor."""
+    copies: int = 0
+    """Entries of dicts that are copied on the way."""
+
+    def count_copies(self, entries: int) -> None:
+        """Raise CheckpointError once more is copied than a state dict asks for."""
+        self.copies += entries
+        if self.copies > MAX_OPCODES:
+            raise CheckpointError(f"its pickle copies more than {MAX_OPCODES} entries, no state dict does")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +116,7 @@ def declared(file: BinaryIO) -> Declared:
                         f"written with pickle protocol {protocol}, only {PROTOCOL} is read; "
                         "save it again with torch.save and no pickle_protocol"
                     )
+                result.root = stack.pop()
                 return result
             case "MARK":
                 marks.append(stack)
@@ -128,11 +150,11 @@ def declared(file: BinaryIO) -> Declared:
                 items, stack = stack, marks.pop()
                 stack[-1].extend(items)
             case "SETITEM":
-                _check_keys(stack[-2:-1])
-                del stack[-2:]
+                items = [stack.pop(), stack.pop()]
+                _set_items(stack[-1], items[::-1])
             case "SETITEMS":
-                _check_keys(stack[::2])
-                stack = marks.pop()
+                items, stack = stack, marks.pop()
+                _set_items(stack[-1], items)
             case "GLOBAL" | "INST":
                 stack.append(_known(argument))
             case "STACK_GLOBAL":
@@ -143,7 +165,7 @@ def declared(file: BinaryIO) -> Declared:
                 arguments = stack.pop()
                 stack[-1] = _called(stack[-1], arguments, result)
             case "BUILD" if _are_dicts(stack[-2:]):
-                stack.pop()  # the version numbers that torch keeps beside a state dict
+                result.count_copies(len(stack.pop()))  # version numbers that torch keeps beside a state dict
             case _:
                 raise CheckpointError(f"its pickle holds the instruction {opcode.name}, no state dict does")
     raise ValueError("the pickle has no end")
@@ -175,6 +197,12 @@ def _check_keys(keys: Iterable[Any]) -> None:
             raise CheckpointError(f"a key of its dict is a {type(key).__name__}, names were needed")
 
 
+def _set_items(target: Any, items: list[Any]) -> None:
+    _check_keys(items[::2])
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        target[key] = value
+
+
 def _natural(*numbers: Any) -> bool:
     return all(isinstance(number, int) and 0 <= number < 1 << 63 for number in numbers)
 
@@ -191,9 +219,14 @@ def _storage(reference: Any, result: Declared) -> Storage:
 
 
 def _called(function: Any, arguments: Any, result: Declared) -> Any:
-    if function.name == _ORDERED_DICT:
-        _check_keys(key for pairs in arguments for key, _ in pairs)  # Python 2 passed the items here
-        return dict[str, Any]()
+    if len(arguments) > MAX_ARGUMENTS:
+        raise CheckpointError(f"its pickle makes a call with {len(arguments)} arguments, no state dict does")
+    if function.name in _DICTS:
+        held = arguments[0] if arguments else ()
+        result.count_copies(len(held))
+        pairs = list(held.items() if isinstance(held, dict) else held)  # Python 2 passed the items here
+        _check_keys(key for key, _ in pairs)
+        return dict[Any, Any](pairs)
     if function.name == _PARAMETER:
         return arguments[0]
     if function.name not in _REBUILD:
@@ -210,4 +243,4 @@ def _called(function: Any, arguments: Any, result: Declared) -> Any:
             f"{storage.elements} stored elements; the file is damaged or made up"
         )
     result.elements += elements
-    return None
+    return StoredTensor(elements)

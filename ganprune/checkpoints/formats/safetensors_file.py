@@ -6,11 +6,18 @@ the file, that they do not overlap and that they fit the shapes, so memory is bo
 
 import json
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 from torch import Tensor
+
+from ganprune.checkpoints.formats.pickles import StoredTensor
+from ganprune.errors import CheckpointError
+
+MAX_HEADER = 2 << 20
+"""Longest header that is read, bytes; that of a whole CycleGAN takes some 10,000."""
 
 
 def is_safetensors(head: bytes) -> bool:
@@ -20,12 +27,22 @@ def is_safetensors(head: bytes) -> bool:
 
 def read(path: Path) -> dict[str, Tensor]:
     """Every tensor of the file."""
+    _check_header(path)
     with safetensors.safe_open(str(path), framework="pt", device="cpu") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
+def peek(path: Path) -> dict[str, StoredTensor]:
+    """As `read`, with a `StoredTensor` for every tensor: the header alone is read."""
+    _check_header(path)
+    with safetensors.safe_open(str(path), framework="pt", device="cpu") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        return {name: StoredTensor(prod(shape)) for name, shape in shapes.items()}
+
+
 def read_header(path: Path) -> dict[str, str]:
     """The file's metadata; empty when it has none."""
+    _check_header(path)
     with safetensors.safe_open(str(path), framework="pt", device="cpu") as file:
         return dict(file.metadata() or {})
 
@@ -41,3 +58,10 @@ def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> byt
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes
     return len(text).to_bytes(8, "little") + text + data[end:]
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if path.stat().st_size >= 8 + length > 8 + MAX_HEADER:
+        raise CheckpointError(f"its header is longer than {MAX_HEADER} bytes, no checkpoint's is")

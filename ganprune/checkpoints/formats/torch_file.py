@@ -15,11 +15,14 @@ import torch
 from ganprune.checkpoints.formats.pickles import Declared, declared
 from ganprune.errors import CheckpointError
 
-MAX_PICKLE = 1 << 20
-"""Longest pickle that is read, bytes; that of a whole CycleGAN takes some 20,000."""
+MAX_PICKLE = 8 << 20
+"""Longest pickle that is read, bytes; a whole CycleGAN takes some 20,000, a list of losses nine an entry."""
 
 MAX_EXPANSION = 8
 """A zip may unpack to this many times its size; weights hardly shrink, and torch stores them as they are."""
+
+MIN_UNPACKED = 1 << 20
+"""So many bytes may be unpacked from however small a zip."""
 
 MAX_SHARING = 4
 """Tensors that share storages may count this many times the elements that are stored."""
@@ -39,13 +42,24 @@ def is_legacy(head: bytes) -> bool:
 
 def read_zip(path: Path) -> object:
     """What ``torch.save`` put into a zip archive, on the CPU. Runs no code of the file."""
-    with zipfile.ZipFile(path) as archive:
-        _check_archive(archive, path.stat().st_size)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    peek_zip(path)
+    return _loaded(path)
 
 
 def read_legacy(path: Path) -> object:
     """What ``torch.save`` wrote before torch 1.6, on the CPU. Runs no code of the file."""
+    peek_legacy(path)
+    return _loaded(path)
+
+
+def peek_zip(path: Path) -> object:
+    """As `read_zip`, with a `StoredTensor` for every tensor: no weights are read."""
+    with zipfile.ZipFile(path) as archive:
+        return _checked_archive(archive, path.stat().st_size).root
+
+
+def peek_legacy(path: Path) -> object:
+    """As `read_legacy`, with a `StoredTensor` for every tensor: no weights are read."""
     with path.open("rb") as file:
         start = io.BytesIO(file.read(MAX_PICKLE))
     declared(start)  # a pickle of other things is refused here, for what it asks for
@@ -56,13 +70,18 @@ def read_legacy(path: Path) -> object:
     if stored > path.stat().st_size - start.tell():
         raise CheckpointError(f"is truncated: it declares {stored} bytes of weights and holds fewer")
     _check_sharing(contents)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return contents.root
 
 
-def _check_archive(archive: zipfile.ZipFile, size: int) -> None:
+def _loaded(path: Path) -> object:
+    with path.open("rb") as file:  # given a name, torch.load goes by its suffix
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _checked_archive(archive: zipfile.ZipFile, size: int) -> Declared:
     records = {record.filename: record for record in archive.infolist()}
     unpacked = sum(record.file_size for record in archive.infolist())
-    if unpacked > max(MAX_EXPANSION * size, MAX_PICKLE):
+    if unpacked > max(MAX_EXPANSION * size, MIN_UNPACKED):
         raise CheckpointError(f"declares {unpacked} bytes packed into {size}; no checkpoint shrinks so far")
     if len(records) < len(archive.infolist()):
         raise CheckpointError("holds two records of the same name")
@@ -81,6 +100,7 @@ def _check_archive(archive: zipfile.ZipFile, size: int) -> None:
             found = "lacks it" if record is None else f"holds {record.file_size}"
             raise CheckpointError(f"declares {storage.bytes} bytes of weights as data/{key}, but {found}")
     _check_sharing(contents)
+    return contents
 
 
 def _check_sharing(contents: Declared) -> None:

@@ -1,12 +1,14 @@
 """How the networks of one training lie in a folder: one module a layout, and the table of them.
 
-Adding a layout is adding a module with one object that satisfies `Layout`, and naming it in `LAYOUTS`.
+Adding a layout is adding a module with one object that satisfies `Layout`, and naming it in `NAMED` or
+`OPENED`.
 """
 
 from pathlib import Path
 from typing import Protocol
 
 from ganprune.checkpoints.layouts.a2b import A2B
+from ganprune.checkpoints.layouts.bundle import BUNDLE, SUFFIXES
 from ganprune.checkpoints.layouts.cyclegan import CYCLEGAN
 from ganprune.checkpoints.layouts.ganprune_run import GANPRUNE_RUN
 from ganprune.checkpoints.layouts.lone_generator import LONE_GENERATOR
@@ -16,6 +18,9 @@ from ganprune.errors import CheckpointError
 
 LONE_FILE = "a file by itself"
 """Title of the layout of a single file whose name says nothing."""
+
+SHOWN = 8
+"""So many files are named in a message."""
 
 
 class Layout(Protocol):
@@ -36,34 +41,71 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: tuple[Layout, ...] = (GANPRUNE_RUN, CYCLEGAN, A2B, LONE_GENERATOR)
-"""Every layout that is read; of two that find equally many networks, the first is taken."""
+NAMED: tuple[Layout, ...] = (GANPRUNE_RUN, CYCLEGAN, A2B, LONE_GENERATOR)
+"""Layouts told by the names of files; of two that find equally many networks, the first is taken."""
+
+OPENED: tuple[Layout, ...] = (BUNDLE,)
+"""Layouts told by the contents of files, looked for where no name is known."""
+
+LAYOUTS = NAMED + OPENED
+"""Every layout that is read."""
 
 
 def locate(path: Path) -> Located:
     """The set of networks that a folder holds, or that a file belongs to.
 
     In a folder the layout that finds most networks is taken, and of its epochs ``latest``, else the
-    highest. A file whose name no layout knows is a set by itself, taken as G_A.
+    highest. A file whose name and contents no layout knows is a set by itself, taken as G_A.
 
-    Raises UsageError when ``path`` does not exist, CheckpointError for a folder without networks.
+    Raises UsageError when ``path`` does not exist, CheckpointError for a folder without networks, for
+    one with several bundles, and for a file by itself that is damaged.
     """
     path = Path(path)
     require_exists(path)
     with about(path):
         folder = path if path.is_dir() else path.parent
-        entries = sorted(folder.iterdir())
-        names = [entry.name for entry in entries if entry.is_file()]
-    sets = [layout.find(folder, names) for layout in LAYOUTS]
-    if folder != path:
-        own = [located for found in sets for located in found if path in located.files.values()]
-        return own[0] if own else Located(LONE_FILE, {"G_A": path})
-    best = [found[0] for found in sets if found]
-    if not best:
-        held = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
-        listing = ", ".join(held[:8]) + (f" and {len(held) - 8} more" if len(held) > 8 else "")
-        looked_for = "; ".join(layout.example for layout in LAYOUTS)
+        entries = sorted(folder.iterdir()) if folder == path else _beside(path)
+        names = [entry.name for entry in entries if entry.exists()]
+    sets = [layout.find(folder, names) for layout in NAMED]
+    if folder == path:
+        best = [found[0] for found in sets if found]
+        return max(best, key=lambda located: len(located.files)) if best else _opened(path, entries)
+    own = [located for found in sets for located in found if path in located.files.values()]
+    own = own or [located for layout in OPENED for located in layout.find(folder, [path.name])]
+    return own[0] if own else Located(LONE_FILE, {"G_A": path})
+
+
+def _beside(path: Path) -> list[Path]:
+    """A file and its neighbours; the file alone where its folder may not be listed."""
+    try:
+        return sorted(path.parent.iterdir())
+    except PermissionError:
+        return [path]
+
+
+def _opened(folder: Path, entries: list[Path]) -> Located:
+    """The one file of a folder that holds several networks."""
+    files = [entry.name for entry in entries if entry.suffix in SUFFIXES and entry.is_file()]
+    found, damaged = list[Located](), list[CheckpointError]()
+    for name in files:
+        try:
+            found += [located for layout in OPENED for located in layout.find(folder, [name])]
+        except CheckpointError as error:
+            damaged.append(error)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = [next(iter(located.files.values())).name for located in found]
+        listing = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         raise CheckpointError(
-            f"{path}: no networks here: it holds {listing or 'nothing'}; looked for {looked_for}"
+            f"{folder}: several files here hold whole trainings: {listing}; give one of them"
         )
-    return max(best, key=lambda located: len(located.files))  # the first of equals
+    if len(files) == len(damaged) == 1:
+        raise damaged[0]
+    held = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
+    listing = ", ".join(held[:SHOWN]) + (f" and {len(held) - SHOWN} more" if len(held) > SHOWN else "")
+    looked_for = "; ".join(layout.example for layout in LAYOUTS)
+    advice = "; a network under another name is read when its file is given" if files else ""
+    raise CheckpointError(
+        f"{folder}: no networks here: it holds {listing or 'nothing'}; looked for {looked_for}{advice}"
+    )

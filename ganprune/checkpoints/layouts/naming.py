@@ -34,6 +34,10 @@ class Located:
     """Where all the networks of the layout would lie."""
     read: Callable[[Path, NetName], dict[str, Tensor]] = _whole_file
     """How to get one network's tensors out of its file."""
+    notes: tuple[str, ...] = ()
+    """What a user may want to know of the files, one line each."""
+    entries: Mapping[NetName, str] = field(default_factory=dict[NetName, str])
+    """What a file with several networks calls them; empty for one file a network."""
 
 
 @dataclass(frozen=True, slots=True)
