@@ -75,7 +75,9 @@ def search(
                 generators, judges, both, pictures, _evaluation(settings, resolved), task.advance
             )
             before, counted = time.monotonic(), 0
-            scores = {side: importance(generators[side], layout) for side, layout in both.items()}
+            scores: dict[Side, Tensor] = {
+                side: importance(generators[side], layout) for side, layout in both.items()
+            }
             for current in CoEvolution(settings.search, both, evaluator, scores).states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}

@@ -21,7 +21,7 @@ from tests.cli.kit import TINY, Outcome, ganprune
 
 FILES = {
     "config.toml", "search.jsonl", "state.safetensors", "bench.json", "provenance.json",
-    "G_A.safetensors", "G_B.safetensors", "latest_net_G_A.pth", "latest_net_G_B.pth",
+    "G_A.safetensors", "G_B.safetensors", "latest_net_G_A.pth", "latest_net_G_B.pth", "slim_generator.py",
     "G_A.onnx", "G_B.onnx", "original_G_A.onnx", "original_G_B.onnx",
 }  # fmt: skip
 
