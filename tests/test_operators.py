@@ -1,4 +1,6 @@
+import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -6,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganprune.operators import breed, mutate, roulette, selection_probabilities, two_point_crossover
+from ganprune.operators import (
+    breed,
+    gene_crossover,
+    mutate,
+    mutate_power_law,
+    roulette,
+    selection_probabilities,
+    two_point_crossover,
+)
 from tests.tiny import seeded
 
 
@@ -118,7 +128,7 @@ def test_operations_are_drawn_in_the_proportions_2_7_1() -> None:
     n, length = 20_001, 64
     genomes = torch.zeros(n, length, dtype=torch.bool)
     F = torch.ones(n, dtype=torch.float64)
-    operations = {"p_select": 0.2, "p_crossover": 0.7, "mutation_rate": 1.0}
+    operations: dict[str, Any] = {"p_select": 0.2, "p_crossover": 0.7, "mutation_rate": 1.0}
 
     def spread(p: float) -> float:
         return 4 * math.sqrt(n * p * (1 - p))
@@ -145,3 +155,38 @@ def test_operators_leave_their_inputs() -> None:
     breed(genomes, F, seeded(0), p_select=0.2, p_crossover=0.7, mutation_rate=0.5)
     assert torch.equal(genomes, before[0])
     assert torch.equal(others, before[1])
+
+
+@SIZES
+def test_gene_crossover_takes_every_layer_whole_from_one_parent(n: int, length: int, seed: int) -> None:
+    mothers, fathers = coin_flips(n, length, seed), coin_flips(n, length, seed + 1)
+    cuts = sorted({0, length, *torch.randint(0, length + 1, (3,), generator=seeded(seed)).tolist()})
+    genes = [slice(a, b) for a, b in itertools.pairwise(cuts)]
+    children = gene_crossover(mothers, fathers, genes, seeded(seed))
+    coins = torch.rand(n, len(genes), generator=seeded(seed)) < 0.5
+    for i in range(n):
+        for j, piece in enumerate(genes):
+            parent = fathers if coins[i, j] else mothers
+            assert torch.equal(children[i, piece], parent[i, piece])
+
+
+def test_the_power_law_flips_one_bit_most_often_and_sometimes_many() -> None:
+    genomes = coin_flips(4000, 1000, 0)
+    flips = (genomes ^ mutate_power_law(genomes, seeded(1))).sum(1)
+    sizes = torch.arange(1, 501).double()
+    law = sizes**-1.5 / (sizes**-1.5).sum()
+    assert float(flips.double().mean()) == pytest.approx(float((sizes * law).sum()), rel=0.15)
+    assert 0.4 < float((flips <= 2).double().mean()) < 0.8
+    assert int(flips.max()) > 300
+
+
+def test_breeding_by_layers_and_power_law_goes_through_the_same_shares() -> None:
+    genomes, F = coin_flips(200, 60, 0), torch.ones(200, dtype=torch.float64)
+    genes = [slice(0, 20), slice(20, 60)]
+    options: dict[str, Any] = {"p_select": 0.0, "p_crossover": 1.0, "mutation_rate": None}
+    children = breed(genomes, F, seeded(3), p_genes=1.0, genes=genes, **options)
+    known = {piece.start: {tuple(g[piece].tolist()) for g in genomes} for piece in genes}
+    for child in children:
+        assert all(tuple(child[piece].tolist()) in known[piece.start] for piece in genes)
+    plain = breed(genomes, F, seeded(3), **options)
+    assert not torch.equal(plain, children)

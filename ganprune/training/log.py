@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ganprune.curves import curves
 from ganprune.files import write_atomically
-from ganprune.training.curves import curves
 from ganprune.training.state import TrainState
 
 LOG = "train.jsonl"
 CURVES = "curves.svg"
 _PANELS = {
-    "adversarial": ("G_A", "G_B"),
-    "discriminators": ("D_A", "D_B"),
-    "cycle": ("cycle_A", "cycle_B"),
-    "identity": ("idt_A", "idt_B"),
-    "learning rate": ("lr",),
+    "adversarial": {"G_A": "G_A", "G_B": "G_B"},
+    "discriminators": {"D_A": "D_A", "D_B": "D_B"},
+    "cycle": {"cycle_A": "cycle_A", "cycle_B": "cycle_B"},
+    "identity": {"idt_A": "idt_A", "idt_B": "idt_B"},
+    "learning rate": {"lr": "lr"},
 }
 
 
@@ -48,7 +48,12 @@ class TrainLog:
     def draw(self) -> None:
         """Write curves.svg."""
         if self.lines:
-            write_atomically(self.folder / CURVES, curves(self.lines, _PANELS).encode())
+            write_atomically(
+                self.folder / CURVES,
+                curves(
+                    self.lines, {title: {name: name for name in names} for title, names in _PANELS.items()}
+                ).encode(),
+            )
 
     def _write(self, state: TrainState, lr: float) -> None:
         means = {name: round(total / state.counted, 6) for name, total in state.sums.items()}

@@ -10,33 +10,35 @@ _MOST = 600
 """Points a line; more would not be seen."""
 
 
-def curves(lines: Sequence[Mapping[str, float]], panels: Mapping[str, Sequence[str]], x: str = "step") -> str:
-    """Draw the values of ``lines`` over ``x``. ``panels``: title → names of its values.
+def curves(
+    lines: Sequence[Mapping[str, float]], panels: Mapping[str, Mapping[str, str]], x: str = "step"
+) -> str:
+    """Draw the values of ``lines`` over ``x``. ``panels``: title → {label of a curve → name of its values}.
 
-    Names that no line has, and panels left without any, are left out.
+    Curves whose values no line has, and panels left without any, are left out.
     """
     here = {
-        title: [name for name in names if any(name in line for line in lines)]
-        for title, names in panels.items()
+        title: {label: name for label, name in drawn.items() if any(name in line for line in lines)}
+        for title, drawn in panels.items()
     }
-    here = {title: names for title, names in here.items() if names}
+    here = {title: drawn for title, drawn in here.items() if drawn}
     height = len(here) * _HEIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'width="{_WIDTH}" height="{height}" font-family="sans-serif" font-size="11">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for i, (title, names) in enumerate(here.items()):
-        parts += _panel(lines, title, names, x, i * _HEIGHT)
+    for i, (title, drawn) in enumerate(here.items()):
+        parts += _panel(lines, title, drawn, x, i * _HEIGHT)
     return "\n".join([*parts, "</svg>", ""])
 
 
 def _panel(
-    lines: Sequence[Mapping[str, float]], title: str, names: Sequence[str], x: str, top: int
+    lines: Sequence[Mapping[str, float]], title: str, drawn: Mapping[str, str], x: str, top: int
 ) -> list[str]:
     shown = lines[:: max(1, len(lines) // _MOST)]
     across = [line[x] for line in shown]
-    values = [line[name] for line in shown for name in names if name in line]
+    values = [line[name] for line in shown for name in drawn.values() if name in line]
     low, high = min(0.0, *values), max(values) or 1.0
     first, last = across[0], max(across[-1], across[0] + 1e-9)
     right, bottom = _WIDTH - _RIGHT, top + _HEIGHT - _BOTTOM
@@ -54,11 +56,11 @@ def _panel(
         _text(_LEFT, bottom + 14, f"{first:g}", "middle"),
         _text(right, bottom + 14, f"{x} {across[-1]:g}", "middle"),
     ]
-    for i, name in enumerate(names):
+    for i, (label, name) in enumerate(drawn.items()):
         colour = _COLOURS[i % len(_COLOURS)]
         points = " ".join(place(line[x], line[name]) for line in shown if name in line)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
-        parts.append(_text(right + 8, top + _TOP + 8 + 14 * i, name, "start", colour))
+        parts.append(_text(right + 8, top + _TOP + 8 + 14 * i, label, "start", colour))
     return parts
 
 
