@@ -52,7 +52,7 @@ def test_batch_norm_counts_its_own_weights_and_no_norm_the_filter() -> None:
 
 def test_informed_genomes_keep_the_best_filters_at_the_widths_of_the_drawn_ones() -> None:
     settings = SearchSettings(population=6, generations=0, informed=0.5, target_macs=(0.4, 0.4))
-    scores = {
+    scores: dict[Side, torch.Tensor] = {
         side: torch.rand(layout.length, generator=seeded(4)).double() for side, layout in LAYOUTS.items()
     }
     drawn = CoEvolution(settings, LAYOUTS, FakeEvaluator()).init()

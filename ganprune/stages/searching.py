@@ -24,10 +24,12 @@ from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.stages.plot import search_curves
 from ganprune.stages.setting_up import Resolved
 
 STATE = "state.safetensors"
 HISTORY = "search.jsonl"
+CURVES = "search.svg"
 
 
 def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
@@ -54,8 +56,8 @@ def search(
     """Run Algorithm 1 to its last generation, saving after each; go on where a saved state is found.
 
     generators, judges: as far as they are there, see `needed_networks`.
-    Writes state.safetensors and search.jsonl. Raises `RunError` for a damaged state, or one that was
-    made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
+    Writes state.safetensors, search.jsonl and search.svg. Raises `RunError` for a damaged state, or one
+    that was made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
     """
     fingerprint = picture_hash(pictures)
     state, lines = _saved(run, fingerprint)
@@ -86,8 +88,12 @@ def search(
                 task.advance(0, **_figures(current))
                 state, before, counted = current, now, count
     assert state is not None
+    write_atomically(run / CURVES, search_curves(lines).encode())
     run.finish(
-        "search", [run / STATE, run / HISTORY], time.monotonic() - started, pictures_sha256=fingerprint
+        "search",
+        [run / STATE, run / HISTORY, run / CURVES],
+        time.monotonic() - started,
+        pictures_sha256=fingerprint,
     )
     return state
 
