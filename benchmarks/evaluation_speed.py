@@ -82,7 +82,8 @@ def judge_macs(D: Discriminator, size: int) -> int:
 def best_rate(G: Generator, size: int, precision: torch.dtype, pictures: int) -> float:
     """Multiply-accumulates a second of the largest residual convolution, on a batch: the best of ten runs."""
     trunk, side = G.widths.trunk, size // 4
-    conv = nn.Conv2d(trunk, trunk, 3, padding=1).to(precision).to(memory_format=torch.channels_last)
+    conv = nn.Conv2d(trunk, trunk, 3, padding=1).to(precision)
+    conv = conv.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     x = torch.randn(pictures, trunk, side, side, dtype=precision).to(memory_format=torch.channels_last)
     with torch.inference_mode():
         times: list[float] = []
