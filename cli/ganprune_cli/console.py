@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ _EVERY = 10.0
 
 
 class _Bar:
-    """A task shown as an animated bar."""
+    """A task shown as an animated bar, its numbers behind it and its words on lines of their own below."""
 
     def __init__(self, progress: "Progress", task: "TaskID") -> None:
         self._progress, self._task = progress, task
@@ -26,7 +26,9 @@ class _Bar:
     def advance(self, steps: int = 1, **figures: float | str) -> None:
         self._progress.advance(self._task, steps)
         if figures:
-            self._progress.update(self._task, figures=_spell(figures))
+            numbers = {name: value for name, value in figures.items() if not isinstance(value, str)}
+            words = {name: value for name, value in figures.items() if isinstance(value, str)}
+            self._progress.update(self._task, figures=_spell(numbers), words=words)
 
 
 class _Lines:
@@ -75,9 +77,17 @@ class ConsoleReporter:
             yield lines
             lines.finish()
         else:
-            from rich.console import Console
+            from rich.console import Console, RenderableType
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
             from rich.table import Column
+            from rich.text import Text
+
+            class Live(Progress):
+                def get_renderables(self) -> Iterator[RenderableType]:
+                    yield self.make_tasks_table(self.tasks)
+                    for task in self.tasks:
+                        for name, words in task.fields["words"].items():
+                            yield Text(f"  {name}  {words}", style="dim")
 
             rest = Column(ratio=1, no_wrap=True)  # figures are cut on a narrow terminal, and nothing else
             columns = (
@@ -85,8 +95,9 @@ class ConsoleReporter:
                 TextColumn("[dim]{task.fields[figures]}", table_column=rest),
                 TimeRemainingColumn(), TextColumn("left"),
             )  # fmt: skip
-            with Progress(*columns, console=Console(stderr=True), expand=True) as progress:
-                yield _Bar(progress, progress.add_task(title, total=total, completed=done, figures=""))
+            with Live(*columns, console=Console(stderr=True), expand=True) as progress:
+                shown = progress.add_task(title, total=total, completed=done, figures="", words={})
+                yield _Bar(progress, shown)
 
     def info(self, message: str) -> None:
         """A line on stderr."""

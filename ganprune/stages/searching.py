@@ -85,7 +85,7 @@ def search(
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
                 lines.append(describe(current) | cost)
                 _save(run, current, lines, fingerprint)
-                task.advance(0, **_figures(current))
+                task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
     assert state is not None
     write_atomically(run / CURVES, search_curves(lines).encode())
@@ -155,9 +155,15 @@ def _save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str)
     write_atomically(run / STATE, save_tensors(tensors))
 
 
-def _figures(state: State) -> dict[str, float | str]:
-    """What a search shows beside its progress."""
-    both = state.populations.items()
-    fitness = {f"F_{side}": float(p.fitness[p.best]) for side, p in both}
-    macs = {f"MACs_{side}": float(p.macs[p.best]) for side, p in both}
-    return {"generation": str(state.generation)} | fitness | macs
+def _figures(line: Mapping[str, Any]) -> dict[str, float | str]:
+    """What a search shows beside its progress: numbers, and a line of words for each side."""
+    shown: dict[str, float | str] = {"generation": float(line["generation"])}
+    for side in SIDES:
+        if side in line:
+            best = line[side]
+            shown[f"F_{side}"] = best["fitness"]
+            shown[f"G_{side}"] = (
+                f"mean F {best['mean_fitness']:.4g}, N {best['N']:.3f}, L_DisA {best['L_DisA']:.3g}, "
+                f"L_cyc {best['L_cyc']:.3g}, MACs {best['macs']:.3f}, diversity {best['diversity']:.2f}"
+            )
+    return shown | {"scores/s": line["evaluations"] / max(line["seconds"], 1e-3)}

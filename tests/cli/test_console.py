@@ -51,8 +51,9 @@ def test_progress_on_a_terminal_is_a_bar_with_the_time_left(
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
     with ConsoleReporter().task("search", total=800_000) as task:
-        task.advance(800_000, F_A=0.25, F_B=0.125, MACs_A=0.2463, MACs_B=0.2475)
-    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()).splitlines()[-1]
+        task.advance(800_000, F_A=0.25, F_B=0.125, MACs_A=0.2463, MACs_B=0.2475, G_A="mean F 0.2, N 0.25")
+    *_, shown, words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()).splitlines()
+    assert words.strip() == "G_A  mean F 0.2, N 0.25"
     assert re.fullmatch(r"\s*search ━+ 800000/800000 F_A.* 0:00:00 left\s*", shown)
     assert len(shown.strip()) <= width
     assert ("F_A 0.25 F_B 0.125 MACs_A 0.2463 MACs_B 0.2475" in shown) is (width > 100)
