@@ -16,6 +16,9 @@ from ganprune.networks import Discriminator, Generator
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved
 
+TUNE_PASSES = 7
+"""A step of fine-tuning costs about so many passes there, back and through the discriminator."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -65,6 +68,8 @@ def plan(
         each = [*one.values(), *identity, *judge]  # there, back through the partner
         passes += scored * n * len(each)
         seconds += scored * n * sum(each)
+        tuning = settings.pictures.tune_steps * TUNE_PASSES * sum([*one.values(), *judge])
+        seconds += scored * tuning
     return Plan(
         individuals=len(search.sides) * scored,
         pictures=n,

@@ -29,12 +29,16 @@ class PictureSettings:
     """Validation pictures of each domain that every individual is scored on."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
+    tune_steps: int = 0
+    """Steps that every individual is fine-tuned for before its score, on a tenth of the training pictures."""
 
     def __post_init__(self) -> None:
         if self.size < 4 * DOWNSAMPLING or self.size % DOWNSAMPLING:
             raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
         if self.pictures < 1:
             raise UsageError(f"--pictures must be 1 or more, found {self.pictures}")
+        if self.tune_steps < 0:
+            raise UsageError(f"--tune-steps must be 0 or more, found {self.tune_steps}")
         if self.reduction not in ("mean", "sum"):
             raise UsageError(f"--reduction must be mean or sum, found {self.reduction!r}")
 

@@ -153,6 +153,12 @@ Pictures = Annotated[
     int | None,
     typer.Option(metavar="N", help="Validation pictures a domain for scoring.", rich_help_panel=SEARCH),
 ]
+TuneSteps = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Fine-tune every individual for N steps before scoring.", rich_help_panel=SEARCH
+    ),
+]
 Reduction = Annotated[
     str | None, typer.Option(metavar="mean|sum", help="What a squared norm means.", rich_help_panel=SEARCH)
 ]

@@ -26,6 +26,7 @@ from ganprune.stages import (
     recover,
     search,
     search_pictures,
+    tuner_for,
     write_both,
 )
 from ganprune_cli.job import Job
@@ -49,7 +50,8 @@ def compress(
             whole = recover(run, job.quartet, job.folders, job.settings, resolved, reporter)
             job = replace(job, quartet=whole)
         originals, judges, settings = job.generators, job.judges, job.settings
-        state = search(run, originals, judges, pictures, settings, resolved, reporter)
+        tuner = tuner_for(judges, job.folders, settings, resolved)
+        state = search(run, originals, judges, pictures, settings, resolved, reporter, tuner)
         pruned = rebuild_both(run, originals, state, pictures, settings)
         slim = fine_tune(run, pruned, originals, judges, job.folders, settings, resolved, reporter)
         write_both(run, slim, {side: _source(run, f"G_{side}") for side in slim})

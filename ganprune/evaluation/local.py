@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
+from ganprune.evaluation.tuning import FineTuner
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
@@ -81,6 +82,7 @@ class LocalEvaluator:
         pictures: Mapping[Side, Tensor],
         settings: EvaluationSettings,
         on_scored: Callable[[], object] = lambda: None,
+        tuner: FineTuner | None = None,
     ) -> None:
         """Compute everything about the originals.
 
@@ -88,8 +90,11 @@ class LocalEvaluator:
         layouts: of the sides that are to be scored; such a side needs its generator. Without its judge
         L_DisA is zero, without the other generator L_cyc. A partner that is a genome needs its layout.
         pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
-        on_scored: called after every individual, to show progress. Raises `CheckpointError` for networks
-        of other channels than the pictures', `UsageError` for pictures too small for a discriminator.
+        on_scored: called after every individual, to show progress. tuner: fine-tunes every individual
+        before it is scored; all its terms then depend on the partner too.
+
+        Raises `CheckpointError` for networks of other channels than the pictures', `UsageError` for pictures
+        too small for a discriminator.
         """
         for side, generator in generators.items():
             _check_fit(generator, judges.get(side), pictures[side])
@@ -99,7 +104,9 @@ class LocalEvaluator:
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(settings.device), dtype
         x = {side: to_float(pictures[side]).to(self._device, dtype) for side in SIDES}
-        self._layouts = layouts
+        self._layouts, self._tuner = layouts, tuner
+        self._originals = dict(generators) if tuner is not None else {}
+        """As given, for the tuner: float32."""
         self._generators = {side: self._place(generator) for side, generator in generators.items()}
         self._halves: dict[Side, _Half] = {}
         for side, layout in layouts.items():
@@ -117,14 +124,14 @@ class LocalEvaluator:
         if back is not None and partner is not None:
             back = self._slim(back, self._layouts[_other(side)], partner, half.y)
         partner_key = b"" if partner is None else genome_key(partner)
-        keys = [genome_key(genome) for genome in genomes]
+        keys = [genome_key(genome) + (partner_key if self._tuner else b"") for genome in genomes]
         self._pictures[side] = {k: v for k, v in self._pictures[side].items() if k in set(keys)}
         rows: list[tuple[float, float, float, float]] = []
         for key, genome in zip(keys, genomes, strict=True):
             cycle, known = self._cycles[side].get((key, partner_key)), self._known[side].get(key)
             if cycle is None or known is None or (identity and known.L_idt is None):
                 self.evaluations += 1
-                translated = self._translate(side, key, genome, identity)
+                translated = self._translate(side, key, genome, partner, identity)
                 cycle = 0.0
                 if back is not None:
                     cycle = l_cyc(self._run(back, translated), half.x, self.settings.reduction)
@@ -135,7 +142,9 @@ class LocalEvaluator:
         columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
         return Scores(*columns)
 
-    def _translate(self, side: Side, key: bytes, genome: Tensor, identity: bool) -> Tensor:
+    def _translate(
+        self, side: Side, key: bytes, genome: Tensor, partner: Tensor | None, identity: bool
+    ) -> Tensor:
         """Ĝ(x) of one genome; fills in what is known of it."""
         known = self._known[side].get(key)
         complete = known is not None and (known.L_idt is not None or not identity)
@@ -143,6 +152,8 @@ class LocalEvaluator:
             return self._pictures[side][key]
         half, reduction = self._halves[side], self.settings.reduction
         slim = self._slim(half.generator, half.layout, genome, half.x)
+        if self._tuner is not None:
+            slim = self._tuned(self._tuner, side, genome, partner, key)
         translated = self._run(slim, half.x)
         if not complete:
             seen = 0.0
@@ -159,6 +170,16 @@ class LocalEvaluator:
     def _slim(self, generator: Generator, layout: Layout, genome: Tensor, x: Tensor) -> Generator:
         """The slim network; one of batch norm with the statistics of the pictures that it translates."""
         return recalibrated(rebuilt(generator, layout, genome), x.split(self.settings.batch))
+
+    def _tuned(
+        self, tuner: FineTuner, side: Side, genome: Tensor, partner: Tensor | None, key: bytes
+    ) -> Generator:
+        """The slim network after its fine-tuning, beside a partner that stays as it is."""
+        slim = rebuilt(self._originals[side], self._layouts[side], genome)
+        back = self._originals[_other(side)]
+        if partner is not None:
+            back = rebuilt(back, self._layouts[_other(side)], partner)
+        return tuner(side, slim, back, key.hex()).to(self._device, self._dtype)
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ training.py     recovery of missing networks, fine-tuning         cutting.py    
 from ganprune.stages.cutting import rebuild_both, write_both
 from ganprune.stages.searching import check_target, layouts, picture_hash, search
 from ganprune.stages.setting_up import Resolved, needed_networks, search_pictures
-from ganprune.stages.training import RECOVERED, fine_tune, recover
+from ganprune.stages.training import RECOVERED, fine_tune, recover, tuner_for
 
 __all__ = [
     "RECOVERED",
@@ -23,5 +23,6 @@ __all__ = [
     "recover",
     "search",
     "search_pictures",
+    "tuner_for",
     "write_both",
 ]

@@ -15,7 +15,7 @@ from torch import Tensor
 from ganprune.coevolution import CoEvolution, State, describe
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.errors import RunError
-from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.evaluation import SIDES, EvaluationSettings, FineTuner, LocalEvaluator, Side
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.importance import importance
@@ -52,10 +52,11 @@ def search(
     settings: CompressSettings,
     resolved: Resolved,
     reporter: Reporter = SILENT,
+    tuner: FineTuner | None = None,
 ) -> State:
     """Run Algorithm 1 to its last generation, saving after each; go on where a saved state is found.
 
-    generators, judges: as far as they are there, see `needed_networks`.
+    generators, judges: as far as they are there, see `needed_networks`. tuner: see `tuner_for`.
     Writes state.safetensors, search.jsonl and search.svg. Raises `RunError` for a damaged state, or one
     that was made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
     """
@@ -74,7 +75,7 @@ def search(
         individuals = scored * (settings.search.generations + 1)
         with cpu_threads(resolved.threads), reporter.task("search", individuals, scored * done) as task:
             evaluator = LocalEvaluator(
-                generators, judges, both, pictures, _evaluation(settings, resolved), task.advance
+                generators, judges, both, pictures, _evaluation(settings, resolved), task.advance, tuner
             )
             before, counted = time.monotonic(), 0
             scores: dict[Side, Tensor] = {

@@ -37,9 +37,9 @@ def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
     """Networks that a compression with these settings cannot do without.
 
     The generators that evolve; their discriminators for L_DisA; the other generator for L_cyc, unless λ is
-    0; and all four for fine-tuning.
+    0; and all four for fine-tuning, of individuals too.
     """
-    if Budget.parse(settings.tuning.budget).amount:
+    if Budget.parse(settings.tuning.budget).amount or settings.pictures.tune_steps:
         return NET_NAMES
     search, names = settings.search, set[NetName]()
     for side in search.sides:

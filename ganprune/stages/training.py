@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
 from ganprune.device import cpu_threads
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import SIDES, FineTuner, Side, tuning_pictures
 from ganprune.images import PictureFolders, load_pictures, readable
 from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
@@ -89,6 +89,21 @@ def fine_tune(
         run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
     trained: dict[Side, Generator] = {"A": result.networks.G_A, "B": result.networks.G_B}
     return {side: trained[side] for side in slim}
+
+
+def tuner_for(
+    judges: Mapping[Side, Discriminator],
+    folders: PictureFolders,
+    settings: CompressSettings,
+    resolved: Resolved,
+) -> FineTuner | None:
+    """What fine-tunes every individual before it is scored; None where no steps are asked for."""
+    steps = settings.pictures.tune_steps
+    if not steps:
+        return None
+    seed, holdout = settings.search.seed, settings.pictures.pictures
+    chosen = tuning_pictures(readable(folders), seed=seed, holdout=holdout)
+    return FineTuner(judges, chosen, _recipe(settings, resolved), steps)
 
 
 def _recipe(settings: CompressSettings, resolved: Resolved) -> TrainSettings:

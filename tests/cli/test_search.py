@@ -1,5 +1,6 @@
 """What the search makes of the same networks under other names, and of its settings."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,17 @@ def test_target_and_alignment_hold(place: Place, here: Path) -> None:
         assert slim["macs"]["true"] <= share * original["macs"]["true"]
         groups = load_generator(Path(slim["file"])).widths.groups()
         assert all(width % 2 == 0 for width in groups.values())
+
+
+def test_individuals_that_are_fine_tuned_first_have_other_scores(place: Place, here: Path) -> None:
+    tuned = place.compress("--tune-steps", "1", "--generations", "1", "-o", "tuned")
+    assert tuned.code == 0, tuned.err
+    assert place.compress("--generations", "1", "-o", "plain").code == 0
+    first = [
+        json.loads((here / run / "search.jsonl").read_text().splitlines()[0]) for run in ("tuned", "plain")
+    ]
+    assert first[0]["A"]["mean_fitness"] != first[1]["A"]["mean_fitness"]
+    assert (here / "tuned/search.svg").read_text().startswith("<svg")
+    refused = place.compress("--tune-steps", "-1", "-o", "other")
+    assert refused.code == 2
+    assert "--tune-steps must be 0 or more, found -1" in refused.err

@@ -32,6 +32,7 @@ def compress(
     mutation_rate: options.MutationRate = None,
     pictures: options.Pictures = None,
     reduction: options.Reduction = None,
+    tune_steps: options.TuneSteps = None,
     seed: options.Seed = None,
     budget: options.Budget = None,
     size: options.Size = None,

@@ -1,0 +1,67 @@
+"""A short fine-tuning of each individual before it is scored, as the paper does it."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from ganprune.evaluation.interface import SIDES, Side
+from ganprune.images import PictureFolders, split
+from ganprune.networks import Discriminator, Generator
+from ganprune.training import (
+    Networks,
+    TrainingError,
+    TrainingPictures,
+    TrainSettings,
+    TrainState,
+    train_step,
+)
+from ganprune.training.chance import generator_for
+
+TUNE_SHARE = 0.1
+"""Share of the training pictures that individuals are fine-tuned on (section 4 of the paper)."""
+
+
+def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict[Side, tuple[Path, ...]]:
+    """A tenth of each domain's training pictures, drawn by ``seed``; none that individuals are scored on."""
+    chosen: dict[Side, tuple[Path, ...]] = {}
+    for side in SIDES:
+        paths, _ = split(folders, side, seed=seed, holdout=holdout)
+        order = torch.randperm(len(paths), generator=generator_for(seed, "tuning pictures", side)).tolist()
+        chosen[side] = tuple(paths[i] for i in order[: max(1, round(TUNE_SHARE * len(paths)))])
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuner:
+    """Trains a slim generator and a copy of its discriminator by the CycleGAN recipe; the partner stays."""
+
+    judges: Mapping[Side, Discriminator]
+    """The original D_A and D_B."""
+    pictures: Mapping[Side, Sequence[Path]]
+    """See `tuning_pictures`."""
+    settings: TrainSettings
+    """Recipe, device and precision."""
+    steps: int
+    """Steps an individual, at a constant learning rate."""
+    _read: list[TrainingPictures] = field(default_factory=list[TrainingPictures], repr=False)
+
+    def __call__(self, side: Side, slim: Generator, partner: Generator, name: str) -> Generator:
+        """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all chance."""
+        if not self._read:
+            self._read.append(TrainingPictures(self.pictures, self.settings.transform))
+        recipe = replace(self.settings, trained=("G_A", "D_A") if side == "A" else ("G_B", "D_B"))
+        A, B = (slim, partner) if side == "A" else (partner, slim)
+        state = TrainState.start(Networks(A, B, self.judges["A"], self.judges["B"]), recipe)
+        for step in range(self.steps):
+            chance = generator_for(recipe.seed, "tune", side, name, step)
+            real = self._read[0].batch(recipe.seed, step, recipe.batch, chance)
+            real_A, real_B = (part.to(recipe.device) for part in real)
+            try:
+                train_step(state, real_A, real_B, recipe, recipe.lr, chance)
+            except TrainingError:  # losses that are no numbers: the last good weights are scored
+                break
+        tuned = state.networks.G_A if side == "A" else state.networks.G_B
+        return copy.deepcopy(tuned).requires_grad_(False).eval()
