@@ -8,6 +8,7 @@ L_cyc. So an elite that meets a new partner costs one pass of the partner and no
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
+from ganprune.evaluation.originals import judged_originals
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
@@ -83,6 +85,7 @@ class LocalEvaluator:
         settings: EvaluationSettings,
         on_scored: Callable[[], object] = lambda: None,
         tuner: FineTuner | None = None,
+        cache: Path | None = None,
     ) -> None:
         """Compute everything about the originals.
 
@@ -91,7 +94,8 @@ class LocalEvaluator:
         L_DisA is zero, without the other generator L_cyc. A partner that is a genome needs its layout.
         pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
         on_scored: called after every individual, to show progress. tuner: fine-tunes every individual
-        before it is scored; all its terms then depend on the partner too.
+        before it is scored; all its terms then depend on the partner too. cache: a folder where what the
+        originals make of the pictures is kept.
 
         Raises `CheckpointError` for networks of other channels than the pictures', `UsageError` for pictures
         too small for a discriminator.
@@ -111,8 +115,9 @@ class LocalEvaluator:
         self._halves: dict[Side, _Half] = {}
         for side, layout in layouts.items():
             G, D = self._generators[side], self._place(judges[side]) if side in judges else None
-            translated = self._run(G, x[side])
-            judged = None if D is None else self._run(D, translated)
+            file = None if cache is None else cache / f"original_{side}.safetensors"
+            setting = f"batch {settings.batch}, {torch.get_num_threads()} threads"
+            translated, judged = judged_originals(G, D, x[side], self._run, setting, file)
             self._halves[side] = _Half(G, D, layout, x[side], x[_other(side)], translated, judged)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, State, describe
-from ganprune.device import cpu_threads, resolve_device
+from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import RunError
-from ganprune.evaluation import SIDES, EvaluationSettings, FineTuner, LocalEvaluator, Side
+from ganprune.evaluation import SIDES, EvaluationSettings, FineTuner, LocalEvaluator, Side, WorkersEvaluator
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.importance import importance
@@ -30,6 +31,8 @@ from ganprune.stages.setting_up import Resolved
 STATE = "state.safetensors"
 HISTORY = "search.jsonl"
 CURVES = "search.svg"
+CACHE = "cache"
+"""Folder of what the originals make of the search's pictures; it may be deleted at any time."""
 
 
 def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
@@ -73,10 +76,22 @@ def search(
         both = layouts(generators, settings)
         scored = len(both) * settings.search.population
         individuals = scored * (settings.search.generations + 1)
-        with cpu_threads(resolved.threads), reporter.task("search", individuals, scored * done) as task:
-            evaluator = LocalEvaluator(
-                generators, judges, both, pictures, _evaluation(settings, resolved), task.advance, tuner
-            )
+        workers, threads = settings.compute.workers or 1, resolved.scoring_threads
+        _warn_of_crowding(workers, threads, resolved.device, reporter)
+        with (
+            cpu_threads(threads),
+            reporter.task("search", individuals, scored * done) as task,
+            ExitStack() as stack,
+        ):
+            given = (
+                generators, judges, both, pictures, _evaluation(settings, resolved), task.advance, tuner,
+                run / CACHE,
+            )  # fmt: skip
+            if workers > 1:
+                several = WorkersEvaluator(*given, workers=workers, threads=threads)
+                evaluator = stack.enter_context(several)
+            else:
+                evaluator = LocalEvaluator(*given)
             before, counted = time.monotonic(), 0
             scores: dict[Side, Tensor] = {
                 side: importance(generators[side], layout) for side, layout in both.items()
@@ -111,6 +126,15 @@ def picture_hash(pictures: Mapping[Side, Tensor]) -> str:
 def _evaluation(settings: CompressSettings, resolved: Resolved) -> EvaluationSettings:
     reduction = settings.pictures.reduction
     return EvaluationSettings(resolved.device, resolved.precision, resolved.batch, reduction)
+
+
+def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporter) -> None:
+    cores = resolve_threads(None)
+    if device == "cpu" and workers > 1 and workers * threads > cores:
+        reporter.warn(
+            f"--workers {workers} of {threads} threads each is more than the {cores} cores here, and no faster; "
+            "a run keeps the threads that it was begun with"
+        )
 
 
 def _saved(run: Run, fingerprint: str) -> tuple[State | None, list[dict[str, Any]]]:
