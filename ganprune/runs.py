@@ -37,6 +37,8 @@ LATEST = "latest"
 """A file in `RUNS` that holds the name of the last run's folder."""
 PARTIAL = ".*.partial*"
 """Half-written files, see `ganprune.files`."""
+FREE = frozenset({"workers"})
+"""Settings that change no result."""
 _CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": dict}
 """What config.toml holds."""
 
@@ -163,7 +165,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         if before.get(key) != now[key]:
             what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
             raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
-    free = set() if (run / "fine-tune").exists() else {"budget"}
+    free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
         f"--{key} {_spell(before['settings'].get(key))} (now {_spell(value)})"
         for key, value in now["settings"].items()
@@ -184,7 +186,8 @@ def default_folder(config: Mapping[str, Any]) -> Path:
     """``runs/<checkpoint's name>-<8 digits>``: the same command finds the same folder again."""
     path = Path(config["checkpoint"])
     name = path.name if path.is_dir() else path.parent.name
-    identity = json.dumps([config["settings"], config["sha256"], config["data"]], sort_keys=True)
+    settings = {key: value for key, value in config["settings"].items() if key not in FREE}
+    identity = json.dumps([settings, config["sha256"], config["data"]], sort_keys=True)
     return RUNS / f"{name or 'run'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 

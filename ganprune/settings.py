@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ganprune.coevolution import SearchSettings
 from ganprune.device import checked_threads
 from ganprune.errors import UsageError
+from ganprune.evaluation import MOST_WORKERS
 from ganprune.fitness import Reduction
 from ganprune.networks import DOWNSAMPLING
 from ganprune.training.budget import Budget
@@ -52,9 +53,12 @@ class ComputeSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the networks while they are scored; auto: bfloat16 where the hardware computes it natively."""
     threads: int | None = None
-    """CPU threads; none: all cores this process may use."""
+    """CPU threads, of each worker too; none: all cores this process may use, and one thread a worker."""
     batch: int | None = None
     """Pictures a forward pass; none: 1 on a CPU, 16 on CUDA."""
+    workers: int | None = None
+    """Processes that score individuals; none: this one alone. Any number of them comes to the same result,
+    so it may change while a run goes on."""
 
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "float32", "bfloat16"):
@@ -63,6 +67,8 @@ class ComputeSettings:
             checked_threads(self.threads)
         if self.batch is not None and self.batch < 1:
             raise UsageError(f"--batch must be 1 or more, found {self.batch}")
+        if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
+            raise UsageError(f"--workers must be 1 to {MOST_WORKERS}, found {self.workers}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,14 @@ Precision = Annotated[
 Threads = Annotated[
     int | None, typer.Option(metavar="N", help="CPU threads; default all.", rich_help_panel=COMPUTE)
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Score in N processes, each of --threads threads, 1 by default; any N gives the same result.",
+        rich_help_panel=COMPUTE,
+    ),
+]
 Batch = Annotated[
     int | None, typer.Option(metavar="N", help="Pictures a forward pass.", rich_help_panel=COMPUTE)
 ]

@@ -132,7 +132,7 @@ def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporte
     cores = resolve_threads(None)
     if device == "cpu" and workers > 1 and workers * threads > cores:
         reporter.warn(
-            f"--workers {workers} of {threads} threads each is more than the {cores} cores here, and no faster; "
+            f"--workers {workers} of {threads} threads each share {cores} cores, which is no faster; "
             "a run keeps the threads that it was begun with"
         )
 

@@ -22,7 +22,10 @@ class Resolved:
     device: str
     precision: Precision
     threads: int
+    """CPU threads of training, and of scoring where nothing else is said."""
     batch: int
+    worker_threads: int = 0
+    """CPU threads of each process that scores individuals; 0: as many as ``threads``."""
 
     @classmethod
     def of(cls, compute: ComputeSettings) -> "Resolved":
@@ -30,7 +33,13 @@ class Resolved:
         device = resolve_device(compute.device)
         batch = compute.batch or (16 if device.startswith("cuda") else 1)
         precision = resolve_precision(compute.precision, device)
-        return cls(device, precision, resolve_threads(compute.threads), batch)
+        single = compute.workers is not None and compute.threads is None
+        return cls(device, precision, resolve_threads(compute.threads), batch, 1 if single else 0)
+
+    @property
+    def scoring_threads(self) -> int:
+        """CPU threads of each process that scores. Last bits depend on them, so a run keeps them."""
+        return self.worker_threads or self.threads
 
 
 def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:

@@ -40,6 +40,7 @@ def compress(
     precision: options.Precision = None,
     threads: options.Threads = None,
     batch: options.Batch = None,
+    workers: options.Workers = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     markdown: options.Markdown = False,
