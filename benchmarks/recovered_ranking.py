@@ -1,15 +1,17 @@
 """How well recovered discriminators rank slim networks, compared with the original ones.
 
-    python benchmarks/recovered_ranking.py CKPT RECOVERED DATA [--genomes 40] [--size 256] [--json FILE]
+    python benchmarks/recovered_ranking.py CKPT DATA RECOVERED… [--genomes 40] [--size 256] [--json FILE]
 
-CKPT: a complete CycleGAN. RECOVERED: the folder that `ganprune train --discriminators-for` wrote for its
-generators. For both directions, L_DisA (Eq. 5) of random genomes by both discriminators on the same
-pictures, and Spearman's rank correlation of the two. Two sets of genomes: *mixed*, every one with a share of
-filters of its own between 0.3 and 0.9; *search*, those that `compress` starts from, all of a quarter of the
-MACs in multiples of 16.
+CKPT: a complete CycleGAN. RECOVERED: folders that `ganprune train --discriminators-for` wrote for its
+generators. For both directions, L_DisA (Eq. 5) of random genomes by every discriminator on the same
+pictures, and Spearman's rank correlation with that by the original one; beside it that of L_GenA (Eq. 4),
+which needs no discriminator. Two sets of genomes: *mixed*, every one with a share of filters of its own
+between 0.3 and 0.9; *search*, those that `compress` starts from, all of a quarter of the MACs in multiples
+of 16, which are much harder to tell apart.
 """
 
 import argparse
+import copy
 import json
 from pathlib import Path
 
@@ -18,11 +20,13 @@ from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
 from ganprune.device import cpu_threads, resolve_precision, resolve_threads
-from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.evaluation import SIDES
+from ganprune.fitness import l_disa, l_gena
 from ganprune.genome import Layout
-from ganprune.images import find_domains
+from ganprune.images import find_domains, to_float
 from ganprune.networks import Discriminator, Generator
 from ganprune.presets import preset
+from ganprune.rebuild import rebuilt
 from ganprune.repair import Constraints, Repairer
 from ganprune.settings import CompressSettings
 from ganprune.stages import search_pictures
@@ -46,36 +50,54 @@ def spearman(a: Tensor, b: Tensor) -> float:
     return float(torch.corrcoef(ranks)[0, 1])
 
 
+@torch.inference_mode()
+def losses(G: Generator, judges: dict[str, Discriminator], genomes: Tensor, x: Tensor) -> dict[str, Tensor]:
+    """L_DisA by every discriminator, and L_GenA: float64 [n] each."""
+    layout = Layout.of(G.widths)
+
+    def run(net: Generator | Discriminator, pictures: Tensor) -> Tensor:
+        return torch.cat([net(picture) for picture in pictures.split(1)])
+
+    original = run(G, x)
+    seen = {name: run(D, original) for name, D in judges.items()}
+    rows: list[list[float]] = []
+    for genome in genomes:
+        slim = run(rebuilt(G, layout, genome), x)
+        rows.append(
+            [l_disa(seen[name], run(D, slim)) for name, D in judges.items()] + [l_gena(original, slim)]
+        )
+    return dict(zip([*judges, "L_GenA"], torch.tensor(rows, dtype=torch.float64).unbind(1), strict=True))
+
+
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("checkpoint", "recovered", "data"):
-        args.add_argument(name, type=Path)
+    args.add_argument("checkpoint", type=Path)
+    args.add_argument("data", type=Path)
+    args.add_argument("recovered", type=Path, nargs="+")
     args.add_argument("--genomes", type=int, default=40)
     args.add_argument("--size", type=int, default=256)
     args.add_argument("--json", type=Path)
     opt = args.parse_args()
-    whole = Networks.of(load_quartet(opt.checkpoint))
-    judges = {"original": whole, "recovered": Networks.of(load_quartet(opt.recovered))}
+    folders = {"original": opt.checkpoint} | {str(path): path for path in opt.recovered}
+    networks = {name: Networks.of(load_quartet(path)) for name, path in folders.items()}
     flat = dict(preset("fast").settings) | {"size": opt.size}
     pictures = search_pictures(find_domains(opt.data), CompressSettings.from_flat(flat))
-    settings = EvaluationSettings(precision=resolve_precision("auto", "cpu"))
-    layouts: dict[Side, Layout] = {side: Layout.of(getattr(whole, f"G_{side}").widths) for side in SIDES}
-    found: dict[str, float] = {}
+    dtype = torch.bfloat16 if resolve_precision("auto", "cpu") == "bfloat16" else torch.float32
+    found: dict[str, dict[str, float]] = {}
     with cpu_threads(resolve_threads(None)):
         for side in SIDES:
-            G: dict[Side, Generator] = {side: getattr(whole, f"G_{side}")}
-            by: dict[str, LocalEvaluator] = {}
-            for kind, nets in judges.items():
-                D: dict[Side, Discriminator] = {side: getattr(nets, f"D_{side}")}
-                by[kind] = LocalEvaluator(G, D, {side: layouts[side]}, pictures, settings)
-            for name in SETS:
-                genomes = genomes_of(name, layouts[side], opt.genomes)
-                scores = {kind: evaluator.score(side, genomes, None) for kind, evaluator in by.items()}
-                original, recovered = scores["original"].L_DisA, scores["recovered"].L_DisA
-                found[f"D_{side} {name}"] = spearman(original, recovered)
-                found[f"L_GenA_{side} {name}"] = spearman(original, scores["original"].L_GenA)
-    for name, value in found.items():
-        print(f"{name:20} {value:.3f}")
+            G: Generator = copy.deepcopy(getattr(networks["original"], f"G_{side}")).to(dtype)
+            judges: dict[str, Discriminator] = {
+                name: copy.deepcopy(getattr(nets, f"D_{side}")).to(dtype) for name, nets in networks.items()
+            }
+            x = to_float(pictures[side]).to(dtype)
+            for kind in SETS:
+                genomes = genomes_of(kind, Layout.of(G.widths), opt.genomes)
+                by = losses(G, judges, genomes, x)
+                for name, values in by.items():
+                    found.setdefault(name, {})[f"D_{side} {kind}"] = spearman(by["original"], values)
+    for name, values in found.items():
+        print(f"{name:24}" + "".join(f"  {key} {value:6.3f}" for key, value in values.items()))
     if opt.json:
         opt.json.write_text(json.dumps({"genomes": opt.genomes, "size": opt.size} | found, indent=2) + "\n")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from ganprune.fitness import fitness
 from ganprune.genome import Layout, LayoutKind, pack, unpack
 from ganprune.operators import breed
 from ganprune.repair import Constraints, Repairer
-from ganprune.resources import kept_macs, kept_weights
+from ganprune.resources import Resource, kept_macs, kept_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class SearchSettings:
     """Share of the true MACs that G_A and G_B may keep; None: γ alone decides."""
     target_params: tuple[float, float] | None = None
     """Share of the parameters that they may keep."""
+    target_ms: tuple[float, float] | None = None
+    """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
     min_filters: int = 1
     """Fewest filters of a layer."""
     order: Literal["alternate", "simultaneous"] = "alternate"
@@ -116,6 +119,7 @@ class SearchSettings:
             align=self.align,
             target_macs=self.target_macs and self.target_macs[i],
             target_params=self.target_params and self.target_params[i],
+            target_ms=self.target_ms and self.target_ms[i],
             min_filters=self.min_filters,
         )
 
@@ -194,13 +198,17 @@ class CoEvolution:
         layouts: Mapping[Side, Layout],
         evaluator: Evaluator,
         scores: Mapping[Side, Tensor] | None = None,
+        latency: Mapping[Side, Resource] | None = None,
     ) -> None:
-        """scores: `ganprune.importance` of every bit, for ``informed``.
+        """scores: `ganprune.importance` of every bit, for ``informed``. latency: for ``target_ms``.
 
         Raises `UsageError` for a target that cannot be reached.
         """
         self.settings, self.layouts, self.evaluator, self._scores = settings, layouts, evaluator, scores
-        self._repair = {side: Repairer(layouts[side], settings.constraints(side)) for side in settings.sides}
+        self._repair = {
+            side: Repairer(layouts[side], settings.constraints(side), (latency or {}).get(side))
+            for side in settings.sides
+        }
 
     def init(self) -> State:
         """Generation 0: coin flips, fair without a target, scored with the original partners."""
@@ -210,6 +218,8 @@ class CoEvolution:
             limits = self.settings.constraints(side)
             target = limits.target_macs or limits.target_params
             keep = 0.5 if target is None else target**0.5  # a width w of every layer costs about w² MACs
+            if limits.target_ms is not None:
+                keep = _uniform_share(self._repair[side])
             genomes = (
                 torch.rand(self.settings.population, self.layouts[side].length, generator=generator) < keep
             )
@@ -284,6 +294,17 @@ class CoEvolution:
             gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
         )  # fmt: skip
         return Population(genomes, N, macs, scores.L_DisA, scores.L_GenA, scores.L_cyc, scores.L_idt, F)
+
+
+def _uniform_share(repair: Repairer) -> float:
+    """Share of every layer's filters at which a network lies within its targets, found by bisection."""
+    sizes, align = np.array(repair.layout.sizes), repair.constraints.align
+    low, high = 0.0, 2.0
+    for _ in range(20):
+        share = (low + high) / 2
+        counts = np.clip(np.rint(share * sizes / align).astype(int) * align, 1, sizes)
+        low, high = (share, high) if repair.used(counts) <= 1 else (low, share)
+    return min(low, 1.0)
 
 
 def random_stream(seed: int, generation: int, side: Side) -> torch.Generator:

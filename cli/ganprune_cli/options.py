@@ -79,6 +79,14 @@ TargetParams = Annotated[
     str | None,
     typer.Option(metavar="F[,F]", help="Share of the parameters to keep.", rich_help_panel=SEARCH),
 ]
+TargetMs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="F[,F]",
+        help="Milliseconds a picture in ONNX Runtime, on this machine's CPU in one thread.",
+        rich_help_panel=SEARCH,
+    ),
+]
 MinFilters = Annotated[
     int | None, typer.Option(metavar="N", help="Fewest filters of a layer.", rich_help_panel=SEARCH)
 ]

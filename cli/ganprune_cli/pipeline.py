@@ -30,6 +30,7 @@ from ganprune.stages import (
     write_both,
 )
 from ganprune_cli.job import Job
+from ganprune_cli.predicting import compare, keep_tables, tables_for
 from ganprune_exporters import ExportReport, ExportSettings, export_onnx
 
 VERIFIED_PICTURES = 2
@@ -40,8 +41,11 @@ def compress(
     job: Job, output: Path | None, command: str, reporter: Reporter, timing: BenchSettings | None = None
 ) -> dict[str, Any]:
     """Search, rebuild, fine-tune, export, bench. Returns what was found, as plain values."""
-    run = open_run(output or default_folder(job.config), job.config, command)
+    folder = output or default_folder(job.config)
+    tables = tables_for(job, folder, reporter)
+    run = open_run(folder, job.config, command)
     with run.locked():
+        keep_tables(run, tables)
         reporter.info(f"run folder: {run.folder}")
         resolved = Resolved(**run.config["resolved"])
         pictures = search_pictures(job.folders, job.settings, reporter)
@@ -51,7 +55,7 @@ def compress(
             job = replace(job, quartet=whole)
         originals, judges, settings = job.generators, job.judges, job.settings
         tuner = tuner_for(judges, job.folders, settings, resolved)
-        state = search(run, originals, judges, pictures, settings, resolved, reporter, tuner)
+        state = search(run, originals, judges, pictures, settings, resolved, reporter, tuner, tables)
         pruned = rebuild_both(run, originals, state, pictures, settings)
         slim = fine_tune(run, pruned, originals, judges, job.folders, settings, resolved, reporter)
         write_both(run, slim, {side: _source(run, f"G_{side}") for side in slim})
@@ -152,6 +156,7 @@ def bench_run(run: Run, settings: BenchSettings, reporter: Reporter) -> dict[str
     """Time a run's ONNX files against their originals and write bench.json."""
     started = time.monotonic()
     timed = bench_files(candidates_in(run.folder), settings, reporter)
+    timed["predictions"] = compare(run.folder, timed, reporter)
     write_json(run / "bench.json", timed)
     run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
     return timed

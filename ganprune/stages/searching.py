@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,9 +21,11 @@ from ganprune.evaluation import SIDES, EvaluationSettings, FineTuner, LocalEvalu
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.importance import importance
+from ganprune.latency import Latency, LatencyTable
 from ganprune.networks import Discriminator, Generator
 from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
+from ganprune.resources import Resource
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages.plot import search_curves
@@ -41,10 +44,27 @@ def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) ->
     return {side: Layout.of(generators[side].widths, search.layout) for side in search.sides}
 
 
-def check_target(generators: Mapping[Side, Generator], settings: CompressSettings) -> None:
-    """Raises `UsageError` where no network of the alignment asked for is as small as the target."""
-    for side, layout in layouts(generators, settings).items():
-        Repairer(layout, settings.search.constraints(side))
+def check_target(
+    generators: Mapping[Side, Generator],
+    settings: CompressSettings,
+    tables: Mapping[Side, LatencyTable] | None = None,
+) -> None:
+    """Raises `UsageError` where no network of the alignment asked for is as small as the target.
+
+    tables: of this machine's speed; without them the target in milliseconds is left out.
+    """
+    both = layouts(generators, settings)
+    latency = _latency(both, tables)
+    for side, layout in both.items():
+        limits = settings.search.constraints(side)
+        known = limits if latency else replace(limits, target_ms=None)
+        Repairer(layout, known, latency.get(side))
+
+
+def _latency(
+    layouts: Mapping[Side, Layout], tables: Mapping[Side, LatencyTable] | None
+) -> dict[Side, Resource]:
+    return {side: Latency(tables[side], layout) for side, layout in layouts.items()} if tables else {}
 
 
 def search(
@@ -56,10 +76,12 @@ def search(
     resolved: Resolved,
     reporter: Reporter = SILENT,
     tuner: FineTuner | None = None,
+    tables: Mapping[Side, LatencyTable] | None = None,
 ) -> State:
     """Run Algorithm 1 to its last generation, saving after each; go on where a saved state is found.
 
     generators, judges: as far as they are there, see `needed_networks`. tuner: see `tuner_for`.
+    tables: of this machine's speed, for ``target_ms``.
     Writes state.safetensors, search.jsonl and search.svg. Raises `RunError` for a damaged state, or one
     that was made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
     """
@@ -96,7 +118,8 @@ def search(
             scores: dict[Side, Tensor] = {
                 side: importance(generators[side], layout) for side, layout in both.items()
             }
-            for current in CoEvolution(settings.search, both, evaluator, scores).states(state):
+            evolution = CoEvolution(settings.search, both, evaluator, scores, _latency(both, tables))
+            for current in evolution.states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
                 lines.append(describe(current) | cost)

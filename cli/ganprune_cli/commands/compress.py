@@ -20,6 +20,7 @@ def compress(
     lambda_identity: options.LambdaIdentity = None,
     target_macs: options.TargetMacs = None,
     target_params: options.TargetParams = None,
+    target_ms: options.TargetMs = None,
     align: options.Align = None,
     min_filters: options.MinFilters = None,
     layout: options.Layout = None,
@@ -67,8 +68,10 @@ def compress(
     if dry_run:
         from ganprune.plan import plan
         from ganprune.stages import search_pictures
+        from ganprune_cli.predicting import foresee
 
         search_pictures(job.folders, settings, reporter)  # says now what would fail later
+        foresee(job, reporter)
         whole = job.completed()
         sketch = plan(whole.generators, whole.judges, settings, job.resolved)
         if json:
