@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 
 from ganprune.errors import RunError, UsageError
 from ganprune.files import sha256, write_atomically
+from ganprune.settings import CompressSettings
 
 RUNS = Path("runs")
 """Where runs go by default, below the working folder."""
@@ -165,11 +166,12 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         if before.get(key) != now[key]:
             what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
             raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
+    settings = CompressSettings().to_flat() | before["settings"]  # of an older ganprune, which knew fewer
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
-        f"--{key} {_spell(before['settings'].get(key))} (now {_spell(value)})"
+        f"--{key} {_spell(settings.get(key))} (now {_spell(value)})"
         for key, value in now["settings"].items()
-        if key not in free and before["settings"].get(key) != value
+        if key not in free and settings.get(key) != value
     ]
     if changed:
         raise RunError(

@@ -58,7 +58,7 @@ def test_opening_again_keeps_what_auto_came_to(run: Run) -> None:
     [
         (_with_settings(population=8), r"made with --population 4 \(now 8\); run the same command again"),
         (_with_settings(target_macs="none"), r"--target-macs 0\.25,0\.25 \(now none\)"),
-        (_with_settings(population=8, seed=1), r"--population 4 \(now 8\), --seed None \(now 1\)"),
+        (_with_settings(population=8, seed=1), r"--population 4 \(now 8\), --seed 0 \(now 1\)"),
         (_with(data="/data/other"), "made from --data /data/horse2zebra; use `-o`"),
         (_with(sha256={"G_A": "13", "G_B": "34"}), "made from another checkpoint"),
     ],

@@ -143,6 +143,14 @@ RecoverBudget = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="For that, as --budget; default 20m.", rich_help_panel=RECOVERY),
 ]
+PGenes = Annotated[
+    float | None,
+    typer.Option("--p-genes", metavar="F", help="Share of crossovers by layers.", rich_help_panel=SEARCH),
+]
+Informed = Annotated[
+    float | None,
+    typer.Option(metavar="F", help="Share of the first genomes kept by weights.", rich_help_panel=SEARCH),
+]
 MutationRate = Annotated[
     str | None,
     typer.Option(

@@ -121,14 +121,13 @@ class LocalEvaluator:
             self._halves[side] = _Half(G, D, layout, x[side], x[_other(side)], translated, judged)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
+        self._backs: dict[Side, tuple[bytes, Generator]] = {}
         self._cycles: dict[Side, dict[tuple[bytes, bytes], float]] = {side: {} for side in SIDES}
 
     def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
         """See `Evaluator.score`."""
-        half, back = self._halves[side], self._generators.get(_other(side))
-        if back is not None and partner is not None:
-            back = self._slim(back, self._layouts[_other(side)], partner, half.y)
-        partner_key = b"" if partner is None else genome_key(partner)
+        half, partner_key = self._halves[side], b"" if partner is None else genome_key(partner)
+        back = self._partner(side, partner, partner_key)
         keys = [genome_key(genome) + (partner_key if self._tuner else b"") for genome in genomes]
         self._pictures[side] = {k: v for k, v in self._pictures[side].items() if k in set(keys)}
         rows: list[tuple[float, float, float, float]] = []
@@ -146,6 +145,16 @@ class LocalEvaluator:
             self._on_scored()
         columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
         return Scores(*columns)
+
+    def _partner(self, side: Side, partner: Tensor | None, key: bytes) -> Generator | None:
+        """The generator that translates back; one that was built for the last call is not built again."""
+        back = self._generators.get(_other(side))
+        if back is None or partner is None:
+            return back
+        if self._backs.get(side, (b"", None))[0] != key:
+            slim = self._slim(back, self._layouts[_other(side)], partner, self._halves[side].y)
+            self._backs[side] = key, slim
+        return self._backs[side][1]
 
     def _translate(
         self, side: Side, key: bytes, genome: Tensor, partner: Tensor | None, identity: bool

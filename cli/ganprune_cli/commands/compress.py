@@ -31,6 +31,8 @@ def compress(
     recover_discriminators: options.RecoverDiscriminators = None,
     recover_budget: options.RecoverBudget = None,
     mutation_rate: options.MutationRate = None,
+    p_genes: options.PGenes = None,
+    informed: options.Informed = None,
     pictures: options.Pictures = None,
     reduction: options.Reduction = None,
     tune_steps: options.TuneSteps = None,
