@@ -1,0 +1,119 @@
+"""``--target-ms``: the tables that milliseconds are predicted with, and how true a prediction was."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganprune.errors import RunError
+from ganprune.evaluation import SIDES, Side
+from ganprune.files import write_atomically
+from ganprune.latency import LatencyTable, predicted
+from ganprune.networks import GeneratorWidths
+from ganprune.onnx_cost import read_onnx
+from ganprune.reporting import Reporter
+from ganprune.runs import Run
+from ganprune.stages import check_target
+from ganprune_cli.job import Job
+from ganprune_exporters.latency import known_table, latency_table
+
+TABLES = "latency.json"
+"""In a run folder: the tables that its search went by, one for each generator that evolves."""
+MOST_OFF = 0.1
+"""A prediction that is off by a larger share of the measured time is warned of."""
+
+
+def tables_for(job: Job, folder: Path, reporter: Reporter) -> dict[Side, LatencyTable] | None:
+    """What a run goes by: its own tables where it has begun, else this machine's, measured if need be.
+
+    None without --target-ms. Raises `UsageError` for a target out of reach, `RunError` for damaged tables.
+    """
+    search, size = job.settings.search, job.settings.pictures.size
+    if search.target_ms is None:
+        return None
+    generators = job.completed().generators
+    if (folder / TABLES).exists():
+        tables = read_tables(folder / TABLES)
+    else:
+        tables = dict[Side, LatencyTable]()
+        for side in search.sides:
+            G = generators[side]
+            tables[side] = latency_table(G.widths, G.norm, size, reporter)
+    check_target(generators, job.settings, tables)
+    return tables
+
+
+def keep_tables(run: Run, tables: Mapping[Side, LatencyTable] | None) -> None:
+    """Write the tables to the run folder, once: from then on the run goes by them."""
+    if tables and not (run / TABLES).exists():
+        value = {f"G_{side}": table.to_json() for side, table in tables.items()}
+        write_atomically(run / TABLES, json.dumps(value).encode())
+
+
+def read_tables(path: Path) -> dict[Side, LatencyTable]:
+    """What `keep_tables` wrote. Raises `RunError` where it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return {side: LatencyTable.from_json(value[f"G_{side}"]) for side in SIDES if f"G_{side}" in value}
+    except (ValueError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); delete it to measure this machine again, "
+            "or use `-o` another folder"
+        ) from None
+
+
+def foresee(job: Job, reporter: Reporter) -> None:
+    """For --dry-run: say what would be, and check the target if this machine is known. Measures nothing."""
+    search, size = job.settings.search, job.settings.pictures.size
+    if search.target_ms is None:
+        return
+    generators = job.completed().generators
+    tables = dict[Side, LatencyTable]()
+    for side in search.sides:
+        table = known_table(generators[side].widths, generators[side].norm, size)
+        if table is None:
+            reporter.info("--target-ms: how fast this machine is would be measured first, about a minute")
+            return
+        tables[side] = table
+    check_target(generators, job.settings, tables)
+    for side, table in tables.items():
+        whole, most = predicted(table, generators[side].widths), search.constraints(side).target_ms
+        reporter.info(f"G_{side}: {whole:.1f} ms a picture predicted → at most {most:g} ms")
+
+
+def compare(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[dict[str, Any]]:
+    """How the slim generators' measured medians in one thread compare with what the run's tables predict.
+
+    timed: a `ganprune.bench.BenchReport` as JSON. Nothing is said of other machines, runtimes and sizes.
+    """
+    if not (folder / TABLES).exists() or timed["settings"]["provider"] != "CPUExecutionProvider":
+        return []
+    tables = {f"G_{side}": table for side, table in read_tables(folder / TABLES).items()}
+    networks = {network["name"]: network for network in timed["networks"]}
+    found: list[dict[str, Any]] = []
+    for timing in timed["timings"]:
+        name, table = timing["network"], tables.get(timing["network"])
+        if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
+            continue
+        ms, expected = timing["median_ms"], predicted(table, _widths(folder / f"{name}.onnx"))
+        found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
+        line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
+        if abs(expected - ms) <= MOST_OFF * ms:
+            reporter.info(line)
+        else:
+            reporter.warn(f"{line} (1 thread); close other programs and measure again: ganprune bench --cpu")
+    return found
+
+
+def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
+    """Whether a table speaks of the file that was timed, and of where it was timed."""
+    size = table.made_for.get("size")
+    same_machine = all(table.made_for.get(key) == machine[key] for key in ("cpu", "onnxruntime"))
+    return same_machine and (network["batch"], network["height"], network["width"]) == (1, size, size)
+
+
+def _widths(path: Path) -> GeneratorWidths:
+    """Of a generator that ganprune exported."""
+    told = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
+    values = json.loads(told["ganprune.widths"])
+    return GeneratorWidths(**values | {"inner": tuple(values["inner"])})

@@ -1,0 +1,251 @@
+"""``--target-ms``: a machine is measured once, the search goes by it, and the result is compared with it."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+
+from ganprune.checkpoints import load_generator
+from ganprune.genome import Layout
+from ganprune.latency import Latency, predicted
+from ganprune.networks import GeneratorWidths, resnet_widths
+from ganprune.repair import ON_TARGET
+from ganprune.reporting import SILENT, Reporter, Silent
+from ganprune_cli.predicting import TABLES, compare, read_tables
+from ganprune_exporters import ExportSettings, export_onnx, latency
+from ganprune_exporters.layer_graphs import Layer
+from tests.cli.conftest import Place
+from tests.cli.kit import Outcome, listing, stopped_before_export
+from tests.tiny import random_generator
+
+WHOLE = resnet_widths(4, 2)
+"""The generators of the tiny checkpoint."""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "cache"))
+    return tmp_path / "cache" / "ganprune"
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A machine whose milliseconds are multiply-accumulates; one entry for each time that it is measured."""
+    sizes: list[int] = []
+
+    def time_layers(layers: Sequence[Layer], size: int, reporter: Reporter = SILENT) -> list[float]:
+        sizes.append(size)
+        return [
+            prod((y.inputs, y.filters, y.conv.kernel**2, (size // y.conv.output_stride) ** 2)) / 1e4
+            for y in layers
+        ]
+
+    monkeypatch.setattr(latency, "time_layers", time_layers)
+    return sizes
+
+
+@pytest.fixture
+def target(place: Place, here: Path, measured: list[int]) -> float:
+    """Half of what the original takes on this machine; it is not measured yet."""
+    table = latency.measured(WHOLE, "instance", 32)
+    measured.clear()
+    return round(predicted(table, WHOLE) / 2, 3)
+
+
+def on_target(run: Path, side: Any, target: float) -> bool:
+    """Whether the slim generator takes at most that, and as near to it as one more filter anywhere allows."""
+    layout = Layout.of(WHOLE)
+    resource = Latency(read_tables(run / TABLES)[side], layout)
+    counts = np.array([*load_generator(run / f"G_{side}.safetensors").widths.groups().values()])
+    larger = counts + np.eye(len(counts), dtype=int)
+    fits = [row for row in larger if (row <= layout.sizes).all() and resource.of(row) <= target]
+    ms = float(resource.of(counts))
+    return ms <= target and (ms >= ON_TARGET * target or not fits)
+
+
+def test_slim_generators_are_predicted_to_take_what_was_asked_for(
+    place: Place, here: Path, target: float, measured: list[int], cache: Path
+) -> None:
+    done = place.compress("-o", "run", "--target-ms", f"{target},{1.5 * target}")
+    assert done.code == 0
+    assert measured == [32]  # once for both: they are of the same widths
+    assert len(list(cache.iterdir())) == 1
+    run = here / "run"
+    assert on_target(run, "A", target)
+    assert on_target(run, "B", 1.5 * target)
+    assert not on_target(run, "B", target)
+    bench = json.loads((run / "bench.json").read_text())
+    medians = {t["network"]: t["median_ms"] for t in bench["timings"] if t["threads"] == 1}
+    tables = read_tables(run / TABLES)
+    assert [entry["network"] for entry in bench["predictions"]] == ["G_A", "G_B"]
+    for side, entry in zip(("A", "B"), bench["predictions"], strict=True):
+        widths = load_generator(run / f"G_{side}.safetensors").widths
+        assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], widths))
+        assert entry["measured_ms"] == medians[f"G_{side}"]
+        assert (
+            f"G_{side}: {entry['predicted_ms']:.1f} ms predicted, {entry['measured_ms']:.1f} ms" in done.err
+        )
+
+
+def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, target: float) -> None:
+    with stopped_before_export():
+        assert place.compress("-o", "run", "--target-ms", target, "--align", "2").code == 130
+    for side, table in read_tables(here / "run" / TABLES).items():
+        widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
+        assert all(width % 2 == 0 for width in widths.groups().values())
+        assert 0.7 * target <= predicted(table, widths) <= target
+
+
+def test_a_run_goes_on_with_the_tables_that_it_began_with(
+    place: Place, here: Path, target: float, measured: list[int], cache: Path
+) -> None:
+    def compress() -> Outcome:
+        with stopped_before_export():
+            return place.compress("-o", "run", "--target-ms", target)
+
+    compress()
+    before = listing(here / "run")
+    shutil.rmtree(cache)
+    assert compress().code == 130
+    assert listing(here / "run") == before
+    assert measured == [32]
+    for name in ("state.safetensors", "search.jsonl"):
+        shutil.copy(here / "run" / name, here / name)
+        (here / "run" / name).unlink()
+    slower = json.loads((here / "run" / TABLES).read_text())
+    for pieces in slower["G_A"]["pieces"].values():
+        for piece in pieces:
+            piece["ms"] = (1.5 * np.array(piece["ms"])).tolist()
+    (here / "run" / TABLES).write_text(json.dumps(slower))
+    assert compress().code == 130
+    assert measured == [32]
+    assert on_target(here / "run", "A", target)
+    assert (here / "run" / "state.safetensors").read_bytes() != (here / "state.safetensors").read_bytes()
+
+
+def test_damaged_tables_of_a_run_are_refused(place: Place, here: Path, target: float) -> None:
+    with stopped_before_export():
+        place.compress("-o", "run", "--target-ms", target)
+    (here / "run" / TABLES).write_text("{")
+    again = place.compress("-o", "run", "--target-ms", target)
+    assert again.code == 3
+    assert f"{TABLES} is damaged" in again.err
+    assert "delete it to measure this machine again, or use `-o` another folder" in again.err
+
+
+def test_milliseconds_out_of_reach_are_refused_before_a_run_begins(
+    place: Place, here: Path, target: float
+) -> None:
+    least = predicted(latency.measured(WHOLE, "instance", 32), GeneratorWidths(1, 1, 1, (1, 1), 1, 1))
+    done = place.compress("-o", "run", "--target-ms", f"{target},0.01")
+    assert done.code == 2
+    assert (
+        f"--target-ms 0.01 cannot be reached with --align 1: the smallest such network has {least:.1f} ms"
+        in done.err
+    )
+    assert not (here / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "fast", "1,2,3", "inf"])
+def test_what_is_no_time_is_refused(place: Place, here: Path, text: str) -> None:
+    done = place.compress("--target-ms", text)
+    assert done.code == 2
+    assert "--target-ms must be" in done.err
+
+
+def test_dry_run_measures_nothing_and_speaks_from_what_is_known(
+    place: Place, here: Path, target: float, measured: list[int], cache: Path
+) -> None:
+    first = place.compress("--dry-run", "--target-ms", target)
+    assert first.code == 0
+    assert "how fast this machine is would be measured first" in first.err
+    assert measured == []
+    assert not cache.exists()
+    latency.latency_table(WHOLE, "instance", 32)
+    second = place.compress("--dry-run", "--target-ms", target)
+    assert f"G_A: {2 * target:.1f} ms a picture predicted → at most {target:g} ms" in second.err
+    assert place.compress("--dry-run", "--target-ms", "0.01").code == 2
+    assert measured == [32]
+    assert not (here / "runs").exists()
+
+
+def test_without_it_nothing_is_measured_or_written(place: Place, here: Path, measured: list[int]) -> None:
+    with stopped_before_export():
+        assert place.compress("-o", "run").code == 130
+    assert measured == []
+    assert not (here / "run" / TABLES).exists()
+
+
+class Told(Silent):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.news: list[str] = []
+        self.warnings: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.news.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture(scope="module")
+def timed_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], float]:
+    """A run's tables and exported G_A, what `bench` says of it, and what the tables predict: 2 ms a layer."""
+    run = tmp_path_factory.mktemp("run")
+    narrow = GeneratorWidths(2, 3, 4, (5,), 3, 2)
+    export_onnx(random_generator(narrow, dtype=torch.float32), run / "G_A.onnx", ExportSettings(size=16))
+    with patch.object(latency, "time_layers", lambda layers, size, reporter: [2.0] * len(layers)):
+        table = latency.measured(WHOLE, "instance", 16)
+    (run / TABLES).write_text(json.dumps({"G_A": table.to_json()}))
+    machine = {key: table.made_for[key] for key in ("cpu", "onnxruntime")}
+    timings = [
+        {"network": name, "threads": n, "median_ms": 16.5} for n in (1, 2) for name in ("G_A", "original_G_A")
+    ]
+    networks = [{"name": name, "batch": 1, "height": 16, "width": 16} for name in ("G_A", "original_G_A")]
+    settings = {"provider": "CPUExecutionProvider"}
+    return run, {"machine": machine, "settings": settings, "timings": timings, "networks": networks}, 16.0
+
+
+def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
+    timed_run: tuple[Path, dict[str, Any], float],
+) -> None:
+    run, timed, expected = timed_run
+    told = Told()
+    assert compare(run, timed, told) == [{"network": "G_A", "predicted_ms": expected, "measured_ms": 16.5}]
+    assert told.news == ["G_A: 16.0 ms predicted, 16.5 ms measured"]
+    assert told.warnings == []
+    for ms in (14.0, 18.0):
+        told = Told()
+        compare(run, timed | {"timings": [{"network": "G_A", "threads": 1, "median_ms": ms}]}, told)
+        assert told.news == []
+        assert len(told.warnings) == 1
+        assert told.warnings[0].startswith(
+            f"G_A: 16.0 ms predicted, {ms:.1f} ms measured (1 thread); close other"
+        )
+
+
+def test_nothing_is_said_of_what_the_tables_were_not_made_for(
+    timed_run: tuple[Path, dict[str, Any], float], tmp_path: Path
+) -> None:
+    run, timed, _ = timed_run
+    told = Told()
+    for changed in (
+        {"settings": {"provider": "CUDAExecutionProvider"}},
+        {"machine": timed["machine"] | {"cpu": "another"}},
+        {"machine": timed["machine"] | {"onnxruntime": "0.0"}},
+        {"networks": [{"name": "G_A", "batch": 1, "height": 32, "width": 32}]},
+        {"timings": [{"network": "G_A", "threads": 2, "median_ms": 16.5}]},
+    ):
+        assert compare(run, timed | {"timings": timed["timings"][:1]} | changed, told) == []
+    assert compare(tmp_path, timed, told) == []
+    assert told.news == told.warnings == []
