@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.coevolution import CoEvolution, SearchSettings
+from ganprune.coevolution import CoEvolution
 from ganprune.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
@@ -38,6 +38,7 @@ from ganprune.importance import importance
 from ganprune.networks import Discriminator, Generator
 from ganprune.repair import Repairer
 from ganprune.resources import kept_macs, kept_weights
+from ganprune.search_settings import SearchSettings
 from ganprune.training import Networks
 
 Genomes = dict[Side, Tensor]

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganprune.checkpoints import Quartet, load_generator, load_quartet, save_generator
-    from ganprune.coevolution import CoEvolution, SearchSettings, State
+    from ganprune.coevolution import CoEvolution, State
     from ganprune.errors import GanpruneError
     from ganprune.evaluation import EvaluationSettings, Evaluator, LocalEvaluator
     from ganprune.genome import Layout
     from ganprune.networks import Discriminator, Generator, GeneratorWidths, resnet_widths
     from ganprune.rebuild import masked, rebuilt
     from ganprune.resources import kept_macs, kept_weights
+    from ganprune.search_settings import SearchSettings
     from ganprune.settings import CompressSettings
 
 _HOME = {
@@ -36,7 +37,7 @@ _HOME = {
     "Layout": "genome",
     "LocalEvaluator": "evaluation",
     "Quartet": "checkpoints",
-    "SearchSettings": "coevolution",
+    "SearchSettings": "search_settings",
     "State": "coevolution",
     "kept_macs": "resources",
     "kept_weights": "resources",

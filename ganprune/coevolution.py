@@ -1,7 +1,7 @@
 """Co-evolutionary compression, Algorithm 1 of the paper: two populations, each scored against the
 best of the other.
 
-`SearchSettings` says what to do, `State` is where the search stands, `init` and `step` go from one
+`ganprune.search_settings` says what to do, `State` is where the search stands, `init` and `step` go from one
 state to the next. A state can be saved after every generation and holds no random generator: each
 generation of each side draws from a stream of its own, derived from the seed. So a search that was
 killed and resumed ends in the same genomes as one that was not.
@@ -10,118 +10,18 @@ killed and resumed ends in the same genomes as one that was not.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.errors import UsageError
 from ganprune.evaluation.interface import SIDES, Evaluator, Side
 from ganprune.fitness import fitness
-from ganprune.genome import Layout, LayoutKind, pack, unpack
+from ganprune.genome import Layout, pack, unpack
 from ganprune.operators import breed
-from ganprune.repair import Constraints, Repairer
+from ganprune.repair import Repairer
 from ganprune.resources import Resource, kept_macs, kept_weights
-
-
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """Everything that decides the outcome of a search, given the networks and the pictures."""
-
-    population: int = 32
-    """K: individuals a generator."""
-    generations: int = 100
-    """T."""
-    gamma: float = 10.0
-    """γ: weight of the losses against size in Eq. 11. Larger keeps more filters."""
-    lambda_cycle: float = 10.0
-    """λ: weight of L_cyc against L_DisA."""
-    lambda_identity: float = 0.0
-    """Weight of the identity loss beside L_cyc; 0: not computed."""
-    layout: LayoutKind = "filters"
-    """Which filters share a bit."""
-    align: int = 1
-    """Kept filters of every layer come in multiples of this many; 8 (AVX2) or 16 (AVX-512) run fastest."""
-    target_macs: tuple[float, float] | None = None
-    """Share of the true MACs that G_A and G_B may keep; None: γ alone decides."""
-    target_params: tuple[float, float] | None = None
-    """Share of the parameters that they may keep."""
-    target_ms: tuple[float, float] | None = None
-    """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
-    min_filters: int = 1
-    """Fewest filters of a layer."""
-    order: Literal["alternate", "simultaneous"] = "alternate"
-    """``alternate``: q meets the best p of this generation, as the paper's text has it;
-    ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
-    partners: Literal["evolved", "original"] = "evolved"
-    """``original``: both populations keep the original networks as partners: separate evolution."""
-    loss: Literal["disa", "gena"] = "disa"
-    """``disa``: Eq. 5, what the discriminator sees; ``gena``: Eq. 4, the ablation."""
-    p_select: float = 0.2
-    """Share of children that are copies of a parent."""
-    p_crossover: float = 0.7
-    """Share of children by two-point crossover; the rest are mutated."""
-    p_genes: float = 0.0
-    """Share of crossovers that swap whole layers; the others cut genomes at two points."""
-    mutation_rate: float | None = 0.02
-    """Probability of each bit of a mutated child to flip; none: drawn by a power law for each child."""
-    informed: float = 0.0
-    """Share of the first generation that keeps filters by their weights, see `ganprune.importance`."""
-    direction: Literal["both", "AtoB", "BtoA"] = "both"
-    """``AtoB``: G_A evolves and G_B stays whole, its partner; ``BtoA``: the reverse."""
-    seed: int = 0
-    """Of every random choice of the search."""
-
-    def __post_init__(self) -> None:
-        if self.population < 2:
-            raise UsageError(f"--population must be 2 or more, found {self.population}")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"--seed must be 0 or more and below 2^63, found {self.seed}")
-        if self.generations < 0:
-            raise UsageError(f"--generations must be 0 or more, found {self.generations}")
-        for name in ("gamma", "lambda_cycle", "lambda_identity"):
-            value = getattr(self, name)
-            if not 0 <= value < float("inf"):
-                raise UsageError(f"--{name.replace('_', '-')} must be finite and 0 or more, found {value}")
-        if not (self.p_select >= 0 and self.p_crossover >= 0 and self.p_select + self.p_crossover <= 1):
-            raise UsageError(
-                "--p-select and --p-crossover must be 0 or more and at most 1 together, "
-                f"found {self.p_select} and {self.p_crossover}"
-            )
-        for name in ("mutation_rate", "p_genes", "informed"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise UsageError(f"--{name.replace('_', '-')} must lie in 0 … 1, found {value}")
-        for name, allowed in (
-            ("layout", ("filters", "shared")),
-            ("order", ("alternate", "simultaneous")),
-            ("partners", ("evolved", "original")),
-            ("loss", ("disa", "gena")),
-            ("direction", ("both", "AtoB", "BtoA")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise UsageError(
-                    f"--{name} must be one of {', '.join(allowed)}, found {getattr(self, name)!r}"
-                )
-        for side in SIDES:
-            self.constraints(side)  # checks align and target
-
-    @property
-    def sides(self) -> tuple[Side, ...]:
-        """Generators that evolve."""
-        return SIDES if self.direction == "both" else ("A",) if self.direction == "AtoB" else ("B",)
-
-    def constraints(self, side: Side) -> Constraints:
-        """What genomes of one side must satisfy."""
-        i = SIDES.index(side)
-        return Constraints(
-            align=self.align,
-            target_macs=self.target_macs and self.target_macs[i],
-            target_params=self.target_params and self.target_params[i],
-            target_ms=self.target_ms and self.target_ms[i],
-            min_filters=self.min_filters,
-        )
+from ganprune.search_settings import SearchSettings
 
 
 @dataclass(frozen=True, slots=True)

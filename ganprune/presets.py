@@ -23,8 +23,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         {"population": 16, "generations": 15, "pictures": 8, "target-macs": [0.25, 0.25], "align": 16},
     ),
     "paper": Preset(
-        "Algorithm 1 with the paper's numbers: K = 32, T = 100, γ = 10, λ = 10; individuals are fine-tuned "
-        "before their score, which takes a GPU and long; γ alone decides the size",
+        "Algorithm 1 with the paper's numbers; individuals are fine-tuned first, which takes GPUs and long",
         {"population": 32, "generations": 100, "pictures": 16, "gamma": 10.0, "lambda-cycle": 10.0}
         | {"tune-steps": 100},
     ),

@@ -7,6 +7,8 @@
     latest_net_G_A.pth … the same under CycleGAN's names
     G_A.onnx …           exported; original_G_A.onnx … the originals
     bench.json           the speed-up table
+    latency.json         milliseconds of every layer, where --target-ms was asked for
+    cache/               what the originals make of the search's pictures
     provenance.json      versions, machine, hashes, and which stages are finished
 
 Files appear whole or not at all. A stage counts as finished while its output files are those it wrote.

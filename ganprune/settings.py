@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ganprune.coevolution import SearchSettings
 from ganprune.device import checked_threads
 from ganprune.errors import UsageError
 from ganprune.evaluation import MOST_WORKERS
 from ganprune.fitness import Reduction
 from ganprune.networks import DOWNSAMPLING
+from ganprune.search_settings import SearchSettings
 from ganprune.training.budget import Budget
 
 

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution, Population, SearchSettings, State, describe, random_stream
+from ganprune.coevolution import CoEvolution, Population, State, describe, random_stream
 from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Scores, Side
 from ganprune.genome import Layout
 from ganprune.networks import resnet_widths
 from ganprune.repair import ON_TARGET
 from ganprune.resources import kept_macs, kept_weights
+from ganprune.search_settings import SearchSettings
 from tests.strategies import layouts as any_layout
 from tests.tiny import random_genomes, seeded
 

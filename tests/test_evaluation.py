@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution, SearchSettings, State
+from ganprune.coevolution import CoEvolution, State
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation import (
     SIDES,
@@ -22,6 +22,7 @@ from ganprune.genome import LayoutKind
 from ganprune.images import find_domains, split
 from ganprune.networks import Generator
 from ganprune.rebuild import rebuilt
+from ganprune.search_settings import SearchSettings
 from ganprune.training import TrainSettings
 from tests import oracles
 from tests.images.pictures import write

@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from ganprune.coevolution import CoEvolution, SearchSettings
+from ganprune.coevolution import CoEvolution
 from ganprune.evaluation import Side
 from ganprune.genome import Layout, LayoutKind
 from ganprune.importance import importance
 from ganprune.networks import NORMS, Generator, Norm, resnet_widths
+from ganprune.search_settings import SearchSettings
 from tests.test_coevolution import LAYOUTS, FakeEvaluator
 from tests.tiny import fill, seeded
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganprune.coevolution import CoEvolution, SearchSettings, _uniform_share
+from ganprune.coevolution import CoEvolution, _uniform_share
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.genome import Layout, LayoutKind
@@ -20,6 +20,7 @@ from ganprune.latency import KINDS, Axis, Kind, Latency, LatencyTable, Piece, ki
 from ganprune.networks import GeneratorWidths, generator_convs, resnet_widths
 from ganprune.repair import ON_TARGET, Constraints, Repairer
 from ganprune.resources import Resource
+from ganprune.search_settings import SearchSettings
 from tests.test_coevolution import FakeEvaluator
 from tests.tiny import seeded
 

@@ -69,7 +69,13 @@ def test_config_records_the_whole_command(mission: Mission, place: Place) -> Non
     assert config["checkpoint"] == str(place.checkpoint)
     assert config["data"] == str(place.data)
     assert {key: config["settings"][key] for key in TINY} == TINY
-    assert config["resolved"] == {"device": "cpu", "precision": "float32", "threads": 1, "batch": 1}
+    assert config["resolved"] == {
+        "device": "cpu",
+        "precision": "float32",
+        "threads": 1,
+        "batch": 1,
+        "worker_threads": 0,
+    }
     assert config["sha256"] == {
         name: sha256(place.checkpoint / f"latest_net_{name}.pth") for name in ("G_A", "G_B", "D_A", "D_B")
     }
