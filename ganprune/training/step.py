@@ -52,14 +52,22 @@ def train_step(
     ):
         if name in settings.trained:
             shown = pool.query(fake.detach(), generator)
+            pair = [_noisy(picture, settings.noise, generator) for picture in (real, shown)]
             with autocast:
-                D_terms[name] = discriminator_loss(judge(real), judge(shown), mode)
+                D_terms[name] = discriminator_loss(judge(pair[0]), judge(pair[1]), mode)
     if state.opt_D is not None:
         _descend(D_terms, state.opt_D, lr)
 
     state.step += 1
     spread = {"spread_A": y.fake_A.detach().std(), "spread_B": y.fake_B.detach().std()}
     return _floats(G_terms | D_terms | spread)
+
+
+def _noisy(pictures: Tensor, spread: float, generator: torch.Generator) -> Tensor:
+    """Pictures with Gaussian noise of a standard deviation of ``spread``."""
+    if not spread:
+        return pictures
+    return pictures + spread * torch.randn(pictures.shape, generator=generator).to(pictures.device)
 
 
 def _descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -124,3 +124,19 @@ def test_nothing_to_train_and_nothing_to_train_against_are_refused(tmp_path: Pat
     with pytest.raises(UsageError, match="trained must name some of G_A, G_B, D_A, D_B"):
         replace(TINY, trained=())
     assert set(TINY.trained) == set(NET_NAMES)
+
+
+def test_only_discriminators_that_learn_alone_are_shown_noise() -> None:
+    A, B = (random_pictures(1, 3, 24, 24, seed=i, dtype=torch.float32) for i in range(2))
+
+    def losses(**changes: object) -> dict[str, float]:
+        settings = replace(TINY, **changes)  # type: ignore[arg-type]
+        return train_step(TrainState.start(networks(), settings), A, B, settings, 1e-3, seeded(0))
+
+    alone = {"trained": ("D_A", "D_B")}
+    quiet = losses(instance_noise=0.0)
+    assert losses()["D_A"] == quiet["D_A"] == pytest.approx(losses(**alone, instance_noise=0.0)["D_A"])
+    assert losses(**alone)["D_A"] == losses(**alone, instance_noise=0.5)["D_A"] != quiet["D_A"]
+    assert losses(instance_noise=0.5)["G_A"] == quiet["G_A"]
+    with pytest.raises(UsageError, match="--instance-noise must be ≥ 0, found -1"):
+        replace(TINY, instance_noise=-1.0)

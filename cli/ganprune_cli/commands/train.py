@@ -53,6 +53,10 @@ def train(
     pool_size: Annotated[
         int | None, _number("N", "Earlier translations kept for D; default 50.", RECIPE)
     ] = None,
+    instance_noise: Annotated[
+        float | None,
+        _number("F", "Noise on what D is shown; default 0.5 where only D learns, else 0.", RECIPE),
+    ] = None,
     seed: Annotated[int | None, _number("N", "Same seed, same networks.", RECIPE)] = None,
     ngf: Annotated[int | None, _number("N", "Filters of G's first layer; default 64.", ARCHITECTURE)] = None,
     blocks: Annotated[int | None, _number("N", "Residual blocks of G; default 9.", ARCHITECTURE)] = None,
@@ -86,7 +90,8 @@ def train(
     given = {
         "batch": batch, "lr": lr, "decay": decay, "gan_mode": gan_mode,
         "lambda_A": lambda_a, "lambda_B": lambda_b,
-        "lambda_identity": lambda_identity, "pool_size": pool_size, "seed": seed, "ngf": ngf,
+        "instance_noise": instance_noise, "lambda_identity": lambda_identity,
+        "pool_size": pool_size, "seed": seed, "ngf": ngf,
         "blocks": blocks, "ndf": ndf, "init_gain": init_gain, "size": size, "load_size": load_size,
         "preprocess": preprocess,
     }  # fmt: skip
