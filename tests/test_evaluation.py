@@ -18,7 +18,7 @@ from ganprune.evaluation import (
     local,
     tuning_pictures,
 )
-from ganprune.genome import LayoutKind
+from ganprune.genome import Layout, LayoutKind
 from ganprune.images import find_domains, split
 from ganprune.networks import Generator
 from ganprune.rebuild import rebuilt
@@ -296,7 +296,7 @@ def test_scores_without_a_judge_or_a_partner_leave_out_only_their_terms(side: Si
     gan = tiny_gan()
     genomes = genomes_of(gan, side)
     whole = evaluator(gan).score(side, genomes, None, identity=True)
-    mine = {side: gan.layouts[side]}
+    mine: dict[Side, Layout] = {side: gan.layouts[side]}
     no_judge = LocalEvaluator(gan.generators, {}, mine, gan.pictures, PLAIN)
     alone = LocalEvaluator({side: gan.generators[side]}, gan.judges, mine, gan.pictures, PLAIN)
     none = torch.zeros_like(whole.L_cyc)
