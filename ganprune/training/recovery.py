@@ -28,11 +28,11 @@ def complete(
 ) -> TrainResult:
     """Train the networks that ``quartet`` lacks; those that it has stay as they are, to the bit.
 
-    Discriminators learn to tell real pictures from what the generators make, as in CycleGAN's own training,
-    so that in the end they stand where its last steps would have left them. A second generator is trained
-    with them, by the whole objective. Writes all four networks, as CycleGAN names them; resumable, see
-    `train`, which also says what is raised. Raises `MissingNetwork` without any generator, `UsageError`
-    where nothing is missing.
+    Discriminators learn to tell real pictures from what the generators make, under noise (see
+    `TrainSettings.noise`); they are judges of the same task, not the very ones that the generators were
+    trained with. A second generator is trained with them, by the whole objective. Writes all four networks,
+    as CycleGAN names them; resumable, see `train`, which also says what is raised. Raises `MissingNetwork`
+    without any generator, `UsageError` where nothing is missing.
     """
     missing = quartet.missing()
     if not missing:
