@@ -77,8 +77,8 @@ class RecoverySettings:
 
     recover_discriminators: bool = False
     """Train them before the search: discriminators, and the other generator where there is only one."""
-    recover_budget: str = "20m"
-    """Time for that, spelled as ``budget``."""
+    recover_budget: str = "5m"
+    """Time for that, spelled as ``budget``; a generator that is trained from nothing needs many hours."""
 
     def __post_init__(self) -> None:
         if not Budget.parse(self.recover_budget).amount:

@@ -141,7 +141,7 @@ RecoverDiscriminators = Annotated[
 ]
 RecoverBudget = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="For that, as --budget; default 20m.", rich_help_panel=RECOVERY),
+    typer.Option(metavar="TIME", help="For that, as --budget; default 5m.", rich_help_panel=RECOVERY),
 ]
 PGenes = Annotated[
     float | None,

@@ -31,7 +31,7 @@ def train(
     direction: options.LoneDirection = None,
     budget: Annotated[
         str | None,
-        _number("TIME", "500steps, 200epochs, or 90s, 20m, 1h30m. Default 200epochs; 20m with CKPT.", RECIPE),
+        _number("TIME", "500steps, 200epochs, or 90s, 20m, 1h30m. Default 200epochs; 5m with CKPT.", RECIPE),
     ] = None,
     batch: Annotated[int | None, _number("N", "Pictures of each domain a step; default 1.", RECIPE)] = None,
     lr: Annotated[float | None, _number("F", "Adam's learning rate; default 2e-4.", RECIPE)] = None,
@@ -99,7 +99,7 @@ def train(
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.training import Wishes, train_from_nothing, train_missing
 
-    budget = budget or ("200epochs" if discriminators_for is None else "20m")
+    budget = budget or ("200epochs" if discriminators_for is None else "5m")
     wishes = Wishes(
         recipe={key: value for key, value in given.items() if value is not None} | {"flip": flip},
         budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
