@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,21 +10,14 @@ from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation import (
     SIDES,
     EvaluationSettings,
-    FineTuner,
     LocalEvaluator,
     Scores,
     Side,
     local,
-    tuning_pictures,
 )
-from ganprune.genome import Layout, LayoutKind
-from ganprune.images import find_domains, split
-from ganprune.networks import Generator
-from ganprune.rebuild import rebuilt
+from ganprune.genome import LayoutKind
 from ganprune.search_settings import SearchSettings
-from ganprune.training import TrainSettings
 from tests import oracles
-from tests.images.pictures import write
 from tests.tiny import TinyGan, fill, random_genomes, tiny_gan
 
 OTHER: dict[Side, Side] = {"A": "B", "B": "A"}
@@ -289,77 +281,3 @@ def test_networks_of_other_channels_than_the_pictures_are_refused() -> None:
     gan.pictures["B"] = gan.pictures["B"][:, :1]
     with pytest.raises(CheckpointError, match="pictures of 1 channels need networks of as many, found a gen"):
         evaluator(gan)
-
-
-@pytest.mark.parametrize("side", SIDES)
-def test_scores_without_a_judge_or_a_partner_leave_out_only_their_terms(side: Side) -> None:
-    gan = tiny_gan()
-    genomes = genomes_of(gan, side)
-    whole = evaluator(gan).score(side, genomes, None, identity=True)
-    mine: dict[Side, Layout] = {side: gan.layouts[side]}
-    no_judge = LocalEvaluator(gan.generators, {}, mine, gan.pictures, PLAIN)
-    alone = LocalEvaluator({side: gan.generators[side]}, gan.judges, mine, gan.pictures, PLAIN)
-    none = torch.zeros_like(whole.L_cyc)
-    assert exactly_equal(no_judge.score(side, genomes, None, identity=True), replace(whole, L_DisA=none))
-    assert exactly_equal(alone.score(side, genomes, None, identity=True), replace(whole, L_cyc=none))
-
-
-def test_batch_norm_is_scored_with_the_statistics_of_the_slim_network() -> None:
-    gan = tiny_gan()
-    for seed, side in enumerate(SIDES):
-        gan.generators[side] = Generator(gan.generators[side].widths, "batch").requires_grad_(False).eval()
-        fill(gan.generators[side], seed)
-    genome = genomes_of(gan, "A", 1)
-    slim = rebuilt(gan.generators["A"], gan.layouts["A"], genome[0]).train()
-    for module in slim.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-            module.reset_running_stats()
-    x = gan.pictures["A"].float() / 127.5 - 1
-    for picture in x:
-        slim(picture[None])
-    expected = (gan.generators["A"](x) - slim.eval()(x)).square().mean()
-    found = evaluator(gan).score("A", genome, None).L_GenA
-    assert float(found) == pytest.approx(float(expected), rel=1e-4)
-
-
-def tuned(gan: TinyGan, root: Path, steps: int = 2) -> LocalEvaluator:
-    for seed, side in enumerate(SIDES):
-        for i in range(12):
-            write(root / f"train{side}/{i}.png", 100 * seed + i, 40, 40)
-    chosen = tuning_pictures(find_domains(root), seed=3, holdout=4)
-    recipe = TrainSettings(size=32, load_size=36, seed=3, lr=1e-2)
-    tuner = FineTuner(gan.judges, chosen, recipe, steps)
-    return LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, PLAIN, tuner=tuner)
-
-
-def test_individuals_are_fine_tuned_before_they_are_scored(tmp_path: Path) -> None:
-    gan = tiny_gan()
-    genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
-    plain = evaluator(gan).score("A", genomes, partner)
-    tuner = tuned(gan, tmp_path)
-    found = tuner.score("A", genomes, partner)
-    assert not any((getattr(plain, term) == getattr(found, term)).any() for term in TERMS[:3])
-    assert exactly_equal(tuned(gan, tmp_path).score("A", genomes.flip(0), partner), Scores(
-        *(getattr(found, term).flip(0) for term in TERMS)
-    ))  # fmt: skip
-    other = tuner.score("A", genomes, partner_of(gan, "A", seed=10))
-    assert not (other.L_DisA == found.L_DisA).any()
-    before = tuner.evaluations
-    assert exactly_equal(tuner.score("A", genomes, partner), found)
-    assert tuner.evaluations == before
-    none = tuned(gan, tmp_path, steps=0)
-    assert exactly_equal(none.score("A", genomes, partner), plain)
-
-
-def test_pictures_to_tune_on_are_a_tenth_of_those_that_nobody_is_scored_on(tmp_path: Path) -> None:
-    for side in SIDES:
-        for i in range(44):
-            write(tmp_path / f"train{side}/{i}.png", i, 8, 8)
-    folders = find_domains(tmp_path)
-    chosen = tuning_pictures(folders, seed=1, holdout=4)
-    for side in SIDES:
-        _, scored = split(folders, side, seed=1, holdout=4)
-        assert len(chosen[side]) == 4
-        assert not set(chosen[side]) & set(scored)
-    assert chosen != tuning_pictures(folders, seed=2, holdout=4)

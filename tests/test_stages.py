@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganprune import networks
-from ganprune.checkpoints import load_generator, load_quartet, read_metadata
+from ganprune.checkpoints import load_generator, read_metadata
 from ganprune.coevolution import CoEvolution, State
 from ganprune.errors import DataError, RunError, UsageError
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator
@@ -29,7 +28,6 @@ from ganprune.stages import (
     check_target,
     fine_tune,
     layouts,
-    needed_networks,
     picture_hash,
     rebuild_both,
     search,
@@ -293,69 +291,3 @@ def test_plan_grows_with_population_generations_and_pictures(gan: TinyGan) -> No
     assert passes(population=8) == 2 * passes()
     assert passes(generations=7) == 2 * passes()
     assert passes(pictures=4) == 2 * passes()
-
-
-def _settings(**changes: object) -> CompressSettings:
-    return CompressSettings.from_flat(
-        SETTINGS.to_flat() | {k.replace("_", "-"): v for k, v in changes.items()}
-    )
-
-
-@pytest.mark.parametrize(
-    ("changes", "needed"),
-    [
-        ({}, ("G_A", "G_B", "D_A", "D_B")),
-        ({"direction": "AtoB"}, ("G_A", "G_B", "D_A")),
-        ({"direction": "BtoA"}, ("G_A", "G_B", "D_B")),
-        ({"direction": "AtoB", "lambda_cycle": 0}, ("G_A", "D_A")),
-        ({"loss": "gena"}, ("G_A", "G_B")),
-        ({"loss": "gena", "direction": "BtoA", "lambda_cycle": 0}, ("G_B",)),
-        (
-            {"loss": "gena", "direction": "BtoA", "lambda_cycle": 0, "budget": "1s"},
-            ("G_A", "G_B", "D_A", "D_B"),
-        ),
-    ],
-    ids=str,
-)
-def test_a_compression_runs_on_the_networks_it_is_said_to_need(
-    run: Run, gan: TinyGan, changes: dict[str, object], needed: tuple[str, ...]
-) -> None:
-    settings = _settings(**changes)
-    assert needed_networks(settings) == needed
-    generators: dict[Side, networks.Generator] = {
-        side: net for side, net in gan.generators.items() if f"G_{side}" in needed
-    }
-    judges: dict[Side, networks.Discriminator] = {
-        side: net for side, net in gan.judges.items() if f"D_{side}" in needed
-    }
-    state = search(run, generators, judges, gan.pictures, settings, RESOLVED)
-    slim = rebuild_both(run, generators, state, gan.pictures, settings)
-    assert tuple(slim) == tuple(state.populations) == settings.search.sides
-    write_both(run, slim, {"A": "12", "B": "34"})
-    for side in SIDES:
-        assert (run / f"G_{side}.safetensors").exists() == (side in slim)
-    for side, population in state.populations.items():
-        assert (population.L_DisA > 0).all() == (side in judges)
-        assert (population.L_cyc > 0).all() == (len(generators) == 2)
-
-
-def test_one_direction_fine_tunes_its_generator_and_its_judge_alone(
-    run: Run, gan: TinyGan, tmp_path: Path
-) -> None:
-    for seed, name in enumerate(("trainA", "trainB")):
-        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(6)], seed)
-    settings = _settings(direction="BtoA", budget="2steps")
-    state = search(run, gan.generators, gan.judges, gan.pictures, settings, RESOLVED)
-    slim = rebuild_both(run, gan.generators, state, gan.pictures, settings)
-    tuned = fine_tune(run, slim, gan.generators, gan.judges, find_domains(tmp_path), settings, RESOLVED)
-    after = load_quartet(run / "fine-tune")
-    moved = {
-        "G_A": (gan.generators["A"], after.G_A), "G_B": (slim["B"], after.G_B),
-        "D_A": (gan.judges["A"], after.D_A), "D_B": (gan.judges["B"], after.D_B),
-    }  # fmt: skip
-    for name, (before, now) in moved.items():
-        assert now is not None
-        same = all(torch.equal(before.state_dict()[key], value) for key, value in now.state_dict().items())
-        assert same == (name in ("G_A", "D_A"))
-    assert tuned.keys() == {"B"}
-    assert tuned["B"].widths == slim["B"].widths
