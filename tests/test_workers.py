@@ -19,7 +19,8 @@ from ganprune.evaluation.worker import Start, Task, Worker, _portable
 from ganprune.evaluation.workers import worker_devices
 from ganprune.settings import ComputeSettings
 from ganprune.stages import Resolved
-from tests.test_evaluation import exactly_equal, genomes_of, partner_of, tuned
+from tests.test_evaluation import exactly_equal, genomes_of, partner_of
+from tests.test_tuning import tuned
 from tests.tiny import TinyGan, tiny_gan
 
 PLAIN = EvaluationSettings()

@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from ganprune.channels_last import channels_last
 from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
@@ -107,7 +108,8 @@ class LocalEvaluator:
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(settings.device), dtype
-        x = {side: to_float(pictures[side]).to(self._device, dtype) for side in SIDES}
+        self._on_cpu = self._device.type == "cpu"
+        x = {side: self._laid_out(to_float(pictures[side]).to(self._device, dtype)) for side in SIDES}
         self._layouts, self._tuner = layouts, tuner
         self._originals = dict(generators) if tuner is not None else {}
         """As given, for the tuner: float32."""
@@ -116,7 +118,7 @@ class LocalEvaluator:
         for side, layout in layouts.items():
             G, D = self._generators[side], self._place(judges[side]) if side in judges else None
             file = None if cache is None else cache / f"original_{side}.safetensors"
-            setting = f"batch {settings.batch}, {torch.get_num_threads()} threads"
+            setting = f"channels-last, batch {settings.batch}, {torch.get_num_threads()} threads"
             translated, judged = judged_originals(G, D, x[side], self._run, setting, file)
             self._halves[side] = _Half(G, D, layout, x[side], x[_other(side)], translated, judged)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
@@ -183,7 +185,8 @@ class LocalEvaluator:
 
     def _slim(self, generator: Generator, layout: Layout, genome: Tensor, x: Tensor) -> Generator:
         """The slim network; one of batch norm with the statistics of the pictures that it translates."""
-        return recalibrated(rebuilt(generator, layout, genome), x.split(self.settings.batch))
+        slim = recalibrated(rebuilt(generator, layout, genome), x.split(self.settings.batch))
+        return channels_last(slim) if self._on_cpu else slim
 
     def _tuned(
         self, tuner: FineTuner, side: Side, genome: Tensor, partner: Tensor | None, key: bytes
@@ -193,7 +196,7 @@ class LocalEvaluator:
         back = self._originals[_other(side)]
         if partner is not None:
             back = rebuilt(back, self._layouts[_other(side)], partner)
-        return tuner(side, slim, back, key.hex()).to(self._device, self._dtype)
+        return self._place(tuner(side, slim, back, key.hex()))
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:
@@ -201,7 +204,11 @@ class LocalEvaluator:
             return torch.cat([net(part) for part in x.split(self.settings.batch)])
 
     def _place(self, net: _Net) -> _Net:
-        return copy.deepcopy(net).to(self._device, self._dtype)
+        placed = copy.deepcopy(net).to(self._device, self._dtype)
+        return channels_last(placed) if self._on_cpu else placed
+
+    def _laid_out(self, pictures: Tensor) -> Tensor:
+        return pictures.contiguous(memory_format=torch.channels_last) if self._on_cpu else pictures
 
 
 def _other(side: Side) -> Side:
