@@ -36,8 +36,8 @@ def negative(pictures: Tensor) -> Tensor:
     return -pictures
 
 
-def stub(network: Net = negative, back: Net | None = negative) -> Source:
-    return Source(Path("stub.pth"), "AtoB", network, back)
+def source_of(network: Net = negative, back: Net | None = negative) -> Source:
+    return Source(Path("net.pth"), "AtoB", network, back)
 
 
 def seen(path: Path, width: int, height: int) -> Tensor:

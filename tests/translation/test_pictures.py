@@ -15,7 +15,7 @@ from ganprune.reporting import Silent, Task
 from ganprune.translation import Preparation, Source, TranslateSettings, open_source, run, translate_pictures
 from ganprune.translation.targets import find_pictures
 from tests.images.pictures import cut_short, no_picture, write
-from tests.translation.kit import negative, pixels, stub, write_run
+from tests.translation.kit import negative, pixels, source_of, write_run
 
 SMALL = Preparation(height=16, width=16)
 FAST = TranslateSettings(prepare=SMALL)
@@ -42,7 +42,7 @@ def write_some(folder: Path, *names: str) -> Path:
 def test_folders_are_mirrored_and_everything_else_is_left_alone(tmp_path: Path) -> None:
     pictures = write_some(tmp_path / "in", "a.png", "b/a.jpg", "b/c/x.y.PNG", ".hidden.png")
     (pictures / "notes.txt").write_text("no picture")
-    done = translate_pictures(stub(), pictures, tmp_path / "out", FAST)
+    done = translate_pictures(source_of(), pictures, tmp_path / "out", FAST)
     assert below(tmp_path / "out") == ["a_fake_B.png", "b/a_fake_B.png", "b/c/x.y_fake_B.png"]
     assert (done.pictures, done.files) == (3, 3)
 
@@ -55,7 +55,7 @@ def test_pictures_are_sorted_by_their_paths_below_the_folder(tmp_path: Path) -> 
 
 def test_one_picture_may_be_given(tmp_path: Path) -> None:
     write_some(tmp_path, "a.png", "b.png")
-    translate_pictures(stub(), tmp_path / "b.png", tmp_path, FAST)
+    translate_pictures(source_of(), tmp_path / "b.png", tmp_path, FAST)
     assert below(tmp_path) == ["a.png", "b.png", "b_fake_B.png"]
 
 
@@ -63,20 +63,20 @@ def test_results_below_the_pictures_are_not_translated_again(tmp_path: Path) -> 
     write_some(tmp_path, "a.png", "b/c.png")
     for _ in range(2):
         settings = TranslateSettings(prepare=SMALL, existing="overwrite")
-        translate_pictures(stub(), tmp_path, tmp_path / "b/out", settings)
+        translate_pictures(source_of(), tmp_path, tmp_path / "b/out", settings)
     assert below(tmp_path / "b/out") == ["a_fake_B.png", "b/c_fake_B.png"]
 
 
 def test_results_do_not_go_among_the_pictures(tmp_path: Path) -> None:
     write_some(tmp_path, "a.png")
     with pytest.raises(UsageError, match="is the folder of the pictures themselves; give -o another"):
-        translate_pictures(stub(), tmp_path, tmp_path / "b/..", FAST)
+        translate_pictures(source_of(), tmp_path, tmp_path / "b/..", FAST)
 
 
 def test_two_pictures_of_one_name_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     write_some(tmp_path / "in", "0.png", "b/a.jpg", "b/a.png")
     with pytest.raises(DataError, match=r"in/b/a.jpg and a.png would both become a_fake_B.png; rename"):
-        translate_pictures(stub(), tmp_path / "in", tmp_path / "out", FAST)
+        translate_pictures(source_of(), tmp_path / "in", tmp_path / "out", FAST)
     assert not (tmp_path / "out").exists()
 
 
@@ -104,7 +104,7 @@ def test_folder_without_pictures_and_no_folder_are_refused(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="gone does not exist; give a folder of pictures"):
         find_pictures(tmp_path / "gone", tmp_path / "out")
     with pytest.raises(UsageError, match=r"notes.txt is a file; give a folder to write"):
-        translate_pictures(stub(), write_some(tmp_path / "in", "a.png"), tmp_path / "notes.txt", FAST)
+        translate_pictures(source_of(), write_some(tmp_path / "in", "a.png"), tmp_path / "notes.txt", FAST)
 
 
 def test_nothing_is_overwritten_without_being_told(tmp_path: Path) -> None:
@@ -113,27 +113,27 @@ def test_nothing_is_overwritten_without_being_told(tmp_path: Path) -> None:
     for name in ("b", "c"):
         (tmp_path / f"out/{name}_fake_B.png").write_bytes(b"mine")
     with pytest.raises(UsageError, match=r"2 of 3 files .* first is .*out/b_fake_B.png; add --resume"):
-        translate_pictures(stub(), pictures, tmp_path / "out", FAST)
+        translate_pictures(source_of(), pictures, tmp_path / "out", FAST)
     assert below(tmp_path / "out") == ["b_fake_B.png", "c_fake_B.png"]
 
     resume = TranslateSettings(prepare=SMALL, existing="resume")
-    done = translate_pictures(stub(), pictures, tmp_path / "out", resume)
+    done = translate_pictures(source_of(), pictures, tmp_path / "out", resume)
     assert (done.pictures, done.translated, done.files, done.skipped) == (3, 1, 1, 2)
     assert (tmp_path / "out/b_fake_B.png").read_bytes() == b"mine"
     assert pixels(tmp_path / "out/a_fake_B.png").shape == (16, 16, 3)
 
     overwrite = TranslateSettings(prepare=SMALL, existing="overwrite")
-    done = translate_pictures(stub(), pictures, tmp_path / "out", overwrite)
+    done = translate_pictures(source_of(), pictures, tmp_path / "out", overwrite)
     assert (done.translated, done.skipped) == (3, 0)
     assert pixels(tmp_path / "out/b_fake_B.png").shape == (16, 16, 3)
 
 
 def test_resume_writes_what_is_missing_of_a_picture(tmp_path: Path) -> None:
     pictures = write_some(tmp_path / "in", "a.png")
-    translate_pictures(stub(), pictures, tmp_path / "out", FAST)
+    translate_pictures(source_of(), pictures, tmp_path / "out", FAST)
     before = (tmp_path / "out/a_fake_B.png").stat().st_mtime_ns
     settings = TranslateSettings(("fake", "real", "rec"), SMALL, existing="resume")
-    done = translate_pictures(stub(), pictures, tmp_path / "out", settings)
+    done = translate_pictures(source_of(), pictures, tmp_path / "out", settings)
     assert (done.files, done.translated, done.skipped) == (2, 1, 0)
     assert (tmp_path / "out/a_fake_B.png").stat().st_mtime_ns == before
     real, rec = (pixels(tmp_path / f"out/a_{kind}_A.png") for kind in ("real", "rec"))
@@ -142,8 +142,8 @@ def test_resume_writes_what_is_missing_of_a_picture(tmp_path: Path) -> None:
 
 def test_rec_without_a_partner_is_refused(tmp_path: Path) -> None:
     settings = TranslateSettings(("rec",), SMALL)
-    with pytest.raises(UsageError, match=r"--save rec needs both generators, found stub.pth alone"):
-        translate_pictures(stub(back=None), write_some(tmp_path, "a.png"), tmp_path / "out", settings)
+    with pytest.raises(UsageError, match=r"--save rec needs both generators, found net.pth alone"):
+        translate_pictures(source_of(back=None), write_some(tmp_path, "a.png"), tmp_path / "out", settings)
 
 
 @pytest.mark.parametrize("save", [(), ("",), ("fakes",), ("fake", "fake")])
@@ -194,7 +194,7 @@ def test_few_pictures_are_in_memory_whatever_their_shapes(tmp_path: Path, monkey
 
     monkeypatch.setattr(run, "open_picture", counted)
     settings = TranslateSettings(prepare=Preparation("none"), batch=2)
-    translate_pictures(stub(watching), tmp_path / "in", tmp_path / "out", settings)
+    translate_pictures(source_of(watching), tmp_path / "in", tmp_path / "out", settings)
     assert sum(translated) == len(read) == 40
     assert max(waiting) == 8
 
@@ -203,7 +203,7 @@ def test_few_unreadable_pictures_are_skipped_and_named(tmp_path: Path) -> None:
     pictures = write_some(tmp_path / "in", *(f"{i}.png" for i in range(10)))
     cut_short(pictures / "6.png")
     listener = Listener()
-    done = translate_pictures(stub(), pictures, tmp_path / "out", FAST, listener)
+    done = translate_pictures(source_of(), pictures, tmp_path / "out", FAST, listener)
     assert (done.pictures, done.translated, done.unreadable) == (10, 9, (pictures / "6.png",))
     assert len(below(tmp_path / "out")) == 9
     (warning,) = listener.warnings
@@ -211,7 +211,7 @@ def test_few_unreadable_pictures_are_skipped_and_named(tmp_path: Path) -> None:
     assert "6.png (damaged" in warning
 
     settings = TranslateSettings(prepare=SMALL, existing="resume")
-    again = translate_pictures(stub(), pictures, tmp_path / "out", settings, listener)
+    again = translate_pictures(source_of(), pictures, tmp_path / "out", settings, listener)
     assert (again.translated, again.skipped, again.unreadable) == (0, 9, done.unreadable)
     assert again.pictures_per_second == 0
     assert listener.warnings == [warning] * 2
@@ -225,7 +225,7 @@ def test_many_unreadable_pictures_are_an_error_once_the_others_are_written(tmp_p
         r"2 of 10 .* cannot be read: 0.png \(no picture\), 4.png .*; the other 8 are translated all the same"
     )
     with pytest.raises(DataError, match=told):
-        translate_pictures(stub(), pictures, tmp_path / "out", FAST)
+        translate_pictures(source_of(), pictures, tmp_path / "out", FAST)
     assert below(tmp_path / "out") == [f"{i}_fake_B.png" for i in range(10) if i not in (0, 4)]
 
 
@@ -234,8 +234,8 @@ def test_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
         return torch.where(pictures > 0.5, torch.nan, pictures)
 
     pictures = write_some(tmp_path / "in", "a.png")
-    with pytest.raises(InputError, match=r"stub.pth: needed finite numbers, .* translation of .*a.png"):
-        translate_pictures(stub(damaged), pictures, tmp_path / "out", FAST)
+    with pytest.raises(InputError, match=r"net.pth: needed finite numbers, .* translation of .*a.png"):
+        translate_pictures(source_of(damaged), pictures, tmp_path / "out", FAST)
     assert not (tmp_path / "out").exists()
 
 
@@ -264,5 +264,5 @@ def test_progress_counts_every_picture_once(tmp_path: Path) -> None:
     counter = Counter()
     for existing in ("refuse", "resume"):
         settings = TranslateSettings(prepare=SMALL, batch=4, existing=existing)
-        translate_pictures(stub(), pictures, tmp_path / "out", settings, counter)
+        translate_pictures(source_of(), pictures, tmp_path / "out", settings, counter)
     assert counter.tasks == [[10, 10], [10, 10]]
