@@ -197,6 +197,7 @@ def _sound() -> Generator[None]:
     """Make whatever the standard library says of a damaged archive a `DataError`."""
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError,
-            NotImplementedError, RuntimeError) as error:  # fmt: skip
+    except (
+        zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RuntimeError
+    ) as error:  # fmt: skip
         raise DataError(f"damaged: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
