@@ -36,6 +36,7 @@ def curves(
 def _panel(
     lines: Sequence[Mapping[str, float]], title: str, drawn: Mapping[str, str], x: str, top: int
 ) -> list[str]:
+    lines = [line for line in lines if any(name in line for name in drawn.values())]
     shown = lines[:: max(1, len(lines) // _MOST)]
     across = [line[x] for line in shown]
     values = [line[name] for line in shown for name in drawn.values() if name in line]

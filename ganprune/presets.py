@@ -25,7 +25,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "paper": Preset(
         "Algorithm 1 with the paper's numbers; individuals are fine-tuned first, which takes GPUs and long",
         {"population": 32, "generations": 100, "pictures": 16, "gamma": 10.0, "lambda-cycle": 10.0}
-        | {"tune-steps": 100},
+        | {"tune-steps": 100, "recipe": "paper"},
     ),
     "tiny": Preset(
         "a fifteenth of the arithmetic, for phones",

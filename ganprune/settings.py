@@ -6,18 +6,21 @@ Command line, ``--config`` files, presets and a run's ``config.toml`` all speak 
 
 import difflib
 import types
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ganprune.checkpoints import NET_NAMES
 from ganprune.device import checked_threads
 from ganprune.errors import UsageError
-from ganprune.evaluation import MOST_WORKERS
+from ganprune.evaluation import MOST_WORKERS, SIDES, Side
 from ganprune.fitness import Reduction
 from ganprune.networks import DOWNSAMPLING
 from ganprune.search_settings import SearchSettings
 from ganprune.training.budget import Budget
+from ganprune.training.distillation import DistilSettings
+from ganprune.training.settings import TrainSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +88,60 @@ class RecoverySettings:
             raise UsageError(f"--recover-budget must be more than 0, found {self.recover_budget}")
 
 
+_DISTIL = DistilSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class FineTuneSettings:
-    """How long the slim generators are trained after the search."""
+    """How the slim generators are trained after the search."""
 
     budget: str = "20m"
     """A time such as 90s, 20m or 1h30m, or 5epochs, or 500steps; 0: no fine-tuning."""
+    recipe: Literal["distil", "paper"] = "distil"
+    """distil: learn to draw what the originals draw; paper: CycleGAN's own recipe, as the paper does."""
+    distil_pixels: float = _DISTIL.pixels
+    """See `ganprune.training.distillation.DistilSettings`; so for the others."""
+    distil_maps: float = _DISTIL.maps
+    distil_features: float = _DISTIL.features
+    distil_gan: float = _DISTIL.gan
+    distil_adapters: bool = _DISTIL.adapters
+    tune_lr: float | None = None
+    """Learning rate of Adam; none: 5e-4 to distil, CycleGAN's 2e-4 for its own recipe."""
+    average: float = 0.998
+    """Decay of the generators' running averages, a step; 0: none. The better of the two is exported."""
+    validations: int = 10
+    """How often, on the search's pictures, the generators are scored; the best are exported. 0: never."""
+    patience: int | None = None
+    """Stop after this many validations in a row without a better one; none: make all steps."""
 
     def __post_init__(self) -> None:
         Budget.parse(self.budget)
+        if self.recipe not in ("distil", "paper"):
+            raise UsageError(f"--recipe must be distil or paper, found {self.recipe!r}")
+        self.training(TrainSettings(), SIDES)  # checks the rest
+
+    def training(self, base: TrainSettings, sides: Sequence[Side]) -> TrainSettings:
+        """What to train the slim generators of ``sides`` by.
+
+        ``base`` has the pictures' size, the seed, device and precision.
+        """
+        kinds = "GD" if self.recipe == "paper" or self.distil_gan else "G"
+        learn = {f"{kind}_{side}" for kind in kinds for side in sides}
+        common = replace(
+            base,
+            trained=tuple(name for name in NET_NAMES if name in learn),
+            average=self.average,
+            validations=self.validations,
+            patience=self.patience,
+            lr=self.tune_lr or (5e-4 if self.recipe == "distil" else base.lr),
+        )
+        if self.recipe == "paper":
+            return common
+        distil = DistilSettings(
+            pixels=self.distil_pixels, maps=self.distil_maps, features=self.distil_features,
+            gan=self.distil_gan, adapters=self.distil_adapters,
+        )  # fmt: skip
+        return replace(common, distil=distil, beta1=0.9, decay=0.9)
 
 
 @dataclass(frozen=True, slots=True)

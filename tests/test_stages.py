@@ -214,7 +214,7 @@ def test_pictures_to_score_on_are_not_those_to_fine_tune_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ganprune.stages.training.train", watch)
-    settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"budget": "1steps"})
+    settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"budget": "1steps", "recipe": "paper"})
     with pytest.raises(KeyboardInterrupt):
         fine_tune(run, gan.generators, gan.generators, gan.judges, folders, settings, RESOLVED)
     for side in SIDES:

@@ -165,6 +165,26 @@ Budget = Annotated[
         rich_help_panel="Fine-tuning",
     ),
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        metavar="distil|paper",
+        help="Learn from the originals, or by CycleGAN's own recipe.",
+        rich_help_panel="Fine-tuning",
+    ),
+]
+TuneLr = Annotated[
+    float | None,
+    typer.Option("--tune-lr", metavar="F", help="Learning rate.", rich_help_panel="Fine-tuning"),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Stop after N of 10 validations in a row without a better one.",
+        rich_help_panel="Fine-tuning",
+    ),
+]
 Pictures = Annotated[
     int | None,
     typer.Option(metavar="N", help="Validation pictures a domain for scoring.", rich_help_panel=SEARCH),

@@ -21,6 +21,24 @@ PREPROCESS_MODES: tuple[Preprocess, ...] = get_args(Preprocess)
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """What chance takes of a picture: a rectangle, mirrored or not. Pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool
+
+    def __call__(self, picture: Tensor, stride: int = 1) -> Tensor:
+        """Of a picture [c, h, w], or of a map with one place for every ``stride`` pixels, each way."""
+        rows = slice(self.top // stride, (self.top + self.height) // stride)
+        columns = slice(self.left // stride, (self.left + self.width) // stride)
+        part = picture[:, rows, columns]
+        return (part.flip(-1) if self.mirrored else part).contiguous()
+
+
+@dataclass(frozen=True, slots=True)
 class TrainTransform:
     """How a training picture becomes what the networks see."""
 
@@ -32,6 +50,8 @@ class TrainTransform:
     """See `Preprocess`."""
     flip: bool = True
     """Mirror left and right with a probability of 0.5."""
+    grid: int = 1
+    """Cuts begin at multiples of this many pixels, so that maps of a lower resolution can be cut alike."""
 
     def __post_init__(self) -> None:
         if self.mode not in PREPROCESS_MODES:
@@ -76,16 +96,21 @@ class TrainTransform:
             )
         return picture if wanted == (width, height) else picture.resize(wanted, Image.Resampling.BICUBIC)
 
+    def place(self, height: int, width: int, generator: torch.Generator) -> "Cut":
+        """Where chance cuts a picture of this height and width after `resize`, and whether it is mirrored."""
+        top = left = 0
+        if self.crops:
+            top, left = (
+                self.grid * int(torch.randint((side - self.size) // self.grid + 1, (), generator=generator))
+                for side in (height, width)
+            )
+            height = width = self.size
+        mirrored = self.flip and bool(torch.rand((), generator=generator) < 0.5)
+        return Cut(top, left, height, width, mirrored)
+
     def draw(self, picture: Tensor, generator: torch.Generator) -> Tensor:
         """The random half: uint8 [3, h, w] after `resize` → uint8 [3, size, size], or [3, h, w] uncropped."""
-        if self.crops:
-            _, height, width = picture.shape
-            top = int(torch.randint(height - self.size + 1, (), generator=generator))
-            left = int(torch.randint(width - self.size + 1, (), generator=generator))
-            picture = picture[:, top : top + self.size, left : left + self.size]
-        if self.flip and bool(torch.rand((), generator=generator) < 0.5):
-            picture = picture.flip(-1)
-        return picture.contiguous()
+        return self.place(picture.shape[1], picture.shape[2], generator)(picture)
 
     def still(self, picture: Tensor) -> Tensor:
         """As `draw` without chance: the middle, not mirrored."""

@@ -1,13 +1,15 @@
 """Training in a run folder: networks that the checkpoint lacks, and fine-tuning of the slim ones."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
+from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet, read_metadata
 from ganprune.device import cpu_threads
 from ganprune.evaluation import SIDES, FineTuner, Side, tuning_pictures
 from ganprune.images import PictureFolders, load_pictures, readable
@@ -16,7 +18,7 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages.setting_up import Resolved, split_pictures
-from ganprune.training import Budget, Networks, TrainSettings, complete, train
+from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, complete, train
 
 RECOVERED = "recovered"
 """Folder of the networks that the checkpoint lacked."""
@@ -42,12 +44,13 @@ def recover(
         return quartet
     started, folder = time.monotonic(), run / RECOVERED
     reporter.info(f"training what the checkpoint lacks: {', '.join(quartet.missing())}")
-    pictures, samples = _pictures(folders, settings, reporter)
+    pictures, validation = _pictures(folders, settings, reporter)
     budget = Budget.parse(settings.recovery.recover_budget)
     with cpu_threads(resolved.threads):
         result = complete(
-            quartet, pictures, _recipe(settings, resolved), budget, folder, reporter, samples=samples
-        )
+            quartet, pictures, _recipe(settings, resolved), budget, folder, reporter,
+            samples=_samples(validation),
+        )  # fmt: skip
     if not run.finished("recover"):
         run.finish("recover", [folder / "train.json"], time.monotonic() - started, steps=result.steps)
     found = load_quartet(result.files["G_A"])
@@ -65,10 +68,11 @@ def fine_tune(
     resolved: Resolved,
     reporter: Reporter = SILENT,
 ) -> dict[Side, Generator]:
-    """Train the slim generators together by the CycleGAN recipe, from the pretrained discriminators.
+    """Train the slim generators: taught by the originals, or by the CycleGAN recipe (``settings.tuning``).
 
-    Where there is one slim generator, it and its discriminator learn; the other original stays as it is. On
-    the training pictures that the search was not scored on. Everything about it is in the run's
+    By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
+    generator, it and its discriminator learn, and the other original stays as it is. On the training
+    pictures that the search was not scored on; on those validated. Everything about it is in the run's
     folder fine-tune/, all four networks too. A budget of 0 returns the generators as they are.
     Raises `TrainingError` where the training goes wrong.
     """
@@ -76,14 +80,21 @@ def fine_tune(
     if not budget.amount:
         return dict(slim)
     started = time.monotonic()
-    pictures, samples = _pictures(folders, settings, reporter)
+    pictures, validation = _pictures(folders, settings, reporter)
     networks = Networks(
         slim.get("A", originals["A"]), slim.get("B", originals["B"]), judges["A"], judges["B"]
     )
-    learning = {f"{kind}_{side}" for kind in "GD" for side in slim}
-    recipe = replace(_recipe(settings, resolved), trained=tuple(n for n in NET_NAMES if n in learning))
+    recipe = settings.tuning.training(_recipe(settings, resolved), tuple(slim))
+    teachers: dict[Side, Teacher] | None = None
+    if recipe.distil is not None:
+        teachers = {side: _teacher(run, side, originals, judges) for side in slim}
+    held_out = Validation(validation, originals, judges, tuple(slim), resolved.device, resolved.precision)
     with cpu_threads(resolved.threads):
-        result = train(networks, pictures, recipe, budget, run / FINE_TUNE, reporter, samples=samples)
+        result = train(
+            networks, pictures, recipe, budget, run / FINE_TUNE, reporter,
+            samples=_samples(validation),
+            teachers=teachers, validation=held_out,
+        )  # fmt: skip
     if not run.finished("fine-tune"):
         record = run / FINE_TUNE / "train.json"
         run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
@@ -113,14 +124,26 @@ def _recipe(settings: CompressSettings, resolved: Resolved) -> TrainSettings:
     )  # fmt: skip
 
 
+def _teacher(
+    run: Run, side: Side, originals: Mapping[Side, Generator], judges: Mapping[Side, Discriminator]
+) -> Teacher:
+    kept = json.loads(read_metadata(run / f"pruned_G_{side}.safetensors")["kept"])["trunk"]
+    return Teacher(originals[side], torch.tensor(kept), judges[side])
+
+
 def _pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter
-) -> tuple[dict[Side, Sequence[Path]], dict[Side, Sequence[Tensor]]]:
-    """Pictures to train on, and as many of each domain to show progress on."""
+) -> tuple[dict[Side, Sequence[Path]], dict[Side, Tensor]]:
+    """Pictures to train on, and those held out: uint8 [n, 3, size, size]."""
     folders = readable(folders, reporter)
-    pictures, samples = dict[Side, Sequence[Path]](), dict[Side, Sequence[Tensor]]()
+    pictures, validation = dict[Side, Sequence[Path]](), dict[Side, Tensor]()
     for side in SIDES:
-        pictures[side], validation = split_pictures(folders, side, settings)
-        samples[side] = list(load_pictures(validation[:SAMPLES], settings.pictures.size))
-    shown = min(len(samples[side]) for side in SIDES)
-    return pictures, {side: samples[side][:shown] for side in SIDES}
+        pictures[side], held_out = split_pictures(folders, side, settings)
+        validation[side] = load_pictures(held_out, settings.pictures.size)
+    return pictures, validation
+
+
+def _samples(validation: Mapping[Side, Tensor]) -> dict[Side, Sequence[Tensor]]:
+    """As many of each domain, to show progress on."""
+    shown = min(SAMPLES, *(len(part) for part in validation.values()))
+    return {side: list(part[:shown]) for side, part in validation.items()}

@@ -7,9 +7,13 @@ pictures.py    which pictures a step sees         pool.py        earlier transla
 loop.py        from the first step to the last    record.py      what was asked for
 log.py         losses, a line every few steps     samples.py     pictures to look at
 recovery.py    networks that a checkpoint lacks
+distillation.py what slim networks learn of the originals     lessons.py    what those make of the pictures
+validation.py  distances to the originals on pictures held out
 """
 
 from ganprune.training.budget import Budget, learning_rate
+from ganprune.training.distillation import DistilSettings, Teacher
+from ganprune.training.lessons import Lesson, Lessons
 from ganprune.training.loop import TrainResult, train
 from ganprune.training.networks import Networks, save_networks
 from ganprune.training.objective import (
@@ -24,21 +28,28 @@ from ganprune.training.pool import ImagePool
 from ganprune.training.recovery import complete
 from ganprune.training.settings import GanMode, TrainSettings
 from ganprune.training.state import TrainState
-from ganprune.training.step import TrainingError, train_step
+from ganprune.training.step import TrainingError, distil_step, train_step
+from ganprune.training.validation import Validation
 
 __all__ = [
     "Budget",
+    "DistilSettings",
     "GanMode",
     "ImagePool",
+    "Lesson",
+    "Lessons",
     "Networks",
+    "Teacher",
     "TrainResult",
     "TrainSettings",
     "TrainState",
     "TrainingError",
     "TrainingPictures",
     "Translated",
+    "Validation",
     "complete",
     "discriminator_loss",
+    "distil_step",
     "gan_loss",
     "generator_losses",
     "learning_rate",

@@ -1,17 +1,21 @@
 """train.jsonl: one line every so many steps; and the same as curves to look at."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganprune.curves import curves
 from ganprune.files import write_atomically
 from ganprune.training.state import TrainState
+from ganprune.training.validation import panels
 
 LOG = "train.jsonl"
 CURVES = "curves.svg"
 _PANELS = {
+    "pixels, of the originals": {"pixels_A": "pixels_A", "pixels_B": "pixels_B"},
+    "maps, of the originals": {"maps_A": "maps_A", "maps_B": "maps_B"},
+    "features, of the originals": {"features_A": "features_A", "features_B": "features_B"},
     "adversarial": {"G_A": "G_A", "G_B": "G_B"},
     "discriminators": {"D_A": "D_A", "D_B": "D_B"},
     "cycle": {"cycle_A": "cycle_A", "cycle_B": "cycle_B"},
@@ -40,20 +44,15 @@ class TrainLog:
             self._write(state, lr)
 
     def finish(self, state: TrainState, lr: float) -> None:
-        """Write what was counted since the last line, and the curves."""
+        """Write what was counted since the last line."""
         if state.counted:
             self._write(state, lr)
-        self.draw()
 
-    def draw(self) -> None:
-        """Write curves.svg."""
+    def draw(self, validated: Sequence[Mapping[str, float]] = ()) -> None:
+        """Write curves.svg, with the lines of validation.jsonl."""
         if self.lines:
-            write_atomically(
-                self.folder / CURVES,
-                curves(
-                    self.lines, {title: {name: name for name in names} for title, names in _PANELS.items()}
-                ).encode(),
-            )
+            lines = sorted([*self.lines, *validated], key=lambda line: line["step"])
+            write_atomically(self.folder / CURVES, curves(lines, _PANELS | panels(validated)).encode())
 
     def _write(self, state: TrainState, lr: float) -> None:
         means = {name: round(total / state.counted, 6) for name, total in state.sums.items()}

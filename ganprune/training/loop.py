@@ -4,32 +4,41 @@ train.json                  what was asked for, the number of steps, and in the 
 train.jsonl, curves.svg     losses and learning rate
 samples-<step>.png          input, translation and reconstruction at the start, halfway, at the end
 train_state.pt              where an unfinished training stands; removed when it is finished
-latest_net_G_A.pth …        the trained networks, as CycleGAN names them
+validation.jsonl            distances to the originals on pictures that no step sees, where asked for
+latest_net_G_A.pth …        the trained networks, as CycleGAN names them; the best of those validated
+last_net_G_A.pth …          those of the last step, where others were better
 iter_<step>_net_G_A.pth …   the last good ones of a training that went wrong
 """
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from ganprune.channels_last import channels_last
 from ganprune.checkpoints import NetName, load_quartet
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import Domain
+from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.budget import Budget, learning_rate
 from ganprune.training.chance import generator_for
+from ganprune.training.distillation import Teacher, make_adapters
+from ganprune.training.lessons import Lesson, Lessons
 from ganprune.training.log import TrainLog
 from ganprune.training.networks import Networks, save_networks
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.record import RECORD, Record
 from ganprune.training.samples import save_samples
 from ganprune.training.settings import TrainSettings
-from ganprune.training.state import TrainState
-from ganprune.training.step import FLAT, TrainingError, train_step
+from ganprune.training.state import Best, TrainState
+from ganprune.training.step import FLAT, TrainingError, distil_step, train_step
+from ganprune.training.validation import Validation, ValidationLog, score
 
 STATE = "train_state.pt"
 SAMPLES = 4
@@ -59,15 +68,20 @@ def train(
     reporter: Reporter = SILENT,
     *,
     samples: Mapping[Domain, Sequence[Tensor]] | None = None,
+    teachers: Mapping[Domain, Teacher] | None = None,
+    validation: Validation | None = None,
     save_seconds: float = 45.0,
     log_every: int = 10,
 ) -> TrainResult:
     """Train the networks of ``settings.trained`` together; called again, go on where it was interrupted.
 
     networks: of any widths, pretrained or `Networks.fresh`; they are left as they are. ``samples``:
-    pictures for the sample grids, each uint8 [3, h, w]; None: the first training pictures. The state is
-    saved every ``save_seconds``, which has no influence on the result. On a CPU, with the same number of
-    threads, an interrupted training ends with the same bits as an undisturbed one. A folder whose
+    pictures for the sample grids, each uint8 [3, h, w]; None: the first training pictures. ``teachers``:
+    where ``settings.distil`` is set, the originals of the sides whose generators learn. ``validation``: what
+    ``settings.validations`` are made on; generators that learn from originals end as they scored best.
+
+    The state is saved every ``save_seconds``, which has no influence on the result. On a CPU, with the same
+    number of threads, an interrupted training ends with the same bits as an undisturbed one. A folder whose
     training is finished is only read.
 
     Raises `TrainingError` when losses are not finite or a generator gives one colour, with the last good
@@ -75,6 +89,8 @@ def train(
     folder holds another training.
     """
     _check_channels(networks)
+    if settings.distil is not None and set(teachers or {}) != _taught_sides(settings):
+        raise ValueError("distillation needs a teacher for each generator that learns, and no other")
     folder.mkdir(parents=True, exist_ok=True)
     record = Record.open(folder, networks, pictures, settings, budget)
     leftovers = list(folder.glob(".*.partial.*"))  # of a kill in the middle of a save
@@ -87,7 +103,7 @@ def train(
     data = TrainingPictures(pictures, settings.transform, reporter)
     _check_shortest(networks, data.shortest)
     record.write(folder)
-    run = _Run(folder, TrainState.start(networks, settings), data, settings, save_seconds, log_every)
+    run = _Run(folder, networks, data, settings, teachers or {}, validation, save_seconds, log_every)
     shown = data.stills(SAMPLES) if samples is None else samples
     try:
         run.show(0, shown)
@@ -103,10 +119,14 @@ def train(
         run.to_the_end(record.steps, shown, reporter)
     except TrainingError as error:
         raise run.explained(error) from None
-    files = save_networks(folder, run.state.networks.to_use())
-    record.finish(folder, list(files.values()))
+    files = save_networks(folder, run.state.chosen().to_use())
+    written = list(files.values())
+    if run.state.best:
+        written += save_networks(folder, run.state.networks.to_use(), "last").values()
+    record = replace(record, steps=run.state.step, best=run.chosen())
+    record.finish(folder, written)
     (folder / STATE).unlink()
-    return _result(folder, record.steps)
+    return _result(folder, run.state.step)
 
 
 class _Run:
@@ -115,20 +135,33 @@ class _Run:
     def __init__(
         self,
         folder: Path,
-        state: TrainState,
+        networks: Networks,
         data: TrainingPictures,
         settings: TrainSettings,
+        teachers: Mapping[Domain, Teacher],
+        validation: Validation | None,
         save_seconds: float,
         log_every: int,
     ) -> None:
-        self.folder, self.state, self.data, self.settings = folder, state, data, settings
+        self.folder, self.data, self.settings, self._validation = folder, data, settings, validation
         self._flat, self._tried, self._save_seconds = 0, 0, save_seconds
+        adapters, self._lessons = nn.ModuleDict(), None
+        self._judges: dict[Domain, Discriminator] = {}
+        if settings.distil is not None:
+            device = settings.device
+            students: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
+            adapters = make_adapters(students, teachers, settings.distil, device)
+            self._lessons = Lessons(data, teachers, settings.distil, device, settings.precision)
+            self._judges = {s: _frozen(t.judge, device) for s, t in teachers.items() if t.judge is not None}
+        self._originals: dict[Domain, Generator] = {s: t.generator for s, t in teachers.items()}
+        self.state = TrainState.start(networks, settings, adapters)
         if (folder / STATE).exists():
-            state.load(folder / STATE)
+            self.state.load(folder / STATE)
             self._saved = time.monotonic()
         else:
             self._save()
-        self._log = TrainLog(folder, log_every, state.step)
+        self._log = TrainLog(folder, log_every, self.state.step)
+        self._validated = ValidationLog(folder, self.state.step)
 
     def calibrate(self, seconds: float) -> tuple[int, float]:
         """Make the first steps; return how many fit into ``seconds`` in all, and the seconds a step.
@@ -147,17 +180,61 @@ class _Run:
     def to_the_end(self, steps: int, shown: Mapping[Domain, Sequence[Tensor]], reporter: Reporter) -> None:
         """Make all steps that are left."""
         with reporter.task("training", steps, self.state.step) as task:
-            while self.state.step < steps:
+            while self.state.step < steps and not self._patience_is_over():
                 self._step(steps)
+                if self.state.step in self._validation_steps(steps):
+                    self._validate()
                 if self.state.step == steps // 2:
                     self.show(self.state.step, shown)
-                    self._log.draw()
+                    self._draw()
                 if time.monotonic() - self._saved >= self._save_seconds:
                     self._save()
                 task.advance(1, **self._figures())
-        self.show(steps, shown)
-        self._log.finish(self.state, learning_rate(self.settings.lr, steps - 1, steps, self.settings.decay))
+        self.show(self.state.step, shown)
+        done = self.state.step
+        self._log.finish(self.state, learning_rate(self.settings.lr, done - 1, steps, self.settings.decay))
+        self._draw()
         self._save()
+
+    def chosen(self) -> dict[str, dict[str, float | bool]]:
+        """Which weights are the result, where a validation decided."""
+        return {
+            name: {"step": best.step, "averaged": best.averaged, "score": best.score}
+            for name, best in self.state.best.items()
+        }
+
+    def _validation_steps(self, steps: int) -> set[int]:
+        n = 0 if self._validation is None else self.settings.validations
+        return {round(steps * (i + 1) / n) for i in range(n)}
+
+    def _validate(self) -> None:
+        """Score the generators as they are, and their averages; remember the best of each side."""
+        assert self._validation is not None
+        state, taught = self.state, self.settings.distil is not None
+        now = self._validation.figures(state.networks)
+        averaged = state.averaged() if state.averages else None
+        average = self._validation.figures(averaged) if averaged is not None else {}
+        self._validated.add(state.step, now, average)
+        if not taught and averaged is None:
+            return
+        better = False
+        for name in ("G_A", "G_B"):
+            for figures, networks in ((now, state.networks), (average, averaged)):
+                if name not in self.settings.trained or networks is None:
+                    continue
+                found, known = score(figures, name, taught), state.best.get(name)
+                if known is None or found < known.score:
+                    weights = {k: v.detach().clone() for k, v in getattr(networks, name).state_dict().items()}
+                    state.best[name] = Best(found, state.step, networks is averaged, weights)
+                    better = True
+        state.waited = 0 if better else state.waited + 1
+
+    def _patience_is_over(self) -> bool:
+        patience = self.settings.patience
+        return patience is not None and self.state.waited >= patience
+
+    def _draw(self) -> None:
+        self._log.draw(self._validated.lines)
 
     def explained(self, error: TrainingError) -> TrainingError:
         """The same error with what to do next; keeps the last good weights."""
@@ -177,10 +254,17 @@ class _Run:
         self._tried = state.step + 1
         lr = learning_rate(settings.lr, state.step, steps, settings.decay)
         generator = generator_for(settings.seed, "step", state.step)
-        real = self.data.batch(settings.seed, state.step, settings.batch, generator)
-        real_A, real_B = (part.to(settings.device) for part in real)
-        losses = train_step(state, real_A, real_B, settings, lr, generator)
-        spread = {"G_A": losses.pop("spread_B"), "G_B": losses.pop("spread_A")}
+        drawn = self.data.drawn(settings.seed, state.step, settings.batch, generator)
+        real: dict[Domain, Tensor] = {
+            side: self.data.pictures(side, parts).to(settings.device) for side, parts in drawn.items()
+        }
+        if self._lessons is None:
+            losses = train_step(state, real["A"], real["B"], settings, lr, generator)
+        else:
+            lessons: dict[Domain, Lesson] = {s: self._lessons(s, drawn[s]) for s in self._lessons.teachers}
+            places = self._lessons.places
+            losses = distil_step(state, real, lessons, places, self._judges, settings, lr, generator)
+        spread = {"G_A": losses.pop("spread_B", 1.0), "G_B": losses.pop("spread_A", 1.0)}
         flat = [name for name in spread if name in settings.trained and not spread[name] >= FLAT]
         self._flat = self._flat + 1 if flat else 0
         if self._flat >= PATIENCE:
@@ -196,15 +280,26 @@ class _Run:
     def show(self, step: int, shown: Mapping[Domain, Sequence[Tensor]]) -> None:
         """Write a sample grid, if that is where the training stands."""
         if self.state.step == step:
-            save_samples(self.folder / f"samples-{step}.png", self.state.networks, shown)
+            path, networks = self.folder / f"samples-{step}.png", self.state.networks
+            save_samples(path, networks, shown, self._originals)
 
     def _figures(self) -> dict[str, float]:
         """Losses for people who watch: means of a few steps, both directions together."""
         state, lines = self.state, self._log.lines
         means = {k: v / state.counted for k, v in state.sums.items()} if state.counted else lines[-1]
-        both = {name: (f"{name}_A", f"{name}_B") for name in ("G", "cycle", "D")}
+        both = {name: (f"{name}_A", f"{name}_B") for name in ("pixels", "maps", "G", "cycle", "D")}
         sums = {name: [means[key] for key in keys if key in means] for name, keys in both.items()}
         return {name: sum(values) for name, values in sums.items() if values}
+
+
+def _taught_sides(settings: TrainSettings) -> set[Domain]:
+    sides: tuple[Domain, ...] = ("A", "B")
+    return {side for side in sides if f"G_{side}" in settings.trained}
+
+
+def _frozen(net: Discriminator, device: str) -> Discriminator:
+    twin = copy.deepcopy(net).to(device, torch.float32).eval().requires_grad_(False)
+    return channels_last(twin) if device == "cpu" else twin
 
 
 def _check_channels(networks: Networks) -> None:

@@ -1,19 +1,30 @@
 """Which pictures a step sees: those of A in a new order every epoch, those of B drawn at random."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images import Domain, TrainTransform, open_picture, to_float
+from ganprune.images import Cut, Domain, TrainTransform, open_picture, to_float
 from ganprune.images.reading import read_all, to_tensor
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.chance import generator_for
 
 MEMORY = 2 << 30
 """Bytes of resized pictures that are kept; those beyond are read again when it is their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A part of a picture that a step sees."""
+
+    index: int
+    """Place of the picture among those of its domain."""
+    cut: Cut
+    """The part, see `Cut`."""
 
 
 class TrainingPictures:
@@ -57,20 +68,33 @@ class TrainingPictures:
         return max(len(part) for part in self._kept.values())
 
     def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pictures of A and of B for a step, each float32 [n, 3, h, w] in [-1, 1].
+        """Pictures of A and of B for a step, each float32 [n, 3, h, w] in [-1, 1]; see `drawn`."""
+        drawn = self.drawn(seed, step, n, generator)
+        return self.pictures("A", drawn["A"]), self.pictures("B", drawn["B"])
+
+    def drawn(self, seed: int, step: int, n: int, generator: torch.Generator) -> dict[Domain, list[Drawn]]:
+        """Which pictures of A and of B a step sees, and which part of each.
 
         The order of A follows from the seed and the epoch; all else is drawn from ``generator``.
         """
         A, B = self._kept["A"], self._kept["B"]
-        chosen: list[tuple[Tensor, Tensor]] = []
+        chosen: dict[Domain, list[Drawn]] = {"A": [], "B": []}
         for shown in range(step * n, (step + 1) * n):
             epoch, place = divmod(shown, self.epoch)
             order = torch.randperm(self.epoch, generator=generator_for(seed, "epoch", epoch))
             a = int(order[place]) % len(A)
             b = int(torch.randint(len(B), (), generator=generator))
-            chosen.append((self._drawn(A[a], generator), self._drawn(B[b], generator)))
-        real_A, real_B = (to_float(torch.stack(part)) for part in zip(*chosen, strict=True))
-        return real_A, real_B
+            chosen["A"].append(self._placed("A", a, generator))
+            chosen["B"].append(self._placed("B", b, generator))
+        return chosen
+
+    def pictures(self, domain: Domain, drawn: Sequence[Drawn]) -> Tensor:
+        """What was drawn of one domain: float32 [n, 3, h, w] in [-1, 1]."""
+        return to_float(torch.stack([one.cut(self._tensor(self._kept[domain][one.index])) for one in drawn]))
+
+    def whole(self, domain: Domain, index: int) -> Tensor:
+        """One picture as it is kept, before it is cut: uint8 [3, h, w]."""
+        return self._tensor(self._kept[domain][index])
 
     def stills(self, n: int) -> dict[Domain, list[Tensor]]:
         """The first of both domains, at most ``n``, as many of each, without chance: uint8 [3, h, w]."""
@@ -80,8 +104,9 @@ class TrainingPictures:
             for domain, part in self._kept.items()
         }
 
-    def _drawn(self, kept: Tensor | Path, generator: torch.Generator) -> Tensor:
-        return self.transform.draw(self._tensor(kept), generator)
+    def _placed(self, domain: Domain, index: int, generator: torch.Generator) -> Drawn:
+        _, height, width = self.whole(domain, index).shape
+        return Drawn(index, self.transform.place(height, width, generator))
 
     def _tensor(self, kept: Tensor | Path) -> Tensor:
         return self._resized(kept) if isinstance(kept, Path) else kept

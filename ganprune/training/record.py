@@ -33,6 +33,8 @@ class Record:
     """How many steps the budget means; None until the first steps were timed."""
     seconds_per_step: float | None = None
     """As timed; None where the budget was no time."""
+    best: dict[str, Any] | None = None
+    """Which weights of each generator are the result, and their score, where a validation decided."""
     outputs: dict[str, str] | None = None
     """Hash of every file of the trained networks, by name; None until the training is finished."""
 

@@ -7,23 +7,43 @@ import torch
 from torch import Tensor
 
 from ganprune.images import Domain, grid, save_picture, to_float, to_uint8
+from ganprune.networks import Generator
 from ganprune.training.networks import Networks
 
-COLUMNS = ("A", "G_A(A)", "G_B(G_A(A))", "B", "G_B(B)", "G_A(G_B(B))")
+COLUMNS: dict[Domain, tuple[str, str, str, str]] = {
+    "A": ("A", "original", "G_A(A)", "G_B(G_A(A))"),
+    "B": ("B", "original", "G_B(B)", "G_A(G_B(B))"),
+}
 
 
 @torch.no_grad()
-def save_samples(path: Path, networks: Networks, pictures: Mapping[Domain, Sequence[Tensor]]) -> None:
+def save_samples(
+    path: Path,
+    networks: Networks,
+    pictures: Mapping[Domain, Sequence[Tensor]],
+    originals: Mapping[Domain, Generator] | None = None,
+) -> None:
     """Write a grid: a row a pair of pictures; input, translation and reconstruction, both ways.
 
-    pictures: uint8 [3, h, w], h and w multiples of 4, as many of A as of B.
+    pictures: uint8 [3, h, w], h and w multiples of 4, as many of A as of B. Of the sides that have an
+    original generator its translation stands beside the input.
     """
-    device = networks.device
+    device, originals = networks.device, originals or {}
+    nets: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
+    ways: tuple[tuple[Domain, Domain], ...] = (("A", "B"), ("B", "A"))
     rows: list[list[Tensor]] = []
-    for a, b in zip(pictures["A"], pictures["B"], strict=True):
+    for pair in zip(pictures["A"], pictures["B"], strict=True):
         row: list[Tensor] = []
-        for picture, there, back in ((a, networks.G_A, networks.G_B), (b, networks.G_B, networks.G_A)):
-            translated = there(to_float(picture)[None].to(device))
-            row += [picture, to_uint8(translated[0]).cpu(), to_uint8(back(translated)[0]).cpu()]
+        for picture, (side, other) in zip(pair, ways, strict=True):
+            x = to_float(picture)[None]
+            row.append(picture)
+            if side in originals:
+                original = originals[side]
+                row.append(to_uint8(original(x.to(next(original.parameters()).device))[0]).cpu())
+            translated = nets[side](x.to(device))
+            row += [to_uint8(translated[0]).cpu(), to_uint8(nets[other](translated)[0]).cpu()]
         rows.append(row)
-    save_picture(path, grid(rows, COLUMNS))
+    shown = [
+        name for side, names in COLUMNS.items() for name in names if name != "original" or side in originals
+    ]
+    save_picture(path, grid(rows, shown))

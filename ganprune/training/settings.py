@@ -7,6 +7,8 @@ from ganprune.checkpoints import NET_NAMES, NetName
 from ganprune.device import Precision
 from ganprune.errors import UsageError
 from ganprune.images import Preprocess, TrainTransform
+from ganprune.networks import DOWNSAMPLING
+from ganprune.training.distillation import DistilSettings
 
 GanMode = Literal["lsgan", "vanilla"]
 """lsgan: squared distance of D's patch map from 1 or 0. vanilla: binary cross entropy of its logits."""
@@ -44,13 +46,24 @@ class TrainSettings:
     size: int = 256
     """Height and width of crops, pixels; a multiple of 4."""
     load_size: int | None = None
-    """Height and width that pictures are resized to before they are cropped; none: size × 286 / 256."""
+    """Height and width that pictures are resized to before they are cropped; none: size × 286 / 256, and
+    size where the originals teach, which then are shown pictures as they will be translated."""
     preprocess: Preprocess = "resize_and_crop"
     """See `ganprune.images.Preprocess`."""
     flip: bool = True
     """Mirror half of the pictures."""
     seed: int = 0
     """Every random number of the training follows from this and the step's number."""
+    distil: DistilSettings | None = None
+    """Learn from the originals, see `ganprune.training.distillation`; None: the CycleGAN recipe."""
+    average: float = 0.0
+    """Decay of the generators' running averages, a step; 0: none. In the first steps the averages follow
+    faster. Source: Yazıcı et al., "The Unusual Effectiveness of Averaging in GAN Training", ICLR 2019."""
+    validations: int = 0
+    """How often the generators are scored on pictures that no step sees; where they learn from the
+    originals, those that scored best are the result. 0: never."""
+    patience: int | None = None
+    """Stop after this many validations in a row without a better one; None: make all steps."""
     precision: Precision = "float32"
     """Of convolutions. bfloat16 keeps weights, norms' sums, losses and optimizer in float32."""
     device: str = "cpu"
@@ -78,6 +91,14 @@ class TrainSettings:
         for name in ("lambda_A", "lambda_B", "lambda_identity", "pool_size", "instance_noise"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"--{_option(name)} must be ≥ 0, found {getattr(self, name):g}")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"average must be at least 0 and below 1, found {self.average:g}")
+        if self.validations < 0:
+            raise UsageError(f"validations must be 0 or more, found {self.validations}")
+        if self.patience is not None and not (self.patience >= 1 and self.validations):
+            raise UsageError(f"--patience must be 1 or more, with validations, found {self.patience}")
+        if self.distil is not None and self.distil.gan and not {"D_A", "D_B"} & set(self.trained):
+            raise UsageError("an adversarial term needs discriminators that learn; name them in trained")
         for name in ("batch", "ngf", "blocks", "ndf"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be 1 or more, found {getattr(self, name)}")
@@ -105,9 +126,13 @@ class TrainSettings:
     @property
     def transform(self) -> TrainTransform:
         """What happens to a training picture."""
-        usual = self.size if self.preprocess == "scale_width" else round(self.size * 286 / 256)
+        taught = self.distil is not None
+        usual = self.size if taught or self.preprocess == "scale_width" else round(self.size * 286 / 256)
         load_size = usual if self.load_size is None else self.load_size
-        return TrainTransform(self.size, load_size, self.preprocess, self.flip)
+        if self.distil is None:
+            return TrainTransform(self.size, load_size, self.preprocess, self.flip)
+        whole = -(-load_size // DOWNSAMPLING) * DOWNSAMPLING  # so that maps can be cut like pictures
+        return TrainTransform(self.size, whole, self.preprocess, self.flip, grid=DOWNSAMPLING)
 
 
 def _option(name: str) -> str:

@@ -3,22 +3,48 @@
 Random numbers are no part of it: they follow from the seed and the step. So does the learning rate.
 """
 
+import copy
 import pickle
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from ganprune.channels_last import channels_last
 from ganprune.errors import RunError
 from ganprune.files import atomic_path
+from ganprune.networks import Generator
 from ganprune.training.networks import Networks
 from ganprune.training.pool import ImagePool
 from ganprune.training.settings import TrainSettings
 
-VERSION = 1
+VERSION = 2
 """Counts up when the file's content comes to mean something else."""
+
+
+Weights = dict[str, Tensor]
+"""A network's state dict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The generator of one side that has scored best so far."""
+
+    score: float
+    """Smaller is better."""
+    step: int
+    """After how many steps."""
+    averaged: bool
+    """Whether it is the running average."""
+    weights: Weights
+
+
+def runs_channels_last(settings: TrainSettings) -> bool:
+    """Whether the networks are trained on channels-last maps: one picture at a time on a CPU."""
+    return settings.device == "cpu" and settings.batch == 1
 
 
 @dataclass(slots=True)
@@ -34,6 +60,14 @@ class TrainState:
     """Translations to A."""
     pool_B: ImagePool
     """Translations to B."""
+    adapters: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    """1×1 convolutions that maps are compared through, see `ganprune.training.distillation`."""
+    averages: dict[str, Weights] = field(default_factory=dict[str, Weights])
+    """Running averages of the generators that learn, by name; empty: not asked for."""
+    best: dict[str, Best] = field(default_factory=dict[str, Best])
+    """Generators that scored best, by name; empty before the first validation."""
+    waited: int = 0
+    """Validations in a row that found nothing better."""
     step: int = 0
     """Steps done."""
     sums: dict[str, float] = field(default_factory=dict[str, float])
@@ -42,18 +76,61 @@ class TrainState:
     """Steps since the last line of the log."""
 
     @classmethod
-    def start(cls, networks: Networks, settings: TrainSettings) -> "TrainState":
+    def start(
+        cls, networks: Networks, settings: TrainSettings, adapters: nn.ModuleDict | None = None
+    ) -> "TrainState":
         """A training's beginning, with copies of the networks on the settings' device."""
         placed = networks.to_train(settings.device, settings.trained)
+        if runs_channels_last(settings):
+            for _, net in placed.items():
+                channels_last(net)
+        adapters = nn.ModuleDict() if adapters is None else adapters
         betas = (settings.beta1, settings.beta2)
 
-        def adam(names: Iterable[str]) -> torch.optim.Adam | None:
+        def adam(names: Iterable[str], others: Iterable[nn.Parameter] = ()) -> torch.optim.Adam | None:
             weights = [w for name, net in placed.items() if name in names for w in net.parameters()]
-            weights = [weight for weight in weights if weight.requires_grad]
+            weights = [weight for weight in (*weights, *others) if weight.requires_grad]
             return torch.optim.Adam(weights, settings.lr, betas, fused=True) if weights else None
 
         pools = ImagePool(settings.pool_size), ImagePool(settings.pool_size)
-        return cls(placed, adam(("G_A", "G_B")), adam(("D_A", "D_B")), *pools)
+        opt_G, opt_D = adam(("G_A", "G_B"), adapters.parameters()), adam(("D_A", "D_B"))
+        state = cls(placed, opt_G, opt_D, *pools, adapters)
+        if settings.average:
+            state.averages = {
+                name: {key: value.clone() for key, value in net.state_dict().items()}
+                for name, net in placed.items()
+                if name in settings.trained and isinstance(net, Generator)
+            }
+        return state
+
+    @torch.no_grad()
+    def count_step(self, decay: float) -> None:
+        """One step is done; the averages follow. ``decay``: see `TrainSettings.average`."""
+        self.step += 1
+        keep = min(decay, self.step / (self.step + 9))
+        for name, averages in self.averages.items():
+            now = getattr(self.networks, name).state_dict()
+            for key, average in averages.items():
+                value = now[key]
+                average.lerp_(value, 1 - keep) if value.is_floating_point() else average.copy_(value)
+
+    def averaged(self) -> Networks:
+        """The networks with the running averages in place of the generators that have one."""
+        twins: dict[str, Generator] = {}
+        for name in ("G_A", "G_B"):
+            twins[name] = getattr(self.networks, name)
+            if name in self.averages:
+                twins[name] = copy.deepcopy(twins[name])
+                twins[name].load_state_dict(self.averages[name])
+        return replace(self.networks, **twins)
+
+    def chosen(self) -> Networks:
+        """The networks with the generators that scored best, as far as any were scored."""
+        twins: dict[str, Generator] = {}
+        for name, best in self.best.items():
+            twins[name] = copy.deepcopy(getattr(self.networks, name))
+            twins[name].load_state_dict(best.weights)
+        return replace(self.networks, **twins)
 
     def save(self, path: Path) -> None:
         """Write everything to one file, which appears whole or not at all."""
@@ -64,6 +141,10 @@ class TrainState:
             "opt_D": self.opt_D and self.opt_D.state_dict(),
             "pool_A": self.pool_A.pictures,
             "pool_B": self.pool_B.pictures,
+            "adapters": self.adapters.state_dict(),
+            "averages": self.averages,
+            "best": {name: asdict(best) for name, best in self.best.items()},
+            "waited": self.waited,
             "step": self.step,
             "sums": self.sums,
             "counted": self.counted,
@@ -83,11 +164,20 @@ class TrainState:
             for name, optimizer in (("opt_G", self.opt_G), ("opt_D", self.opt_D)):
                 if optimizer is not None:
                     optimizer.load_state_dict(content[name])
+            self.adapters.load_state_dict(content["adapters"])
+            averages, best = content["averages"], content["best"]
+            self.averages = {name: _moved(weights, device) for name, weights in averages.items()}
+            self.best = {name: Best(**found) for name, found in best.items()}
+            self.waited = content["waited"]
             self.pool_A.pictures = [picture.to(device) for picture in content["pool_A"]]
             self.pool_B.pictures = [picture.to(device) for picture in content["pool_B"]]
             self.step, self.sums, self.counted = content["step"], content["sums"], content["counted"]
         except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             raise _damaged(path, error) from None
+
+
+def _moved(weights: Weights, device: torch.device) -> Weights:
+    return {key: value.to(device) for key, value in weights.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

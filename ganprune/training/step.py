@@ -1,15 +1,19 @@
 """One step of training: first the generators with the discriminators frozen, then the discriminators."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError
-from ganprune.training.objective import discriminator_loss, generator_losses, translate
+from ganprune.images import Domain
+from ganprune.networks import Discriminator, Generator
+from ganprune.training.distillation import distillation_losses, with_maps
+from ganprune.training.lessons import Lesson
+from ganprune.training.objective import discriminator_loss, gan_loss, generator_losses, translate
 from ganprune.training.settings import TrainSettings
-from ganprune.training.state import TrainState
+from ganprune.training.state import TrainState, runs_channels_last
 
 FLAT = 1e-3
 """A translation whose values spread less than this, of a range of 2, counts as one colour."""
@@ -33,34 +37,108 @@ def train_step(
     names, and the spread of both translations under ``spread_A`` and ``spread_B``. Raises `TrainingError`
     when a loss or gradient is not finite; the weights are then still those that led to it.
     """
-    nets, mode = state.networks, settings.gan_mode
-    autocast = torch.autocast(real_A.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
-
-    judges = [net for name, net in nets.items() if name in ("D_A", "D_B") and name in settings.trained]
-    _require_grad(judges, False)
-    with autocast, torch.set_grad_enabled(state.opt_G is not None):
+    nets = state.networks
+    real_A, real_B = in_order(real_A, settings), in_order(real_B, settings)
+    _require_grad(judges_that_learn(state, settings), False)
+    with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
         y = translate(nets, real_A, real_B, settings)
         G_terms = generator_losses(nets, y, settings)
     if state.opt_G is not None:
-        _descend(G_terms, state.opt_G, lr)
+        descend(G_terms, state.opt_G, lr)
+    D_terms = judges_step(state, real_A, real_B, y.fake_A, y.fake_B, settings, lr, generator)
+    state.count_step(settings.average)
+    spread = {"spread_A": y.fake_A.detach().std(), "spread_B": y.fake_B.detach().std()}
+    return floats(G_terms | D_terms | spread)
 
-    _require_grad(judges, True)
-    D_terms = dict[str, Tensor]()
+
+def distil_step(
+    state: TrainState,
+    real: Mapping[Domain, Tensor],
+    lessons: Mapping[Domain, Lesson],
+    places: Mapping[Domain, Sequence[int]],
+    judges: Mapping[Domain, Discriminator],
+    settings: TrainSettings,
+    lr: float,
+    generator: torch.Generator,
+) -> dict[str, float]:
+    """As `train_step`, for generators that learn from the originals.
+
+    lessons: what the originals made of ``real``, of the sides that learn; places: of the trunk's maps;
+    judges: the original discriminators, where features are compared.
+    """
+    assert settings.distil is not None
+    nets, distil = state.networks, settings.distil
+    students: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
+    now: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+    pictures: dict[Domain, Tensor] = {side: in_order(x, settings) for side, x in real.items()}
+    fakes, G_terms = dict(pictures), dict[str, Tensor]()
+    _require_grad(judges_that_learn(state, settings), False)
+    for side, lesson in lessons.items():
+        with autocast(settings):
+            fake, maps = with_maps(students[side], pictures[side], places[side])
+            fakes[side] = fake.float()
+            G_terms |= distillation_losses(
+                side, fakes[side], maps, in_order(lesson.picture, settings), lesson.maps,
+                distil, judges.get(side), state.adapters, places[side],
+            )  # fmt: skip
+            if distil.gan:
+                judged = now[side](fakes[side])
+                G_terms[f"G_{side}"] = distil.gan * gan_loss(judged, True, settings.gan_mode)
+    assert state.opt_G is not None
+    descend(G_terms, state.opt_G, lr)
+    D_terms = judges_step(
+        state, pictures["A"], pictures["B"], fakes["B"], fakes["A"], settings, lr, generator
+    )
+    state.count_step(settings.average)
+    named = {"A": "B", "B": "A"}  # G_A's translations are pictures of B
+    spread = {f"spread_{named[side]}": fakes[side].detach().std() for side in lessons}
+    return floats(G_terms | D_terms | spread)
+
+
+def judges_step(
+    state: TrainState,
+    real_A: Tensor,
+    real_B: Tensor,
+    fake_A: Tensor,
+    fake_B: Tensor,
+    settings: TrainSettings,
+    lr: float,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """The discriminators' half of a step; ``fake_A`` are translations to A. Returns their losses."""
+    nets, terms = state.networks, dict[str, Tensor]()
+    _require_grad(judges_that_learn(state, settings), True)
     for name, judge, real, fake, pool in (
-        ("D_A", nets.D_A, real_B, y.fake_B, state.pool_B),
-        ("D_B", nets.D_B, real_A, y.fake_A, state.pool_A),
+        ("D_A", nets.D_A, real_B, fake_B, state.pool_B),
+        ("D_B", nets.D_B, real_A, fake_A, state.pool_A),
     ):
         if name in settings.trained:
             shown = pool.query(fake.detach(), generator)
             pair = [_noisy(picture, settings.noise, generator) for picture in (real, shown)]
-            with autocast:
-                D_terms[name] = discriminator_loss(judge(pair[0]), judge(pair[1]), mode)
+            with autocast(settings):
+                terms[name] = discriminator_loss(judge(pair[0]), judge(pair[1]), settings.gan_mode)
     if state.opt_D is not None:
-        _descend(D_terms, state.opt_D, lr)
+        descend(terms, state.opt_D, lr)
+    return terms
 
-    state.step += 1
-    spread = {"spread_A": y.fake_A.detach().std(), "spread_B": y.fake_B.detach().std()}
-    return _floats(G_terms | D_terms | spread)
+
+def judges_that_learn(state: TrainState, settings: TrainSettings) -> list[nn.Module]:
+    """Those of D_A and D_B that ``settings.trained`` names."""
+    names = {"D_A", "D_B"} & set(settings.trained)
+    return [net for name, net in state.networks.items() if name in names]
+
+
+def autocast(settings: TrainSettings) -> torch.autocast:
+    """Convolutions in the settings' precision."""
+    device = torch.device(settings.device).type
+    return torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bfloat16")
+
+
+def in_order(pictures: Tensor, settings: TrainSettings) -> Tensor:
+    """The same pictures in the order of memory that the networks of a training like best."""
+    if runs_channels_last(settings):
+        return pictures.contiguous(memory_format=torch.channels_last)
+    return pictures
 
 
 def _noisy(pictures: Tensor, spread: float, generator: torch.Generator) -> Tensor:
@@ -70,7 +148,7 @@ def _noisy(pictures: Tensor, spread: float, generator: torch.Generator) -> Tenso
     return pictures + spread * torch.randn(pictures.shape, generator=generator).to(pictures.device)
 
 
-def _descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, lr: float) -> None:
+def descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Follow the gradient of the terms' sum, unless something in it is not finite."""
     optimizer.zero_grad()
     for group in optimizer.param_groups:
@@ -79,7 +157,7 @@ def _descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, lr: 
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if not bool(norm.isfinite()):
-        values = _floats(terms).items()
+        values = floats(terms).items()
         bad = [f"the loss {name} is {value}" for name, value in values if not math.isfinite(value)]
         raise TrainingError(bad[0] if bad else f"the gradient of {' + '.join(terms)} is not finite")
     optimizer.step()
@@ -90,6 +168,6 @@ def _require_grad(networks: Iterable[nn.Module], wanted: bool) -> None:
         net.requires_grad_(wanted)
 
 
-def _floats(values: Mapping[str, Tensor]) -> dict[str, float]:
+def floats(values: Mapping[str, Tensor]) -> dict[str, float]:
     """One transfer from the device for all."""
     return dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))

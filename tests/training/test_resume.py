@@ -159,7 +159,7 @@ def test_a_time_too_short_for_timing_still_trains_a_whole_schedule(tmp_path: Pat
         (lambda path: path.write_bytes(b""), r"train_state.pt is no training state"),
         (
             lambda path: torch.save({"version": 99}, path),
-            r"\(version 99, needed 1\); delete it",
+            r"\(version 99, needed 2\); delete it",
         ),
         (lambda path: torch.save([1], path), r"train_state.pt is no training state"),
     ],

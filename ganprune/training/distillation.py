@@ -1,0 +1,158 @@
+"""Distillation: slim generators learn to draw what the originals draw, picture by picture.
+
+For G_A on pictures x of A, and for G_B on those of B, with G the original, Ĝ the slim one, D the original's
+judge and h their maps of the residual trunk at a few places:
+
+    pixels      mean |Ĝ(x) − G(x)|
+    maps        mean over places of  mean (a(ĥ) − h)² / mean h²
+    features    mean over D's layers of  mean |d(Ĝ(x)) − d(G(x))| / mean |d(G(x))|
+    G           what D, as it is now, makes of Ĝ(x); D then learns on
+
+Slim maps are compared with the original's channels that the genome kept, a(ĥ) = ĥ, or through a 1×1
+convolution a with all of them; these adapters are trained along and then forgotten.
+
+Sources: Hinton et al., arXiv 1503.02531; maps: Romero et al., "FitNets", ICLR 2015, and for CycleGAN Li et
+al., "GAN Compression", CVPR 2020, section 3.1; features: Wang et al., "pix2pixHD", CVPR 2018, equation 4.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss, mse_loss
+
+from ganprune.errors import UsageError
+from ganprune.images import Domain
+from ganprune.networks import Discriminator, Generator
+
+FIRST_BLOCK = 10
+"""Place of the first residual block among a generator's modules, see `ganprune.networks`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistilSettings:
+    """Weights of the terms, and what maps are compared."""
+
+    pixels: float = 10.0
+    """Weight of the pictures' difference."""
+    maps: float = 1.0
+    """Weight of the difference of the trunk's maps; 0: not computed."""
+    places: int = 4
+    """Maps of the trunk that are compared: before the first block, after the last, evenly between."""
+    adapters: bool = False
+    """Compare through 1×1 convolutions with all channels of the original, not with the kept ones."""
+    features: float = 0.0
+    """Weight of the difference in the original discriminator's layers; 0: not computed."""
+    gan: float = 0.0
+    """Weight of the adversarial term; with it the discriminators learn too. 0: they are not needed."""
+
+    def __post_init__(self) -> None:
+        for name in ("pixels", "maps", "features", "gan"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"--distil-{name} must be ≥ 0, found {getattr(self, name):g}")
+        if not (self.pixels or self.maps or self.features):
+            raise UsageError(
+                "one of --distil-pixels, --distil-maps and --distil-features must be more than 0"
+            )
+        if self.places < 1:
+            raise UsageError(f"--distil-places must be 1 or more, found {self.places}")
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """What one slim generator learns from."""
+
+    generator: Generator
+    """The original."""
+    kept: Tensor
+    """int64 [trunk]: the channels of the original's trunk that the slim generator has kept, in order."""
+    judge: Discriminator | None = None
+    """The original discriminator of its translations; None where no feature is compared."""
+
+
+def trunk_places(blocks: int, places: int) -> tuple[int, ...]:
+    """After which residual blocks maps are compared, 0 for before the first; at most blocks + 1 of them."""
+    if places == 1:
+        return (blocks,)
+    return tuple(sorted({round(i * blocks / (places - 1)) for i in range(places)}))
+
+
+def with_maps(generator: Generator, x: Tensor, places: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+    """The translation [n, 3, h, w] and the trunk's maps [n, trunk, h/4, w/4] after some blocks."""
+    maps: list[Tensor] = []
+    for i, module in enumerate(generator.model):
+        x = module(x)
+        if i - FIRST_BLOCK + 1 in places:
+            maps.append(x)
+    return x, maps
+
+
+def judged_layers(judge: Discriminator, picture: Tensor) -> list[Tensor]:
+    """The maps of a discriminator after each activation, and its patch map."""
+    found: list[Tensor] = []
+    for module in judge.model:
+        if isinstance(module, nn.LeakyReLU):
+            picture = nn.functional.leaky_relu(picture, module.negative_slope)
+            found.append(picture)
+        else:
+            picture = module(picture)
+    return [*found, picture]
+
+
+def make_adapters(
+    slim: Mapping[Domain, Generator],
+    teachers: Mapping[Domain, Teacher],
+    settings: DistilSettings,
+    device: str,
+) -> nn.ModuleDict:
+    """One 1×1 convolution a side and place, at first the embedding of the kept channels; empty where unused.
+
+    Keys are side and place, such as ``A3``.
+    """
+    adapters = nn.ModuleDict()
+    if not (settings.adapters and settings.maps):
+        return adapters
+    for side, teacher in teachers.items():
+        whole, few = teacher.generator.widths, slim[side].widths
+        for place in trunk_places(whole.blocks, settings.places):
+            convolution = nn.Conv2d(few.trunk, whole.trunk, 1, bias=False)
+            with torch.no_grad():
+                convolution.weight.zero_()
+                convolution.weight[teacher.kept, torch.arange(few.trunk)] = 1
+            adapters[f"{side}{place}"] = convolution
+    return adapters.to(device)
+
+
+def distillation_losses(
+    side: Domain,
+    fake: Tensor,
+    maps: Sequence[Tensor],
+    wanted: Tensor,
+    wanted_maps: Sequence[Tensor],
+    settings: DistilSettings,
+    judge: Discriminator | None,
+    adapters: Mapping[str, nn.Module] | nn.ModuleDict,
+    places: Sequence[int],
+) -> dict[str, Tensor]:
+    """The weighted terms of one side: scalars. ``fake`` and ``wanted``: float32 [n, 3, h, w] in [-1, 1].
+
+    ``wanted_maps``: the original's, all channels with adapters, else the kept ones.
+    """
+    s, terms = settings, dict[str, Tensor]()
+    if s.pixels:
+        terms[f"pixels_{side}"] = s.pixels * l1_loss(fake, wanted)
+    if s.maps:
+        errors: list[Tensor] = []
+        for place, found, original in zip(places, maps, wanted_maps, strict=True):
+            key, target = f"{side}{place}", original.float()
+            shown = adapters[key](found) if key in adapters else found
+            errors.append(mse_loss(shown.float(), target) / target.square().mean().clamp_min(1e-8))
+        terms[f"maps_{side}"] = s.maps * torch.stack(errors).mean()
+    if s.features and judge is not None:
+        with torch.no_grad():
+            targets = judged_layers(judge, wanted)
+        pairs = zip(judged_layers(judge, fake), targets, strict=True)
+        errors = [l1_loss(a.float(), b.float()) / b.float().abs().mean().clamp_min(1e-8) for a, b in pairs]
+        terms[f"features_{side}"] = s.features * torch.stack(errors).mean()
+    return terms

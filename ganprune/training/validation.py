@@ -1,0 +1,132 @@
+"""How near slim generators are to the originals, on pictures that no step sees.
+
+The distances are those that the search goes by: L_GenA, L_DisA and L_cyc (Eq. 4-6 of the paper), each a
+mean over pictures and elements.
+"""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganprune.checkpoints import NetName
+from ganprune.device import Precision
+from ganprune.files import write_atomically
+from ganprune.fitness import l_cyc, l_disa, l_gena
+from ganprune.images import Domain, to_float
+from ganprune.networks import Discriminator, Generator
+from ganprune.training.networks import Networks
+
+VALIDATION = "validation.jsonl"
+LAMBDA_CYCLE = 10.0
+"""Weight of L_cyc against L_DisA in the score of the CycleGAN recipe, as in the paper's fitness."""
+
+
+class Validation:
+    """Pictures of both domains, and what the originals make of them."""
+
+    def __init__(
+        self,
+        pictures: Mapping[Domain, Tensor],
+        originals: Mapping[Domain, Generator],
+        judges: Mapping[Domain, Discriminator],
+        sides: Sequence[Domain] = ("A", "B"),
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> None:
+        """pictures: uint8 [n, 3, h, w] of both domains; originals and judges: the complete networks' own.
+
+        ``sides`` are scored. Without its judge a side has no L_DisA.
+        """
+        self._device, self._precision = device, precision
+        self._x: dict[Domain, Tensor] = {side: to_float(part).to(device) for side, part in pictures.items()}
+        self._judges: dict[Domain, Discriminator] = {
+            side: copy.deepcopy(judges[side]).to(device) for side in sides if side in judges
+        }
+        self._wanted: dict[Domain, Tensor] = {
+            side: self._run(copy.deepcopy(originals[side]).to(device), self._x[side]) for side in sides
+        }
+        self._judged: dict[Domain, Tensor] = {
+            side: self._run(judge, self._wanted[side]) for side, judge in self._judges.items()
+        }
+
+    def figures(self, networks: Networks) -> dict[str, float]:
+        """L_GenA, L_DisA and L_cyc of each side, such as ``L_GenA_A`` for G_A."""
+        nets: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
+        modes: dict[Domain, bool] = {side: net.training for side, net in nets.items()}
+        for net in nets.values():
+            net.eval()
+        found: dict[str, float] = {}
+        for side, wanted in self._wanted.items():
+            fake = self._run(nets[side], self._x[side])
+            found[f"L_GenA_{side}"] = l_gena(wanted, fake)
+            if side in self._judged:
+                found[f"L_DisA_{side}"] = l_disa(self._judged[side], self._run(self._judges[side], fake))
+            other: Domain = "B" if side == "A" else "A"
+            back = self._run(nets[other], fake)
+            found[f"L_cyc_{side}"] = l_cyc(back, self._x[side])
+        for side, net in nets.items():
+            net.train(modes[side])
+        return found
+
+    @torch.no_grad()
+    def _run(self, net: torch.nn.Module, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
+            return torch.cat([net(part).float() for part in x.split(1)])
+
+
+def score(figures: Mapping[str, float], name: NetName, taught: bool) -> float:
+    """What decides which weights of a generator are best; smaller is better.
+
+    Where the originals teach, the distance to their pictures, L_GenA; else what the search goes by,
+    L_DisA + λ L_cyc.
+    """
+    side = name[-1]
+    if taught:
+        return figures[f"L_GenA_{side}"]
+    return figures.get(f"L_DisA_{side}", 0.0) + LAMBDA_CYCLE * figures[f"L_cyc_{side}"]
+
+
+class ValidationLog:
+    """validation.jsonl: a line a validation, of the weights as they are and of their averages."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Go on after ``step`` steps; later lines of an interrupted training are dropped."""
+        self._path = folder / VALIDATION
+        self.lines: list[dict[str, Any]] = []
+        for text in self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else ():
+            try:
+                line = json.loads(text)
+            except ValueError:  # cut short by a kill
+                break
+            self.lines += [line] if line["step"] <= step else []
+
+    def add(self, step: int, now: Mapping[str, float], average: Mapping[str, float]) -> None:
+        """Write a line; nothing where the step is there already."""
+        if any(line["step"] == step for line in self.lines):
+            return
+        prefixed = {f"average_{name}": value for name, value in average.items()}
+        rounded = {name: float(f"{value:.6g}") for name, value in (dict(now) | prefixed).items()}
+        self.lines.append({"step": step} | rounded)
+        write_atomically(self._path, "".join(json.dumps(line) + "\n" for line in self.lines).encode())
+
+
+def panels(lines: Sequence[Mapping[str, float]]) -> dict[str, dict[str, str]]:
+    """Panels of curves for what the lines hold."""
+    names = {name for line in lines for name in line}
+    return {
+        f"{term}, validation": {
+            label: name
+            for side in ("A", "B")
+            for label, name in (
+                (f"G_{side}", f"{term}_{side}"),
+                (f"G_{side} average", f"average_{term}_{side}"),
+            )
+            if name in names
+        }
+        for term in ("L_GenA", "L_DisA", "L_cyc")
+    }
