@@ -142,6 +142,7 @@ def main() -> None:
         ("population", 16),
         ("generations", 15),
         ("seeds", 3),
+        ("threads", resolve_threads(None)),
     ):
         args.add_argument(f"--{name}", type=int, default=value)
     args.add_argument("--targets", default="0.25,0.066")
@@ -170,7 +171,7 @@ def main() -> None:
                 if path.exists():
                     continue
                 start = time.monotonic()
-                with cpu_threads(resolve_threads(None)):
+                with cpu_threads(opt.threads):
                     found = methods[name](bench, settings)
                     seconds = time.monotonic() - start
                     cell = {

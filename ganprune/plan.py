@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ganprune.cost import macs
-from ganprune.device import cpu_threads
+from ganprune.device import cpu_threads, resolve_threads
 from ganprune.evaluation import Side
 from ganprune.networks import Discriminator, Generator
 from ganprune.settings import CompressSettings
@@ -37,6 +37,8 @@ class Plan:
     device: str
     precision: str
     threads: int
+    workers: int
+    """Processes that score individuals."""
     target_macs: dict[str, float | None]
     """Share of the true MACs that each generator may keep; None: γ alone decides."""
     original_macs: dict[str, int]
@@ -70,6 +72,10 @@ def plan(
         seconds += scored * n * sum(each)
         tuning = settings.pictures.tune_steps * TUNE_PASSES * sum([*one.values(), *judge])
         seconds += scored * tuning
+    # Workers beyond the cores that there are for them make nothing faster.
+    workers = settings.compute.workers or 1
+    room = max(1, resolve_threads(None) // resolved.scoring_threads)
+    seconds /= 1 if resolved.device.startswith("cuda") else min(workers, room)
     return Plan(
         individuals=len(search.sides) * scored,
         pictures=n,
@@ -78,7 +84,8 @@ def plan(
         seconds=seconds,
         device=resolved.device,
         precision=resolved.precision,
-        threads=resolved.threads,
+        threads=resolved.scoring_threads,
+        workers=workers,
         target_macs={f"G_{side}": search.constraints(side).target_macs for side in search.sides},
         original_macs={
             f"G_{side}": macs(generators[side].widths, size, size, "true") for side in search.sides
@@ -92,7 +99,7 @@ def _seconds_of(net: Generator | Discriminator, size: int, resolved: Resolved) -
     twin = copy.deepcopy(net).to(resolved.device, dtype)
     x = torch.zeros(resolved.batch, net.widths.in_channels, size, size, device=resolved.device, dtype=dtype)
     times: list[float] = []
-    with cpu_threads(resolved.threads):
+    with cpu_threads(resolved.scoring_threads):
         for _ in range(4):
             start = time.perf_counter()
             twin(x).float().mean().item()  # .item() waits for the device

@@ -82,6 +82,18 @@ class Repairer:
                 raise UsageError("--target-ms needs a table of this machine's speed, found none")
             yield f"--target-ms {constraints.target_ms:g}", latency, constraints.target_ms, "{:.1f} ms"
 
+    def outcome(self, genome: Tensor) -> list[tuple[str, str, bool]]:
+        """What one genome came to: bool [L] → for each target its option, the amount, whether it is met.
+
+        Met is what lies within 2 % below the target; of several targets the one that binds.
+        """
+        counts = self.layout.gene_counts(genome[None]).numpy()[0]
+        met = bool(self.used(counts) >= ON_TARGET)
+        return [
+            (option, unit.format(float(resource.of(counts))), met)
+            for option, resource, _, unit in self._limits
+        ]
+
     def __call__(self, genomes: Tensor, generator: torch.Generator) -> Tensor:
         """Repair a population: bool [K, L] → bool [K, L], all allowed. The input is left as it is."""
         return torch.stack([self._repair(genome, generator) for genome in genomes])
@@ -124,10 +136,50 @@ class Repairer:
         while self.used(counts) < ON_TARGET:
             fits = self.used(self._stepped(counts, +1)) <= 1
             weights = self._steps(counts, +1) * fits * (self._sizes - counts)
-            if not weights.any():
+            if weights.any():
+                counts = self._step(counts, +1, weights, generator)
+                continue
+            nearer = self._exchanged(counts, generator)
+            if nearer is None:
                 break
-            counts = self._step(counts, +1, weights, generator)
+            counts = nearer
         return counts
+
+    def _exchanged(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray | None:
+        """Counts nearer to the target, one gene a step down and another one or more steps up; None: none.
+
+        One at random of those that are on target, else the nearest.
+        """
+        tried: list[np.ndarray] = []
+        for lower in self._stepped(counts, -1):
+            changed = (lower != counts).any()
+            raised = self._stepped(lower, +1)
+            while changed and len(raised):
+                raised = raised[
+                    (self.used(raised) <= 1) & (raised != lower).any(1) & ~(raised == counts).all(1)
+                ]
+                tried.extend(raised)
+                higher = [self._raised_again(row, lower) for row in raised]
+                raised = np.array([row for row in higher if row is not None]).reshape(-1, len(counts))
+        if not tried:
+            return None
+        candidates = np.unique(np.array(tried), axis=0)
+        used = self.used(candidates)
+        if (used >= ON_TARGET).any():
+            candidates = candidates[used >= ON_TARGET]
+            return candidates[int(torch.randint(len(candidates), (), generator=generator))]
+        best = int(used.argmax())
+        return candidates[best] if used[best] > self.used(counts) + 1e-9 else None
+
+    def _raised_again(self, row: np.ndarray, lower: np.ndarray) -> np.ndarray | None:
+        """One step more of the gene that is above ``lower``; None where it has no more."""
+        gene = int((row > lower).argmax())
+        count = self._neighbour(gene, int(row[gene]), +1)
+        if count == row[gene]:
+            return None
+        row = row.copy()
+        row[gene] = count
+        return row
 
     def _neighbour(self, gene: int, count: int, direction: int) -> int:
         legal = self._legal[gene]

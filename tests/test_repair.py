@@ -197,6 +197,37 @@ def test_of_several_targets_all_are_kept_and_one_is_met() -> None:
         Repairer(layout, Constraints(target_ms=1.0), Milliseconds())
 
 
+class Stairs:
+    """Milliseconds that rise by leaps: what runtimes do where blocks of channels begin."""
+
+    def of(self, counts: np.ndarray) -> np.ndarray:
+        return (np.ceil(counts / 16) * np.linspace(1, 3, counts.shape[-1])).sum(-1)
+
+
+@pytest.mark.parametrize("ms", [18.4, 20.0, 21.4, 27.2])
+def test_a_target_is_met_by_exchange_where_no_single_step_fits(ms: float) -> None:
+    layout = Layout.of(MIDDLE)
+    repair = Repairer(layout, Constraints(align=16, target_ms=ms), Stairs())
+    genomes = repair(any_genomes(layout, 12, seed=4), seeded(0))
+    used = Stairs().of(layout.gene_counts(genomes).numpy()) / ms
+    assert (used <= 1).all()
+    assert (used >= ON_TARGET).all()
+    assert torch.equal(repair(genomes, seeded(1)), genomes)
+    (option, amount, met) = repair.outcome(genomes[0])[0]
+    assert (option, met) == (f"--target-ms {ms:g}", True)
+    assert amount == f"{used[0] * ms:.1f} ms"
+
+
+def test_what_no_steps_can_meet_is_told() -> None:
+    layout = Layout.of(MIDDLE)
+    repair = Repairer(
+        layout, Constraints(align=16, target_ms=17.0), Stairs()
+    )  # 16 is the least, 17.1 the next
+    genome = repair(any_genomes(layout, 1, seed=4), seeded(0))[0]
+    assert repair.outcome(genome) == [("--target-ms 17", "16.0 ms", False)]
+    assert Repairer(layout, Constraints(align=16)).outcome(genome) == []
+
+
 @pytest.mark.parametrize(("align", "least"), [(1, 5), (4, 6), (8, 100)])
 def test_no_gene_keeps_fewer_filters_than_the_minimum(align: int, least: int) -> None:
     layout = Layout.of(MIDDLE)

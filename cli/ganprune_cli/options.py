@@ -173,6 +173,51 @@ Recipe = Annotated[
         rich_help_panel="Fine-tuning",
     ),
 ]
+DistilPixels = Annotated[
+    float | None,
+    typer.Option(metavar="F", help="Weight of the originals' pictures.", rich_help_panel="Fine-tuning"),
+]
+DistilMaps = Annotated[
+    float | None,
+    typer.Option(metavar="F", help="Weight of the originals' maps.", rich_help_panel="Fine-tuning"),
+]
+DistilFeatures = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F", help="Weight of what the original discriminators see.", rich_help_panel="Fine-tuning"
+    ),
+]
+DistilGan = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F",
+        help="Weight of discriminators that learn along, beside the originals.",
+        rich_help_panel="Fine-tuning",
+    ),
+]
+DistilAdapters = Annotated[
+    bool | None,
+    typer.Option(
+        "--distil-adapters/--no-distil-adapters",
+        help="Compare maps with all channels, not the kept ones.",
+        show_default=False,
+        rich_help_panel="Fine-tuning",
+    ),
+]
+Average = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F", help="Decay of averaged weights, a step; 0: none.", rich_help_panel="Fine-tuning"
+    ),
+]
+Validations = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="How often to score the generators; the best are kept.",
+        rich_help_panel="Fine-tuning",
+    ),
+]
 TuneLr = Annotated[
     float | None,
     typer.Option("--tune-lr", metavar="F", help="Learning rate.", rich_help_panel="Fine-tuning"),
@@ -181,7 +226,7 @@ Patience = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Stop after N of 10 validations in a row without a better one.",
+        help="Stop after N validations in a row without a better one.",
         rich_help_panel="Fine-tuning",
     ),
 ]

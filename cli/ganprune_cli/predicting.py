@@ -62,23 +62,32 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
         ) from None
 
 
-def foresee(job: Job, reporter: Reporter) -> None:
-    """For --dry-run: say what would be, and check the target if this machine is known. Measures nothing."""
+def foresee(job: Job, reporter: Reporter) -> dict[str, dict[str, float | None]]:
+    """For --dry-run: check the target in milliseconds if this machine is known. Measures nothing.
+
+    Returns what each original is predicted to take, and what its slim network may; empty without a target.
+    """
     search, size = job.settings.search, job.settings.pictures.size
     if search.target_ms is None:
-        return
+        return {}
     generators = job.completed().generators
     tables = dict[Side, LatencyTable]()
     for side in search.sides:
         table = known_table(generators[side].widths, generators[side].norm, size)
         if table is None:
             reporter.info("--target-ms: how fast this machine is would be measured first, about a minute")
-            return
+            return {
+                f"G_{s}": {"original": None, "target": search.constraints(s).target_ms} for s in search.sides
+            }
         tables[side] = table
     check_target(generators, job.settings, tables)
-    for side, table in tables.items():
-        whole, most = predicted(table, generators[side].widths), search.constraints(side).target_ms
-        reporter.info(f"G_{side}: {whole:.1f} ms a picture predicted → at most {most:g} ms")
+    return {
+        f"G_{side}": {
+            "original": predicted(table, generators[side].widths),
+            "target": search.constraints(side).target_ms,
+        }
+        for side, table in tables.items()
+    }
 
 
 def compare(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[dict[str, Any]]:

@@ -127,6 +127,7 @@ def search(
                 task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
     assert state is not None
+    _tell_targets(state, generators, settings, tables, reporter)
     write_atomically(run / CURVES, search_curves(lines).encode())
     run.finish(
         "search",
@@ -135,6 +136,27 @@ def search(
         pictures_sha256=fingerprint,
     )
     return state
+
+
+def _tell_targets(
+    state: State,
+    generators: Mapping[Side, Generator],
+    settings: CompressSettings,
+    tables: Mapping[Side, LatencyTable] | None,
+    reporter: Reporter,
+) -> None:
+    """Say what the best genomes came to, and where that is not within 2 % below a target."""
+    both = layouts(generators, settings)
+    latency = _latency(both, tables)
+    for side, layout in both.items():
+        repairer = Repairer(layout, settings.search.constraints(side), latency.get(side))
+        for option, amount, met in repairer.outcome(state.populations[side].best_genome):
+            line = f"G_{side}: {amount}, {option}"
+            if met:
+                reporter.info(line)
+            else:
+                step = settings.search.align
+                reporter.warn(f"{line}: no nearer in steps of --align {step}; a smaller one comes nearer")
 
 
 def picture_hash(pictures: Mapping[Side, Tensor]) -> str:

@@ -39,7 +39,14 @@ def compress(
     seed: options.Seed = None,
     budget: options.Budget = None,
     recipe: options.Recipe = None,
+    distil_pixels: options.DistilPixels = None,
+    distil_maps: options.DistilMaps = None,
+    distil_features: options.DistilFeatures = None,
+    distil_gan: options.DistilGan = None,
+    distil_adapters: options.DistilAdapters = None,
     tune_lr: options.TuneLr = None,
+    average: options.Average = None,
+    validations: options.Validations = None,
     patience: options.Patience = None,
     size: options.Size = None,
     device: options.Device = None,
@@ -76,13 +83,15 @@ def compress(
         from ganprune_cli.predicting import foresee
 
         search_pictures(job.folders, settings, reporter)  # says now what would fail later
-        foresee(job, reporter)
+        milliseconds = foresee(job, reporter)
         whole = job.completed()
         sketch = plan(whole.generators, whole.judges, settings, job.resolved)
         if json:
-            print_json({"plan": sketch.to_json(), "settings": settings.to_flat()})
+            print_json(
+                {"plan": sketch.to_json(), "milliseconds": milliseconds, "settings": settings.to_flat()}
+            )
         else:
-            print_plan(sketch, settings, job.quartet.missing(), markdown)
+            print_plan(sketch, settings, job.quartet.missing(), milliseconds, markdown)
         print_next(invocation().replace(" --dry-run", ""), quiet)
         return
     found = run_compress(job, output, invocation(), reporter)

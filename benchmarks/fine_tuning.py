@@ -1,0 +1,232 @@
+"""What fine-tuning brings back: distillation against the plain recipe and fair controls.
+
+    python benchmarks/fine_tuning.py CKPT DATA OUT --features FILE [--size 128] [--budget 6m]
+        [--targets 0.25,0.066] [--methods ...] [--seeds 1]
+
+Every cell fine-tunes two slim generators for the same time, translates the test pictures of both domains and
+scores them as `ganprune evaluate` does: KID with its spread, and the share of the original's translation that
+is lost. Cells are kept as OUT/<method>-<target>-<seed>.json and are not computed again.
+
+distilled    genomes of a search with the defaults of `compress`, taught by the originals
+plain        the same genomes by CycleGAN's recipe
+random       random genomes of the same size, taught by the originals
+uniform      the same share of the largest filters in every layer, taught by the originals
+scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
+original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
+variants     distilled with one setting changed, such as distilled:maps=0 or distilled:tune_lr=0.001
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from ganprune.checkpoints import load_quartet
+from ganprune.coevolution import CoEvolution
+from ganprune.device import cpu_threads, resolve_precision, resolve_threads
+from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.files import write_atomically
+from ganprune.genome import Layout
+from ganprune.images import find_domains, load_pictures, split, to_float, to_uint8
+from ganprune.importance import importance
+from ganprune.metrics import features_of, kid, kid_spread, load_features, lost
+from ganprune.networks import Discriminator, Generator
+from ganprune.rebuild import rebuilt
+from ganprune.repair import Repairer
+from ganprune.resources import kept_macs
+from ganprune.search_settings import SearchSettings
+from ganprune.settings import FineTuneSettings
+from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, train
+
+Genomes = dict[Side, Tensor]
+METHODS = "distilled,plain,random,uniform,scratch,original"
+
+
+class Bench:
+    """Networks and pictures that all cells share."""
+
+    def __init__(self, opt: argparse.Namespace) -> None:
+        self.opt, self.nets = opt, Networks.of(load_quartet(opt.checkpoint))
+        self.originals: dict[Side, Generator] = {"A": self.nets.G_A, "B": self.nets.G_B}
+        self.judges: dict[Side, Discriminator] = {"A": self.nets.D_A, "B": self.nets.D_B}
+        self.layouts: dict[Side, Layout] = {side: Layout.of(self.originals[side].widths) for side in SIDES}
+        folders, self.precision = find_domains(opt.data), resolve_precision("auto", "cpu")
+        self.train: dict[Side, Sequence[Path]] = {}
+        self.validation: dict[Side, Tensor] = {}
+        self.test: dict[Side, Tensor] = {}
+        for side in SIDES:
+            self.train[side], held_out = split(folders, side, seed=0, holdout=8)
+            self.validation[side] = load_pictures(held_out[:8], opt.size)
+            self.test[side] = load_pictures(sorted((opt.data / f"test{side}").iterdir()), opt.size)
+        self.network = load_features(opt.features)
+        self._known: dict[str, Tensor] = {}
+
+    def features(self, name: str, pictures: Tensor) -> Tensor:
+        """Of pictures that several cells need."""
+        if name not in self._known:
+            self._known[name] = features_of(self.network, pictures)
+        return self._known[name]
+
+    @torch.inference_mode()
+    def translated(self, generator: Generator, pictures: Tensor) -> Tensor:
+        """uint8 [n, 3, h, w] → the same of the other domain."""
+        return torch.cat([to_uint8(generator(to_float(part))) for part in pictures.split(1)])
+
+    def scores(self, generators: dict[Side, Generator]) -> dict[str, dict[str, float]]:
+        """KID, its spread and what is lost, of each direction."""
+        found: dict[str, dict[str, float]] = {}
+        for side, other in zip(SIDES, reversed(SIDES), strict=True):
+            inputs, real = (self.features(s, self.test[s]) for s in (side, other))
+            original = self.features(f"G_{side}", self.translated(self.originals[side], self.test[side]))
+            fakes = features_of(self.network, self.translated(generators[side], self.test[side]))
+            found[side] = {
+                "kid": kid(fakes, real), "spread": kid_spread(fakes, real),
+                "lost": lost(fakes, original, inputs),
+                "kid_original": kid(original, real), "kid_inputs": kid(inputs, real),
+                "spread_original": kid_spread(original, real),
+            }  # fmt: skip
+        return found
+
+    def genomes(self, how: str, target: float, seed: int) -> Genomes:
+        """Of a search, kept in the output folder; or random ones, or the same share in every layer."""
+        settings = SearchSettings(
+            population=16, generations=15, align=16, target_macs=(target, target), seed=seed
+        )
+        if how == "searched":
+            path = self.opt.out / f"genomes-{target:g}-{seed}.safetensors"
+            if not path.exists():
+                judged = EvaluationSettings(precision=self.precision)
+                evaluator = LocalEvaluator(self.originals, self.judges, self.layouts, self.validation, judged)
+                *_, last = CoEvolution(settings, self.layouts, evaluator).states(None)
+                best = {side: last.populations[side].best_genome.clone() for side in SIDES}
+                write_atomically(path, save(best))
+            loaded = load_file(path)
+            return {side: loaded[side] for side in SIDES}
+        found: Genomes = {}
+        for side, layout in self.layouts.items():
+            chance = torch.Generator().manual_seed(seed)
+            ranks = torch.rand(layout.length, generator=chance)
+            if how == "random":
+                start = ranks < 0.5
+            else:
+                ranks, start = importance(self.originals[side], layout), torch.zeros(layout.length)
+                for share in torch.linspace(0.02, 1, 981).tolist():
+                    genome = torch.zeros(layout.length, dtype=torch.bool)
+                    for piece in layout.genes.values():
+                        size = piece.stop - piece.start
+                        genome[piece.start + ranks[piece].topk(max(1, round(share * size))).indices] = True
+                    if float(kept_macs(layout, genome[None])) <= target:
+                        start = genome
+            limits = settings.constraints(side)
+            found[side] = Repairer(layout, limits)(start.bool()[None], chance)[0]
+        return found
+
+    def run(self, method: str, target: float, seed: int) -> dict[str, Any]:
+        """One cell."""
+        kind, _, changes = method.partition(":")
+        plain = kind in ("plain", "scratch", "original")
+        values = dict(change.split("=") for change in changes.split("+") if change)
+        tuning = FineTuneSettings(
+            recipe="paper" if plain else "distil", **{k: json.loads(v) for k, v in values.items()}
+        )
+        base = TrainSettings(size=self.opt.size, seed=seed, precision=self.precision)
+        recipe = tuning.training(base, SIDES)
+        slim, teachers, sizes = dict(self.originals), dict[Side, Teacher](), dict[str, float]()
+        if kind != "original":
+            how = kind if kind in ("random", "uniform") else "searched"
+            genomes = self.genomes(how, target, seed)
+            for side, layout in self.layouts.items():
+                sizes[side] = float(kept_macs(layout, genomes[side][None]))
+                slim[side] = rebuilt(self.originals[side], layout, genomes[side])
+                kept = layout.kept(genomes[side])["trunk"]
+                teachers[side] = Teacher(self.originals[side], kept, self.judges[side])
+        start = Networks(slim["A"], slim["B"], self.nets.D_A, self.nets.D_B)
+        if kind == "scratch":
+            fresh = Networks.fresh(base)
+            start = Networks(
+                _redrawn(slim["A"], base, "A"), _redrawn(slim["B"], base, "B"), fresh.D_A, fresh.D_B
+            )
+        folder = self.opt.out / f"{method}-{target:g}-{seed}"
+        began = time.monotonic()
+        result = train(
+            start, self.train, recipe, Budget.parse(self.opt.budget), folder,
+            teachers=None if plain else teachers,
+            validation=Validation(self.validation, self.originals, self.judges, precision=self.precision),
+        )  # fmt: skip
+        seconds = time.monotonic() - began
+        ends: dict[Side, Generator] = {"A": result.networks.G_A, "B": result.networks.G_B}
+        record = json.loads((folder / "train.json").read_text())
+        return {
+            "method": method, "target": target, "seed": seed, "macs": sizes, "steps": result.steps,
+            "seconds": seconds, "seconds_per_step": record["seconds_per_step"], "best": record["best"],
+            "scores": self.scores(ends),
+        }  # fmt: skip
+
+
+def _redrawn(generator: Generator, settings: TrainSettings, side: Side) -> Generator:
+    """The same widths with fresh weights."""
+    twin = Generator(generator.widths, generator.norm)
+    chance = torch.Generator().manual_seed(settings.seed * 2 + SIDES.index(side))
+    for parameter in twin.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, 0.0, settings.init_gain, generator=chance)
+        else:
+            torch.nn.init.zeros_(parameter)
+    return twin
+
+
+def print_table(out: Path) -> None:
+    """One row a cell, as Markdown."""
+    cells = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
+    print("| MACs | method | seed | steps | lost A→B | KID A→B | lost B→A | KID B→A |")
+    print("|--:|---|--:|--:|--:|--:|--:|--:|")
+    for cell in sorted(cells, key=lambda c: (-c["target"], c["method"], c["seed"])):
+        parts = [
+            f"{s['lost']:.3f} | {s['kid']:.3f} ± {s['spread']:.3f}"
+            for s in (cell["scores"][side] for side in SIDES)
+        ]
+        size = f"{cell['target']:g}" if cell["macs"] else "1"
+        print(f"| {size} | {cell['method']} | {cell['seed']} | {cell['steps']} | {' | '.join(parts)} |")
+    if cells:
+        for side in SIDES:
+            s = cells[0]["scores"][side]
+            print(
+                f"\nG_{side}: original's KID {s['kid_original']:.3f} ± {s['spread_original']:.3f}, "
+                f"untouched inputs {s['kid_inputs']:.3f}"
+            )
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("checkpoint", "data", "out"):
+        args.add_argument(name, type=Path)
+    args.add_argument("--features", type=Path, required=True)
+    args.add_argument("--size", type=int, default=128)
+    args.add_argument("--budget", default="6m")
+    args.add_argument("--targets", default="0.25,0.066")
+    args.add_argument("--methods", default=METHODS)
+    args.add_argument("--seeds", type=int, default=1)
+    args.add_argument("--threads", type=int, default=resolve_threads(None))
+    opt = args.parse_args()
+    with cpu_threads(opt.threads):
+        bench = Bench(opt)
+        for target in map(float, opt.targets.split(",")):
+            for seed in range(opt.seeds):
+                for method in opt.methods.split(","):
+                    path = opt.out / f"{method}-{target:g}-{seed}.json"
+                    if not path.exists():
+                        cell = bench.run(method, target, seed)
+                        write_atomically(path, json.dumps(cell, indent=1).encode())
+                        lost_now = {s: round(v["lost"], 3) for s, v in cell["scores"].items()}
+                        print(f"{path.stem}: {cell['seconds']:.0f} s, lost {lost_now}", flush=True)
+    print_table(opt.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Does the score of the search tell which networks will draw well after fine-tuning?
+
+    python benchmarks/score_quality.py CKPT DATA OUT --features FILE [--genomes 24] [--steps 300]
+
+Draws pairs of genomes of one size and of unlike origin: random, the same share in every layer, and the best
+of a search's generations. Scores each as the search does, in float32 and bfloat16, and by cheaper means;
+then fine-tunes each pair and measures what is lost of the original's translation of the test pictures.
+Prints Spearman's correlation of every score with that. Pairs that are done are kept and skipped.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from fine_tuning import Bench
+from recovered_ranking import spearman
+from torch import Tensor
+
+from ganprune.coevolution import CoEvolution
+from ganprune.device import Precision, cpu_threads, resolve_threads
+from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.files import write_atomically
+from ganprune.fitness import fitness
+from ganprune.importance import importance
+from ganprune.rebuild import rebuilt
+from ganprune.repair import Repairer
+from ganprune.resources import kept_weights
+from ganprune.search_settings import SearchSettings
+from ganprune.settings import FineTuneSettings
+from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, train
+
+Genomes = dict[Side, Tensor]
+TRAINED_ON = 100
+"""Training pictures of each domain: few, so that the originals' lessons are soon computed."""
+
+
+def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]:
+    """A third each: random, the same share in every layer, and the best of a search's generations."""
+    settings = SearchSettings(population=16, generations=15, align=16, target_macs=(target, target), seed=7)
+    found: list[tuple[str, Genomes]] = []
+    for i in range(n // 3):
+        found.append(("random", bench.genomes("random", target, 100 + i)))
+    for i in range(n // 3):
+        pair: Genomes = {}
+        for side, layout in bench.layouts.items():
+            chance = torch.Generator().manual_seed(i)
+            ranks = importance(bench.originals[side], layout)
+            ranks = ranks + i / 4 * ranks.std() * torch.randn(ranks.shape, generator=chance)
+            limits = replace(settings.constraints(side), align=1)
+            start = torch.zeros(layout.length, dtype=torch.bool)
+            for piece in layout.genes.values():
+                size = piece.stop - piece.start
+                start[piece.start + ranks[piece].topk(max(1, round(target**0.5 * size))).indices] = True
+            pair[side] = Repairer(layout, limits)(start[None], chance)[0]
+        found.append(("uniform", pair))
+    evaluator = scorer(bench, "bfloat16")
+    states = list(CoEvolution(settings, bench.layouts, evaluator).states(None))
+    for state in states[:: max(1, len(states) // (n - len(found)))][: n - len(found)]:
+        found.append(("search", {side: state.populations[side].best_genome.clone() for side in SIDES}))
+    return found
+
+
+def scorer(bench: Bench, precision: Precision) -> LocalEvaluator:
+    return LocalEvaluator(
+        bench.originals,
+        bench.judges,
+        bench.layouts,
+        bench.validation,
+        EvaluationSettings(precision=precision),
+    )
+
+
+def cheap_scores(bench: Bench, pairs: Sequence[tuple[str, Genomes]]) -> dict[str, dict[Side, list[float]]]:
+    """Every score of every pair, smaller is better; the partner is the original."""
+    found: dict[str, dict[Side, list[float]]] = {}
+
+    def add(name: str, side: Side, values: Tensor) -> None:
+        found.setdefault(name, {"A": [], "B": []})[side] = values.double().tolist()
+
+    for side in SIDES:
+        layout = bench.layouts[side]
+        genomes = torch.stack([pair[side] for _, pair in pairs])
+        ranks = importance(bench.originals[side], layout)
+        add("weights dropped", side, -(genomes * ranks).sum(1))
+        for precision in ("float32", "bfloat16"):
+            s = scorer(bench, precision).score(side, genomes, None)
+            F = fitness(
+                kept_weights(layout, genomes), s.L_DisA, s.L_cyc, s.L_idt, gamma=10.0, lambda_cycle=10.0
+            )
+            add(f"1 / fitness, {precision}", side, 1 / F)
+            for name in ("L_DisA", "L_GenA", "L_cyc"):
+                add(f"{name}, {precision}", side, getattr(s, name))
+    return found
+
+
+def tuned(bench: Bench, pair: Genomes, steps: int, folder: Path) -> dict[str, dict[str, float]]:
+    """What fine-tuning of one pair comes to: distances after a tenth of the steps and at the end."""
+    base = TrainSettings(size=bench.opt.size, precision=bench.precision)
+    recipe = replace(FineTuneSettings(validations=10).training(base, SIDES), average=0.0)
+    slim = {side: rebuilt(bench.originals[side], bench.layouts[side], pair[side]) for side in SIDES}
+    teachers: dict[Side, Teacher] = {
+        side: Teacher(bench.originals[side], bench.layouts[side].kept(pair[side])["trunk"]) for side in SIDES
+    }
+    pictures = {side: bench.train[side][:TRAINED_ON] for side in SIDES}
+    result = train(
+        Networks(slim["A"], slim["B"], bench.nets.D_A, bench.nets.D_B), pictures, recipe,
+        Budget(steps, "steps"), folder, teachers=teachers,
+        validation=Validation(bench.validation, bench.originals, bench.judges, precision=bench.precision),
+    )  # fmt: skip
+    early = json.loads((folder / "validation.jsonl").read_text().splitlines()[0])
+    scores = bench.scores({"A": result.networks.G_A, "B": result.networks.G_B})
+    return {side: scores[side] | {"early": early[f"L_GenA_{side}"]} for side in SIDES}
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("checkpoint", "data", "out"):
+        args.add_argument(name, type=Path)
+    args.add_argument("--features", type=Path, required=True)
+    args.add_argument("--size", type=int, default=128)
+    args.add_argument("--genomes", type=int, default=24)
+    args.add_argument("--steps", type=int, default=300)
+    args.add_argument("--target", type=float, default=0.25)
+    args.add_argument("--threads", type=int, default=resolve_threads(None))
+    opt = args.parse_args()
+    with cpu_threads(opt.threads):
+        bench = Bench(opt)
+        pairs = candidates(bench, opt.genomes, opt.target)
+        cheap = cheap_scores(bench, pairs)
+        ends: list[dict[str, dict[str, float]]] = []
+        for i, (kind, pair) in enumerate(pairs):
+            path = opt.out / f"pair-{i}.json"
+            if not path.exists():
+                cell = {"kind": kind} | tuned(bench, pair, opt.steps, opt.out / f"pair-{i}")
+                write_atomically(path, json.dumps(cell).encode())
+                print(
+                    f"{path.stem} ({kind}): " + ", ".join(f"{cell[s]['lost']:.3f}" for s in SIDES), flush=True
+                )
+            ends.append(json.loads(path.read_text()))
+    report(cheap, ends)
+
+
+def correlation(a: Sequence[float], b: Sequence[float]) -> float:
+    """Spearman's."""
+    return spearman(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
+
+
+def report(cheap: dict[str, dict[Side, list[float]]], ends: Sequence[dict[str, dict[str, float]]]) -> None:
+    """Correlations as a Markdown table, and how the origins compare."""
+    of: Callable[[str, Side], list[float]] = lambda name, side: [end[side][name] for end in ends]  # noqa: E731
+    cheap = cheap | {"L_GenA after a tenth of the steps": {side: of("early", side) for side in SIDES}}
+    print("| score before fine-tuning | G_A, with lost | with KID | G_B, with lost | with KID |")
+    print("|---|--:|--:|--:|--:|")
+    for name, values in cheap.items():
+        cells = [f"{correlation(values[s], of(end, s)):.2f}" for s in SIDES for end in ("lost", "kid")]
+        print(f"| {name} | {' | '.join(cells)} |")
+    print()
+    for kind in dict.fromkeys(end["kind"] for end in ends):
+        lost = [[e[s]["lost"] for e in ends if e["kind"] == kind] for s in SIDES]
+        print(kind, ", ".join(f"G_{s}: lost {sum(v) / len(v):.3f}" for s, v in zip(SIDES, lost, strict=True)))
+    for loss in ("L_DisA", "L_GenA", "L_cyc", "1 / fitness"):
+        pairs = [(cheap[f"{loss}, float32"][s], cheap[f"{loss}, bfloat16"][s]) for s in SIDES]
+        print(f"{loss}: float32 against bfloat16", ", ".join(f"{correlation(*pair):.3f}" for pair in pairs))
+
+
+if __name__ == "__main__":
+    main()
