@@ -5,44 +5,49 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ganprune.bench import BenchSettings, candidates_in, candidates_of
+from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
 from ganprune.runs import find_run
 from ganprune_cli.console import command_line
 from ganprune_cli.exporting import generators_of, is_run
-from ganprune_cli.pipeline import bench_files, bench_run, export_all
+from ganprune_cli.onnx_files import export_all
+from ganprune_cli.pipeline import bench_files, bench_run
 from ganprune_exporters import ExportSettings
 
+Timed = tuple[BenchReport, dict[str, Any]]
+"""What was measured: the report, and the same as plain values with its tables."""
 
-def bench_settings(
-    *, threads: str | None, size: int | None, seconds: float | None, runs: str | None, provider: str | None
-) -> BenchSettings:
-    """From options as given. Raises `UsageError` for numbers that are none or out of range."""
-    settings = BenchSettings(size=size)
+
+def bench_settings(*, threads: str | None = None, runs: str | None = None, **given: object) -> BenchSettings:
+    """From options as given; None: unset. Raises `UsageError` for numbers that are none or out of range."""
+    numbers: dict[str, Any] = {}
     if threads is not None:
-        settings = replace(settings, threads=_numbers("--threads", threads))
-    if seconds is not None:
-        settings = replace(settings, seconds=seconds)
+        numbers["threads"] = tuple(dict.fromkeys(_numbers("--threads", threads)))
     if runs is not None:
         least, *most = _numbers("--runs", runs)
-        settings = replace(settings, minimum=least, maximum=most[0] if most else max(least, settings.maximum))
-    return settings if provider is None else replace(settings, provider=provider)
+        numbers["minimum"] = least
+        numbers["maximum"] = most[0] if most else max(least, BenchSettings().maximum)
+    numbers |= {name: value for name, value in given.items() if value is not None}
+    return replace(BenchSettings(), **numbers)
 
 
 def bench_sources(
-    sources: list[Path], settings: BenchSettings, reporter: Reporter
-) -> tuple[dict[str, Any], str]:
-    """Time what is given. Returns the figures with their tables, and the command to run next."""
+    sources: list[Path], settings: BenchSettings, output: Path | None, reporter: Reporter
+) -> tuple[Timed, str]:
+    """Time what is given. Returns the figures, and the command to run next."""
     for path in sources:
         if not path.exists():
             raise UsageError(f"{path} does not exist; give a run folder, ONNX files or a checkpoint")
     if not sources or (len(sources) == 1 and is_run(sources[0])):
         run = find_run(sources[0] if sources else None)
         with run.locked():
-            return bench_run(run, settings, reporter), command_line("inspect", run.folder)
+            return bench_run(run, settings, reporter, output), command_line("inspect", run.folder)
+    if settings.profile and output is None:
+        reporter.info("a chart of the profile is written to the folder that `-o` gives")
     if len(sources) == 1 and sources[0].is_dir() and any(sources[0].glob("*.onnx")):
-        return bench_files(candidates_in(sources[0]), settings, reporter), "ganprune bench --cpu --spread"
+        timed = bench_files(candidates_in(sources[0]), settings, reporter, output)
+        return timed, command_line("bench", "--cpu", sources[0], "--spread")
     with TemporaryDirectory(prefix="ganprune-") as scratch:
         files: list[Path] = []
         for path in sources:
@@ -54,7 +59,7 @@ def bench_sources(
             export = ExportSettings(size=settings.size or ExportSettings().size)
             reports = export_all(folder, networks, dict.fromkeys(networks), export, reporter)
             files += [report.path for report in reports]
-        timed = bench_files(candidates_of(tuple(files)), settings, reporter)
+        timed = bench_files(candidates_of(tuple(files)), settings, reporter, output)
     return timed, "ganprune compress CKPT --data DIR"
 
 

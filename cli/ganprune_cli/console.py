@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ganprune.reporting import Task
@@ -133,20 +134,32 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, column in enumerate(columns):
-        longest = max((len(row[i]) for row in rows), default=0)
-        text = i in left and i > 0
-        table.add_column(
-            column, justify="left" if i in left else "right", overflow="fold",
-            min_width=min(longest, 24) if text else longest,
-        )  # fmt: skip
-    for i, row in enumerate(rows):
-        table.add_row(*(Text(cell) for cell in row), style="green" if i in better else "")
     console = Console()
     wide = console.width if console.is_terminal else max(console.width, 160)  # nobody looks at a pipe's width
-    needed = Measurement.get(console, console.options.update(max_width=1000), table).minimum
-    Console(width=max(wide, needed)).print(table)
+
+    def table(narrow: bool) -> Table:
+        laid = Table(
+            title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        for i, column in enumerate(columns):
+            longest, text = max((len(row[i]) for row in rows), default=0), i in left and i > 0
+            least = max(longest, *(len(word) for word in column.split()))
+            laid.add_column(
+                "\n".join(wrap(column, least)) if narrow and not text else column,
+                justify="left" if i in left else "right", overflow="fold", no_wrap=not text,
+                min_width=min(longest, 24) if text else longest,
+            )  # fmt: skip
+        for i, row in enumerate(rows):
+            laid.add_row(*(Text(cell) for cell in row), style="green" if i in better else "")
+        return laid
+
+    def width(laid: Table) -> Measurement:
+        return Measurement.get(console, console.options.update(max_width=1000), laid)
+
+    laid = table(narrow=False)
+    if width(laid).maximum > wide:
+        laid = table(narrow=True)
+    Console(width=max(wide, width(laid).minimum)).print(laid)
 
 
 def command_line(*words: object) -> str:

@@ -1,6 +1,6 @@
 """What ``export`` and ``bench`` do with what they are given: a run, a checkpoint folder, or one file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,19 @@ from ganprune.evaluation import Side
 from ganprune.files import sha256
 from ganprune.images import find_domains
 from ganprune.networks import Generator
-from ganprune.reporting import Reporter
+from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import RECOVERED, search_pictures
 from ganprune_cli.console import command_line
-from ganprune_cli.pipeline import VERIFIED_PICTURES, export_all, export_run, few_of
+from ganprune_cli.onnx_files import Variants, export_all, export_run, few_of, run_networks, write_variants
+from ganprune_cli.rewrites import remembered
 from ganprune_exporters import ExportSettings
+from ganprune_exporters.passes import without
+from ganprune_exporters.variants import VariantReport
+
+Exported = dict[str, list[dict[str, Any]]]
+"""What was written, as plain values: ``files``, and ``variants`` of reduced precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,11 @@ class Wishes:
     dynamic: bool = False
     opset: int | None = None
     simplify: bool = True
+    no_pass: tuple[str, ...] = ()
+    tune: bool = False
+    uint8: bool = False
     atol: float | None = None
+    variants: Variants = field(default_factory=Variants)
 
     def settings(self, size: int) -> ExportSettings:
         """With ``size`` where none was wished for."""
@@ -40,8 +50,15 @@ class Wishes:
             opset=default.opset if self.opset is None else self.opset,
             dynamic=self.dynamic,
             simplify=self.simplify,
+            passes=without(self.no_pass),
+            tune=self.tune,
+            uint8=self.uint8,
             tolerance=default.tolerance if self.atol is None else self.atol,
         )
+
+    def reporter(self, reporter: Reporter) -> Reporter:
+        """For the reading of pictures: fewer of them than would be best for 8 bits are no news."""
+        return SILENT if "int8" in self.variants.kinds else reporter
 
 
 def is_run(path: Path) -> bool:
@@ -51,8 +68,8 @@ def is_run(path: Path) -> bool:
 
 def export_source(
     source: Path | None, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
-) -> tuple[list[dict[str, Any]], str]:
-    """Export what ``source`` is. Returns a record a file, and the command to run next."""
+) -> tuple[Exported, str]:
+    """Export what ``source`` is. Returns what was written, and the command to run next."""
     if source is None or is_run(source):
         return _export_run(find_run(source), output, data, wishes, reporter)
     networks = generators_of(source)
@@ -64,13 +81,18 @@ def export_source(
         )
     settings = wishes.settings(ExportSettings().size)
     pictures = None
+    if data is None and "int8" in wishes.variants.kinds:
+        raise UsageError("--int8 needs pictures to calibrate with, found none; give --data DIR")
     if data is None:
         reporter.warn("no --data was given: the files are verified on noise, not on pictures")
     else:
-        wanted = CompressSettings.from_flat({"size": settings.size, "pictures": VERIFIED_PICTURES})
-        pictures = search_pictures(find_domains(data), wanted, reporter)
+        wanted = CompressSettings.from_flat({"size": settings.size, "pictures": wishes.variants.pictures})
+        pictures = search_pictures(find_domains(data), wanted, wishes.reporter(reporter))
     reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
-    return [r.to_json() for r in reports], command_line("bench", "--cpu", *(r.path for r in reports))
+    files = [report.to_json() for report in reports]
+    variants = write_variants(files, networks, pictures, settings, wishes.variants, reporter)
+    written = [report.path for report in (*reports, *variants)]
+    return _exported(files, variants), command_line("bench", "--cpu", *written)
 
 
 def generators_of(source: Path) -> dict[str, Generator]:
@@ -82,7 +104,7 @@ def generators_of(source: Path) -> dict[str, Generator]:
 
 def _export_run(
     run: Run, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
-) -> tuple[list[dict[str, Any]], str]:
+) -> tuple[Exported, str]:
     config = run.config
     try:
         settings = CompressSettings.from_flat(config["settings"])
@@ -100,15 +122,22 @@ def _export_run(
     slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
     originals = _originals(run, settings)
     pictures = _run_pictures(Path(config["data"]) if data is None else data, settings, wishes, reporter)
+    networks = run_networks(originals, slim)
     if output is None:
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
-        return files, command_line("bench", "--cpu", run.folder)
-    networks = {f"original_G_{side}": originals[side] for side in sides} | {
-        f"G_{side}": slim[side] for side in sides
-    }
-    reports = export_all(output, networks, few_of(pictures, networks), export_settings, reporter)
-    return [report.to_json() for report in reports], command_line("bench", "--cpu", output)
+            written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
+        return _exported(files, written), command_line("bench", "--cpu", run.folder)
+    chosen = {name: remembered(run, name, network, export_settings) for name, network in networks.items()}
+    shown = few_of(pictures, networks)
+    reports = export_all(output, networks, shown, export_settings, reporter, chosen)
+    files = [report.to_json() for report in reports]
+    written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
+    return _exported(files, written), command_line("bench", "--cpu", output)
+
+
+def _exported(files: list[dict[str, Any]], variants: list[VariantReport]) -> Exported:
+    return {"files": files, "variants": [report.to_json() for report in variants]}
 
 
 def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
@@ -143,9 +172,14 @@ def _run_pictures(
     data: Path, settings: CompressSettings, wishes: Wishes, reporter: Reporter
 ) -> dict[Side, Tensor] | None:
     """The search's pictures at the size of the export; None, with a warning, where they are gone."""
-    flat = settings.to_flat() | {"size": wishes.size or settings.pictures.size, "pictures": VERIFIED_PICTURES}
+    flat = settings.to_flat() | {
+        "size": wishes.size or settings.pictures.size,
+        "pictures": wishes.variants.pictures,
+    }
     try:
-        return search_pictures(find_domains(data), CompressSettings.from_flat(flat), reporter)
+        return search_pictures(
+            find_domains(data), CompressSettings.from_flat(flat), wishes.reporter(reporter)
+        )
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")
         return None

@@ -2,7 +2,18 @@
 
 import typer
 
-from ganprune_cli.commands import bench, compress, demo, download, export, inspect, presets, train, translate
+from ganprune_cli.commands import (
+    bench,
+    compress,
+    demo,
+    download,
+    evaluate,
+    export,
+    inspect,
+    presets,
+    train,
+    translate,
+)
 
 app = typer.Typer(
     name="ganprune",
@@ -17,7 +28,7 @@ app = typer.Typer(
 
 COMMANDS = (
     compress.compress, export.export, bench.bench, inspect.inspect, train.train, demo.demo, presets.presets,
-    translate.translate, download.download,
+    translate.translate, evaluate.evaluate, download.download,
 )  # fmt: skip
 
 for command in COMMANDS:

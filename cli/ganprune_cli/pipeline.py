@@ -2,18 +2,16 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ganprune.bench import BenchSettings, Candidate, bench, candidates_in
-from ganprune.errors import VerificationError
+from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candidates_in, profile_svg
 from ganprune.evaluation import Side
-from ganprune.files import sha256
-from ganprune.images import to_float
+from ganprune.files import sha256, write_atomically
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
@@ -30,11 +28,9 @@ from ganprune.stages import (
     write_both,
 )
 from ganprune_cli.job import Job
+from ganprune_cli.onnx_files import export_run
 from ganprune_cli.predicting import compare, keep_tables, tables_for
-from ganprune_exporters import ExportReport, ExportSettings, export_onnx
-
-VERIFIED_PICTURES = 2
-"""Real pictures of each domain that every exported file is compared with PyTorch on."""
+from ganprune_exporters import ExportSettings
 
 
 def compress(
@@ -62,7 +58,7 @@ def compress(
         show(run, originals, pruned, slim, pictures)
         export_run(run, originals, slim, pictures, ExportSettings(settings.pictures.size), reporter)
         done = run.finished("bench", run.folder.glob("*.onnx"))
-        timed = read_bench(run) if done else bench_run(run, timing or BenchSettings(), reporter)
+        timed = read_bench(run) if done else bench_run(run, timing or BenchSettings(), reporter)[1]
     return {"run": str(run.folder), "settings": job.settings.to_flat(), "bench": timed}
 
 
@@ -92,82 +88,61 @@ def show(
     run.finish("show", [run / "pictures.png"], time.monotonic() - started, inputs)
 
 
-def export_run(
-    run: Run,
-    originals: Mapping[Side, Generator],
-    slim: Mapping[Side, Generator],
-    pictures: Mapping[Side, Tensor] | None,
-    settings: ExportSettings,
-    reporter: Reporter,
-) -> list[dict[str, Any]]:
-    """Write and verify G_A.onnx, G_B.onnx, original_G_A.onnx and original_G_B.onnx, where they are slim.
+def bench_run(
+    run: Run, settings: BenchSettings, reporter: Reporter, output: Path | None = None
+) -> tuple[BenchReport, dict[str, Any]]:
+    """Time a run's ONNX files against their originals; write bench.json, and profile.svg if asked to.
 
-    pictures: uint8, of both domains, to verify on; None: noise. Files that an earlier call wrote with the
-    same settings stay. All four are written before a `VerificationError` of one of them is raised.
+    The run keeps its bench.json where that is of the same files and was measured for longer. ``output``: a
+    folder to write to in place of the run. Returns the report, and what was found as plain values.
     """
-    inputs = [run / f"G_{side}.safetensors" for side in slim]
-    record = run.finished("export", inputs)
-    if record is not None and record["settings"] == asdict(settings):
-        return record["files"]
-    networks = {f"original_G_{side}": originals[side] for side in slim}
-    networks |= {f"G_{side}": net for side, net in slim.items()}
     started = time.monotonic()
-    reports = export_all(run.folder, networks, few_of(pictures, networks), settings, reporter)
-    run.finish(
-        "export", [report.path for report in reports], time.monotonic() - started, inputs,
-        settings=asdict(settings), files=[report.to_json() for report in reports],
-    )  # fmt: skip
-    return [report.to_json() for report in reports]
-
-
-def export_all(
-    folder: Path,
-    networks: Mapping[str, Generator],
-    pictures: Mapping[str, Tensor | None],
-    settings: ExportSettings,
-    reporter: Reporter,
-) -> list[ExportReport]:
-    """Write ``folder/NAME.onnx`` for every network; all of them before a `VerificationError` is raised."""
-    folder.mkdir(parents=True, exist_ok=True)
-    reports, missed = list[ExportReport](), list[VerificationError]()
-    with reporter.task("export", len(networks)) as task:
-        for name, network in networks.items():
-            try:
-                path = folder / f"{name}.onnx"
-                reports.append(export_onnx(network, path, settings, pictures=pictures[name]))
-            except VerificationError as error:
-                missed.append(error)
-            task.advance(1, file=f"{name}.onnx")
-    if missed:
-        raise VerificationError("; ".join(str(error) for error in missed))
-    return reports
-
-
-def few_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
-    """The pictures to verify each network on: float32 [n, 3, h, w] of the domain that it translates."""
-    sides: dict[str, Side] = {name: "B" if name.endswith("G_B") else "A" for name in names}
-    return {
-        name: None if pictures is None else to_float(pictures[side][:VERIFIED_PICTURES])
-        for name, side in sides.items()
-    }
-
-
-def bench_run(run: Run, settings: BenchSettings, reporter: Reporter) -> dict[str, Any]:
-    """Time a run's ONNX files against their originals and write bench.json."""
-    started = time.monotonic()
-    timed = bench_files(candidates_in(run.folder), settings, reporter)
+    report, timed = bench_files(candidates_in(run.folder), settings, reporter)
     timed["predictions"] = compare(run.folder, timed, reporter)
-    write_json(run / "bench.json", timed)
-    run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
-    return timed
+    folder = output or run.folder
+    write_profile(folder, report)
+    if output is None and (kept := longer_bench(run, settings)):
+        reporter.info(
+            f"{run / 'bench.json'} stays what a longer or another measurement found ({kept}); "
+            f"`-o {run.folder}` replaces it, `-o` another folder keeps both"
+        )
+        return report, timed
+    write_json(folder / "bench.json", timed)
+    if folder.resolve() == run.folder.resolve():
+        run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
+    return report, timed
+
+
+def longer_bench(run: Run, settings: BenchSettings) -> str | None:
+    """How a run's files, as they are now, were timed, if it was for longer than now or in another way."""
+    if not run.finished("bench", run.folder.glob("*.onnx")):
+        return None
+    before = read_bench(run)["settings"]
+    if settings.at_least_as_long(before):
+        return None
+    threads = " and ".join(map(str, before["threads"]))
+    return f"{before['minimum']} runs or more, threads {threads}, {before['provider']}"
 
 
 def bench_files(
-    candidates: Sequence[Candidate], settings: BenchSettings, reporter: Reporter
-) -> dict[str, Any]:
-    """Time any ONNX files; the tables go with the figures, so that a reader can print them again."""
+    candidates: Sequence[Candidate], settings: BenchSettings, reporter: Reporter, output: Path | None = None
+) -> tuple[BenchReport, dict[str, Any]]:
+    """Time any ONNX files, as `bench_run`; without ``output`` nothing is written.
+
+    The tables go with the figures, so that a reader can print them again.
+    """
     report = bench(candidates, settings, reporter)
-    return report.to_json() | {"header": report.header(), "tables": [asdict(t) for t in report.tables()]}
+    timed = report.to_json() | {"header": report.header(), "tables": [asdict(t) for t in report.tables()]}
+    if output is not None:
+        write_json(output / "bench.json", timed)
+        write_profile(output, report)
+    return report, timed
+
+
+def write_profile(folder: Path, report: BenchReport) -> None:
+    """Write profile.svg, if there is one to draw."""
+    if report.profiles:
+        write_atomically(folder / "profile.svg", profile_svg(report.profile_groups()).encode())
 
 
 def read_bench(run: Run) -> dict[str, Any]:

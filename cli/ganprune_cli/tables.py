@@ -1,6 +1,6 @@
 """Tables of more than one command."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganprune.bench import in_threads
@@ -12,55 +12,94 @@ from ganprune_cli.console import duration, print_table
 def print_bench(timed: dict[str, Any], markdown: bool, every: bool = False) -> None:
     """The tables of a measurement; ``every``: how the times are spread too."""
     print(f"{timed['header']}\n")
-    for table in timed["tables"] if every else timed["tables"][:2]:
-        slim = [i for i, row in enumerate(table["rows"]) if not row[0].startswith("original")]
+    for table in timed["tables"]:
+        if table.get("detail") and not every:
+            continue
+        slim = [i for i, row in enumerate(table["rows"]) if row[0] in _compared(timed)]
         print_table(table["title"], table["headings"], table["rows"], markdown=markdown, better=slim)
         print()
     for sentence in timed["sentences"]:
         print(sentence)
 
 
-def print_export(files: Sequence[dict[str, Any]], markdown: bool) -> None:
-    """One row a file that was written and verified."""
-    headings = (
-        "file",
-        "MiB",
-        "operators before",
-        "after onnxsim",
-        "largest difference to PyTorch",
-        "pictures",
-    )
+def _compared(timed: dict[str, Any]) -> set[str]:
+    """Names of the networks that an original is compared with."""
+    return {net["name"] for net in timed["networks"] if net["against"] and not net.get("original")}
+
+
+def print_export(
+    files: Sequence[dict[str, Any]], markdown: bool, variants: Sequence[dict[str, Any]] = ()
+) -> None:
+    """One row a file that was written and verified, and one a file of reduced precision."""
     rows = [
         (
             file["path"],
             f"{file['file_bytes'] / 2**20:.2f}",
-            str(file["nodes_before"]),
-            str(file["nodes_after"]),
-            f"{file['max_abs']:.1e} (allowed {file['tolerance']:g})",
+            f"{file['nodes_before']} → {file['nodes_after']}",
+            f"{file['max_abs']:.1e} (allowed {file['tolerance']:.1g})",
             str(file["pictures"]),
+            ", ".join(file["rewrites"]) or "none",
         )
         for file in files
     ]
-    print_table("Exported and verified in ONNX Runtime", headings, rows, markdown=markdown)
+    headings = ("file", "MiB", "operators", "largest difference to PyTorch", "pictures", "rewrites")
+    print_table("Exported and verified in ONNX Runtime", headings, rows, markdown=markdown, left=(0, 5))
+    measured = [(file, step) for file in files for step in file["passes"] if step["speedup"] is not None]
+    if measured:
+        rows = [(file["path"], p["name"], f"{p['speedup']:.2f}×", p["note"]) for file, p in measured]
+        headings = ("file", "rewrite", "speed with it", "what it did")
+        print_table("Measured on this machine", headings, rows, markdown=markdown, left=(0, 1, 3))
+    if not variants:
+        return
+    rows = [
+        (
+            v["path"],
+            f"{v['file_bytes'] / 2**20:.2f} of {v['float_bytes'] / 2**20:.2f}",
+            f"{v['mean_abs']:.4f} (limit {v['limit']:g})",
+            "∞" if v["psnr"] is None else f"{v['psnr']:.1f}",
+            f"{v['speedup']['value']:.2f}×",
+            f"{len(v['in_float'])} of {v['layers']}" if v["kind"] == "int8" else "all",
+            v["verdict"],
+        )
+        for v in variants
+    ]
+    headings = ("file", "MiB", "mean distance", "PSNR, dB", "speed", "layers in float", "verdict")
+    title = "Reduced precision, against the float32 file in one thread"
+    print_table(title, headings, rows, markdown=markdown, left=(0, 6))
 
 
-def print_plan(sketch: Plan, settings: CompressSettings, missing: Sequence[str], markdown: bool) -> None:
-    """What --dry-run shows; ``missing``: networks that the checkpoint lacks."""
+def print_plan(
+    sketch: Plan,
+    settings: CompressSettings,
+    missing: Sequence[str],
+    milliseconds: Mapping[str, Mapping[str, float | None]],
+    markdown: bool,
+) -> None:
+    """What --dry-run shows; ``missing``: networks that the checkpoint lacks; milliseconds: see `foresee`."""
     search, rows = settings.search, list[tuple[str, str]]()
     if missing and settings.recovery.recover_discriminators:
         rows.append(("recovery", f"{', '.join(missing)} trained for {settings.recovery.recover_budget}"))
+    several = f" in each of {sketch.workers} workers" if sketch.workers > 1 else ""
     rows += [
         ("search", f"K = {search.population}, T = {search.generations}: {sketch.individuals:,} individuals"),
         ("scored on", f"{sketch.pictures} pictures a domain at {sketch.size}×{sketch.size}"),
         ("passes", f"at most {sketch.passes:,} of one picture through a network"),
-        ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}"),
+        ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}" + several),
     ]
     for name, share in sketch.target_macs.items():
         whole = sketch.original_macs[name] / 1e9
-        kept = "γ alone decides" if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
+        others = search.target_params or search.target_ms
+        free = "as the other targets allow" if others else "γ alone decides"
+        kept = free if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
         rows.append((f"{name}, true MACs", f"{whole:.2f} G → {kept}"))
+    for side, share in zip(search.sides, search.target_params or (), strict=False):
+        rows.append((f"G_{side}, parameters", f"at most {share:.1%}"))
+    for name, ms in milliseconds.items():
+        before = f"{ms['original']:.1f} ms" if ms["original"] else "this machine is measured first,"
+        rows.append((f"{name}, milliseconds", f"{before} → at most {ms['target']:g} ms predicted"))
     budget = settings.tuning.budget
     together = "both generators together" if len(search.sides) == 2 else f"G_{search.sides[0]} alone"
-    rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, {together}"))
+    taught = "taught by the originals" if settings.tuning.recipe == "distil" else "CycleGAN's own recipe"
+    rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, {together}, {taught}"))
     rows.append(("time of the search", f"about {duration(sketch.seconds)}"))
     print_table("Plan; nothing was written", ("step", "what"), rows, markdown=markdown, left=(0, 1))

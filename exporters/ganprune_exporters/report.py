@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ganprune_exporters.passes import CHOICES, PassReport
+
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
@@ -19,14 +21,29 @@ class ExportReport:
     max_abs: float
     """Largest difference to PyTorch's output over all pictures, in units of its range [-1, 1]."""
     tolerance: float
-    """The difference that was allowed."""
+    """The difference that was allowed; for bytes, one grey level."""
     pictures: int
     """On how many pictures the two were compared."""
+    differing: float
+    """Share of the output's numbers that are not exactly PyTorch's."""
+    passes: tuple[PassReport, ...]
+    """What each pass changed, in order."""
     sha256: str
     """Of the file, 64 hexadecimal digits."""
     seconds: float
     """Time that the export took, verification included."""
 
+    @property
+    def rewrites(self) -> tuple[str, ...]:
+        """The rewrites that were applied, as `ExportSettings.passes` spells them."""
+        return applied(self.passes)
+
     def to_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""
-        return asdict(self) | {"path": str(self.path)}
+        passes = [report.to_json() for report in self.passes]
+        return asdict(self) | {"path": str(self.path), "passes": passes, "rewrites": list(self.rewrites)}
+
+
+def applied(reports: tuple[PassReport, ...] | list[PassReport]) -> tuple[str, ...]:
+    """The rewrites among passes that were applied."""
+    return tuple(r.name for r in reports if r.applied and r.name.partition("=")[0] in CHOICES)

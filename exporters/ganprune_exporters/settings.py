@@ -1,8 +1,10 @@
 """How generators are exported."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ganprune.errors import UsageError
+from ganprune_exporters.passes import names
 
 OLDEST_OPSET = 18
 """PyTorch's exporter writes paddings that no older opset can express."""
@@ -22,6 +24,12 @@ class ExportSettings:
     """Leave batch, height and width free; heights and widths are multiples of 4 all the same."""
     simplify: bool = True
     """Fold constants and fuse operators with onnxsim."""
+    passes: tuple[str, ...] = names.DEFAULT
+    """Rewrites, in order, each with its choice: ``last-convolution=4``; none: the plain export."""
+    tune: bool = False
+    """Measure every pass on this machine, take the best choice, and leave out what makes it slower."""
+    uint8: bool = False
+    """Bytes [n, h, w, c] at both ends, instead of float32 [n, c, h, w] in [-1, 1]."""
     tolerance: float = 1e-4
     """Largest difference to PyTorch's output that is allowed, in units of its range [-1, 1]."""
 
@@ -32,3 +40,9 @@ class ExportSettings:
             raise UsageError(f"--opset must be {OLDEST_OPSET} to {NEWEST_OPSET}, found {self.opset}")
         if not self.tolerance > 0:
             raise UsageError(f"--tolerance must be more than 0, found {self.tolerance}")
+        for spec in self.passes:
+            names.parsed(spec)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, in types that JSON has."""
+        return asdict(self) | {"passes": list(self.passes)}

@@ -1,19 +1,49 @@
-"""The steps between tracing and writing: each takes a graph and returns a graph that computes the same."""
+"""The standard steps between tracing and writing, each a `Pass`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import onnx
 import onnxsim
 from onnx import ModelProto
 
+from ganprune_exporters.passes import with_shapes
 
-def simplified(model: ModelProto) -> ModelProto:
-    """Constants folded, operators fused (onnxsim)."""
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A pass over any graph, which keeps what the graph computes."""
+
+    name: str
+    summary: str
+    function: Callable[[ModelProto], ModelProto]
+
+    @property
+    def spec(self) -> str:
+        """See `Pass.spec`."""
+        return self.name
+
+    def why_not(self, model: ModelProto) -> str | None:
+        """See `Pass.why_not`: there is always something to do."""
+        return None
+
+    def __call__(self, model: ModelProto) -> ModelProto:
+        """See `Pass.__call__`."""
+        copy = ModelProto()
+        copy.CopyFrom(model)
+        return self.function(copy)
+
+    def broken(self, before: ModelProto, after: ModelProto) -> str | None:
+        """See `Pass.broken`: the ends are still called what they were called."""
+        was, now = ([v.name for v in (*m.graph.input, *m.graph.output)] for m in (before, after))
+        return None if was == now else f"ends called {', '.join(now)}"
+
+
+def _simplified(model: ModelProto) -> ModelProto:
     return onnxsim.simplify(model)[0]
 
 
-def stripped(model: ModelProto) -> ModelProto:
-    """Without the exporters' remarks on nodes and tensors, which hold paths of the machine."""
+def _stripped(model: ModelProto) -> ModelProto:
     graph = model.graph
     del model.metadata_props[:], graph.metadata_props[:]
     model.doc_string = graph.doc_string = ""
@@ -23,28 +53,27 @@ def stripped(model: ModelProto) -> ModelProto:
     return model
 
 
-def with_named_sizes(model: ModelProto) -> ModelProto:
-    """Free sizes called batch, height and width, at both ends; an output is as large as its input."""
+def _with_named_sizes(model: ModelProto) -> ModelProto:
     names = {0: "batch", 2: "height", 3: "width"}
     for value in (*model.graph.input, *model.graph.output):
         for axis, name in names.items():
             dim = value.type.tensor_type.shape.dim[axis]
             if not dim.HasField("dim_value"):
                 dim.dim_param = name
-        value.doc_string = "float32 pictures in [-1, 1]; heights and widths are multiples of 4"
+        value.doc_string = "pictures; heights and widths are multiples of 4"
     return model
 
 
-def with_shapes(model: ModelProto) -> ModelProto:
-    """The size of every tensor inferred anew. Raises `onnx.shape_inference.InferenceError`."""
-    del model.graph.value_info[:]
-    return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
-
-
-def checked(model: ModelProto) -> ModelProto:
-    """The same graph, found valid. Raises `onnx.checker.ValidationError`."""
+def _checked(model: ModelProto) -> ModelProto:
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+SIMPLIFY = Step("simplify", "constants folded, operators fused (onnxsim)", _simplified)
+STRIP = Step("strip", "without the exporter's remarks, which hold paths of the machine", _stripped)
+NAME_SIZES = Step("name-sizes", "an output is as large as its input", _with_named_sizes)
+INFER_SHAPES = Step("infer-shapes", "the size of every tensor inferred anew", with_shapes)
+CHECK = Step("check", "found valid by ONNX's own checker", _checked)
 
 
 def with_metadata(model: ModelProto, metadata: Mapping[str, str]) -> ModelProto:

@@ -1,6 +1,7 @@
 """The proof that a file computes what the generator computes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,27 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from ganprune.images import to_float, to_uint8
 from ganprune.networks import DOWNSAMPLING, Generator
 from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.trace import INPUT, OUTPUT
+
+GREY_LEVEL = 2 / 255
+"""One step of a byte, in units of the range [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How the outputs for one batch differ, in units of the range [-1, 1]."""
+
+    largest: float
+    """NaN where an output holds NaN, or is of another size."""
+    mean: float
+    """Mean absolute difference."""
+    square: float
+    """Mean squared difference."""
+    differing: float
+    """Share of the numbers that differ at all."""
 
 
 def noise(shape: Sequence[int], seed: int = 0) -> Tensor:
@@ -19,27 +38,58 @@ def noise(shape: Sequence[int], seed: int = 0) -> Tensor:
 
 
 def batches(pictures: Tensor, settings: ExportSettings) -> list[Tensor]:
-    """What to compare on: the pictures one by one; where sizes are free, a batch of another size too."""
+    """What to compare on: the pictures one by one; where sizes are free, also two pictures at once, higher
+    and narrower, and one lower and wider, cut from the same pictures."""
     ones = list(pictures.split(1))
     if not settings.dynamic:
         return ones
     height, width = settings.size + DOWNSAMPLING, settings.size // 2 // DOWNSAMPLING * DOWNSAMPLING
-    return [*ones, noise((2, pictures.shape[1], height, width))]
+    two = pictures[[0, -1]]
+    tiled = two.repeat(1, 1, -(-height // two.shape[2]), -(-width // two.shape[3]))
+    return [*ones, tiled[..., :height, :width], tiled[:1, :, :width, :height]]
 
 
-def differences(path: Path, generator: Generator, pictures: Sequence[Tensor]) -> list[float]:
-    """Largest absolute difference between ONNX Runtime's and PyTorch's output for each batch.
+def run(model: Path | bytes, pictures: Sequence[Tensor]) -> list[Tensor]:
+    """The file's pictures for each batch, float32 in [-1, 1] or uint8, both [n, c, h, w].
 
-    ``pictures``: [n, c, h, w] in [-1, 1]. A difference is NaN where outputs hold NaN or differ in size.
+    ``pictures``: [n, c, h, w] in [-1, 1]; a file that takes bytes gets the nearest ones.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, not logged
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    found: list[float] = []
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    in_bytes = "uint8" in session.get_inputs()[0].type
+    made: list[Tensor] = []
     for batch in pictures:
-        onnx_output = np.asarray(session.run([OUTPUT], {INPUT: batch.numpy()})[0])
-        with torch.inference_mode():
-            torch_output = generator(batch).numpy()
-        same = onnx_output.shape == torch_output.shape
-        found.append(float(np.abs(onnx_output - torch_output).max()) if same else float("nan"))
-    return found
+        given = as_bytes(batch).permute(0, 2, 3, 1).contiguous() if in_bytes else batch
+        output = torch.from_numpy(np.asarray(session.run([OUTPUT], {INPUT: given.numpy()})[0]))
+        made.append(output.permute(0, 3, 1, 2) if in_bytes else output)
+    return made
+
+
+def expected(generator: Generator, pictures: Sequence[Tensor], uint8: bool) -> list[Tensor]:
+    """PyTorch's pictures for each batch, as `run` gives them."""
+    with torch.inference_mode():
+        if not uint8:
+            return [generator(batch) for batch in pictures]
+        return [to_uint8(generator(to_float(as_bytes(batch)))) for batch in pictures]
+
+
+def as_bytes(pictures: Tensor) -> Tensor:
+    """Floats in [-1, 1] → the nearest uint8; gives back what `ganprune.images.to_float` was given."""
+    return ((pictures.nan_to_num() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def differences(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> list[Difference]:
+    """How each batch differs from what was wanted; bytes are counted in units of [-1, 1] too."""
+    return [_difference(one, other) for one, other in zip(made, wanted, strict=True)]
+
+
+def _difference(made: Tensor, wanted: Tensor) -> Difference:
+    if made.shape != wanted.shape or made.dtype != wanted.dtype:
+        return Difference(float("nan"), float("nan"), float("nan"), 1.0)
+    apart = (made.double() - wanted.double()).abs()
+    if made.dtype == torch.uint8:
+        apart = apart * GREY_LEVEL
+    # not equal, so that NaN counts
+    differing = (made != wanted).double().mean().item()
+    return Difference(apart.max().item(), apart.mean().item(), apart.square().mean().item(), differing)

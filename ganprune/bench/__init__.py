@@ -4,19 +4,27 @@ report = bench(candidates_in(run_folder))
 report.markdown()    # tables and sentences
 """
 
+from ganprune.bench.candidates import Candidate, candidates_in, candidates_of
+from ganprune.bench.chart import profile_svg
+from ganprune.bench.engine import Arithmetic, Engine, engine_for, installed_providers
 from ganprune.bench.machine import Machine, physical_cores, this_machine
-from ganprune.bench.report import SCHEMA, BenchReport, Network, Table, Timing, in_threads, plus_minus
+from ganprune.bench.profile import Profile
+from ganprune.bench.report import SCHEMA, BenchReport, Network, Timing
 from ganprune.bench.run import bench
-from ganprune.bench.settings import BenchSettings, Candidate, candidates_in, candidates_of
+from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Ratio, Times, ratio_of_medians, summary
+from ganprune.bench.tables import Table, in_threads, plus_minus
 
 __all__ = [
     "SCHEMA",
+    "Arithmetic",
     "BenchReport",
     "BenchSettings",
     "Candidate",
+    "Engine",
     "Machine",
     "Network",
+    "Profile",
     "Ratio",
     "Table",
     "Times",
@@ -24,9 +32,12 @@ __all__ = [
     "bench",
     "candidates_in",
     "candidates_of",
+    "engine_for",
     "in_threads",
+    "installed_providers",
     "physical_cores",
     "plus_minus",
+    "profile_svg",
     "ratio_of_medians",
     "summary",
     "this_machine",

@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -21,10 +22,13 @@ class Machine:
     """Operating system and its version."""
     onnxruntime: str
     """Version of ONNX Runtime."""
+    ganprune: str
+    """Version of ganprune."""
 
     def __str__(self) -> str:
         cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
-        return f"{self.cpu}, {cores}; {self.system}; onnxruntime {self.onnxruntime}"
+        versions = f"ganprune {self.ganprune}, onnxruntime {self.onnxruntime}"
+        return f"{self.cpu}, {cores}; {self.system}; {versions}"
 
 
 def this_machine() -> Machine:
@@ -32,7 +36,7 @@ def this_machine() -> Machine:
     import onnxruntime
 
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    return Machine(_cpu(), physical_cores(), system, str(onnxruntime.__version__))
+    return Machine(_cpu(), physical_cores(), system, str(onnxruntime.__version__), _version())
 
 
 def physical_cores() -> int:
@@ -46,7 +50,23 @@ def physical_cores() -> int:
     return os.cpu_count() or 1
 
 
+def computes_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 (AMX, AVX-512 BF16); no where the system does not tell."""
+    return bool({"amx_bf16", "avx512_bf16"} & set(_told("flags").split()))
+
+
 def _cpu() -> str:
+    return _told("model name") or platform.processor() or platform.machine()
+
+
+def _told(what: str) -> str:
+    """The first line of Linux's description of its CPUs that begins so; empty where there is none."""
     lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")
+
+
+def _version() -> str:
+    try:
+        return version("ganprune")
+    except PackageNotFoundError:
+        return "not installed"

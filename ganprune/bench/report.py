@@ -1,16 +1,24 @@
-"""What a measurement found: as dataclasses, as JSON, as tables, as sentences."""
+"""What a measurement found: as dataclasses, as JSON, as CSV, as tables, as sentences."""
 
+import csv
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ganprune.bench.engine import Engine
 from ganprune.bench.machine import Machine
+from ganprune.bench.profile import Profile, groups_of, profile_table
 from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Ratio, Times
+from ganprune.bench.tables import Table, in_threads, number, plus_minus, table_of
 from ganprune.cost import mebibytes
 
 SCHEMA = 1
 """Version of what `BenchReport.to_json` returns; raised when a key changes its meaning or goes."""
+
+_MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,10 @@ class Network:
     path: Path
     against: str | None
     """Name of its baseline; None for a baseline."""
+    rewritten: str | None
+    """Name of its second baseline: the original through the same graph passes; None: there is none."""
+    original: bool
+    """Whether it is an original of a run, in whatever form."""
     batch: int
     """Pictures a run."""
     height: int
@@ -29,7 +41,8 @@ class Network:
     params: int
     file_bytes: int
     macs_true: int | None
-    """Multiply-accumulates of one picture, transposed convolutions on their input grid."""
+    """Multiply-accumulates of one picture, counted on the network before graph rewrites where it is ours;
+    transposed convolutions on their input grid."""
     macs_paper: int | None
     """The same, transposed convolutions on their output grid."""
     theoretical_speedup: float | None
@@ -50,6 +63,13 @@ class Timing:
     speedup: Ratio | None
     """Median time of the baseline over this one's; None for a baseline."""
     theoretical_speedup: float | None
+    over_rewritten: Ratio | None
+    """Median time of the second baseline over this one's: what pruning gave without the work on the graph."""
+    memory: int | None
+    """The most that the network held, bytes: its process's largest resident memory, less what was resident
+    before the file was loaded; None where the system does not tell."""
+    process_memory: int | None
+    """The whole process's largest resident memory, bytes: Python and the runtime too."""
 
     @property
     def quotient(self) -> float | None:
@@ -58,19 +78,11 @@ class Timing:
             return None
         return self.speedup.value / self.theoretical_speedup
 
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Text cells, ready to be laid out."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """A GitHub table under a bold title; all columns but the first are right-aligned."""
-        lines = [self.headings, ("---", *("---:" for _ in self.headings[1:])), *self.rows]
-        return "\n".join([f"**{self.title}**", "", *("| " + " | ".join(line) + " |" for line in lines)])
+    @property
+    def margin(self) -> float:
+        """How well the worst known of its ratios is known, as a fraction of it; 0 for a baseline."""
+        ratios = (self.speedup, self.over_rewritten)
+        return max((ratio.relative_margin for ratio in ratios if ratio is not None), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,87 +94,120 @@ class BenchReport:
     networks: tuple[Network, ...]
     timings: tuple[Timing, ...]
     """One for each number of threads and network, in this order."""
+    engine: Engine
+    profiles: tuple[Profile, ...] = ()
+    """One a network, where they were asked for."""
 
     def header(self) -> str:
         """Processor, cores, versions and protocol in one line."""
         threads = " and ".join(map(str, self.settings.threads))
-        return f"{self.machine}; {self.settings.provider}; threads {threads}; interleaved runs"
+        return f"{self.machine}; {self.engine}; threads {threads}; interleaved runs, a process a network"
 
     def costs(self) -> Table:
         """One row a network: pictures a run, params, size, MACs in both conventions."""
-        headings = (
-            "network", "picture", "params", "MiB (float32)", "file MiB",
-            "GMACs (true)", "GMACs (paper)", "fewer MACs (true)",
-        )  # fmt: skip
-        rows = tuple(
-            (
-                network.name,
-                f"{network.batch}×{network.height}×{network.width}",
-                f"{network.params:,}",
-                f"{mebibytes(network.params):.2f}",
-                f"{network.file_bytes / 2**20:.2f}",
-                _giga(network.macs_true),
-                _giga(network.macs_paper),
-                _fold(network.theoretical_speedup),
-            )
-            for network in self.networks
-        )
-        return Table("Size and arithmetic", headings, rows)
+        nets = self.networks
+        return table_of("Size and arithmetic", [
+            ("network", [net.name for net in nets]),
+            ("picture", [f"{net.batch}×{net.height}×{net.width}" for net in nets]),
+            ("params", [f"{net.params:,}" for net in nets]),
+            ("MiB (float32)", [f"{mebibytes(net.params):.2f}" for net in nets]),
+            ("file MiB", [f"{net.file_bytes / _MIB:.2f}" for net in nets]),
+            ("GMACs (true)", [_giga(net.macs_true) for net in nets]),
+            ("GMACs (paper)", [_giga(net.macs_paper) for net in nets]),
+            ("fewer MACs (true)", [number(net.theoretical_speedup, unit="×") for net in nets]),
+        ])  # fmt: skip
 
-    def speeds(self) -> Table:
-        """One row for each number of threads and network: what users feel, and what theory promised."""
-        headings = (
-            "network", "threads", "median ms", "p10-p90 ms", "images/s",
-            "speed-up", "in theory", "measured / theory",
-        )  # fmt: skip
-        rows = tuple(
-            (
-                timing.network,
-                str(timing.threads),
-                f"{timing.times.median:.2f}",
-                f"{timing.times.p10:.2f}-{timing.times.p90:.2f}",
-                f"{timing.images_per_second:.1f}",
-                _measured(timing.speedup),
-                _fold(timing.theoretical_speedup),
-                "–" if timing.quotient is None else f"{timing.quotient:.2f}",
-            )
-            for timing in self.timings
-        )
-        return Table("Speed", headings, rows)
+    def speeds(self) -> tuple[Table, ...]:
+        """A table a number of threads, a row a network: what users feel, and what theory promised."""
+        return tuple(_speeds(threads, self._with(threads)) for threads in self.settings.threads)
 
-    def distributions(self) -> Table:
-        """One row for each number of threads and network: how the times are spread, milliseconds."""
-        headings = ("network", "threads", "runs", "mean ms", "min", "p90", "p95", "p99", "max", "load ms")
-        rows = tuple(
-            (
-                timing.network,
-                str(timing.threads),
-                str(timing.times.runs),
-                *(f"{ms:.2f}" for ms in (timing.times.mean, timing.times.minimum, timing.times.p90)),
-                *(f"{ms:.2f}" for ms in (timing.times.p95, timing.times.p99, timing.times.maximum)),
-                f"{timing.load_ms:.0f}",
-            )
-            for timing in self.timings
-        )
-        return Table("Spread of the times", headings, rows)
+    def distributions(self) -> tuple[Table, ...]:
+        """A table a number of threads, a row a network: how the times are spread, and loading."""
+        return tuple(_spread(threads, self._with(threads)) for threads in self.settings.threads)
+
+    def operators(self) -> tuple[Table, ...]:
+        """A table a baseline, where profiles were asked for: time by operator, in all that belongs to it."""
+        return tuple(profile_table(group) for group in self.profile_groups())
+
+    def profile_groups(self) -> list[list[Profile]]:
+        """The profiles of each baseline and of what is compared with it."""
+        return groups_of(self.profiles, {network.name: network.against for network in self.networks})
 
     def tables(self) -> tuple[Table, ...]:
-        """All tables, the one to read first in front."""
-        return (self.speeds(), self.costs(), self.distributions())
+        """All tables, those to read first in front."""
+        return (*self.speeds(), self.costs(), *self.operators(), *self.distributions())
 
     def sentences(self) -> tuple[str, ...]:
-        """One for each comparison, like "G_A ran 3.4 ± 0.1 times faster than original_G_A (1 thread)"."""
-        against = {network.name: network.against for network in self.networks}
-        return tuple(
-            _sentence(timing, baseline, timing.speedup)
-            for timing in self.timings
-            if (baseline := against[timing.network]) is not None and timing.speedup is not None
-        )
+        """One a comparison, like "G_A ran 3.4 ± 0.1 times faster than original_G_A (1 thread)".
+
+        With a second baseline: "… and 3.1 ± 0.1 times faster than original_G_A.rewritten (1 thread)".
+        """
+        networks = {network.name: network for network in self.networks}
+        found: list[str] = []
+        for timing in self.timings:
+            network = networks[timing.network]
+            told = [
+                _how(ratio, baseline)
+                for ratio, baseline in (
+                    (timing.speedup, network.against),
+                    (timing.over_rewritten, network.rewritten),
+                )
+                if ratio is not None and baseline is not None
+            ]
+            if told:
+                found.append(f"{timing.network} ran {' and '.join(told)} ({in_threads(timing.threads)})")
+        return tuple(found)
+
+    def missed(self) -> tuple[str, ...]:
+        """A line for each target of the settings that a slim network missed; none: all were reached.
+
+        Judged are the networks that are compared with an original, or all where none is compared.
+        """
+        judged = {net.name for net in self.networks if net.against is not None and not net.original}
+        timings = [timing for timing in self.timings if not judged or timing.network in judged]
+        least, most, lines = self.settings.least_speedup, self.settings.most_ms, list[str]()
+        if least is not None:
+            slow = [
+                f"{t.network} {_fold(t.speedup)} ({in_threads(t.threads)})"
+                for t in timings
+                if t.speedup is not None and t.speedup.value < least
+            ]
+            lines += [f"--assert-speedup {least:g} was missed: {', '.join(slow)}"] if slow else []
+        if most is not None:
+            slow = [
+                f"{t.network} {t.times.median:.2f} ms ({in_threads(t.threads)})"
+                for t in timings
+                if t.times.median > most
+            ]
+            lines += [f"--assert-max-ms {most:g} was missed: {', '.join(slow)}"] if slow else []
+        return tuple(lines)
 
     def markdown(self) -> str:
         """Header, tables and sentences."""
         parts = [self.header(), *(table.markdown() for table in self.tables()), *self.sentences()]
         return "\n\n".join(parts) + "\n"
+
+    def csv(self) -> str:
+        """A line for each number of threads and network, with all figures; headings first."""
+        networks = {network.name: network for network in self.networks}
+        surroundings = {
+            "provider": self.engine.provider,
+            "arithmetic": self.engine.arithmetic,
+            **asdict(self.machine),
+        }
+        lines: list[dict[str, Any]] = []
+        for timing in self.timings:
+            network = asdict(networks[timing.network]) | {"path": str(networks[timing.network].path)}
+            flat = _flat(timing)
+            for key in ("speedup", "over_rewritten"):
+                ratio = flat.pop(key)
+                flat |= {f"{key}{end}": ratio and ratio[field] for end, field in _ENDS.items()}
+            lines.append({"network": network.pop("name")} | flat | network | surroundings)
+        text = StringIO()
+        writer = csv.DictWriter(text, lines[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+        return text.getvalue()
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has. Times in milliseconds, sizes in bytes."""
@@ -173,35 +218,61 @@ class BenchReport:
         return {
             "schema": SCHEMA,
             "machine": asdict(self.machine),
-            "settings": asdict(self.settings),
+            "engine": asdict(self.engine),
+            "settings": self.settings.to_json(),
             "networks": networks,
             "timings": [_flat(timing) for timing in self.timings],
+            "profiles": [asdict(profile) for profile in self.profiles],
             "sentences": list(self.sentences()),
+            "missed": list(self.missed()),
         }
 
-
-def plus_minus(value: float, margin: float) -> str:
-    """``3.4 ± 0.1``: one decimal, two where the margin is below 0.05; the margin is never rounded to 0."""
-    decimals = 1 if margin >= 0.05 else 2
-    shown = max(margin, 10**-decimals)
-    return f"{value:.{decimals}f} ± {shown:.{decimals}f}"
+    def _with(self, threads: int) -> list[Timing]:
+        return [timing for timing in self.timings if timing.threads == threads]
 
 
-def in_threads(threads: int) -> str:
-    """``1 thread``, ``2 threads``."""
-    return "1 thread" if threads == 1 else f"{threads} threads"
+_ENDS = {"": "value", "_low": "low", "_high": "high"}
+"""Columns of a ratio, and its fields."""
 
 
-def _sentence(timing: Timing, baseline: str, ratio: Ratio) -> str:
-    threads = in_threads(timing.threads)
+def _speeds(threads: int, timings: Sequence[Timing]) -> Table:
+    return table_of(f"Speed, {in_threads(threads)}", [
+        ("network", [t.network for t in timings]),
+        ("median ms", [number(t.times.median) for t in timings]),
+        ("images/s", [number(t.images_per_second, 1) for t in timings]),
+        ("peak MiB", [_mebibytes(t.memory) for t in timings]),
+        ("speed-up", [_fold(t.speedup) for t in timings]),
+        ("over rewritten", [_fold(t.over_rewritten) for t in timings]),
+        ("in theory", [number(t.theoretical_speedup, unit="×") for t in timings]),
+        ("measured / theory", [number(t.quotient) for t in timings]),
+    ])  # fmt: skip
+
+
+def _spread(threads: int, timings: Sequence[Timing]) -> Table:
+    def column(name: str) -> list[str]:
+        return [number(getattr(t.times, name)) for t in timings]
+
+    return table_of(f"Spread of the times, ms, {in_threads(threads)}", [
+        ("network", [t.network for t in timings]),
+        ("runs", [str(t.times.runs) for t in timings]),
+        ("mean", column("mean")),
+        ("min", column("minimum")),
+        ("p10", column("p10")),
+        ("p90", column("p90")),
+        ("p95", column("p95")),
+        ("p99", column("p99")),
+        ("max", column("maximum")),
+        ("load", [number(t.load_ms, 0) for t in timings]),
+    ], detail=True)  # fmt: skip
+
+
+def _how(ratio: Ratio, baseline: str) -> str:
     if ratio.low <= 1 <= ratio.high:
-        how = f"as fast as {baseline} ({plus_minus(ratio.value, ratio.margin)}; {threads})"
-    elif ratio.value > 1:
-        how = f"{plus_minus(ratio.value, ratio.margin)} times faster than {baseline} ({threads})"
-    else:
-        slower = ratio.inverse()
-        how = f"{plus_minus(slower.value, slower.margin)} times slower than {baseline} ({threads})"
-    return f"{timing.network} ran {how}"
+        return f"as fast as {baseline} ({plus_minus(ratio.value, ratio.margin)}×)"
+    if ratio.value > 1:
+        return f"{plus_minus(ratio.value, ratio.margin)} times faster than {baseline}"
+    slower = ratio.inverse()
+    return f"{plus_minus(slower.value, slower.margin)} times slower than {baseline}"
 
 
 def _flat(timing: Timing) -> dict[str, Any]:
@@ -213,12 +284,12 @@ def _flat(timing: Timing) -> dict[str, Any]:
 
 
 def _giga(macs: int | None) -> str:
-    return "–" if macs is None else f"{macs / 1e9:.2f}"
+    return number(None if macs is None else macs / 1e9)
 
 
-def _fold(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.2f}×"
+def _mebibytes(size: int | None) -> str:
+    return number(None if size is None else size / _MIB, 0)
 
 
-def _measured(ratio: Ratio | None) -> str:
+def _fold(ratio: Ratio | None) -> str:
     return "–" if ratio is None else f"{plus_minus(ratio.value, ratio.margin)}×"

@@ -1,6 +1,10 @@
-"""Times networks in ONNX Runtime, interleaved, so that a shared machine's noise hits all alike."""
+"""Times networks in ONNX Runtime, interleaved, so that a shared machine's noise hits all alike.
 
-from collections.abc import Mapping, Sequence
+Each network lives in a process of its own. One of them runs at a time; the others wait, and take no CPU time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -8,124 +12,126 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganprune.bench.candidates import Candidate
+from ganprune.bench.engine import Engine, engine_for
 from ganprune.bench.machine import this_machine
-from ganprune.bench.report import BenchReport, Network, Timing, in_threads
-from ganprune.bench.settings import BenchSettings, Candidate
+from ganprune.bench.pictures import inputs_for, pictures_at
+from ganprune.bench.process import NetworkProcess
+from ganprune.bench.profile import PROFILED_RUNS, Profile
+from ganprune.bench.report import BenchReport, Network, Timing
+from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Milliseconds, Ratio, ratio_of_medians, summary
+from ganprune.bench.tables import in_threads
 from ganprune.errors import InputError, UsageError
 from ganprune.onnx_cost import OnnxCost, PictureInput, onnx_cost, picture_input, read_onnx
 from ganprune.reporting import SILENT, Reporter, Task
 
+_Pair = tuple[str, str]
+"""A candidate and a baseline of it, by their names."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A candidate, and the picture it is run on."""
+    """A candidate, and what it is run on."""
 
     candidate: Candidate
     input: PictureInput
-    picture: NDArray[Any]
-    """[n, c, h, w] or [n, h, w, c], of the input's type."""
+    pictures: NDArray[Any]
+    """[k, n, c, h, w] or [k, n, h, w, c], of the input's type: k inputs, taken in turns."""
     cost: OnnxCost
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
 
     @property
     def pixels(self) -> tuple[int, ...]:
         """Pictures in the batch, height, width."""
-        shape: tuple[int, ...] = self.picture.shape
+        shape: tuple[int, ...] = self.pictures.shape[1:]
         return (shape[0], *self.input.picture(shape))
 
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """A subject loaded into the runtime with some number of threads."""
-
-    subject: _Subject
-    session: Any
-    load_ms: float
-
-    def run(self) -> float:
-        """Milliseconds of one run."""
-        feed = {self.subject.input.name: self.subject.picture}
-        start = perf_counter()
-        self.session.run(None, feed)
-        return (perf_counter() - start) * 1000
+    @property
+    def pairs(self) -> Iterator[_Pair]:
+        """What it is compared with."""
+        for baseline in (self.candidate.against, self.candidate.rewritten):
+            if baseline is not None:
+                yield self.name, baseline
 
 
 def bench(
     candidates: Sequence[Candidate], settings: BenchSettings | None = None, reporter: Reporter = SILENT
 ) -> BenchReport:
-    """Time all candidates in turns, with each number of threads, and compare each with its baseline.
+    """Time all candidates in turns, with each number of threads, and compare each with its baselines.
 
     Raises `UsageError` for names that do not fit, paths that do not exist and providers that are not
-    installed; `InputError` for files that are not networks from one picture, or that do not run.
+    installed; `InputError` for files that are not networks from one picture, that do not run, or whose
+    process dies. Targets that are missed are told by `BenchReport.missed`.
     """
     settings = settings or BenchSettings()
+    engine = engine_for(settings.provider, settings.arithmetic)
     _check(candidates, settings)
     subjects = [_subject(candidate, settings) for candidate in candidates]
     networks = _networks(subjects)
-    timings = [
-        timing
-        for threads in settings.threads
-        for timing in _measure(subjects, networks, threads, settings, reporter)
-    ]
-    return BenchReport(this_machine(), settings, tuple(networks.values()), tuple(timings))
+    timings, profiles = list[Timing](), list[Profile]()
+    for threads in settings.threads:
+        profiled = settings.profile and threads == settings.threads[0]
+        with _Workplace(subjects, networks, engine, threads, settings, reporter) as place:
+            timings += place.timings()
+            if profiled:
+                profiles += place.profiles()
+    return BenchReport(
+        this_machine(), settings, tuple(networks.values()), tuple(timings), engine, tuple(profiles)
+    )
 
 
 def _check(candidates: Sequence[Candidate], settings: BenchSettings) -> None:
-    import onnxruntime
-
     names = [candidate.name for candidate in candidates]
     if not names or len(set(names)) < len(names):
         raise UsageError(f"needed files of different names to time, found {', '.join(names) or 'none'}")
     for candidate in candidates:
-        if candidate.against is not None and candidate.against not in names:
-            raise UsageError(
-                f"{candidate.name} is to be compared with {candidate.against}, found only {', '.join(names)}"
-            )
-    installed = onnxruntime.get_available_providers()
-    if settings.provider not in installed:
-        raise UsageError(f"--provider must be one of {', '.join(installed)}, found {settings.provider}")
+        for baseline in (candidate.against, candidate.rewritten):
+            if baseline is not None and baseline not in names:
+                raise UsageError(
+                    f"{candidate.name} is to be compared with {baseline}, found only {', '.join(names)}"
+                )
+    judged = [candidate for candidate in candidates if candidate.against and not candidate.is_original]
+    if settings.least_speedup is not None and not judged:
+        raise UsageError(
+            f"--assert-speedup needs a network and its original, found only {', '.join(names)}; "
+            "give a run, or the original's file first"
+        )
 
 
 def _subject(candidate: Candidate, settings: BenchSettings) -> _Subject:
     model = read_onnx(candidate.path)
     takes = picture_input(model, candidate.path)
     shape = takes.shape(settings.size)
-    generator = np.random.default_rng(settings.seed)
-    if takes.dtype == "uint8":
-        picture = generator.integers(256, size=shape, dtype=np.uint8)
-    else:
-        picture = generator.uniform(-1, 1, shape).astype(np.float32)
-    return _Subject(candidate, takes, picture, onnx_cost(model, takes, shape))
+    pictures = inputs_for(takes, shape, pictures_at(settings.input), settings.seed)
+    return _Subject(candidate, takes, pictures, onnx_cost(model, takes, shape))
 
 
 def _networks(subjects: Sequence[_Subject]) -> dict[str, Network]:
     """Costs by name. Raises `InputError` if a network and its baseline take pictures of other sizes."""
-    by_name = {subject.candidate.name: subject for subject in subjects}
+    by_name = {subject.name: subject for subject in subjects}
     networks: dict[str, Network] = {}
     for name, subject in by_name.items():
-        theory = None
-        if subject.candidate.against is not None:
-            baseline = by_name[subject.candidate.against]
-            if baseline.pixels != subject.pixels:
+        for _, baseline in subject.pairs:
+            if by_name[baseline].pixels != subject.pixels:
                 raise InputError(
-                    f"{name} takes {_times(subject.pixels)} pixels and {subject.candidate.against} "
-                    f"{_times(baseline.pixels)}; export both with the same --size to compare them"
+                    f"{name} takes {_times(subject.pixels)} pixels and {baseline} "
+                    f"{_times(by_name[baseline].pixels)}; export both with the same --size to compare them"
                 )
-            if baseline.cost.macs_true and subject.cost.macs_true:
-                theory = baseline.cost.macs_true / subject.cost.macs_true
+        candidate, cost, theory = subject.candidate, subject.cost, None
+        if candidate.against is not None:
+            whole = by_name[candidate.against].cost
+            if whole.macs_true and cost.macs_true:
+                theory = whole.macs_true / cost.macs_true
+        batch, height, width = subject.pixels
         networks[name] = Network(
-            name=name,
-            path=subject.candidate.path,
-            against=subject.candidate.against,
-            batch=subject.pixels[0],
-            height=subject.pixels[1],
-            width=subject.pixels[2],
-            params=subject.cost.params,
-            file_bytes=subject.candidate.path.stat().st_size,
-            macs_true=subject.cost.macs_true,
-            macs_paper=subject.cost.macs_paper,
-            theoretical_speedup=theory,
-        )
+            name, candidate.path, candidate.against, candidate.rewritten, candidate.is_original,
+            batch, height, width, cost.params, candidate.path.stat().st_size,
+            cost.macs_true, cost.macs_paper, theory,
+        )  # fmt: skip
     return networks
 
 
@@ -133,103 +139,111 @@ def _times(pixels: tuple[int, ...]) -> str:
     return "×".join(map(str, pixels))
 
 
-def _measure(
-    subjects: Sequence[_Subject],
-    networks: Mapping[str, Network],
-    threads: int,
-    settings: BenchSettings,
-    reporter: Reporter,
-) -> list[Timing]:
-    sessions = [_load(subject, threads, settings) for subject in subjects]
-    with reporter.task(f"Timing, {in_threads(threads)}", total=100) as task:
-        times, ratios = _rounds(sessions, settings, task)
-    timings: list[Timing] = []
-    for loaded in sessions:
-        network = networks[loaded.subject.candidate.name]
-        statistics = summary(times[network.name])
-        timings.append(
-            Timing(
-                network=network.name,
-                threads=threads,
-                load_ms=loaded.load_ms,
-                times=statistics,
-                images_per_second=network.batch * 1000 / statistics.median,
-                speedup=ratios.get(network.name),
-                theoretical_speedup=network.theoretical_speedup,
+class _Workplace:
+    """All networks in their processes, with one number of threads."""
+
+    def __init__(
+        self,
+        subjects: Sequence[_Subject],
+        networks: Mapping[str, Network],
+        engine: Engine,
+        threads: int,
+        settings: BenchSettings,
+        reporter: Reporter,
+    ) -> None:
+        self._subjects, self._networks, self._engine = subjects, networks, engine
+        self._threads, self._settings, self._reporter = threads, settings, reporter
+        self._stack = ExitStack()
+        self._processes: list[NetworkProcess] = []
+        self._load_ms: list[float] = []
+
+    def __enter__(self) -> "_Workplace":
+        """Start the processes, load the files one after the other, and run them until they are warm."""
+        try:
+            for subject in self._subjects:
+                process = NetworkProcess(subject.candidate.path)
+                self._processes.append(self._stack.enter_context(process))
+            for subject, process in zip(self._subjects, self._processes, strict=True):
+                self._load_ms.append(
+                    process.load(self._engine, self._threads, subject.input.name, subject.pictures)
+                )
+                for i in range(self._settings.warmup):
+                    process.run(i)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def timings(self) -> list[Timing]:
+        """What each network takes."""
+        with self._reporter.task(f"Timing, {in_threads(self._threads)}", total=100) as task:
+            times, ratios = self._rounds(task)
+        found: list[Timing] = []
+        for subject, process, load_ms in zip(self._subjects, self._processes, self._load_ms, strict=True):
+            name, candidate, memory = subject.name, subject.candidate, process.memory()
+            network, statistics = self._networks[name], summary(times[name])
+            found.append(
+                Timing(
+                    network=name,
+                    threads=self._threads,
+                    load_ms=load_ms,
+                    times=statistics,
+                    images_per_second=network.batch * 1000 / statistics.median,
+                    speedup=ratios[name, candidate.against] if candidate.against else None,
+                    theoretical_speedup=network.theoretical_speedup,
+                    over_rewritten=ratios[name, candidate.rewritten] if candidate.rewritten else None,
+                    memory=memory.network,
+                    process_memory=memory.process,
+                )
             )
-        )
-    _warn(timings, threads, settings, reporter)
-    return timings
+        _warn(found, self._threads, self._settings, self._reporter)
+        return found
 
+    def profiles(self) -> list[Profile]:
+        """What each kind of operator takes, one network after the other."""
+        found: list[Profile] = []
+        with self._reporter.task("Profiling", total=len(self._subjects)) as task:
+            for subject, process in zip(self._subjects, self._processes, strict=True):
+                found.append(Profile(subject.name, self._threads, process.profile(PROFILED_RUNS)))
+                task.advance(1, network=subject.name)
+        return found
 
-def _load(subject: _Subject, threads: int, settings: BenchSettings) -> _Session:
-    """Load a file, and run it until it is warm. Raises `InputError` if the runtime cannot do that."""
-    import onnxruntime
+    def _rounds(self, task: Task) -> tuple[dict[str, Milliseconds], dict[_Pair, Ratio]]:
+        """Run all networks once a round, each round beginning with the next, until enough is known."""
+        settings, turns = self._settings, list(zip(self._subjects, self._processes, strict=True))
+        times: dict[str, list[float]] = {subject.name: [] for subject in self._subjects}
+        start, rounds, shown, next_look = perf_counter(), 0, 0, settings.minimum
+        while True:
+            first = rounds % len(turns)
+            for subject, process in (*turns[first:], *turns[:first]):
+                times[subject.name].append(process.run(rounds))
+            rounds += 1
+            elapsed = perf_counter() - start
+            over = rounds >= settings.maximum or (rounds >= settings.minimum and elapsed >= settings.seconds)
+            done = max(rounds / settings.maximum, min(elapsed / settings.seconds, rounds / settings.minimum))
+            percent = min(99, int(100 * done))
+            if percent > shown:
+                task.advance(percent - shown, rounds=rounds)
+                shown = percent
+            if over or rounds >= next_look:
+                measured = {name: np.array(row) for name, row in times.items()}
+                ratios = self._ratios(measured)
+                if over or all(ratio.relative_margin <= settings.precision for ratio in ratios.values()):
+                    task.advance(100 - shown, rounds=rounds)
+                    return measured, ratios
+                next_look = rounds + max(1, rounds // 10)
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 4  # what goes wrong is raised, not logged
-    # Threads of a session that is not its turn would otherwise spin on and slow the one that is.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    path = subject.candidate.path
-    try:
-        start = perf_counter()
-        session = onnxruntime.InferenceSession(path, options, providers=[settings.provider])
-        loaded = _Session(subject, session, (perf_counter() - start) * 1000)
-        for _ in range(settings.warmup):
-            loaded.run()
-    except Exception as error:  # ONNX Runtime's own errors have no common base but this
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: needed a network that ONNX Runtime can run, it says: {reason}") from error
-    if session.get_providers()[0] != settings.provider:
-        raise UsageError(
-            f"--provider {settings.provider} is installed but does not start here, found "
-            f"{session.get_providers()[0]} in its place; check its drivers or leave --provider out"
-        )
-    return loaded
-
-
-def _rounds(
-    sessions: Sequence[_Session], settings: BenchSettings, task: Task
-) -> tuple[dict[str, Milliseconds], dict[str, Ratio]]:
-    """Run all sessions once a round, each round beginning with the next of them, until enough is known."""
-    times: dict[str, list[float]] = {loaded.subject.candidate.name: [] for loaded in sessions}
-    start, rounds, shown, next_look = perf_counter(), 0, 0, settings.minimum
-    while True:
-        first = rounds % len(sessions)
-        for loaded in (*sessions[first:], *sessions[:first]):
-            times[loaded.subject.candidate.name].append(loaded.run())
-        rounds += 1
-        elapsed = perf_counter() - start
-        over = rounds >= settings.maximum or (rounds >= settings.minimum and elapsed >= settings.seconds)
-        done = max(rounds / settings.maximum, min(elapsed / settings.seconds, rounds / settings.minimum))
-        percent = min(99, int(100 * done))
-        if percent > shown:
-            task.advance(percent - shown, rounds=rounds)
-            shown = percent
-        if over or rounds >= next_look:
-            measured = {name: np.array(row) for name, row in times.items()}
-            ratios = _ratios(sessions, measured, settings)
-            if over or all(ratio.relative_margin <= settings.precision for ratio in ratios.values()):
-                task.advance(100 - shown, rounds=rounds)
-                return measured, ratios
-            next_look = rounds + max(1, rounds // 10)
-
-
-def _ratios(
-    sessions: Sequence[_Session], times: Mapping[str, Milliseconds], settings: BenchSettings
-) -> dict[str, Ratio]:
-    """The ratio of each pair, by the candidate's name."""
-    generator = np.random.default_rng(settings.seed)
-    pairs = [(loaded.subject.candidate.name, loaded.subject.candidate.against) for loaded in sessions]
-    return {
-        name: ratio_of_medians(times[against], times[name], generator)
-        for name, against in pairs
-        if against is not None
-    }
+    def _ratios(self, times: Mapping[str, Milliseconds]) -> dict[_Pair, Ratio]:
+        """The ratio of each pair: the baseline's median time over the candidate's."""
+        generator = np.random.default_rng(self._settings.seed)
+        return {
+            (name, baseline): ratio_of_medians(times[baseline], times[name], generator)
+            for subject in self._subjects
+            for name, baseline in subject.pairs
+        }
 
 
 def _warn(timings: Sequence[Timing], threads: int, settings: BenchSettings, reporter: Reporter) -> None:
@@ -239,7 +253,7 @@ def _warn(timings: Sequence[Timing], threads: int, settings: BenchSettings, repo
             f"this machine is noisy: with {in_threads(threads)} the middle 80 % of {worst.network}'s times "
             f"spread by {worst.times.spread:.0%} of their median; close other programs and measure again"
         )
-    margins = {timing.network: timing.speedup.relative_margin for timing in timings if timing.speedup}
+    margins = {timing.network: timing.margin for timing in timings}
     vague = {name: margin for name, margin in margins.items() if margin > settings.precision}
     if vague:
         known = ", ".join(f"{name} within ±{margin:.1%}" for name, margin in vague.items())

@@ -1,27 +1,16 @@
-"""What is timed, and how."""
+"""How networks are timed."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
+from ganprune.bench.engine import ARITHMETICS, CPU, Arithmetic
 from ganprune.bench.machine import physical_cores
 from ganprune.device import checked_threads
-from ganprune.errors import InputError, UsageError
+from ganprune.errors import UsageError
 from ganprune.networks import DOWNSAMPLING
-
-ORIGINAL = "original_"
-"""What the original's file has in front of the slim one's name: original_G_A.onnx and G_A.onnx."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One ONNX file that is timed."""
-
-    name: str
-    """What tables and sentences call it; no two candidates share one."""
-    path: Path
-    """The .onnx file."""
-    against: str | None = None
-    """Name of the candidate whose time this one's is a ratio of; None for a baseline itself."""
 
 
 def _one_and_all() -> tuple[int, ...]:
@@ -50,8 +39,18 @@ class BenchSettings:
     """Height and width of the pictures, pixels; None: as each file fixes it, 256 where it does not."""
     seed: int = 0
     """Of the random pictures and of the bootstrap."""
-    provider: str = "CPUExecutionProvider"
+    provider: str = CPU
     """Execution provider, as ONNX Runtime spells it."""
+    arithmetic: Arithmetic = "auto"
+    """Numbers that float layers are computed in; ONNX Runtime's own CPU provider knows float32 alone."""
+    input: Path | None = None
+    """A picture, or a folder of pictures, to run the networks on; None: noise."""
+    profile: bool = False
+    """Afterwards, find out what each kind of operator takes, with the first of the numbers of threads."""
+    least_speedup: float | None = None
+    """The target of --assert-speedup."""
+    most_ms: float | None = None
+    """The target of --assert-max-ms, a median."""
 
     def __post_init__(self) -> None:
         if not self.threads:
@@ -67,38 +66,26 @@ class BenchSettings:
         for name in ("seconds", "precision", "noisy"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be more than 0, found {getattr(self, name)}")
+        if self.arithmetic not in ARITHMETICS:
+            raise UsageError(f"--precision must be one of {', '.join(ARITHMETICS)}, found {self.arithmetic}")
+        for option, target in (("speedup", self.least_speedup), ("max-ms", self.most_ms)):
+            if target is not None and not (target > 0 and isfinite(target)):
+                raise UsageError(f"--assert-{option} must be more than 0, found {target}")
         if self.size is not None and (self.size < 4 * DOWNSAMPLING or self.size % DOWNSAMPLING):
             raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
 
-
-def candidates_in(folder: Path) -> tuple[Candidate, ...]:
-    """The ONNX files of a run folder: originals first, every other file against its own original.
-
-    G_A.onnx is compared with original_G_A.onnx, and so are its variants, such as G_A.int8.onnx.
-    Raises `InputError` if the folder holds none.
-    """
-    files = (path for path in folder.glob("*.onnx") if not path.name.startswith("."))
-    paths = sorted(files, key=lambda path: (not path.name.startswith(ORIGINAL), path.name))
-    if not paths:
-        raise InputError(
-            f"{folder}: needed .onnx files, found none; run ganprune export --onnx {folder} first"
+    def at_least_as_long(self, other: Mapping[str, Any]) -> bool:
+        """Whether this measures what ``other``, a `to_json` of settings, measured, and no more hastily."""
+        same = {name: getattr(self, name) for name in ("size", "provider", "arithmetic", "warmup")}
+        return (
+            same == {name: other.get(name, same[name]) for name in same}
+            and {*self.threads} >= {*other["threads"]}
+            and self.minimum >= other["minimum"]
+            and self.maximum >= other["maximum"]
+            and self.seconds >= other["seconds"]
+            and self.precision <= other["precision"]
         )
-    names = {path.stem for path in paths}
 
-    def original_of(name: str) -> str | None:
-        original = ORIGINAL + name.partition(".")[0]
-        return original if original in names else None
-
-    return tuple(Candidate(path.stem, path, original_of(path.stem)) for path in paths)
-
-
-def candidates_of(files: tuple[Path, ...]) -> tuple[Candidate, ...]:
-    """Any ONNX files: all others against the first. Files of one name are called by their folders too."""
-    stems = [path.stem for path in files]
-    names = [
-        path.stem if stems.count(path.stem) == 1 else f"{path.parent.name}/{path.stem}" for path in files
-    ]
-    return tuple(
-        Candidate(name, path, None if i == 0 else names[0])
-        for i, (name, path) in enumerate(zip(names, files, strict=True))
-    )
+    def to_json(self) -> dict[str, Any]:
+        """In types that JSON has."""
+        return asdict(self) | {"input": None if self.input is None else str(self.input)}

@@ -6,6 +6,7 @@ is shown the same part of the original's translation of the whole, which costs n
 
 import copy
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,17 @@ class Lessons:
         self._memory = quarter_of_memory() if memory is None else memory
         self._generators = {side: _placed(teacher.generator, device) for side, teacher in teachers.items()}
         self._kept: dict[tuple[Domain, int], list[Tensor]] = {}
+        self._spent, self._computed = 0.0, 0
+
+    def ahead(self) -> tuple[float, int]:
+        """Seconds that one more lesson takes, and how many will be computed once and then kept.
+
+        Judged by those computed so far, at least one.
+        """
+        each = self._spent / self._computed
+        size = sum(part.numel() * part.element_size() for part in next(iter(self._kept.values()), ()))
+        left = sum(self._data.count(side) for side in self.teachers) - len(self._kept)
+        return each, min(left, self._memory // size) if size else 0
 
     def __call__(self, side: Domain, drawn: Sequence[Drawn]) -> Lesson:
         """For the parts of pictures that a step sees."""
@@ -74,12 +86,15 @@ class Lessons:
         """Translation, float16 [3, h, w], and maps, bfloat16 [channels, h/4, w/4], of one whole picture."""
         if (side, index) in self._kept:
             return self._kept[side, index]
+        started = time.monotonic()
         x = to_float(self._data.whole(side, index))[None].to(self._device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
             picture, maps = with_maps(self._generators[side], x, self.places[side])
         kept = self.teachers[side].kept.to(self._device)
         chosen = maps if self.settings.adapters else [m.index_select(1, kept) for m in maps]
         said = [picture[0].half(), *(m[0].to(torch.bfloat16).contiguous() for m in chosen)]
+        self._spent += time.monotonic() - started
+        self._computed += 1
         size = sum(part.numel() * part.element_size() for part in said)
         if size <= self._memory:
             self._memory -= size

@@ -173,8 +173,12 @@ class _Run:
             before = time.monotonic()
             self._step(None)
             times.append(time.monotonic() - before)
-        pace = median(times[1:])
-        steps = len(times) + int((seconds - sum(times)) / pace)
+        pace, left = median(times[1:]), seconds - sum(times)
+        if self._lessons is None:
+            more = left / pace
+        else:  # the originals are run in the first steps, and then no more
+            more, pace = _steps_with_lessons(left, pace, self.settings.batch, self._lessons)
+        steps = len(times) + int(more)
         return max(steps, 2 * len(times)), pace
 
     def to_the_end(self, steps: int, shown: Mapping[Domain, Sequence[Tensor]], reporter: Reporter) -> None:
@@ -295,6 +299,19 @@ class _Run:
 def _taught_sides(settings: TrainSettings) -> set[Domain]:
     sides: tuple[Domain, ...] = ("A", "B")
     return {side for side in sides if f"G_{side}" in settings.trained}
+
+
+def _steps_with_lessons(seconds: float, pace: float, batch: int, lessons: Lessons) -> tuple[float, float]:
+    """How many steps fit into ``seconds``, and what one takes once its lessons are known.
+
+    ``pace``: seconds a step that computes all its lessons.
+    """
+    each, once = lessons.ahead()
+    a_step = batch * len(lessons.teachers)
+    known = max(pace - a_step * each, pace / 20)
+    if not once or seconds / pace * a_step <= once:
+        return seconds / pace, pace
+    return (seconds - once * each) / known, known
 
 
 def _frozen(net: Discriminator, device: str) -> Discriminator:

@@ -67,6 +67,10 @@ class TrainingPictures:
         """Pictures an epoch: those of the larger domain."""
         return max(len(part) for part in self._kept.values())
 
+    def count(self, domain: Domain) -> int:
+        """Pictures of one domain."""
+        return len(self._kept[domain])
+
     def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Pictures of A and of B for a step, each float32 [n, 3, h, w] in [-1, 1]; see `drawn`."""
         drawn = self.drawn(seed, step, n, generator)

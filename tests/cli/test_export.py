@@ -1,18 +1,23 @@
 """What export writes, where, and when it says no."""
 
+import json
 from pathlib import Path
+from unittest.mock import patch
 
 import onnx
 import pytest
 import torch
 
-from ganprune_cli.pipeline import few_of
+from ganprune_cli.onnx_files import calibration_of, few_of
+from ganprune_exporters import chain
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, write_pictures
 
 
 def test_missed_verification_exits_4_with_all_files_written(run: Path) -> None:
-    names = ("original_G_A.onnx", "original_G_B.onnx", "G_A.onnx", "G_B.onnx")
+    names = [f"{kind}.onnx" for side in "AB" for kind in (
+        f"original_G_{side}", f"original_G_{side}.rewritten", f"G_{side}"
+    )]  # fmt: skip
     for name in names:
         (run / name).write_bytes(b"old")
     missed = ganprune("export", "--onnx", run, "--atol", "1e-12", "--size", "16")
@@ -45,25 +50,85 @@ def test_lone_generator_becomes_g_and_a_folder_both(place: Place, here: Path) ->
 def test_run_goes_elsewhere_when_asked_to(place: Place, run: Path, here: Path) -> None:
     before = (run / "provenance.json").read_bytes()
     data = write_pictures(here / "data", each=4)
-    found = ganprune("export", "--onnx", run, "-o", "out", "--data", data, "--size", "16")
+    found = ganprune("export", "--onnx", run, "-o", "out", "--data", data, "--size", "16", "--json")
     assert found.code == 0, found.err
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        "G_A.onnx", "G_B.onnx", "original_G_A.onnx", "original_G_B.onnx"
+        "G_A.onnx", "G_B.onnx", "original_G_A.onnx", "original_G_A.rewritten.onnx", "original_G_B.onnx",
+        "original_G_B.rewritten.onnx",
     ]  # fmt: skip
+    rewrites = {Path(file["path"]).stem: file["rewrites"] for file in found.json["files"]}
+    assert rewrites["original_G_A"] == []
+    assert rewrites["original_G_A.rewritten"] == rewrites["G_A"] != []
     assert (run / "provenance.json").read_bytes() == before
     assert found.err.splitlines()[-1] == "next: ganprune bench --cpu out"
     timed = ganprune("bench", "--cpu", "out", "--runs", "2,2", "--threads", "1", "--json")
-    assert {n["name"]: n["against"] for n in timed.json["networks"]} == {
-        "original_G_A": None, "original_G_B": None, "G_A": "original_G_A", "G_B": "original_G_B"
-    }  # fmt: skip
+    against = {n["name"]: n["against"] for n in timed.json["networks"]}
+    assert set(against) == {path.stem for path in Path("out").iterdir()}
+    assert (against["G_A"], against["G_B"]) == ("original_G_A", "original_G_B")
+    assert against["original_G_A"] is against["original_G_B"] is None
     assert {n["height"] for n in timed.json["networks"]} == {16}
 
 
 def test_files_are_verified_on_pictures_of_the_domain_that_they_translate() -> None:
     A, B = torch.zeros(5, 3, 16, 16, dtype=torch.uint8), torch.full((5, 3, 16, 16), 255, dtype=torch.uint8)
-    found = few_of({"A": A, "B": B}, ("original_G_A", "original_G_B", "G_A", "G_B", "G"))
-    shown = {name: pictures.unique().tolist() for name, pictures in found.items() if pictures is not None}
-    assert shown == {"original_G_A": [-1], "original_G_B": [1], "G_A": [-1], "G_B": [1], "G": [-1]}
+    names = ("original_G_A", "original_G_B.rewritten", "G_A", "G_B", "G")
+    for chosen, many in ((few_of, 2), (calibration_of, 3)):
+        found = chosen({"A": A, "B": B}, names)
+        shown = {name: pictures.unique().tolist() for name, pictures in found.items() if pictures is not None}
+        assert shown == {
+            "original_G_A": [-1], "original_G_B.rewritten": [1], "G_A": [-1], "G_B": [1], "G": [-1]
+        }  # fmt: skip
+        assert {len(pictures) for pictures in found.values() if pictures is not None} == {many}
+
+
+def test_rewrites_can_be_left_out_and_bytes_asked_for(place: Place, here: Path) -> None:
+    file = place.checkpoint / "latest_net_G_A.pth"
+    found = ganprune("export", "--onnx", file, "-o", "out", "--size", "32", "--data", place.data, "--uint8",
+                     "--no-pass", "dead-biases", "--no-pass", "winograd", "--json")  # fmt: skip
+    assert found.code == 0, found.err
+    (report,) = found.json["files"]
+    assert report["rewrites"] == ["last-convolution=4", "transposed-convolutions"]
+    kinds = {v.type.tensor_type.elem_type for v in onnx.load("out/G.onnx").graph.input}
+    assert kinds == {onnx.TensorProto.UINT8}
+    refused = ganprune("export", "--onnx", file, "-o", "out", "--no-pass", "speed")
+    assert refused.code == 2
+    assert "--no-pass takes dead-biases, last-convolution" in refused.err
+
+
+def test_tuned_run_keeps_its_choice_and_makes_the_same_files_again(run: Path) -> None:
+    command = ("export", "--onnx", run, "--tune", "--size", "32")
+    assert ganprune(*command).code == 0
+    kept = json.loads((run / "rewrites.json").read_text())["files"]
+    assert set(kept) == {f"{first}G_{side}{last}" for side in "AB" for first, last in
+                         (("", ""), ("original_", ""), ("original_", ".rewritten"))}  # fmt: skip
+    before = {path.name: path.read_bytes() for path in run.glob("*.onnx")}
+    for path in run.glob("*.onnx"):
+        path.unlink()
+    with patch.object(chain, "speedups", side_effect=AssertionError("measured again")):
+        again = ganprune(*command)
+    assert again.code == 0, again.err
+    assert {path.name: path.read_bytes() for path in run.glob("*.onnx")} == before
+
+
+def test_reduced_precision_stands_beside_the_float_file_with_what_it_costs(place: Place, here: Path) -> None:
+    file = place.checkpoint / "latest_net_G_A.pth"
+    command = ("export", "--onnx", file, "-o", "out", "--size", "32")
+    refused = ganprune(*command, "--int8")
+    assert refused.code == 2
+    assert "--int8 needs pictures to calibrate with, found none; give --data DIR" in refused.err
+    assert not Path("out").exists()
+    found = ganprune(*command, "--int8", "--fp16", "--data", place.data, "--int8-limit", "0.3", "--json")
+    assert found.code == 0, found.err
+    assert sorted(path.name for path in Path("out").iterdir()) == ["G.fp16.onnx", "G.int8.onnx", "G.onnx"]
+    half, eight = found.json["variants"]
+    assert (half["kind"], eight["kind"]) == ("fp16", "int8")
+    assert half["mean_abs"] <= 0.01
+    assert 0 < eight["mean_abs"] <= 0.3
+    assert eight["speedup"]["value"] > 0
+    assert eight["recommended"] or "not recommended" in found.err
+    table = ganprune(*command, "--fp16", "--data", place.data)
+    assert "Reduced precision" in table.out
+    assert "half the size" in table.out
 
 
 @pytest.mark.parametrize("against", ["original_G_A.onnx", "latest_net_G_A.pth"])

@@ -20,42 +20,114 @@ def bench(
     ] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="On the CPU; the default.")] = False,
     provider: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Another execution provider of ONNX Runtime.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another execution provider of ONNX Runtime, e.g. OpenVINOExecutionProvider.",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="float32, bfloat16 (OpenVINO) or auto, the default: what the CPU has.",
+        ),
     ] = None,
     threads: Annotated[
         str | None,
-        typer.Option(metavar="N[,N]", help="Threads, one measurement each; default 1 and all cores."),
+        typer.Option(
+            metavar="N[,N]",
+            help="Threads, one measurement each; default 1 and all physical cores.",
+        ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Height and width of pictures, for files that leave it free."),
+        typer.Option(
+            metavar="N",
+            help="Height and width of pictures, for files that leave it free.",
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            metavar="FILE|DIR",
+            help="Run on these pictures instead of noise, resized to what each file takes.",
+        ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Time limit for each number of threads; default 60.")
+        float | None,
+        typer.Option(metavar="S", help="Time limit for each number of threads; default 60."),
     ] = None,
     runs: Annotated[
-        str | None, typer.Option(metavar="MIN[,MAX]", help="Timed runs of each file; default 20,1000.")
+        str | None,
+        typer.Option(
+            metavar="MIN[,MAX]",
+            help="Timed runs of each file; default 20,1000: until speed-ups are known within 2 %.",
+        ),
     ] = None,
-    spread: Annotated[bool, typer.Option("--spread", help="Show how the times are spread, too.")] = False,
+    spread: Annotated[
+        bool,
+        typer.Option("--spread", help="Show how the times are spread, and load times, too."),
+    ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Show time by operator, too; the chart is profile.svg."),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Where bench.json and profile.svg go; default: the run, or nowhere.",
+        ),
+    ] = None,
+    least_speedup: Annotated[
+        float | None,
+        typer.Option(
+            "--assert-speedup",
+            metavar="F",
+            help="Exit code 4 if a slim network is not F times faster than its original.",
+        ),
+    ] = None,
+    most_ms: Annotated[
+        float | None,
+        typer.Option(
+            "--assert-max-ms",
+            metavar="MS",
+            help="Exit code 4 if the median time of a slim network is longer.",
+        ),
+    ] = None,
     json: options.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print all figures as CSV.")] = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Time slim generators against the originals.
 
-    In ONNX Runtime, each network in turn, again and again.
+    In ONNX Runtime, each network in a process of its own, one run of each in turn, again and again.
     """
-    from ganprune.errors import UsageError
+    from ganprune.errors import TargetError, UsageError
     from ganprune_cli.benching import bench_settings, bench_sources
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.tables import print_bench
 
-    if cpu and provider not in (None, "CPUExecutionProvider"):
+    if cpu and provider not in (None, "CPUExecutionProvider", "OpenVINOExecutionProvider"):
         raise UsageError(f"--cpu and --provider {provider} contradict each other; give one of them")
-    settings = bench_settings(threads=threads, size=size, seconds=seconds, runs=runs, provider=provider)
-    timed, following = bench_sources(sources or [], settings, ConsoleReporter(quiet))
+    if json + csv + markdown > 1:
+        raise UsageError("give one of --json, --csv and --markdown")
+    settings = bench_settings(
+        threads=threads, runs=runs, size=size, seconds=seconds, provider=provider, arithmetic=precision,
+        input=pictures, profile=profile, least_speedup=least_speedup, most_ms=most_ms,
+    )  # fmt: skip
+    (report, timed), following = bench_sources(sources or [], settings, output, ConsoleReporter(quiet))
     if json:
         print_json(timed)
+    elif csv:
+        print(report.csv(), end="")
     else:
         print_bench(timed, markdown, every=spread)
+    if missed := report.missed():
+        raise TargetError("; ".join(missed))
     print_next(following, quiet)

@@ -8,6 +8,8 @@ import typer
 from ganprune_cli import options
 from ganprune_cli.guard import guarded
 
+LESS = "Reduced precision"
+
 
 @guarded
 def export(
@@ -31,6 +33,40 @@ def export(
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
     opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset, 18 to 23; default 18.")] = None,
     simplify: Annotated[bool, typer.Option("--simplify/--no-simplify", help="Run onnxsim.")] = True,
+    no_pass: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--no-pass",
+            metavar="NAME",
+            help="Leave a rewrite out: dead-biases, last-convolution, transposed-convolutions, winograd or "
+            "all. May be given again.",
+        ),
+    ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Time every rewrite here, leave out what is slower. A run keeps it."),
+    ] = False,
+    uint8: Annotated[
+        bool, typer.Option("--uint8", help="Bytes [n, h, w, 3] at both ends, as pictures are decoded.")
+    ] = False,
+    fp16: Annotated[
+        bool,
+        typer.Option("--fp16", help="Also NAME.fp16.onnx: half the size.", rich_help_panel=LESS),
+    ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8", help="Also NAME.int8.onnx, calibrated on your pictures.", rich_help_panel=LESS
+        ),
+    ] = False,
+    int8_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="F",
+            help="Mean distance to the float pictures in [-1, 1]; default 0.02. What hurts stays in float.",
+            rich_help_panel=LESS,
+        ),
+    ] = None,
     atol: Annotated[
         float | None, typer.Option(metavar="F", help="Largest allowed difference to PyTorch; default 1e-4.")
     ] = None,
@@ -40,19 +76,27 @@ def export(
 ) -> None:
     """Write ONNX files, each compared with PyTorch on pictures.
 
-    Of a run: its slim generators and the originals. Exit code 4 if a file computes something else.
+    Of a run: its slim generators, and the originals both plainly and through the same rewrites. Exit code 4
+    if a file computes something else.
     """
     from ganprune.errors import UsageError
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.exporting import Wishes, export_source
+    from ganprune_cli.onnx_files import Variants
     from ganprune_cli.tables import print_export
+    from ganprune_exporters.variants import LIMIT, Kind
 
     if not onnx:
         raise UsageError("name the format to export to: ganprune export --onnx")
-    wishes = Wishes(size=size, dynamic=dynamic, opset=opset, simplify=simplify, atol=atol)
-    files, following = export_source(source, output, data, wishes, ConsoleReporter(quiet))
+    asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8}
+    kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
+    wishes = Wishes(
+        size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,
+        uint8=uint8, atol=atol, variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
+    )  # fmt: skip
+    written, following = export_source(source, output, data, wishes, ConsoleReporter(quiet))
     if json:
-        print_json({"files": files})
+        print_json(written)
     else:
-        print_export(files, markdown)
+        print_export(written["files"], markdown, written["variants"])
     print_next(following, quiet)

@@ -1,0 +1,251 @@
+"""What ``evaluate`` does: two folders, a folder and its labels, or a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet
+from ganprune.checkpoints.direction import facing
+from ganprune.device import cpu_threads, resolve_device, resolve_threads
+from ganprune.errors import GanpruneError, RunError, UsageError
+from ganprune.files import sha256
+from ganprune.images import Domain, PictureFolders, find_domains, load_pictures
+from ganprune.metrics import (
+    Contest,
+    FeatureNetwork,
+    ScoreSettings,
+    Segmenter,
+    Translated,
+    cached_features,
+    fcn_score,
+    find_readable,
+    load_features,
+    paired,
+    pictures_in,
+    score,
+    translated,
+)
+from ganprune.metrics.extractor import Pictures
+from ganprune.reporting import Reporter
+from ganprune.runs import Run
+from ganprune.settings import CompressSettings
+from ganprune.stages import RECOVERED
+from ganprune.stages.searching import CACHE
+
+FEATURES = "GANPRUNE_FEATURES"
+"""Environment variable that stands in for --features."""
+WEIGHTS = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
+"""A public file that --features takes."""
+PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures"}
+"""What each FID is measured against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Options as given; None: unset."""
+
+    features: str | None = None
+    fid: bool = False
+    bootstrap: int = 200
+    seed: int = 0
+    train: Path | None = None
+    probe: tuple[Path, Path] | None = None
+    lost: tuple[Path, Path] | None = None
+    fcn: Path | None = None
+    fcn_input: str = "torchvision"
+    data: Path | None = None
+    pictures: int | None = None
+    cache: Path | None = None
+    device: str | None = None
+    threads: int | None = None
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.pictures is not None and self.pictures < 2:
+            raise UsageError(f"--pictures must be 2 or more, found {self.pictures}")
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"--batch must be 1 or more, found {self.batch}")
+
+    def settings(self) -> ScoreSettings:
+        """Which figures, and how sure."""
+        return ScoreSettings(fid=self.fid, resamples=self.bootstrap, seed=self.seed)
+
+    def network(self) -> FeatureNetwork:
+        """The network of features. Raises `UsageError` where none was given."""
+        if not self.features:
+            raise UsageError(
+                f"evaluate needs a network of features, found none: give --features FILE or set {FEATURES}; "
+                f"{WEIGHTS} is one, `--features inception` the standard one"
+            )
+        return load_features(self.features, self.device or "auto", self.threads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seer:
+    """Turns pictures into features, as the options say."""
+
+    network: FeatureNetwork
+    batch: int
+    cache: Path | None
+    reporter: Reporter
+
+    def __call__(self, pictures: Pictures) -> Tensor:
+        return cached_features(self.network, pictures, self.batch, self.cache, self.reporter)
+
+    def folder(self, folder: Path) -> Tensor:
+        """Of all pictures in a folder that can be read."""
+        return self(find_readable(pictures_in(folder), self.reporter))
+
+
+def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+    """Figures of a folder of pictures against one of real pictures; or, with --fcn, of labels."""
+    if wishes.fcn is not None:
+        return _evaluate_labels(fakes, real, wishes, wishes.fcn, reporter)
+    for name, wish in (("--data", wishes.data), ("--pictures", wishes.pictures)):
+        if wish is not None:
+            raise UsageError(f"{name} is for a run; with two folders, give the pictures themselves")
+    if wishes.train is not None and not wishes.fid:
+        raise UsageError("--train is for FID against train + test; add --fid, or leave it out")
+    settings = wishes.settings()
+    found = pictures_in(fakes)
+    groups = [found, *(pictures_in(folder) for folder in wishes.lost or ())]
+    found, *others = paired(*groups) if wishes.lost else (find_readable(found, reporter),)
+    pictures_in(real)  # folders are refused before anything is computed
+    see = _Seer(wishes.network(), wishes.batch or 32, wishes.cache, reporter)
+    a_and_b = None if wishes.probe is None else (see.folder(wishes.probe[0]), see.folder(wishes.probe[1]))
+    scores = score(
+        see(found), see.folder(real), settings,
+        train=None if wishes.train is None else see.folder(wishes.train),
+        domains=a_and_b,
+        originals_and_inputs=(see(others[0]), see(others[1])) if others else None,
+    )  # fmt: skip
+    return {"fakes": str(fakes), "real": str(real)} | scores.to_json() | _protocol(see.network, settings)
+
+
+def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+    """Figures of a run's slim generators, its originals and the untouched inputs, on test pictures."""
+    for name, wish in (
+        ("--train", wishes.train), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--fcn", wishes.fcn),
+    ):  # fmt: skip
+        if wish is not None:
+            raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
+    settings, config = wishes.settings(), run.config
+    try:
+        made = CompressSettings.from_flat(config["settings"])
+    except UsageError as error:
+        raise RunError(
+            f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
+        ) from None
+    contests = _contests(run, made)
+    folders = find_domains(Path(config["data"]) if wishes.data is None else wishes.data, ("test",))
+    network = wishes.network()
+    see = _Seer(network, wishes.batch or 32, wishes.cache or run / CACHE, reporter)
+    device = resolve_device(wishes.device or "auto")
+    directions = list[dict[str, Any]]()
+    with cpu_threads(resolve_threads(wishes.threads)):
+        for side, contest in contests.items():
+            pictures = load_pictures(
+                folders.pictures("test", side)[: wishes.pictures], made.pictures.size, reporter
+            )
+            made_of = translated(pictures, contest, device, reporter)
+            directions.append(_direction(side, made_of, folders, see, settings, reporter))
+    return {
+        "run": str(run.folder), "size": made.pictures.size, "directions": directions,
+    } | _protocol(network, settings)  # fmt: skip
+
+
+def _direction(
+    side: Domain, made: Mapping[str, Translated], folders: PictureFolders, see: _Seer,
+    settings: ScoreSettings, reporter: Reporter,
+) -> dict[str, Any]:  # fmt: skip
+    other: Domain = "B" if side == "A" else "A"
+
+    def real(split: str, domain: Domain) -> Tensor | None:
+        paths = folders.pictures("test" if split == "test" else "train", domain)
+        return see(find_readable(paths, reporter)) if paths else None
+
+    target, source = real("test", other), real("test", side)
+    assert target is not None
+    assert source is not None
+    train = real("train", other) if settings.fid else None
+    features = {kind: see(part.pictures) for kind, part in made.items()}
+    rows = list[dict[str, Any]]()
+    for kind, part in made.items():
+        found = score(
+            features[kind], target, settings, train=train, domains=(source, target),
+            originals_and_inputs=(features["original"], features["inputs"]),
+        )  # fmt: skip
+        distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}
+        rows.append({"pictures": kind} | found.to_json() | distances)
+    return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
+
+
+def _contests(run: Run, settings: CompressSettings) -> dict[Domain, Contest]:
+    """The networks of each direction that a run made slim."""
+    sides = settings.search.sides
+    if not all((run / f"G_{side}.safetensors").is_file() for side in sides):
+        command = run.provenance.get("command", f"ganprune compress CKPT --data DIR -o {run.folder}")
+        raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
+    slim = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
+    quartet = _originals(run, settings)
+    whole = {"A": quartet.G_A, "B": quartet.G_B}
+    judges = {"A": quartet.D_A, "B": quartet.D_B}
+    found = dict[Domain, Contest]()
+    for side in sides:
+        original, other = whole[side], "B" if side == "A" else "A"
+        assert original is not None
+        back = slim.get(other, whole[other])
+        found[side] = Contest(original, slim[side], whole[other], back, judges[side])
+    return found
+
+
+def _originals(run: Run, settings: CompressSettings) -> Quartet:
+    """The networks that a run compressed, those that it recovered among them; checked to be the same."""
+    config = run.config
+    path, known = Path(config["checkpoint"]), config["sha256"]
+    needed = {*known, *(f"G_{side}" for side in settings.search.sides)}
+    try:
+        quartet = facing(load_quartet(path), settings.search.direction)
+        recovered = run / RECOVERED / "latest_net_G_A.pth"
+        if recovered.is_file():
+            lacking = {name: getattr(load_quartet(recovered), name) for name in quartet.missing()}
+            quartet = replace(quartet, **lacking)
+        quartet.require(*filter(needed.__contains__, NET_NAMES))
+    except GanpruneError as error:
+        raise RunError(
+            f"the run's original networks are needed and were not found at {path}: {error}"
+        ) from None
+    for name, file in quartet.files.items():
+        if name in known and sha256(file) != known[name]:
+            raise RunError(
+                f"the networks at {path} have changed since the run was made; put them back, "
+                "or start a new run"
+            )
+    return quartet
+
+
+def _evaluate_labels(
+    fakes: Path, labels: Path, wishes: Wishes, network: Path, reporter: Reporter
+) -> dict[str, Any]:
+    for name, wish in (("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost)):
+        if wish:
+            raise UsageError(f"{name} and --fcn contradict each other; evaluate twice")
+    settings = wishes.settings()
+    pictures, truths = paired(pictures_in(fakes, 1), pictures_in(labels, 1))
+    segment = Segmenter(network, wishes.fcn_input, resolve_threads(wishes.threads))
+    found = fcn_score(pictures, truths, segment, settings.resamples, settings.seed, reporter)
+    return {
+        "fakes": str(fakes), "labels": str(labels), **found.to_json(), "fcn": str(network),
+        "fcn_input": wishes.fcn_input, "resamples": settings.resamples, "seed": settings.seed,
+    }  # fmt: skip
+
+
+def _protocol(network: FeatureNetwork, settings: ScoreSettings) -> dict[str, Any]:
+    """What figures mean."""
+    facts: dict[str, Any] = {
+        "features": network.name, "resamples": settings.resamples, "seed": settings.seed,
+    }  # fmt: skip
+    return facts | ({"fid_protocols": PROTOCOLS} if settings.fid else {})

@@ -1,0 +1,170 @@
+"""The ONNX files of a run or a checkpoint: which are written, how, and what an earlier call has left."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganprune.errors import UsageError, VerificationError
+from ganprune.evaluation import Side
+from ganprune.images import to_float
+from ganprune.networks import Generator
+from ganprune.reporting import Reporter
+from ganprune.runs import Run
+from ganprune_cli.rewrites import remember, remembered
+from ganprune_exporters import ExportReport, ExportSettings, export_onnx
+from ganprune_exporters.variants import LIMIT, Kind, VariantReport, export_variant
+
+VERIFIED_PICTURES = 2
+"""Real pictures of each domain that every exported file is compared with PyTorch on."""
+CALIBRATION_PICTURES = 8
+"""Other pictures of each domain that 8 bits are calibrated with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Files of reduced precision to write beside the float32 ones."""
+
+    kinds: tuple[Kind, ...] = ()
+    limit: float = LIMIT
+    """Mean absolute distance to the float pictures that is allowed, in units of [-1, 1]."""
+
+    def __post_init__(self) -> None:
+        if not self.limit > 0:
+            raise UsageError(f"--int8-limit must be more than 0, found {self.limit}")
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of each domain that are needed."""
+        return VERIFIED_PICTURES + CALIBRATION_PICTURES if "int8" in self.kinds else VERIFIED_PICTURES
+
+
+def run_networks(originals: Mapping[Side, Generator], slim: Mapping[Side, Generator]) -> dict[str, Generator]:
+    """What a run exports, by the names of its files: each original plainly and rewritten, and the slim."""
+    networks = {f"original_G_{side}": originals[side] for side in slim}
+    networks |= {f"original_G_{side}.rewritten": originals[side] for side in slim}
+    return networks | {f"G_{side}": network for side, network in slim.items()}
+
+
+def settings_of(name: str, settings: ExportSettings) -> ExportSettings:
+    """How a file is exported: a run's originals as PyTorch exports them, all others through the passes."""
+    plain = name.startswith("original_") and not name.endswith(".rewritten")
+    return replace(settings, passes=(), tune=False) if plain else settings
+
+
+def export_run(
+    run: Run,
+    originals: Mapping[Side, Generator],
+    slim: Mapping[Side, Generator],
+    pictures: Mapping[Side, Tensor] | None,
+    settings: ExportSettings,
+    reporter: Reporter,
+) -> list[dict[str, Any]]:
+    """Write and verify G_A.onnx, original_G_A.onnx and original_G_A.rewritten.onnx, and the same of G_B.
+
+    pictures: uint8, of both domains, to verify on; None: noise. Files that an earlier call wrote with the
+    same settings stay; what ``tune`` has once measured is used again. All are written before a
+    `VerificationError` of one of them is raised.
+    """
+    inputs = [run / f"G_{side}.safetensors" for side in slim]
+    record = run.finished("export", inputs)
+    if record is not None and record["settings"] == settings.to_json():
+        return record["files"]
+    networks = run_networks(originals, slim)
+    started = time.monotonic()
+    chosen = {name: remembered(run, name, network, settings) for name, network in networks.items()}
+    reports = export_all(run.folder, networks, few_of(pictures, networks), settings, reporter, chosen)
+    if settings.tune:
+        made = {name: report.rewrites for name, report in zip(networks, reports, strict=True)}
+        remember(run, networks, settings, made)
+    run.finish(
+        "export", [report.path for report in reports], time.monotonic() - started, inputs,
+        settings=settings.to_json(), files=[report.to_json() for report in reports],
+    )  # fmt: skip
+    return [report.to_json() for report in reports]
+
+
+def export_all(
+    folder: Path,
+    networks: Mapping[str, Generator],
+    pictures: Mapping[str, Tensor | None],
+    settings: ExportSettings,
+    reporter: Reporter,
+    chosen: Mapping[str, ExportSettings] | None = None,
+) -> list[ExportReport]:
+    """Write ``folder/NAME.onnx`` for every network; all of them before a `VerificationError` is raised.
+
+    ``chosen``: settings of single files in place of ``settings``; see also `settings_of`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    reports, missed = list[ExportReport](), list[VerificationError]()
+    with reporter.task("export", len(networks)) as task:
+        for name, network in networks.items():
+            how = settings_of(name, (chosen or {}).get(name, settings))
+            try:
+                reports.append(export_onnx(network, folder / f"{name}.onnx", how, pictures=pictures[name]))
+            except VerificationError as error:
+                missed.append(error)
+            task.advance(1, file=f"{name}.onnx")
+    if missed:
+        raise VerificationError("; ".join(str(error) for error in missed))
+    return reports
+
+
+def write_variants(
+    files: Sequence[Mapping[str, Any]],
+    networks: Mapping[str, Generator],
+    pictures: Mapping[Side, Tensor] | None,
+    settings: ExportSettings,
+    variants: Variants,
+    reporter: Reporter,
+) -> list[VariantReport]:
+    """Write files of reduced precision beside exported ``files`` (their reports), but for originals.
+
+    Raises `UsageError` for 8 bits without pictures to calibrate with.
+    """
+    if "int8" in variants.kinds and pictures is None:
+        raise UsageError("--int8 needs pictures to calibrate with, found none; give --data DIR")
+    if not variants.kinds:
+        return []
+    shown, others = few_of(pictures, networks), calibration_of(pictures, networks)
+    reports: list[VariantReport] = []
+    for file in files:
+        path = Path(file["path"])
+        name = path.name.removesuffix(".onnx")
+        if name.startswith("original_"):
+            continue
+        how = replace(settings, passes=tuple(file["rewrites"]), tune=False)
+        for kind in variants.kinds:
+            report = export_variant(
+                kind, networks[name], path, how, shown[name], others[name],
+                limit=variants.limit, reporter=reporter,
+            )  # fmt: skip
+            reports.append(report)
+            if not report.recommended:
+                reporter.warn(f"{report.path}: {report.verdict}")
+    return reports
+
+
+def few_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
+    """The pictures to verify each network on: float32 [n, 3, h, w] of the domain that it translates."""
+    return _pictures_of(pictures, names, slice(VERIFIED_PICTURES))
+
+
+def calibration_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
+    """The pictures that are not verified on; where there are none, all."""
+    if pictures is not None and min(len(several) for several in pictures.values()) <= VERIFIED_PICTURES:
+        return _pictures_of(pictures, names, slice(None))
+    return _pictures_of(pictures, names, slice(VERIFIED_PICTURES, None))
+
+
+def _pictures_of(
+    pictures: Mapping[Side, Tensor] | None, names: Iterable[str], which: slice
+) -> dict[str, Tensor | None]:
+    sides: dict[str, Side] = {name: "B" if name.partition(".")[0].endswith("G_B") else "A" for name in names}
+    return {
+        name: None if pictures is None else to_float(pictures[side][which]) for name, side in sides.items()
+    }

@@ -1,0 +1,50 @@
+"""What ``--tune`` chose for a run, kept in its folder, so that a repeated export gives the same files."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from ganprune.networks import Generator
+from ganprune.runs import Run, write_json
+from ganprune_exporters import ExportSettings
+
+FILE = "rewrites.json"
+
+
+def remembered(run: Run, name: str, generator: Generator, settings: ExportSettings) -> ExportSettings:
+    """The settings with the passes that were chosen for this file before, if ``tune`` was ever asked for."""
+    if not settings.tune:
+        return settings
+    known = _read(run).get(name)
+    if known is None or known["for"] != _key(generator, settings):
+        return settings
+    return replace(settings, tune=False, passes=tuple(known["passes"]))
+
+
+def remember(
+    run: Run,
+    networks: Mapping[str, Generator],
+    settings: ExportSettings,
+    passes: Mapping[str, Sequence[str]],
+) -> None:
+    """Keep what was chosen for each file."""
+    chosen = {
+        name: {"for": _key(networks[name], settings), "passes": list(specs)} for name, specs in passes.items()
+    }
+    write_json(run / FILE, {"schema": 1, "files": _read(run) | chosen})
+
+
+def _key(generator: Generator, settings: ExportSettings) -> dict[str, Any]:
+    """What a choice depends on, beside the machine: not on weights."""
+    asked = {k: v for k, v in settings.to_json().items() if k not in ("tolerance", "tune")}
+    return json.loads(json.dumps(asked | {"widths": asdict(generator.widths), "norm": generator.norm}))
+
+
+def _read(run: Run) -> dict[str, Any]:
+    """What was kept; nothing where the file is missing or damaged: it is measured again then."""
+    try:
+        files = json.loads((run / FILE).read_text(encoding="utf-8"))["files"]
+        return {name: entry for name, entry in files.items() if {"for", "passes"} <= set(entry)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

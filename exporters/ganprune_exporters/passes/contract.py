@@ -1,0 +1,142 @@
+"""The contract of a pass: when it applies, what it does, what holds afterwards, what it says of itself."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import onnx
+from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto
+
+from ganprune.errors import VerificationError
+from ganprune_exporters.passes.graph import Graph
+
+
+class Pass(Protocol):
+    """A step from one graph to another that computes the same pictures."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it, e.g. ``dead-biases``."""
+        ...
+
+    @property
+    def spec(self) -> str:
+        """The name with its choice, e.g. ``last-convolution=4``; the name alone where there is none."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a few words."""
+        ...
+
+    def why_not(self, model: ModelProto) -> str | None:
+        """The precondition: why there is nothing to do here; None: it applies."""
+        ...
+
+    def __call__(self, model: ModelProto) -> ModelProto:
+        """The new graph; the one that was given is left alone."""
+        ...
+
+    def broken(self, before: ModelProto, after: ModelProto) -> str | None:
+        """The postcondition: what does not hold as it should; None: all is well."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """What one pass changed."""
+
+    name: str
+    """As its `Pass.spec` spells it."""
+    applied: bool
+    nodes_before: int
+    """Operators in the graph that it was given."""
+    nodes_after: int
+    """Operators in the graph that it made."""
+    note: str
+    """What it did, or why it did nothing."""
+    speedup: float | None = None
+    """How many times faster the whole network ran with it, where that was measured."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, in types that JSON has."""
+        return asdict(self)
+
+
+def apply(step: Pass, model: ModelProto) -> tuple[ModelProto, PassReport]:
+    """Run one pass under its contract. Raises `VerificationError` where its postcondition does not hold."""
+    nodes, reason = len(model.graph.node), step.why_not(model)
+    if reason is not None:
+        return model, PassReport(step.spec, False, nodes, nodes, reason)
+    after = step(model)
+    broken = step.broken(model, after)
+    if broken is not None:
+        raise VerificationError(
+            f"pass {step.name}: needed a graph that computes the same, found {broken}; "
+            f"export with --no-pass {step.name}"
+        )
+    note = step.summary
+    if isinstance(step, Rewrite):
+        note = f"{step.summary}: {len(step.sites(Graph(model)))}"
+    return after, PassReport(step.spec, True, nodes, len(after.graph.node), note)
+
+
+class Rewrite(ABC):
+    """A pass that replaces a pattern of nodes wherever the graph holds it: found by structure, not name."""
+
+    name: ClassVar[str]
+    spec: str
+    summary: ClassVar[str]
+    nothing: str
+    """Why there is nothing to do, where the pattern is not found."""
+
+    def __init__(self) -> None:
+        self.spec = self.name
+
+    @abstractmethod
+    def sites(self, graph: Graph) -> list[NodeProto]:
+        """The node of each place where the pattern was found that names it."""
+
+    @abstractmethod
+    def rewrite(self, graph: Graph, node: NodeProto) -> None:
+        """Change the graph at one place."""
+
+    def why_not(self, model: ModelProto) -> str | None:
+        """See `Pass.why_not`."""
+        return None if self.sites(Graph(model)) else self.nothing
+
+    def __call__(self, model: ModelProto) -> ModelProto:
+        """See `Pass.__call__`."""
+        changed = ModelProto()
+        changed.CopyFrom(model)
+        graph = Graph(changed)
+        while places := self.sites(graph):  # nodes move when one of them is replaced
+            self.rewrite(graph, places[0])
+        return with_shapes(changed)
+
+    def broken(self, before: ModelProto, after: ModelProto) -> str | None:
+        """See `Pass.broken`: nothing is left to do, and both ends are as they were."""
+        if self.sites(Graph(after)):
+            return "places that were not rewritten"
+        for old, new in zip(_ends(before), _ends(after), strict=True):
+            if old.name != new.name or _differ(old.type.tensor_type, new.type.tensor_type):
+                return f"{new.name} in place of {old.name}, or of another shape"
+        return None
+
+
+def _ends(model: ModelProto) -> list[ValueInfoProto]:
+    return [*model.graph.input, *model.graph.output]
+
+
+def _differ(old: TypeProto.Tensor, new: TypeProto.Tensor) -> bool:
+    """Whether two tensors are of another type or shape; what was unknown may have become known."""
+    pairs = zip(old.shape.dim, new.shape.dim, strict=False)
+    changed = any(a != b for a, b in pairs if a.WhichOneof("value"))
+    lengths = len(old.shape.dim) != len(new.shape.dim) and old.HasField("shape")
+    return old.elem_type != new.elem_type or changed or lengths
+
+
+def with_shapes(model: ModelProto) -> ModelProto:
+    """The size of every tensor inferred anew. Raises `onnx.shape_inference.InferenceError`."""
+    del model.graph.value_info[:]
+    return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)

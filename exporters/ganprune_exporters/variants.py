@@ -1,0 +1,178 @@
+"""Files of reduced precision beside a float32 one, with what they cost in quality and gain in speed."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from math import inf, log10
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import onnx
+from torch import Tensor
+
+from ganprune.bench.statistics import Ratio
+from ganprune.errors import UsageError, VerificationError
+from ganprune.files import atomic_path
+from ganprune.reporting import SILENT, Reporter
+from ganprune_exporters import int8, verify
+from ganprune_exporters.chain import finished, plain, rewritten
+from ganprune_exporters.half import halved
+from ganprune_exporters.settings import ExportSettings
+from ganprune_exporters.steps import with_metadata
+from ganprune_exporters.tuning import speedups
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from ganprune.networks import Generator
+
+Kind = Literal["fp16", "int8"]
+LIMIT = 0.02
+"""Mean absolute distance to the float32 pictures that is allowed, in units of [-1, 1]: 2.5 grey levels."""
+GARBAGE = 0.5
+"""A mean absolute distance from which on a file shows something else altogether."""
+PROBES = 4
+"""Calibration pictures on which the sensitivity of layers is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantReport:
+    """A file of reduced precision, measured against the float32 file that it stands beside."""
+
+    path: Path
+    kind: Kind
+    file_bytes: int
+    float_bytes: int
+    """Size of the float32 file."""
+    mean_abs: float
+    """Mean absolute difference to the float32 pictures, in units of [-1, 1]."""
+    max_abs: float
+    psnr: float
+    """Peak signal-to-noise ratio to the float32 pictures, dB; infinite where there is no difference."""
+    to_pytorch: float
+    """Mean absolute difference to PyTorch's pictures."""
+    limit: float
+    """The mean absolute difference that was allowed."""
+    speedup: Ratio
+    """How many times faster than the float32 file it ran here, one thread, one picture."""
+    layers: int
+    """Convolutions in the graph; for fp16 none was changed."""
+    in_float: tuple[str, ...]
+    """Convolutions that were kept in float32."""
+    pictures: int
+    """On how many pictures distances were measured; none of them was used for calibration."""
+    recommended: bool
+    verdict: str
+    """Why, or why not."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, in types that JSON has; an infinite PSNR is null."""
+        psnr = None if self.psnr == inf else self.psnr
+        return asdict(self) | {"path": str(self.path), "in_float": list(self.in_float), "psnr": psnr}
+
+
+def export_variant(
+    kind: Kind,
+    generator: "Generator",
+    path: Path,
+    settings: ExportSettings,
+    pictures: Tensor | None,
+    calibration: Tensor | None = None,
+    *,
+    limit: float = LIMIT,
+    reporter: Reporter = SILENT,
+) -> VariantReport:
+    """Write ``NAME.fp16.onnx`` or ``NAME.int8.onnx`` beside the float32 file ``path``, and compare the two.
+
+    pictures, calibration: [n, c, size, size] in [-1, 1]. Distances are measured on ``pictures``, or on noise;
+    ``calibration`` is needed for int8, and should be other pictures. Raises `UsageError` where it is
+    missing, and `VerificationError` if what was written is not even close to PyTorch's pictures.
+    """
+    target, whole = path.with_suffix(f".{kind}.onnx"), onnx.load(path)
+    kept, layers = tuple[str, ...](), sum(node.op_type == "Conv" for node in whole.graph.node)
+    if kind == "fp16":
+        model = halved(whole)
+    elif calibration is None or not len(calibration):
+        raise UsageError(f"{target}: needed pictures to calibrate 8 bits with, found none; give --data DIR")
+    else:
+        model, kept, layers = _in_8_bits(generator, settings, calibration, limit, reporter)
+        model, _ = finished(model, settings)
+    told = {entry.key: entry.value for entry in whole.metadata_props}
+    with_metadata(model, told | {"ganprune.precision": kind, "ganprune.in_float": json.dumps(kept)})
+    with atomic_path(target) as partial:
+        onnx.save(model, partial)
+
+    shape = (PROBES, generator.widths.in_channels, settings.size, settings.size)
+    batches = list((verify.noise(shape) if pictures is None else pictures).split(1))
+    made, wanted = verify.run(target, batches), verify.run(path, batches)
+    found = verify.differences(made, wanted)
+    mean, square = (float(np.mean([getattr(d, name) for d in found])) for name in ("mean", "square"))
+    reference = verify.expected(_reference(generator), batches, settings.uint8)
+    to_pytorch = float(np.mean([d.mean for d in verify.differences(made, reference)]))
+    if not to_pytorch <= GARBAGE:  # NaN too
+        raise VerificationError(
+            f"{target}: needed PyTorch's pictures within {GARBAGE:g} on average, found {to_pytorch:.3g}; "
+            "the file was written, but should not be used"
+        )
+    _, ratio = speedups([whole, model], settings.size)
+    recommended, verdict = judged(kind, mean, limit, ratio, layers - len(kept))
+    return VariantReport(
+        path=target,
+        kind=kind,
+        file_bytes=target.stat().st_size,
+        float_bytes=path.stat().st_size,
+        mean_abs=mean,
+        max_abs=max(d.largest for d in found),
+        psnr=10 * log10(4 / square) if square else inf,
+        to_pytorch=to_pytorch,
+        limit=limit,
+        speedup=ratio,
+        layers=layers,
+        in_float=kept,
+        pictures=len(batches),
+        recommended=recommended,
+        verdict=verdict,
+    )
+
+
+def judged(kind: Kind, distance: float, limit: float, speedup: Ratio, quantized: int) -> tuple[bool, str]:
+    """Whether a variant is worth using on this machine, and the sentence that says so."""
+    if kind == "int8" and not quantized:
+        return False, f"not recommended: no layer can be quantized within {limit:g} of the float pictures"
+    if distance > limit:
+        return False, f"not recommended: {distance:.3g} from the float pictures, more than {limit:g}"
+    if kind == "fp16":
+        return True, "a file of half the size, for the same time"
+    if speedup.low <= 1:
+        return False, f"not recommended: not faster on this machine ({speedup.value:.2f} times as fast)"
+    return True, f"{speedup.value:.2f} times as fast as float32 here"
+
+
+def _in_8_bits(
+    generator: "Generator", settings: ExportSettings, calibration: Tensor, limit: float, reporter: Reporter
+) -> tuple["ModelProto", tuple[str, ...], int]:
+    """A graph in 8 bits as far as the limit allows, its convolutions kept in float, how many there are."""
+    # Not for 8 bits: Winograd's values spread too far, and biases are what centres the maps.
+    passes = tuple(spec for spec in settings.passes if not spec.startswith(("winograd", "dead-biases")))
+    fixed = replace(settings, passes=passes, tune=False)
+    model, _ = plain(_reference(generator), fixed)
+    model = int8.equalized(model, calibration.numpy())
+    model, _ = rewritten(model, fixed)
+    ready = int8.calibrated(model, calibration.numpy())
+    probes = list(calibration[:PROBES].split(1))
+    wanted = verify.run(model.SerializeToString(), probes)
+
+    def distance(other: "ModelProto") -> float:
+        made = verify.run(other.SerializeToString(), probes)
+        return int8.mean_distance([m.numpy() for m in made], [w.numpy() for w in wanted])
+
+    # The probes were calibrated on, and other pictures differ a little more: a fifth is kept in reserve.
+    layers = int8.layers_to_quantize(ready, distance, 0.8 * limit, reporter)
+    kept = tuple(name for name in ready.layers if name not in layers)
+    return ready.quantized(layers), kept, len(ready.layers)
+
+
+def _reference(generator: "Generator") -> "Generator":
+    import copy
+
+    return copy.deepcopy(generator).float().cpu().eval()

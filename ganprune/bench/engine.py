@@ -1,0 +1,83 @@
+"""Which of ONNX Runtime's execution providers computes, and in which numbers."""
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from json import dumps
+from typing import Literal, get_args
+
+from ganprune.bench.machine import computes_bfloat16
+from ganprune.errors import UsageError
+
+Arithmetic = Literal["auto", "float32", "bfloat16"]
+"""Numbers that float layers are computed in; auto: the fastest that the provider and the CPU have."""
+
+ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
+
+CPU, OPENVINO = "CPUExecutionProvider", "OpenVINOExecutionProvider"
+
+_PLUGINS = {OPENVINO: "onnxruntime_ep_openvino"}
+"""Providers that may come in a package of their own, beside onnxruntime, and its module."""
+_PACKAGES = {OPENVINO: ("onnxruntime-ep-openvino", "onnxruntime-openvino")}
+"""Where such a provider's version is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs the networks."""
+
+    provider: str
+    """As ONNX Runtime spells it."""
+    arithmetic: Literal["float32", "bfloat16"]
+    """Numbers that float layers are computed in."""
+    plugin: str | None = None
+    """Module of the package that brings the provider; None: it is part of ONNX Runtime."""
+
+    def options(self, threads: int) -> dict[str, str]:
+        """What the provider is told; ONNX Runtime's own takes its threads from the session."""
+        if self.provider != OPENVINO:
+            return {}
+        hint = "bf16" if self.arithmetic == "bfloat16" else "f32"
+        numbers = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        return {"load_config": dumps({"CPU": numbers})}
+
+    def __str__(self) -> str:
+        found = [
+            f"{name} {number}" for name in _PACKAGES.get(self.provider, ()) if (number := _version(name))
+        ]
+        if self.provider == CPU:
+            return self.provider
+        return f"{self.provider} ({', '.join([*found, self.arithmetic])})"
+
+
+def installed_providers() -> tuple[str, ...]:
+    """Names of the providers that can be asked for here, those of installed plug-ins too."""
+    import onnxruntime
+
+    own: list[str] = onnxruntime.get_available_providers()
+    plugins = [name for name, module in _PLUGINS.items() if name not in own and find_spec(module)]
+    return (*own, *plugins)
+
+
+def engine_for(provider: str, arithmetic: Arithmetic = "auto") -> Engine:
+    """What was asked for, where it is there. Raises `UsageError` where it is not."""
+    import onnxruntime
+
+    there = installed_providers()
+    if provider not in there:
+        hint = "; pip install 'ganprune[openvino]' brings it" if provider == OPENVINO else ""
+        raise UsageError(f"--provider must be one of {', '.join(there)}, found {provider}{hint}")
+    if arithmetic == "bfloat16" and provider != OPENVINO:
+        raise UsageError(f"--precision bfloat16 needs --provider {OPENVINO}, found {provider}")
+    chosen = arithmetic
+    if chosen == "auto":
+        chosen = "bfloat16" if provider == OPENVINO and computes_bfloat16() else "float32"
+    own = provider in onnxruntime.get_available_providers()
+    return Engine(provider, chosen, None if own else _PLUGINS[provider])
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

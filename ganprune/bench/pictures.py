@@ -1,0 +1,73 @@
+"""What the networks are run on: noise, or the user's pictures as each file takes them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganprune.errors import InputError, UsageError
+from ganprune.onnx_cost import PictureInput
+
+MOST_PICTURES = 16
+"""Of a folder; networks are run on them in turns."""
+
+
+def inputs_for(
+    takes: PictureInput, shape: tuple[int, ...], pictures: tuple[Path, ...], seed: int
+) -> NDArray[Any]:
+    """Inputs of ``shape`` and of the file's type: [k, *shape], one a picture; one of noise without any.
+
+    A picture is resized (bicubic) to what the file takes, and fills its whole batch. float32 inputs get it
+    in [-1, 1] as CycleGAN does. Raises `DataError` for files that are no pictures, `InputError` for a
+    network that takes neither RGB nor grey.
+    """
+    if pictures:
+        return np.stack([_decoded(path, takes, shape) for path in pictures])
+    generator = np.random.default_rng(seed)
+    if takes.dtype == "uint8":
+        return generator.integers(256, size=(1, *shape), dtype=np.uint8)
+    return generator.uniform(-1, 1, (1, *shape)).astype(np.float32)
+
+
+def pictures_at(path: Path | None) -> tuple[Path, ...]:
+    """The picture, or the first of a folder and below it; none for None.
+
+    Raises `UsageError` where there is no such path, `InputError` where a folder holds no pictures.
+    """
+    from ganprune.images.folders import SUFFIXES
+
+    if path is None:
+        return ()
+    if not path.exists():
+        raise UsageError(f"--input {path} does not exist; give a picture or a folder of pictures")
+    if path.is_file():
+        return (path,)
+    inside = (file for file in path.rglob("*") if not file.name.startswith("."))
+    found = sorted(file for file in inside if file.suffix.lower() in SUFFIXES)
+    if not found:
+        kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise InputError(f"--input {path} needs pictures ({kinds}), found none; give another folder")
+    return tuple(found[:MOST_PICTURES])
+
+
+def _decoded(path: Path, takes: PictureInput, shape: tuple[int, ...]) -> NDArray[Any]:
+    from PIL import Image
+
+    from ganprune.images import open_picture
+
+    height, width = takes.picture(shape)
+    channels = shape[3] if takes.channels_last else shape[1]
+    if channels not in (1, 3):
+        raise InputError(
+            f"{takes.file}: needed a network of RGB or grey pictures for --input, found one of {channels} "
+            "channels; leave --input out to run it on noise"
+        )
+    picture = open_picture(path).resize((width, height), Image.Resampling.BICUBIC)
+    pixels = np.asarray(picture if channels == 3 else picture.convert("L"), np.uint8)
+    pixels = pixels.reshape(height, width, channels)
+    if not takes.channels_last:
+        pixels = pixels.transpose(2, 0, 1)
+    if takes.dtype == "float32":
+        return np.broadcast_to((pixels.astype(np.float32) / 255 - 0.5) / 0.5, shape)
+    return np.broadcast_to(pixels, shape)

@@ -1,0 +1,56 @@
+"""How good translated pictures are: distances of their features to those of real pictures, and labels.
+
+extractor.py      what a feature network is; pictures → features
+loading.py        a file of weights → a feature network
+mobilenet.py, squeezenet.py, inception.py    the networks; normalise.py: what they are fed
+cache.py          features by content
+folders.py        pictures of a folder, and pairs
+kernel.py         KID and its spread
+frechet.py        FID
+controls.py       as_b, lost
+bootstrap.py      intervals
+scores.py         all of these for one set of pictures
+translations.py   what an original and a slim generator make of pictures; L_GenA, L_DisA, L_cyc
+labels.py, fcn.py the FCN score
+"""
+
+from ganprune.metrics.bootstrap import Interval
+from ganprune.metrics.cache import cached_features
+from ganprune.metrics.controls import lost, probe
+from ganprune.metrics.extractor import FeatureNetwork, features_of, find_readable
+from ganprune.metrics.fcn import FcnScore, Segmenter, fcn_score
+from ganprune.metrics.folders import paired, pictures_in
+from ganprune.metrics.frechet import fid
+from ganprune.metrics.kernel import kid, kid_spread
+from ganprune.metrics.labels import decode_labels, read_labels
+from ganprune.metrics.loading import load_features
+from ganprune.metrics.scores import Figure, Scores, ScoreSettings, score
+from ganprune.metrics.translations import Contest, Translated, translated
+
+__all__ = [
+    "Contest",
+    "FcnScore",
+    "FeatureNetwork",
+    "Figure",
+    "Interval",
+    "ScoreSettings",
+    "Scores",
+    "Segmenter",
+    "Translated",
+    "cached_features",
+    "decode_labels",
+    "fcn_score",
+    "features_of",
+    "fid",
+    "find_readable",
+    "kid",
+    "kid_spread",
+    "load_features",
+    "lost",
+    "paired",
+    "pictures_in",
+    "probe",
+    "read_labels",
+    "score",
+    "translated",
+]

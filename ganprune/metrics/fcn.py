@@ -1,0 +1,172 @@
+"""FCN score: whether a segmentation network sees in fakes what they were made from.
+
+Source: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, section
+4; measures of Long et al., "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015, section 5.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ganprune.errors import DataError, InputError, UsageError
+from ganprune.images import open_picture
+from ganprune.images.reading import to_tensor
+from ganprune.metrics.bootstrap import Interval, redraw
+from ganprune.metrics.labels import VOID, read_labels
+from ganprune.metrics.normalise import NORMALISERS
+from ganprune.metrics.scores import Figure
+from ganprune.onnx_cost import picture_input, read_onnx
+from ganprune.reporting import SILENT, Reporter
+
+
+class Segmenter:
+    """A segmentation network in an ONNX file: RGB pictures → logits [n, classes, h, w]."""
+
+    def __init__(self, path: Path, takes: str = "torchvision", threads: int = 1) -> None:
+        """Load the file. takes: how its pictures are normalised, one of `NORMALISERS`.
+
+        Raises `UsageError` for another, or if there is no such file; `InputError` if it is damaged, does
+        not take float32 [n, 3, h, w], or cannot be run.
+        """
+        import onnxruntime
+
+        if takes not in NORMALISERS:
+            raise UsageError(f"--fcn-input must be one of {', '.join(NORMALISERS)}, found {takes!r}")
+        self.path = path
+        self._normalise = NORMALISERS[takes]
+        self._input = picture_input(read_onnx(path), path)
+        if (
+            self._input.dtype != "float32"
+            or self._input.dims[1] not in (3, None)
+            or self._input.channels_last
+        ):
+            dims = "×".join("any" if dim is None else str(dim) for dim in self._input.dims)
+            raise InputError(
+                f"{path}: needed a network of float32 RGB pictures, n×3×height×width, found that "
+                f"{self._input.name} is {self._input.dtype} {dims}; export it so"
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # what goes wrong is raised, not logged
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own errors have no common base but this
+            raise self._does_not_run(error) from error
+
+    def __call__(self, picture: Tensor, height: int, width: int) -> Tensor:
+        """Logits [classes, height, width] of uint8 [3, h, w].
+
+        The picture is resized, PIL's bicubic, to what the file takes, else to height × width; the logits
+        bilinearly to height × width.
+        """
+        rows, columns = self._input.dims[2] or height, self._input.dims[3] or width
+        if tuple(picture.shape[1:]) != (rows, columns):
+            image = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+            picture = to_tensor(image.resize((columns, rows), Image.Resampling.BICUBIC))
+        x = self._normalise(picture[None].float()).repeat(self._input.dims[0] or 1, 1, 1, 1)
+        try:
+            output = np.asarray(self._session.run(None, {self._input.name: x.numpy()})[0])
+        except Exception as error:
+            raise self._does_not_run(error) from error
+        if output.ndim != 4 or output.dtype.kind != "f" or output.shape[1] < 2:
+            shape = "×".join(map(str, output.shape))
+            raise InputError(
+                f"{self.path}: needed logits, n×classes×height×width, found {output.dtype} {shape}; "
+                "export the network without its argmax"
+            )
+        logits = torch.from_numpy(output[:1]).float()
+        if tuple(logits.shape[2:]) != (height, width):
+            logits = functional.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
+        return logits[0]
+
+    def _does_not_run(self, error: Exception) -> InputError:
+        reason = " ".join(str(error).split())
+        return InputError(f"{self.path}: needed a network that ONNX Runtime can run, it says: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class FcnScore:
+    """The three measures, and what they are made of."""
+
+    pixel_accuracy: Figure
+    """Share of scored pixels whose class is right."""
+    class_accuracy: Figure
+    """The same of each class, then the mean over classes that occur in the labels."""
+    class_iou: Figure
+    """Intersection over union of each class, then the mean over classes that occur in the labels."""
+    confusion: Tensor
+    """int64 [classes, classes]: pixels of a class in the label (row) that were seen as one (column)."""
+    n: int
+    """Pictures."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, without the confusion matrix."""
+        found: dict[str, Any] = {}
+        for name in ("pixel_accuracy", "class_accuracy", "class_iou"):
+            found |= getattr(self, name).to_json(name)
+        return found | {"n_fakes": self.n, "n_classes": len(self.confusion)}
+
+
+def fcn_score(
+    fakes: Sequence[Path],
+    labels: Sequence[Path],
+    network: Segmenter,
+    resamples: int = 200,
+    seed: int = 0,
+    reporter: Reporter = SILENT,
+) -> FcnScore:
+    """Of pictures and the label pictures that they were made from, in pairs.
+
+    Intervals by bootstrap over pictures; none for ``resamples`` of 0. Raises `DataError` for a file that
+    cannot be read, labels that the network has no class for, and where nothing is to be scored.
+    """
+    found = list[Tensor]()
+    with reporter.task("segmenting", len(fakes)) as task:
+        for fake, label in zip(fakes, labels, strict=True):
+            truth = read_labels(label)
+            logits = network(to_tensor(open_picture(fake)), *truth.shape)
+            known = truth[truth != VOID]
+            if len(known) and int(known.max()) >= len(logits):
+                raise DataError(
+                    f"{label}: needed labels below {len(logits)}, the classes of {network.path.name}, found "
+                    f"{int(known.max())}; give train ids, or label pictures in cityscapes' colours"
+                )
+            found.append(confusion(truth, logits.argmax(0), len(logits)))
+            task.advance()
+    each = torch.stack(found)
+    if not int(each.sum()):
+        raise DataError(
+            f"{labels[0].parent}: needed pixels of scored classes, found only void; check the labels"
+        )
+    whole = measures(each.sum(0))
+    intervals: list[Interval | None] = [None] * 3
+    if resamples:
+        generator = torch.Generator().manual_seed(seed)
+        again = torch.tensor([measures(each[redraw(len(each), generator)].sum(0)) for _ in range(resamples)])
+        intervals = [Interval.of(column) for column in again.T]
+    pixel, accuracy, iou = (Figure(value, interval) for value, interval in zip(whole, intervals, strict=True))
+    return FcnScore(pixel, accuracy, iou, each.sum(0), len(each))
+
+
+def confusion(truth: Tensor, seen: Tensor, classes: int) -> Tensor:
+    """int64 [classes, classes] of two label maps [h, w]; pixels that are `VOID` in ``truth`` are left out."""
+    scored = truth != VOID
+    pairs = truth[scored].long() * classes + seen[scored].long()
+    return pairs.bincount(minlength=classes**2).reshape(classes, classes)
+
+
+def measures(counts: Tensor) -> tuple[float, float, float]:
+    """(pixel accuracy, class accuracy, class IoU) of a confusion matrix [classes, classes]."""
+    table = counts.double()
+    right, labelled, seen = table.diagonal(), table.sum(1), table.sum(0)
+    occurs = labelled > 0
+    accuracy = (right / labelled)[occurs].mean()
+    iou = (right / (labelled + seen - right))[occurs].mean()
+    return float(right.sum() / table.sum()), float(accuracy), float(iou)

@@ -1,0 +1,105 @@
+"""The Inception network of published FID figures, through torch-fidelity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganprune.device import cpu_threads, reproducible
+from ganprune.errors import DownloadError, InputError, UsageError
+from ganprune.files import sha256
+
+INCEPTION_KEY = "Conv2d_1a_3x3.conv.weight"
+"""A tensor that tells the network by its name."""
+FEATURES = "2048"
+"""The last average pool, on which published FID is defined; torch-fidelity's name for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InceptionFeatures:
+    """A `FeatureNetwork`: Inception v3 of 2015, as torch-fidelity converted it from TensorFlow."""
+
+    name: str
+    """See `FeatureNetwork`."""
+    net: nn.Module
+    """Resizes pictures itself, as TensorFlow 1 did."""
+    device: str = "cpu"
+    """Where to compute."""
+    threads: int = 1
+    """Of the CPU."""
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """uint8 [n, 3, h, w], RGB → float64 [n, 2048] on the CPU."""
+        with cpu_threads(self.threads), reproducible():
+            return self.net(pictures.contiguous().to(self.device))[0].double().cpu()
+
+
+def load_inception(
+    file: Path | None, tensors: Mapping[str, Tensor] | None, device: str, threads: int
+) -> InceptionFeatures:
+    """From a file and the tensors that it holds; without, torch-fidelity downloads its own weights once.
+
+    Raises `UsageError` where torch-fidelity is not installed, `InputError` where tensors do not fit,
+    `DownloadError` where nothing could be downloaded.
+    """
+    extractor = _extractor()
+    if file is None:
+        net, file = _downloaded(extractor)
+    else:
+        with TemporaryDirectory(prefix="ganprune-") as scratch:  # it reads files alone, and any pickle
+            weights = Path(scratch) / "inception.pth"
+            torch.save(dict(tensors or {}), weights)
+            try:
+                net = extractor("inception", [FEATURES], feature_extractor_weights_path=str(weights))
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise InputError(
+                    f"{file}: needed the weights of torch-fidelity's Inception, found others ({reason}); "
+                    "leave them to `--features inception`"
+                ) from error
+    name = (
+        f"inception_v3 by torch-fidelity {_version()}, {sha256(file)[:12]}, last pool, "
+        "299×299 TensorFlow 1 bilinear"
+    )
+    return InceptionFeatures(name, net.eval().to(device), device, threads)
+
+
+def _extractor() -> Any:
+    try:
+        from torch_fidelity.feature_extractor_inceptionv3 import (  # pyright: ignore[reportMissingImports]
+            FeatureExtractorInceptionV3,
+        )
+    except ImportError as error:
+        raise UsageError(
+            f"Inception features need torch-fidelity, found that it cannot be imported ({error}); "
+            "install it: pip install 'ganprune[metrics]'"
+        ) from error
+    return FeatureExtractorInceptionV3
+
+
+def _downloaded(extractor: Any) -> tuple[nn.Module, Path]:
+    from torch_fidelity.feature_extractor_inceptionv3 import (  # pyright: ignore[reportMissingImports]
+        URL_INCEPTION_V3,
+    )
+
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(URL_INCEPTION_V3).name
+    try:
+        return extractor("inception", [FEATURES]), file
+    except OSError as error:
+        raise DownloadError(
+            f"needed the Inception weights of {URL_INCEPTION_V3}, the download gave: {error}; "
+            "get the file by other means and give --features FILE"
+        ) from error
+
+
+def _version() -> str:
+    try:
+        return version("torch-fidelity")
+    except PackageNotFoundError:
+        return "of unknown version"

@@ -1,0 +1,126 @@
+"""All figures of one set of pictures, from features, with intervals."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganprune.errors import UsageError
+from ganprune.metrics.bootstrap import Interval, fid_interval, kid_interval, ratio_interval
+from ganprune.metrics.controls import losses, votes
+from ganprune.metrics.frechet import fid
+from ganprune.metrics.kernel import kid, kid_spread
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """Which figures are computed, and how sure they are."""
+
+    fid: bool = False
+    """FID, too."""
+    resamples: int = 200
+    """Times that pictures are drawn again for an interval; 0: no intervals."""
+    seed: int = 0
+    """Of the drawing."""
+
+    def __post_init__(self) -> None:
+        if self.resamples < 0 or self.resamples == 1:
+            raise UsageError(f"--bootstrap must be 0, or 2 or more, found {self.resamples}")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number and how sure it is."""
+
+    value: float
+    """From all pictures."""
+    interval: Interval | None = None
+    """95 %, by bootstrap."""
+
+    def to_json(self, name: str) -> dict[str, Any]:
+        """``name`` and ``name_interval``; what is no number becomes None."""
+        found: dict[str, Any] = {name: _number(self.value)}
+        if self.interval is not None:
+            found[f"{name}_interval"] = [_number(self.interval.low), _number(self.interval.high)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What is known of one set of pictures. None: not asked for."""
+
+    n_fakes: int
+    """Pictures measured."""
+    n_real: int
+    """Real pictures that they are compared with."""
+    kid: Figure
+    """See `ganprune.metrics.kernel`."""
+    kid_sd: float
+    """Standard deviation over 50 random 80 % subsets of the fakes."""
+    fid_test: Figure | None = None
+    """FID against real test pictures, as the paper has it."""
+    fid_train_test: Figure | None = None
+    """FID against real training and test pictures, as GAN Compression has it."""
+    as_b: Figure | None = None
+    """See `ganprune.metrics.controls.probe`."""
+    lost: Figure | None = None
+    """See `ganprune.metrics.controls.lost`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        found = self.kid.to_json("kid") | {"kid_sd": self.kid_sd, "n_fakes": self.n_fakes}
+        found["n_real"] = self.n_real
+        for name in ("fid_test", "fid_train_test", "as_b", "lost"):
+            figure: Figure | None = getattr(self, name)
+            if figure is not None:
+                found |= figure.to_json(name)
+        return found
+
+
+def score(
+    fakes: Tensor,
+    real: Tensor,
+    settings: ScoreSettings,
+    *,
+    train: Tensor | None = None,
+    domains: tuple[Tensor, Tensor] | None = None,
+    originals_and_inputs: tuple[Tensor, Tensor] | None = None,
+) -> Scores:
+    """From features [n, d] of fakes and of real test pictures of the same domain.
+
+    train: real training pictures of that domain, for the second protocol of FID. domains: real pictures of
+    the other domain and of this one, for ``as_b``. originals_and_inputs: in pairs with the fakes, for
+    ``lost``. Raises `DataError` for too few pictures, and for features that do not fit together.
+    """
+    sure, generator = settings.resamples, torch.Generator().manual_seed(settings.seed)
+    found_kid = Figure(kid(fakes, real), kid_interval(fakes, real, sure, generator) if sure else None)
+
+    def frechet(against: Tensor) -> Figure:
+        return Figure(fid(fakes, against), fid_interval(fakes, against, sure, generator) if sure else None)
+
+    def ratio(above: Tensor, below: Tensor) -> Figure:
+        value = float(above.sum() / below.sum())
+        return Figure(value, ratio_interval(above, below, sure, generator) if sure else None)
+
+    as_b = lost = None
+    if domains is not None:
+        seen = votes(*domains, fakes).double()
+        as_b = ratio(seen, torch.ones_like(seen))
+    if originals_and_inputs is not None:
+        lost = ratio(*losses(fakes, *originals_and_inputs))
+    return Scores(
+        n_fakes=len(fakes),
+        n_real=len(real),
+        kid=found_kid,
+        kid_sd=kid_spread(fakes, real),
+        fid_test=frechet(real) if settings.fid else None,
+        fid_train_test=frechet(torch.cat([train, real])) if settings.fid and train is not None else None,
+        as_b=as_b,
+        lost=lost,
+    )
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,88 @@
+"""What an original and its slim generator make of test pictures, and how far apart they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganprune.device import reproducible
+from ganprune.fitness import l_cyc, l_disa, l_gena
+from ganprune.images import to_float, to_uint8
+from ganprune.networks import Discriminator, Generator
+from ganprune.reporting import SILENT, Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The networks of one direction. None: not there."""
+
+    original: Generator
+    """G1"""
+    slim: Generator
+    """Ĝ1"""
+    original_partner: Generator | None
+    """G2, which translates back what the original made."""
+    slim_partner: Generator | None
+    """Ĝ2, which translates back what the slim generator made; G2 where only one direction is slim."""
+    judge: Discriminator | None
+    """D1, the original's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """Pictures by one network, and their distances to the original's, a mean over pictures each."""
+
+    pictures: Tensor
+    """uint8 [n, 3, h, w], as CycleGAN writes them."""
+    L_GenA: float
+    """Eq. 4"""
+    L_DisA: float | None
+    """Eq. 5; None without a discriminator."""
+    L_cyc: float | None
+    """Eq. 6; None without a partner."""
+
+
+@torch.inference_mode()
+def translated(
+    pictures: Tensor, contest: Contest, device: str = "cpu", reporter: Reporter = SILENT
+) -> dict[str, Translated]:
+    """``inputs``, ``original`` and ``slim``: what each makes of test pictures, uint8 [n, 3, h, w].
+
+    The inputs stand for a network that changes nothing. Distances are means over elements and pictures,
+    in float32 on float pictures, one at a time. Networks are used in eval mode, and moved to the device.
+    """
+    nets = (
+        contest.original, contest.slim, contest.original_partner, contest.slim_partner, contest.judge
+    )  # fmt: skip
+    for net in nets:
+        if net is not None:
+            net.eval().to(device)
+    fakes: dict[str, list[Tensor]] = {"original": [], "slim": []}
+    gena: dict[str, list[float]] = {"inputs": [], "original": [], "slim": []}
+    disa: dict[str, list[float]] = {"inputs": [], "original": [], "slim": []}
+    cyc: dict[str, list[float]] = {"original": [], "slim": []}
+    partners = {"original": contest.original_partner, "slim": contest.slim_partner}
+    with reproducible(), reporter.task("translating", len(pictures)) as task:
+        for picture in pictures.split(1):
+            x = to_float(picture).to(device)
+            made = {"inputs": x, "original": contest.original(x), "slim": contest.slim(x)}
+            judged = {kind: contest.judge(y) for kind, y in made.items()} if contest.judge else {}
+            for kind, y in made.items():
+                gena[kind].append(l_gena(made["original"], y))
+                if judged:
+                    disa[kind].append(l_disa(judged["original"], judged[kind]))
+            for kind, partner in partners.items():
+                fakes[kind].append(to_uint8(made[kind]).cpu())
+                if partner is not None:
+                    cyc[kind].append(l_cyc(partner(made[kind]), x))
+            task.advance()
+    kept = {"inputs": pictures} | {kind: torch.cat(parts) for kind, parts in fakes.items()}
+    return {
+        kind: Translated(kept[kind], _mean(gena[kind]) or 0.0, _mean(disa[kind]), _mean(cyc.get(kind, ())))
+        for kind in ("inputs", "original", "slim")
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

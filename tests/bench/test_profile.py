@@ -1,0 +1,95 @@
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from ganprune.bench import BenchReport, Profile, bench, candidates_of, profile_svg
+from tests import onnx_graphs
+from tests.bench.kit import QUICK
+
+SVG = "{http://www.w3.org/2000/svg}"
+WHOLE = Profile("original_G", 1, {"Conv": 80.0, "Pad": 19.0, "Cast": 0.6, "Relu": 0.4})
+SLIM = Profile("G", 1, {"Conv": 20.0, "Pad": 5.0, "Relu": 0.1})
+
+
+def bars(svg: str) -> list[tuple[float, float, str, str]]:
+    """(left, width, colour, hint) of every piece of a bar."""
+    found: list[tuple[float, float, str, str]] = []
+    for rect in ElementTree.fromstring(svg).iter(f"{SVG}rect"):
+        hint = rect.find(f"{SVG}title")
+        if hint is not None and hint.text:
+            found.append(
+                (float(rect.get("x", "")), float(rect.get("width", "")), rect.get("fill", ""), hint.text)
+            )
+    return found
+
+
+def test_every_operator_of_every_network_is_timed(tmp_path: Path) -> None:
+    files = (onnx_graphs.uint8_last(tmp_path / "a.onnx"), onnx_graphs.conv(tmp_path / "b.onnx", layers=2))
+    report = bench(candidates_of(files), replace(QUICK, size=16, profile=True, threads=(1, 2)))
+    first, second = report.profiles
+    assert (first.network, second.network) == ("a", "b")
+    assert {"Cast", "Conv"} <= first.operators.keys()
+    assert "Conv" in second.operators
+    assert first.threads == second.threads == 1
+    assert all(ms >= 0 for profile in report.profiles for ms in profile.operators.values())
+
+
+def test_a_profile_adds_up_to_about_the_time_of_a_run(tmp_path: Path) -> None:
+    path = onnx_graphs.conv(tmp_path / "a.onnx", 64, (1, 3, 128, 128), layers=3)
+    report = bench(candidates_of((path,)), replace(QUICK, profile=True))
+    assert report.profiles[0].total == pytest.approx(report.timings[0].times.minimum, rel=0.5)
+
+
+def test_a_measurement_without_profile_has_none(run_folder: Path) -> None:
+    report = bench(candidates_of((run_folder / "G_A.onnx",)), QUICK)
+    assert report.profiles == report.operators() == ()
+
+
+def test_there_is_a_table_for_each_original(report: BenchReport) -> None:
+    assert [table.headings for table in report.operators()] == [
+        ("operator", "original_G_A", "original_G_A.rewritten", "G_A"),
+        ("operator", "original_G_B", "G_B"),
+    ]
+
+
+def test_table_tells_milliseconds_and_shares_and_adds_small_operators_up(report: BenchReport) -> None:
+    networks = tuple(replace(n, name=p.network, against=None if p is WHOLE else WHOLE.network)
+                     for n, p in zip(report.networks, (WHOLE, SLIM), strict=False))  # fmt: skip
+    (table,) = replace(report, networks=networks, profiles=(WHOLE, SLIM)).operators()
+    assert table.rows == (
+        ("Conv", "80.00 (80%)", "20.00 (80%)"),
+        ("Pad", "19.00 (19%)", "5.00 (20%)"),
+        ("others", "1.00 (1%)", "0.10 (0%)"),
+        ("all", "100.00", "25.10"),
+    )
+
+
+def test_bars_are_as_long_as_the_networks_are_slow_and_shares_fill_the_width() -> None:
+    pieces = bars(profile_svg([[WHOLE, SLIM]]))
+    lengths: list[float] = []
+    for network in ("original_G,", "G,"):
+        mine = [piece for piece in pieces if piece[3].startswith(network)]
+        lengths += [sum(width for _, width, _, _ in half) for half in (mine[:3], mine[3:])]
+    whole, whole_share, slim, slim_share = lengths
+    assert slim / whole == pytest.approx(SLIM.total / WHOLE.total, rel=0.01)
+    assert whole_share == pytest.approx(slim_share, abs=0.5)
+    assert whole_share == pytest.approx(whole, abs=0.5)
+
+
+def test_an_operator_has_one_colour_in_every_picture() -> None:
+    def colours(svg: str) -> dict[str, str]:
+        return {hint.partition(", ")[2].partition(":")[0]: colour for _, _, colour, hint in bars(svg)}
+
+    one = colours(profile_svg([[WHOLE, SLIM]]))
+    other = colours(profile_svg([[Profile("other", 2, {"Pad": 3.0, "Odd": 2.0, "Conv": 1.0})]]))
+    assert (one["Conv"], one["Pad"]) == (other["Conv"], other["Pad"])
+    assert len(set(other.values())) == 3
+
+
+def test_names_from_files_cannot_break_the_picture() -> None:
+    odd = Profile('<b>&"x', 1, {"<Conv>": 1.0})
+    texts = [text.text for text in ElementTree.fromstring(profile_svg([[odd]])).iter(f"{SVG}text")]
+    assert '<b>&"x' in texts
+    assert "<Conv>" in texts

@@ -1,0 +1,115 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ganprune.bench import (
+    BenchSettings,
+    bench,
+    candidates_of,
+    engine,
+    engine_for,
+    installed_providers,
+    physical_cores,
+)
+from ganprune.errors import UsageError
+from tests import onnx_graphs
+from tests.bench.kit import QUICK
+
+OPENVINO = "OpenVINOExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threads": ()}, "--threads must be one number or more, found none"),
+        ({"threads": (1, 0)}, "--threads must be 1 to 1024, found 0"),
+        ({"threads": (100000,)}, "--threads must be 1 to 1024, found 100000"),
+        ({"warmup": -1}, "--warmup must be 0 or more, found -1"),
+        ({"minimum": 1}, "runs must be 2 or more"),
+        ({"minimum": 30, "maximum": 20}, "found 30 and 20"),
+        ({"seconds": 0.0}, "seconds must be more than 0"),
+        ({"size": 30}, "--size must be a multiple of 4"),
+        ({"arithmetic": "float16"}, "--precision must be one of auto, float32, bfloat16, found float16"),
+        ({"least_speedup": 0.0}, "--assert-speedup must be more than 0, found 0"),
+        ({"most_ms": math.nan}, "--assert-max-ms must be more than 0, found nan"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(BenchSettings(), **change)
+
+
+def test_all_and_one_threads_are_measured_by_default() -> None:
+    assert set(BenchSettings().threads) == {1, physical_cores()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threads": (1,)}, {"minimum": 2}, {"maximum": 20}, {"seconds": 1.0}, {"precision": 0.5},
+        {"size": 64}, {"provider": OPENVINO}, {"warmup": 0},
+    ],
+)  # fmt: skip
+def test_a_hastier_or_different_measurement_is_told_apart(change: dict[str, object]) -> None:
+    careful = BenchSettings(threads=(1, 2))
+    assert not replace(careful, **change).at_least_as_long(careful.to_json())
+    assert careful.at_least_as_long(careful.to_json())
+
+
+def test_a_longer_measurement_is_at_least_as_long() -> None:
+    once = BenchSettings(threads=(1,), input=Path("x"))
+    more = replace(
+        once, threads=(1, 2, 4), minimum=50, seconds=99.0, precision=0.01, profile=True, input=None
+    )
+    assert more.at_least_as_long(once.to_json())
+
+
+def test_providers_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    path = onnx_graphs.conv(tmp_path / "a.onnx")
+    with pytest.raises(UsageError, match=r"--provider must be one of .*CPUExecutionProvider.*, found cpu$"):
+        bench(candidates_of((path,)), replace(QUICK, provider="cpu"))
+    with pytest.raises(UsageError, match="--precision bfloat16 needs --provider OpenVINOExecutionProvider"):
+        bench(candidates_of((path,)), replace(QUICK, arithmetic="bfloat16"))
+
+
+def test_a_missing_openvino_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "installed_providers", lambda: ("CPUExecutionProvider",))
+    with pytest.raises(
+        UsageError, match=r"found OpenVINOExecutionProvider; pip install 'ganprune\[openvino\]'"
+    ):
+        engine_for(OPENVINO)
+
+
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_openvino_computes_in_what_the_cpu_has(bfloat16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "installed_providers", lambda: (OPENVINO,))
+    monkeypatch.setattr(engine, "computes_bfloat16", lambda: bfloat16)
+    found = engine_for(OPENVINO)
+    assert found.arithmetic == ("bfloat16" if bfloat16 else "float32")
+    hint = '"INFERENCE_PRECISION_HINT": "bf16"' if bfloat16 else '"INFERENCE_PRECISION_HINT": "f32"'
+    assert hint in found.options(3)["load_config"]
+    assert '"INFERENCE_NUM_THREADS": 3' in found.options(3)["load_config"]
+    assert found.arithmetic in str(found)
+    assert engine_for(OPENVINO, "float32").arithmetic == "float32"
+
+
+@pytest.mark.skipif(OPENVINO not in installed_providers(), reason="needs ganprune[openvino]")
+def test_openvino_runs_a_network_where_it_is_installed(tmp_path: Path) -> None:
+    path = onnx_graphs.conv(tmp_path / "a.onnx")
+    report = bench(candidates_of((path,)), replace(QUICK, provider=OPENVINO))
+    assert report.timings[0].times.median > 0
+    assert OPENVINO in report.header()
+
+
+def test_a_provider_that_does_not_start_is_a_matter_of_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = onnx_graphs.conv(tmp_path / "a.onnx")
+    monkeypatch.setattr(engine, "installed_providers", lambda: ("CUDAExecutionProvider",))
+    monkeypatch.setitem(engine._PLUGINS, "CUDAExecutionProvider", "tests.bench.no_devices")
+    with pytest.raises(
+        UsageError, match="does not start here: it finds no CPU that it supports; docs/running"
+    ):
+        bench(candidates_of((path,)), replace(QUICK, provider="CUDAExecutionProvider"))

@@ -1,0 +1,247 @@
+"""``ganprune evaluate`` on folders, labels and a run, and what it says when it stops."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganprune.checkpoints import load_generator, load_quartet
+from ganprune.fitness import l_cyc, l_disa, l_gena
+from ganprune.images import load_pictures, to_float
+from ganprune.metrics import features_of, fid, kid, kid_spread, load_features, lost, pictures_in, probe
+from tests.cli.conftest import Mission, Place
+from tests.cli.kit import Outcome, ganprune, listing
+from tests.cli.test_bad_input import refusal
+from tests.metrics.kit import keras_file, random_uint8, save_all
+from tests.metrics.test_fcn import blocks, coloured, nearest_colour, save
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return keras_file(tmp_path_factory.mktemp("features") / "m.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def no_features_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
+
+
+@pytest.fixture
+def folders(here: Path) -> Path:
+    """Pictures in fakes, real, train, original and inputs; the last two in pairs with fakes."""
+    save_all(here / "fakes", random_uint8(4, seed=1), "{}_fake_B.png")
+    save_all(here / "original", random_uint8(4, seed=2), "{}_fake_B.png")
+    save_all(here / "inputs", random_uint8(4, seed=3), "{}.jpg")
+    save_all(here / "real", random_uint8(5, seed=4))
+    save_all(here / "train", random_uint8(6, seed=5))
+    return here
+
+
+def evaluate(*words: object) -> Outcome:
+    return ganprune("evaluate", *words, "--threads", 1)
+
+
+def test_folders_get_the_figures_of_the_library(folders: Path, weights: Path) -> None:
+    more = ("--probe", "inputs", "real", "--lost", "original", "inputs", "--fid", "--train", "train")
+    found = evaluate("fakes", "real", "--features", weights, *more, "--json")
+    assert found.code == 0, found.err
+    network = load_features(weights, threads=1)
+    f = {name: features_of(network, pictures_in(Path(name)))
+         for name in ("fakes", "real", "train", "original", "inputs")}  # fmt: skip
+    expected = {
+        "kid": kid(f["fakes"], f["real"]), "kid_sd": kid_spread(f["fakes"], f["real"]),
+        "fid_test": fid(f["fakes"], f["real"]),
+        "fid_train_test": fid(f["fakes"], torch.cat([f["train"], f["real"]])),
+        "as_b": probe(f["inputs"], f["real"], f["fakes"]),
+        "lost": lost(f["fakes"], f["original"], f["inputs"]),
+    }  # fmt: skip
+    assert {name: found.json[name] for name in expected} == pytest.approx(expected)
+    assert (found.json["n_fakes"], found.json["n_real"]) == (4, 5)
+    assert found.json["features"] == network.name
+    assert found.json["fid_protocols"] == {
+        "fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures",
+    }  # fmt: skip
+    low, high = found.json["kid_interval"]
+    assert low < expected["kid"] < high
+    assert found.err.splitlines()[-1] == "next: ganprune evaluate RUN"
+
+
+def test_table_names_features_and_protocols(folders: Path, weights: Path) -> None:
+    found = evaluate("fakes", "real", "--features", weights, "--fid", "--markdown", "--bootstrap", "20")
+    assert found.code == 0, found.err
+    assert "| KID | FID, test |" in found.out
+    assert "FID, test: against real test pictures" in found.out
+    assert "train + test" not in found.out
+    assert "by Keras" in found.out
+    assert "bootstrap of 20, seed 0" in found.out
+
+
+def test_features_may_come_from_the_environment(folders: Path, weights: Path, monkeypatch) -> None:
+    monkeypatch.setenv("GANPRUNE_FEATURES", str(weights))
+    found = evaluate("fakes", "real", "--json", "--bootstrap", "0")
+    assert found.code == 0, found.err
+    assert found.json["kid"] == evaluate("fakes", "real", "--json", "--features", weights).json["kid"]
+    assert "kid_interval" not in found.json
+
+
+def test_nothing_is_written_without_a_cache(folders: Path, weights: Path) -> None:
+    before = listing(folders)
+    once = evaluate("fakes", "real", "--features", weights, "--json")
+    assert listing(folders) == before
+    kept = evaluate("fakes", "real", "--features", weights, "--json", "--cache", "kept")
+    assert len(list(Path("kept").iterdir())) == 2
+    again = evaluate("fakes", "real", "--features", weights, "--json", "--cache", "kept")
+    assert once.json == kept.json == again.json
+    assert "features" not in again.err
+
+
+def test_unreadable_picture_among_many_is_skipped(folders: Path, weights: Path) -> None:
+    save_all(folders / "fakes", random_uint8(12, seed=6), "more {}.png")
+    (folders / "fakes/bad.png").write_bytes(b"no picture")
+    found = evaluate("fakes", "real", "--features", weights, "--json", "-q")
+    assert found.json["n_fakes"] == 16
+    assert "skipped 1 of 17 pictures" in found.err
+
+
+def test_labels_get_the_fcn_score(here: Path) -> None:
+    for i in range(2):
+        save(here / "fakes", f"{i}_fake_A.png", coloured(blocks(i)))
+        save(here / "labels", f"{i}.png", coloured(blocks(i)))
+    nearest_colour(here / "seg.onnx")
+    words = ("fakes", "labels", "--fcn", "seg.onnx", "--fcn-input", "raw")
+    found = evaluate(*words, "--json")
+    assert found.code == 0, found.err
+    assert {name: found.json[name] for name in ("pixel_accuracy", "class_accuracy", "class_iou")} == {
+        "pixel_accuracy": 1.0, "class_accuracy": 1.0, "class_iou": 1.0,
+    }  # fmt: skip
+    table = evaluate(*words)
+    assert "FCN score, 2 pictures, 19 classes" in table.out
+    assert "network: seg.onnx, fed as raw" in table.out
+
+
+@torch.inference_mode()
+def expected_of(run: Path, place: Place, weights: Path) -> dict[str, float]:
+    """Figures of the slim G_A, by plain calls."""
+    quartet, slim = load_quartet(place.checkpoint), load_generator(run / "G_A.safetensors")
+    assert quartet.G_A is not None
+    assert quartet.D_A is not None
+    inputs = load_pictures(pictures_in(place.data / "testA"), 32)
+    x = to_float(inputs)
+    original, fake = (torch.cat([net(one) for one in x.split(1)]) for net in (quartet.G_A, slim))
+    see = load_features(weights, threads=1)
+
+    def seen(y: torch.Tensor) -> torch.Tensor:
+        return see(((y + 1) / 2 * 255).to(torch.uint8))
+
+    real_a, real_b = (features_of(see, pictures_in(place.data / name)) for name in ("testA", "testB"))
+    return {
+        "kid": kid(seen(fake), real_b),
+        "as_b": probe(real_a, real_b, seen(fake)),
+        "lost": lost(seen(fake), seen(original), see(inputs)),
+        "L_GenA": l_gena(original, fake),
+        "L_DisA": l_disa(quartet.D_A(original), quartet.D_A(fake)),
+        "L_cyc": l_cyc(load_generator(run / "G_B.safetensors")(fake), x),
+    }
+
+
+def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Place, weights: Path) -> None:
+    found = evaluate(run, "--features", weights, "--json", "--fid", "--bootstrap", "10")
+    assert found.code == 0, found.err
+    assert [part["network"] for part in found.json["directions"]] == ["G_A", "G_B"]
+    rows = found.json["directions"][0]["rows"]
+    assert [row["pictures"] for row in rows] == ["inputs", "original", "slim"]
+    expected = expected_of(run, place, weights)
+    assert {name: rows[2][name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-9)
+    for row in rows:
+        assert row["n_fakes"] == row["n_real"] == 8
+        assert {"fid_test", "fid_train_test"} < row.keys()
+    assert (rows[0]["lost"], rows[1]["lost"]) == (1, 0)
+    assert (rows[1]["L_GenA"], rows[1]["L_DisA"], rows[0]["L_cyc"]) == (0, 0, None)
+    assert found.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
+
+    again = evaluate(run, "--features", weights, "--json", "--fid", "--bootstrap", "10")
+    assert again.json == found.json
+    assert "features" in found.err
+    assert "features" not in again.err  # they are in the run's cache
+    table = evaluate(run, "--features", weights, "--pictures", "4")
+    assert "G_B, BtoA: 4 test pictures at 32×32, against 8 real ones" in table.out
+    assert "L_cyc" in table.out
+
+
+def test_one_direction_is_judged_by_a_recovered_discriminator(
+    place: Place, here: Path, weights: Path
+) -> None:
+    for name in ("G_A", "G_B"):
+        (here / "net").mkdir(exist_ok=True)
+        shutil.copy(place.checkpoint / f"latest_net_{name}.pth", here / "net")
+    words = ("net", "--data", place.data, "--config", place.config, "-o", "run", "--direction", "AtoB")
+    made = ganprune("compress", *words, "--recover-discriminators", "--recover-budget", "2steps")
+    assert made.code == 0, made.err
+    found = evaluate("run", "--features", weights, "--json", "--bootstrap", "0")
+    assert found.code == 0, found.err
+    (part,) = found.json["directions"]
+    assert (part["network"], part["direction"]) == ("G_A", "AtoB")
+    assert part["rows"][2]["L_DisA"] > 0
+    x = to_float(load_pictures(pictures_in(place.data / "testA"), 32))
+    whole, slim = load_generator(Path("net/latest_net_G_B.pth")), load_generator(Path("run/G_A.safetensors"))
+    with torch.inference_mode():  # the slim one's partner is the original G_B
+        assert part["rows"][2]["L_cyc"] == pytest.approx(l_cyc(whole(slim(x)), x), rel=1e-3)
+
+
+def test_last_run_is_the_default(mission: Mission, weights: Path, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(mission.folder)
+    found = evaluate("--features", weights, "--json", "--cache", tmp_path, "--bootstrap", "0")
+    assert found.code == 0, found.err
+    assert found.json["run"] == f"runs/{mission.run.name}"
+
+
+def test_run_without_test_pictures_is_refused(run: Path, place: Place, here: Path, weights: Path) -> None:
+    shutil.copytree(place.data / "trainA", here / "data/trainA")
+    words = (run, "--features", weights, "--data", "data")
+    assert "data needs a folder testA (or test/A), found trainA/" in refusal(evaluate(*words), 3)
+
+
+def test_run_whose_originals_changed_is_refused(run: Path, place: Place, here: Path, weights: Path) -> None:
+    shutil.copytree(place.checkpoint, here / "net")
+    config = (run / "config.toml").read_text().replace(json.dumps(str(place.checkpoint)), '"net"')
+    (run / "config.toml").write_text(config)
+    assert evaluate(run, "--features", weights, "-q", "--bootstrap", "0").code == 0
+    shutil.copy("net/latest_net_G_B.pth", "net/latest_net_G_A.pth")
+    assert "the networks at net have changed" in refusal(evaluate(run, "--features", weights), 3)
+    shutil.rmtree("net")
+    assert "original networks are needed and were not found" in refusal(
+        evaluate(run, "--features", weights), 3
+    )
+
+
+REFUSED = {
+    "no features": (("fakes", "real"), 2, "give --features FILE or set GANPRUNE_FEATURES; https://"),
+    "no file": (("fakes", "real", "--features", "gone"), 2, "gone does not exist"),
+    "another network": (("fakes", "real", "--features", "CKPT"), 3, "needed the tensors of MobileNetV2"),
+    "no folder": (("gone", "real", "--features", "FILE"), 2, "gone does not exist; give a folder"),
+    "few": (("fakes", "one", "--features", "FILE"), 3, "one: needed at least 2 pictures, found 1"),
+    "no run": (("fakes", "--features", "FILE"), 3, "fakes is no run folder"),
+    "three": (("fakes", "real", "train", "--features", "FILE"), 2, "a run, or two folders, found 3"),
+    "no pairs": (("fakes", "real", "--features", "FILE", "--lost", "real", "real"), 3, "in pairs, found 4"),
+    "train": (("fakes", "real", "--features", "FILE", "--train", "train"), 2, "--train is for FID"),
+    "data": (("fakes", "real", "--features", "FILE", "--data", "."), 2, "--data is for a run"),
+    "bootstrap": (("fakes", "real", "--features", "FILE", "--bootstrap", "1"), 2, "--bootstrap must be 0"),
+    "fcn and fid": (("fakes", "real", "--fcn", "FILE", "--fid"), 2, "--fid and --fcn contradict"),
+    "json": (("fakes", "real", "--json", "--markdown"), 2, "one of --json and --markdown"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "code", "told"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_measured_is_refused(
+    folders: Path, weights: Path, place: Place, words: tuple[str, ...], code: int, told: str
+) -> None:
+    save_all(folders / "one", random_uint8(1))
+    paths = {"FILE": weights, "CKPT": place.checkpoint / "latest_net_G_A.pth"}
+    assert told in refusal(evaluate(*(paths.get(word, word) for word in words), "-q"), code)
+
+
+def test_run_does_not_take_options_of_folders(run: Path, weights: Path) -> None:
+    found = evaluate(run, "--features", weights, "--probe", "a", "b")
+    assert "--probe is for two folders" in refusal(found, 2)

@@ -1,0 +1,57 @@
+"""docs/running.md: its lines run as they stand, and give what ganprune gives."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganprune.checkpoints import load_generators
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.images import load_pictures, to_float, to_uint8
+from tests.cli.kit import ganprune
+
+PAGE = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+PROGRAM = PAGE.partition("```python\n")[2].partition("```")[0]
+
+
+def test_the_lines_are_few_and_need_nothing_but_three_packages() -> None:
+    lines = [line for line in PROGRAM.splitlines() if line]
+    assert len(lines) <= 15
+    imports = [node for node in ast.walk(ast.parse(PROGRAM)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
+    assert names == {"sys", "numpy", "onnxruntime", "PIL"}
+
+
+@pytest.mark.parametrize("name", ["G_A", "G_B"])
+def test_the_lines_give_what_ganprune_gives(tmp_path: Path, name: str) -> None:
+    size = str(EXAMPLE_SIZE)
+    exported = ganprune("export", "--onnx", CHECKPOINT, "-o", tmp_path / "net", "--size", size)
+    assert exported.code == 0, exported.err
+    write_dataset(tmp_path / "data", seed=3, train=1, test=1, size=EXAMPLE_SIZE)
+    source = sorted((tmp_path / "data" / f"test{name[-1]}").iterdir())[0]
+    photo, program, target = tmp_path / "photo.png", tmp_path / "run.py", tmp_path / "out.png"
+    Image.open(source).resize((EXAMPLE_SIZE + 37, EXAMPLE_SIZE + 11)).save(photo)
+    program.write_text(PROGRAM, encoding="utf-8")
+    words = [
+        sys.executable,
+        "-I",
+        str(program),
+        str(tmp_path / "net" / f"{name}.onnx"),
+        str(photo),
+        str(target),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    generator = load_generators(CHECKPOINT)[name]
+    with torch.inference_mode():
+        wanted = to_uint8(generator(to_float(load_pictures([photo], EXAMPLE_SIZE))))[0]
+    found = np.asarray(Image.open(target)).transpose(2, 0, 1).astype(int)
+    original = load_pictures([photo], EXAMPLE_SIZE)[0].numpy().astype(int)
+    assert np.abs(found - wanted.numpy()).max() <= 1
+    assert np.abs(found - original).max() > 50  # it does something

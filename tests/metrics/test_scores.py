@@ -1,0 +1,159 @@
+"""Intervals, all figures together, features by content, and pictures in pairs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganprune.errors import DataError, UsageError
+from ganprune.metrics import ScoreSettings, cached_features, fid, kid, paired, pictures_in, score
+from ganprune.metrics.bootstrap import fid_interval, kid_interval, ratio_interval
+from tests.metrics.kit import random_uint8, save_all
+from tests.metrics.test_measures import cloud
+from tests.tiny import seeded
+
+
+def test_kid_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    held = 0
+    for i in range(60):  # pictures of one kind: the truth is 0
+        found = kid_interval(cloud(40, 2, 2 * i), cloud(40, 2, 2 * i + 1), 100, seeded(i))
+        held += found.low <= 0 <= found.high
+    assert held >= 50
+
+
+def test_intervals_lie_around_the_figure_and_narrow_with_more_pictures() -> None:
+    x, y = cloud(300, 3, 0), cloud(300, 3, 1, 0.5)
+    widths = list[float]()
+    for n in (30, 300):
+        for measure, interval in ((kid, kid_interval), (fid, fid_interval)):
+            found = interval(x[:n], y[:n], 60, seeded(0))
+            assert found.low < measure(x[:n], y[:n]) < found.high
+            widths.append(found.high - found.low)
+    assert widths[2] < 0.6 * widths[0]
+    assert widths[3] < 0.6 * widths[1]
+
+
+def test_a_share_of_pictures_is_as_sure_as_a_binomial() -> None:
+    seen = torch.tensor([1.0] * 60 + [0.0] * 40)
+    found = ratio_interval(seen, torch.ones(100), 2000, seeded(0))
+    assert found.high - found.low == pytest.approx(2 * 1.96 * (0.6 * 0.4 / 100) ** 0.5, rel=0.15)
+
+
+def test_intervals_of_shares_stay_shares() -> None:
+    found = ratio_interval(torch.tensor([1.0, 0, 0, 0, 0, 0]), torch.ones(6), 200, seeded(0))
+    assert found.low == 0
+    assert 1 / 6 < found.high < 1
+
+
+def test_scores_are_the_measures_and_the_same_again() -> None:
+    fakes, real, train, other = cloud(12, 3, 0), cloud(9, 3, 1), cloud(20, 3, 2), cloud(12, 3, 3)
+    settings = ScoreSettings(fid=True, resamples=20)
+
+    def found() -> dict[str, object]:
+        return score(
+            fakes, real, settings, train=train, domains=(other, real), originals_and_inputs=(other, other + 1)
+        ).to_json()
+
+    once = found()
+    assert once == found()
+    assert once["kid"] == kid(fakes, real)
+    assert once["fid_test"] == fid(fakes, real)
+    assert once["fid_train_test"] == fid(fakes, torch.cat([train, real]))
+    assert (once["n_fakes"], once["n_real"]) == (12, 9)
+    assert {"as_b", "as_b_interval", "lost", "lost_interval", "fid_test_interval"} < once.keys()
+    plain = score(fakes, real, ScoreSettings(resamples=0)).to_json()
+    assert plain.keys() == {"kid", "kid_sd", "n_fakes", "n_real"}
+
+
+def test_lost_of_an_original_that_changes_nothing_is_none() -> None:
+    x, y = cloud(5, 2, 0), cloud(5, 2, 1)
+    found = score(x, y, ScoreSettings(resamples=5), originals_and_inputs=(x, x)).to_json()
+    assert found["lost"] is None
+    assert found["lost_interval"] == [None, None]
+
+
+@pytest.mark.parametrize("resamples", [-1, 1])
+def test_resamples_that_give_no_interval_are_refused(resamples: int) -> None:
+    with pytest.raises(UsageError, match=f"--bootstrap must be 0, or 2 or more, found {resamples}"):
+        ScoreSettings(resamples=resamples)
+
+
+class Means:
+    """A feature network that counts the pictures that it sees."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.seen = name, 0
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        self.seen += len(pictures)
+        return pictures.double().mean((2, 3))
+
+
+def test_features_are_kept_by_content_and_network(tmp_path: Path) -> None:
+    folder, cache, network = save_all(tmp_path / "in", random_uint8(3)), tmp_path / "cache", Means("one")
+    first = cached_features(network, pictures_in(folder), folder=cache)
+    assert torch.equal(first, network(random_uint8(3)))
+    network.seen = 0
+    (folder / "01.png").rename(folder / "01x.png")
+    assert torch.equal(cached_features(network, pictures_in(folder), folder=cache), first)
+    assert network.seen == 0
+
+    save_all(folder, random_uint8(1, seed=5), "02.png")  # one picture is another
+    changed = cached_features(network, pictures_in(folder), folder=cache)
+    assert torch.equal(changed[:2], first[:2])
+    assert not torch.equal(changed[2], first[2])
+    other = Means("two")
+    cached_features(other, pictures_in(folder), folder=cache)
+    assert other.seen == 3
+
+
+def test_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    network, pictures = Means("one"), random_uint8(3)
+    first = cached_features(network, pictures, folder=tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(b"damaged")
+    network.seen = 0
+    assert torch.equal(cached_features(network, pictures, folder=tmp_path), first)
+    assert network.seen == 3
+    assert torch.equal(cached_features(network, pictures, folder=tmp_path), first)
+    assert network.seen == 3
+
+
+def test_no_folder_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cached_features(Means("one"), random_uint8(2))
+    assert not list(tmp_path.iterdir())
+
+
+def files(folder: Path, *names: str) -> tuple[Path, ...]:
+    return tuple(folder / name for name in names)
+
+
+def test_pictures_are_paired_by_name_less_cyclegans_endings() -> None:
+    fakes = files(Path("f"), "a_1_fake_B.png", "a_fake_B.png")  # in the order of their names
+    inputs = files(Path("i"), "a.jpg", "a_1.jpg")
+    assert paired(fakes, inputs) == (fakes, files(Path("i"), "a_1.jpg", "a.jpg"))
+
+
+def test_pictures_without_a_name_in_common_are_paired_by_order() -> None:
+    groups = files(Path("f"), "0.png", "1.png"), files(Path("i"), "x.jpg", "y.jpg")
+    assert paired(*groups) == groups
+
+
+def test_pictures_that_are_no_pairs_are_refused() -> None:
+    with pytest.raises(DataError, match="in pairs, found 2 in f and 1 in i"):
+        paired(files(Path("f"), "a.png", "b.png"), files(Path("i"), "a.png"))
+    with pytest.raises(DataError, match=r"found no picture beside f/c_fake.png in every folder"):
+        paired(files(Path("f"), "a.png", "c_fake.png"), files(Path("i"), "a.png", "b.png"))
+
+
+def test_folders_without_enough_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="gone does not exist; give a folder of pictures"):
+        pictures_in(tmp_path / "gone")
+    save_all(tmp_path / "in/deep", random_uint8(1))
+    (tmp_path / "in/notes.txt").write_text("no picture")
+    with pytest.raises(DataError, match="in: needed at least 2 pictures, found 1"):
+        pictures_in(tmp_path / "in")
+    with pytest.raises(DataError, match=r"00.png is a file; give a folder"):
+        pictures_in(tmp_path / "in/deep/00.png")
