@@ -7,8 +7,11 @@ pictures.py    which pictures a step sees         pool.py        earlier transla
 loop.py        from the first step to the last    record.py      what was asked for
 log.py         losses, a line every few steps     samples.py     pictures to look at
 recovery.py    networks that a checkpoint lacks
-distillation.py what slim networks learn of the originals     lessons.py    what those make of the pictures
-validation.py  distances to the originals on pictures held out
+
+Where originals teach:
+distillation.py  the losses, term by term         lessons.py     what originals make of the pictures
+taught.py        one step                         validation.py  distances to originals, on other pictures
+best.py          which weights are the result
 """
 
 from ganprune.training.budget import Budget, learning_rate

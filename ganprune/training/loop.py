@@ -10,35 +10,33 @@ last_net_G_A.pth …          those of the last step, where others were better
 iter_<step>_net_G_A.pth …   the last good ones of a training that went wrong
 """
 
-import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganprune.channels_last import channels_last
 from ganprune.checkpoints import NetName, load_quartet
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, Generator
+from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
+from ganprune.training.best import validate, validation_steps
 from ganprune.training.budget import Budget, learning_rate
 from ganprune.training.chance import generator_for
-from ganprune.training.distillation import Teacher, make_adapters
-from ganprune.training.lessons import Lesson, Lessons
+from ganprune.training.distillation import Teacher
 from ganprune.training.log import TrainLog
 from ganprune.training.networks import Networks, save_networks
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.record import RECORD, Record
 from ganprune.training.samples import save_samples
 from ganprune.training.settings import TrainSettings
-from ganprune.training.state import Best, TrainState
-from ganprune.training.step import FLAT, TrainingError, distil_step, train_step
-from ganprune.training.validation import Validation, ValidationLog, score
+from ganprune.training.state import TrainState
+from ganprune.training.step import FLAT, TrainingError, train_step
+from ganprune.training.taught import Taught
+from ganprune.training.validation import Validation, ValidationLog
 
 STATE = "train_state.pt"
 SAMPLES = 4
@@ -89,8 +87,6 @@ def train(
     folder holds another training.
     """
     _check_channels(networks)
-    if settings.distil is not None and set(teachers or {}) != _taught_sides(settings):
-        raise ValueError("distillation needs a teacher for each generator that learns, and no other")
     folder.mkdir(parents=True, exist_ok=True)
     record = Record.open(folder, networks, pictures, settings, budget)
     leftovers = list(folder.glob(".*.partial.*"))  # of a kill in the middle of a save
@@ -145,16 +141,9 @@ class _Run:
     ) -> None:
         self.folder, self.data, self.settings, self._validation = folder, data, settings, validation
         self._flat, self._tried, self._save_seconds = 0, 0, save_seconds
-        adapters, self._lessons = nn.ModuleDict(), None
-        self._judges: dict[Domain, Discriminator] = {}
-        if settings.distil is not None:
-            device = settings.device
-            students: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
-            adapters = make_adapters(students, teachers, settings.distil, device)
-            self._lessons = Lessons(data, teachers, settings.distil, device, settings.precision)
-            self._judges = {s: _frozen(t.judge, device) for s, t in teachers.items() if t.judge is not None}
+        self._taught = Taught(data, networks, teachers, settings) if settings.distil else None
         self._originals: dict[Domain, Generator] = {s: t.generator for s, t in teachers.items()}
-        self.state = TrainState.start(networks, settings, adapters)
+        self.state = TrainState.start(networks, settings, self._taught and self._taught.adapters)
         if (folder / STATE).exists():
             self.state.load(folder / STATE)
             self._saved = time.monotonic()
@@ -174,10 +163,9 @@ class _Run:
             self._step(None)
             times.append(time.monotonic() - before)
         pace, left = median(times[1:]), seconds - sum(times)
-        if self._lessons is None:
-            more = left / pace
-        else:  # the originals are run in the first steps, and then no more
-            more, pace = _steps_with_lessons(left, pace, self.settings.batch, self._lessons)
+        more = left / pace
+        if self._taught is not None:  # the originals are run in the first steps, and then no more
+            more, pace = self._taught.steps_in(left, pace)
         steps = len(times) + int(more)
         return max(steps, 2 * len(times)), pace
 
@@ -186,8 +174,8 @@ class _Run:
         with reporter.task("training", steps, self.state.step) as task:
             while self.state.step < steps and not self._patience_is_over():
                 self._step(steps)
-                if self.state.step in self._validation_steps(steps):
-                    self._validate()
+                if self._validation is not None and self.state.step in validation_steps(self.settings, steps):
+                    validate(self.state, self._validation, self.settings, self._validated)
                 if self.state.step == steps // 2:
                     self.show(self.state.step, shown)
                     self._draw()
@@ -206,32 +194,6 @@ class _Run:
             name: {"step": best.step, "averaged": best.averaged, "score": best.score}
             for name, best in self.state.best.items()
         }
-
-    def _validation_steps(self, steps: int) -> set[int]:
-        n = 0 if self._validation is None else self.settings.validations
-        return {round(steps * (i + 1) / n) for i in range(n)}
-
-    def _validate(self) -> None:
-        """Score the generators as they are, and their averages; remember the best of each side."""
-        assert self._validation is not None
-        state, taught = self.state, self.settings.distil is not None
-        now = self._validation.figures(state.networks)
-        averaged = state.averaged() if state.averages else None
-        average = self._validation.figures(averaged) if averaged is not None else {}
-        self._validated.add(state.step, now, average)
-        if not taught and averaged is None:
-            return
-        better = False
-        for name in ("G_A", "G_B"):
-            for figures, networks in ((now, state.networks), (average, averaged)):
-                if name not in self.settings.trained or networks is None:
-                    continue
-                found, known = score(figures, name, taught), state.best.get(name)
-                if known is None or found < known.score:
-                    weights = {k: v.detach().clone() for k, v in getattr(networks, name).state_dict().items()}
-                    state.best[name] = Best(found, state.step, networks is averaged, weights)
-                    better = True
-        state.waited = 0 if better else state.waited + 1
 
     def _patience_is_over(self) -> bool:
         patience = self.settings.patience
@@ -262,12 +224,10 @@ class _Run:
         real: dict[Domain, Tensor] = {
             side: self.data.pictures(side, parts).to(settings.device) for side, parts in drawn.items()
         }
-        if self._lessons is None:
+        if self._taught is None:
             losses = train_step(state, real["A"], real["B"], settings, lr, generator)
         else:
-            lessons: dict[Domain, Lesson] = {s: self._lessons(s, drawn[s]) for s in self._lessons.teachers}
-            places = self._lessons.places
-            losses = distil_step(state, real, lessons, places, self._judges, settings, lr, generator)
+            losses = self._taught.step(state, drawn, real, lr, generator)
         spread = {"G_A": losses.pop("spread_B", 1.0), "G_B": losses.pop("spread_A", 1.0)}
         flat = [name for name in spread if name in settings.trained and not spread[name] >= FLAT]
         self._flat = self._flat + 1 if flat else 0
@@ -294,29 +254,6 @@ class _Run:
         both = {name: (f"{name}_A", f"{name}_B") for name in ("pixels", "maps", "G", "cycle", "D")}
         sums = {name: [means[key] for key in keys if key in means] for name, keys in both.items()}
         return {name: sum(values) for name, values in sums.items() if values}
-
-
-def _taught_sides(settings: TrainSettings) -> set[Domain]:
-    sides: tuple[Domain, ...] = ("A", "B")
-    return {side for side in sides if f"G_{side}" in settings.trained}
-
-
-def _steps_with_lessons(seconds: float, pace: float, batch: int, lessons: Lessons) -> tuple[float, float]:
-    """How many steps fit into ``seconds``, and what one takes once its lessons are known.
-
-    ``pace``: seconds a step that computes all its lessons.
-    """
-    each, once = lessons.ahead()
-    a_step = batch * len(lessons.teachers)
-    known = max(pace - a_step * each, pace / 20)
-    if not once or seconds / pace * a_step <= once:
-        return seconds / pace, pace
-    return (seconds - once * each) / known, known
-
-
-def _frozen(net: Discriminator, device: str) -> Discriminator:
-    twin = copy.deepcopy(net).to(device, torch.float32).eval().requires_grad_(False)
-    return channels_last(twin) if device == "cpu" else twin
 
 
 def _check_channels(networks: Networks) -> None:

@@ -27,6 +27,7 @@ from ganprune.training import (
     train,
 )
 from ganprune.training.distillation import judged_layers, make_adapters, trunk_places, with_maps
+from ganprune.training.taught import Taught
 from tests.tiny import fill, random_pictures, seeded
 from tests.training.kit import Interrupted, Interrupter, log, pictures, same_bits, weights
 
@@ -258,6 +259,43 @@ def test_patience_ends_a_training_that_gets_no_better(tmp_path: Path, gan: Gan):
     )  # fmt: skip
     assert again.steps == result.steps
     assert same_bits(again.networks, result.networks)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "once", "steps", "pace"),
+    [
+        (2.0, 10, 4, 0.5),  # over before all lessons are computed
+        (3.0, 10, 10, 0.1),  # five steps of 0.5 s compute them, five more take 0.1 s each
+        (30.0, 10, 280, 0.1),
+        (3.0, 0, 6, 0.5),  # no room to keep any
+    ],
+)
+def test_a_time_counts_lessons_once(
+    tmp_path: Path,
+    gan: Gan,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    once: int,
+    steps: int,
+    pace: float,
+):
+    data = TrainingPictures(pictures(tmp_path), SETTINGS.transform)
+    monkeypatch.setattr(Lessons, "ahead", lambda _: (0.2, once))
+    taught = Taught(data, gan.networks, gan.teachers, SETTINGS)
+    assert taught.steps_in(seconds, 0.5) == pytest.approx((steps, pace))
+
+
+def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
+    data = TrainingPictures(pictures(tmp_path, A=5, B=3), SETTINGS.transform)
+    one = data.drawn(0, 0, 1, seeded(0))
+    kept = len(gan.teachers["A"].kept)
+    size = 2 * 3 * 16 * 16 + 2 * 2 * kept * 4 * 4  # bytes: a picture in float16, two maps in bfloat16
+    for memory, wanted in ((1 << 30, 7), (3 * size, 2), (0, 0)):
+        lessons = Lessons(data, {"A": gan.teachers["A"]}, DISTIL, "cpu", "float32", memory)
+        lessons("A", one["A"])
+        seconds, left = lessons.ahead()
+        assert seconds > 0
+        assert left == min(wanted, 4)
 
 
 def test_averages_follow_the_weights(gan: Gan):
