@@ -16,6 +16,7 @@ from ganprune.rebuild import rebuilt
 from ganprune.training import (
     Budget,
     DistilSettings,
+    Lesson,
     Lessons,
     Networks,
     Teacher,
@@ -121,9 +122,8 @@ def test_a_lesson_is_the_part_of_what_the_original_makes_of_the_whole(tmp_path: 
                 torch.testing.assert_close(lesson.picture[i], one.cut(picture[0]), rtol=0, atol=1e-3)
                 for found, whole in zip(lesson.maps, maps, strict=True):
                     kept = whole[0, gan.teachers[side].kept]
+                    assert found.shape[2:] == (4, 4)
                     torch.testing.assert_close(found[i].float(), one.cut(kept, 4), rtol=1e-2, atol=1e-2)
-    assert lesson.picture.shape == (2, 3, 16, 16)
-    assert lesson.maps[0].shape[2:] == (4, 4)
 
 
 @pytest.mark.parametrize("adapters", [False, True])
@@ -136,7 +136,7 @@ def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters:
     state = TrainState.start(gan.networks, settings, made)
     drawn = data.drawn(0, 0, 1, seeded(0))
     real: dict[Domain, Tensor] = {side: data.pictures(side, parts) for side, parts in drawn.items()}
-    taught = {side: lessons(side, drawn[side]) for side in SIDES}
+    taught: dict[Domain, Lesson] = {side: lessons(side, drawn[side]) for side in SIDES}
     found = distil_step(state, real, taught, lessons.places, gan.judges, settings, 1e-3, seeded(0))
     for net in (*gan.whole.values(), *gan.judges.values()):
         net.requires_grad_(False)
@@ -177,7 +177,7 @@ def test_the_originals_and_their_judges_stay_as_they_are(tmp_path: Path, gan: Ga
 @pytest.mark.parametrize("term", ["pixels", "maps", "features"])
 def test_each_term_alone_brings_the_slim_generators_nearer(tmp_path: Path, gan: Gan, term: str):
     off = {"pixels": 0.0, "maps": 0.0, "features": 0.0}
-    settings = replace(SETTINGS, distil=DistilSettings(**off | {term: 5.0}))
+    settings = replace(SETTINGS, distil=replace(DISTIL, **off | {term: 5.0}))  # type: ignore[arg-type]
     folder = tmp_path / "out"
     train(
         gan.networks, pictures(tmp_path), settings, Budget(60, "steps"), folder, teachers=gan.teachers,
@@ -202,7 +202,9 @@ def test_each_term_alone_brings_the_slim_generators_nearer(tmp_path: Path, gan: 
 )
 def test_an_interrupted_distillation_ends_with_the_same_bits(tmp_path: Path, gan: Gan, changed):
     settings, data = replace(SETTINGS, **changed), pictures(tmp_path / "data")
-    teachers = {s: t for s, t in gan.teachers.items() if f"G_{s}" in settings.trained}
+    teachers: dict[Domain, Teacher] = {
+        side: teacher for side, teacher in gan.teachers.items() if f"G_{side}" in settings.trained
+    }
 
     def run(folder: Path, reporter: Interrupter | None = None):
         return train(
