@@ -6,7 +6,8 @@
     G_A.safetensors …    slim generators, with widths, kept indices and source hash in the metadata
     latest_net_G_A.pth … the same under CycleGAN's names
     G_A.onnx …           exported; original_G_A.onnx … the originals
-    bench.json           the speed-up table
+    bench.json           the speed-up table; profile.svg: time by operator
+    rewrites.json        which rewrites are faster here, after ``export --tune``
     latency.json         milliseconds of every layer, where --target-ms was asked for
     cache/               what the originals make of the search's pictures
     provenance.json      versions, machine, hashes, and which stages are finished

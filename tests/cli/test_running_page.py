@@ -1,6 +1,7 @@
 """docs/running.md: its lines run as they stand, and give what ganprune gives."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,27 +17,34 @@ from ganprune.images import load_pictures, to_float, to_uint8
 from tests.cli.kit import ganprune
 
 PAGE = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
-PROGRAM = PAGE.partition("```python\n")[2].partition("```")[0]
+PROGRAMS = dict(zip(("float32", "uint8"), re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL), strict=True))
 
 
-def test_the_lines_are_few_and_need_nothing_but_three_packages() -> None:
-    lines = [line for line in PROGRAM.splitlines() if line]
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_the_lines_are_few_and_need_nothing_but_three_packages(kind: str) -> None:
+    program = PROGRAMS[kind]
+    lines = [line for line in program.splitlines() if line]
     assert len(lines) <= 15
-    imports = [node for node in ast.walk(ast.parse(PROGRAM)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    imports = [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
     assert names == {"sys", "numpy", "onnxruntime", "PIL"}
 
 
-@pytest.mark.parametrize("name", ["G_A", "G_B"])
-def test_the_lines_give_what_ganprune_gives(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "options"),
+    [("float32", "G_A", ()), ("float32", "G_B", ()), ("uint8", "G_A", ("--uint8",))],
+)
+def test_the_lines_give_what_ganprune_gives(
+    tmp_path: Path, kind: str, name: str, options: tuple[str, ...]
+) -> None:
     size = str(EXAMPLE_SIZE)
-    exported = ganprune("export", "--onnx", CHECKPOINT, "-o", tmp_path / "net", "--size", size)
+    exported = ganprune("export", "--onnx", CHECKPOINT, "-o", tmp_path / "net", "--size", size, *options)
     assert exported.code == 0, exported.err
     write_dataset(tmp_path / "data", seed=3, train=1, test=1, size=EXAMPLE_SIZE)
     source = sorted((tmp_path / "data" / f"test{name[-1]}").iterdir())[0]
     photo, program, target = tmp_path / "photo.png", tmp_path / "run.py", tmp_path / "out.png"
     Image.open(source).resize((EXAMPLE_SIZE + 37, EXAMPLE_SIZE + 11)).save(photo)
-    program.write_text(PROGRAM, encoding="utf-8")
+    program.write_text(PROGRAMS[kind], encoding="utf-8")
     words = [
         sys.executable,
         "-I",
