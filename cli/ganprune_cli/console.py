@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _EVERY = 10.0
 """Seconds between two progress lines where stderr is no terminal."""
+_RECENT = 12
+"""The time left is judged by the pace over so many of them: a long task may speed up."""
 
 
 class _Bar:
@@ -36,8 +39,9 @@ class _Lines:
     """A task shown as a plain line every few seconds."""
 
     def __init__(self, title: str, total: int, done: int) -> None:
-        self._title, self._total, self._done, self._first = title, total, done, done
+        self._title, self._total, self._done = title, total, done
         self._start = self._shown = time.monotonic()
+        self._marks = deque([(self._start, done)], maxlen=_RECENT + 1)
         self._figures = ""
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
@@ -47,7 +51,9 @@ class _Lines:
         if now - self._shown < _EVERY or self._done >= self._total:
             return
         self._shown = now
-        left = (now - self._start) / max(self._done - self._first, 1) * (self._total - self._done)
+        then, before = self._marks[0]
+        self._marks.append((now, self._done))
+        left = (now - then) / max(self._done - before, 1) * (self._total - self._done)
         self._print(f"{duration(left)} left")
 
     def finish(self) -> None:
