@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
 from ganprune.coevolution import CoEvolution
-from ganprune.device import cpu_threads, resolve_precision, resolve_threads
+from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
@@ -214,6 +214,7 @@ def main() -> None:
     args.add_argument("--seeds", type=int, default=1)
     args.add_argument("--threads", type=int, default=resolve_threads(None))
     opt = args.parse_args()
+    keep_freed_memory()
     with cpu_threads(opt.threads):
         bench = Bench(opt)
         for target in map(float, opt.targets.split(",")):

@@ -19,7 +19,7 @@ from statistics import median
 import torch
 
 from ganprune.checkpoints import load_quartet
-from ganprune.device import cpu_threads, resolve_precision, resolve_threads
+from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
 from ganprune.evaluation import SIDES, Side
 from ganprune.genome import Layout
 from ganprune.images import find_domains, split
@@ -29,15 +29,14 @@ from ganprune.rebuild import rebuilt
 from ganprune.settings import FineTuneSettings
 from ganprune.training import (
     ImagePool,
-    Lessons,
     Networks,
     Teacher,
     TrainingPictures,
     TrainSettings,
     TrainState,
-    distil_step,
     train_step,
 )
+from ganprune.training.taught import Taught
 
 
 class Plain:
@@ -85,6 +84,7 @@ def main() -> None:
     args.add_argument("--device", default="cpu")
     args.add_argument("--threads", type=int, default=resolve_threads(None))
     opt = args.parse_args()
+    keep_freed_memory()
     nets = Networks.of(load_quartet(opt.checkpoint))
     folders = find_domains(opt.data)
     few = {side: split(folders, side, seed=0, holdout=8)[0][:8] for side in SIDES}
@@ -120,20 +120,18 @@ def measured(
     distil = FineTuneSettings().training(base, SIDES)
     assert distil.distil is not None
     data = TrainingPictures(few, distil.transform)
-    kept = Lessons(data, teachers, distil.distil, base.device, base.precision)
-    forgotten = Lessons(data, teachers, distil.distil, base.device, base.precision, memory=0)
-    plain, ours, taught = Plain(made, base.device), TrainState.start(made, paper), None
-    taught = TrainState.start(made, distil)
+    kept, forgotten = Taught(data, made, teachers, distil), Taught(data, made, teachers, distil, memory=0)
+    plain, ours = Plain(made, base.device), TrainState.start(made, paper)
+    states = {taught: TrainState.start(made, distil, taught.adapters) for taught in (kept, forgotten)}
     chance = torch.Generator().manual_seed(0)
     drawn = [data.drawn(0, step, 1, chance) for step in range(rounds + 1)]
     for one in drawn:
         for side in SIDES:
-            kept(side, one[side])
+            kept.lessons[side](one[side])
     real = [{s: data.pictures(s, one[s]).to(base.device) for s in SIDES} for one in drawn]
 
-    def taught_step(i: int, lessons: Lessons) -> None:
-        said = {side: lessons(side, drawn[i][side]) for side in SIDES}
-        distil_step(taught, real[i], said, lessons.places, {}, distil, 1e-4, chance)
+    def taught_step(i: int, taught: Taught) -> None:
+        taught.step(states[taught], drawn[i], real[i], 1e-4, chance)
 
     ways: dict[str, Callable[[int], object]] = {
         "plain": lambda i: plain.step(real[i]["A"], real[i]["B"]),

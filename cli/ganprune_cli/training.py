@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ganprune.checkpoints import NET_NAMES, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
-from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
+from ganprune.device import cpu_threads, keep_freed_memory, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.images import PictureFolders, find_domains, readable, split
@@ -86,6 +86,7 @@ def _train(
     pictures: dict[Side, tuple[Path, ...]] = {
         side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in SIDES
     }
+    keep_freed_memory()
     with cpu_threads(threads):
         result = start(settings, budget, pictures)
     return {

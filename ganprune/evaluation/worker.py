@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganprune.device import keep_freed_memory
 from ganprune.errors import GanpruneError
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.evaluation.local import EvaluationSettings, LocalEvaluator
@@ -129,6 +130,7 @@ class Worker:
 
 def serve(descriptor: int) -> None:
     """The whole life of a worker's process. descriptor: its end of the pipe."""
+    keep_freed_memory()
     connection, messages = Connection(descriptor), SimpleQueue[bytes]()
     Thread(target=_listen, args=(connection, messages), daemon=True).start()
     server: _Server | None = None

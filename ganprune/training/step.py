@@ -1,7 +1,7 @@
 """One step of training: first the generators with the discriminators frozen, then the discriminators."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,14 @@ from ganprune.errors import GanpruneError
 from ganprune.images import Domain
 from ganprune.networks import Discriminator, Generator
 from ganprune.training.distillation import distillation_losses, with_maps
-from ganprune.training.lessons import Lesson
+from ganprune.training.lessons import Lessons
 from ganprune.training.objective import discriminator_loss, gan_loss, generator_losses, translate
+from ganprune.training.pictures import Drawn
 from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState, runs_channels_last
+
+Half = tuple[Tensor, dict[str, Tensor]]
+"""What one side's half of a step gives: the translations, and the losses by name."""
 
 FLAT = 1e-3
 """A translation whose values spread less than this, of a range of 2, counts as one colour."""
@@ -54,44 +58,52 @@ def train_step(
 def distil_step(
     state: TrainState,
     real: Mapping[Domain, Tensor],
-    lessons: Mapping[Domain, Lesson],
-    places: Mapping[Domain, Sequence[int]],
+    lessons: Mapping[Domain, Lessons],
+    drawn: Mapping[Domain, Sequence[Drawn]],
     judges: Mapping[Domain, Discriminator],
     settings: TrainSettings,
     lr: float,
     generator: torch.Generator,
+    for_each_side: Callable[[Callable[[Domain], Half]], dict[Domain, Half]],
 ) -> dict[str, float]:
     """As `train_step`, for generators that learn from the originals.
 
-    lessons: what the originals made of ``real``, of the sides that learn; places: of the trunk's maps;
-    judges: the original discriminators, where features are compared.
+    real: what was ``drawn`` of both domains; lessons: of the sides that learn; judges: the original
+    discriminators, where features are compared; for_each_side: calls a function for each of those sides.
     """
     assert settings.distil is not None
+    assert state.opt_G is not None
     nets, distil = state.networks, settings.distil
     students: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
     now: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
     pictures: dict[Domain, Tensor] = {side: in_order(x, settings) for side, x in real.items()}
-    fakes, G_terms = dict(pictures), dict[str, Tensor]()
     _require_grad(judges_that_learn(state, settings), False)
-    for side, lesson in lessons.items():
+    start_descent(state.opt_G, lr)
+
+    def half(side: Domain) -> Half:
+        lesson, places = lessons[side](drawn[side]), lessons[side].places
         with autocast(settings):
-            fake, maps = with_maps(students[side], pictures[side], places[side])
-            fakes[side] = fake.float()
-            G_terms |= distillation_losses(
-                side, fakes[side], maps, in_order(lesson.picture, settings), lesson.maps,
-                distil, judges.get(side), state.adapters, places[side],
+            fake, maps = with_maps(students[side], pictures[side], places)
+            fake = fake.float()
+            terms = distillation_losses(
+                side, fake, maps, in_order(lesson.picture, settings), lesson.maps,
+                distil, judges.get(side), state.adapters, places,
             )  # fmt: skip
             if distil.gan:
-                judged = now[side](fakes[side])
-                G_terms[f"G_{side}"] = distil.gan * gan_loss(judged, True, settings.gan_mode)
-    assert state.opt_G is not None
-    descend(G_terms, state.opt_G, lr)
+                terms[f"G_{side}"] = distil.gan * gan_loss(now[side](fake), True, settings.gan_mode)
+        torch.stack(tuple(terms.values())).sum().backward()
+        return fake.detach(), {name: term.detach() for name, term in terms.items()}
+
+    halves = for_each_side(half)
+    G_terms = {name: term for _, terms in halves.values() for name, term in terms.items()}
+    finish_descent(G_terms, state.opt_G)
+    fakes = dict(pictures) | {side: fake for side, (fake, _) in halves.items()}
     D_terms = judges_step(
         state, pictures["A"], pictures["B"], fakes["B"], fakes["A"], settings, lr, generator
     )
     state.count_step(settings.average)
     named = {"A": "B", "B": "A"}  # G_A's translations are pictures of B
-    spread = {f"spread_{named[side]}": fakes[side].detach().std() for side in lessons}
+    spread = {f"spread_{named[side]}": fake.std() for side, (fake, _) in halves.items()}
     return floats(G_terms | D_terms | spread)
 
 
@@ -150,10 +162,20 @@ def _noisy(pictures: Tensor, spread: float, generator: torch.Generator) -> Tenso
 
 def descend(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Follow the gradient of the terms' sum, unless something in it is not finite."""
+    start_descent(optimizer, lr)
+    torch.stack(tuple(terms.values())).sum().backward()
+    finish_descent(terms, optimizer)
+
+
+def start_descent(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Before the gradients are computed."""
     optimizer.zero_grad()
     for group in optimizer.param_groups:
         group["lr"] = lr
-    torch.stack(tuple(terms.values())).sum().backward()
+
+
+def finish_descent(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """Follow the gradients. Raises `TrainingError` where one is not finite."""
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if not bool(norm.isfinite()):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganprune.device import cpu_threads
 from ganprune.errors import UsageError
 from ganprune.genome import Layout
 from ganprune.images import Domain, to_float
@@ -16,7 +17,6 @@ from ganprune.rebuild import rebuilt
 from ganprune.training import (
     Budget,
     DistilSettings,
-    Lesson,
     Lessons,
     Networks,
     Teacher,
@@ -24,11 +24,10 @@ from ganprune.training import (
     TrainSettings,
     TrainState,
     Validation,
-    distil_step,
     train,
 )
-from ganprune.training.distillation import judged_layers, make_adapters, trunk_places, with_maps
-from ganprune.training.taught import Taught
+from ganprune.training.distillation import judged_layers, trunk_places, with_maps
+from ganprune.training.taught import AtOnce, Taught
 from tests.tiny import fill, random_pictures, seeded
 from tests.training.kit import Interrupted, Interrupter, log, pictures, same_bits, weights
 
@@ -111,14 +110,15 @@ def test_judged_layers_end_in_the_patch_map_and_leave_the_picture_alone(gan: Gan
 def test_a_lesson_is_the_part_of_what_the_original_makes_of_the_whole(tmp_path: Path, gan: Gan, memory: int):
     settings = replace(SETTINGS, load_size=24)
     data = TrainingPictures(pictures(tmp_path), settings.transform)
-    lessons = Lessons(data, gan.teachers, DISTIL, "cpu", "float32", memory)
+    teachers = gan.teachers.items()
+    lessons = {s: Lessons(data, s, t, DISTIL, "cpu", "float32", memory) for s, t in teachers}
     for step in range(6):
         for side, drawn in data.drawn(0, step, 2, seeded(step)).items():
-            lesson = lessons(side, drawn)
+            lesson = lessons[side](drawn)
             for i, one in enumerate(drawn):
                 assert one.cut.top % 4 == one.cut.left % 4 == 0
                 x = to_float(data.whole(side, one.index))[None]
-                picture, maps = with_maps(gan.whole[side].eval(), x, lessons.places[side])
+                picture, maps = with_maps(gan.whole[side].eval(), x, lessons[side].places)
                 torch.testing.assert_close(lesson.picture[i], one.cut(picture[0]), rtol=0, atol=1e-3)
                 for found, whole in zip(lesson.maps, maps, strict=True):
                     kept = whole[0, gan.teachers[side].kept]
@@ -131,13 +131,11 @@ def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters:
     distil = DistilSettings(pixels=3, maps=2, places=2, features=0.5, gan=0.7, adapters=adapters)
     settings = replace(SETTINGS, distil=distil, trained=("G_A", "G_B", "D_A", "D_B"), flip=False)
     data = TrainingPictures(pictures(tmp_path), settings.transform)
-    lessons = Lessons(data, gan.teachers, distil, "cpu", "float32")
-    made = make_adapters(gan.slim, gan.teachers, distil, "cpu")
-    state = TrainState.start(gan.networks, settings, made)
+    taught = Taught(data, gan.networks, gan.teachers, settings)
+    state = TrainState.start(gan.networks, settings, taught.adapters)
     drawn = data.drawn(0, 0, 1, seeded(0))
     real: dict[Domain, Tensor] = {side: data.pictures(side, parts) for side, parts in drawn.items()}
-    taught: dict[Domain, Lesson] = {side: lessons(side, drawn[side]) for side in SIDES}
-    found = distil_step(state, real, taught, lessons.places, gan.judges, settings, 1e-3, seeded(0))
+    found = taught.step(state, drawn, real, 1e-3, seeded(0))
     for net in (*gan.whole.values(), *gan.judges.values()):
         net.requires_grad_(False)
     for side in SIDES:
@@ -282,9 +280,25 @@ def test_a_time_counts_lessons_once(
     pace: float,
 ):
     data = TrainingPictures(pictures(tmp_path), SETTINGS.transform)
-    monkeypatch.setattr(Lessons, "ahead", lambda _: (0.2, once))
+    monkeypatch.setattr(Lessons, "ahead", lambda _: (0.2, once // 2))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     taught = Taught(data, gan.networks, gan.teachers, SETTINGS)
     assert taught.steps_in(seconds, 0.5) == pytest.approx((steps, pace))
+
+
+def test_halves_at_once_come_to_the_bits_of_one_after_the_other(tmp_path: Path, gan: Gan):
+    settings, data = replace(SETTINGS, average=0.9), pictures(tmp_path / "data")
+    found: list[Networks] = []
+    for threads in (1, 2):  # with two, each half has one
+        with cpu_threads(threads):
+            out = tmp_path / str(threads)
+            found.append(train(gan.networks, data, settings, STEPS, out, teachers=gan.teachers).networks)
+    assert same_bits(*found)
+
+
+def test_what_one_half_raises_is_raised():
+    with cpu_threads(2), pytest.raises(ZeroDivisionError):
+        AtOnce(SIDES, "cpu")(lambda side: 1 / (side == "A"))
 
 
 def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
@@ -293,8 +307,8 @@ def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
     kept = len(gan.teachers["A"].kept)
     size = 2 * 3 * 16 * 16 + 2 * 2 * kept * 4 * 4  # bytes: a picture in float16, two maps in bfloat16
     for memory, wanted in ((1 << 30, 7), (3 * size, 2), (0, 0)):
-        lessons = Lessons(data, {"A": gan.teachers["A"]}, DISTIL, "cpu", "float32", memory)
-        lessons("A", one["A"])
+        lessons = Lessons(data, "A", gan.teachers["A"], DISTIL, "cpu", "float32", memory)
+        lessons(one["A"])
         seconds, left = lessons.ahead()
         assert seconds > 0
         assert left == min(wanted, 4)
