@@ -42,7 +42,7 @@ class DistilSettings:
     """Maps of the trunk that are compared: before the first block, after the last, evenly between."""
     adapters: bool = False
     """Compare through 1×1 convolutions with all channels of the original, not with the kept ones."""
-    features: float = 0.0
+    features: float = 2.0
     """Weight of the difference in the original discriminator's layers; 0: not computed."""
     gan: float = 0.0
     """Weight of the adversarial term; with it the discriminators learn too. 0: they are not needed."""
