@@ -4,13 +4,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check install clean
+.PHONY: demo test test-browser check install clean
 
 demo: $(VENV)/ready
 	$(BIN)/ganprune demo --output runs/demo
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+# Pages in a real browser: needs Chromium (GANPRUNE_CHROMIUM names it where it is not on the PATH) and, once, the
+# network or npm's cache. Tests whose browser or runtime is missing are skipped and say so.
+test-browser: $(VENV)/ready
+	-$(BIN)/python scripts/vendor_onnxruntime_web.py
+	$(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

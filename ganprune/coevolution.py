@@ -9,7 +9,7 @@ killed and resumed ends in the same genomes as one that was not.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -64,6 +64,8 @@ class State:
     generation: int
     populations: Mapping[Side, Population]
     """One for each generator that evolves."""
+    memory: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    """What a searcher of `ganprune.search` keeps besides."""
 
     def to_tensors(self) -> dict[str, Tensor]:
         """For a safetensors file: genomes packed to bytes, scores as they are, bit for bit."""
@@ -72,7 +74,7 @@ class State:
             tensors[f"{side}.length"] = torch.tensor(population.genomes.shape[1])
             tensors[f"{side}.genomes"] = pack(population.genomes)
             tensors |= {f"{side}.{name}": getattr(population, name).clone() for name in _SCORES}
-        return tensors
+        return tensors | {f"memory.{name}": tensor.clone() for name, tensor in self.memory.items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "State":
@@ -83,10 +85,11 @@ class State:
             return Population(genomes, **{name: tensors[f"{side}.{name}"] for name in _SCORES})
 
         sides: list[Side] = [side for side in SIDES if f"{side}.length" in tensors]
-        return cls(int(tensors["generation"]), {side: population(side) for side in sides})
+        kept = {name.removeprefix("memory."): t for name, t in tensors.items() if name.startswith("memory.")}
+        return cls(int(tensors["generation"]), {side: population(side) for side in sides}, kept)
 
 
-_SCORES = tuple(field.name for field in fields(Population) if field.name != "genomes")
+_SCORES = tuple(item.name for item in fields(Population) if item.name != "genomes")
 
 
 class CoEvolution:
@@ -128,7 +131,7 @@ class CoEvolution:
                 informed = round(self.settings.informed * self.settings.population)
                 genomes[:informed] = self._informed(genomes[:informed], self._scores[side], side, generator)
             populations[side] = self._score(side, genomes, None)
-        return State(0, populations)
+        return State(0, populations, self._memory(None, populations, 0))
 
     def _informed(self, genomes: Tensor, scores: Tensor, side: Side, generator: torch.Generator) -> Tensor:
         """Genomes of the same widths that keep the filters of the best scores; all but the first with noise.
@@ -153,7 +156,7 @@ class CoEvolution:
             latest = scored if self.settings.order == "alternate" else {}
             partners = latest.get(other) or state.populations.get(other)
             scored[side] = self._score(side, self._breed(state, side, t), self._partner(partners))
-        return State(t, scored)
+        return State(t, scored, self._memory(state, scored, t))
 
     def states(self, state: State | None) -> Iterator[State]:
         """Every state from here to the last generation: after None generation 0, after t generation t + 1."""
@@ -169,6 +172,13 @@ class CoEvolution:
         if population is None or self.settings.partners == "original":
             return None
         return population.best_genome
+
+    def _memory(
+        self, before: State | None, scored: Mapping[Side, Population], t: int
+    ) -> Mapping[str, Tensor]:
+        """What another searcher keeps of a generation, beside its individuals."""
+        del before, scored, t
+        return {}
 
     def _breed(self, state: State, side: Side, t: int) -> Tensor:
         s, population, generator = (
@@ -207,8 +217,8 @@ def _uniform_share(repair: Repairer) -> float:
     return min(low, 1.0)
 
 
-def random_stream(seed: int, generation: int, side: Side) -> torch.Generator:
-    """The random numbers of one side in one generation, independent of all others."""
+def random_stream(seed: int, generation: int, side: str) -> torch.Generator:
+    """The random numbers of one side, or of one purpose, in one generation, independent of all others."""
     digest = hashlib.sha256(f"{seed}/{generation}/{side}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 

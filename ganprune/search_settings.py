@@ -1,12 +1,16 @@
 """Everything that decides a search."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ganprune.errors import UsageError
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.genome import LayoutKind
 from ganprune.repair import Constraints
+
+Searcher = Literal["coevolution", "annealing", "swarm", "front"]
+"""coevolution: Algorithm 1; annealing: chains of small changes; swarm: particles; front: NSGA-II, all sizes
+at once, see ``ganprune front``. All score as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,8 @@ class SearchSettings:
     """K: individuals a generator."""
     generations: int = 100
     """T."""
+    searcher: Searcher = "coevolution"
+    """How new individuals come from old ones: Algorithm 1, or another of `ganprune.search`."""
     gamma: float = 10.0
     """γ: weight of the losses against size in Eq. 11. Larger keeps more filters."""
     lambda_cycle: float = 10.0
@@ -78,6 +84,7 @@ class SearchSettings:
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} must lie in 0 … 1, found {value}")
         for name, allowed in (
+            ("searcher", get_args(Searcher)),
             ("layout", ("filters", "shared")),
             ("order", ("alternate", "simultaneous")),
             ("partners", ("evolved", "original")),

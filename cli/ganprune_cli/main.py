@@ -4,13 +4,17 @@ import typer
 
 from ganprune_cli.commands import (
     bench,
+    compare,
     compress,
     demo,
     download,
     evaluate,
     export,
+    figures,
+    front,
     inspect,
     presets,
+    report,
     train,
     translate,
 )
@@ -28,7 +32,8 @@ app = typer.Typer(
 
 COMMANDS = (
     compress.compress, export.export, bench.bench, inspect.inspect, train.train, demo.demo, presets.presets,
-    translate.translate, evaluate.evaluate, download.download,
+    translate.translate, evaluate.evaluate, compare.compare, front.front, download.download,
+    report.report, figures.figures,
 )  # fmt: skip
 
 for command in COMMANDS:

@@ -51,6 +51,14 @@ Config = Annotated[
     ),
 ]
 
+Searcher = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How new genomes are made: coevolution (default), annealing or swarm.",
+        rich_help_panel=SEARCH,
+    ),
+]
 Population = Annotated[
     int | None, typer.Option(metavar="K", help="Individuals a generator.", rich_help_panel=SEARCH)
 ]

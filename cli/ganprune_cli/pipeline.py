@@ -10,12 +10,13 @@ from typing import Any
 from torch import Tensor
 
 from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candidates_in, profile_svg
+from ganprune.device import keep_freed_memory
 from ganprune.evaluation import Side
 from ganprune.files import sha256, write_atomically
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
-from ganprune.showcase import save_comparison
+from ganprune.showcase import SHOWN, save_comparison
 from ganprune.stages import (
     RECOVERED,
     Resolved,
@@ -30,6 +31,7 @@ from ganprune.stages import (
 from ganprune_cli.job import Job
 from ganprune_cli.onnx_files import export_run
 from ganprune_cli.predicting import compare, keep_tables, tables_for
+from ganprune_cli.reporting_page import finish_with_report, refresh_report
 from ganprune_exporters import ExportSettings
 
 
@@ -44,6 +46,7 @@ def compress(
         keep_tables(run, tables)
         reporter.info(f"run folder: {run.folder}")
         resolved = Resolved(**run.config["resolved"])
+        keep_freed_memory()
         pictures = search_pictures(job.folders, job.settings, reporter)
         mark_latest(run)
         if job.settings.recovery.recover_discriminators:
@@ -59,6 +62,7 @@ def compress(
         export_run(run, originals, slim, pictures, ExportSettings(settings.pictures.size), reporter)
         done = run.finished("bench", run.folder.glob("*.onnx"))
         timed = read_bench(run) if done else bench_run(run, timing or BenchSettings(), reporter)[1]
+        finish_with_report(run, reporter)
     return {"run": str(run.folder), "settings": job.settings.to_flat(), "bench": timed}
 
 
@@ -85,7 +89,8 @@ def show(
     if run.finished("fine-tune"):
         kinds |= {"slim, fine-tuned": slim}
     save_comparison(run / "pictures.png", pictures, kinds)
-    run.finish("show", [run / "pictures.png"], time.monotonic() - started, inputs)
+    rows = {side: min(len(pictures[side]), SHOWN) for side in slim}
+    run.finish("show", [run / "pictures.png"], time.monotonic() - started, inputs, rows=rows)
 
 
 def bench_run(
@@ -110,6 +115,7 @@ def bench_run(
     write_json(folder / "bench.json", timed)
     if folder.resolve() == run.folder.resolve():
         run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
+        refresh_report(run, reporter)
     return report, timed
 
 

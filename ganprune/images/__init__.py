@@ -8,7 +8,7 @@ grids.py        pictures beside each other with names above, as one PNG
 """
 
 from ganprune.images.folders import Domain, PictureFolders, Split, find_domains, split
-from ganprune.images.grids import grid, save_picture
+from ganprune.images.grids import cells, grid, save_picture
 from ganprune.images.reading import load_pictures, open_picture, readable
 from ganprune.images.transforms import Cut, Preprocess, TrainTransform
 from ganprune.images.values import to_float, to_uint8
@@ -20,6 +20,7 @@ __all__ = [
     "Preprocess",
     "Split",
     "TrainTransform",
+    "cells",
     "find_domains",
     "grid",
     "load_pictures",

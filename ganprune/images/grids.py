@@ -43,6 +43,15 @@ def grid(rows: Sequence[Sequence[Tensor]], columns: Sequence[str] = ()) -> Tenso
     return to_tensor(sheet)
 
 
+def cells(sheet: Tensor, height: int, width: int) -> list[list[Tensor]]:
+    """The pictures of a `grid` that has names above: uint8 [3, H, W] → rows of uint8 [3, height, width]."""
+    rows = (sheet.shape[1] - _LINE + _GAP) // (height + _GAP)
+    columns = (sheet.shape[2] + _GAP) // (width + _GAP)
+    tops = [_LINE + i * (height + _GAP) for i in range(rows)]
+    lefts = [j * (width + _GAP) for j in range(columns)]
+    return [[sheet[:, top : top + height, left : left + width] for left in lefts] for top in tops]
+
+
 def _font(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The largest of a few sizes that lets the text fit."""
     for size in (14, 12, 10, 8):

@@ -4,6 +4,7 @@ A stage that was finished by an earlier call is not done again; one that was int
 
 setting_up.py   device, networks that are needed, pictures        searching.py   Algorithm 1
 training.py     recovery of missing networks, fine-tuning         cutting.py     slim networks and their files
+family.py       the fronts of a search for all sizes
 """
 
 from ganprune.stages.cutting import rebuild_both, write_both

@@ -14,7 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution, State, describe
+from ganprune.coevolution import State, describe
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, EvaluationSettings, FineTuner, LocalEvaluator, Side, WorkersEvaluator
@@ -27,6 +27,7 @@ from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
 from ganprune.resources import Resource
 from ganprune.runs import Run
+from ganprune.search import searcher_for
 from ganprune.settings import CompressSettings
 from ganprune.stages.plot import search_curves
 from ganprune.stages.setting_up import Resolved
@@ -78,7 +79,7 @@ def search(
     tuner: FineTuner | None = None,
     tables: Mapping[Side, LatencyTable] | None = None,
 ) -> State:
-    """Run Algorithm 1 to its last generation, saving after each; go on where a saved state is found.
+    """Run Algorithm 1 or another searcher to its end, saving each generation; go on from a saved state.
 
     generators, judges: as far as they are there, see `needed_networks`. tuner: see `tuner_for`.
     tables: of this machine's speed, for ``target_ms``.
@@ -118,8 +119,8 @@ def search(
             scores: dict[Side, Tensor] = {
                 side: importance(generators[side], layout) for side, layout in both.items()
             }
-            evolution = CoEvolution(settings.search, both, evaluator, scores, _latency(both, tables))
-            for current in evolution.states(state):
+            searcher = searcher_for(settings.search, both, evaluator, scores, _latency(both, tables))
+            for current in searcher.states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
                 lines.append(describe(current) | cost)

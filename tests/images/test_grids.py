@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganprune.images import grid, save_picture
+from ganprune.images import cells, grid, save_picture
 from tests.tiny import seeded
 
 
@@ -35,6 +35,13 @@ def test_smaller_pictures_and_short_rows_leave_white():
     sheet = grid([[noise(0), noise(1, 8, 8)], [noise(2)]])
     assert torch.equal(sheet[:, :8, 36:44], noise(1, 8, 8))
     assert (sheet[:, 8:, 36:] == 255).all()
+
+
+def test_cells_of_a_named_grid_are_its_pictures():
+    rows = [[noise(i), noise(i + 10)] for i in range(3)]
+    found = cells(grid(rows, ["one", "two"]), *noise(0).shape[1:])
+    assert [len(row) for row in found] == [2, 2, 2]
+    assert all(torch.equal(a, b) for x, y in zip(rows, found, strict=True) for a, b in zip(x, y, strict=True))
 
 
 def test_a_saved_png_holds_the_same_bytes(tmp_path: Path):

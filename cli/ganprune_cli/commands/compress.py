@@ -13,6 +13,7 @@ def compress(
     output: options.Output = None,
     preset: options.PresetName = None,
     config: options.Config = None,
+    searcher: options.Searcher = None,
     population: options.Population = None,
     generations: options.Generations = None,
     gamma: options.Gamma = None,

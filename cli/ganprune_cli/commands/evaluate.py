@@ -109,10 +109,12 @@ def evaluate(
     Figures of different features never compare.
     """
     from ganprune.errors import UsageError
-    from ganprune.runs import find_run
+    from ganprune.figures.of_run import EVALUATION
+    from ganprune.runs import find_run, write_json
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.evaluating import Wishes, evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation
+    from ganprune_cli.reporting_page import refresh_report
 
     if json and markdown:
         raise UsageError("give one of --json and --markdown")
@@ -129,6 +131,8 @@ def evaluate(
     else:
         run = find_run(given[0] if given else None)
         found = evaluate_run(run, wishes, reporter)
+        write_json(run / EVALUATION, found)
+        refresh_report(run, reporter)
         following = command_line("bench", "--cpu", run.folder)
     if json:
         print_json(found)
