@@ -17,7 +17,9 @@ from ganprune.images import load_pictures, to_float, to_uint8
 from tests.cli.kit import ganprune
 
 PAGE = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
-PROGRAMS = dict(zip(("float32", "uint8"), re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL), strict=True))
+PROGRAMS: dict[str, str] = dict(
+    zip(("float32", "uint8"), re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL), strict=True)
+)
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)

@@ -1,0 +1,156 @@
+"""``ganprune compare``: searches, ablations and rivals side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganprune_cli import options
+from ganprune_cli.guard import guarded, invocation
+
+OVER = "Over the file's [settings]"
+
+
+@guarded
+def compare(
+    config: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="TOML file that lists the cells, or a packaged one: example, horse2zebra-128, horse2zebra, "
+            "summer2winter, cityscapes.",
+        ),
+    ],
+    ckpt: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CKPT]",
+            help="A CycleGAN run folder, or one of its files; --config example brings its own.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Folder with trainA, trainB, testA and testB. Default: dataroot of train_opt.txt.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Where finished cells and their runs go; default: runs/compare-NAME.",
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|inception",
+            envvar="GANPRUNE_FEATURES",
+            help="The network that compares pictures, as for evaluate.",
+        ),
+    ] = None,
+    fcn: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ONNX",
+            help="A segmentation network, for the FCN score of what G_B makes of label maps.",
+        ),
+    ] = None,
+    fcn_input: Annotated[
+        str, typer.Option(metavar="KIND", help="What that takes, as for evaluate.")
+    ] = "torchvision",
+    cells: Annotated[
+        str | None,
+        typer.Option("--cells", metavar="NAME,…", help="Only these cells of the file."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="For fine-tuning every cell.", rich_help_panel=OVER),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Height and width of pictures.", rich_help_panel=OVER),
+    ] = None,
+    population: Annotated[
+        int | None, typer.Option(metavar="K", help="Individuals a generator.", rich_help_panel=OVER)
+    ] = None,
+    generations: Annotated[
+        int | None, typer.Option(metavar="T", help="Generations.", rich_help_panel=OVER)
+    ] = None,
+    target_macs: Annotated[
+        str | None,
+        typer.Option(metavar="F[,F]", help="Share of the true MACs to keep.", rich_help_panel=OVER),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEV", help="cpu, cuda, cuda:N or auto.", rich_help_panel=OVER)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="CPU threads; default all.", rich_help_panel=OVER)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Score in N processes.", rich_help_panel=OVER)
+    ] = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print all figures as CSV.")] = False,
+    markdown: options.Markdown = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compare searches, ablations and rivals.
+
+    All get the same pictures, size, fine-tuning and figures. Finished cells are not done again.
+    """
+    from tempfile import TemporaryDirectory
+
+    from ganprune.comparing import read_comparison
+    from ganprune.errors import UsageError
+    from ganprune.metrics import Segmenter
+    from ganprune_cli.comparing import compare as run_compare
+    from ganprune_cli.comparing import (
+        contest,
+        example,
+        folder_of,
+        only,
+        outline,
+        print_comparison,
+        print_outline,
+    )
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune_cli.evaluating import Wishes
+
+    if json + csv + markdown > 1:
+        raise UsageError("give one of --json, --csv and --markdown")
+    given = {
+        "budget": budget, "size": size, "population": population, "generations": generations,
+        "target-macs": target_macs, "device": device, "threads": threads, "workers": workers,
+    }  # fmt: skip
+    comparison = only(read_comparison(config, given), cells)
+    reporter, folder = ConsoleReporter(quiet), folder_of(output, config)
+    with TemporaryDirectory() as scratch:  # so that a dry run leaves nothing
+        if ckpt is None:
+            drawn = (Path(scratch) if dry_run else folder) / "pictures"
+            ckpt, data = example(config, drawn, reporter)
+        found = contest(ckpt, data, comparison, folder, reporter)
+    wishes = Wishes(features=features, device=device, threads=threads)
+    if dry_run:
+        planned = outline(found, reporter)
+        if json:
+            print_json(planned)
+        else:
+            print_outline(planned, markdown)
+        print_next(invocation().replace(" --dry-run", ""), quiet)
+        return
+    network = wishes.network()
+    segmenter = None if fcn is None else Segmenter(fcn, fcn_input, threads or 1)
+    result = run_compare(found, network, segmenter, invocation(), reporter)
+    if json:
+        print_json(result)
+    elif csv:
+        print(result["csv"], end="")
+    else:
+        print_comparison(result, markdown)
+    print_next(command_line("export", "--onnx", result["best"]), quiet)

@@ -1,0 +1,80 @@
+"""``ganprune front``: networks of all sizes from one search."""
+
+from typing import Annotated
+
+import typer
+
+from ganprune_cli import options
+from ganprune_cli.guard import guarded, invocation
+
+NO_TARGET = {"target-macs": "none", "target-params": "none", "target-ms": "none"}
+
+
+@guarded
+def front(
+    ckpt: options.Checkpoint,
+    data: options.Data = None,
+    output: options.Output = None,
+    points: Annotated[
+        str,
+        typer.Option(
+            metavar="F,…",
+            help="Shares of the true MACs to write slim generators for; none: only the front.",
+        ),
+    ] = "0.5,0.25",
+    config: options.Config = None,
+    population: options.Population = None,
+    generations: options.Generations = None,
+    lambda_cycle: options.LambdaCycle = None,
+    loss: options.Loss = None,
+    layout: options.Layout = None,
+    align: options.Align = None,
+    min_filters: options.MinFilters = None,
+    mutation_rate: options.MutationRate = None,
+    pictures: options.Pictures = None,
+    seed: options.Seed = None,
+    budget: options.Budget = None,
+    size: options.Size = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    batch: options.Batch = None,
+    workers: options.Workers = None,
+    json: options.Json = False,
+    markdown: options.Markdown = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Find small generators of all sizes in one search.
+
+    NSGA-II over size and quality; --budget, 0 by default, is for each pair of --points.
+    """
+    given = {
+        key: value
+        for key, value in locals().items()
+        if key not in ("ckpt", "data", "output", "points", "config", "json", "markdown", "quiet")
+    }
+    from ganprune.errors import UsageError
+    from ganprune.stages.family import shares_of
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune_cli.fronts import find_front, print_front
+    from ganprune_cli.job import prepare
+    from ganprune_cli.layers import compress_settings
+
+    try:
+        shares = () if points == "none" else shares_of(points)
+    except ValueError:
+        raise UsageError(f"--points must be shares above 0 and at most 1, found {points}") from None
+    own = {"budget": "0", "population": 32, "generations": 40} if config is None else {}
+    chosen = own | {key: value for key, value in given.items() if value is not None}
+    settings = compress_settings(None, config, chosen | {"searcher": "front"} | NO_TARGET)
+    reporter = ConsoleReporter(quiet)
+    job = prepare(ckpt, data, settings, reporter)
+    found = find_front(job, output, shares, invocation(), reporter)
+    if json:
+        print_json(found)
+    else:
+        print_front(found, markdown)
+    following = ""
+    if found["points"]:
+        following = command_line("export", "--onnx", found["points"][-1]["folder"])
+    print_next(following or command_line("front", ckpt, "-o", found["run"], "--points", "0.25"), quiet)

@@ -1,0 +1,66 @@
+"""What ``report`` does: write the page, and serve it with the page that translates."""
+
+import time
+from pathlib import Path
+
+from ganprune.figures.of_run import EVALUATION, sides_of
+from ganprune.report import write_report
+from ganprune.report.page import REPORT
+from ganprune.report.server import HOST, page_server
+from ganprune.report.vendor import keep, kept
+from ganprune.reporting import Reporter
+from ganprune.runs import Run
+
+
+def make_report(run: Run, output: Path | None, reporter: Reporter) -> Path:
+    """Write a run's report. Raises `RunError` for a folder that is no finished run."""
+    _ = run.config
+    sides_of(run)
+    started = time.monotonic()
+    path = write_report(run, output, reporter)
+    if path.resolve() == (run / REPORT).resolve():
+        run.finish("report", [run / REPORT], time.monotonic() - started, _inputs(run))
+    return path
+
+
+def finish_with_report(run: Run, reporter: Reporter) -> None:
+    """The last stage of ``compress``. Whatever goes wrong here is a warning: the results are written."""
+    if run.finished("report", _inputs(run)):
+        return
+    try:
+        make_report(run, None, reporter)
+    except Exception as error:
+        reporter.warn(
+            f"{run / REPORT} was not written ({type(error).__name__}: {error}); everything else was; "
+            f"try again with `ganprune report {run.folder}`"
+        )
+
+
+def refresh_report(run: Run, reporter: Reporter) -> None:
+    """Write a run's report again if it has one and what it shows has changed."""
+    if (run / REPORT).is_file():
+        finish_with_report(run, reporter)
+
+
+def _inputs(run: Run) -> list[Path]:
+    """Files that a later command may write, and the page shows."""
+    return [run / name for name in ("bench.json", "pictures.png", "search.jsonl", EVALUATION)]
+
+
+def serve(run: Run, port: int, runtime: Path | None, reporter: Reporter) -> None:
+    """Serve a run's pages on the loopback address until Ctrl-C.
+
+    runtime: onnxruntime-web as ``npm pack`` wrote it, kept for later; None: the one that was kept.
+    """
+    folder = kept() if runtime is None else keep(runtime)
+    if not (run / REPORT).is_file():
+        make_report(run, None, reporter)
+    with page_server(run, folder, port) as server:
+        address = f"http://{HOST}:{server.server_address[1]}/"
+        print(f"translate in the browser: {address}", flush=True)
+        print(f"the run's report: {address}{REPORT}", flush=True)
+        reporter.info("Ctrl-C ends it")
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            reporter.info("\nended")

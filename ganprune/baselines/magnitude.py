@@ -1,0 +1,52 @@
+"""Filters by the size of their weights.
+
+Source: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017: filter j of a layer is worth
+Σ |F_j|, its L1 norm (section 3.1); the L2 norm does about as well (section 4.4). Filters are ranked within
+their layer, and every layer keeps the same share here: the paper finds shares by trying layer by layer.
+
+A channel of the trunk is written by the third convolution and by the last of every block. The paper prunes
+such channels by what the shortcut's own filters are worth; CycleGAN's shortcuts have none, so a bit is worth
+the norm of all the weights that write it.
+
+An instance norm gives every channel unit variance, however large its filter is: its own norm then says
+nothing of what it adds. ``readers``, `ganprune.importance`, takes the norm of the weights that read it.
+"""
+
+import torch
+from torch import Tensor
+
+from ganprune.baselines.allocation import within_layers
+from ganprune.baselines.subject import Pruned, Subject, filters_of, writers
+from ganprune.genome import Layout
+from ganprune.importance import importance
+from ganprune.networks import Generator
+
+
+def l1(subject: Subject) -> Pruned:
+    """Keep the filters of the largest L1 norms in every layer."""
+    return _by_norm(subject, 1)
+
+
+def l2(subject: Subject) -> Pruned:
+    """Keep the filters of the largest L2 norms in every layer."""
+    return _by_norm(subject, 2)
+
+
+def by_readers(subject: Subject) -> Pruned:
+    """Keep the filters that the largest weights read, the same share of every layer."""
+    scores = importance(subject.generator, subject.layout)
+    return subject.cut(within_layers(scores, subject.repairer, subject.chance))
+
+
+def norms(generator: Generator, layout: Layout, p: int) -> Tensor:
+    """‖F_j‖_p of the weights that write each bit: float64 [L]."""
+    found = list[Tensor]()
+    for gene in layout.genes:
+        weights = torch.cat([filters_of(generator, conv) for conv in writers(layout, gene)], 1)
+        found.append(weights.norm(p, dim=1))
+    return torch.cat(found)
+
+
+def _by_norm(subject: Subject, p: int) -> Pruned:
+    scores = norms(subject.generator, subject.layout, p)
+    return subject.cut(within_layers(scores, subject.repairer, subject.chance))

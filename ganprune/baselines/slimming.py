@@ -1,0 +1,120 @@
+"""Network slimming: scales that training makes sparse say which channels matter.
+
+Source: Liu et al., "Learning Efficient Convolutional Networks through Network Slimming", ICCV 2017, Eq. 1:
+minimise loss + λ Σ |γ| over the scales γ of batch norm, then drop the channels of the smallest γ of the whole
+network, by one threshold, and keep the others' γ.
+
+An instance norm without parameters has no scales. So one is put behind the norms for every bit of the genome:
+γ = 1 is the original and γ = 0 drops the filter, as Eq. 9 of Shu et al. has it. All convolutions that write
+the trunk share its scales, because the residual sums tie their channels. What is different from the paper:
+
+* the loss is the distance to the original's pictures, mean |G_γ(x) − G(x)|: it needs no labels;
+* only the scales are trained, for a few steps; the weights wait for the fine-tuning that all rivals get;
+* scales stay at 0 or above. A ReLU, and a residual sum, hands such a scale on, so what is kept of them is
+  folded into the weights that read the channel, and nothing is left of them in the slim network.
+
+Where there is a batch norm, its weights count too: a bit is worth γ times their mean over its convolutions.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganprune.baselines.allocation import across_layers
+from ganprune.baselines.subject import Pruned, Subject, readers, scale_inputs, writers
+from ganprune.errors import UsageError
+from ganprune.genome import Layout
+from ganprune.networks import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class SlimmingSettings:
+    """How scales are trained."""
+
+    steps: int = 100
+    """Steps of Adam, a picture each, in turns."""
+    lr: float = 0.01
+    """Its learning rate: in 100 steps a scale that nothing holds comes from 1 to 0."""
+    penalty: float = 1e-4
+    """λ of Eq. 1; the paper's for its ResNets."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not self.lr > 0 or not self.penalty >= 0:
+            raise UsageError(
+                "slimming needs 1 step or more, a learning rate above 0 and a penalty of 0 or more, found "
+                f"{self.steps}, {self.lr:g} and {self.penalty:g}"
+            )
+
+
+def slimming(subject: Subject, settings: SlimmingSettings | None = None) -> Pruned:
+    """Keep the channels of the largest scales in the whole network; fold these into the weights."""
+    scales = sparse_scales(subject.generator, subject.layout, subject.pictures, settings)
+    worth = scales.double() * _norm_weights(subject.generator, subject.layout)
+    genome = across_layers(worth, subject.repairer, subject.chance)
+    return subject.cut(genome, folded(subject.generator, subject.layout, scales))
+
+
+def sparse_scales(
+    generator: Generator, layout: Layout, pictures: Tensor, settings: SlimmingSettings | None = None
+) -> Tensor:
+    """γ of every bit after training: float32 [L], 0 or more. pictures: float [n, 3, h, w]."""
+    s = settings or SlimmingSettings()
+    parts = pictures.split(1)
+    with torch.no_grad():
+        wanted = [generator(x) for x in parts]
+    scales = torch.ones(layout.length, device=pictures.device, requires_grad=True)
+    optimizer = torch.optim.Adam([scales], lr=s.lr)
+    for step in range(s.steps):
+        i = step % len(parts)
+        loss = (scaled(generator, layout, scales, parts[i]) - wanted[i]).abs().mean()
+        (loss + s.penalty * scales.abs().sum()).backward()  # Eq. 1
+        optimizer.step()
+        optimizer.zero_grad()
+        with torch.no_grad():
+            scales.clamp_(min=0)
+    return scales.detach().cpu()
+
+
+def scaled(generator: Generator, layout: Layout, scales: Tensor, x: Tensor) -> Tensor:
+    """G_γ(x): every channel times its scale behind its norm. scales: [L]; x: [n, 3, h, w]."""
+    modules = dict(generator.named_modules())
+
+    def watch(norm: str, piece: slice) -> torch.utils.hooks.RemovableHandle:
+        def times(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            return output * scales[piece].to(output.dtype)[:, None, None]
+
+        return modules[norm].register_forward_hook(times)
+
+    handles = [
+        watch(conv.norm_key, piece)
+        for gene, piece in layout.genes.items()
+        for conv in writers(layout, gene)
+        if conv.norm_key
+    ]
+    try:
+        return generator(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def folded(generator: Generator, layout: Layout, scales: Tensor) -> Generator:
+    """A copy that computes G_γ without scales: those that read a channel are multiplied. scales: [L] ≥ 0."""
+    twin = Generator(generator.widths, generator.norm).to(next(generator.parameters()))
+    twin.load_state_dict(generator.state_dict())
+    for gene, piece in layout.genes.items():
+        for conv in readers(layout, gene):
+            scale_inputs(twin, conv, scales[piece])
+    return twin.requires_grad_(False).eval()
+
+
+def _norm_weights(generator: Generator, layout: Layout) -> Tensor:
+    """Mean |γ| of the batch norms behind each bit's convolutions; 1 where the norm has none. [L]."""
+    if generator.norm != "batch":
+        return torch.ones(layout.length, dtype=torch.float64)
+    state, found = generator.state_dict(), list[Tensor]()
+    for gene in layout.genes:
+        weights = [state[f"{conv.norm_key}.weight"].double().abs().cpu() for conv in writers(layout, gene)]
+        found.append(torch.stack(weights).mean(0))
+    return torch.cat(found)

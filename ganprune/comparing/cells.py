@@ -1,0 +1,213 @@
+"""What is compared: a settings file that lists cells.
+
+[settings]                  # of `ganprune compress`, for all cells
+target-macs = 0.25
+budget = "5m"
+
+[compare]                   # of the comparison itself, see `CompareSettings`
+task = "horse2zebra"
+claim = "co-evolution"
+
+[cells.co-evolution]        # a search, as compress does it
+seeds = [0, 1, 2]
+
+[cells.separate]            # the same with other settings
+partners = "original"
+
+[cells.thinet]              # a rival of `ganprune.baselines`
+method = "thinet"
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+from ganprune.baselines import METHODS
+from ganprune.comparing.paper import TASKS
+from ganprune.errors import UsageError
+from ganprune.settings import KEYS, CompressSettings
+
+SEARCH = "search"
+"""The method of a cell that runs `ganprune compress`'s own search."""
+RESERVED = ("original", "inputs")
+"""Rows that every comparison has."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One thing to do: a method with a seed."""
+
+    name: str
+    """The row that it belongs to; cells of one name differ in their seed alone."""
+    method: str
+    """`SEARCH`, or a name of `ganprune.baselines.METHODS`."""
+    settings: CompressSettings
+    """Everything else; its search's seed is the cell's."""
+
+    @property
+    def seed(self) -> int:
+        """Of the choice of filters, the split of the pictures and the fine-tuning."""
+        return self.settings.search.seed
+
+    @property
+    def key(self) -> str:
+        """``name-seed``: its folder, and the name of its JSON."""
+        return f"{self.name}-{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class CompareSettings:
+    """The ``[compare]`` table."""
+
+    task: str | None = None
+    """The paper's task, whose figures are printed beside: a key of `ganprune.comparing.paper.TASKS`."""
+    claim: str | None = None
+    """The cell that is said to be best; it is compared with the others seed by seed."""
+    seeds: tuple[int, ...] = (0,)
+    """Of cells that name none."""
+    fid: bool = False
+    """FID against real test pictures, too."""
+    bench_seconds: float = 60.0
+    """Time limit of the measurement of all networks, one after the other in turns; 0: none is made."""
+    bench_threads: int = 1
+    """Threads of ONNX Runtime in it."""
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in TASKS:
+            raise UsageError(f"task must be one of {', '.join(TASKS)}, found {self.task!r}")
+        if not 0 <= self.bench_seconds < float("inf"):
+            raise UsageError(f"bench-seconds must be 0 or more, found {self.bench_seconds}")
+        if self.bench_threads < 1:
+            raise UsageError(f"bench-threads must be 1 or more, found {self.bench_threads}")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A settings file, read and checked."""
+
+    cells: tuple[Cell, ...]
+    """In the order of the file, a seed after the other."""
+    settings: CompareSettings = field(default_factory=CompareSettings)
+
+    def only(self, names: Sequence[str]) -> "Comparison":
+        """The cells of these names alone. Raises `UsageError` for an unknown one."""
+        known = dict.fromkeys(cell.name for cell in self.cells)
+        for name in names:
+            if name not in known:
+                raise UsageError(f"--cells {name} is not in the settings file; there are {', '.join(known)}")
+        return Comparison(tuple(cell for cell in self.cells if cell.name in names), self.settings)
+
+
+def packaged() -> dict[str, Path]:
+    """Settings files that come with ganprune, by name."""
+    folder = Path(str(files("ganprune.comparing") / "settings"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def read_comparison(
+    source: str, given: Mapping[str, object] | None = None, methods: Collection[str] = METHODS
+) -> Comparison:
+    """The comparison of a file, or of a packaged one by its name.
+
+    given: flat settings that override ``[settings]``, None where unset; what a cell says for itself stands.
+    methods: names of rivals that cells may have.
+    Raises `UsageError` for a missing or malformed file, unknown keys and values out of range.
+    """
+    path = Path(source)
+    if not path.is_file():
+        known = packaged()
+        if source not in known:
+            raise UsageError(f"--config {source} is no file, and none of the packaged {', '.join(known)}")
+        path = known[source]
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {source} is no TOML file: {error}") from None
+    unknown = set(table) - {"settings", "compare", "cells"}
+    if unknown:
+        raise UsageError(f"{source}: unknown table {min(unknown)!r}; there are settings, compare and cells")
+    common = _table(table, "settings", source)
+    common |= {key.replace("_", "-"): value for key, value in (given or {}).items() if value is not None}
+    comparing = _compare_settings(_table(table, "compare", source), source)
+    cells = list[Cell]()
+    for name, cell in _table(table, "cells", source).items():
+        cells += _cells(name, cell, common, comparing, methods, source)
+    if not cells:
+        raise UsageError(f"{source} lists no cells; add [cells.NAME] tables, see docs/rivals.md")
+    if comparing.claim is not None and comparing.claim not in {cell.name for cell in cells}:
+        raise UsageError(f"{source}: claim must name a cell, found {comparing.claim!r}")
+    return Comparison(tuple(cells), comparing)
+
+
+def _table(table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
+    found = table.get(name, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{source}: [{name}] must be a table, found {found!r}")
+    return dict(cast(dict[str, Any], found))
+
+
+def _compare_settings(table: dict[str, Any], source: str) -> CompareSettings:
+    known = {item.name.replace("_", "-"): item for item in fields(CompareSettings)}
+    values = dict[str, Any]()
+    for key, value in table.items():
+        if key not in known:
+            raise UsageError(f"{source}: unknown key {key!r} of [compare]; there are {', '.join(known)}")
+        if key == "seeds":
+            value = _seeds(value, source)
+        kinds = {"fid": bool, "bench-threads": int, "bench-seconds": int | float, "task": str, "claim": str}
+        if not isinstance(value, kinds.get(key, tuple)) or (key != "fid" and isinstance(value, bool)):
+            raise UsageError(f"{source}: {key} of [compare] cannot be {value!r}")
+        values[known[key].name] = value
+    try:
+        return CompareSettings(**values)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from None
+
+
+def _seeds(value: object, source: str) -> tuple[int, ...]:
+    seeds = cast(list[Any], value) if isinstance(value, list) else [value]
+    if not seeds or any(isinstance(seed, bool) or not isinstance(seed, int) for seed in seeds):
+        raise UsageError(f"{source}: seeds must be whole numbers, found {value!r}")
+    return tuple(dict.fromkeys(cast(list[int], seeds)))
+
+
+def _cells(
+    name: str,
+    cell: object,
+    common: Mapping[str, Any],
+    comparing: CompareSettings,
+    methods: Collection[str],
+    source: str,
+) -> list[Cell]:
+    where = f"{source}: cell {name}"
+    if not isinstance(cell, dict):
+        raise UsageError(f"{where} must be a table, found {cell!r}")
+    if not _NAME.fullmatch(name) or name in RESERVED:
+        raise UsageError(f"{where} needs another name: letters, digits and -_.+, none of {RESERVED}")
+    own = dict(cast(dict[str, Any], cell))
+    method = own.pop("method", SEARCH)
+    if method not in (SEARCH, *methods):
+        raise UsageError(f"{where}: method must be one of {SEARCH}, {', '.join(methods)}, found {method!r}")
+    seeds = _seeds(own.pop("seeds", list(comparing.seeds)), where)
+    flat = dict(common) | own
+    for key in ("seed", "target-ms", "recover-discriminators"):
+        if key in flat:
+            raise UsageError(f"{where}: {key} {_INSTEAD[key]}")
+    made = [CompressSettings.from_flat(flat | {"seed": seed}, where) for seed in seeds]
+    search = made[0].search
+    if method != SEARCH and search.target_macs is None and search.target_params is None:
+        raise UsageError(f"{where}: rivals need a size to come to; give target-macs or target-params")
+    return [Cell(name, method, settings) for settings in made]
+
+
+_INSTEAD = {
+    "seed": "is not for comparisons; give seeds = [0, 1, 2]",
+    "target-ms": "is not for comparisons; give target-macs, and milliseconds are measured",
+    "recover-discriminators": "is not for comparisons; first run `ganprune train --discriminators-for`",
+}
+assert _INSTEAD.keys() <= KEYS.keys()

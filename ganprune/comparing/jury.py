@@ -1,0 +1,119 @@
+"""Test pictures through networks, and what a feature network says of them; the same for all cells."""
+
+import copy
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganprune.device import reproducible
+from ganprune.evaluation import Side
+from ganprune.images import PictureFolders, load_pictures, save_picture, to_float, to_uint8
+from ganprune.metrics import (
+    FeatureNetwork,
+    ScoreSettings,
+    Segmenter,
+    cached_features,
+    fcn_score,
+    find_readable,
+    score,
+)
+from ganprune.networks import Generator
+from ganprune.reporting import SILENT, Reporter
+
+LABELS: Side = "B"
+"""The domain of label maps in cityscapes; G_B draws streets from them, which a network then segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jury:
+    """Judges generators by the test pictures of both domains."""
+
+    network: FeatureNetwork
+    folders: PictureFolders
+    size: int
+    """Height and width that test pictures are resized to before they are translated."""
+    device: str
+    cache: Path
+    """A folder for features that are needed again."""
+    fid: bool = False
+    """FID against real test pictures, too."""
+    segmenter: Segmenter | None = None
+    """For the FCN score of the generator that reads label maps, where test pictures are such."""
+    reporter: Reporter = SILENT
+    _pictures: dict[Side, Tensor] = field(default_factory=dict[Side, Tensor])
+    _originals: dict[Side, Tensor] = field(default_factory=dict[Side, Tensor])
+    """What the originals make of them."""
+
+    def pictures(self, side: Side) -> Tensor:
+        """Test pictures of a domain: uint8 [n, 3, size, size]."""
+        if side not in self._pictures:
+            paths = self.folders.pictures("test", side)
+            self._pictures[side] = load_pictures(paths, self.size, self.reporter)
+        return self._pictures[side]
+
+    def __call__(
+        self, generators: Mapping[Side, Generator], originals: Mapping[Side, Generator]
+    ) -> dict[Side, dict[str, Any]]:
+        """KID with its spread, ``as_b``, ``lost``, and FID and FCN where asked for, of each direction."""
+        return {
+            side: self._figures(side, self._translated(generator, side), originals[side])
+            | self._segmented(side, generator)
+            for side, generator in generators.items()
+        }
+
+    def inputs(self, originals: Mapping[Side, Generator]) -> dict[Side, dict[str, Any]]:
+        """The same of pictures that no network has touched."""
+        return {side: self._figures(side, self.pictures(side), G) for side, G in originals.items()}
+
+    def _figures(self, side: Side, fakes: Tensor, original: Generator) -> dict[str, Any]:
+        other: Side = "B" if side == "A" else "A"
+        source, target = self._real(side), self._real(other)
+        inputs = self._features(self.pictures(side))
+        whole = self._features(self._original(side, original))
+        found = score(
+            self._features(fakes), target, ScoreSettings(fid=self.fid, resamples=0),
+            domains=(source, target), originals_and_inputs=(whole, inputs),
+        )  # fmt: skip
+        return found.to_json()
+
+    def _original(self, side: Side, original: Generator) -> Tensor:
+        """The original's translation; kept, because every cell is compared with it."""
+        if side not in self._originals:
+            self._originals[side] = self._translated(original, side)
+        return self._originals[side]
+
+    def _real(self, side: Side) -> Tensor:
+        """Features of real test pictures, from the size that their files have."""
+        paths = find_readable(self.folders.pictures("test", side), self.reporter)
+        return cached_features(self.network, paths, folder=self.cache, reporter=self.reporter)
+
+    def _features(self, pictures: Tensor) -> Tensor:
+        return cached_features(self.network, pictures, folder=self.cache, reporter=self.reporter)
+
+    @torch.inference_mode()
+    def _translated(self, generator: Generator, side: Side) -> Tensor:
+        """What a generator makes of the test pictures, in float32, one at a time: uint8 [n, 3, h, w]."""
+        net, made = copy.deepcopy(generator).to(self.device).float().eval(), list[Tensor]()
+        pictures = self.pictures(side)
+        with reproducible(), self.reporter.task(f"translating, G_{side}", len(pictures)) as task:
+            for picture in pictures.split(1):
+                made.append(to_uint8(net(to_float(picture).to(self.device))).cpu())
+                task.advance()
+        return torch.cat(made)
+
+    def _segmented(self, side: Side, generator: Generator) -> dict[str, Any]:
+        """FCN score of streets that G_B draws from label maps; empty without a segmenter."""
+        if self.segmenter is None or side != LABELS:
+            return {}
+        labels = self.folders.pictures("test", side)
+        with tempfile.TemporaryDirectory() as folder:
+            fakes = [Path(folder) / f"{i:05}.png" for i in range(len(labels))]
+            for path, picture in zip(fakes, self._translated(generator, side), strict=True):
+                save_picture(path, picture)
+            found = fcn_score(fakes, labels, self.segmenter, resamples=0, reporter=self.reporter)
+        return {"fcn": found.to_json()}

@@ -1,0 +1,110 @@
+"""Finished cells: ``OUT/<name>-<seed>.json``, one each, enough to print the tables without the networks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganprune.comparing.cells import Cell
+from ganprune.cost import macs, mebibytes, params
+from ganprune.errors import RunError
+from ganprune.evaluation import Side
+from ganprune.networks import Generator
+from ganprune.runs import write_json
+
+ANYWHERE = frozenset({"device", "precision", "threads", "batch", "workers"})
+"""Settings of where a cell is computed: they change nothing that it is about."""
+ORIGINAL = "original"
+PAPER_SIZE = 256
+"""Pixels; what the paper counts arithmetic at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The JSON files of a comparison's folder."""
+
+    folder: Path
+    circumstances: Mapping[str, Any]
+    """What all cells share, besides settings: hashes of the networks, numbers of pictures, features."""
+
+    def path(self, key: str) -> Path:
+        """Where a cell's figures are."""
+        return self.folder / f"{key}.json"
+
+    def finished(self, cell: Cell) -> dict[str, Any] | None:
+        """What a cell came to; None where it is not done.
+
+        Raises `RunError` for a damaged file, and for one that was made in another way.
+        """
+        return self._read(cell.key, self._identity(cell))
+
+    def write(self, cell: Cell, sides: Mapping[Side, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+        """Remember a finished cell. sides: figures of each direction; facts: whatever else is known."""
+        found: dict[str, Any] = {"schema": 1, "name": cell.name, "seed": cell.seed, "method": cell.method}
+        found |= dict(facts) | {"sides": sides, "made": self._identity(cell)}
+        write_json(self.path(cell.key), found)
+
+    def original(self) -> dict[str, Any] | None:
+        """What the originals came to; see `finished`."""
+        return self._read(ORIGINAL, dict(self.circumstances))
+
+    def write_original(
+        self, sides: Mapping[Side, Mapping[str, Any]], inputs: Mapping[Side, Mapping[str, Any]]
+    ) -> None:
+        """Remember the figures of the originals and of the untouched inputs."""
+        found = {"schema": 1, "name": ORIGINAL, "sides": sides, "inputs": inputs}
+        write_json(self.path(ORIGINAL), found | {"made": dict(self.circumstances)})
+
+    def _identity(self, cell: Cell) -> dict[str, Any]:
+        settings = {key: value for key, value in cell.settings.to_flat().items() if key not in ANYWHERE}
+        return dict(self.circumstances) | {"method": cell.method, "settings": settings}
+
+    def _read(self, key: str, made: Mapping[str, Any]) -> dict[str, Any] | None:
+        path = self.path(key)
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            before = found["made"]
+            assert isinstance(found["sides"], dict)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AssertionError) as error:
+            raise RunError(f"{path} is damaged ({error!r}); delete it to run the cell again") from None
+        now = json.loads(json.dumps(made))
+        changed = _changes(before, now)
+        if changed:
+            raise RunError(
+                f"{path} was made with {', '.join(changed)}; delete it to run the cell again, "
+                "or use `-o` another folder"
+            )
+        return found
+
+
+def size_of(generator: Generator, original: Generator, size: int) -> dict[str, Any]:
+    """What a generator costs, also over the original: parameters, MiB, MACs at ``size`` and as the paper."""
+    w, whole = generator.widths, original.widths
+    true, paper = (macs(w, size, size, convention) for convention in ("true", "paper"))
+    at_256, whole_256 = (macs(net, PAPER_SIZE, PAPER_SIZE, "paper") for net in (w, whole))
+    numbers = params(generator)
+    return {
+        "params": numbers, "mebibytes": mebibytes(numbers), "compression": params(original) / numbers,
+        "macs_true": true, "macs_paper": paper, "speedup_in_theory": macs(whole, size, size, "true") / true,
+        "macs_paper_256": at_256, "ratio_paper_256": whole_256 / at_256,
+    }  # fmt: skip
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs, as one can read it; settings that an older ganprune did not know are left out."""
+    found = list[str]()
+    for key in sorted({*before, *now} - {"settings"}):
+        if before.get(key) != now.get(key):
+            found.append(f"{key} {_short(before.get(key))} (now {_short(now.get(key))})")
+    old, new = before.get("settings", {}), now.get("settings", {})
+    found += [f"--{key} {_short(old[key])} (now {_short(new[key])})"
+              for key in new if key in old and old[key] != new[key]]  # fmt: skip
+    return found
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,161 @@
+"""One row a method: means over its seeds. And what a claim comes to, seed by seed."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from io import StringIO
+from statistics import mean, stdev
+from typing import Any
+
+from ganprune.bench import Table
+from ganprune.bench.tables import number, table_of
+from ganprune.comparing.record import ORIGINAL
+from ganprune.evaluation import SIDES, Side
+
+Found = Mapping[str, Any]
+"""What `ganprune.comparing.record` has written of one cell."""
+Timings = Mapping[str, Mapping[Side, Mapping[str, float]]]
+"""Row → side → ``ms``, and ``speedup`` with its ``margin`` where there is an original to compare with."""
+Means = dict[str, dict[Side, dict[str, Any]]]
+_Cell = Callable[[Mapping[Side, Mapping[str, Any]]], str]
+"""What a column says of a row."""
+
+INPUTS = "inputs"
+ARROWS: Mapping[Side, str] = {"A": "A→B", "B": "B→A"}
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5 % quantiles of Student's t for 1 … 9 degrees of freedom; beyond, the last."""
+
+
+def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means:
+    """By row, side and figure: means over seeds; ``n``, ``kid_low`` and ``kid_high`` say how they differ."""
+    rows: dict[str, list[Mapping[Side, Mapping[str, Any]]]] = {ORIGINAL: [original["sides"]]}
+    rows[INPUTS] = [original["inputs"]]
+    for cell in cells:
+        rows.setdefault(cell["name"], []).append(cell["sides"])
+    found: Means = {}
+    for name, seeds in rows.items():
+        found[name] = {}
+        for side in SIDES:
+            parts = [_flat(sides[side]) for sides in seeds if side in sides]
+            if not parts:
+                continue
+            figures = {key: _mean([part.get(key) for part in parts]) for key in parts[0]}
+            kids = [part["kid"] for part in parts]
+            spread = {"n": len(parts), "kid_low": min(kids), "kid_high": max(kids)}
+            found[name][side] = figures | spread | dict(timings.get(name, {}).get(side, {}))
+    return found
+
+
+def comparison_table(means: Means, title: str) -> Table:
+    """One row a method, both directions in it; columns that no row fills are left out."""
+    names = list(means)
+
+    def column(heading: str, cell: _Cell) -> tuple[str, list[str]]:
+        return heading, [cell(means[name]) for name in names]
+
+    def both(key: str, digits: int, unit: float = 1) -> _Cell:
+        def cell(sides: Mapping[Side, Mapping[str, Any]]) -> str:
+            values = [None if part.get(key) is None else part[key] / unit for part in sides.values()]
+            told = list(dict.fromkeys(number(value, digits) for value in values))
+            return " / ".join(told)
+
+        return cell
+
+    def one(side: Side, tell: Callable[[Mapping[str, Any]], str]) -> _Cell:
+        return lambda sides: tell(sides[side]) if side in sides else "–"
+
+    columns = [
+        ("method", names),
+        column("seeds", lambda sides: str(max((part["n"] for part in sides.values()), default=0))),
+        column("MACs, G", both("macs_true", 2, 1e9)),
+        column("as the paper", both("macs_paper", 2, 1e9)),
+        column("params, M", both("params", 2, 1e6)),
+        column("ms", both("ms", 1)),
+        column("speed-up", both("speedup", 2)),
+    ]
+    for side, arrow in ARROWS.items():
+        columns += [
+            column(f"KID {arrow}", one(side, _kid)),
+            column(f"lost {arrow}", one(side, lambda part: number(part.get("lost")))),
+            column(f"FID {arrow}", one(side, lambda part: number(part.get("fid_test"), 1))),
+            column(f"class IoU {arrow}", one(side, lambda part: number(part.get("class_iou"), 3))),
+        ]
+    return table_of(title, columns)
+
+
+def comparison_csv(means: Means) -> str:
+    """A line for each method and direction, with all figures; headings first."""
+    lines = [{"method": name, "network": f"G_{side}"} | part
+             for name, sides in means.items() for side, part in sides.items()]  # fmt: skip
+    headings = dict.fromkeys(key for line in lines for key in line)
+    text = StringIO()
+    writer = csv.DictWriter(text, list(headings), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def claims(cells: Sequence[Found], claim: str) -> tuple[str, ...]:
+    """A sentence for each other method: how its figures differ from those of ``claim``, and how surely.
+
+    Seeds that both have are compared in pairs, because a seed decides the pictures that are held out and the
+    order of training; ± is half of a 95 % interval by Student's t. With one common seed nothing is known of
+    how much another would change.
+    """
+    names = dict.fromkeys(cell["name"] for cell in cells)
+    ours, sentences = _by_seed(cells, claim), list[str]()
+    for name in names:
+        if name == claim or not ours:
+            continue
+        theirs = _by_seed(cells, name)
+        seeds = sorted({*ours} & {*theirs})
+        if not seeds:
+            continue
+        told = list[str]()
+        for key, digits in (("kid", 4), ("lost", 3)):
+            for side, arrow in ARROWS.items():
+                pairs = [
+                    (theirs[s][side].get(key), ours[s][side].get(key))
+                    for s in seeds
+                    if side in ours[s] and side in theirs[s]
+                ]
+                differences = [a - b for a, b in pairs if a is not None and b is not None]
+                if differences:
+                    told.append(f"{_NAMES[key]} {arrow} {_difference(differences, digits)}")
+        count = "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+        sentences.append(f"{name} less {claim}, {count}: {'; '.join(told)}")
+    return tuple(sentences)
+
+
+_NAMES = {"kid": "KID", "lost": "lost"}
+
+
+def _difference(values: Sequence[float], digits: int) -> str:
+    """``+0.031 ± 0.012 (worse)``; smaller figures are better."""
+    middle = mean(values)
+    if len(values) == 1:
+        return f"{middle:+.{digits}f}"
+    margin = _T[min(len(values) - 2, len(_T) - 1)] * stdev(values) / len(values) ** 0.5
+    sure = "worse" if middle > margin else "better" if middle < -margin else "not told apart"
+    return f"{middle:+.{digits}f} ± {margin:.{digits}f} ({sure})"
+
+
+def _by_seed(cells: Sequence[Found], name: str) -> dict[int, Mapping[Side, Mapping[str, Any]]]:
+    return {cell["seed"]: cell["sides"] for cell in cells if cell["name"] == name}
+
+
+def _kid(part: Mapping[str, Any]) -> str:
+    """``0.412 ± 0.012``, over pictures; with several seeds, their range behind it."""
+    told = f"{part['kid']:.3f} ± {part['kid_sd']:.3f}"
+    return told if part["n"] == 1 else f"{told} [{part['kid_low']:.3f}, {part['kid_high']:.3f}]"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
+
+
+def _flat(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers of one direction; the FCN score's three among the others."""
+    segmented = part.get("fcn") or {}
+    return {key: value for key, value in {**part, **segmented}.items()
+            if value is None or (isinstance(value, int | float) and not isinstance(value, bool))}  # fmt: skip

@@ -1,0 +1,170 @@
+"""What figures need to know of a run folder. Nothing is computed anew: all of it lies in the run's files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganprune.checkpoints import load_generator, read_metadata
+from ganprune.errors import GanpruneError, RunError
+from ganprune.evaluation import SIDES, Side
+from ganprune.figures.drawing import Pixels
+from ganprune.figures.filters import FirstLayer, Weights
+from ganprune.images import cells, open_picture
+from ganprune.images.reading import to_tensor
+from ganprune.networks import generator_convs
+from ganprune.onnx_cost import read_onnx
+from ganprune.runs import Run
+
+EVALUATION = "evaluation.json"
+"""What `ganprune evaluate RUN` found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One validation picture and what the networks of one direction made of it: uint8 [h, w, 3] each."""
+
+    side: Side
+    input: Pixels
+    original: Pixels
+    slim: Pixels
+    """Of the finished slim generator."""
+    untuned: Pixels | None
+    """Of the slim generator before fine-tuning; None where there was none."""
+
+
+def sides_of(run: Run) -> tuple[Side, ...]:
+    """The generators that a run made slim. Raises `RunError` where it is not that far."""
+    found: tuple[Side, ...] = tuple(side for side in SIDES if (run / f"G_{side}.safetensors").is_file())
+    if not found:
+        raise RunError(
+            f"{run.folder} holds no slim generator yet; "
+            "run the `ganprune compress` command that began it again"
+        )
+    return found
+
+
+def comparisons_of(run: Run) -> list[Comparison]:
+    """The rows of pictures.png. Raises `RunError` where it is missing or not as ganprune writes it."""
+    path, sides = run / "pictures.png", sides_of(run)
+    try:
+        size = int(run.config["settings"]["size"])
+        rows = cells(to_tensor(open_picture(path)), size, size)
+        shown = run.provenance.get("stages", {}).get("show", {}).get("rows")
+        counts = dict(shown) if isinstance(shown, dict) else {side: len(rows) // len(sides) for side in sides}
+        if not rows or sum(counts.values()) != len(rows) or not 3 <= len(rows[0]) <= 4:
+            raise ValueError(f"{len(rows)} rows")
+    except (GanpruneError, KeyError, ValueError, TypeError) as error:
+        raise RunError(f"{path} cannot be used ({error}); run `ganprune compress` again to make it") from None
+    of_rows: list[Side] = [side for side in sides for _ in range(int(counts.get(side, 0)))]
+    found: list[Comparison] = []
+    for side, row in zip(of_rows, rows, strict=True):
+        pixels: list[Pixels] = [np.ascontiguousarray(cell.permute(1, 2, 0).numpy()) for cell in row]
+        untuned = pixels[2] if len(pixels) == 4 else None
+        found.append(Comparison(side, pixels[0], pixels[1], pixels[-1], untuned))
+    return found
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """All whole lines of a .jsonl file; none where it is missing."""
+    found: list[dict[str, Any]] = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            line = json.loads(text)
+        except ValueError:  # cut short by a kill
+            break
+        found += [line] if isinstance(line, dict) else []
+    return found
+
+
+def training_lines(run: Run) -> list[dict[str, Any]]:
+    """Losses and validations of fine-tuning, in the order of steps."""
+    lines = [*lines_of(run / "fine-tune" / "train.jsonl"), *lines_of(run / "fine-tune" / "validation.jsonl")]
+    return sorted(lines, key=lambda line: line["step"])
+
+
+def json_of(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None where there is no file. Raises `RunError` for anything else."""
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); make it again") from None
+    if not isinstance(value, dict):
+        raise RunError(f"{path} is damaged (no JSON object); make it again")
+    return value
+
+
+def widths_of(run: Run, side: Side) -> tuple[dict[str, int], dict[str, int]]:
+    """Filters by group of the original and of the slim generator."""
+    slim = load_generator(run / f"G_{side}.safetensors").widths
+    shapes = {t.name: tuple(t.dims) for t in read_onnx(run / f"original_G_{side}.onnx").graph.initializer}
+    before: dict[str, int] = {}
+    for conv in generator_convs(slim.blocks):
+        if conv.target is not None:
+            shape = shapes[f"{conv.key}.weight"]
+            before[conv.target] = shape[1 if conv.transposed else 0]
+    after = slim.groups()
+    return {group: before[group] for group in after}, after
+
+
+def first_layer_of(run: Run, side: Side) -> FirstLayer:
+    """The first convolution of the original and of the finished slim generator.
+
+    Raises `RunError` where the exported original is missing, or holds other filters than the slim generator
+    was cut from: exporting may fold batch norm into them.
+    """
+    path = run / f"original_G_{side}.onnx"
+    weights = first_weights(path)
+    kept = kept_of(run / f"G_{side}.safetensors")
+    tuned = None
+    if (run / "fine-tune").is_dir():
+        tuned = load_generator(run / f"G_{side}.safetensors").state_dict()["model.1.weight"].float().numpy()
+        if len(tuned) != len(kept):
+            raise RunError(f"{run / f'G_{side}.safetensors'} is damaged; run `ganprune compress` again")
+    cut = load_generator(run / f"pruned_G_{side}.safetensors").state_dict()["model.1.weight"].float().numpy()
+    if max(kept, default=-1) >= len(weights) or not np.array_equal(weights[list(kept)], cut):
+        raise RunError(
+            f"{path} holds other first-layer filters than pruned_G_{side}.safetensors was cut from, as where "
+            "batch norm was folded into them; they cannot be compared"
+        )
+    return FirstLayer(f"G_{side}", weights, kept, tuned)
+
+
+def first_weights(path: Path) -> Weights:
+    """Filters of the first convolution of an ONNX file that ganprune exported as it is."""
+    from onnx import numpy_helper
+
+    for tensor in read_onnx(path).graph.initializer:
+        if tensor.name == "model.1.weight":
+            return numpy_helper.to_array(tensor).astype(np.float32)
+    raise RunError(f"{path} has no tensor model.1.weight; export it again: ganprune export --onnx")
+
+
+def kept_of(path: Path) -> tuple[int, ...]:
+    """Kept filters of the first layer, from the metadata of a slim generator's safetensors file."""
+    try:
+        return tuple(int(i) for i in json.loads(read_metadata(path)["kept"])["stem"])
+    except (KeyError, ValueError, TypeError):
+        raise RunError(
+            f"{path} does not say which filters were kept; needed a file that `ganprune compress` wrote"
+        ) from None
+
+
+def quality_of(evaluation: dict[str, Any] | None, network: str, kind: str) -> float | None:
+    """KID of ``slim`` or ``original`` pictures by one network, from `EVALUATION`; None where unknown."""
+    for part in (evaluation or {}).get("directions", ()):
+        for row in part["rows"]:
+            if part["network"] == network and row["pictures"] == kind and row["kid"] is not None:
+                return float(row["kid"])
+    return None
+
+
+def last_losses(lines: Sequence[dict[str, Any]], side: Side) -> dict[str, float]:
+    """L_DisA and L_cyc of the best genome at the search's end; empty without a search."""
+    best = lines[-1].get(side, {}) if lines else {}
+    return {key: float(best[key]) for key in ("L_DisA", "L_cyc") if key in best}

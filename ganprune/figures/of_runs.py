@@ -1,0 +1,199 @@
+"""The paper's figures and Pareto plots from several runs of the same CycleGAN, as SVG and PNG files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganprune.checkpoints import load_generator
+from ganprune.cost import mebibytes, params
+from ganprune.errors import RunError, UsageError
+from ganprune.evaluation import Side
+from ganprune.figures.drawing import Drawing, framed
+from ganprune.figures.filters import filter_figure
+from ganprune.figures.of_run import (
+    EVALUATION,
+    Comparison,
+    comparisons_of,
+    first_layer_of,
+    json_of,
+    kept_of,
+    last_losses,
+    lines_of,
+    quality_of,
+    sides_of,
+    widths_of,
+)
+from ganprune.figures.pareto import Point, pareto
+from ganprune.figures.png import to_png
+from ganprune.figures.sheets import Cell, Sheet, draw_sheet, gamma_sheet, method_sheet
+from ganprune.figures.svg import to_svg
+from ganprune.figures.widths import widths_diagram
+from ganprune.files import write_atomically
+from ganprune.networks import Generator, resnet_widths
+from ganprune.runs import Run
+
+SIZE = "MiB of float32 weights"
+_SHOWN = 2
+"""Pictures of each direction in the sheet of methods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A run and what figures call it."""
+
+    run: Run
+    label: str
+
+
+def labelled(runs: Sequence[Run], labels: Sequence[str] = ()) -> list[Labelled]:
+    """Name runs: as given, else by γ where they all differ in it, else by their folders.
+
+    Raises `UsageError` for another number of labels than of runs, or the same label twice.
+    """
+    if not labels:
+        gammas = [f"γ = {run.config['settings'].get('gamma', 0):g}" for run in runs]
+        names = [run.folder.resolve().name for run in runs]
+        labels = gammas if len(runs) > 1 and len(set(gammas)) == len(runs) else names
+    if len(labels) != len(runs) or len(set(labels)) != len(labels):
+        raise UsageError(
+            f"needed one --label for each of the {len(runs)} runs, all different, found {', '.join(labels)}"
+        )
+    return [Labelled(run, label) for run, label in zip(runs, labels, strict=True)]
+
+
+def draw_figures(runs: Sequence[Labelled]) -> dict[str, Drawing]:
+    """Name of a file, without its ending, → figure. The first run is the one whose filters are shown.
+
+    Raises `RunError` for a run that lacks what a figure needs, `UsageError` where runs show other pictures.
+    """
+    pictures = [comparisons_of(run.run) for run in runs]
+    _check_same(runs, pictures)
+    first = runs[0].run
+    sides = sides_of(first)
+    found = {
+        "sizes": draw_sheet(_sizes(runs, pictures, sides)),
+        "methods": draw_sheet(_methods(runs, pictures, sides)),
+        "pareto": _pareto(runs),
+    }
+    for side in sides:
+        others = {
+            other.label: kept_of(other.run / f"G_{side}.safetensors")
+            for other in runs[1:]
+            if (other.run / f"G_{side}.safetensors").is_file()
+        }
+        found[f"filters-G_{side}"] = filter_figure(first_layer_of(first, side), others)
+        found[f"layers-G_{side}"] = widths_diagram(f"G_{side}", *widths_of(first, side))
+    return {name: framed(drawing) for name, drawing in found.items()}
+
+
+def write_figures(drawings: Mapping[str, Drawing], folder: Path) -> list[Path]:
+    """Write every figure as SVG and PNG; returns the files."""
+    found: list[Path] = []
+    for name, drawing in drawings.items():
+        for ending, data in (("svg", to_svg(drawing).encode("utf-8", "replace")), ("png", to_png(drawing))):
+            found.append(folder / f"{name}.{ending}")
+            write_atomically(found[-1], data)
+    return found
+
+
+def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]]) -> None:
+    """Figures put pictures of several runs in a row: they must be translations of the same ones."""
+    for run, rows in zip(runs[1:], pictures[1:], strict=True):
+        same = len(rows) == len(pictures[0]) and all(
+            a.side == b.side and np.array_equal(a.input, b.input)
+            for a, b in zip(pictures[0], rows, strict=True)
+        )
+        if not same:
+            raise UsageError(
+                f"{run.run.folder} shows other pictures than {runs[0].run.folder}; needed runs of the same "
+                "--data, --size, --pictures, --seed and --direction"
+            )
+
+
+def _sizes(
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]], sides: Sequence[Side]
+) -> Sheet:
+    firsts = [{row.side: row for row in reversed(rows)} for rows in pictures]
+    original = [Cell(firsts[0][side].original, _mib(_original_mib(runs[0].run, side))) for side in sides]
+    columns = [
+        (run.label, [Cell(first[side].slim, _mib(_slim_mib(run.run, side))) for side in sides])
+        for run, first in zip(runs, firsts, strict=True)
+    ]
+    return gamma_sheet(original, columns, [_direction(side) for side in sides])
+
+
+def _methods(
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]], sides: Sequence[Side]
+) -> Sheet:
+    rows = [
+        i for side in sides for i in [i for i, row in enumerate(pictures[0]) if row.side == side][:_SHOWN]
+    ]
+    columns = [
+        (run.label, [Cell(shown[i].slim) for i in rows]) for run, shown in zip(runs, pictures, strict=True)
+    ]
+    base = [pictures[0][i] for i in rows]
+    names = [_direction(row.side) if i % _SHOWN == 0 else "" for i, row in enumerate(base)]
+    return method_sheet([Cell(r.input) for r in base], [Cell(r.original) for r in base], columns, names)
+
+
+def _pareto(runs: Sequence[Labelled]) -> Drawing:
+    """Quality is KID where every run was evaluated, else what the search ended with, before fine-tuning."""
+    evaluations = [json_of(run.run / EVALUATION) for run in runs]
+    quality = "KID" if all(evaluations) else "L_DisA before fine-tuning"
+    points: list[Point] = []
+    times = ""
+    for i, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
+        milliseconds, times = _milliseconds(run.run)
+        for side in sides_of(run.run):
+            values = {SIZE: _slim_mib(run.run, side)}
+            losses = last_losses(lines_of(run.run / "search.jsonl"), side)
+            found = quality_of(evaluation, f"G_{side}", "slim") if quality == "KID" else losses.get("L_DisA")
+            values |= {quality: found} if found is not None else {}
+            if f"G_{side}" in milliseconds:
+                values[times] = milliseconds[f"G_{side}"]
+            points.append(Point(f"G_{side}", run.label, values))
+            if i == 0:
+                whole = {SIZE: _original_mib(run.run, side)}
+                best = quality_of(evaluation, f"G_{side}", "original") if quality == "KID" else 0.0
+                whole |= {quality: best} if best is not None else {}
+                if f"original_G_{side}" in milliseconds:
+                    whole[times] = milliseconds[f"original_G_{side}"]
+                points.append(Point(f"original_G_{side}", "original", whole))
+    return pareto(points, [(SIZE, quality), (times, quality), (SIZE, times)])
+
+
+def _milliseconds(run: Run) -> tuple[dict[str, float], str]:
+    """Median milliseconds of every network in the fewest threads; and what that axis is called."""
+    timed: dict[str, Any] = json_of(run / "bench.json") or {}
+    try:
+        fewest = min((row["threads"] for row in timed.get("timings", ())), default=1)
+        rows = {
+            r["network"]: float(r["median_ms"]) for r in timed.get("timings", ()) if r["threads"] == fewest
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{run / 'bench.json'} is damaged ({error}); run `ganprune bench --cpu` again"
+        ) from None
+    return rows, f"ms a picture, {fewest} thread{'' if fewest == 1 else 's'}"
+
+
+def _slim_mib(run: Run, side: Side) -> float:
+    return mebibytes(params(load_generator(run / f"G_{side}.safetensors")))
+
+
+def _original_mib(run: Run, side: Side) -> float:
+    slim = load_generator(run / f"G_{side}.safetensors")
+    before, _ = widths_of(run, side)
+    like = resnet_widths(4, slim.widths.blocks, slim.widths.in_channels, slim.widths.out_channels)
+    return mebibytes(params(Generator(like.with_groups(before), slim.norm)))
+
+
+def _mib(size: float) -> str:
+    return f"{size:.2f} MiB"
+
+
+def _direction(side: Side) -> str:
+    return "A → B" if side == "A" else "B → A"

@@ -1,0 +1,44 @@
+"""Other searchers over the same genomes, scores and targets, with as many individuals scored a generation.
+
+The paper says that simulated annealing and particle swarms would serve as well as its genetic algorithm. They
+are Algorithm 1 with another way to come from one generation to the next: its populations, partners, repair
+and stream of random numbers are `ganprune.coevolution`'s, and so are a run's files and its resuming.
+
+annealing.py   chains of single changes, accepted by Metropolis' rule
+swarm.py       particles that follow their own best place and the swarm's
+front.py       NSGA-II: all sizes at once
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import Tensor
+
+from ganprune.coevolution import CoEvolution
+from ganprune.evaluation.interface import Evaluator, Side
+from ganprune.genome import Layout
+from ganprune.resources import Resource
+from ganprune.search.annealing import Annealing
+from ganprune.search.front import Front
+from ganprune.search.swarm import Swarm
+from ganprune.search_settings import SearchSettings
+
+SEARCHERS: Mapping[str, type[CoEvolution]] = MappingProxyType({
+    "coevolution": CoEvolution,
+    "annealing": Annealing,
+    "swarm": Swarm,
+    "front": Front,
+})  # fmt: skip
+
+__all__ = ["SEARCHERS", "Annealing", "Front", "Swarm", "searcher_for"]
+
+
+def searcher_for(
+    settings: SearchSettings,
+    layouts: Mapping[Side, Layout],
+    evaluator: Evaluator,
+    scores: Mapping[Side, Tensor] | None = None,
+    latency: Mapping[Side, Resource] | None = None,
+) -> CoEvolution:
+    """The searcher that ``settings.searcher`` names; see `CoEvolution` for the others."""
+    return SEARCHERS[settings.searcher](settings, layouts, evaluator, scores, latency)

@@ -1,0 +1,168 @@
+"""NSGA-II: a family of networks of all sizes from one search.
+
+Source: Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Transactions on
+Evolutionary Computation 6(2), 2002. Two objectives, both to be small: the share of the true MACs, and the
+loss that Eq. 11 weighs against size, L_DisA + λ L_cyc. Parents and children compete for K places, first by
+the number of the front that they are on, then by how lonely they are there; the next parents are winners of
+tournaments of two by the same order.
+
+Here a child is a crossover of two parents, by two points or by whole layers, with the probability
+`CROSSED`, and then mutated as Algorithm 1 mutates, or by its power law. Fitness plays no part, nor does γ.
+The partner of both populations is the original generator: a family has no best member, and so what was once
+scored stays comparable. Generation 0 keeps shares of the filters that go evenly from few to nearly all, so
+that the first front covers the sizes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from ganprune.coevolution import CoEvolution, Population, State, random_stream
+from ganprune.evaluation.interface import Side
+from ganprune.operators import gene_crossover, mutate, mutate_power_law, two_point_crossover
+from ganprune.search_settings import SearchSettings
+
+CROSSED = 0.9
+"""Share of children that have two parents, as in the paper."""
+FEWEST, MOST = 0.2, 0.95
+"""Shares of the filters that generation 0 keeps, from the first individual to the last."""
+
+
+class Front(CoEvolution):
+    """NSGA-II a generator; the populations of its `State` are the K survivors."""
+
+    def init(self) -> State:
+        """Generation 0, from small to large."""
+        populations: dict[Side, Population] = {}
+        keep = torch.linspace(FEWEST, MOST, self.settings.population)[:, None]
+        for side in self.settings.sides:
+            chance = random_stream(self.settings.seed, 0, side)
+            shape = (self.settings.population, self.layouts[side].length)
+            genomes = self._repair[side](torch.rand(shape, generator=chance) < keep, chance)
+            populations[side] = self._score(side, genomes, None)
+        return State(0, populations)
+
+    def step(self, state: State) -> State:
+        """Children of tournaments are scored; of them and their parents the best K survive."""
+        t = state.generation + 1
+        survivors: dict[Side, Population] = {}
+        for side, parents in state.populations.items():
+            children = self._score(side, self._breed(state, side, t), None)
+            pool = joined(parents, children)
+            keep = survivors_of(objectives(pool, self.settings), self.settings.population)
+            survivors[side] = chosen(pool, keep)
+        return State(t, survivors)
+
+    def _breed(self, state: State, side: Side, t: int) -> Tensor:
+        s, population = self.settings, state.populations[side]
+        chance, n = random_stream(s.seed, t, side), s.population
+        order = order_of(objectives(population, s))
+        mothers, fathers = (population.genomes[tournament(order, n, chance)] for _ in range(2))
+        crossed = two_point_crossover(mothers, fathers, chance)
+        if s.p_genes > 0:
+            genes = list(self.layouts[side].genes.values())
+            by_genes = torch.rand(n, 1, generator=chance) < s.p_genes
+            crossed = torch.where(by_genes, gene_crossover(mothers, fathers, genes, chance), crossed)
+        young = torch.where(torch.rand(n, 1, generator=chance) < CROSSED, crossed, mothers)
+        rate = s.mutation_rate
+        young = mutate_power_law(young, chance) if rate is None else mutate(young, rate, chance)
+        return self._repair[side](young, chance)
+
+
+def objectives(population: Population, settings: SearchSettings) -> Tensor:
+    """Share of the MACs, and the losses of Eq. 11 without γ: float64 [K, 2], smaller is better."""
+    p, s = population, settings
+    seen = p.L_DisA if s.loss == "disa" else p.L_GenA
+    losses = seen + s.lambda_cycle * p.L_cyc + s.lambda_identity * p.L_idt
+    return torch.stack([p.macs, losses.nan_to_num(torch.inf)], 1)
+
+
+def ranks(costs: Tensor) -> Tensor:
+    """Number of the front that each is on, 0 for those that none dominates. float64 [n, m] → int64 [n]."""
+    no_worse = (costs[:, None] <= costs[None]).all(2)
+    dominates = no_worse & (costs[:, None] < costs[None]).any(2)  # [i, j]: i dominates j
+    found, left, front = torch.zeros(len(costs), dtype=torch.int64), torch.ones(len(costs)).bool(), 0
+    while left.any():
+        best = left & ~(dominates & left[:, None]).any(0)
+        found[best], left, front = front, left & ~best, front + 1
+    return found
+
+
+def crowding(costs: Tensor) -> Tensor:
+    """Distance to the neighbours on one front, in shares of its extent, over both objectives.
+
+    Infinite at the ends. float64 [n, m] → float64 [n].
+    """
+    distance = torch.zeros(len(costs), dtype=torch.float64)
+    for column in costs.unbind(1):
+        values, order = column.sort(stable=True)
+        extent = values[-1] - values[0]
+        distance[order[[0, -1]]] = torch.inf
+        if len(order) > 2 and extent > 0:
+            distance[order[1:-1]] += (values[2:] - values[:-2]) / extent
+    return distance
+
+
+def order_of(costs: Tensor) -> Tensor:
+    """Place of each in the crowded comparison, 0 for the best. float64 [n, m] → int64 [n].
+
+    Of equal individuals only the first is on its front; the others are the last of all.
+    """
+    again = (costs[:, None] == costs[None]).all(2).tril(-1).any(1)
+    front = ranks(costs)
+    front[again] += len(costs)
+    lonely = torch.zeros(len(costs), dtype=torch.float64)
+    for number in front.unique():
+        on_it = front == number
+        lonely[on_it] = crowding(costs[on_it])
+    by_distance = lonely.argsort(descending=True, stable=True)
+    return by_distance[front[by_distance].argsort(stable=True)].argsort()
+
+
+def survivors_of(costs: Tensor, n: int) -> Tensor:
+    """Indices of the best n, the best first. float64 [k, m] → int64 [n]."""
+    return order_of(costs).argsort()[:n]
+
+
+def tournament(order: Tensor, n: int, chance: torch.Generator) -> Tensor:
+    """n winners, each of two that are drawn with replacement. order: int64 [k] → int64 [n]."""
+    pairs = torch.randint(len(order), (n, 2), generator=chance)
+    return pairs.gather(1, order[pairs].argmin(1, keepdim=True))[:, 0]
+
+
+def joined(one: Population, other: Population) -> Population:
+    """Both populations as one."""
+    return Population(
+        *(torch.cat([getattr(one, item.name), getattr(other, item.name)]) for item in fields(Population))
+    )
+
+
+def chosen(population: Population, index: Tensor) -> Population:
+    """Some individuals of a population. index: int64 [n]."""
+    return Population(*(getattr(population, item.name)[index] for item in fields(Population)))
+
+
+def front_of(population: Population, settings: SearchSettings) -> Population:
+    """The individuals that no other dominates, from small to large, each once."""
+    costs = objectives(population, settings)
+    best = ((ranks(costs) == 0) & ~(costs[:, None] == costs[None]).all(2).tril(-1).any(1)).nonzero().flatten()
+    return chosen(population, best[costs[best, 0].argsort()])
+
+
+def best_within(front: Population, share: float, settings: SearchSettings) -> Population | None:
+    """The member of a front with the smallest losses among those of at most ``share`` of the MACs.
+
+    None: all are larger.
+    """
+    small = (front.macs <= share).nonzero().flatten()
+    if not len(small):
+        return None
+    losses = objectives(front, settings)[small, 1]
+    return chosen(front, small[losses.argmin()][None])
+
+
+def alone(found: Mapping[Side, Population], generation: int) -> State:
+    """A state of one individual a side, as a finished search leaves it."""
+    return State(generation, dict(found))

@@ -1,0 +1,76 @@
+"""What a search for all sizes at once leaves: the fronts of both generators, and pairs of chosen sizes."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ganprune.coevolution import Population, State
+from ganprune.curves import curves
+from ganprune.errors import TargetError
+from ganprune.evaluation import Side
+from ganprune.files import write_atomically
+from ganprune.runs import Run, write_json
+from ganprune.search.front import alone, best_within, front_of, objectives
+from ganprune.search_settings import SearchSettings
+from ganprune.stages.searching import STATE
+
+FRONT, DRAWN = "front.json", "front.svg"
+
+
+def write_front(run: Run, state: State, settings: SearchSettings) -> dict[str, Any]:
+    """Write front.json and front.svg: the networks of each side that no other beats in size and losses.
+
+    ``losses`` is L_DisA + λ L_cyc, or L_GenA's; ``macs`` a share of the original's true MACs.
+    """
+    if run.finished("front", [run / STATE]):
+        return json.loads((run / FRONT).read_text(encoding="utf-8"))
+    started, sides, lines = time.monotonic(), dict[str, Any](), list[dict[str, float]]()
+    for side, population in state.populations.items():
+        front = front_of(population, settings)
+        losses = objectives(front, settings)[:, 1]
+        sides[side] = [
+            {name: float(getattr(front, name)[i]) for name in ("macs", "N", "L_DisA", "L_GenA", "L_cyc")}
+            | {"losses": float(losses[i]), "filters": int(front.genomes[i].sum())}
+            for i in range(len(front.macs))
+        ]
+        lines += [
+            {"share of MACs": point["macs"], f"losses {side}": point["losses"]} for point in sides[side]
+        ]
+    found = {"schema": 1, "generation": state.generation, "sides": sides}
+    write_json(run / FRONT, found)
+    panels = {f"losses of G_{side}": {f"G_{side}": f"losses {side}"} for side in sides}
+    write_atomically(run / DRAWN, curves(lines, panels, x="share of MACs").encode())
+    run.finish("front", [run / FRONT, run / DRAWN], time.monotonic() - started, [run / STATE])
+    return found
+
+
+def pair_within(state: State, share: float, settings: SearchSettings) -> State:
+    """The best network of each side with at most ``share`` of the MACs, as a search for one pair leaves it.
+
+    Raises `TargetError` where the search has found none so small.
+    """
+    found = dict[Side, Population]()
+    for side, population in state.populations.items():
+        front = front_of(population, settings)
+        best = best_within(front, share, settings)
+        if best is None:
+            raise TargetError(
+                f"G_{side} of at most {share:g} of the MACs was asked for; the smallest that was found has "
+                f"{float(front.macs.min()):.3f}; ask for larger ones, or search for more generations"
+            )
+        found[side] = best
+    return alone(found, state.generation)
+
+
+def shares_of(text: str) -> tuple[float, ...]:
+    """``0.5,0.25`` → shares of the MACs, each once, largest first. Raises `ValueError` for others."""
+    shares = sorted({float(part) for part in text.split(",")}, reverse=True)
+    if not all(0 < share <= 1 for share in shares):
+        raise ValueError(text)
+    return tuple(shares)
+
+
+def folder_names(shares: tuple[float, ...]) -> Mapping[float, str]:
+    """Folders of the pairs within a run's folder."""
+    return {share: f"points/{share:g}" for share in shares}

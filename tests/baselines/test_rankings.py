@@ -1,0 +1,149 @@
+"""Magnitude, APoZ and sparse scales against numbers worked out by hand."""
+
+import pytest
+import torch
+
+from ganprune.baselines import Subject, method
+from ganprune.baselines.magnitude import norms
+from ganprune.baselines.slimming import SlimmingSettings, folded, scaled, slimming, sparse_scales
+from ganprune.baselines.trimming import apoz
+from ganprune.errors import UsageError
+from ganprune.genome import Layout
+from ganprune.networks import Generator, GeneratorWidths, resnet_widths
+from ganprune.rebuild import rebuilt
+from ganprune.repair import Constraints, Repairer
+from tests.baselines.kit import generator_of, subject_of
+from tests.tiny import random_genomes, random_pictures, seeded
+
+NARROW = GeneratorWidths(3, 2, 2, (2,), 2, 2)
+"""Three filters in the first layer, one block."""
+
+
+def test_norms_are_those_of_all_weights_that_write_a_bit() -> None:
+    net = generator_of(NARROW)
+    for conv, rows in (
+        ("model.1", [[3, 0, 0, 0], [1, -1, 1, 1], [0.5, 0, 0, 0]]),  # stem
+        ("model.7", [[1, 0, 0, 0], [2, 2, 0, 0]]),  # the trunk, written here
+        ("model.10.conv_block.5", [[4, 0, 0, 0], [0, 1, 0, 0]]),  # and here
+    ):
+        weight = net.get_parameter(f"{conv}.weight")
+        weight.zero_()
+        weight.flatten(1)[:, :4] = torch.tensor(rows)
+    weight = net.get_parameter("model.11.weight")  # up1 is transposed: [in, out, k, k]
+    weight.zero_()
+    weight[:, 0, 0, 0] = torch.tensor([1.0, 2.0])
+    weight[:, 1, 0, 0] = torch.tensor([-2.0, 2.0])
+    layout = Layout.of(NARROW)
+    one, two = norms(net, layout, 1), norms(net, layout, 2)
+    # L1: 3; 1+1+1+1 = 4; 0.5. L2: 3; √4 = 2; 0.5. So L1 and L2 do not agree on the best.
+    assert one[layout.genes["stem"]].tolist() == [3, 4, 0.5]
+    assert two[layout.genes["stem"]].tolist() == [3, 2, 0.5]
+    # The trunk's bits: 1+4 = 5 and 2+2+1 = 5; √(1+16) = √17 and √(4+4+1) = 3.
+    assert one[layout.genes["trunk"]].tolist() == [5, 5]
+    assert two[layout.genes["trunk"]].tolist() == pytest.approx([17**0.5, 3])
+    assert one[layout.genes["up1"]].tolist() == [3, 4]
+    assert two[layout.genes["up1"]].tolist() == pytest.approx([5**0.5, 8**0.5])
+
+
+@pytest.mark.parametrize(("name", "kept"), [("l1", 1), ("l2", 0)])
+def test_magnitude_keeps_the_filters_of_the_largest_norms(name: str, kept: int) -> None:
+    net = generator_of(NARROW)
+    stem = net.get_parameter("model.1.weight")
+    stem.zero_()
+    stem.flatten(1)[:, :4] = torch.tensor([[3.0, 0, 0, 0], [1, -1, 1, 1], [0.5, 0, 0, 0]])
+    layout = Layout.of(NARROW)
+    least = Repairer(layout, Constraints(target_params=0.363))  # one filter a layer is 36.27 %, no more fits
+    subject = Subject(net, layout, random_pictures(1, 3, 16, 16), least, seeded(0))
+    genome = method(name)(subject).genome
+    assert genome[layout.genes["stem"]].nonzero().flatten().tolist() == [kept]
+
+
+def _mirror(weights: list[float]) -> Generator:
+    """No norms; filter c of the first layer is the red channel times weights[c]; the rest is random."""
+    net = generator_of(NARROW, norm="none")
+    stem = net.get_parameter("model.1.weight")
+    stem.zero_()
+    stem[:, 0, 3, 3] = torch.tensor(weights, dtype=stem.dtype)
+    return net
+
+
+def test_apoz_is_the_share_of_zeros_behind_the_relu() -> None:
+    x = torch.full((2, 3, 16, 16), -1.0, dtype=torch.float64)
+    x[0, 0, :, :4] = 1  # a quarter of the first picture's red
+    x[1, 0, :, :8] = 1  # half of the second's
+    layout = Layout.of(NARROW)
+    found = apoz(_mirror([1.0, -2.0, 0.0]), layout, x)[layout.genes["stem"]]
+    # Filter 0 is red, zero where red is -1: (3/4 + 1/2) / 2 = 0.625. Filter 1 is its negative: 0.375.
+    # Filter 2 is zero everywhere.
+    assert found.tolist() == pytest.approx([0.625, 0.375, 1.0])
+
+
+def test_apoz_of_the_trunk_is_taken_where_it_is_rectified() -> None:
+    net, x = generator_of(resnet_widths(4, 2)), random_pictures(2, 3, 16, 16)
+    layout = Layout.of(net.widths)
+    found = apoz(net, layout, x)
+    trunk = net.model[:10](x)  # up to the third ReLU
+    inner = net.model[11].conv_block[:4](net.model[:11](x))  # pyright: ignore
+    for gene, maps in (("trunk", trunk), ("inner1", inner)):
+        expected = (maps == 0).double().mean((0, 2, 3))
+        assert torch.allclose(found[layout.genes[gene]], expected)
+
+
+def test_trimming_drops_what_is_mostly_zero() -> None:
+    net = _mirror([1.0, -2.0, 0.0])
+    subject = subject_of(net, target=None)
+    x = -subject.pictures.abs() * torch.ones(1, 3, 1, 1, dtype=torch.float64)  # red is negative everywhere
+    least = Repairer(subject.layout, Constraints(target_params=0.363))
+    genome = method("trimming")(Subject(net, subject.layout, x, least, seeded(0))).genome
+    assert genome[subject.layout.genes["stem"]].nonzero().flatten().tolist() == [1]
+
+
+def test_scales_fall_where_nothing_holds_them() -> None:
+    net = generator_of(NARROW)
+    net.get_parameter("model.4.weight")[:, 0] = 0  # nothing reads filter 0 of the first layer
+    layout, x = Layout.of(NARROW), random_pictures(2, 3, 16, 16)
+    # Its gradient is λ in every step, and Adam then moves by the learning rate: 1 - 20 · 0.01 = 0.8.
+    scales = sparse_scales(net, layout, x, SlimmingSettings(steps=20, lr=0.01, penalty=1e-4))
+    assert float(scales[0]) == pytest.approx(0.8, abs=1e-4)
+    assert float(scales[1]) > 0.9
+    # 120 steps would take it below zero: it stays there.
+    assert float(sparse_scales(net, layout, x, SlimmingSettings(steps=120, lr=0.01))[0]) == 0
+
+
+def test_without_a_penalty_the_original_is_best() -> None:
+    net, x = generator_of(NARROW), random_pictures(1, 3, 16, 16)
+    scales = sparse_scales(net, Layout.of(NARROW), x, SlimmingSettings(steps=3, penalty=0))
+    assert torch.equal(scales, torch.ones_like(scales))
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_folded_scales_are_scales_behind_the_norms(norm: str) -> None:
+    net, x = generator_of(resnet_widths(4, 2), norm), random_pictures(2, 3, 16, 16)  # pyright: ignore
+    layout = Layout.of(net.widths)
+    scales = torch.rand(layout.length, generator=seeded(1), dtype=torch.float64) * 2
+    assert torch.allclose(folded(net, layout, scales)(x), scaled(net, layout, scales, x), atol=1e-9)
+    # A scale of 0 drops the filter: the slim network computes what the masked scales do.
+    genome = random_genomes(layout, 1)[0]
+    slim = rebuilt(folded(net, layout, scales), layout, genome)
+    assert torch.allclose(slim(x), scaled(net, layout, scales * genome, x), atol=1e-9)
+
+
+def test_slimming_drops_the_smallest_scales_of_the_whole_network() -> None:
+    net = generator_of(resnet_widths(8, 2))
+    net.get_parameter("model.11.conv_block.5.weight")[:, 1:] = 0  # inner1 is not read, but for one filter
+    subject = subject_of(net, target=0.7)
+    pruned = slimming(subject, SlimmingSettings(steps=30))
+    kept = {gene: int(n) for gene, n in zip(subject.layout.genes,
+            subject.layout.gene_counts(pruned.genome[None])[0], strict=True)}  # fmt: skip
+    assert kept["inner1"] < kept["inner0"] / 2
+
+
+def test_slimming_without_steps_is_refused() -> None:
+    with pytest.raises(UsageError, match="slimming needs 1 step or more"):
+        SlimmingSettings(steps=0)
+
+
+def test_uniform_widths_are_drawn_and_differ_by_seed() -> None:
+    net = generator_of()
+    a, b = (method("uniform")(subject_of(net, seed=seed)).genome for seed in (0, 1))
+    assert not torch.equal(a, b)

@@ -1,0 +1,196 @@
+"""``ganprune compare``: cells from a checkpoint to tables."""
+
+import json
+from contextlib import chdir
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from ganprune.bench import BenchSettings
+from ganprune.checkpoints import load_generator
+from ganprune.cost import macs
+from ganprune.errors import RunError
+from ganprune_cli import comparing, timing
+from tests.cli.conftest import Place
+from tests.cli.kit import Outcome, ganprune, listing
+from tests.cli.test_bad_input import refusal
+from tests.metrics.kit import keras_file
+
+CELLS = """
+[settings]
+population = 4
+generations = 2
+pictures = 2
+size = 32
+target-macs = 0.4
+budget = "4steps"
+device = "cpu"
+precision = "float32"
+threads = 1
+
+[compare]
+task = "horse2zebra"
+claim = "ours"
+bench-seconds = 1
+
+[cells.ours]
+seeds = [0, 1]
+[cells.swarm]
+searcher = "swarm"
+[cells.thinet]
+method = "thinet"
+seeds = [0, 1]
+[cells.random]
+method = "random"
+"""
+KEYS = ["ours-0", "ours-1", "swarm-0", "thinet-0", "thinet-1", "random-0"]
+QUICK = partial(BenchSettings, minimum=2)
+
+
+@pytest.fixture(autouse=True)
+def no_features_in_the_environment_and_a_quick_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
+    monkeypatch.setattr(comparing, "BenchSettings", QUICK)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file, beside a network of features."""
+    folder = tmp_path_factory.mktemp("compare")
+    (folder / "cells.toml").write_text(CELLS)
+    keras_file(folder / "m.safetensors")
+    return folder
+
+
+def _compare(place: Place, table: Path, *words: object) -> Outcome:
+    given = ("--config", table / "cells.toml", "--features", table / "m.safetensors")
+    return ganprune("compare", place.checkpoint, "--data", place.data, *given, *words)
+
+
+@pytest.fixture(scope="module")
+def out(place: Place, table: Path) -> Path:
+    """A finished comparison; never written to by a test."""
+    with chdir(table), patch.object(comparing, "BenchSettings", QUICK):
+        done = _compare(place, table, "-o", "out", "-q")
+    assert done.code == 0, done.err
+    return table / "out"
+
+
+@pytest.fixture
+def result(place: Place, table: Path, out: Path) -> Any:
+    """What it says when it is asked again."""
+    return _compare(place, table, "-o", out, "--json").json
+
+
+def test_every_cell_is_a_run_of_the_size_asked_for(place: Place, out: Path) -> None:
+    whole = load_generator(place.checkpoint / "latest_net_G_A.pth").widths
+    for key in KEYS:
+        record = json.loads((out / f"{key}.json").read_text())
+        assert record["steps"] == 4
+        for side in "AB":
+            slim = load_generator(out / "cells" / key / f"G_{side}.safetensors").widths
+            figures = record["sides"][side]
+            assert figures["macs_true"] == macs(slim, 32, 32, "true")
+            assert 0.3 < figures["macs_true"] / macs(whole, 32, 32, "true") <= 0.4
+
+
+def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
+    record = json.loads((out / "thinet-0.json").read_text())
+    run = out / "cells" / "thinet-0"
+    found = ganprune(
+        "evaluate", run, "--features", table / "m.safetensors", "--bootstrap", "0", "--json"
+    ).json
+    original = json.loads((out / "original.json").read_text())
+    for part in found["directions"]:
+        rows = {row["pictures"]: row for row in part["rows"]}
+        side = part["network"][-1]
+        for key in ("kid", "kid_sd", "lost", "as_b", "n_fakes", "n_real"):
+            assert record["sides"][side][key] == pytest.approx(rows["slim"][key])
+            assert original["sides"][side][key] == pytest.approx(rows["original"][key])
+            assert original["inputs"][side][key] == pytest.approx(rows["inputs"][key])
+
+
+def test_table_has_a_row_a_method(result: Any) -> None:
+    rows = {row[0]: dict(zip(result["tables"][0]["headings"], row, strict=True))
+            for row in result["tables"][0]["rows"]}  # fmt: skip
+    assert list(rows) == ["original", "inputs", "ours", "swarm", "thinet", "random"]
+    assert rows["thinet"]["seeds"] == "2"
+    assert all("±" in row["KID A→B"] for row in rows.values())
+    assert all(row["ms"] != "–" for name, row in rows.items() if name != "inputs")
+    assert result["tables"][1]["rows"][0][0] == "horse2zebra, memory (Table 1)"
+    assert [sentence.split(",")[0] for sentence in result["claims"]] == [
+        "swarm less ours", "thinet less ours", "random less ours",
+    ]  # fmt: skip
+
+
+def test_finished_cells_are_not_done_again(
+    place: Place, table: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = listing(out)
+    monkeypatch.setattr(comparing, "run_cell", None)
+    monkeypatch.setattr(timing, "bench", None)
+    again = _compare(place, table, "-o", out, "--markdown")
+    assert again.code == 0, again.err
+    assert "| thinet | 2 |" in again.out
+    after = listing(out)
+    assert {name for name in after if before.get(name) != after[name] and not name.endswith(".lock")} == set()
+
+
+def test_records_alone_are_enough_for_the_table(place: Place, table: Path, out: Path, here: Path) -> None:
+    for path in out.glob("*.json"):
+        (here / path.name).write_bytes(path.read_bytes())
+    found = _compare(place, table, "-o", here, "--csv")
+    assert found.code == 0, found.err
+    assert found.out.count("\n") == 13  # headings, and six methods of two directions
+    assert not (here / "cells").exists()
+
+
+def test_interrupted_comparison_goes_on(place: Place, table: Path, out: Path, here: Path) -> None:
+    with patch.object(comparing.Records, "write", side_effect=KeyboardInterrupt):
+        broken = _compare(place, table, "-o", here, "--cells", "random")
+    assert broken.code == 130
+    assert "interrupted; to go on, run again: ganprune compare" in broken.err
+    with patch("ganprune.comparing.running.prune", side_effect=AssertionError):  # what is left is not touched
+        refused = _compare(place, table, "-o", here, "--cells", "random")
+    assert refused.code == 1
+    done = _compare(place, table, "-o", here, "--cells", "random", "-q")
+    assert done.code == 0, done.err
+    now, calm = (json.loads((folder / "random-0.json").read_text()) for folder in (here, out))
+    assert now["sides"] == calm["sides"]
+
+
+def test_changed_settings_of_a_finished_cell_are_refused(place: Place, table: Path, out: Path) -> None:
+    line = refusal(_compare(place, table, "-o", out, "--budget", "5steps"), 3)
+    assert "was made with --budget 4steps (now 5steps); delete it to run the cell again" in line
+
+
+def test_dry_run_lists_cells_and_writes_nothing(place: Place, table: Path, here: Path) -> None:
+    found = _compare(place, table, "--dry-run", "--json")
+    assert [f"{row['cell']}-{row['seed']}" for row in found.json["cells"]] == KEYS
+    assert not any(row["done"] for row in found.json["cells"])
+    assert not list(here.iterdir())
+
+
+def test_what_is_missing_is_told(place: Place, table: Path, here: Path) -> None:
+    config = ("--config", table / "cells.toml")
+    assert "CKPT is needed, only --config example goes without" in refusal(ganprune("compare", *config), 2)
+    no_features = ganprune("compare", place.checkpoint, "--data", place.data, *config)
+    assert "needs a network of features" in refusal(no_features, 2)
+    (here / "few").mkdir()
+    for name in ("trainA", "trainB", "testA"):
+        (here / "few" / name).symlink_to(place.data / name)
+    no_tests = ganprune("compare", place.checkpoint, "--data", "few", *config, "--dry-run")
+    assert "testB" in refusal(no_tests, 3)
+    assert "give one of --json, --csv and --markdown" in refusal(_compare(place, table, "--json", "--csv"), 2)
+
+
+def test_cell_of_one_name_and_another_method_is_refused(place: Place, table: Path, here: Path) -> None:
+    with patch.object(comparing.Records, "write", side_effect=KeyboardInterrupt):
+        _compare(place, table, "-o", "o", "--cells", "random")
+    (here / "cells.toml").write_text(CELLS.replace('method = "random"', 'method = "uniform"'))
+    words = ("--features", table / "m.safetensors", "-o", "o", "--cells", "random", "-q")
+    changed = ganprune("compare", place.checkpoint, "--data", place.data, "--config", "cells.toml", *words)
+    assert "was made by the method random (now uniform)" in refusal(changed, RunError.exit_code)

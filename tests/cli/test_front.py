@@ -1,0 +1,42 @@
+"""``ganprune front``: one search, pairs of several sizes."""
+
+import json
+from pathlib import Path
+
+from ganprune.checkpoints import load_generator
+from ganprune.cost import macs
+from tests.cli.conftest import Place
+from tests.cli.kit import ganprune, listing
+from tests.cli.test_bad_input import refusal
+
+WORDS = ("--population", "6", "--generations", "2", "--pictures", "2", "--size", "32", "--device", "cpu",
+         "--precision", "float32", "--align", "1", "--threads", "1")  # fmt: skip
+
+
+def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None:
+    command = ("front", place.checkpoint, "--data", place.data, *WORDS, "-o", "out", "--points", "0.6,0.4")
+    found = ganprune(*command, "--json")
+    assert found.code == 0, found.err
+    front = json.loads((here / "out" / "front.json").read_text())
+    assert found.json["front"] == front["sides"]
+    whole = macs(load_generator(place.checkpoint / "latest_net_G_A.pth").widths, 32, 32, "true")
+    for point in found.json["points"]:
+        for side in "AB":
+            slim = load_generator(here / point["folder"] / f"G_{side}.safetensors")
+            share = macs(slim.widths, 32, 32, "true") / whole
+            assert share <= point["share"]
+            on_front = [member["macs"] for member in front["sides"][side]]
+            assert min(abs(share - each) for each in on_front) < 1e-9
+    before = listing(here / "out")
+    again = ganprune(*command, "--markdown")
+    assert again.code == 0, again.err
+    assert "| out/points/0.4 | G_B |" in again.out
+    assert again.err.splitlines()[-1] == "next: ganprune export --onnx out/points/0.4"
+    after = listing(here / "out")
+    assert {name for name in after if before.get(name) != after[name] and not name.endswith(".lock")} == set()
+
+
+def test_wrong_points_are_named(place: Place, here: Path) -> None:
+    found = ganprune("front", place.checkpoint, "--data", place.data, "--points", "2")
+    assert "--points must be shares above 0 and at most 1, found 2" in refusal(found, 2)
+    assert not list(here.iterdir())

@@ -1,0 +1,110 @@
+"""Settings files of comparisons."""
+
+from pathlib import Path
+
+import pytest
+
+from ganprune.baselines import METHODS
+from ganprune.comparing import TASKS, packaged, read_comparison
+from ganprune.comparing.paper import THINET
+from ganprune.errors import UsageError
+from ganprune.search_settings import SearchSettings
+
+FILE = """
+[settings]
+target-macs = 0.3
+size = 32
+population = 6
+
+[compare]
+seeds = [3, 4]
+task = "horse2zebra"
+claim = "ours"
+
+[cells.ours]
+[cells.separate]
+partners = "original"
+seeds = [7]
+[cells.thinet]
+method = "thinet"
+"""
+
+
+def _read(tmp_path: Path, text: str, **given: object) -> object:
+    path = tmp_path / "cells.toml"
+    path.write_text(text)
+    return read_comparison(str(path), given)
+
+
+def test_cells_are_settings_with_changes_and_seeds(tmp_path: Path) -> None:
+    path = tmp_path / "cells.toml"
+    path.write_text(FILE)
+    found = read_comparison(str(path), {"population": 8, "generations": None})
+    assert [cell.key for cell in found.cells] == ["ours-3", "ours-4", "separate-7", "thinet-3", "thinet-4"]
+    assert [cell.method for cell in found.cells] == ["search"] * 3 + ["thinet"] * 2
+    ours, separate = found.cells[0].settings.search, found.cells[2].settings.search
+    assert ours == SearchSettings(population=8, target_macs=(0.3, 0.3), seed=3)
+    assert separate.partners == "original"
+    assert all(cell.settings.pictures.size == 32 for cell in found.cells)
+    assert [cell.key for cell in found.only(["thinet"]).cells] == ["thinet-3", "thinet-4"]
+    with pytest.raises(UsageError, match="--cells x is not in the settings file; there are ours, separate"):
+        found.only(["x"])
+
+
+def test_packaged_files_can_be_read_and_cover_the_paper() -> None:
+    assert {"example", *TASKS} <= packaged().keys()
+    for name in packaged():
+        found = read_comparison(name)
+        names = {cell.name for cell in found.cells}
+        assert {"co-evolution", "separate", "generator-aware", "no-cycle", "shared", THINET} <= names
+        assert {cell.settings.search.searcher for cell in found.cells} == {
+            "coevolution",
+            "annealing",
+            "swarm",
+        }
+        assert found.settings.claim == "co-evolution"
+    for task in TASKS:
+        found = read_comparison(task)
+        assert found.settings.task == task
+        assert set(METHODS) <= {cell.method for cell in found.cells}
+        for side, row in TASKS[task].items():  # the paper's Table 1
+            share = found.cells[0].settings.search.constraints(side).target_params
+            assert share == pytest.approx(1 / row.compression, abs=2e-4)
+
+
+MISTAKES = {
+    "[settings]\n": "lists no cells; add",
+    "[cells.a]\nmethod = 'thin'": "cell a: method must be one of search, thinet, trimming",
+    "[cells.a]\nmethod = 'l1'": "cell a: rivals need a size to come to",
+    "[cells.a]\nseed = 3": "cell a: seed is not for comparisons; give seeds",
+    "[cells.a]\ntarget-ms = 3": "cell a: target-ms is not for comparisons",
+    "[settings]\nrecover-discriminators = true\n[cells.a]": "first run `ganprune train --discriminators-for`",
+    "[cells.a]\npopluation = 3": "cell a: unknown setting 'popluation'; did you mean population",
+    "[cells.original]": "cell original needs another name",
+    "[cells.'a b']": "cell a b needs another name",
+    "[cells.a]\nseeds = [1.5]": "cell a: seeds must be whole numbers, found",
+    "[cells]\na = 3": "cell a must be a table, found 3",
+    "[compare]\ntask = 'dogs'\n[cells.a]": "task must be one of horse2zebra, summer2winter, cityscapes",
+    "[compare]\nclaim = 'b'\n[cells.a]": "claim must name a cell, found 'b'",
+    "[compare]\nfid = 3\n[cells.a]": "fid of .compare. cannot be 3",
+    "[compare]\nbench-seconds = true\n[cells.a]": "bench-seconds of .compare. cannot be True",
+    "[compare]\nbench-seconds = -1\n[cells.a]": "bench-seconds must be 0 or more",
+    "[compare]\nbench-threads = 0\n[cells.a]": "bench-threads must be 1 or more",
+    "[compare]\nclaims = 'a'\n[cells.a]": "unknown key 'claims' of .compare.; there are task, claim",
+    "[sells.a]": "unknown table 'sells'",
+    "cells = 3": r"\[cells\] must be a table",
+    "cells": "is no TOML file",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_mistake_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=MISTAKES[text]):
+        _read(tmp_path, text)
+
+
+def test_unknown_file_lists_the_packaged() -> None:
+    with pytest.raises(
+        UsageError, match="--config nowhere is no file, and none of the packaged cityscapes, "
+    ):
+        read_comparison("nowhere")

@@ -1,0 +1,140 @@
+"""Rows, claims, records and the paper's figures, from figures made up by hand."""
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganprune.comparing import Cell, Records, claims, comparison_csv, comparison_table, paper_table
+from ganprune.comparing.record import size_of
+from ganprune.comparing.tables import means_of
+from ganprune.errors import RunError
+from ganprune.networks import Generator, resnet_widths
+from ganprune.settings import CompressSettings
+
+
+def _cell(name: str, seed: int, a: float, b: float) -> dict[str, Any]:
+    sides = {side: {"kid": kid, "kid_sd": 0.01, "lost": kid / 2, "macs_true": 2e9, "macs_paper": 3e9,
+                    "params": 1e6, "as_b": 0.5} for side, kid in (("A", a), ("B", b))}  # fmt: skip
+    return {"name": name, "seed": seed, "method": "search", "sides": sides}
+
+
+CELLS = [
+    _cell("ours", 0, 0.4, 0.6), _cell("ours", 1, 0.5, 0.6), _cell("ours", 2, 0.6, 0.9),
+    _cell("theirs", 0, 0.6, 0.5), _cell("theirs", 1, 0.8, 0.7), _cell("theirs", 2, 1.0, 0.9),
+    _cell("once", 1, 0.7, 0.4),
+]  # fmt: skip
+ORIGINAL = {"sides": _cell("original", 0, 0.3, 0.2)["sides"],
+            "inputs": {side: {"kid": 2.0, "kid_sd": 0.1, "lost": 1.0} for side in "AB"}}  # fmt: skip
+
+
+def test_row_is_a_mean_over_seeds() -> None:
+    timings: Any = {"ours": {"A": {"ms": 5.0, "speedup": 3.0}, "B": {"ms": 6.0, "speedup": 2.5}}}
+    means = means_of(CELLS, ORIGINAL, timings)
+    assert list(means) == ["original", "inputs", "ours", "theirs", "once"]
+    assert means["ours"]["A"]["kid"] == pytest.approx(0.5)
+    table = comparison_table(means, "title")
+    rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
+    assert rows["ours"]["seeds"] == "3"
+    assert rows["ours"]["KID A→B"] == "0.500 ± 0.010 [0.400, 0.600]"
+    assert rows["ours"]["lost B→A"] == "0.35"
+    assert rows["ours"]["ms"] == "5.0 / 6.0"
+    assert rows["ours"]["MACs, G"] == "2.00"
+    assert rows["once"]["KID A→B"] == "0.700 ± 0.010"
+    assert rows["inputs"]["MACs, G"] == "–"
+    assert "FID A→B" not in table.headings  # nothing to say
+
+
+def test_csv_has_a_line_for_each_method_and_direction() -> None:
+    lines = list(csv.DictReader(StringIO(comparison_csv(means_of(CELLS, ORIGINAL, {})))))
+    assert [(line["method"], line["network"]) for line in lines][:3] == [
+        ("original", "G_A"), ("original", "G_B"), ("inputs", "G_A"),
+    ]  # fmt: skip
+    assert float(lines[4]["kid_high"]) == 0.6
+
+
+def test_claim_is_compared_seed_by_seed() -> None:
+    # KID A→B: differences 0.2, 0.3, 0.4; mean 0.3, standard deviation 0.1; t for 2 degrees is 4.303, so
+    # ± 4.303 · 0.1 / √3 = 0.2484: worse. B→A: -0.1, 0.1, 0.0; mean 0 ± 0.2484: not told apart.
+    theirs, once = claims(CELLS, "ours")
+    assert theirs.startswith("theirs less ours, 3 seeds: KID A→B +0.3000 ± 0.2484 (worse); KID B→A ")
+    assert "0.0000 ± 0.2484 (not told apart)" in theirs
+    # Of the common seed alone: 0.7 - 0.5 and 0.4 - 0.6; of lost, half of these.
+    assert once == ("once less ours, 1 seed: KID A→B +0.2000; KID B→A -0.2000; "
+                    "lost A→B +0.100; lost B→A -0.100")  # fmt: skip
+    assert "(better)" in claims(CELLS, "theirs")[0]
+    assert claims(CELLS, "none") == ()
+
+
+def test_paper_stands_beside_ours_with_its_protocol() -> None:
+    figures = {"mebibytes": 10.0, "compression": 4.34, "macs_paper_256": 13.4e9, "ratio_paper_256": 4.24}
+    means: Any = {
+        "original": {"A": {"ms": 100.0, "fid_test": 70.0}},
+        "ours": {"A": figures | {"ms": 25.0, "fid_test": 90.25}},
+    }
+    table = paper_table("horse2zebra", "ours", means, 128, "some network")
+    rows = {row[0]: row for row in table.rows}
+    assert rows["horse2zebra, memory (Table 1)"][1:3] == ("10.16 MiB, 4.27×", "10.00 MiB, 4.34×")
+    assert rows["horse2zebra, “FLOPs” (Table 1)"][1:3] == ("13.45 G, 4.23×", "13.40 G, 4.24×")
+    fid = rows["horse2zebra, FID, co-evolution (Table 3)"]
+    assert fid[1:3] == ("96.15", "90.25")
+    assert fid[3] == "paper: Inception, 256×256, test; ours: some network, 128×128, test"
+    assert rows["horse2zebra, FID, ThiNet (Table 3)"][1:3] == ("189.28", "–")
+    assert rows["horse2zebra, runtime"][1:3] == ("2260 → 730 ms, 3.1×", "100.0 → 25.0 ms, 4.0×")
+    assert rows["zebra2horse, memory (Table 1)"][2] == "–"
+    scored: Any = {"thinet": {"B": {"pixel_accuracy": 0.25, "class_accuracy": 0.1, "class_iou": 0.05}}}
+    streets = {row[0]: row for row in paper_table("cityscapes", "ours", scored, 256, "f").rows}
+    row = streets["cityscapes-B2A, FCN score, ThiNet (Table 2)"]
+    assert row[1:3] == ("0.218 / 0.089 / 0.054", "0.250 / 0.100 / 0.050")
+
+
+def test_original_costs_what_the_paper_says() -> None:
+    whole, slim = Generator(resnet_widths()), Generator(resnet_widths(32))
+    found = size_of(slim, whole, 128)
+    assert found["macs_paper_256"] == pytest.approx(14.51e9, rel=1e-3)
+    assert found["ratio_paper_256"] == pytest.approx(3.91, abs=0.01)
+    assert size_of(whole, whole, 256)["macs_true"] == pytest.approx(49.55e9, rel=1e-3)
+    assert size_of(whole, whole, 256)["mebibytes"] == pytest.approx(43.4, abs=0.01)
+
+
+def _records(tmp_path: Path, **changes: object) -> Records:
+    return Records(tmp_path, {"sha256": {"G_A": "x"}, "features": "f"} | changes)
+
+
+def _as_cell(**flat: object) -> Cell:
+    return Cell("ours", "search", CompressSettings.from_flat({"population": 4, "seed": 2} | flat))
+
+
+def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
+    sides = _cell("ours", 2, 0.1, 0.2)["sides"]
+    assert _records(tmp_path).finished(_as_cell()) is None
+    _records(tmp_path).write(_as_cell(), sides, {"steps": 5})
+    found = _records(tmp_path).finished(_as_cell(device="cpu", threads=3))  # where it was computed
+    assert found is not None
+    assert found["sides"] == sides
+    assert found["steps"] == 5
+    with pytest.raises(
+        RunError, match=r"ours-2.json was made with --gamma 10.0 \(now 3.0\); delete it to run"
+    ):
+        _records(tmp_path).finished(_as_cell(gamma=3))
+    with pytest.raises(RunError, match=r"made with features f \(now g\)"):
+        _records(tmp_path, features="g").finished(_as_cell())
+
+
+def test_record_of_an_older_ganprune_that_knew_fewer_settings_counts(tmp_path: Path) -> None:
+    _records(tmp_path).write(_as_cell(), _cell("ours", 2, 0.1, 0.2)["sides"], {})
+    path = tmp_path / "ours-2.json"
+    record = json.loads(path.read_text())
+    del record["made"]["settings"]["searcher"]
+    path.write_text(json.dumps(record))
+    assert _records(tmp_path).finished(_as_cell()) is not None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"sides": 3, "made": {}}', "{}"])
+def test_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ours-2.json").write_text(text)
+    with pytest.raises(RunError, match=r"ours-2.json is damaged .* delete it to run the cell again"):
+        _records(tmp_path).finished(_as_cell())

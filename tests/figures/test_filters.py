@@ -1,0 +1,77 @@
+"""First-layer filters: pictures of them, their norms, what others keep, what fine-tuning changed."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganprune.figures import FirstLayer, filter_panels
+from ganprune.figures.drawing import Picture, Rect
+from ganprune.figures.filters import filter_pictures
+
+GENERATOR = np.random.default_rng(3)
+WEIGHTS = (GENERATOR.normal(size=(12, 3, 7, 7)) * GENERATOR.uniform(0.1, 2, (12, 1, 1, 1))).astype(np.float32)
+KEPT = (0, 3, 4, 11)
+TUNED = (WEIGHTS[list(KEPT)] + GENERATOR.normal(size=(4, 3, 7, 7)) / 10).astype(np.float32)
+LAYER = FirstLayer("G_A", WEIGHTS, KEPT, TUNED)
+
+
+def test_cosines_are_torchs() -> None:
+    wanted = torch.cosine_similarity(
+        torch.from_numpy(WEIGHTS[list(KEPT)]).flatten(1), torch.from_numpy(TUNED).flatten(1)
+    )
+    assert LAYER.cosines == pytest.approx(wanted.numpy(), abs=1e-6)
+
+
+def test_magnitude_rule_keeps_the_largest_sums_of_absolute_weights() -> None:
+    sizes = [float(np.abs(filter).sum()) for filter in WEIGHTS]
+    kept = sorted(sorted(range(12), key=lambda i: -sizes[i])[:4])
+    assert list(LAYER.by_magnitude) == kept
+
+
+def test_norms_are_of_each_filter() -> None:
+    assert LAYER.norms == pytest.approx([float((filter**2).sum() ** 0.5) for filter in WEIGHTS], rel=1e-5)
+    assert LAYER.dropped == (1, 2, 5, 6, 7, 8, 9, 10)
+
+
+def test_sentences_count_as_a_plain_loop_does() -> None:
+    kept = sorted(float(LAYER.norms[i]) for i in KEPT)
+    middle = (kept[1] + kept[2]) / 2
+    larger = sum(float(LAYER.norms[i]) > middle for i in LAYER.dropped)
+    assert f"{larger} of the dropped are larger than half of the kept." in LAYER.sentences()[0]
+    shared = len(set(KEPT) & set(LAYER.by_magnitude))
+    assert LAYER.sentences()[1] == f"A magnitude rule would keep {shared} of the same 4."
+
+
+def test_zero_is_grey_and_the_largest_weight_full() -> None:
+    weights = np.zeros((1, 3, 7, 7), np.float32)
+    weights[0, 0, 2, 5], weights[0, 1, 1, 1] = -4, 2
+    (picture,) = filter_pictures(weights)
+    assert picture[2, 5].tolist() == [0, 127, 127]
+    assert picture[1, 1].tolist() == [127, 191, 127]
+
+
+def test_tuned_filters_are_drawn_in_the_range_of_before() -> None:
+    doubled = filter_pictures((WEIGHTS / 2).astype(np.float32), WEIGHTS)
+    assert all(np.abs(picture.astype(int) - 127).max() <= 64 for picture in doubled)
+
+
+def test_frames_stand_around_kept_filters_and_dropped_ones_are_empty_after_tuning() -> None:
+    before, after, thinet, magnitude, _ = filter_panels(LAYER, {"ThiNet": (1, 2, 3, 4)})
+    assert _framed(before) == list(KEPT)
+    assert _framed(thinet) == [1, 2, 3, 4]
+    assert _framed(magnitude) == list(LAYER.by_magnitude)
+    drawn = [shape.hint for shape in after.shapes if isinstance(shape, Picture)]
+    assert drawn == [f"filter {i}" for i in KEPT]
+    assert "2 of 4 as in the slim network" in [text.text for text in thinet.texts]
+
+
+def _framed(drawing: object) -> list[int]:
+    """Filters whose picture lies in a frame."""
+    shapes = drawing.shapes  # type: ignore[attr-defined]
+    frames = [shape for shape in shapes if isinstance(shape, Rect) and shape.stroke_width > 1]
+    pictures = [shape for shape in shapes if isinstance(shape, Picture)]
+    return [
+        i
+        for i, picture in enumerate(pictures)
+        if any(frame.x < picture.x < frame.x + 4 and frame.y < picture.y < frame.y + 4 for frame in frames)
+    ]

@@ -1,0 +1,80 @@
+"""Every figure: words inside the sheet, none over another, whatever the runs are called."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from ganprune.figures import (
+    Bar,
+    Cell,
+    Drawing,
+    FirstLayer,
+    Point,
+    bar_chart,
+    draw_sheet,
+    filter_figure,
+    gamma_sheet,
+    method_sheet,
+    operator_chart,
+    pareto,
+    search_panels,
+    training_panels,
+    widths_diagram,
+)
+from ganprune.figures.pareto import overlap
+from ganprune.networks import resnet_widths
+
+LONG = "a run with a name of many words and Averyverylongwordwithoutanyspacesinit"
+PIXELS = np.zeros((8, 8, 3), np.uint8)
+
+
+def _search(n: int) -> list[dict[str, object]]:
+    best = {"fitness": 0.1, "mean_fitness": 0.05, "L_DisA": 3e-7, "L_cyc": 1e5, "macs": 0.25,
+            "mean_macs": 0.25, "diversity": 0.0}  # fmt: skip
+    return [{"generation": i, "A": best, "B": best} for i in range(n)]
+
+
+def _layer() -> FirstLayer:
+    weights = np.random.default_rng(0).normal(size=(20, 3, 7, 7)).astype(np.float32)
+    return FirstLayer("G_A", weights, tuple(range(0, 20, 2)), weights[::2] * 1.1)
+
+
+def _points(same: bool) -> list[Point]:
+    axes = [{"MiB": 10.0 + (0 if same else i), "ms": 100.0 - i, "KID": 0.1 + i / 1e3} for i in range(12)]
+    points = [Point("G_A", f"{LONG} {i}" if i == 3 else f"run {i}", values) for i, values in enumerate(axes)]
+    return [*points, Point("original_G_A", "original", {"MiB": 43.0, "ms": 500.0, "KID": 0.1})]
+
+
+def _cells(n: int) -> list[Cell]:
+    return [Cell(PIXELS, "1,234.56 MiB of float32 weights")] * n
+
+
+WIDE = resnet_widths(64, 9).groups()
+FIGURES: dict[str, list[Drawing]] = {
+    "search": search_panels(_search(101)),
+    "one generation": search_panels(_search(1)),
+    "training": training_panels([{"step": 10**6 + i, "pixels_A": 1e-9, "L_cyc_B": 1e4} for i in range(3)]),
+    "bars": [bar_chart(LONG, [Bar(LONG, 1.0, "1.00 ms", 0.5, 9.0), Bar("G_A", 0.0, "0.00 ms")])],
+    "operators": [operator_chart(LONG, {LONG: {"Conv": 1.0, "Relu": 0.0, "Odd": 0.01}, "G_A": {"Pad": 2.0}})],
+    "layers": [widths_diagram("G_B", WIDE, dict.fromkeys(WIDE, 16))],
+    "filters": [filter_figure(_layer(), {"ThiNet": range(10)})],
+    "pareto": [pareto(_points(False), [("MiB", "KID"), ("ms", "KID"), ("MiB", "ms")])],
+    "pareto, crowded": [pareto(_points(True), [("MiB", "KID")])],
+    "pareto, unknown": [pareto(_points(True), [("MiB", "no such")])],
+    "sizes": [draw_sheet(gamma_sheet(_cells(2), [(LONG, _cells(2)), ("γ = 10", _cells(2))], ["A → B", "B"]))],
+    "methods": [draw_sheet(method_sheet(_cells(3), _cells(3), [(LONG, _cells(3))] * 3, ["A → B", "", "B"]))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_two_words_overlap_and_none_leaves_the_sheet(name: str) -> None:
+    assert FIGURES[name]
+    for drawing in FIGURES[name]:
+        assert drawing.texts, drawing.label
+        for text in drawing.texts:
+            left, top, right, bottom = text.box
+            inside = left >= -1 and top >= -1 and right <= drawing.width + 1 and bottom <= drawing.height + 1
+            assert inside, (text.text, text.box, drawing.width, drawing.height)
+        for a, b in combinations(drawing.texts, 2):
+            assert not overlap(a.box, b.box), (a.text, b.text)

@@ -1,0 +1,161 @@
+"""The server: a table of addresses on the loopback address, and nothing else."""
+
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from ganprune.errors import UsageError
+from ganprune.report.server import HOST, page_server
+from ganprune.report.vendor import FILES
+from ganprune.runs import Run
+
+
+def _network(path: Path, kind: int = TensorProto.FLOAT, dims: tuple[int | str, ...] = (1, 3, 8, 12)) -> None:
+    node = helper.make_node("Relu", ["input"], ["output"])
+    ends = [helper.make_tensor_value_info(name, kind, dims) for name in ("input", "output")]
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "report.html").write_text("<!doctype html>the report")
+    (folder / "secret.txt").write_text("secret")
+    _network(folder / "original_G_A.onnx")
+    _network(folder / "G_A.onnx")
+    _network(folder / "G_A.int8 & <b>.onnx", TensorProto.UINT8, (1, "h", "w", 3))
+    (folder / "broken.onnx").write_text("no network")
+    return Run(folder)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).write_text(name)
+    return folder
+
+
+@contextmanager
+def _serving(run: Run, runtime: Path) -> Generator[int]:
+    with page_server(run, runtime) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def port(run: Run, runtime: Path) -> Generator[int]:
+    with _serving(run, runtime) as port:
+        yield port
+
+
+def _ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
+    connection = HTTPConnection(HOST, port, timeout=20)
+    connection.putrequest(method, path, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer, body
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/report.html", "text/html; charset=utf-8"),
+        ("/translate.css", "text/css; charset=utf-8"),
+        ("/translate.js", "text/javascript"),
+        ("/models.json", "application/json"),
+        ("/models/G_A.onnx", "application/octet-stream"),
+        ("/ort/ort.wasm.min.mjs", "text/javascript"),
+        ("/ort/ort-wasm-simd-threaded.wasm", "application/wasm"),
+    ],
+)
+def test_everything_has_its_type_and_lets_webassembly_have_threads(port: int, path: str, kind: str) -> None:
+    answer, body = _ask(port, path)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
+    assert int(answer.headers["Content-Length"]) == len(body) > 0
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    head, nothing = _ask(port, path, "HEAD")
+    assert (head.status, nothing, head.headers["Content-Length"]) == (200, b"", str(len(body)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/secret.txt", "/../secret.txt", "/models/../secret.txt", "/models/%2e%2e/secret.txt", "//etc/passwd",
+     "/models/", "/ort/", "/models", "/run", "/ort/ort.wasm.min.mjs/", "/%00", "secret.txt",
+     "/models/broken.onnx", "/report.html/../secret.txt"],
+)  # fmt: skip
+def test_nothing_else_is_there(port: int, path: str) -> None:
+    answer, body = _ask(port, path)
+    assert (answer.status, body) == (404, b"not found")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "0.0.0.0:1", ""])
+def test_other_names_for_this_machine_are_refused(port: int, host: str) -> None:
+    answer, body = _ask(port, "/models.json", Host=host)
+    assert (answer.status, body) == (403, b"only for this machine")
+
+
+def test_only_reading_is_answered(port: int) -> None:
+    answer, _ = _ask(port, "/", "POST")
+    assert answer.status == 501
+
+
+def test_networks_are_listed_slim_first_with_what_they_take(port: int) -> None:
+    _, body = _ask(port, "/models.json")
+    listed = json.loads(body)
+    assert [model["name"] for model in listed] == ["G_A", "G_A.int8 & <b>", "original_G_A"]
+    plain, free, _ = listed
+    assert (plain["height"], plain["width"], plain["dtype"]) == (8, 12, "float32")
+    assert (free["height"], free["width"], free["dtype"], free["channels_last"]) == (
+        None,
+        None,
+        "uint8",
+        True,
+    )
+    answer, body = _ask(port, free["url"])
+    assert answer.status == 200
+    assert len(body) == free["bytes"]
+
+
+def test_a_file_that_is_gone_is_not_found(run: Run, port: int) -> None:
+    (run / "G_A.onnx").unlink()
+    assert _ask(port, "/models/G_A.onnx")[0].status == 404
+
+
+def test_it_listens_on_the_loopback_address_only(run: Run, runtime: Path) -> None:
+    with page_server(run, runtime) as server:
+        assert server.server_address[0] == "127.0.0.1"
+
+
+def test_a_port_that_is_taken_or_none_is_refused(run: Run, runtime: Path, port: int) -> None:
+    with pytest.raises(UsageError, match=f"--port {port} cannot be used"):
+        page_server(run, runtime, port)
+    with pytest.raises(UsageError, match="--port must be 0 to 65535, found 70000"):
+        page_server(run, runtime, 70000)
+
+
+def test_a_run_without_networks_is_told_how_to_get_some(run: Run, runtime: Path) -> None:
+    for path in run.folder.glob("*.onnx"):
+        path.unlink()
+    with pytest.raises(UsageError, match="ganprune export --onnx"):
+        page_server(run, runtime)

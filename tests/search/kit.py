@@ -1,0 +1,39 @@
+"""A search whose best answer is known: a hidden genome a side, and scores that say how far one is from it."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ganprune.evaluation import Scores, Side
+from ganprune.genome import Layout
+from ganprune.networks import resnet_widths
+from tests.tiny import random_genomes, seeded
+
+LAYOUTS: dict[Side, Layout] = {"A": Layout.of(resnet_widths(4, 2)), "B": Layout.of(resnet_widths(3, 1))}
+
+
+@dataclass
+class Hidden:
+    """An `Evaluator`: L_DisA is the share of wrong bits, L_cyc that of the partner."""
+
+    wanted: dict[Side, Tensor] = field(
+        default_factory=lambda: {side: random_genomes(LAYOUTS[side], 1, 7)[0] for side in LAYOUTS}
+    )
+    calls: list[tuple[Side, int]] = field(default_factory=list)
+
+    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+        del identity
+        self.calls.append((side, len(genomes)))
+        wrong = (genomes != self.wanted[side]).double().mean(1)
+        other: Side = "B" if side == "A" else "A"
+        back = 0.0 if partner is None else float((partner != self.wanted[other]).double().mean())
+        none = torch.zeros_like(wrong)
+        return Scores(wrong, none, none + back, none)
+
+
+def energies(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+__all__ = ["LAYOUTS", "Hidden", "energies", "seeded"]

@@ -1,0 +1,193 @@
+"""Annealing and swarm: against numbers worked out by hand, and as searches beside Algorithm 1."""
+
+import json
+import math
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+
+from ganprune.coevolution import State
+from ganprune.errors import UsageError
+from ganprune.repair import Repairer
+from ganprune.reporting import Silent, Task
+from ganprune.runs import Run
+from ganprune.search import SEARCHERS, Annealing, searcher_for
+from ganprune.search.annealing import accepted
+from ganprune.search.swarm import FASTEST, velocity
+from ganprune.search_settings import Searcher, SearchSettings
+from ganprune.settings import CompressSettings
+from ganprune.stages import Resolved, search
+from tests.search.kit import LAYOUTS, Hidden, energies
+from tests.tiny import seeded, tiny_gan
+
+SETTINGS = SearchSettings(population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4))
+OTHERS = ("annealing", "swarm")
+
+
+def _end(settings: SearchSettings, evaluator: Hidden, state: State | None = None) -> State:
+    *_, last = searcher_for(settings, LAYOUTS, evaluator).states(state)
+    return last
+
+
+def _same(one: State, other: State) -> bool:
+    a, b = one.to_tensors(), other.to_tensors()
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_every_searcher_of_the_settings_is_there() -> None:
+    assert tuple(SEARCHERS) == get_args(Searcher)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("population", [2, 9, 10])
+def test_searchers_score_as_many_as_algorithm_1(name: Searcher, population: int) -> None:
+    evaluator = Hidden()
+    _end(replace(SETTINGS, searcher=name, population=population), evaluator)
+    assert evaluator.calls == [("A", population), ("B", population)] * 13
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_searchers_keep_to_the_constraints(name: Searcher) -> None:
+    settings = replace(SETTINGS, searcher=name, align=2, target_macs=(0.6, 0.6))
+    last = _end(settings, Hidden())
+    for side, population in last.populations.items():
+        repair = Repairer(LAYOUTS[side], settings.constraints(side))
+        assert torch.equal(repair(population.genomes, seeded(0)), population.genomes)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_search_goes_on_from_a_saved_state_to_the_same_end(name: Searcher) -> None:
+    settings = replace(SETTINGS, searcher=name)
+    whole = _end(settings, Hidden())
+    half = _end(replace(settings, generations=5), Hidden()) if name == "swarm" else None
+    states = searcher_for(settings, LAYOUTS, Hidden()).states(None)
+    fifth = [next(states) for _ in range(6)][-1]
+    assert half is None or _same(half, fifth)  # how a swarm moves does not depend on where it ends
+    read = State.from_tensors(fifth.to_tensors())
+    assert _same(_end(settings, Hidden(), read), whole)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("rate", [0.02, None])
+def test_what_was_found_is_not_lost(name: Searcher, rate: float | None) -> None:
+    settings = replace(SETTINGS, searcher=name, partners="original", mutation_rate=rate)
+    best = [
+        {side: float(population.fitness.max()) for side, population in state.populations.items()}
+        for state in searcher_for(settings, LAYOUTS, Hidden()).states(None)
+    ]
+    for earlier, later in pairwise(best):
+        assert all(later[side] >= earlier[side] for side in later)
+    assert all(best[-1][side] > best[0][side] for side in best[0])
+
+
+def test_annealing_finds_what_is_hidden() -> None:
+    settings = replace(SETTINGS, searcher="annealing", target_macs=None, generations=150, population=16,
+                       gamma=100.0, mutation_rate=None)  # fmt: skip
+    evaluator = Hidden()
+    first, *_, last = searcher_for(settings, LAYOUTS, evaluator).states(None)
+    for side, wanted in evaluator.wanted.items():
+        before, after = ((s.populations[side].best_genome != wanted).double().mean() for s in (first, last))
+        assert after < before / 2
+
+
+def test_change_is_accepted_by_metropolis_rule() -> None:
+    # Three chains of energies 1, 2, 3 and their changes of 1.5, 1.9 and 3.4, at a temperature of 1.
+    # Chain 0 is the fittest: 1.5 is worse, it stays. Chain 1: 1.9 is better, it goes. Chain 2 rises by 0.4
+    # and goes with the probability exp(-0.4) = 0.670.
+    energy = energies(1, 2, 3, 1.5, 1.9, 3.4)
+    taken = 0
+    for seed in range(1000):
+        stand = accepted(energy, 3, 1.0, seeded(seed)).tolist()
+        assert stand[:2] == [0, 4]  # the fittest first
+        taken += stand[2] == 5
+    assert taken / 1000 == pytest.approx(math.exp(-0.4), abs=0.04)
+    # Without temperature only better ones go.
+    assert accepted(energy, 3, 0.0, seeded(0)).tolist() == [0, 4, 2]
+
+
+def test_odd_population_changes_the_fittest_chain_twice() -> None:
+    # Two chains of 1 and 2; changes of chain 0 to 0.9, of chain 1 to 2.5, of chain 0 again to 0.7.
+    assert accepted(energies(1, 2, 0.9, 2.5, 0.7), 2, 0.0, seeded(0)).tolist() == [4, 1]
+
+
+def test_temperature_falls_from_the_spread_of_the_first_energies_to_a_hundredth() -> None:
+    search = Annealing(replace(SETTINGS, searcher="annealing"), LAYOUTS, Hidden())
+    first = search.init()
+    energy = 1 / first.populations["A"].fitness
+    expected = (energy - energy.mean()).square().mean().sqrt()
+    assert float(first.memory["A.first"]) == pytest.approx(float(expected))
+    assert search.temperature(3.0, 0) == 3.0
+    assert search.temperature(3.0, 6) == pytest.approx(0.3)
+    assert search.temperature(3.0, 12) == pytest.approx(0.03)
+
+
+def test_velocity_is_pulled_where_best_places_differ() -> None:
+    # x = 0 1 0 1, own best = 1 1 0 0, the swarm's = 1 1 1 1, v = 0.5 everywhere, r uniform on 0 … 1.
+    # Bit 0: both pull up, by 2 r1 + 2 r2, 2 on average. Bit 1: none. Bit 2: the swarm's, 1 on average.
+    # Bit 3: its own pulls down, -1 on average.
+    n = 20_000
+    x = torch.tensor([0, 1, 0, 1], dtype=torch.bool).expand(n, 4)
+    own = torch.tensor([1, 1, 0, 0], dtype=torch.bool).expand(n, 4)
+    v = velocity(torch.full((n, 4), 0.5), x, own, torch.ones(4, dtype=torch.bool), seeded(0))
+    assert v.mean(0).tolist() == pytest.approx([2.5, 0.5, 1.5, -0.5], abs=0.03)
+    assert v[:, 1].eq(0.5).all()
+    fast = velocity(torch.full((1, 4), 5.9), x[:1], own[:1], torch.ones(4, dtype=torch.bool), seeded(0))
+    assert fast.max() == FASTEST
+
+
+def test_particle_remembers_its_own_best_place() -> None:
+    settings = replace(SETTINGS, searcher="swarm", partners="original")
+    best: dict[int, float] = {}
+    for state in searcher_for(settings, LAYOUTS, Hidden()).states(None):
+        population = state.populations["A"]
+        for i, fitness in enumerate(population.fitness[1:].tolist()):
+            best[i] = max(best.get(i, 0.0), fitness)
+        assert state.memory["A.own_fitness"].tolist() == [best[i] for i in range(8)]
+
+
+class _Stopper(Silent):
+    """A reporter that interrupts after some individuals."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Generator[Task]:
+        del title, total, done
+        yield self
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        del figures
+        self.left -= steps
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_interrupted_run_of_another_searcher_goes_on_to_the_same_end(name: str, tmp_path: Path) -> None:
+    gan, resolved = tiny_gan(), Resolved("cpu", "float32", 1, 1)
+    settings = CompressSettings.from_flat(
+        {"searcher": name, "population": 4, "generations": 3, "pictures": 2, "size": 32, "device": "cpu"}
+    )
+    for folder in ("calm", "broken"):
+        (tmp_path / folder).mkdir()
+    given = (gan.generators, gan.judges, gan.pictures, settings, resolved)
+    calm = search(Run(tmp_path / "calm"), *given)
+    with pytest.raises(KeyboardInterrupt):
+        search(Run(tmp_path / "broken"), *given, _Stopper(20))  # in the third generation
+    assert _same(search(Run(tmp_path / "broken"), *given), calm)
+    lines = (tmp_path / "broken" / "search.jsonl").read_text().splitlines()
+    assert [json.loads(line)["generation"] for line in lines] == [0, 1, 2, 3]
+
+
+def test_unknown_searcher_is_named() -> None:
+    with pytest.raises(
+        UsageError, match="--searcher must be one of coevolution, annealing, swarm, front, found"
+    ):
+        SearchSettings(searcher="x")  # pyright: ignore[reportArgumentType]
