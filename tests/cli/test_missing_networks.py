@@ -111,7 +111,8 @@ def test_one_direction_makes_one_slim_generator(
     assert same(here / "run/fine-tune" / CYCLEGAN[whole], place.checkpoint / CYCLEGAN[whole])
     assert f"slim generators: run/{slim}.onnx; before" in done.out
     bench = json.loads((here / "run/bench.json").read_text())
-    assert [network["name"] for network in bench["networks"]] == [f"original_{slim}", slim]
+    names = [f"original_{slim}", f"original_{slim}.rewritten", slim]
+    assert [network["name"] for network in bench["networks"]] == names
     for again in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3"), ("inspect",)):
         found = ganprune(*again, "run")
         assert found.code == 0, found.err
