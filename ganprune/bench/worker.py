@@ -50,7 +50,8 @@ def main() -> None:
                 answer = {"unsupported": str(error)}
             except Exception as error:  # ONNX Runtime's own errors have no common base but this
                 answer = {"error": " ".join(str(error).split()) or type(error).__name__}
-            print(json.dumps(answer), file=answers, flush=True)
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
 
 
 def _listen(stream: BinaryIO, messages: "SimpleQueue[Message]") -> None:
