@@ -191,8 +191,9 @@ def test_one_direction_is_judged_by_a_recovered_discriminator(
 
 
 def test_last_run_is_the_default(mission: Mission, weights: Path, monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(mission.folder)
-    found = evaluate("--features", weights, "--json", "--cache", tmp_path, "--bootstrap", "0")
+    shutil.copytree(mission.folder / "runs", tmp_path / "runs")  # `evaluate` writes into the run
+    monkeypatch.chdir(tmp_path)
+    found = evaluate("--features", weights, "--json", "--cache", tmp_path / "kept", "--bootstrap", "0")
     assert found.code == 0, found.err
     assert found.json["run"] == f"runs/{mission.run.name}"
 
