@@ -31,7 +31,7 @@ from ganprune.coevolution import CoEvolution
 from ganprune.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
-from ganprune.fitness import fitness
+from ganprune.fitness import Reduction, fitness
 from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures, split
 from ganprune.importance import importance
@@ -56,7 +56,9 @@ VARIANTS: dict[str, dict[str, float | None]] = {
 class Bench:
     """Networks, pictures and evaluators that all methods share."""
 
-    def __init__(self, checkpoint: Path, data: Path, size: int, n: int) -> None:
+    def __init__(
+        self, checkpoint: Path, data: Path, size: int, n: int, reduction: Reduction = "mean"
+    ) -> None:
         nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
         self.generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
         self.layouts: dict[Side, Layout] = {side: Layout.of(self.generators[side].widths) for side in SIDES}
@@ -64,7 +66,7 @@ class Bench:
             side: importance(self.generators[side], self.layouts[side]) for side in SIDES
         }
         judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
-        settings = EvaluationSettings(precision=resolve_precision("auto", "cpu"))
+        settings = EvaluationSettings(precision=resolve_precision("auto", "cpu"), reduction=reduction)
         self._make: list[Callable[[], LocalEvaluator]] = []
         for part in (slice(0, n), slice(n, 2 * n)):
             pictures: dict[Side, Tensor] = {}
