@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -122,7 +121,7 @@ class CoEvolution:
             target = limits.target_macs or limits.target_params
             keep = 0.5 if target is None else target**0.5  # a width w of every layer costs about w² MACs
             if limits.target_ms is not None:
-                keep = _uniform_share(self._repair[side])
+                keep = self._repair[side].uniform_share()
             genomes = (
                 torch.rand(self.settings.population, self.layouts[side].length, generator=generator) < keep
             )
@@ -204,17 +203,6 @@ class CoEvolution:
             gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
         )  # fmt: skip
         return Population(genomes, N, macs, scores.L_DisA, scores.L_GenA, scores.L_cyc, scores.L_idt, F)
-
-
-def _uniform_share(repair: Repairer) -> float:
-    """Share of every layer's filters at which a network lies within its targets, found by bisection."""
-    sizes, align = np.array(repair.layout.sizes), repair.constraints.align
-    low, high = 0.0, 2.0
-    for _ in range(20):
-        share = (low + high) / 2
-        counts = np.clip(np.rint(share * sizes / align).astype(int) * align, 1, sizes)
-        low, high = (share, high) if repair.used(counts) <= 1 else (low, share)
-    return min(low, 1.0)
 
 
 def random_stream(seed: int, generation: int, side: str) -> torch.Generator:

@@ -35,6 +35,10 @@ class Constraints:
     """The same in predicted milliseconds a picture."""
     min_filters: int = 1
     """Fewest filters of a gene; all of them where it has no more."""
+    width_spread: float | None = None
+    """With a target: no gene keeps more than this many times the share of its filters at which all genes
+    alike come to the target, nor less than that share divided by it; to the nearest step of ``align``, and
+    further where the target needs it. 1: all alike; None: any widths."""
 
     def __post_init__(self) -> None:
         if self.align < 1:
@@ -46,6 +50,8 @@ class Constraints:
                 raise UsageError(f"--target-{option} must be above 0 and at most 1, found {share}")
         if self.target_ms is not None and not 0 < self.target_ms < float("inf"):
             raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
+        if self.width_spread is not None and not 1 <= self.width_spread < float("inf"):
+            raise UsageError(f"--width-spread must be 1 or more, or none, found {self.width_spread}")
 
 
 class Repairer:
@@ -66,6 +72,8 @@ class Repairer:
                     f"has {unit.format(float(resource.of(least)))}; allow more"
                     + (", or use a smaller --align" if constraints.align > 1 else "")
                 )
+        if self._limits and constraints.width_spread is not None:
+            self._legal = self._near_uniform(constraints.width_spread)
 
     def _limits_of(
         self, constraints: Constraints, latency: Resource | None
@@ -102,6 +110,30 @@ class Repairer:
         """The largest of amounts over their limits; 1 is on target. [..., genes] → [...]; 0 without any."""
         shares = [resource.of(counts) / limit for _, resource, limit, _ in self._limits]
         return np.max(shares, axis=0) if shares else np.zeros(counts.shape[:-1])
+
+    def uniform_share(self) -> float:
+        """Share of all genes' filters, the same for each, at which a network comes to its targets; 0 … 1."""
+        low, high = 0.0, 2.0
+        for _ in range(40):
+            share = (low + high) / 2
+            counts = np.clip(np.rint(share * self._sizes).astype(int), 1, self._sizes)
+            low, high = (share, high) if self.used(counts) <= 1 else (low, share)
+        return min(low, 1.0)
+
+    def _near_uniform(self, spread: float) -> list[np.ndarray]:
+        """The legal counts that ``width_spread`` leaves, a step more of all genes where targets need it."""
+        alike = self.uniform_share() * self._sizes
+        low = [int(np.abs(legal - n / spread).argmin()) for legal, n in zip(self._legal, alike, strict=True)]
+        high = [int(np.abs(legal - n * spread).argmin()) for legal, n in zip(self._legal, alike, strict=True)]
+
+        def used(places: list[int]) -> np.ndarray:
+            return self.used(np.array([legal[i] for legal, i in zip(self._legal, places, strict=True)]))
+
+        while used(low) > 1:
+            low = [max(i - 1, 0) for i in low]
+        while used(high) < 1 and any(i < len(legal) - 1 for legal, i in zip(self._legal, high, strict=True)):
+            high = [min(i + 1, len(legal) - 1) for legal, i in zip(self._legal, high, strict=True)]
+        return [legal[i : j + 1] for legal, i, j in zip(self._legal, low, high, strict=True)]
 
     def _repair(self, genome: Tensor, generator: torch.Generator) -> Tensor:
         before = np.array([int(genome[piece].sum()) for piece in self._pieces])

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tomli_w
@@ -35,14 +36,16 @@ from ganprune.errors import RunError, UsageError
 from ganprune.files import sha256, write_atomically
 from ganprune.settings import CompressSettings
 
+OLDER: Mapping[str, object] = MappingProxyType({"width-spread": "none"})
+"""Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")
 """Where runs go by default, below the working folder."""
 LATEST = "latest"
 """A file in `RUNS` that holds the name of the last run's folder."""
 PARTIAL = ".*.partial*"
 """Half-written files, see `ganprune.files`."""
-FREE = frozenset({"workers"})
-"""Settings that change no result."""
+FREE = frozenset({"workers", "processes"})
+"""Settings that change no result, or only its last bits."""
 _CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": dict}
 """What config.toml holds."""
 
@@ -169,7 +172,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         if before.get(key) != now[key]:
             what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
             raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
-    settings = CompressSettings().to_flat() | before["settings"]  # of an older ganprune, which knew fewer
+    settings = CompressSettings().to_flat() | OLDER | before["settings"]
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
         f"--{key} {_spell(settings.get(key))} (now {_spell(value)})"

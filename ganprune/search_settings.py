@@ -41,6 +41,9 @@ class SearchSettings:
     """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
     min_filters: int = 1
     """Fewest filters of a layer."""
+    width_spread: float | None = 1.5
+    """With a target: how far the share of filters that a layer keeps may lie above or below the share of all
+    layers alike, as a factor; see `ganprune.repair.Constraints`. None: as far as the search likes."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
@@ -112,4 +115,5 @@ class SearchSettings:
             target_params=self.target_params and self.target_params[i],
             target_ms=self.target_ms and self.target_ms[i],
             min_filters=self.min_filters,
+            width_spread=self.width_spread,
         )

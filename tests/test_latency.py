@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganprune.coevolution import CoEvolution, _uniform_share
+from ganprune.coevolution import CoEvolution
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.genome import Layout, LayoutKind
@@ -209,7 +209,7 @@ def test_coin_flips_are_weighted_so_that_networks_take_about_what_is_asked_for()
     layout, whole = Layout.of(WIDTHS), predicted(TABLE, WIDTHS)
     latency, shares = Latency(TABLE, layout), list[float]()
     for target in (0.2 * whole, 0.5 * whole, 0.8 * whole, 2 * whole):
-        share = _uniform_share(Repairer(layout, Constraints(target_ms=target), latency))
+        share = Repairer(layout, Constraints(target_ms=target), latency).uniform_share()
         uniform = np.rint(share * np.array(layout.sizes)).astype(int).clip(1)
         assert latency.of(uniform) <= target
         shares.append(share)

@@ -253,6 +253,42 @@ def test_the_smallest_network_is_within_reach_and_nothing_below_it() -> None:
         Repairer(layout, Constraints(8, 0.01))
 
 
+@given(
+    target=st.floats(0.07, 0.9),
+    spread=st.sampled_from([1.0, 1.25, 1.5, 3.0]),
+    align=st.sampled_from([1, 16]),
+    seed=st.integers(0, 99),
+)
+def test_layers_stay_near_the_share_of_all_layers_alike(
+    target: float, spread: float, align: int, seed: int
+) -> None:
+    layout = Layout.of(ORIGINAL)
+    repair = Repairer(layout, Constraints(align, target, width_spread=spread))
+    share = repair.uniform_share()
+    assert share**2 * 0.9 <= target <= share**2 * 1.1  # a width w of every layer costs about w² MACs
+    for genome in repair(any_genomes(layout, 2, seed, keep=0.3), seeded(seed)):
+        assert ON_TARGET * target <= float(kept_macs(layout, genome[None])) <= target
+        for gene, count in counts(layout, genome).items():
+            alike = share * sizes(layout)[gene]
+            # half a step by rounding, and one where the target needs it
+            assert alike / spread - 1.5 * align <= count <= alike * spread + 1.5 * align
+
+
+def test_a_spread_of_widths_means_nothing_without_a_target() -> None:
+    layout, genomes = Layout.of(MIDDLE), any_genomes(Layout.of(MIDDLE), 3, seed=1)
+    repaired = Repairer(layout, Constraints(width_spread=1.0))(genomes, seeded(0))
+    assert torch.equal(repaired, genomes)
+
+
+def test_widths_may_lie_further_apart_where_the_target_needs_it() -> None:
+    layout = Layout.of(MIDDLE)  # all layers alike in steps of 8: 8 and 16 filters, nothing between
+    for target in (0.3, 0.5, 0.7, 1.0):
+        repair = Repairer(layout, Constraints(8, target, width_spread=1.0))
+        macs = float(kept_macs(layout, repair(any_genomes(layout, 1, seed=2), seeded(0))))
+        free = Repairer(layout, Constraints(8, target))
+        assert 0.9 * float(kept_macs(layout, free(any_genomes(layout, 1, 2), seeded(0)))) <= macs <= target
+
+
 def test_constraints_out_of_range_are_refused() -> None:
     with pytest.raises(UsageError, match="--align must be 1 or more, found 0"):
         Constraints(align=0)
@@ -265,3 +301,6 @@ def test_constraints_out_of_range_are_refused() -> None:
         Constraints(target_ms=0.0)
     with pytest.raises(UsageError, match="--min-filters must be 1 or more, found 0"):
         Constraints(min_filters=0)
+    for spread in (0.9, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match=f"--width-spread must be 1 or more, or none, found {spread}"):
+            Constraints(width_spread=spread)

@@ -98,6 +98,14 @@ TargetMs = Annotated[
 MinFilters = Annotated[
     int | None, typer.Option(metavar="N", help="Fewest filters of a layer.", rich_help_panel=SEARCH)
 ]
+WidthSpread = Annotated[
+    str | None,
+    typer.Option(
+        metavar="F",
+        help="How many times more or less than the share of all layers alike one may keep; none: any.",
+        rich_help_panel=SEARCH,
+    ),
+]
 Align = Annotated[
     int | None,
     typer.Option(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -49,7 +50,7 @@ def prune(
             subject = Subject(
                 original.to(resolved.device).requires_grad_(False).eval(), layout,
                 to_float(pictures[side]).to(resolved.device),
-                Repairer(layout, settings.search.constraints(side)),
+                Repairer(layout, replace(settings.search.constraints(side), width_spread=None)),
                 random_stream(settings.search.seed, 0, side),
             )  # fmt: skip
             pruned = choose(subject)

@@ -24,6 +24,7 @@ def compress(
     target_ms: options.TargetMs = None,
     align: options.Align = None,
     min_filters: options.MinFilters = None,
+    width_spread: options.WidthSpread = None,
     layout: options.Layout = None,
     order: options.Order = None,
     partners: options.Partners = None,
