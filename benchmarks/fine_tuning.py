@@ -13,14 +13,17 @@ random       random genomes of the same size, taught by the originals
 uniform      the same share of the largest filters in every layer, taught by the originals
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
 original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
-variants     distilled with one setting changed, such as distilled:maps=0 or distilled:tune_lr=0.001
+variants     distilled with settings changed, such as distilled:distil_maps=0 or distilled:tune_lr=0.001, or the
+             search's: distilled:width_spread=null
 """
 
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -93,13 +96,19 @@ class Bench:
             }  # fmt: skip
         return found
 
-    def genomes(self, how: str, target: float, seed: int) -> Genomes:
-        """Of a search, kept in the output folder; or random ones, or the same share in every layer."""
+    def genomes(
+        self, how: str, target: float, seed: int, changes: Mapping[str, Any] = MappingProxyType({})
+    ) -> Genomes:
+        """Of a search, kept in the output folder; or random ones, or the same share in every layer.
+
+        changes: settings of the search that are not the default.
+        """
         settings = SearchSettings(
-            population=16, generations=15, align=16, target_macs=(target, target), seed=seed
+            population=16, generations=15, align=16, target_macs=(target, target), seed=seed, **changes
         )
         if how == "searched":
-            path = self.opt.out / f"genomes-{target:g}-{seed}.safetensors"
+            words = "".join(f"{key}={value}-" for key, value in sorted(changes.items()))
+            path = self.opt.out / f"genomes-{words}{target:g}-{seed}.safetensors"
             if not path.exists():
                 judged = EvaluationSettings(precision=self.precision)
                 evaluator = LocalEvaluator(self.originals, self.judges, self.layouts, self.validation, judged)
@@ -131,16 +140,18 @@ class Bench:
         """One cell."""
         kind, _, changes = method.partition(":")
         plain = kind in ("plain", "scratch", "original")
-        values = dict(change.split("=") for change in changes.split("+") if change)
+        pairs = (change.split("=") for change in changes.split("+") if change)
+        values = {key: json.loads(value) for key, value in pairs}
+        of_search = {field.name for field in fields(SearchSettings)}
         tuning = FineTuneSettings(
-            recipe="paper" if plain else "distil", **{k: json.loads(v) for k, v in values.items()}
+            recipe="paper" if plain else "distil", **{k: v for k, v in values.items() if k not in of_search}
         )
         base = TrainSettings(size=self.opt.size, seed=seed, precision=self.precision)
         recipe = tuning.training(base, SIDES)
         slim, teachers, sizes = dict(self.originals), dict[Side, Teacher](), dict[str, float]()
         if kind != "original":
             how = kind if kind in ("random", "uniform") else "searched"
-            genomes = self.genomes(how, target, seed)
+            genomes = self.genomes(how, target, seed, {k: v for k, v in values.items() if k in of_search})
             for side, layout in self.layouts.items():
                 sizes[side] = float(kept_macs(layout, genomes[side][None]))
                 slim[side] = rebuilt(self.originals[side], layout, genomes[side])
