@@ -13,8 +13,8 @@ random       random genomes of the same size, taught by the originals
 uniform      the same share of the largest filters in every layer, taught by the originals
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
 original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
-variants     distilled with settings changed, such as distilled:distil_maps=0 or distilled:tune_lr=0.001, or the
-             search's: distilled:width_spread=null
+variants     distilled with settings changed, such as distilled:distil_maps=0 or distilled:tune_lr=0.001, the
+             search's too, such as distilled:width_spread=null
 """
 
 import argparse
