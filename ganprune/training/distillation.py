@@ -5,7 +5,7 @@ judge and h their maps of the residual trunk at a few places:
 
     pixels      mean |Ĝ(x) − G(x)|
     maps        mean over places of  mean (a(ĥ) − h)² / mean h²
-    features    mean over D's layers of  mean |d(Ĝ(x)) − d(G(x))| / mean |d(G(x))|
+    features    mean over D's first layers of  mean |d(Ĝ(x)) − d(G(x))| / mean |d(G(x))|
     G           what D, as it is now, makes of Ĝ(x); D then learns on
 
 Slim maps are compared with the original's channels that the genome kept, a(ĥ) = ĥ, or through a 1×1
@@ -43,7 +43,10 @@ class DistilSettings:
     adapters: bool = False
     """Compare through 1×1 convolutions with all channels of the original, not with the kept ones."""
     features: float = 2.0
-    """Weight of the difference in the original discriminator's layers; 0: not computed."""
+    """Weight of the difference in the original discriminator's first layers; 0: not computed."""
+    layers: int = 3
+    """How many of its activations are compared. The three of a 70×70 PatchGAN's strided convolutions see
+    texture; the two layers after them cost twice as much and brought nothing (docs/results)."""
     gan: float = 0.0
     """Weight of the adversarial term; with it the discriminators learn too. 0: they are not needed."""
 
@@ -57,6 +60,8 @@ class DistilSettings:
             )
         if self.places < 1:
             raise UsageError(f"--distil-places must be 1 or more, found {self.places}")
+        if self.layers < 1:
+            raise UsageError(f"a discriminator's layers to compare must be 1 or more, found {self.layers}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +93,12 @@ def with_maps(generator: Generator, x: Tensor, places: Sequence[int]) -> tuple[T
     return x, maps
 
 
-def judged_layers(judge: Discriminator, picture: Tensor) -> list[Tensor]:
-    """The maps of a discriminator after each activation, and its patch map."""
+def judged_layers(judge: Discriminator, picture: Tensor, layers: int) -> list[Tensor]:
+    """The maps of a discriminator after its first activations, then its patch map; ``layers`` of them."""
     found: list[Tensor] = []
     for module in judge.model:
+        if len(found) == layers:
+            return found
         if isinstance(module, nn.LeakyReLU):
             picture = nn.functional.leaky_relu(picture, module.negative_slope)
             found.append(picture)
@@ -147,12 +154,21 @@ def distillation_losses(
         for place, found, original in zip(places, maps, wanted_maps, strict=True):
             key, target = f"{side}{place}", original.float()
             shown = adapters[key](found) if key in adapters else found
-            errors.append(mse_loss(shown.float(), target) / target.square().mean().clamp_min(1e-8))
+            errors.append(_share(mse_loss(shown.float(), target, reduction="none"), target.square()))
         terms[f"maps_{side}"] = s.maps * torch.stack(errors).mean()
     if s.features and judge is not None:
         with torch.no_grad():
-            targets = judged_layers(judge, wanted)
-        pairs = zip(judged_layers(judge, fake), targets, strict=True)
-        errors = [l1_loss(a.float(), b.float()) / b.float().abs().mean().clamp_min(1e-8) for a, b in pairs]
+            targets = judged_layers(judge, wanted, s.layers)
+        pairs = zip(judged_layers(judge, fake, s.layers), targets, strict=True)
+        errors = [_share(l1_loss(a.float(), b.float(), reduction="none"), b.float().abs()) for a, b in pairs]
         terms[f"features_{side}"] = s.features * torch.stack(errors).mean()
     return terms
+
+
+def _share(errors: Tensor, sizes: Tensor) -> Tensor:
+    """Mean error over mean size of each picture [n, c, h, w], then the mean over pictures: a scalar.
+
+    So a batch's loss is the mean of its pictures' losses, however it is parted.
+    """
+    each = errors.mean((1, 2, 3)) / sizes.mean((1, 2, 3)).clamp_min(1e-8)
+    return each.mean()
