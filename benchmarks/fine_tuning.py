@@ -13,7 +13,8 @@ random       random genomes of the same size, taught by the originals
 uniform      the same share of the largest filters in every layer, taught by the originals
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
 original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
-variants     distilled with settings changed, such as distilled:distil_maps=0 or distilled:tune_lr=0.001, the
+continued    the slim generators of a run, --run, trained on; the target only names the cell
+variants     distilled or continued with settings changed, such as distilled:distil_maps=0+tune_lr=0.001, the
              search's too, such as distilled:width_spread=null
 """
 
@@ -30,8 +31,9 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ganprune.checkpoints import load_quartet
+from ganprune.checkpoints import load_generator, load_quartet, read_metadata
 from ganprune.coevolution import CoEvolution
+from ganprune.cost import macs
 from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
@@ -45,7 +47,7 @@ from ganprune.repair import Repairer
 from ganprune.resources import kept_macs
 from ganprune.search_settings import SearchSettings
 from ganprune.settings import FineTuneSettings
-from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, train
+from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, load_vgg16, train
 
 Genomes = dict[Side, Tensor]
 METHODS = "distilled,plain,random,uniform,scratch,original"
@@ -64,10 +66,12 @@ class Bench:
         self.validation: dict[Side, Tensor] = {}
         self.test: dict[Side, Tensor] = {}
         for side in SIDES:
-            self.train[side], held_out = split(folders, side, seed=0, holdout=8)
+            pictures, held_out = split(folders, side, seed=0, holdout=8)
+            self.train[side] = pictures[: opt.train]
             self.validation[side] = load_pictures(held_out[:8], opt.size)
             self.test[side] = load_pictures(sorted((opt.data / f"test{side}").iterdir()), opt.size)
         self.network = load_features(opt.features)
+        self.vgg = None if opt.vgg is None else load_vgg16(opt.vgg)
         self._known: dict[str, Tensor] = {}
 
     def features(self, name: str, pictures: Tensor) -> Tensor:
@@ -149,14 +153,23 @@ class Bench:
         base = TrainSettings(size=self.opt.size, seed=seed, precision=self.precision)
         recipe = tuning.training(base, SIDES)
         slim, teachers, sizes = dict(self.originals), dict[Side, Teacher](), dict[str, float]()
-        if kind != "original":
+        if kind == "continued":
+            for side in SIDES:
+                slim[side] = load_generator(self.opt.run / f"G_{side}.safetensors")
+                sizes[side] = macs(slim[side].widths, 4, 4, "true") / macs(
+                    self.originals[side].widths, 4, 4, "true"
+                )
+                cut = read_metadata(self.opt.run / f"pruned_G_{side}.safetensors")
+                kept = torch.tensor(json.loads(cut["kept"])["trunk"])
+                teachers[side] = Teacher(self.originals[side], kept, self.judges[side], self.vgg)
+        elif kind != "original":
             how = kind if kind in ("random", "uniform") else "searched"
             genomes = self.genomes(how, target, seed, {k: v for k, v in values.items() if k in of_search})
             for side, layout in self.layouts.items():
                 sizes[side] = float(kept_macs(layout, genomes[side][None]))
                 slim[side] = rebuilt(self.originals[side], layout, genomes[side])
                 kept = layout.kept(genomes[side])["trunk"]
-                teachers[side] = Teacher(self.originals[side], kept, self.judges[side])
+                teachers[side] = Teacher(self.originals[side], kept, self.judges[side], self.vgg)
         start = Networks(slim["A"], slim["B"], self.nets.D_A, self.nets.D_B)
         if kind == "scratch":
             fresh = Networks.fresh(base)
@@ -218,6 +231,9 @@ def main() -> None:
     for name in ("checkpoint", "data", "out"):
         args.add_argument(name, type=Path)
     args.add_argument("--features", type=Path, required=True)
+    args.add_argument("--vgg", type=Path, help="compare pictures by VGG16's maps too")
+    args.add_argument("--run", type=Path, help="the run folder that `continued` goes on from")
+    args.add_argument("--train", type=int, help="training pictures of each domain; all without")
     args.add_argument("--size", type=int, default=128)
     args.add_argument("--budget", default="6m")
     args.add_argument("--targets", default="0.25,0.066")

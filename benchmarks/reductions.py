@@ -36,9 +36,7 @@ def line(state: State) -> dict[str, Any]:
 
 
 def print_table(out: Path) -> None:
-    print(
-        "| ‖v‖² | γ | seed | generation | MACs of G_A | of G_B | γ·losses of G_A, its N | keeps more |"
-    )
+    print("| ‖v‖² | γ | seed | generation | MACs of G_A | of G_B | γ·losses of G_A, its N | keeps more |")
     print("|---|--:|--:|--:|--:|--:|--:|---|")
     for path in sorted(out.glob("*.json")):
         reduction, gamma, seed = path.stem.rsplit("-", 2)

@@ -102,11 +102,16 @@ def tuned(bench: Bench, pair: Genomes, steps: int, folder: Path) -> dict[str, di
     recipe = replace(FineTuneSettings(validations=10).training(base, SIDES), average=0.0)
     slim = {side: rebuilt(bench.originals[side], bench.layouts[side], pair[side]) for side in SIDES}
     teachers: dict[Side, Teacher] = {
-        side: Teacher(bench.originals[side], bench.layouts[side].kept(pair[side])["trunk"]) for side in SIDES
+        side: Teacher(
+            bench.originals[side],
+            bench.layouts[side].kept(pair[side])["trunk"],
+            bench.judges[side],
+            bench.vgg,
+        )
+        for side in SIDES
     }
-    pictures = {side: bench.train[side][:TRAINED_ON] for side in SIDES}
     result = train(
-        Networks(slim["A"], slim["B"], bench.nets.D_A, bench.nets.D_B), pictures, recipe,
+        Networks(slim["A"], slim["B"], bench.nets.D_A, bench.nets.D_B), bench.train, recipe,
         Budget(steps, "steps"), folder, teachers=teachers,
         validation=Validation(bench.validation, bench.originals, bench.judges, precision=bench.precision),
     )  # fmt: skip
@@ -120,11 +125,13 @@ def main() -> None:
     for name in ("checkpoint", "data", "out"):
         args.add_argument(name, type=Path)
     args.add_argument("--features", type=Path, required=True)
+    args.add_argument("--vgg", type=Path, help="compare pictures by VGG16's maps too")
     args.add_argument("--size", type=int, default=128)
     args.add_argument("--genomes", type=int, default=24)
     args.add_argument("--steps", type=int, default=300)
     args.add_argument("--target", type=float, default=0.25)
     args.add_argument("--threads", type=int, default=resolve_threads(None))
+    args.set_defaults(train=TRAINED_ON)
     opt = args.parse_args()
     with cpu_threads(opt.threads):
         bench = Bench(opt)

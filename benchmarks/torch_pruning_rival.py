@@ -23,8 +23,9 @@ from ganprune.comparing import read_comparison
 from ganprune.comparing.cells import packaged
 from ganprune.metrics import load_features
 from ganprune.networks import Generator
-from ganprune_cli.comparing import compare, contest, print_comparison
+from ganprune_cli.comparing import compare, print_comparison
 from ganprune_cli.console import ConsoleReporter
+from ganprune_cli.contest import contest
 
 NAME = "torch-pruning"
 

@@ -1,0 +1,234 @@
+"""What searches of many individuals cost on many workers: the real hand-out, simulated workers.
+
+    python benchmarks/scaling_times.py measure TIMES.json    # first, see there
+    python benchmarks/scaling.py TIMES.json [-o docs]
+
+`ganprune.evaluation.schedule` hands out the generations of real searches, whose scores are made up, to
+workers of `ganprune.evaluation.simulated`, which take as long as was measured. Prints Markdown, draws
+scaling.svg and scaling.png.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganprune.coevolution import CoEvolution
+from ganprune.device import cpu_threads
+from ganprune.evaluation import SIDES, EvaluationSettings, Scores, Side
+from ganprune.evaluation.serving import Row
+from ganprune.evaluation.simulated import Costs, SimulatedCrew
+from ganprune.evaluation.spread import SpreadEvaluator
+from ganprune.figures import to_png, to_svg
+from ganprune.figures.colours import FAINT, GREY, INK, MUTED, series_colours
+from ganprune.figures.drawing import Dot, Drawing, Line, Shape, Text, beside, framed, text_width
+from ganprune.genome import Layout, genome_key, unpack
+from ganprune.networks import GeneratorWidths
+from ganprune.resources import kept_macs
+from ganprune.search_settings import SearchSettings
+
+WORKERS = tuple(2**i for i in range(9))
+POPULATIONS = (32, 64, 128, 256, 512, 1024)
+GENERATIONS = 4
+TARGET, ALIGN = 0.25, 8
+
+
+def settings_of(K: int, generations: int = GENERATIONS) -> SearchSettings:
+    return SearchSettings(K, generations, target_macs=(TARGET, TARGET), align=ALIGN)
+
+
+@cache
+def row_of(side: Side, key: bytes, partner: bytes) -> Row:
+    """Losses that belong to a genome and its partner as real ones do, and otherwise to chance."""
+    own = int.from_bytes(hashlib.sha256(key).digest()[:4], "big") / 2**32
+    both = int.from_bytes(hashlib.sha256(key + partner).digest()[:4], "big") / 2**32
+    return 0.05 + 0.02 * own, 0.0, 0.05 + 0.02 * both, 0.0
+
+
+class MadeUp:
+    """An evaluator that computes nothing, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.rounds: list[tuple[Side, Tensor, Tensor | None]] = []
+
+    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+        del identity
+        self.rounds.append((side, genomes, partner))
+        goal = b"" if partner is None else genome_key(partner)
+        rows = [row_of(side, genome_key(genome), goal) for genome in genomes]
+        return Scores(*torch.tensor(rows, dtype=torch.float64).unbind(1))
+
+
+class Times:
+    """What individuals take, as it was measured; the spread around the fit belongs to the genome."""
+
+    def __init__(self, fit: Mapping[str, Any], layouts: Mapping[Side, Layout]) -> None:
+        self._fit, self._layouts = fit, layouts
+        self._shares: dict[tuple[Side, bytes], float] = {}
+
+    def __call__(self, side: Side, key: bytes, partner: bytes, held: bool) -> float:
+        fit, other = self._fit["known" if held else "new"], "B" if side == "A" else "A"
+        seconds = fit["constant"] + fit["own"] * self._share(side, key)
+        seconds += fit["partner"] * (self._share(other, partner) if partner else 1.0)
+        chance = int.from_bytes(hashlib.sha256(b"spread" + key + partner).digest()[:8], "big")
+        normal = float(np.random.default_rng(chance).standard_normal())
+        return max(seconds * (1 + fit["spread"] * normal), 0.1 * seconds, 1e-4)
+
+    def _share(self, side: Side, key: bytes) -> float:
+        if (side, key) not in self._shares:
+            packed = torch.frombuffer(bytearray(key), dtype=torch.uint8)
+            genome = unpack(packed[None], self._layouts[side].length)
+            self._shares[side, key] = float(kept_macs(self._layouts[side], genome)[0])
+        return self._shares[side, key]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One simulated search."""
+
+    seconds: float
+    """Of a generation, in the mean."""
+    busy: float
+    """Share of all workers' time that is work."""
+    driver: float
+    """Share of the time that the driver breeds and saves, and all workers wait."""
+    messages: float
+    """Share of the time that the driver sends and receives."""
+
+
+def simulate(
+    rounds: Sequence[tuple[Side, Tensor, Tensor | None]],
+    workers: int,
+    times: Times,
+    between: float,
+    costs: Costs,
+    startup: float,
+) -> Outcome:
+    """Hand out a search's generations; the mean over all but the first, which has other partners."""
+    work = 0.0
+
+    def seconds(side: Side, key: bytes, partner: bytes, held: bool) -> float:
+        nonlocal work
+        took = times(side, key, partner, held)
+        work += took
+        return took
+
+    crew = SimulatedCrew(workers, seconds, row_of, costs, patience=2.0, now=startup)
+    evaluator = SpreadEvaluator(crew, EvaluationSettings(), lambda: None, lasting=True)
+    begun, tasks = 0.0, 0
+    for i, (side, genomes, partner) in enumerate(rounds):
+        if i == 2:
+            begun, work, tasks = crew.now, 0.0, sum(len(worker.tasks) for worker in crew.all)
+        crew.now += between / 2
+        evaluator.score(side, genomes, partner)
+    generations = (len(rounds) - 2) / 2
+    total = crew.now - begun
+    tasks = sum(len(worker.tasks) for worker in crew.all) - tasks
+    messages = tasks * (costs.send + costs.receive)
+    return Outcome(
+        total / generations, work / (workers * total), between * generations / total, messages / total
+    )
+
+
+def panel(title: str, curves: Mapping[str, Mapping[int, float]], top: float, unit: str) -> Drawing:
+    """Lines over the number of workers, which doubles from tick to tick."""
+    width, height, left, bottom, head = 380.0, 250.0, 44.0, 214.0, 54.0
+
+    def x(workers: int) -> float:
+        return left + (width - left - 12) * float(np.log2(workers)) / float(np.log2(WORKERS[-1]))
+
+    def y(value: float) -> float:
+        return bottom - (bottom - head) * value / top
+
+    shapes: list[Shape] = [Text(0, 13, title, bold=True, size=13)]
+    for i in range(5):
+        value = top * i / 4
+        shapes.append(Line(((left, y(value)), (width - 12, y(value))), FAINT if i else MUTED))
+        shapes.append(Text(left - 6, y(value) + 4, f"{value:g}", "end", 11, colour=MUTED))
+    for workers in WORKERS:
+        shapes.append(Text(x(workers), bottom + 16, str(workers), "middle", 11, colour=MUTED))
+    shapes.append(Text(width - 12, bottom + 32, "workers", "end", 11, colour=MUTED))
+    shapes.append(Text(0, head - 10, unit, "start", 11, colour=MUTED))
+    colours, place = series_colours([label for label in curves if label != "ideal"]), 0.0
+    for label, points in curves.items():
+        colour = colours.get(label, GREY)
+        line = tuple((x(workers), y(value)) for workers, value in points.items() if value <= top)
+        shapes.append(Line(line, colour, 1.8, dashed=label == "ideal"))
+        shapes += [Dot(px, py, 2.4, colour) for px, py in line if label != "ideal"]
+        shapes += [
+            Line(((place, 28), (place + 14, 28)), colour, 2.4),
+            Text(place + 18, 32, label, size=11, colour=INK),
+        ]
+        place += 28 + text_width(label, 11)
+    return Drawing(width, height, tuple(shapes), f"{title} over the number of workers: {', '.join(curves)}")
+
+
+def report(times: Mapping[str, Any], folder: Path) -> None:
+    """Tables on stdout, the plot into ``folder``."""
+    costs = Costs(*(1e-3 * times["ray_ms"][name] for name in ("send", "receive", "travel")))
+    panels: list[Drawing] = []
+    for name, made in times["subjects"].items():
+        layouts = {side: Layout.of(load_widths(made["widths"][side])) for side in SIDES}
+        lines: dict[str, dict[int, float]] = {}
+        print(f"\n### {made['title']}\n")
+        print(f"| K | {' | '.join(f'{w} workers' for w in WORKERS)} |\n|--:|{'--:|' * len(WORKERS)}")
+        best: list[str] = []
+        for K in POPULATIONS:
+            asked = MadeUp()
+            list(CoEvolution(settings_of(K), layouts, asked).states(None))
+            between = sum(made["driver"][str(K)])
+            clock = Times(made, layouts)
+            found = {w: simulate(asked.rounds, w, clock, between, costs, made["originals"]) for w in WORKERS}
+            one = found[1].seconds
+            speed = {w: one / outcome.seconds for w, outcome in found.items()}
+            lines[f"K = {K}"] = {w: value / w for w, value in speed.items()}
+            print(
+                f"| {K} | "
+                + " | ".join(f"{o.seconds:.2f} s ({speed[w]:.1f}×)" for w, o in found.items())
+                + " |",
+                flush=True,
+            )
+            useful = max((w for w in WORKERS if speed[w] / w >= 0.5), default=1)
+            o = found[useful]
+            best.append(
+                f"| {K} | {useful} | {speed[useful]:.0f}× | {o.busy:.0%} | {o.driver:.1%} | "
+                f"{o.messages:.1%} |"
+            )
+        print(
+            "\n| K | most workers at half efficiency | speed-up there | workers busy | "
+            "driver between generations | messages |"
+        )
+        print("|--:|--:|--:|--:|--:|--:|")
+        print("\n".join(best))
+        shown = {
+            label: line for label, line in lines.items() if label.split()[-1] in ("32", "128", "512", "1024")
+        }
+        panels.append(panel(f"Efficiency: {name}", shown, 1.0, "speed-up / workers"))
+    drawing = framed(beside(panels, label="Efficiency of simulated searches"))
+    (folder / "scaling.svg").write_text(to_svg(drawing))
+    (folder / "scaling.png").write_bytes(to_png(drawing))
+
+
+def load_widths(values: Mapping[str, Any]) -> Any:
+    return GeneratorWidths(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("times", type=Path)
+    args.add_argument("-o", "--output", type=Path, default=Path("docs"))
+    opt = args.parse_args()
+    with cpu_threads(1):
+        report(json.loads(opt.times.read_text()), opt.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""VGG16's maps as another judge of slim generators."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import conv2d, max_pool2d
+
+from ganprune.errors import CheckpointError, InputError, UsageError
+from ganprune.training import DistilSettings, load_vgg16
+from ganprune.training.distillation import distillation_losses, window
+from tests.tiny import random_pictures, seeded
+
+WIDTHS = {0: (3, 4), 2: (4, 5), 5: (5, 6), 7: (6, 4), 10: (4, 5), 12: (5, 3), 14: (3, 4)}
+
+
+def weights() -> dict[str, Tensor]:
+    """VGG16's first tensors, with few channels."""
+    chance, found = seeded(0), dict[str, Tensor]()
+    for place, (inputs, filters) in WIDTHS.items():
+        found[f"features.{place}.weight"] = torch.randn(filters, inputs, 3, 3, generator=chance) / 4
+        found[f"features.{place}.bias"] = torch.randn(filters, generator=chance) / 4
+    return found
+
+
+def saved(folder: Path, tensors: dict[str, Tensor]) -> Path:
+    save_file(tensors, folder / "vgg.safetensors")
+    return folder / "vgg.safetensors"
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_maps_follow_the_published_network(tmp_path: Path, own: bool) -> None:
+    tensors = weights()
+    network = load_vgg16(saved(tmp_path, tensors | ({"classifier.0.bias": torch.zeros(1)} if own else {})))
+    pictures = random_pictures(2, 3, 16, 24, dtype=torch.float32)
+    bytes_of = (pictures + 1) * 127.5
+    if own:  # torchvision: 0…1, RGB, ImageNet's mean and deviation
+        mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        x = (bytes_of / 255 - mean.view(1, 3, 1, 1)) / deviation.view(1, 3, 1, 1)
+    else:  # Caffe: 0…255, BGR, less the mean
+        x = bytes_of[:, [2, 1, 0]] - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    wanted: list[Tensor] = []
+    for place in WIDTHS:
+        weight, bias = tensors[f"features.{place}.weight"], tensors[f"features.{place}.bias"]
+        x = conv2d(x, weight, bias, padding=1).relu()
+        if place in (2, 7, 14):
+            wanted.append(x)
+        if place in (2, 7):
+            x = max_pool2d(x, 2)
+    found = network(pictures)
+    assert [m.shape[1:] for m in found] == [(5, 16, 24), (4, 8, 12), (4, 4, 6)]
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_term_is_the_mean_of_relative_differences_and_reaches_the_pictures(tmp_path: Path) -> None:
+    network = load_vgg16(saved(tmp_path, weights()))
+    fake = random_pictures(1, 3, 16, 16, dtype=torch.float32).requires_grad_(True)
+    wanted = random_pictures(1, 3, 16, 16, seed=1, dtype=torch.float32)
+    settings = DistilSettings(maps=0, vgg=0.5)
+    terms = distillation_losses("A", fake, [], wanted, [], settings, {"vgg": network}, {}, [])
+    pairs = zip(network(fake), network(wanted), strict=True)
+    expected = sum((a - b).abs().mean() / b.abs().mean() for a, b in pairs) / 3
+    assert set(terms) == {"pixels_A", "vgg_A"}
+    assert terms["vgg_A"].item() == pytest.approx(0.5 * float(torch.as_tensor(expected).detach()))
+    terms["vgg_A"].backward()
+    assert fake.grad is not None
+    assert fake.grad.abs().sum() > 0
+    assert all(p.grad is None for p in network.parameters())
+    same = distillation_losses("A", wanted, [], wanted, [], settings, {"vgg": network}, {}, [])
+    assert float(same["vgg_A"]) == 0
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        load_vgg16(tmp_path / "none.pth")
+    tensors = weights()
+    del tensors["features.12.weight"]
+    with pytest.raises(InputError, match=r"needed VGG16 with torchvision's names .*features\.12\.weight"):
+        load_vgg16(saved(tmp_path, tensors))
+    tensors = weights() | {"features.5.weight": torch.zeros(6, 9, 3, 3)}
+    with pytest.raises(InputError, match="needed VGG16"):
+        load_vgg16(saved(tmp_path, tensors))
+    tensors = weights() | {"features.5.bias": torch.full((6,), float("nan"))}
+    with pytest.raises(InputError, match="found NaN or Inf"):
+        load_vgg16(saved(tmp_path, tensors))
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(CheckpointError):
+        load_vgg16(tmp_path / "text.pth")
+
+
+@pytest.mark.skipif("GANPRUNE_DATA" not in os.environ, reason="GANPRUNE_DATA, the real data, is not set")
+def test_the_real_file_has_the_published_widths() -> None:
+    network = load_vgg16(Path(os.environ["GANPRUNE_DATA"]) / "features/vgg16_to_conv3_3.safetensors")
+    maps = network(torch.zeros(1, 3, 32, 32))
+    assert [m.shape[1:] for m in maps] == [(64, 32, 32), (128, 16, 16), (256, 8, 8)]
+
+
+def test_windows_wander_evenly_over_the_picture_and_never_leave_it() -> None:
+    rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")
+    pictures = torch.stack([rows, columns, rows + columns])[None]
+    seen, corners = torch.zeros(40, 60), set[tuple[int, int]]()
+    for step in range(400):
+        part = window(pictures, 32, step)
+        assert part.shape == (1, 3, 32, 32)
+        top, left = int(part[0, 0, 0, 0]), int(part[0, 1, 0, 0])
+        seen[top : top + 32, left : left + 32] += 1
+        corners.add((top, left))
+    assert seen.min() > 0
+    assert len(corners) > 0.6 * 9 * 29
+    assert torch.equal(window(pictures, 128, 7), pictures)
+    with pytest.raises(UsageError, match="what VGG16 sees must be 32 pixels or more, found 16"):
+        DistilSettings(vgg_window=16)
