@@ -34,6 +34,7 @@ from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages import RECOVERED
 from ganprune.stages.searching import CACHE
+from ganprune_cli.console import command_line
 
 FEATURES = "GANPRUNE_FEATURES"
 """Environment variable that stands in for --features."""
@@ -77,7 +78,7 @@ class Wishes:
         """The network of features. Raises `UsageError` where none was given."""
         if not self.features:
             raise UsageError(
-                f"evaluate needs a network of features, found none: give --features FILE or set {FEATURES}; "
+                f"needed a network of features, found none: give --features FILE or set {FEATURES}; "
                 f"{WEIGHTS} is one, `--features inception` the standard one"
             )
         return load_features(self.features, self.device or "auto", self.threads)
@@ -187,7 +188,7 @@ def _contests(run: Run, settings: CompressSettings) -> dict[Domain, Contest]:
     """The networks of each direction that a run made slim."""
     sides = settings.search.sides
     if not all((run / f"G_{side}.safetensors").is_file() for side in sides):
-        command = run.provenance.get("command", f"ganprune compress CKPT --data DIR -o {run.folder}")
+        command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
     slim = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
     quartet = _originals(run, settings)

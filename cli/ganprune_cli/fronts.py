@@ -33,7 +33,7 @@ def find_front(
     run = open_run(output or default_folder(job.config), job.config, command)
     with run.locked():
         reporter.info(f"run folder: {run.folder}")
-        resolved, settings = Resolved(**run.config["resolved"]), job.settings
+        resolved, settings = Resolved.of_run(run), job.settings
         pictures = search_pictures(job.folders, settings, reporter)
         tuner = tuner_for(job.judges, job.folders, settings, resolved)
         state = search(run, job.generators, job.judges, pictures, settings, resolved, reporter, tuner)

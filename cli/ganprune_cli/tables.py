@@ -80,6 +80,8 @@ def print_plan(
     if missing and settings.recovery.recover_discriminators:
         rows.append(("recovery", f"{', '.join(missing)} trained for {settings.recovery.recover_budget}"))
     several = f" in each of {sketch.workers} workers" if sketch.workers > 1 else ""
+    if settings.compute.ray is not None:
+        several = f", {sketch.workers} workers of a Ray cluster"
     rows += [
         ("search", f"K = {search.population}, T = {search.generations}: {sketch.individuals:,} individuals"),
         ("scored on", f"{sketch.pictures} pictures a domain at {sketch.size}×{sketch.size}"),

@@ -1,5 +1,6 @@
 """Slim networks of several runs beside their originals, in one interleaved measurement."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,7 +20,7 @@ from ganprune.runs import write_json
 from ganprune_cli.onnx_files import few_of
 from ganprune_exporters import ExportSettings, export_onnx
 
-TIMING = "timing.json"
+TIMING, EXPORTS = "timing.json", "exports.json"
 ORIGINAL = "original"
 
 
@@ -35,12 +36,14 @@ def time_together(
     """Export ``slim``, files of generators by names such as ``thinet.G_A``, and time all in turns.
 
     pictures: uint8 of both domains, to verify the ONNX files on. What is found is kept in timing.json, and is
-    read from there while it knows all of ``slim`` by their contents; networks that are no longer there then
-    keep their times. Returns ``timings``: name before the dot → side → milliseconds and speed-up.
+    read from there while it knows all of ``slim`` by their contents, in as many threads; networks that are no
+    longer there then keep their times. Returns ``timings``: name before the dot → side → milliseconds and
+    speed-up.
     """
     path, here = folder / TIMING, {name: sha256(file) for name, file in slim.items()}
-    known = _known(path)
-    if not here or known.get("files", {}).items() >= here.items():
+    known = known_times(folder)
+    same = known.get("threads") == settings.threads[0] and known["files"].items() >= here.items()
+    if not here or same:
         return known
     networks = {f"{ORIGINAL}.G_{side}": G for side, G in originals.items()}
     networks |= {name: load_generator(file) for name, file in slim.items()}
@@ -61,7 +64,9 @@ def time_together(
     return result
 
 
-def _known(path: Path) -> dict[str, Any]:
+def known_times(folder: Path) -> dict[str, Any]:
+    """What `time_together` has found in a folder; empty where it was not there."""
+    path = folder / TIMING
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {"files": dict(found["files"]), "timings": dict(found["timings"])} | found
@@ -83,14 +88,39 @@ def _exported(
     size: int,
     reporter: Reporter,
 ) -> dict[str, Path]:
-    """Verified ONNX files: originals as PyTorch exports them, slim ones through the passes, as in a run."""
-    files = {name: folder / f"{name}.onnx" for name in networks}
+    """Verified ONNX files: originals as PyTorch exports them, slim ones through the passes, as in a run.
+
+    Those of networks that were exported before are left as they are.
+    """
+    files, known = {name: folder / f"{name}.onnx" for name in networks}, _exports(folder)
     shown = few_of(pictures, ("G_A", "G_B"))
     with reporter.task("export", len(networks)) as task:
         for name, network in networks.items():
             how = ExportSettings(size)
             if _original_of(name) is None:
                 how = ExportSettings(size, passes=())
-            export_onnx(network, files[name], how, pictures=shown[name.rpartition(".")[2]])
+            made = _content(network, how)
+            if not files[name].is_file() or known.get(name) != [made, sha256(files[name])]:
+                export_onnx(network, files[name], how, pictures=shown[name.rpartition(".")[2]])
+                known[name] = [made, sha256(files[name])]
+                write_json(folder / EXPORTS, known)
             task.advance()
     return files
+
+
+def _exports(folder: Path) -> dict[str, Any]:
+    """By name: what was exported, and the hash of its file. A damaged record is forgotten."""
+    try:
+        found = json.loads((folder / EXPORTS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _content(network: Generator, how: ExportSettings) -> str:
+    """A hash of the weights and of how they are exported."""
+    digest = hashlib.sha256(repr(how).encode())
+    for key, tensor in network.state_dict().items():
+        digest.update(f"{key} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

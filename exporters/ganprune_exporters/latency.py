@@ -5,7 +5,6 @@ exported operators. They are kept in a cache folder, one file for each machine, 
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganprune.caches import cache_folder
 from ganprune.files import write_atomically
 from ganprune.latency import KINDS, Axis, Kind, LatencyTable, Piece, kind_of
 from ganprune.networks import GeneratorWidths, Norm
@@ -72,12 +72,6 @@ def known_table(widths: GeneratorWidths, norm: Norm, size: int) -> LatencyTable 
     except (OSError, ValueError):
         return None
     return table if table.made_for == made_for else None
-
-
-def cache_folder() -> Path:
-    """Where tables are kept: below XDG_CACHE_HOME, LOCALAPPDATA on Windows, else ``~/.cache``."""
-    root = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "ganprune"
 
 
 def _cache_file(made_for: Mapping[str, Any]) -> Path:

@@ -1,10 +1,7 @@
 """This process's end of the pipe to a network's own process, see `ganprune.bench.worker`."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +11,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from ganprune.bench.engine import Engine
+from ganprune.children import how_it_died, start_python, stop
 from ganprune.errors import InputError, UsageError
 
 _PROGRAM = Path(__file__).with_name("worker.py")
@@ -38,14 +36,9 @@ class NetworkProcess:
     def __init__(self, path: Path) -> None:
         """Start the process and return at once."""
         self._path = path
-        paths = [entry or str(Path.cwd()) for entry in sys.path]
-        # -P: the program's own folder holds a module called as one of Python's.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_PROGRAM)],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            process_group=0,  # out of reach of the terminal's Ctrl-C
-        )  # fmt: skip
+        self._process = start_python(
+            str(_PROGRAM), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self.pid = self._process.pid
 
     def load(self, engine: Engine, threads: int, name: str, pictures: NDArray[Any]) -> float:
@@ -81,8 +74,7 @@ class NetworkProcess:
 
     def close(self) -> None:
         """End the process, whatever it does, and wait until it is gone. May be called again."""
-        self._process.kill()
-        self._process.wait()
+        stop(self._process)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with suppress(OSError):  # what was not sent is of no use any more
@@ -115,10 +107,7 @@ class NetworkProcess:
 
     def _obituary(self) -> str:
         """How it died. One that closed its pipe is about to end."""
-        how = "no longer answers"
-        with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(timeout=10)
-            how = f"ended with status {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+        how = how_it_died(self._process)
         return (
             f"{self._path}: needed a network that ONNX Runtime can run, but the process that ran it {how}; "
             "time it alone, at a smaller --size if memory ran out"

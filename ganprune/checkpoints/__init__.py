@@ -16,7 +16,7 @@ from ganprune.checkpoints.inspection import Inspection, NetworkReport, inspect
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import load_generator, read_metadata
 from ganprune.checkpoints.quartet import Quartet, load_generators, load_quartet
-from ganprune.checkpoints.reading import read_tensors
+from ganprune.checkpoints.reading import read_held, read_tensors
 from ganprune.checkpoints.writers import copy_standalone, save_cyclegan_pth, save_generator
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "load_generator",
     "load_generators",
     "load_quartet",
+    "read_held",
     "read_metadata",
     "read_tensors",
     "save_cyclegan_pth",

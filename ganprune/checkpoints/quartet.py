@@ -1,7 +1,7 @@
 """The four networks of a CycleGAN, found wherever they lie."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -86,8 +86,10 @@ def training_command(source: Path | None, data: str = "DIR") -> str:
     return f"ganprune train --discriminators-for {checkpoint} --data {data}"
 
 
-def load_quartet(path: Path) -> Quartet:
+def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES) -> Quartet:
     """The CycleGAN in a run folder, or around any one file of it: siblings of the same epoch and naming.
+
+    ``only`` these networks are read; others count as missing, whatever is wrong with their files.
 
     A folder of several epochs gives ``latest``, else the highest. A file with several networks gives
     them all. A file whose name and contents say nothing is taken as G_A, alone.
@@ -97,7 +99,10 @@ def load_quartet(path: Path) -> Quartet:
     no error here, see `Quartet.require`.
     """
     located = locate(path)
-    return assembled(Path(path), located, {name: open_member(located, name) for name in located.files})
+    members: dict[NetName, OpenedNetwork] = {
+        name: open_member(located, name) for name in located.files if name in only
+    }
+    return assembled(Path(path), located, members)
 
 
 def load_generators(path: Path) -> dict[str, Generator]:

@@ -5,18 +5,22 @@ running.py     one cell: genomes by a search or a rival, slim networks, fine-tun
 pruning.py     the stage that a rival has in place of a search
 jury.py        test pictures through networks → figures
 record.py      a finished cell as JSON; which are finished
-tables.py      one row a method, means over seeds; what the paper's claim comes to
+steps.py       one number of steps for all cells
+tables.py      one row a method, means over seeds
+claims.py      what the claim of a settings file comes to
 paper.py       the paper's own figures
 """
 
-from ganprune.comparing.cells import Cell, Comparison, packaged, read_comparison
+from ganprune.comparing.cells import SEARCH, Cell, Comparison, packaged, read_comparison
+from ganprune.comparing.claims import claims, verdict
 from ganprune.comparing.jury import Jury
 from ganprune.comparing.paper import TASKS, paper_table
 from ganprune.comparing.record import Records
 from ganprune.comparing.running import run_cell
-from ganprune.comparing.tables import claims, comparison_csv, comparison_table
+from ganprune.comparing.tables import comparison_csv, comparison_table
 
 __all__ = [
+    "SEARCH",
     "TASKS",
     "Cell",
     "Comparison",
@@ -29,4 +33,5 @@ __all__ = [
     "paper_table",
     "read_comparison",
     "run_cell",
+    "verdict",
 ]

@@ -19,7 +19,6 @@ method = "thinet"
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
@@ -29,6 +28,7 @@ from typing import Any, cast
 from ganprune.baselines import METHODS
 from ganprune.comparing.paper import TASKS
 from ganprune.errors import UsageError
+from ganprune.plain import read_toml
 from ganprune.settings import KEYS, CompressSettings
 
 SEARCH = "search"
@@ -94,6 +94,16 @@ class Comparison:
     """In the order of the file, a seed after the other."""
     settings: CompareSettings = field(default_factory=CompareSettings)
 
+    @property
+    def in_turns(self) -> tuple[Cell, ...]:
+        """In the order to run them: the first seed of every name, then the second ones, and so on.
+
+        So whatever is finished when time is over, methods have been run as often as each other.
+        """
+        names = [cell.name for cell in self.cells]
+        turn = {cell.key: names[:i].count(cell.name) for i, cell in enumerate(self.cells)}
+        return tuple(sorted(self.cells, key=lambda cell: turn[cell.key]))
+
     def only(self, names: Sequence[str]) -> "Comparison":
         """The cells of these names alone. Raises `UsageError` for an unknown one."""
         known = dict.fromkeys(cell.name for cell in self.cells)
@@ -125,8 +135,8 @@ def read_comparison(
             raise UsageError(f"--config {source} is no file, and none of the packaged {', '.join(known)}")
         path = known[source]
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(path)
+    except ValueError as error:
         raise UsageError(f"--config {source} is no TOML file: {error}") from None
     unknown = set(table) - {"settings", "compare", "cells"}
     if unknown:

@@ -60,11 +60,14 @@ class Jury:
         self, generators: Mapping[Side, Generator], originals: Mapping[Side, Generator]
     ) -> dict[Side, dict[str, Any]]:
         """KID with its spread, ``as_b``, ``lost``, and FID and FCN where asked for, of each direction."""
-        return {
-            side: self._figures(side, self._translated(generator, side), originals[side])
-            | self._segmented(side, generator)
-            for side, generator in generators.items()
-        }
+        found = dict[Side, dict[str, Any]]()
+        for side, generator in generators.items():
+            original = originals[side]
+            fakes = self._original(side, original)
+            if generator is not original:
+                fakes = self._translated(generator, side)
+            found[side] = self._figures(side, fakes, original) | self._segmented(side, fakes)
+        return found
 
     def inputs(self, originals: Mapping[Side, Generator]) -> dict[Side, dict[str, Any]]:
         """The same of pictures that no network has touched."""
@@ -106,14 +109,14 @@ class Jury:
                 task.advance()
         return torch.cat(made)
 
-    def _segmented(self, side: Side, generator: Generator) -> dict[str, Any]:
+    def _segmented(self, side: Side, pictures: Tensor) -> dict[str, Any]:
         """FCN score of streets that G_B draws from label maps; empty without a segmenter."""
         if self.segmenter is None or side != LABELS:
             return {}
-        labels = self.folders.pictures("test", side)
+        labels = find_readable(self.folders.pictures("test", side), self.reporter)
         with tempfile.TemporaryDirectory() as folder:
             fakes = [Path(folder) / f"{i:05}.png" for i in range(len(labels))]
-            for path, picture in zip(fakes, self._translated(generator, side), strict=True):
+            for path, picture in zip(fakes, pictures, strict=True):
                 save_picture(path, picture)
             found = fcn_score(fakes, labels, self.segmenter, resamples=0, reporter=self.reporter)
         return {"fcn": found.to_json()}

@@ -12,8 +12,9 @@ from ganprune.errors import RunError
 from ganprune.evaluation import Side
 from ganprune.networks import Generator
 from ganprune.runs import write_json
+from ganprune.settings import KEYS
 
-ANYWHERE = frozenset({"device", "precision", "threads", "batch", "workers"})
+ANYWHERE = frozenset(key for key, (section, _, _) in KEYS.items() if section == "compute")
 """Settings of where a cell is computed: they change nothing that it is about."""
 ORIGINAL = "original"
 PAPER_SIZE = 256

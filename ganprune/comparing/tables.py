@@ -1,9 +1,9 @@
-"""One row a method: means over its seeds. And what a claim comes to, seed by seed."""
+"""One row a method: means over its seeds."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from ganprune.bench import Table
@@ -21,8 +21,6 @@ _Cell = Callable[[Mapping[Side, Mapping[str, Any]]], str]
 
 INPUTS = "inputs"
 ARROWS: Mapping[Side, str] = {"A": "A→B", "B": "B→A"}
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5 % quantiles of Student's t for 1 … 9 degrees of freedom; beyond, the last."""
 
 
 def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means:
@@ -30,7 +28,8 @@ def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means
     rows: dict[str, list[Mapping[Side, Mapping[str, Any]]]] = {ORIGINAL: [original["sides"]]}
     rows[INPUTS] = [original["inputs"]]
     for cell in cells:
-        rows.setdefault(cell["name"], []).append(cell["sides"])
+        steps = {"steps": cell.get("steps")}
+        rows.setdefault(cell["name"], []).append({side: part | steps for side, part in cell["sides"].items()})
     found: Means = {}
     for name, seeds in rows.items():
         found[name] = {}
@@ -66,8 +65,9 @@ def comparison_table(means: Means, title: str) -> Table:
     columns = [
         ("method", names),
         column("seeds", lambda sides: str(max((part["n"] for part in sides.values()), default=0))),
+        column("steps", both("steps", 0)),
         column("MACs, G", both("macs_true", 2, 1e9)),
-        column("as the paper", both("macs_paper", 2, 1e9)),
+        column("paper's count", both("macs_paper", 2, 1e9)),
         column("params, M", both("params", 2, 1e6)),
         column("ms", both("ms", 1)),
         column("speed-up", both("speedup", 2)),
@@ -92,55 +92,6 @@ def comparison_csv(means: Means) -> str:
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
-
-
-def claims(cells: Sequence[Found], claim: str) -> tuple[str, ...]:
-    """A sentence for each other method: how its figures differ from those of ``claim``, and how surely.
-
-    Seeds that both have are compared in pairs, because a seed decides the pictures that are held out and the
-    order of training; ± is half of a 95 % interval by Student's t. With one common seed nothing is known of
-    how much another would change.
-    """
-    names = dict.fromkeys(cell["name"] for cell in cells)
-    ours, sentences = _by_seed(cells, claim), list[str]()
-    for name in names:
-        if name == claim or not ours:
-            continue
-        theirs = _by_seed(cells, name)
-        seeds = sorted({*ours} & {*theirs})
-        if not seeds:
-            continue
-        told = list[str]()
-        for key, digits in (("kid", 4), ("lost", 3)):
-            for side, arrow in ARROWS.items():
-                pairs = [
-                    (theirs[s][side].get(key), ours[s][side].get(key))
-                    for s in seeds
-                    if side in ours[s] and side in theirs[s]
-                ]
-                differences = [a - b for a, b in pairs if a is not None and b is not None]
-                if differences:
-                    told.append(f"{_NAMES[key]} {arrow} {_difference(differences, digits)}")
-        count = "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
-        sentences.append(f"{name} less {claim}, {count}: {'; '.join(told)}")
-    return tuple(sentences)
-
-
-_NAMES = {"kid": "KID", "lost": "lost"}
-
-
-def _difference(values: Sequence[float], digits: int) -> str:
-    """``+0.031 ± 0.012 (worse)``; smaller figures are better."""
-    middle = mean(values)
-    if len(values) == 1:
-        return f"{middle:+.{digits}f}"
-    margin = _T[min(len(values) - 2, len(_T) - 1)] * stdev(values) / len(values) ** 0.5
-    sure = "worse" if middle > margin else "better" if middle < -margin else "not told apart"
-    return f"{middle:+.{digits}f} ± {margin:.{digits}f} ({sure})"
-
-
-def _by_seed(cells: Sequence[Found], name: str) -> dict[int, Mapping[Side, Mapping[str, Any]]]:
-    return {cell["seed"]: cell["sides"] for cell in cells if cell["name"] == name}
 
 
 def _kid(part: Mapping[str, Any]) -> str:

@@ -5,10 +5,10 @@ user's cache folder; from then on nothing is fetched.
 """
 
 import hashlib
-import os
 import tarfile
 from pathlib import Path
 
+from ganprune.caches import cache_folder
 from ganprune.errors import InputError, UsageError
 from ganprune.files import sha256, write_atomically
 
@@ -25,9 +25,8 @@ FILES = {
 
 
 def runtime_folder() -> Path:
-    """Where they are kept: below XDG_CACHE_HOME, LOCALAPPDATA on Windows, else ``~/.cache``."""
-    root = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "ganprune" / f"{PACKAGE}-{VERSION}"
+    """Where they are kept, see `ganprune.caches`."""
+    return cache_folder() / f"{PACKAGE}-{VERSION}"
 
 
 def keep(tarball: Path, folder: Path | None = None) -> Path:

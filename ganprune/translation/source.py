@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from ganprune.checkpoints import NetName, Quartet, load_quartet
+from ganprune.checkpoints import NET_NAMES, NetName, Quartet, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
+from ganprune.checkpoints.layouts import locate
 from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.networks import Generator
@@ -46,8 +47,9 @@ def open_source(
 
     direction: without one, that of the file given where it is G_B (for an ONNX file: where its name ends
     in G_B), else AtoB. A generator by itself and an ONNX file translate one way whatever ``direction``
-    says; it then only names the results. both: the partner is needed too. device, precision: of PyTorch's
-    networks. threads: of ONNX Runtime; PyTorch's are set by `ganprune.device.cpu_threads`.
+    says; it then only names the results. both: the partner is needed too. Other networks are not read.
+    device, precision: of PyTorch's networks. threads: of ONNX Runtime; PyTorch's are set by
+    `ganprune.device.cpu_threads`.
 
     Raises `UsageError` for an unknown direction, a path that does not exist, and what an ONNX file cannot
     do; `MissingNetwork` where the network is not there; `CheckpointError` and `InputError` for files that
@@ -67,11 +69,13 @@ def open_source(
             )
         onnx = OnnxTranslator(path, threads)
         return Source(path, _or_own(direction, path.stem.endswith("G_B")), onnx, takes=onnx.takes)
-    quartet = load_quartet(path)
-    chosen = _or_own(direction, path == quartet.files.get("G_B"))
-    quartet = facing(quartet, chosen)
+    files = locate(path).files
+    chosen = _or_own(direction, path == files.get("G_B"))
     name: NetName = "G_A" if chosen == "AtoB" else "G_B"
     partner: NetName = "G_B" if name == "G_A" else "G_A"
+    used = (name, partner) if both else (name,)
+    there = set(used) <= files.keys()  # else all are read, to say what is there, or because one has no name
+    quartet = facing(load_quartet(path, used if there else NET_NAMES), chosen)
     network = _network(quartet, name, device, precision)
     back = _network(quartet, partner, device, precision) if both else None
     return Source(quartet.files[name], chosen, network, back, notes=quartet.notes)

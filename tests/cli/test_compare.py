@@ -1,6 +1,7 @@
 """``ganprune compare``: cells from a checkpoint to tables."""
 
 import json
+import shutil
 from contextlib import chdir
 from functools import partial
 from pathlib import Path
@@ -124,6 +125,10 @@ def test_table_has_a_row_a_method(result: Any) -> None:
     assert [sentence.split(",")[0] for sentence in result["claims"]] == [
         "swarm less ours", "thinet less ours", "random less ours",
     ]  # fmt: skip
+    assert [sentence.partition(":")[0] for sentence in result["verdict"]] == [
+        "ours best by KID", "ours best by lost",
+    ]  # fmt: skip
+    assert all("of 2 comparisons with thinet," in sentence for sentence in result["verdict"])
 
 
 def test_finished_cells_are_not_done_again(
@@ -148,6 +153,58 @@ def test_records_alone_are_enough_for_the_table(place: Place, table: Path, out: 
     assert not (here / "cells").exists()
 
 
+def test_finished_cells_alone_are_told(place: Place, table: Path, out: Path, here: Path) -> None:
+    for name in ("original", "thinet-1"):
+        (here / f"{name}.json").write_bytes((out / f"{name}.json").read_bytes())
+    before = listing(here)
+    found = _compare(place, table, "-o", here, "--finished", "--json")
+    assert [row[0] for row in found.json["tables"][0]["rows"]] == ["original", "inputs", "thinet"]
+    assert listing(here) == before
+    (here / "thinet-1.json").unlink()
+    nothing = _compare(place, table, "-o", here, "--finished")
+    assert "--finished needs cells that are, found none in" in refusal(nothing, 2)
+    both = _compare(place, table, "-o", here, "--finished", "--dry-run")
+    assert "--dry-run and --finished contradict each other" in refusal(both, 2)
+
+
+def test_time_becomes_the_steps_of_the_first_cell(place: Place, table: Path, out: Path, here: Path) -> None:
+    for path in out.glob("*.json"):
+        if path.name.startswith(("original", "ours-0")):
+            record = json.loads(path.read_text())
+            if "settings" in record:  # as if 4 steps were what a minute came to
+                record["settings"]["budget"] = record["made"]["settings"]["budget"] = "1m"
+            (here / path.name).write_text(json.dumps(record))
+    words = ("-o", here, "--budget", "1m", "--cells", "ours,random", "-q")
+    text = (table / "cells.toml").read_text().replace("seeds = [0, 1]\n[cells.swarm]", "[cells.swarm]")
+    (here / "one.toml").write_text(text)
+    done = _compare(place, table, "--config", here / "one.toml", *words)
+    assert done.code == 0, done.err
+    made = json.loads((here / "random-0.json").read_text())
+    assert made["steps"] == 4
+    assert made["settings"]["budget"] == "1m"
+    assert json.loads((out / "random-0.json").read_text())["sides"] == made["sides"]
+
+
+def test_networks_are_exported_once(place: Place, table: Path, out: Path, here: Path) -> None:
+    shutil.copytree(out, here / "o")
+    (here / "o" / "timing.json").unlink()
+    (here / "o" / "onnx" / "swarm.G_B.onnx").write_bytes(b"damaged")
+    with patch.object(timing, "export_onnx", wraps=timing.export_onnx) as export:
+        again = _compare(place, table, "-o", here / "o", "-q")
+    assert again.code == 0, again.err
+    assert [call.args[1].name for call in export.call_args_list] == ["swarm.G_B.onnx"]
+    assert json.loads((here / "o" / "timing.json").read_text())["timings"].keys() >= {"original", "swarm"}
+
+
+def test_other_test_pictures_are_refused(place: Place, table: Path, out: Path, here: Path) -> None:
+    shutil.copytree(place.data, here / "data")
+    one, two, *_ = sorted((here / "data" / "testA").iterdir())
+    two.write_bytes(one.read_bytes())
+    config = ("--config", table / "cells.toml", "--features", table / "m.safetensors")
+    changed = ganprune("compare", place.checkpoint, "--data", here / "data", *config, "-o", out)
+    assert ".json was made with test pictures" in refusal(changed, 3)
+
+
 def test_interrupted_comparison_goes_on(place: Place, table: Path, out: Path, here: Path) -> None:
     with patch.object(comparing.Records, "write", side_effect=KeyboardInterrupt):
         broken = _compare(place, table, "-o", here, "--cells", "random")
@@ -169,7 +226,8 @@ def test_changed_settings_of_a_finished_cell_are_refused(place: Place, table: Pa
 
 def test_dry_run_lists_cells_and_writes_nothing(place: Place, table: Path, here: Path) -> None:
     found = _compare(place, table, "--dry-run", "--json")
-    assert [f"{row['cell']}-{row['seed']}" for row in found.json["cells"]] == KEYS
+    turns = ["ours-0", "swarm-0", "thinet-0", "random-0", "ours-1", "thinet-1"]
+    assert [f"{row['cell']}-{row['seed']}" for row in found.json["cells"]] == turns
     assert not any(row["done"] for row in found.json["cells"])
     assert not list(here.iterdir())
 
@@ -178,13 +236,22 @@ def test_what_is_missing_is_told(place: Place, table: Path, here: Path) -> None:
     config = ("--config", table / "cells.toml")
     assert "CKPT is needed, only --config example goes without" in refusal(ganprune("compare", *config), 2)
     no_features = ganprune("compare", place.checkpoint, "--data", place.data, *config)
-    assert "needs a network of features" in refusal(no_features, 2)
+    assert "needed a network of features, found none: give --features" in refusal(no_features, 2)
+    shutil.copytree(place.checkpoint, here / "three")
+    (here / "three" / "latest_net_D_A.pth").unlink()
+    lacking = ganprune("compare", "three", "--data", place.data, *config, "--dry-run")
+    line = refusal(lacking, 3)
+    assert "needed D_A" in line
+    assert "--recover" not in line  # which is not for comparisons
     (here / "few").mkdir()
     for name in ("trainA", "trainB", "testA"):
         (here / "few" / name).symlink_to(place.data / name)
     no_tests = ganprune("compare", place.checkpoint, "--data", "few", *config, "--dry-run")
     assert "testB" in refusal(no_tests, 3)
     assert "give one of --json, --csv and --markdown" in refusal(_compare(place, table, "--json", "--csv"), 2)
+    assert "--cells needs names of cells" in refusal(_compare(place, table, "--cells", " ,"), 2)
+    alone = ganprune("compare", "--config", "example", "--data", place.data, "--dry-run")
+    assert "--data is of a CKPT, found none" in refusal(alone, 2)
 
 
 def test_cell_of_one_name_and_another_method_is_refused(place: Place, table: Path, here: Path) -> None:

@@ -129,6 +129,10 @@ def test_a_lone_generator_is_compressed_without_any_discriminator(
     assert done.code == 0, done.err
     assert load_generator(here / "run/G_B.safetensors").widths.blocks == 2
     assert ganprune("export", "--onnx", "run").code == 0
+    tuned = compress(place, published, *words[:-1], "tuned", "--budget", "2steps", "--distil-features", "0")
+    assert tuned.code == 0, tuned.err
+    assert {path.name for path in (here / "tuned/fine-tune").glob("latest_*")} == {"latest_net_G_B.pth"}
+    assert not same(here / "tuned/G_B.safetensors", here / "tuned/pruned_G_B.safetensors")
     needs = compress(place, published, "--loss", "gena", "-o", "other")
     assert needs.code == 3
     assert "needed G_B; found G_A (latest_net_G.pth)" in needs.err

@@ -157,6 +157,18 @@ def test_few_unreadable_pictures_are_named_and_many_end_with_3(place: Place, her
     assert len(list(Path("many").iterdir())) == 9
 
 
+def test_only_the_generator_that_is_asked_for_is_read(place: Place, here: Path) -> None:
+    shutil.copytree(place.checkpoint, here / "own")
+    for name in ("G_B", "D_A", "D_B"):
+        (here / "own" / f"latest_net_{name}.pth").write_bytes(b"cut short")
+    done = translate("own", place.data / "testA", "-o", "out", "--json")
+    assert done.json["network"].endswith("latest_net_G_A.pth")
+    other = translate("own", place.data / "testB", "-o", "back", "--direction", "BtoA")
+    assert "latest_net_G_B.pth" in refusal(other, 3)
+    both = translate("own", place.data / "testA", "-o", "both", "--save", "fake,rec")
+    assert "latest_net_G_B.pth" in refusal(both, 3)
+
+
 def unfinished(run: Path) -> None:
     (run / "G_B.safetensors").unlink()
 

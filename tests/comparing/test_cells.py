@@ -41,6 +41,8 @@ def test_cells_are_settings_with_changes_and_seeds(tmp_path: Path) -> None:
     path.write_text(FILE)
     found = read_comparison(str(path), {"population": 8, "generations": None})
     assert [cell.key for cell in found.cells] == ["ours-3", "ours-4", "separate-7", "thinet-3", "thinet-4"]
+    turns = ["ours-3", "separate-7", "thinet-3", "ours-4", "thinet-4"]
+    assert [cell.key for cell in found.in_turns] == turns
     assert [cell.method for cell in found.cells] == ["search"] * 3 + ["thinet"] * 2
     ours, separate = found.cells[0].settings.search, found.cells[2].settings.search
     assert ours == SearchSettings(population=8, target_macs=(0.3, 0.3), seed=3)

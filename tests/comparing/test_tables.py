@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from ganprune.comparing import Cell, Records, claims, comparison_csv, comparison_table, paper_table
+from ganprune.comparing import (
+    Cell,
+    Records,
+    claims,
+    comparison_csv,
+    comparison_table,
+    paper_table,
+    verdict,
+)
 from ganprune.comparing.record import size_of
 from ganprune.comparing.tables import means_of
 from ganprune.errors import RunError
@@ -69,6 +77,25 @@ def test_claim_is_compared_seed_by_seed() -> None:
     assert claims(CELLS, "none") == ()
 
 
+def test_verdict_counts_what_two_seeds_or_more_say() -> None:
+    # As above: of A→B surely worse, of B→A not told apart; lost is half of KID. "once" has one seed: no say.
+    assert verdict(CELLS, "ours") == (
+        "ours best by KID: found in 1 of 2 comparisons with theirs, the opposite in 0, "
+        "not told apart in 1 (95 % each)",
+        "ours best by lost: found in 1 of 2 comparisons with theirs, the opposite in 0, "
+        "not told apart in 1 (95 % each)",
+    )
+    assert "found in 0 of 2 comparisons with ours, the opposite in 1" in verdict(CELLS, "theirs")[0]
+    assert verdict(CELLS, "once") == ()
+
+
+def test_steps_stand_in_the_table() -> None:
+    cells = [cell | {"steps": steps} for cell, steps in zip(CELLS[:4], (7, 7, 7, 9), strict=True)]
+    table = comparison_table(means_of(cells, ORIGINAL, {}), "title")
+    rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
+    assert (rows["ours"]["steps"], rows["theirs"]["steps"], rows["original"]["steps"]) == ("7", "9", "–")
+
+
 def test_paper_stands_beside_ours_with_its_protocol() -> None:
     figures = {"mebibytes": 10.0, "compression": 4.34, "macs_paper_256": 13.4e9, "ratio_paper_256": 4.24}
     means: Any = {
@@ -112,7 +139,8 @@ def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
     sides = _cell("ours", 2, 0.1, 0.2)["sides"]
     assert _records(tmp_path).finished(_as_cell()) is None
     _records(tmp_path).write(_as_cell(), sides, {"steps": 5})
-    found = _records(tmp_path).finished(_as_cell(device="cpu", threads=3))  # where it was computed
+    elsewhere = _as_cell(device="cpu", threads=3, workers=2, precision="float32", batch=4)
+    found = _records(tmp_path).finished(elsewhere)
     assert found is not None
     assert found["sides"] == sides
     assert found["steps"] == 5

@@ -59,6 +59,18 @@ def test_fid_of_one_feature_is_known_by_hand() -> None:
     assert fid(x, y) == pytest.approx(25 + (2 - 1) ** 2)  # (5 − 0)² + (σ₂ − σ₁)²
 
 
+def test_fid_and_kid_are_those_of_torch_fidelity() -> None:
+    their_fid, their_kid = (
+        pytest.importorskip(f"torch_fidelity.metric_{name}", exc_type=ImportError) for name in ("fid", "kid")
+    )
+    x, y = cloud(40, 6, 0), cloud(40, 6, 1, 0.4)  # as many of both: theirs has no other
+    parts = [{"mu": f.numpy().mean(0), "sigma": np.cov(f.numpy(), rowvar=False)} for f in (x, y)]
+    (expected,) = their_fid.fid_statistics_to_metric(*parts, verbose=False).values()
+    assert fid(x, y) == pytest.approx(expected, rel=1e-9)
+    xx, xy, yy = (their_kid.kernel_poly(a.numpy(), b.numpy()) for a, b in ((x, x), (x, y), (y, y)))
+    assert kid(x, y) == pytest.approx(float(their_kid.mmd2(xx, xy, yy)), rel=1e-9)
+
+
 def test_probe_tells_on_which_side_pictures_are() -> None:
     a, b = cloud(30, 4, 0, -3.0), cloud(30, 4, 1, 3.0)
     assert probe(a, b, cloud(10, 4, 2, 3.0)) > 0.8

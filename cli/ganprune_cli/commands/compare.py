@@ -67,6 +67,9 @@ def compare(
         str | None,
         typer.Option("--cells", metavar="NAME,…", help="Only these cells of the file."),
     ] = None,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Run nothing: the tables of the cells that are finished.")
+    ] = False,
     budget: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="For fine-tuning every cell.", rich_help_panel=OVER),
@@ -110,33 +113,30 @@ def compare(
     from ganprune.errors import UsageError
     from ganprune.metrics import Segmenter
     from ganprune_cli.comparing import compare as run_compare
-    from ganprune_cli.comparing import (
-        contest,
-        example,
-        folder_of,
-        only,
-        outline,
-        print_comparison,
-        print_outline,
-    )
+    from ganprune_cli.comparing import print_comparison
+    from ganprune_cli.comparison_plan import outline, print_outline
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune_cli.contest import check_sources, contest, example, folder_of, only
     from ganprune_cli.evaluating import Wishes
 
     if json + csv + markdown > 1:
         raise UsageError("give one of --json, --csv and --markdown")
+    if dry_run and (finished or csv):
+        raise UsageError(f"--dry-run and {'--finished' if finished else '--csv'} contradict each other")
     given = {
         "budget": budget, "size": size, "population": population, "generations": generations,
         "target-macs": target_macs, "device": device, "threads": threads, "workers": workers,
     }  # fmt: skip
+    check_sources(config, ckpt, data)
     comparison = only(read_comparison(config, given), cells)
     reporter, folder = ConsoleReporter(quiet), folder_of(output, config)
+    network = None if dry_run else Wishes(features=features, device=device, threads=threads).network()
+    segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, threads or 1)
     with TemporaryDirectory() as scratch:  # so that a dry run leaves nothing
         if ckpt is None:
-            drawn = (Path(scratch) if dry_run else folder) / "pictures"
-            ckpt, data = example(config, drawn, reporter)
+            ckpt, data = example((Path(scratch) if dry_run else folder) / "pictures", reporter)
         found = contest(ckpt, data, comparison, folder, reporter)
-    wishes = Wishes(features=features, device=device, threads=threads)
-    if dry_run:
+    if network is None:
         planned = outline(found, reporter)
         if json:
             print_json(planned)
@@ -144,13 +144,12 @@ def compare(
             print_outline(planned, markdown)
         print_next(invocation().replace(" --dry-run", ""), quiet)
         return
-    network = wishes.network()
-    segmenter = None if fcn is None else Segmenter(fcn, fcn_input, threads or 1)
-    result = run_compare(found, network, segmenter, invocation(), reporter)
+    result = run_compare(found, network, segmenter, invocation(), reporter, run=not finished)
+    lines = result.pop("csv")
     if json:
         print_json(result)
     elif csv:
-        print(result["csv"], end="")
+        print(lines, end="")
     else:
         print_comparison(result, markdown)
     print_next(command_line("export", "--onnx", result["best"]), quiet)

@@ -130,9 +130,11 @@ def evaluate(
         found, following = evaluate_folders(given[0], given[1], wishes, reporter), ""
     else:
         run = find_run(given[0] if given else None)
-        found = evaluate_run(run, wishes, reporter)
-        write_json(run / EVALUATION, found)
-        refresh_report(run, reporter)
+        _ = run.config  # no run at all is refused
+        with run.locked():
+            found = evaluate_run(run, wishes, reporter)
+            write_json(run / EVALUATION, found)
+            refresh_report(run, reporter)
         following = command_line("bench", "--cpu", run.folder)
     if json:
         print_json(found)

@@ -40,6 +40,7 @@ def front(
     threads: options.Threads = None,
     batch: options.Batch = None,
     workers: options.Workers = None,
+    ray: options.Ray = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
@@ -74,7 +75,7 @@ def front(
         print_json(found)
     else:
         print_front(found, markdown)
-    following = ""
+    following = f"{invocation()} --points 0.25"  # of an option that is given twice the last one counts
     if found["points"]:
         following = command_line("export", "--onnx", found["points"][-1]["folder"])
-    print_next(following or command_line("front", ckpt, "-o", found["run"], "--points", "0.25"), quiet)
+    print_next(following, quiet)

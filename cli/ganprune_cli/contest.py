@@ -1,0 +1,132 @@
+"""What ``compare`` compares: a settings file that was read and fits to a checkpoint and data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256 as hash_of
+from pathlib import Path
+from typing import Any
+
+from ganprune.checkpoints import load_quartet
+from ganprune.checkpoints.direction import facing
+from ganprune.comparing import Comparison
+from ganprune.errors import UsageError
+from ganprune.evaluation import SIDES, Side
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.files import sha256
+from ganprune.images import PictureFolders, find_domains
+from ganprune.metrics import FeatureNetwork, Segmenter
+from ganprune.networks import Generator
+from ganprune.reporting import Reporter
+from ganprune.settings import CompressSettings
+from ganprune.stages import Resolved, check_target, needed_networks
+from ganprune_cli.job import Job, prepare
+
+EXAMPLE = "example"
+"""Settings file that needs no checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A comparison that was read and fits to a checkpoint and data."""
+
+    comparison: Comparison
+    jobs: Mapping[str, Job]
+    """By cell."""
+    folder: Path
+    sides: tuple[Side, ...]
+    """Generators that become slim; the same in all cells."""
+    size: int
+
+    @property
+    def job(self) -> Job:
+        """Of any cell: they share networks and pictures."""
+        return next(iter(self.jobs.values()))
+
+    @property
+    def originals(self) -> dict[Side, Generator]:
+        """Those that become slim."""
+        return {side: self.job.generators[side] for side in self.sides}
+
+
+def contest(
+    checkpoint: Path, data: Path | None, comparison: Comparison, folder: Path, reporter: Reporter
+) -> Contest:
+    """Check all cells before any is begun. Raises as `prepare`, and `DataError` without test pictures."""
+    settings = [cell.settings for cell in comparison.cells]
+    quartet = facing(load_quartet(checkpoint), settings[0].search.direction)
+    for each in settings:
+        quartet.require(*needed_networks(each))
+    job = prepare(checkpoint, data, settings[0], reporter)
+    jobs = {cell.key: _with(job, cell.settings) for cell in comparison.cells}
+    find_domains(Path(job.config["data"]), ("train", "test"))
+    for what, found in (
+        ("--direction", {s.search.direction for s in settings}),
+        ("--size", {str(s.pictures.size) for s in settings}),
+    ):
+        if len(found) > 1:
+            raise UsageError(f"all cells must have one {what}, found {' and '.join(sorted(found))}")
+    first = settings[0]
+    return Contest(comparison, jobs, folder, first.search.sides, first.pictures.size)
+
+
+def _with(job: Job, settings: CompressSettings) -> Job:
+    """The same networks and pictures with other settings, checked."""
+    resolved = Resolved.of(settings.compute)
+    config = {**job.config, "settings": settings.to_flat(), "resolved": asdict(resolved)}
+    check_target(job.completed().generators, settings)
+    return replace(job, settings=settings, resolved=resolved, config=config)
+
+
+def circumstances(found: Contest, network: FeatureNetwork, segmenter: Segmenter | None) -> dict[str, Any]:
+    """What all figures depend on, besides the settings of cells."""
+    folders = found.job.folders
+    counts = {f"{part}_{side}": len(folders.pictures(part, side)) for part in ("train", "val", "test")
+              for side in SIDES}  # fmt: skip
+    segmented = {} if segmenter is None else {"fcn": sha256(segmenter.path)}
+    return {
+        "sha256": found.job.config["sha256"], "pictures": counts, "test pictures": _content(folders),
+        "features": network.name, "size": found.size, "fid": found.comparison.settings.fid,
+    } | segmented  # fmt: skip
+
+
+def _content(folders: PictureFolders) -> str:
+    """16 hexadecimal digits that change with any byte of the test pictures, and their order."""
+    digest = hash_of()
+    for side in SIDES:
+        for path in folders.pictures("test", side):
+            digest.update(sha256(path).encode())
+    return digest.hexdigest()[:16]
+
+
+def folder_of(output: Path | None, config: str) -> Path:
+    """``-o``, or compare- and the name of the settings file, below runs/."""
+    return output or Path("runs") / f"compare-{Path(config).stem}"
+
+
+def check_sources(config: str, checkpoint: Path | None, data: Path | None) -> None:
+    """Raises `UsageError` without a checkpoint, unless the settings file is of the example."""
+    if checkpoint is not None:
+        return
+    if Path(config).stem != EXAMPLE:
+        raise UsageError(f"CKPT is needed, only --config {EXAMPLE} goes without; give a CycleGAN run folder")
+    if data is not None:
+        raise UsageError("--data is of a CKPT, found none; give a CycleGAN run folder before it")
+
+
+def example(drawn: Path, reporter: Reporter) -> tuple[Path, Path]:
+    """The packaged checkpoint, and its pictures, which are drawn into a folder."""
+    write_dataset(drawn, seed=1, train=200, test=24, size=EXAMPLE_SIZE, reporter=reporter)
+    return CHECKPOINT, drawn
+
+
+def only(comparison: Comparison, names: str | None) -> Comparison:
+    """The cells of --cells, names with commas between them; all without it.
+
+    Raises `UsageError` for others.
+    """
+    if names is None:
+        return comparison
+    chosen = [name for part in names.split(",") if (name := part.strip())]
+    if not chosen:
+        raise UsageError("--cells needs names of cells with commas between them, found none")
+    return comparison.only(chosen)
