@@ -37,8 +37,10 @@ class Constraints:
     """Fewest filters of a gene; all of them where it has no more."""
     width_spread: float | None = None
     """With a target: no gene keeps more than this many times the share of its filters at which all genes
-    alike come to the target, nor less than that share divided by it; to the nearest step of ``align``, and
-    further where the target needs it. 1: all alike; None: any widths."""
+    alike come to the target, nor less than that share divided by it, and the trunk, which every block reads
+    and writes, not less than that share; to the nearest step of ``align``, and further where the target needs
+    it. 1: all alike; None: any widths. Scores of networks as cut favour narrow trunks and uneven widths,
+    which draw worse once they are fine-tuned (docs/results/search.md)."""
 
     def __post_init__(self) -> None:
         if self.align < 1:
@@ -123,8 +125,11 @@ class Repairer:
     def _near_uniform(self, spread: float) -> list[np.ndarray]:
         """The legal counts that ``width_spread`` leaves, a step more of all genes where targets need it."""
         alike = self.uniform_share() * self._sizes
-        low = [int(np.abs(legal - n / spread).argmin()) for legal, n in zip(self._legal, alike, strict=True)]
-        high = [int(np.abs(legal - n * spread).argmin()) for legal, n in zip(self._legal, alike, strict=True)]
+        fewest, most = alike / spread, alike * spread
+        trunk = list(self.layout.genes).index(self.layout.gene_of["trunk"])
+        fewest[trunk] = alike[trunk]
+        low = [int(np.abs(legal - n).argmin()) for legal, n in zip(self._legal, fewest, strict=True)]
+        high = [int(np.abs(legal - n).argmin()) for legal, n in zip(self._legal, most, strict=True)]
 
         def used(places: list[int]) -> np.ndarray:
             return self.used(np.array([legal[i] for legal, i in zip(self._legal, places, strict=True)]))

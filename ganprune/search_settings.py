@@ -41,7 +41,7 @@ class SearchSettings:
     """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
     min_filters: int = 1
     """Fewest filters of a layer."""
-    width_spread: float | None = 1.5
+    width_spread: float | None = 1.25
     """With a target: how far the share of filters that a layer keeps may lie above or below the share of all
     layers alike, as a factor; see `ganprune.repair.Constraints`. None: as far as the search likes."""
     order: Literal["alternate", "simultaneous"] = "alternate"
