@@ -40,7 +40,8 @@ def _panel(
     shown = lines[:: max(1, len(lines) // _MOST)]
     across = [line[x] for line in shown]
     values = [line[name] for line in shown for name in drawn.values() if name in line]
-    low, high = min(0.0, *values), max(values) or 1.0
+    low, high = min(0.0, *values), max(values)
+    high = high if high > low else low + 1.0
     first, last = across[0], max(across[-1], across[0] + 1e-9)
     right, bottom = _WIDTH - _RIGHT, top + _HEIGHT - _BOTTOM
 

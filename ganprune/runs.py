@@ -12,28 +12,32 @@
     cache/               what the originals make of the search's pictures
     provenance.json      versions, machine, hashes, and which stages are finished
 
-Files appear whole or not at all. A stage counts as finished while its output files are those it wrote.
+Files appear whole or not at all. A stage counts as finished while its output files are those it wrote. A run
+folder may come from a stranger: whatever it holds is data, and no name in it leads out of it.
 """
 
 import hashlib
 import json
+import os
 import platform
+import shlex
 import sys
 import time
-import tomllib
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import tomli_w
 from filelock import FileLock, Timeout
 
 from ganprune.errors import RunError, UsageError
-from ganprune.files import sha256, write_atomically
+from ganprune.files import make_folder, sha256, write_atomically
+from ganprune.plain import fits, is_inside, read_json, read_text, read_toml
+from ganprune.reporting import SILENT, Reporter
 from ganprune.settings import CompressSettings
 
 OLDER: Mapping[str, object] = MappingProxyType({"width-spread": "none"})
@@ -44,10 +48,14 @@ LATEST = "latest"
 """A file in `RUNS` that holds the name of the last run's folder."""
 PARTIAL = ".*.partial*"
 """Half-written files, see `ganprune.files`."""
-FREE = frozenset({"workers", "processes"})
+FREE = frozenset({"workers", "processes", "ray"})
 """Settings that change no result, or only its last bits."""
-_CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": dict}
+LOCK = ".lock"
+"""The file that keeps other processes out; empty."""
+_CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": {str: str}}
 """What config.toml holds."""
+_STAGE = {"outputs": {str: str}, "inputs": {str: str}}
+"""What provenance.json holds for every finished stage, and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +72,16 @@ class Run:
         """What config.toml says. Raises `RunError` where it is missing or damaged."""
         path = self / "config.toml"
         try:
-            config = tomllib.loads(path.read_text(encoding="utf-8"))
-            for key, kind in _CONFIG.items():
-                if not isinstance(config[key], kind):
-                    raise KeyError(key)
+            config = read_toml(path)
+            for key, shape in _CONFIG.items():
+                if not fits(config.get(key), shape):
+                    raise ValueError(f"{key!r}")
         except FileNotFoundError:
             raise RunError(
                 f"{self.folder} is no run folder: it has no config.toml; "
                 "give the folder that `ganprune compress` made"
             ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        except ValueError as error:
             raise RunError(f"{path} is damaged ({error}); start a new run with `-o` another folder") from None
         return config
 
@@ -81,11 +89,29 @@ class Run:
     def provenance(self) -> dict[str, Any]:
         """What provenance.json says; empty where it is missing or damaged (stages are then done again)."""
         try:
-            provenance = json.loads((self / "provenance.json").read_text(encoding="utf-8"))
-            sound = all(isinstance(r["outputs"], dict) for r in provenance.get("stages", {}).values())
-        except (FileNotFoundError, ValueError, AttributeError, KeyError, TypeError):
+            provenance = read_json(self / "provenance.json")
+        except (FileNotFoundError, ValueError):
             return {}
-        return provenance if sound else {}
+        if not isinstance(provenance, dict):
+            return {}
+        found = cast(dict[str, Any], provenance)
+        stages = found.get("stages", {})
+        return found if fits(stages, {str: _STAGE}) and all(map(is_inside, _names(stages))) else {}
+
+    @property
+    def command(self) -> str | None:
+        """The command line that began the run; None where it is unknown, or no plain command of ganprune.
+
+        It is shown to be typed again, so what a shell would take for more than words is not let through.
+        """
+        command = self.provenance.get("command")
+        if not isinstance(command, str) or not command.isprintable():
+            return None
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            return None
+        return command if words[:1] == ["ganprune"] and shlex.join(words) == command else None
 
     def finished(self, stage: str, inputs: Iterable[Path] = ()) -> dict[str, Any] | None:
         """The record of a finished stage; None: not done, or from other inputs, or an output has changed."""
@@ -119,8 +145,14 @@ class Run:
 
     @contextmanager
     def locked(self) -> Generator[None]:
-        """Keep other processes out of this run. Raises `RunError` while one is in it."""
-        lock = FileLock(self / ".lock")
+        """Keep other processes out of this run.
+
+        Raises `RunError` while one is in it, and for a folder with links in it: what is written through one
+        would be written elsewhere.
+        """
+        make_folder(self.folder)
+        _refuse_links(self.folder)
+        lock = FileLock(self / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -154,11 +186,28 @@ def open_run(folder: Path, config: Mapping[str, Any], command: str) -> Run:
     elif folder.exists() and not _is_free(folder):
         raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
     else:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_atomically(run / "config.toml", tomli_w.dumps(config).encode())
     if not (run / "provenance.json").exists():
         write_json(run / "provenance.json", {"schema": 1, "created": _now(), "command": command, **machine()})
     return run
+
+
+def _names(stages: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Iterable[str]:
+    """Every file that finished stages name."""
+    for record in stages.values():
+        for part in _STAGE:
+            yield from record[part]
+
+
+def _refuse_links(folder: Path) -> None:
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            if path.is_symlink():
+                raise RunError(
+                    f"{path} is a link; a run folder holds its own files alone: put what it leads to in its "
+                    "place, or remove it"
+                )
 
 
 def _is_free(folder: Path) -> bool:
@@ -172,7 +221,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         if before.get(key) != now[key]:
             what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
             raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
-    settings = CompressSettings().to_flat() | OLDER | before["settings"]
+    settings = CompressSettings().to_flat() | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
         f"--{key} {_spell(settings.get(key))} (now {_spell(value)})"
@@ -187,7 +236,9 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
 
 
 def _spell(value: object) -> str:
-    return ",".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+    return str(value)
 
 
 def default_folder(config: Mapping[str, Any]) -> Path:
@@ -199,12 +250,17 @@ def default_folder(config: Mapping[str, Any]) -> Path:
     return RUNS / f"{name or 'run'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
-def mark_latest(run: Run) -> None:
-    """Make ``run`` the one that `find_run` returns by default."""
-    RUNS.mkdir(exist_ok=True)
+def mark_latest(run: Run, reporter: Reporter = SILENT) -> None:
+    """Make ``run`` the one that `find_run` returns by default; a warning where that cannot be written."""
     folder = run.folder.resolve()
     name = folder.name if folder.parent == RUNS.resolve() else str(folder)
-    write_atomically(RUNS / LATEST, f"{name}\n".encode())
+    try:
+        write_atomically(RUNS / LATEST, f"{name}\n".encode())
+    except OSError as error:
+        reporter.warn(
+            f"{RUNS / LATEST} was not written ({error.strerror or error}); "
+            f"later commands need the run's name: {run.folder}"
+        )
 
 
 def find_run(path: Path | None) -> Run:
@@ -216,7 +272,11 @@ def find_run(path: Path | None) -> Run:
                 "no run was given and there is no runs/latest here; give a run folder, "
                 "or make one with `ganprune compress CKPT --data DIR`"
             )
-        path = RUNS / latest.read_text(encoding="utf-8").strip()
+        try:
+            name = read_text(latest).strip()
+        except ValueError as error:
+            raise UsageError(f"{latest} is damaged ({error}); give a run folder") from None
+        path = RUNS / name.replace("\0", "�")
     if not path.is_dir():
         raise UsageError(f"the run folder {path} does not exist; make one with `ganprune compress`")
     return Run(path)

@@ -115,9 +115,7 @@ def _export_run(
     export_settings = wishes.settings(settings.pictures.size)
     sides = settings.search.sides
     if not all((run / f"G_{side}.safetensors").is_file() for side in sides):
-        command = run.provenance.get(
-            "command", command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
-        )
+        command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
     slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
     originals = _originals(run, settings)

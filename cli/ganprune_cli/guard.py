@@ -32,7 +32,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             if os.environ.get("GANPRUNE_DEBUG") and not isinstance(error, KeyboardInterrupt):
                 raise
             line, code = _explain(error)
-            typer.echo(line, err=True)
+            if code == INTERRUPTED:
+                typer.echo(err=True)  # after whatever the line of progress has come to
+            typer.echo(_one_line(line), err=True)
             raise typer.Exit(code) from None
 
     return run
@@ -54,23 +56,37 @@ def _interrupted(error: BaseException | None) -> bool:
 
 def _explain(error: BaseException) -> tuple[str, int]:
     if _interrupted(error):
-        return f"\ninterrupted; to go on, run again: {invocation()}", INTERRUPTED
+        return f"interrupted; to go on, run again: {invocation()}", INTERRUPTED
     from ganprune.errors import GanpruneError
+    from ganprune.failures import device_lost, out_of_memory
 
     if isinstance(error, GanpruneError):
         return f"error: {error}", error.exit_code
-    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
-        return "error: out of memory; use a smaller --size, or fewer --pictures", 1
+    if out_of_memory(error):
+        return (
+            "error: out of memory; close other programs and run the same command again, which keeps what was "
+            "saved, or use a smaller --size or --batch, or fewer --pictures or --workers"
+        ), 1
+    if device_lost(error):
+        told = str(error).partition("\n")[0]
+        return f"error: the GPU failed ({told}); once it answers again, run again: {invocation()}", 1
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        if error.errno == errno.ENOSPC:
-            return f"error: {where}the disk is full; free some space and run again: {invocation()}", 1
-        return f"error: {where}{error.strerror or error}", 1
-    text = " ".join(str(error).split())[:300]
-    line = f"internal error: {type(error).__name__}: {text}; set GANPRUNE_DEBUG=1 to see where"
+        return f"error: {where}{_system(error)}", 1
+    line = f"internal error: {type(error).__name__}: {str(error)[:300]}; set GANPRUNE_DEBUG=1 to see where"
     return f"{line}, and please report it", 1
 
 
-def _is_torch_out_of_memory(error: BaseException) -> bool:
-    """Torch raises a class of its own on a GPU, and a bare RuntimeError on a CPU."""
-    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+def _system(error: OSError) -> str:
+    """What the system says, and what to do where it is about writing."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        limit = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror}"
+        return f"{limit}; free some space and run again: {invocation()}"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{error.strerror}; ganprune must be able to read and write here, or use `-o` another folder"
+    return f"{error.strerror or error}"
+
+
+def _one_line(text: str) -> str:
+    """As it may be shown: without line ends, and without letters of a file that steer a terminal."""
+    return "".join(letter if letter.isprintable() else "�" for letter in " ".join(text.splitlines()))

@@ -12,6 +12,7 @@ from ganprune.errors import UsageError, VerificationError
 from ganprune.evaluation import Side
 from ganprune.images import to_float
 from ganprune.networks import Generator
+from ganprune.plain import NUMBER, fits
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune_cli.rewrites import remember, remembered
@@ -22,6 +23,13 @@ VERIFIED_PICTURES = 2
 """Real pictures of each domain that every exported file is compared with PyTorch on."""
 CALIBRATION_PICTURES = 8
 """Other pictures of each domain that 8 bits are calibrated with."""
+
+_REPORT: dict[str, Any] = {
+    "nodes_before": int, "nodes_after": int, "file_bytes": int, "max_abs": NUMBER, "tolerance": NUMBER,
+    "pictures": int, "passes": [{"name": str, "note": str, "speedup": (*NUMBER, type(None))}],
+    "rewrites": [str],
+}  # fmt: skip
+"""What provenance.json holds of an exported file, as far as it is read again; see `fits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +78,13 @@ def export_run(
     `VerificationError` of one of them is raised.
     """
     inputs = [run / f"G_{side}.safetensors" for side in slim]
-    record = run.finished("export", inputs)
-    if record is not None and record["settings"] == settings.to_json():
-        return record["files"]
     networks = run_networks(originals, slim)
+    record = run.finished("export", inputs)
+    if record is not None and record.get("settings") == settings.to_json():
+        known: list[dict[str, Any]] = record.get("files", [])
+        if fits(known, [_REPORT]) and len(known) == len(networks):  # paths are ours, not the record's
+            paths = [str(run / f"{name}.onnx") for name in networks]
+            return [file | {"path": path} for file, path in zip(known, paths, strict=True)]
     started = time.monotonic()
     chosen = {name: remembered(run, name, network, settings) for name, network in networks.items()}
     reports = export_all(run.folder, networks, few_of(pictures, networks), settings, reporter, chosen)

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganprune.errors import RunError
+from ganprune.errors import InputError, RunError
 from ganprune.evaluation import SIDES, Side
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
 from ganprune.networks import GeneratorWidths
 from ganprune.onnx_cost import read_onnx
+from ganprune.plain import parse_json, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.stages import check_target
@@ -53,9 +54,9 @@ def keep_tables(run: Run, tables: Mapping[Side, LatencyTable] | None) -> None:
 def read_tables(path: Path) -> dict[Side, LatencyTable]:
     """What `keep_tables` wrote. Raises `RunError` where it is damaged."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
         return {side: LatencyTable.from_json(value[f"G_{side}"]) for side in SIDES if f"G_{side}" in value}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise RunError(
             f"{path} is damaged ({error}); delete it to measure this machine again, "
             "or use `-o` another folder"
@@ -124,5 +125,8 @@ def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[
 def _widths(path: Path) -> GeneratorWidths:
     """Of a generator that ganprune exported."""
     told = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
-    values = json.loads(told["ganprune.widths"])
-    return GeneratorWidths(**values | {"inner": tuple(values["inner"])})
+    try:
+        values = parse_json(told["ganprune.widths"])
+        return GeneratorWidths(**values | {"inner": tuple(values["inner"])})
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"{path} does not say of which widths it is; export it again") from None

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ganprune.networks import Generator
+from ganprune.plain import fits, read_json
 from ganprune.runs import Run, write_json
 from ganprune_exporters import ExportSettings
 
@@ -44,7 +45,7 @@ def _key(generator: Generator, settings: ExportSettings) -> dict[str, Any]:
 def _read(run: Run) -> dict[str, Any]:
     """What was kept; nothing where the file is missing or damaged: it is measured again then."""
     try:
-        files = json.loads((run / FILE).read_text(encoding="utf-8"))["files"]
-        return {name: entry for name, entry in files.items() if {"for", "passes"} <= set(entry)}
+        files = read_json(run / FILE)["files"]
+        return {name: entry for name, entry in files.items() if fits(entry, {"for": dict, "passes": [str]})}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -25,6 +25,8 @@ def read_options(folder: Path) -> dict[str, str]:
     """Options of the training in ``folder``, by their newer names; empty when there is no file to read."""
     for name in FILES:
         try:
+            if not (folder / name).is_file():  # a pipe of that name would never end
+                continue
             with (folder / name).open("rb") as file:
                 return _parsed(file.read(MAX_BYTES).decode("utf-8", errors="replace"))
         except OSError:

@@ -1,6 +1,5 @@
 """What figures need to know of a run folder. Nothing is computed anew: all of it lies in the run's files."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ganprune.images import cells, open_picture
 from ganprune.images.reading import to_tensor
 from ganprune.networks import generator_convs
 from ganprune.onnx_cost import read_onnx
+from ganprune.plain import parse_json, read_json, read_lines
 from ganprune.runs import Run
 
 EVALUATION = "evaluation.json"
@@ -69,15 +69,11 @@ def comparisons_of(run: Run) -> list[Comparison]:
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a .jsonl file; none where it is missing."""
-    found: list[dict[str, Any]] = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            line = json.loads(text)
-        except ValueError:  # cut short by a kill
-            break
-        found += [line] if isinstance(line, dict) else []
-    return found
+    """All whole lines of a .jsonl file; none where it is missing. Raises `RunError` for no text."""
+    try:
+        return read_lines(path)
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); make it again") from None
 
 
 def training_lines(run: Run) -> list[dict[str, Any]]:
@@ -91,7 +87,7 @@ def json_of(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except ValueError as error:
         raise RunError(f"{path} is damaged ({error}); make it again") from None
     if not isinstance(value, dict):
@@ -148,7 +144,7 @@ def first_weights(path: Path) -> Weights:
 def kept_of(path: Path) -> tuple[int, ...]:
     """Kept filters of the first layer, from the metadata of a slim generator's safetensors file."""
     try:
-        return tuple(int(i) for i in json.loads(read_metadata(path)["kept"])["stem"])
+        return tuple(int(i) for i in parse_json(read_metadata(path)["kept"])["stem"])
     except (KeyError, ValueError, TypeError):
         raise RunError(
             f"{path} does not say which filters were kept; needed a file that `ganprune compress` wrote"

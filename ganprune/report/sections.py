@@ -68,13 +68,17 @@ def sections(run: Run, reporter: Reporter) -> list[Section]:
     return [Section(key, title, _guarded(title, make, run, reporter)) for key, title, make in makers]
 
 
+_DAMAGE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What comes of values of other kinds than were written."""
+
+
 def _guarded(title: str, make: Callable[[Run], Html], run: Run, reporter: Reporter) -> Html:
     """A part, or a line on what is wrong with its files: those may be older, cut short, or someone else's."""
     try:
         return make(run)
     except GanpruneError as error:
         problem = str(error)
-    except (LookupError, TypeError, ValueError, AttributeError, OSError, RecursionError) as error:
+    except (*_DAMAGE, OSError, RecursionError) as error:
         problem = f"its files are not as ganprune writes them ({type(error).__name__}: {error})"
     reporter.warn(f"report, {title}: {problem}")
     return _missing(problem)
@@ -190,8 +194,7 @@ def _tuning(run: Run) -> Html:
 def _repeat(run: Run) -> Html:
     folder = shlex.quote(str(run.folder))
     commands = [
-        run.provenance.get("command")
-        or f"ganprune compress {shlex.quote(run.config['checkpoint'])} -o {folder}",
+        run.command or f"ganprune compress {shlex.quote(run.config['checkpoint'])} -o {folder}",
         f"ganprune export --onnx {folder}",
         f"ganprune bench --cpu --profile {folder}",
         f"ganprune evaluate {folder} --features FILE",

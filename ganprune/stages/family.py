@@ -1,6 +1,5 @@
 """What a search for all sizes at once leaves: the fronts of both generators, and pairs of chosen sizes."""
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from ganprune.curves import curves
 from ganprune.errors import TargetError
 from ganprune.evaluation import Side
 from ganprune.files import write_atomically
+from ganprune.plain import NUMBER, fits, read_json
 from ganprune.runs import Run, write_json
 from ganprune.search.front import alone, best_within, front_of, objectives
 from ganprune.search_settings import SearchSettings
@@ -23,8 +23,8 @@ def write_front(run: Run, state: State, settings: SearchSettings) -> dict[str, A
 
     ``losses`` is L_DisA + λ L_cyc, or L_GenA's; ``macs`` a share of the original's true MACs.
     """
-    if run.finished("front", [run / STATE]):
-        return json.loads((run / FRONT).read_text(encoding="utf-8"))
+    if run.finished("front", [run / STATE]) and (known := _known(run)) is not None:
+        return known
     started, sides, lines = time.monotonic(), dict[str, Any](), list[dict[str, float]]()
     for side, population in state.populations.items():
         front = front_of(population, settings)
@@ -43,6 +43,16 @@ def write_front(run: Run, state: State, settings: SearchSettings) -> dict[str, A
     write_atomically(run / DRAWN, curves(lines, panels, x="share of MACs").encode())
     run.finish("front", [run / FRONT, run / DRAWN], time.monotonic() - started, [run / STATE])
     return found
+
+
+def _known(run: Run) -> dict[str, Any] | None:
+    """What front.json says; None where it is not as `write_front` writes it."""
+    point = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses"), NUMBER)
+    try:
+        found = read_json(run / FRONT)
+    except ValueError:
+        return None
+    return found if fits(found, {"sides": dict}) and fits(found["sides"], {str: [point]}) else None
 
 
 def pair_within(state: State, share: float, settings: SearchSettings) -> State:

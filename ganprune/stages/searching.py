@@ -1,23 +1,25 @@
 """Algorithm 1 in a run folder: a saved state and a line of search.jsonl after every generation."""
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ganprune.coevolution import State, describe
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
-from ganprune.errors import RunError
-from ganprune.evaluation import SIDES, EvaluationSettings, FineTuner, LocalEvaluator, Side, WorkersEvaluator
+from ganprune.evaluation import (
+    SIDES,
+    EvaluationSettings,
+    FineTuner,
+    LocalEvaluator,
+    RayEvaluator,
+    Side,
+    WorkersEvaluator,
+)
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.importance import importance
@@ -30,10 +32,9 @@ from ganprune.runs import Run
 from ganprune.search import searcher_for
 from ganprune.settings import CompressSettings
 from ganprune.stages.plot import search_curves
+from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.stages.setting_up import Resolved
 
-STATE = "state.safetensors"
-HISTORY = "search.jsonl"
 CURVES = "search.svg"
 CACHE = "cache"
 """Folder of what the originals make of the search's pictures; it may be deleted at any time."""
@@ -87,7 +88,7 @@ def search(
     that was made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
     """
     fingerprint = picture_hash(pictures)
-    state, lines = _saved(run, fingerprint)
+    state, lines = saved(run, layouts(generators, settings), settings.search, fingerprint)
     if state is not None and run.finished("search"):
         return state
     started = time.monotonic()
@@ -100,7 +101,9 @@ def search(
         scored = len(both) * settings.search.population
         individuals = scored * (settings.search.generations + 1)
         workers, threads = settings.compute.workers or 1, resolved.scoring_threads
-        _warn_of_crowding(workers, threads, resolved.device, reporter)
+        address = settings.compute.ray
+        if address is None:
+            _warn_of_crowding(workers, threads, resolved.device, reporter)
         with (
             cpu_threads(threads),
             reporter.task("search", individuals, scored * done) as task,
@@ -108,9 +111,13 @@ def search(
         ):
             given = (
                 generators, judges, both, pictures, _evaluation(settings, resolved), task.advance, tuner,
-                run / CACHE,
+                run / CACHE, reporter,
             )  # fmt: skip
-            if workers > 1:
+            if address is not None:
+                most = settings.compute.workers
+                nodes = RayEvaluator(*given, address=address, workers=most, threads=threads)
+                evaluator = stack.enter_context(nodes)
+            elif workers > 1:
                 several = WorkersEvaluator(*given, workers=workers, threads=threads)
                 evaluator = stack.enter_context(several)
             else:
@@ -124,7 +131,7 @@ def search(
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
                 lines.append(describe(current) | cost)
-                _save(run, current, lines, fingerprint)
+                save(run, current, lines, fingerprint)
                 task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
     assert state is not None
@@ -181,49 +188,6 @@ def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporte
             f"--workers {workers} of {threads} threads each share {cores} cores, which is no faster; "
             "a run keeps the threads that it was begun with"
         )
-
-
-def _saved(run: Run, fingerprint: str) -> tuple[State | None, list[dict[str, Any]]]:
-    """The state that an earlier call left, with the lines of search.jsonl up to it."""
-    path = run / STATE
-    if not path.exists():
-        return None, []
-    try:
-        tensors = load_tensors(path.read_bytes())
-        state = State.from_tensors(tensors)
-        pictures = bytes(tensors["pictures_sha256"].tolist()).hex()
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); delete it to search again, or use `-o` another folder"
-        ) from None
-    if pictures != fingerprint:
-        raise RunError(
-            f"the search in {run.folder} was made with other pictures than are in the data folder now; "
-            "put them back, or use `-o` another folder"
-        )
-    return state, _history(run, state.generation)
-
-
-def _history(run: Run, last: int) -> list[dict[str, Any]]:
-    """The lines of search.jsonl up to a generation; none where the file is missing."""
-    path = run / HISTORY
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [line for line in lines if line["generation"] <= last]
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); delete it to go on without the figures of past generations"
-        ) from None
-
-
-def _save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str) -> None:
-    """First the history, then the state: after a kill in between, the line is written again."""
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    write_atomically(run / HISTORY, text.encode())
-    tensors = state.to_tensors() | {"pictures_sha256": torch.tensor(list(bytes.fromhex(fingerprint)))}
-    write_atomically(run / STATE, save_tensors(tensors))
 
 
 def _figures(line: Mapping[str, Any]) -> dict[str, float | str]:

@@ -1,18 +1,23 @@
 """What a compression computes on, which networks it needs, and which pictures it looks at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import get_args
 
 from torch import Tensor
 
 from ganprune.checkpoints import NET_NAMES, NetName
-from ganprune.device import Precision, resolve_device, resolve_precision, resolve_threads
+from ganprune.device import MOST_THREADS, Precision, resolve_device, resolve_precision, resolve_threads
+from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, Side
 from ganprune.images import PictureFolders, load_pictures, readable, split
+from ganprune.plain import fits
 from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.training import Budget
+from ganprune.training.team import check_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,33 @@ class Resolved:
     def of(cls, compute: ComputeSettings) -> "Resolved":
         """Look at this machine. Raises `UsageError` for a device that it lacks."""
         device = resolve_device(compute.device)
+        if compute.processes > 1:
+            check_devices(device, compute.processes)
         batch = compute.batch or (16 if device.startswith("cuda") else 1)
         precision = resolve_precision(compute.precision, device)
-        single = compute.workers is not None and compute.threads is None
+        spread = compute.workers is not None or compute.ray is not None
+        single = spread and compute.threads is None
         return cls(device, precision, resolve_threads(compute.threads), batch, 1 if single else 0)
+
+    @classmethod
+    def of_run(cls, run: Run) -> "Resolved":
+        """What a run's config.toml says. Raises `RunError` for values that ganprune does not write."""
+        found, numbers = run.config["resolved"], ("threads", "batch", "worker_threads")
+        known = {item.name for item in fields(cls)}
+        whole = fits(found, {"device": str, "precision": str, "threads": int, "batch": int})
+        least = {"threads": 1, "batch": 1, "worker_threads": 0}
+        if (
+            not whole
+            or not found.keys() <= known
+            or found["precision"] not in get_args(Precision)
+            or not fits({name: found.get(name, least[name]) for name in numbers}, {str: int})
+            or any(not low <= found.get(name, low) <= MOST_THREADS for name, low in least.items())
+        ):
+            raise RunError(
+                f"{run / 'config.toml'} is damaged ([resolved] is {found}); "
+                "start a new run with `-o` another folder"
+            )
+        return cls(**found)
 
     @property
     def scoring_threads(self) -> int:
@@ -45,46 +73,50 @@ class Resolved:
 def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
     """Networks that a compression with these settings cannot do without.
 
-    The generators that evolve; their discriminators for L_DisA; the other generator for L_cyc, unless λ is
-    0; and all four for fine-tuning, of individuals too.
+    The generators that evolve. Their discriminators for L_DisA, for CycleGAN's recipe, which individuals are
+    tuned by too, and for distillation unless it compares no features and has no adversarial term. The other
+    generator for L_cyc, unless λ is 0, and for CycleGAN's recipe.
     """
-    if Budget.parse(settings.tuning.budget).amount or settings.pictures.tune_steps:
-        return NET_NAMES
-    search, names = settings.search, set[NetName]()
+    search, tuning = settings.search, settings.tuning
+    trained = Budget.parse(tuning.budget).amount > 0
+    recipe = settings.pictures.tune_steps > 0 or (trained and tuning.recipe == "paper")
+    judged = trained and tuning.recipe == "distil" and (tuning.distil_features > 0 or tuning.distil_gan > 0)
+    names = set[str]()
     for side in search.sides:
-        names.add("G_A" if side == "A" else "G_B")
-        if search.loss == "disa":
-            names.add("D_A" if side == "A" else "D_B")
-        if search.lambda_cycle > 0:
-            names.add("G_B" if side == "A" else "G_A")
+        names.add(f"G_{side}")
+        if search.loss == "disa" or recipe or judged:
+            names.add(f"D_{side}")
+        if search.lambda_cycle > 0 or recipe:
+            names |= {"G_A", "G_B"}
     return tuple(name for name in NET_NAMES if name in names)
 
 
 def search_pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
 ) -> dict[Side, Tensor]:
-    """Validation pictures of both domains: uint8 [n, 3, size, size]; never from a test folder.
-
-    Taken from valA / valB where there are such, else from a seeded hold-out of trainA / trainB that
-    fine-tuning does not see. Raises `DataError` where there are none, or too many are unreadable.
-    """
-    folders = readable(folders, reporter)
-    pictures: dict[Side, Tensor] = {}
-    for side in SIDES:
-        _, validation = split_pictures(folders, side, settings)
-        pictures[side] = load_pictures(validation, settings.pictures.size, reporter)
-        if len(validation) < settings.pictures.pictures:
+    """Validation pictures of both domains: uint8 [n, 3, size, size]; see `split_pictures`."""
+    _, pictures = split_pictures(folders, settings, reporter)
+    for side, found in pictures.items():
+        if len(found) < settings.pictures.pictures:
             reporter.warn(
-                f"--pictures {settings.pictures.pictures} was asked for, domain {side} has {len(validation)} "
+                f"--pictures {settings.pictures.pictures} was asked for, domain {side} has {len(found)} "
                 "to score on; half of a training folder at most is held out"
             )
     return pictures
 
 
 def split_pictures(
-    folders: PictureFolders, side: Side, settings: CompressSettings
-) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Pictures of a domain to fine-tune on, and those to score on."""
-    n = settings.pictures.pictures
-    tuning, validation = split(folders, side, seed=settings.search.seed, holdout=n)
-    return tuning, validation[:n]
+    folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
+) -> tuple[dict[Side, Sequence[Path]], dict[Side, Tensor]]:
+    """Files of both domains to fine-tune on, and pictures to score on: uint8 [n, 3, size, size].
+
+    Those to score on are taken from valA / valB where there are such, else from a seeded hold-out of trainA /
+    trainB that fine-tuning does not see; none comes from a test folder. Raises `DataError` where there are
+    none, or too many are unreadable.
+    """
+    folders, n = readable(folders, reporter), settings.pictures.pictures
+    tuning, validation = dict[Side, Sequence[Path]](), dict[Side, Tensor]()
+    for side in SIDES:
+        tuning[side], held_out = split(folders, side, seed=settings.search.seed, holdout=n)
+        validation[side] = load_pictures(held_out[:n], settings.pictures.size, reporter)
+    return tuning, validation

@@ -1,6 +1,5 @@
 """Training in a run folder: networks that the checkpoint lacks, and fine-tuning of the slim ones."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,15 +9,26 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet, read_metadata
-from ganprune.device import cpu_threads
-from ganprune.evaluation import SIDES, FineTuner, Side, tuning_pictures
-from ganprune.images import PictureFolders, load_pictures, readable
+from ganprune.device import cpu_threads, resolve_device
+from ganprune.errors import RunError
+from ganprune.evaluation import FineTuner, Side, tuning_pictures
+from ganprune.images import PictureFolders, readable
 from ganprune.networks import Discriminator, Generator
+from ganprune.plain import fits, parse_json
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages.setting_up import Resolved, split_pictures
-from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, complete, train
+from ganprune.training import (
+    Budget,
+    Networks,
+    Teacher,
+    TrainSettings,
+    Validation,
+    complete,
+    load_vgg16,
+    train,
+)
 
 RECOVERED = "recovered"
 """Folder of the networks that the checkpoint lacked."""
@@ -42,9 +52,10 @@ def recover(
     """
     if not quartet.missing():
         return quartet
+    resolve_device(resolved.device)
     started, folder = time.monotonic(), run / RECOVERED
     reporter.info(f"training what the checkpoint lacks: {', '.join(quartet.missing())}")
-    pictures, validation = _pictures(folders, settings, reporter)
+    pictures, validation = split_pictures(folders, settings, reporter)
     budget = Budget.parse(settings.recovery.recover_budget)
     with cpu_threads(resolved.threads):
         result = complete(
@@ -73,27 +84,32 @@ def fine_tune(
     By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
     generator, it and its discriminator learn, and the other original stays as it is. On the training
     pictures that the search was not scored on; on those validated. Everything about it is in the run's
-    folder fine-tune/, all four networks too. A budget of 0 returns the generators as they are.
-    Raises `TrainingError` where the training goes wrong.
+    folder fine-tune/, all networks too; those that `needed_networks` leaves out may be missing. A budget of 0
+    returns the generators as they are.
+
+    Raises `TrainingError` where the training goes wrong, `UsageError` where this machine lacks the device.
     """
     budget = Budget.parse(settings.tuning.budget)
     if not budget.amount:
         return dict(slim)
+    resolve_device(resolved.device)
     started = time.monotonic()
-    pictures, validation = _pictures(folders, settings, reporter)
-    networks = Networks(
-        slim.get("A", originals["A"]), slim.get("B", originals["B"]), judges["A"], judges["B"]
-    )
+    pictures, validation = split_pictures(folders, settings, reporter)
+    now = {**originals, **slim}
+    networks = Networks.known(Quartet(now.get("A"), now.get("B"), judges.get("A"), judges.get("B")))
     recipe = settings.tuning.training(_recipe(settings, resolved), tuple(slim))
     teachers: dict[Side, Teacher] | None = None
     if recipe.distil is not None:
-        teachers = {side: _teacher(run, side, originals, judges) for side in slim}
+        vgg = None if settings.tuning.vgg is None else load_vgg16(Path(settings.tuning.vgg))
+        teachers = {
+            side: replace(_teacher(run, side, slim[side], originals, judges), vgg=vgg) for side in slim
+        }
     held_out = Validation(validation, originals, judges, tuple(slim), resolved.device, resolved.precision)
     with cpu_threads(resolved.threads):
         result = train(
             networks, pictures, recipe, budget, run / FINE_TUNE, reporter,
             samples=_samples(validation),
-            teachers=teachers, validation=held_out,
+            teachers=teachers, validation=held_out, processes=settings.compute.processes,
         )  # fmt: skip
     if not run.finished("fine-tune"):
         record = run / FINE_TUNE / "train.json"
@@ -125,22 +141,23 @@ def _recipe(settings: CompressSettings, resolved: Resolved) -> TrainSettings:
 
 
 def _teacher(
-    run: Run, side: Side, originals: Mapping[Side, Generator], judges: Mapping[Side, Discriminator]
+    run: Run,
+    side: Side,
+    slim: Generator,
+    originals: Mapping[Side, Generator],
+    judges: Mapping[Side, Discriminator],
 ) -> Teacher:
-    kept = json.loads(read_metadata(run / f"pruned_G_{side}.safetensors")["kept"])["trunk"]
-    return Teacher(originals[side], torch.tensor(kept), judges[side])
-
-
-def _pictures(
-    folders: PictureFolders, settings: CompressSettings, reporter: Reporter
-) -> tuple[dict[Side, Sequence[Path]], dict[Side, Tensor]]:
-    """Pictures to train on, and those held out: uint8 [n, 3, size, size]."""
-    folders = readable(folders, reporter)
-    pictures, validation = dict[Side, Sequence[Path]](), dict[Side, Tensor]()
-    for side in SIDES:
-        pictures[side], held_out = split_pictures(folders, side, settings)
-        validation[side] = load_pictures(held_out, settings.pictures.size)
-    return pictures, validation
+    path, trunk = run / f"pruned_G_{side}.safetensors", originals[side].widths.trunk
+    try:
+        kept = parse_json(read_metadata(path)["kept"])["trunk"]
+        sound = fits(kept, [int]) and all(0 <= index < trunk for index in kept)
+        if not sound or len(kept) != slim.widths.trunk:
+            raise ValueError(f"{slim.widths.trunk} of {trunk} were needed")
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{path} does not say which filters were kept ({error}); delete it to cut it again"
+        ) from None
+    return Teacher(originals[side], torch.tensor(kept), judges.get(side))
 
 
 def _samples(validation: Mapping[Side, Tensor]) -> dict[Side, Sequence[Tensor]]:

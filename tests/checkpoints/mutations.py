@@ -10,7 +10,7 @@ import resource
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ damages = st.lists(st.tuples(kinds, place, place, st.integers(0, 255)), min_size
 valid = st.sampled_from(sorted(VALID))
 
 
-def damaged(content: bytes, damages: list[Damage], other: bytes) -> bytes:
+def damaged(content: bytes, damages: Sequence[Damage], other: bytes) -> bytes:
     """Bits flipped, bytes set, the end cut off, a piece repeated, dropped, or put in from another file."""
     for kind, first, second, value in damages:
         if not content:

@@ -34,11 +34,13 @@ def figures(
     keep (4), its layers, and size, milliseconds and quality against each other.
     """
     from ganprune.figures.of_runs import draw_figures, labelled, write_figures
+    from ganprune.plain import as_written
     from ganprune.runs import find_run
     from ganprune_cli.console import command_line, print_next
 
     runs = [find_run(source) for source in sources or [None]]
-    drawings = draw_figures(labelled(runs, label or ()))
+    with as_written(" or ".join(str(run.folder) for run in runs)):
+        drawings = draw_figures(labelled(runs, label or ()))
     for path in write_figures(drawings, output or Path("figures")):
         typer.echo(path)
     print_next(command_line("report", runs[0].folder), quiet)

@@ -1,0 +1,125 @@
+"""JSON and TOML files that may be damaged, or made by someone else.
+
+They become plain values, or one line on what is wrong. A file is read only where it is a regular one, and no
+longer than such files are: a pipe would never end. What is nested too deeply for Python is damaged like any
+other. `fits` says whether values have the shape that ganprune writes.
+"""
+
+import json
+import tomllib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, cast
+
+from ganprune.errors import RunError
+
+MOST = 64 << 20
+"""Bytes of the longest text that is read; a search of 10,000 generations writes a tenth of that."""
+
+Shape = Any
+"""See `fits`."""
+
+NUMBER = (int, float)
+"""Shape of a number."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a regular file.
+
+    Raises `OSError` where there is none or it cannot be read, `ValueError` for anything but UTF-8, for
+    something else of that name, and for more than `MOST` bytes.
+    """
+    size = path.stat().st_size
+    if not path.is_file():
+        raise ValueError("no regular file")
+    if size > MOST:
+        raise ValueError(f"{size} bytes, {MOST} at most were expected")
+    return path.read_text(encoding="utf-8")
+
+
+def parse_json(text: str) -> Any:
+    """A JSON text as plain values. Raises `ValueError` for anything else.
+
+    Whole numbers of 20 digits and more become floats, infinite ones if need be: no later sum overflows.
+    """
+    try:
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file as plain values. Raises as `read_text`, and `ValueError` for other texts."""
+    return parse_json(read_text(path))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a .jsonl file up to the first line that is none: a kill may have cut the last one short.
+
+    None where the file is missing. Raises as `read_text`.
+    """
+    found: list[dict[str, Any]] = []
+    for text in read_text(path).splitlines() if path.exists() else ():
+        try:
+            line = parse_json(text)
+        except ValueError:
+            break
+        if not isinstance(line, dict):
+            break
+        found.append(cast(dict[str, Any], line))
+    return found
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as plain values. Raises as `read_text`, and `ValueError` for other texts."""
+    try:
+        return tomllib.loads(read_text(path))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def fits(value: object, shape: Shape) -> bool:
+    """Whether a plain value has a shape.
+
+    A shape is a type; a tuple of shapes, one of which fits; ``[shape]``, for a list of such;
+    ``{str: shape}``, for a dict of such by any names; or ``{"name": shape, …}``, for a dict with at least
+    these names. True and False are no numbers.
+    """
+    if isinstance(shape, type):
+        return isinstance(value, shape) and (shape is object or shape is bool or not isinstance(value, bool))
+    if isinstance(shape, tuple):
+        return any(fits(value, one) for one in cast(tuple[Shape, ...], shape))
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(item, shape[0]) for item in cast(list[object], value))
+    if not isinstance(value, dict):
+        return False
+    entries, wanted = cast(dict[object, object], value), cast(dict[object, Shape], shape)
+    if str in wanted:
+        return all(isinstance(key, str) and fits(item, wanted[str]) for key, item in entries.items())
+    return all(key in entries and fits(entries[key], part) for key, part in wanted.items())
+
+
+@contextmanager
+def as_written(what: str) -> Generator[None]:
+    """Within, whatever comes of plain values that are not as ganprune writes them becomes a `RunError`.
+
+    For drawing and printing, where a shape of every value would say no more.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise RunError(
+            f"{what} holds files that are not as ganprune writes them ({type(error).__name__}: {error}); "
+            "run `ganprune compress` again to make them"
+        ) from None
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file's name, from a file, stays within the folder that it is taken from."""
+    if not name or "\0" in name:
+        return False
+    return not any(
+        path.is_absolute() or path.drive or path.root or ".." in path.parts
+        for path in (PurePosixPath(name), PureWindowsPath(name))
+    )

