@@ -11,7 +11,7 @@ import torch
 
 from ganprune.cost import macs
 from ganprune.device import cpu_threads, resolve_threads
-from ganprune.evaluation import Side
+from ganprune.evaluation import Side, cluster_workers
 from ganprune.networks import Discriminator, Generator
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved
@@ -38,7 +38,7 @@ class Plan:
     precision: str
     threads: int
     workers: int
-    """Processes that score individuals."""
+    """Processes that score individuals, on this machine or on the nodes of a cluster."""
     target_macs: dict[str, float | None]
     """Share of the true MACs that each generator may keep; None: γ alone decides."""
     original_macs: dict[str, int]
@@ -56,7 +56,10 @@ def plan(
     settings: CompressSettings,
     resolved: Resolved,
 ) -> Plan:
-    """Size the search; times one picture through both originals, a second or two. Writes nothing."""
+    """Size the search; times one picture through both originals, a second or two. Writes nothing.
+
+    Joins the cluster for a moment where there is one to score on; raises `UsageError` where that fails.
+    """
     search, size, n = settings.search, settings.pictures.size, settings.pictures.pictures
     scored = search.population * (search.generations + 1)
     passes, seconds, one = 0, 0.0, dict[Side, float]()
@@ -73,9 +76,14 @@ def plan(
         tuning = settings.pictures.tune_steps * TUNE_PASSES * sum([*one.values(), *judge])
         seconds += scored * tuning
     # Workers beyond the cores that there are for them make nothing faster.
-    workers = settings.compute.workers or 1
-    room = max(1, resolve_threads(None) // resolved.scoring_threads)
-    seconds /= 1 if resolved.device.startswith("cuda") else min(workers, room)
+    compute, threads = settings.compute, resolved.scoring_threads
+    workers = compute.workers or 1
+    if compute.ray is not None:
+        workers = cluster_workers(compute.ray, resolved.device, threads, compute.workers)
+        seconds /= min(workers, search.population)
+    else:
+        room = max(1, resolve_threads(None) // threads)
+        seconds /= 1 if resolved.device.startswith("cuda") else min(workers, room)
     return Plan(
         individuals=len(search.sides) * scored,
         pictures=n,

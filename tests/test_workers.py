@@ -15,7 +15,8 @@ from torch import Tensor
 from ganprune.device import resolve_threads
 from ganprune.errors import CheckpointError, GanpruneError, UsageError
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator, Side, WorkersEvaluator
-from ganprune.evaluation.worker import Start, Task, Worker, _portable
+from ganprune.evaluation.serving import Start, Task, portable
+from ganprune.evaluation.worker import Worker
 from ganprune.evaluation.workers import worker_devices
 from ganprune.settings import ComputeSettings
 from ganprune.stages import Resolved
@@ -172,7 +173,7 @@ def test_an_error_that_no_pipe_carries_is_told_in_words() -> None:
     class Unlucky(Exception):
         pass
 
-    found = _portable(Unlucky("thirteen"))
+    found = portable(Unlucky("thirteen"))
     assert type(found) is RuntimeError
     assert str(found) == "Unlucky: thirteen"
 

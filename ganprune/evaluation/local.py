@@ -18,6 +18,7 @@ from ganprune.channels_last import channels_last
 from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
+from ganprune.evaluation.memory import Batches
 from ganprune.evaluation.originals import judged_originals
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
@@ -25,6 +26,7 @@ from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
 from ganprune.networks import Discriminator, Generator
 from ganprune.rebuild import rebuilt, recalibrated
+from ganprune.reporting import SILENT, Reporter
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -38,7 +40,7 @@ class EvaluationSettings:
     precision: Precision = "float32"
     """Of the networks' arithmetic; distances are always summed in double precision."""
     batch: int = 1
-    """Pictures a forward pass."""
+    """Pictures a forward pass; fewer where memory runs out."""
     reduction: Reduction = "mean"
     """What ‖v‖² means; see `ganprune.fitness.Reduction`."""
 
@@ -87,6 +89,7 @@ class LocalEvaluator:
         on_scored: Callable[[], object] = lambda: None,
         tuner: FineTuner | None = None,
         cache: Path | None = None,
+        reporter: Reporter = SILENT,
     ) -> None:
         """Compute everything about the originals.
 
@@ -96,7 +99,7 @@ class LocalEvaluator:
         pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
         on_scored: called after every individual, to show progress. tuner: fine-tunes every individual
         before it is scored; all its terms then depend on the partner too. cache: a folder where what the
-        originals make of the pictures is kept.
+        originals make of the pictures is kept. reporter: is warned where memory runs out, see `Batches`.
 
         Raises `CheckpointError` for networks of other channels than the pictures', `UsageError` for pictures
         too small for a discriminator.
@@ -106,6 +109,7 @@ class LocalEvaluator:
         self.settings, self._on_scored = settings, on_scored
         self.evaluations = 0
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
+        self._batches = Batches(settings.batch, reporter)
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(settings.device), dtype
         self._on_cpu = self._device.type == "cpu"
@@ -185,7 +189,7 @@ class LocalEvaluator:
 
     def _slim(self, generator: Generator, layout: Layout, genome: Tensor, x: Tensor) -> Generator:
         """The slim network; one of batch norm with the statistics of the pictures that it translates."""
-        slim = recalibrated(rebuilt(generator, layout, genome), x.split(self.settings.batch))
+        slim = self._batches.attempt(lambda n: recalibrated(rebuilt(generator, layout, genome), x.split(n)))
         return channels_last(slim) if self._on_cpu else slim
 
     def _tuned(
@@ -201,7 +205,7 @@ class LocalEvaluator:
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:
         with reproducible():
-            return torch.cat([net(part) for part in x.split(self.settings.batch)])
+            return self._batches.attempt(lambda n: torch.cat([net(part) for part in x.split(n)]))
 
     def _place(self, net: _Net) -> _Net:
         placed = copy.deepcopy(net).to(self._device, self._dtype)

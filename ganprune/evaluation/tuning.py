@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ganprune.checkpoints import Quartet
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.images import PictureFolders, split
 from ganprune.networks import Discriminator, Generator
@@ -39,7 +40,7 @@ class FineTuner:
     """Trains a slim generator and a copy of its discriminator by the CycleGAN recipe; the partner stays."""
 
     judges: Mapping[Side, Discriminator]
-    """The original D_A and D_B."""
+    """The original D_A and D_B; that of a side is needed."""
     pictures: Mapping[Side, Sequence[Path]]
     """See `tuning_pictures`."""
     settings: TrainSettings
@@ -50,11 +51,11 @@ class FineTuner:
 
     def __call__(self, side: Side, slim: Generator, partner: Generator, name: str) -> Generator:
         """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all chance."""
-        if not self._read:
-            self._read.append(TrainingPictures(self.pictures, self.settings.transform))
+        self.read()
         recipe = replace(self.settings, trained=("G_A", "D_A") if side == "A" else ("G_B", "D_B"))
         A, B = (slim, partner) if side == "A" else (partner, slim)
-        state = TrainState.start(Networks(A, B, self.judges["A"], self.judges["B"]), recipe)
+        whole = Quartet(A, B, self.judges.get("A"), self.judges.get("B"))
+        state = TrainState.start(Networks.known(whole), recipe)
         for step in range(self.steps):
             chance = generator_for(recipe.seed, "tune", side, name, step)
             real = self._read[0].batch(recipe.seed, step, recipe.batch, chance)
@@ -65,3 +66,8 @@ class FineTuner:
                 break
         tuned = state.networks.G_A if side == "A" else state.networks.G_B
         return copy.deepcopy(tuned).requires_grad_(False).eval()
+
+    def read(self) -> None:
+        """Read the pictures now, so that a copy of this needs no files; see `TrainingPictures` for errors."""
+        if not self._read:
+            self._read.append(TrainingPictures(self.pictures, self.settings.transform))
