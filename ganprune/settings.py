@@ -14,13 +14,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ganprune.checkpoints import NET_NAMES
 from ganprune.device import checked_threads
 from ganprune.errors import UsageError
-from ganprune.evaluation import MOST_WORKERS, SIDES, Side
+from ganprune.evaluation import MOST_ACTORS, MOST_WORKERS, SIDES, Side, checked_address
 from ganprune.fitness import Reduction
 from ganprune.networks import DOWNSAMPLING
 from ganprune.search_settings import SearchSettings
 from ganprune.training.budget import Budget
 from ganprune.training.distillation import DistilSettings
 from ganprune.training.settings import TrainSettings
+from ganprune.training.team import Team, checked_processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,12 @@ class ComputeSettings:
     workers: int | None = None
     """Processes that score individuals; none: this one alone. Any number of them comes to the same result,
     so it may change while a run goes on."""
+    ray: str | None = None
+    """Score on a running Ray cluster: auto, or HOST:PORT of its head node; ``workers`` is then how many at
+    most. The result is the same, so this too may change while a run goes on."""
+    processes: int = 1
+    """Processes that fine-tune together, each on its share of ``tune_batch``, and on CUDA on a GPU of its
+    own. Any number of them comes to the same result up to rounding, so it may change while a run goes on."""
 
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "float32", "bfloat16"):
@@ -70,8 +77,12 @@ class ComputeSettings:
             checked_threads(self.threads)
         if self.batch is not None and self.batch < 1:
             raise UsageError(f"--batch must be 1 or more, found {self.batch}")
-        if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
-            raise UsageError(f"--workers must be 1 to {MOST_WORKERS}, found {self.workers}")
+        most = MOST_WORKERS if self.ray is None else MOST_ACTORS
+        if self.workers is not None and not 1 <= self.workers <= most:
+            raise UsageError(f"--workers must be 1 to {most}, found {self.workers}")
+        if self.ray is not None:
+            checked_address(self.ray)
+        checked_processes(self.processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +114,15 @@ class FineTuneSettings:
     """See `ganprune.training.distillation.DistilSettings`; so for the others."""
     distil_maps: float = _DISTIL.maps
     distil_features: float = _DISTIL.features
+    vgg: str | None = None
+    """A file of torchvision's VGG16, whose maps are compared too; none: without."""
+    distil_vgg: float = _DISTIL.vgg
     distil_gan: float = _DISTIL.gan
     distil_adapters: bool = _DISTIL.adapters
     tune_lr: float | None = None
     """Learning rate of Adam; none: 5e-4 to distil, CycleGAN's 2e-4 for its own recipe."""
+    tune_batch: int = 1
+    """Pictures of each domain a step, over all processes together."""
     average: float = 0.998
     """Decay of the generators' running averages, a step; 0: none. The better of the two is exported."""
     validations: int = 10
@@ -118,6 +134,8 @@ class FineTuneSettings:
         Budget.parse(self.budget)
         if self.recipe not in ("distil", "paper"):
             raise UsageError(f"--recipe must be distil or paper, found {self.recipe!r}")
+        if self.tune_batch < 1:
+            raise UsageError(f"--tune-batch must be 1 or more, found {self.tune_batch}")
         self.training(TrainSettings(), SIDES)  # checks the rest
 
     def training(self, base: TrainSettings, sides: Sequence[Side]) -> TrainSettings:
@@ -133,13 +151,14 @@ class FineTuneSettings:
             average=self.average,
             validations=self.validations,
             patience=self.patience,
+            batch=self.tune_batch,
             lr=self.tune_lr or (5e-4 if self.recipe == "distil" else base.lr),
         )
         if self.recipe == "paper":
             return common
         distil = DistilSettings(
             pixels=self.distil_pixels, maps=self.distil_maps, features=self.distil_features,
-            gan=self.distil_gan, adapters=self.distil_adapters,
+            vgg=self.distil_vgg, gan=self.distil_gan, adapters=self.distil_adapters,
         )  # fmt: skip
         return replace(common, distil=distil, beta1=0.9, decay=0.9)
 
@@ -153,6 +172,9 @@ class CompressSettings:
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
     tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+    def __post_init__(self) -> None:
+        Team(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
 
     @classmethod
     def from_flat(cls, flat: Mapping[str, object], source: str = "the settings") -> "CompressSettings":
@@ -181,14 +203,14 @@ def read_config(path: Path) -> dict[str, object]:
 
     Raises `UsageError` for a missing or malformed file.
     """
-    import tomllib
+    from ganprune.plain import read_toml
 
     if not path.is_file():
         what = "is no file" if path.exists() else "does not exist"
         raise UsageError(f"--config {path} {what}; `ganprune presets NAME` prints one to start from")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(path)
+    except ValueError as error:
         raise UsageError(f"--config {path} is no TOML file: {error}") from None
     flat = table.get("settings", table)
     if not isinstance(flat, dict):

@@ -6,12 +6,17 @@ networks.py    the four networks                  state.py       all that change
 pictures.py    which pictures a step sees         pool.py        earlier translations
 loop.py        from the first step to the last    record.py      what was asked for
 log.py         losses, a line every few steps     samples.py     pictures to look at
-recovery.py    networks that a checkpoint lacks
+recovery.py    networks that a checkpoint lacks   checks.py      what can be trained
 
 Where originals teach:
 distillation.py  the losses, term by term         lessons.py     what originals make of the pictures
 taught.py        one step                         validation.py  distances to originals, on other pictures
 best.py          which weights are the result
+
+In several processes:
+team.py          shares of a batch, means of gradients
+replica.py       what each process has, and how it makes a step
+processes.py     how they are started, watched and ended
 """
 
 from ganprune.training.budget import Budget, learning_rate
@@ -26,12 +31,14 @@ from ganprune.training.objective import (
     generator_losses,
     translate,
 )
+from ganprune.training.perceptual import Vgg16, load_vgg16
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.pool import ImagePool
 from ganprune.training.recovery import complete
 from ganprune.training.settings import GanMode, TrainSettings
 from ganprune.training.state import TrainState
 from ganprune.training.step import TrainingError, distil_step, train_step
+from ganprune.training.team import Team, joined
 from ganprune.training.validation import Validation
 
 __all__ = [
@@ -43,6 +50,7 @@ __all__ = [
     "Lessons",
     "Networks",
     "Teacher",
+    "Team",
     "TrainResult",
     "TrainSettings",
     "TrainState",
@@ -50,12 +58,15 @@ __all__ = [
     "TrainingPictures",
     "Translated",
     "Validation",
+    "Vgg16",
     "complete",
     "discriminator_loss",
     "distil_step",
     "gan_loss",
     "generator_losses",
+    "joined",
     "learning_rate",
+    "load_vgg16",
     "save_networks",
     "train",
     "train_step",

@@ -6,6 +6,7 @@ judge and h their maps of the residual trunk at a few places:
     pixels      mean |Ĝ(x) − G(x)|
     maps        mean over places of  mean (a(ĥ) − h)² / mean h²
     features    mean over D's first layers of  mean |d(Ĝ(x)) − d(G(x))| / mean |d(G(x))|
+    vgg         the same over maps of VGG16, where its weights are given
     G           what D, as it is now, makes of Ĝ(x); D then learns on
 
 Slim maps are compared with the original's channels that the genome kept, a(ĥ) = ĥ, or through a 1×1
@@ -15,7 +16,7 @@ Sources: Hinton et al., arXiv 1503.02531; maps: Romero et al., "FitNets", ICLR 2
 al., "GAN Compression", CVPR 2020, section 3.1; features: Wang et al., "pix2pixHD", CVPR 2018, equation 4.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,10 @@ from torch.nn.functional import l1_loss, mse_loss
 from ganprune.errors import UsageError
 from ganprune.images import Domain
 from ganprune.networks import Discriminator, Generator
+from ganprune.training.perceptual import Vgg16
+
+Maps = Callable[[Tensor], Sequence[Tensor]]
+"""What a frozen network sees in pictures [n, 3, h, w] in [-1, 1]: its maps of some layers."""
 
 FIRST_BLOCK = 10
 """Place of the first residual block among a generator's modules, see `ganprune.networks`."""
@@ -42,16 +47,21 @@ class DistilSettings:
     """Maps of the trunk that are compared: before the first block, after the last, evenly between."""
     adapters: bool = False
     """Compare through 1×1 convolutions with all channels of the original, not with the kept ones."""
-    features: float = 2.0
+    features: float = 15.0
     """Weight of the difference in the original discriminator's first layers; 0: not computed."""
     layers: int = 3
     """How many of its activations are compared. The three of a 70×70 PatchGAN's strided convolutions see
     texture; the two layers after them cost twice as much and brought nothing (docs/results)."""
+    vgg: float = 4.0
+    """Weight of the difference in VGG16's maps, where a teacher has it; 0: not computed."""
+    vgg_window: int = 128
+    """Side of the square that VGG16 sees of every picture, pixels; another place at each step. A quarter of a
+    picture teaches as well as the whole and costs a quarter."""
     gan: float = 0.0
     """Weight of the adversarial term; with it the discriminators learn too. 0: they are not needed."""
 
     def __post_init__(self) -> None:
-        for name in ("pixels", "maps", "features", "gan"):
+        for name in ("pixels", "maps", "features", "vgg", "gan"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"--distil-{name} must be ≥ 0, found {getattr(self, name):g}")
         if not (self.pixels or self.maps or self.features):
@@ -60,6 +70,8 @@ class DistilSettings:
             )
         if self.places < 1:
             raise UsageError(f"--distil-places must be 1 or more, found {self.places}")
+        if self.vgg_window < 32:
+            raise UsageError(f"what VGG16 sees must be 32 pixels or more, found {self.vgg_window}")
         if self.layers < 1:
             raise UsageError(f"a discriminator's layers to compare must be 1 or more, found {self.layers}")
 
@@ -73,7 +85,9 @@ class Teacher:
     kept: Tensor
     """int64 [trunk]: the channels of the original's trunk that the slim generator has kept, in order."""
     judge: Discriminator | None = None
-    """The original discriminator of its translations; None where no feature is compared."""
+    """The original discriminator of its translations; None where its layers are not compared."""
+    vgg: Vgg16 | None = None
+    """None where its maps are not compared."""
 
 
 def trunk_places(blocks: int, places: int) -> tuple[int, ...]:
@@ -107,6 +121,17 @@ def judged_layers(judge: Discriminator, picture: Tensor, layers: int) -> list[Te
     return [*found, picture]
 
 
+def window(pictures: Tensor, side: int, step: int) -> Tensor:
+    """A square of pictures [n, 3, h, w], at a place that wanders evenly over them from step to step.
+
+    Places are the two-dimensional additive recurrence of the plastic number: no randomness is needed.
+    """
+    high, wide = (max(size - side, 0) for size in pictures.shape[2:])
+    top = int(step * 0.7548776662466927 % 1 * (high + 1))
+    left = int(step * 0.5698402909980532 % 1 * (wide + 1))
+    return pictures[:, :, top : top + side, left : left + side]
+
+
 def make_adapters(
     slim: Mapping[Domain, Generator],
     teachers: Mapping[Domain, Teacher],
@@ -138,13 +163,14 @@ def distillation_losses(
     wanted: Tensor,
     wanted_maps: Sequence[Tensor],
     settings: DistilSettings,
-    judge: Discriminator | None,
+    seen_by: Mapping[str, Maps],
     adapters: Mapping[str, nn.Module] | nn.ModuleDict,
     places: Sequence[int],
 ) -> dict[str, Tensor]:
     """The weighted terms of one side: scalars. ``fake`` and ``wanted``: float32 [n, 3, h, w] in [-1, 1].
 
-    ``wanted_maps``: the original's, all channels with adapters, else the kept ones.
+    ``wanted_maps``: the original's, all channels with adapters, else the kept ones. ``seen_by``: what
+    compares both pictures besides, by the name of its weight in the settings.
     """
     s, terms = settings, dict[str, Tensor]()
     if s.pixels:
@@ -156,12 +182,12 @@ def distillation_losses(
             shown = adapters[key](found) if key in adapters else found
             errors.append(_share(mse_loss(shown.float(), target, reduction="none"), target.square()))
         terms[f"maps_{side}"] = s.maps * torch.stack(errors).mean()
-    if s.features and judge is not None:
+    for name, maps_of in seen_by.items():
         with torch.no_grad():
-            targets = judged_layers(judge, wanted, s.layers)
-        pairs = zip(judged_layers(judge, fake, s.layers), targets, strict=True)
+            targets = maps_of(wanted)
+        pairs = zip(maps_of(fake), targets, strict=True)
         errors = [_share(l1_loss(a.float(), b.float(), reduction="none"), b.float().abs()) for a, b in pairs]
-        terms[f"features_{side}"] = s.features * torch.stack(errors).mean()
+        terms[f"{name}_{side}"] = getattr(s, name) * torch.stack(errors).mean()
     return terms
 
 

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ganprune.curves import curves
 from ganprune.files import write_atomically
+from ganprune.training.lines import whole_lines
 from ganprune.training.state import TrainState
 from ganprune.training.validation import panels
 
@@ -30,8 +30,7 @@ class TrainLog:
     def __init__(self, folder: Path, every: int, step: int) -> None:
         """Go on after ``step`` steps: lines that an interrupted training wrote beyond them are dropped."""
         self.folder, self.every = folder, every
-        lines = _read(folder / LOG)
-        self.lines = [line for line in lines if line["step"] <= step]
+        self.lines = whole_lines(folder / LOG, step)
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
         write_atomically(folder / LOG, text.encode())
 
@@ -60,14 +59,3 @@ class TrainLog:
         state.sums, state.counted = {}, 0
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.lines[-1]) + "\n")
-
-
-def _read(path: Path) -> Sequence[dict[str, Any]]:
-    """All whole lines."""
-    lines: list[dict[str, Any]] = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:  # cut short by a kill
-            break
-    return lines

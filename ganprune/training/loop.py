@@ -13,32 +13,34 @@ iter_<step>_net_G_A.pth …   the last good ones of a training that went wrong
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from torch import Tensor
 
 from ganprune.checkpoints import NetName, load_quartet
-from ganprune.errors import CheckpointError, UsageError
+from ganprune.errors import GanpruneError
+from ganprune.failures import out_of_memory
 from ganprune.images import Domain
 from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.best import validate, validation_steps
 from ganprune.training.budget import Budget, learning_rate
-from ganprune.training.chance import generator_for
+from ganprune.training.checks import check_channels, check_shortest
 from ganprune.training.distillation import Teacher
 from ganprune.training.log import TrainLog
 from ganprune.training.networks import Networks, save_networks
 from ganprune.training.pictures import TrainingPictures
+from ganprune.training.processes import together
 from ganprune.training.record import RECORD, Record
+from ganprune.training.replica import STATE, Replica, follow
 from ganprune.training.samples import save_samples
 from ganprune.training.settings import TrainSettings
-from ganprune.training.state import TrainState
-from ganprune.training.step import FLAT, TrainingError, train_step
-from ganprune.training.taught import Taught
+from ganprune.training.step import FLAT, TrainingError
+from ganprune.training.team import ALONE, STOP, Team, checked_processes
 from ganprune.training.validation import Validation, ValidationLog
 
-STATE = "train_state.pt"
 SAMPLES = 4
 """Pictures of each domain in a sample grid."""
 PATIENCE = 20
@@ -54,7 +56,7 @@ class TrainResult:
     steps: int
     """Steps made in all, by this and earlier calls."""
     files: Mapping[NetName, Path]
-    """File of each network: G_A, G_B, D_A, D_B."""
+    """File of each network that is there: G_A, G_B, D_A, D_B."""
 
 
 def train(
@@ -70,6 +72,8 @@ def train(
     validation: Validation | None = None,
     save_seconds: float = 45.0,
     log_every: int = 10,
+    processes: int = 1,
+    team: Team = ALONE,
 ) -> TrainResult:
     """Train the networks of ``settings.trained`` together; called again, go on where it was interrupted.
 
@@ -82,11 +86,27 @@ def train(
     number of threads, an interrupted training ends with the same bits as an undisturbed one. A folder whose
     training is finished is only read.
 
+    ``processes``: train in as many new processes, each on its share of every batch, and on a GPU of its own
+    where ``settings.device`` is cuda. ``team``: where this process already is one of several, see
+    `ganprune.training.team.joined`. Any number of processes makes the same steps up to rounding, and may go
+    on with what another number has begun; the same number ends with the same bits.
+
     Raises `TrainingError` when losses are not finite or a generator gives one colour, with the last good
     weights kept; `DataError` and `UsageError` for pictures that cannot be trained on; `RunError` where the
-    folder holds another training.
+    folder holds another training, `GanpruneError` where a process dies or memory runs out.
     """
-    _check_channels(networks)
+    Team(size=max(checked_processes(processes), team.size)).check(settings.batch)
+    taught_by, following = teachers or {}, (networks, pictures, settings, folder, teachers or {})
+    if processes > 1:
+        lead = partial(
+            train, networks, pictures, settings, budget, folder, samples=samples, teachers=teachers,
+            validation=validation, save_seconds=save_seconds, log_every=log_every,
+        )  # fmt: skip
+        return together(processes, lead, partial(follow, *following), settings.device, reporter)
+    check_channels(networks)
+    if not team.leads:
+        follow(*following, team)
+        return _result(folder, Record.open(folder, networks, pictures, settings, budget).steps or 0)
     folder.mkdir(parents=True, exist_ok=True)
     record = Record.open(folder, networks, pictures, settings, budget)
     leftovers = list(folder.glob(".*.partial.*"))  # of a kill in the middle of a save
@@ -95,11 +115,13 @@ def train(
     for path in leftovers:
         path.unlink(missing_ok=True)
     if record.steps is not None and record.finished(folder):
+        team.told(STOP)
         return _result(folder, record.steps)
     data = TrainingPictures(pictures, settings.transform, reporter)
-    _check_shortest(networks, data.shortest)
+    check_shortest(networks, data.shortest)
     record.write(folder)
-    run = _Run(folder, networks, data, settings, teachers or {}, validation, save_seconds, log_every)
+    replica = Replica(networks, data, settings, taught_by, team)
+    run = _Run(folder, replica, settings, taught_by, validation, team, save_seconds, log_every)
     shown = data.stills(SAMPLES) if samples is None else samples
     try:
         run.show(0, shown)
@@ -115,6 +137,10 @@ def train(
         run.to_the_end(record.steps, shown, reporter)
     except TrainingError as error:
         raise run.explained(error) from None
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise run.too_large() from None
     files = save_networks(folder, run.state.chosen().to_use())
     written = list(files.values())
     if run.state.best:
@@ -122,6 +148,7 @@ def train(
     record = replace(record, steps=run.state.step, best=run.chosen())
     record.finish(folder, written)
     (folder / STATE).unlink()
+    team.told(STOP)
     return _result(folder, run.state.step)
 
 
@@ -131,19 +158,18 @@ class _Run:
     def __init__(
         self,
         folder: Path,
-        networks: Networks,
-        data: TrainingPictures,
+        replica: Replica,
         settings: TrainSettings,
         teachers: Mapping[Domain, Teacher],
         validation: Validation | None,
+        team: Team,
         save_seconds: float,
         log_every: int,
     ) -> None:
-        self.folder, self.data, self.settings, self._validation = folder, data, settings, validation
+        self.folder, self.settings, self._validation = folder, settings, validation
+        self._replica, self.state, self._team = replica, replica.state, team
         self._flat, self._tried, self._save_seconds = 0, 0, save_seconds
-        self._taught = Taught(data, networks, teachers, settings) if settings.distil else None
         self._originals: dict[Domain, Generator] = {s: t.generator for s, t in teachers.items()}
-        self.state = TrainState.start(networks, settings, self._taught and self._taught.adapters)
         if (folder / STATE).exists():
             self.state.load(folder / STATE)
             self._saved = time.monotonic()
@@ -164,8 +190,8 @@ class _Run:
             times.append(time.monotonic() - before)
         pace, left = median(times[1:]), seconds - sum(times)
         more = left / pace
-        if self._taught is not None:  # the originals are run in the first steps, and then no more
-            more, pace = self._taught.steps_in(left, pace)
+        if self._replica.taught is not None:  # the originals are run in the first steps, and then no more
+            more, pace = self._replica.taught.steps_in(left, pace)
         steps = len(times) + int(more)
         return max(steps, 2 * len(times)), pace
 
@@ -215,19 +241,21 @@ class _Run:
             f"train again with a smaller --lr (now {self.settings.lr:g}){exact} and `-o` another folder"
         )
 
+    def too_large(self) -> GanpruneError:
+        """What to do when memory ran out: what was saved stays, and the same training may go on."""
+        s = self.settings
+        less = "a smaller size" if s.batch == 1 else "a smaller size or batch"
+        return GanpruneError(
+            f"out of memory in step {self._tried} of training on pictures of {s.size} pixels, {s.batch} of "
+            f"each domain at once; what was saved in {self.folder} is kept: close other programs and run the "
+            f"same command again to go on, or train with {less} and `-o` another folder"
+        )
+
     def _step(self, steps: int | None) -> None:
         state, settings = self.state, self.settings
         self._tried = state.step + 1
-        lr = learning_rate(settings.lr, state.step, steps, settings.decay)
-        generator = generator_for(settings.seed, "step", state.step)
-        drawn = self.data.drawn(settings.seed, state.step, settings.batch, generator)
-        real: dict[Domain, Tensor] = {
-            side: self.data.pictures(side, parts).to(settings.device) for side, parts in drawn.items()
-        }
-        if self._taught is None:
-            losses = train_step(state, real["A"], real["B"], settings, lr, generator)
-        else:
-            losses = self._taught.step(state, drawn, real, lr, generator)
+        self._team.told(steps or 0)
+        losses, lr = self._replica.step(steps)
         spread = {"G_A": losses.pop("spread_B", 1.0), "G_B": losses.pop("spread_A", 1.0)}
         flat = [name for name in spread if name in settings.trained and not spread[name] >= FLAT]
         self._flat = self._flat + 1 if flat else 0
@@ -256,32 +284,6 @@ class _Run:
         return {name: sum(values) for name, values in sums.items() if values}
 
 
-def _check_channels(networks: Networks) -> None:
-    channels = {
-        "G_A": (networks.G_A.widths.in_channels, networks.G_A.widths.out_channels),
-        "G_B": (networks.G_B.widths.in_channels, networks.G_B.widths.out_channels),
-        "D_A": (networks.D_A.widths.in_channels,),
-        "D_B": (networks.D_B.widths.in_channels,),
-    }
-    for name, found in channels.items():
-        if set(found) != {3}:
-            raise CheckpointError(
-                f"training needs networks for RGB pictures (3 channels), found {name} with "
-                f"{' and '.join(map(str, found))}; give networks with 3 channels in and out"
-            )
-
-
-def _check_shortest(networks: Networks, found: int) -> None:
-    """The norm of D's last layer needs a map of more than one place."""
-    widths = max((networks.D_A.widths, networks.D_B.widths), key=lambda widths: widths.smallest_picture)
-    needed = widths.smallest_picture
-    if found < needed:
-        raise UsageError(
-            f"a discriminator of {len(widths.filters)} layers needs pictures of at least {needed}×{needed}, "
-            f"found {found} pixels; give a larger --size"
-        )
-
-
 def _result(folder: Path, steps: int) -> TrainResult:
-    quartet = load_quartet(folder / "latest_net_G_A.pth")
-    return TrainResult(Networks.of(quartet), steps, dict(quartet.files))
+    quartet = load_quartet(folder)
+    return TrainResult(Networks.known(quartet), steps, dict(quartet.files))

@@ -29,6 +29,8 @@ class Networks:
     """Judges domain B."""
     D_B: Discriminator
     """Judges domain A."""
+    absent: frozenset[NetName] = frozenset()
+    """Networks that are not there: untrained ones stand in for them, which are neither used nor written."""
 
     @classmethod
     def of(cls, quartet: Quartet) -> "Networks":
@@ -36,6 +38,18 @@ class Networks:
         quartet.require("G_A", "G_B", "D_A", "D_B")
         assert quartet.G_A and quartet.G_B and quartet.D_A and quartet.D_B  # noqa: PT018
         return cls(quartet.G_A, quartet.G_B, quartet.D_A, quartet.D_B)
+
+    @classmethod
+    def known(cls, quartet: Quartet) -> "Networks":
+        """The networks of a checkpoint, as far as it has them; see ``absent``."""
+        few, judge, s = resnet_widths(1, 1), DiscriminatorWidths((1, 1)), TrainSettings()
+        return cls(
+            quartet.G_A or _drawn(Generator(few), "G_A", s),
+            quartet.G_B or _drawn(Generator(few), "G_B", s),
+            quartet.D_A or _drawn(Discriminator(judge), "D_A", s),
+            quartet.D_B or _drawn(Discriminator(judge), "D_B", s),
+            frozenset(quartet.missing()),
+        )
 
     @classmethod
     def fresh(cls, settings: TrainSettings) -> "Networks":
@@ -62,8 +76,11 @@ class Networks:
         )
 
     def items(self) -> tuple[tuple[NetName, Generator | Discriminator], ...]:
-        """Names and networks, in the order of CycleGAN's files."""
-        return (("G_A", self.G_A), ("G_B", self.G_B), ("D_A", self.D_A), ("D_B", self.D_B))
+        """Names and networks that are there, in the order of CycleGAN's files."""
+        all_four: tuple[tuple[NetName, Generator | Discriminator], ...] = (
+            ("G_A", self.G_A), ("G_B", self.G_B), ("D_A", self.D_A), ("D_B", self.D_B),
+        )  # fmt: skip
+        return tuple((name, net) for name, net in all_four if name not in self.absent)
 
     @property
     def device(self) -> torch.device:
@@ -77,9 +94,8 @@ class Networks:
             learns = name in trained
             return copy.deepcopy(net).to(device, torch.float32).requires_grad_(learns).train(learns)
 
-        return Networks(
-            placed(self.G_A, "G_A"), placed(self.G_B, "G_B"), placed(self.D_A, "D_A"), placed(self.D_B, "D_B")
-        )
+        generators = placed(self.G_A, "G_A"), placed(self.G_B, "G_B")
+        return Networks(*generators, placed(self.D_A, "D_A"), placed(self.D_B, "D_B"), self.absent)
 
     def to_use(self) -> "Networks":
         """Copies on the CPU, in eval mode, without gradients."""
@@ -89,7 +105,8 @@ class Networks:
                 parameter.grad = None
             return twin.to("cpu").requires_grad_(False).eval()
 
-        return Networks(placed(self.G_A), placed(self.G_B), placed(self.D_A), placed(self.D_B))
+        nets = placed(self.G_A), placed(self.G_B), placed(self.D_A), placed(self.D_B)
+        return Networks(*nets, self.absent)
 
 
 def _drawn(net: _Net, name: NetName, settings: TrainSettings) -> _Net:
@@ -106,7 +123,7 @@ def _drawn(net: _Net, name: NetName, settings: TrainSettings) -> _Net:
 
 
 def save_networks(folder: Path, networks: Networks, epoch: str = "latest") -> dict[NetName, Path]:
-    """Write ``<epoch>_net_G_A.pth`` and its three siblings as CycleGAN does, each whole or not at all."""
+    """Write ``<epoch>_net_G_A.pth`` and its siblings as CycleGAN does, each whole or not at all."""
     files: dict[NetName, Path] = {name: folder / f"{epoch}_net_{name}.pth" for name, _ in networks.items()}
     for name, net in networks.items():
         save_cyclegan_pth(files[name], net)

@@ -10,6 +10,7 @@ from typing import Any
 from ganprune.errors import RunError
 from ganprune.files import sha256, write_atomically
 from ganprune.images import Domain
+from ganprune.plain import NUMBER, Shape, fits, is_inside, read_json
 from ganprune.training.budget import Budget
 from ganprune.training.networks import Networks
 from ganprune.training.settings import TrainSettings
@@ -54,7 +55,7 @@ class Record:
         if not path.exists():
             return new
         try:
-            old = cls(**json.loads(path.read_text(encoding="utf-8")))
+            old = cls(**cls._checked(read_json(path)))
         except (ValueError, TypeError) as error:
             raise RunError(f"{path} is damaged ({error}); delete {folder} to train anew") from None
         changed = [
@@ -74,6 +75,21 @@ class Record:
                 "give the same again to go on with it, or use `-o` another folder"
             )
         return old
+
+    @staticmethod
+    def _checked(found: Any) -> dict[str, Any]:
+        """The same. Raises `ValueError` for values that are not as `write` writes them."""
+        nothing = type(None)
+        shapes: dict[str, Shape] = {
+            "settings": {str: object}, "budget": {"amount": NUMBER, "unit": str}, "pictures_sha256": str,
+            "networks_sha256": str, "steps": (int, nothing), "seconds_per_step": (*NUMBER, nothing),
+            "best": ({str: object}, nothing), "outputs": ({str: str}, nothing),
+        }  # fmt: skip
+        known = fits(found, {str: object})
+        bad = [name for name in shapes if known and name in found and not fits(found[name], shapes[name])]
+        if not known or bad or not all(map(is_inside, found.get("outputs") or ())):
+            raise ValueError(f"{bad[0] if bad else 'outputs' if known else 'no record'}")
+        return found
 
     def write(self, folder: Path) -> None:
         """Write train.json."""

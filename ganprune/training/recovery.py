@@ -14,6 +14,7 @@ from ganprune.training.budget import Budget
 from ganprune.training.loop import TrainResult, train
 from ganprune.training.networks import Networks
 from ganprune.training.settings import TrainSettings
+from ganprune.training.team import ALONE, Team
 
 
 def complete(
@@ -25,6 +26,8 @@ def complete(
     reporter: Reporter = SILENT,
     *,
     samples: Mapping[Domain, Sequence[Tensor]] | None = None,
+    processes: int = 1,
+    team: Team = ALONE,
 ) -> TrainResult:
     """Train the networks that ``quartet`` lacks; those that it has stay as they are, to the bit.
 
@@ -41,4 +44,7 @@ def complete(
         quartet.require("G_A")
     networks = Networks.completed(quartet, settings)
     recipe = replace(settings, trained=missing)
-    return train(networks, pictures, recipe, budget, folder, reporter, samples=samples)
+    return train(
+        networks, pictures, recipe, budget, folder, reporter,
+        samples=samples, processes=processes, team=team,
+    )  # fmt: skip

@@ -26,24 +26,32 @@ def save_samples(
     """Write a grid: a row a pair of pictures; input, translation and reconstruction, both ways.
 
     pictures: uint8 [3, h, w], h and w multiples of 4, as many of A as of B. Of the sides that have an
-    original generator its translation stands beside the input.
+    original generator its translation stands beside the input. What needs a network that is not there is
+    left out.
     """
     device, originals = networks.device, originals or {}
     nets: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
     ways: tuple[tuple[Domain, Domain], ...] = (("A", "B"), ("B", "A"))
+    there: list[Domain] = [side for side in nets if f"G_{side}" not in networks.absent]
     rows: list[list[Tensor]] = []
     for pair in zip(pictures["A"], pictures["B"], strict=True):
         row: list[Tensor] = []
         for picture, (side, other) in zip(pair, ways, strict=True):
+            if side not in there:
+                continue
             x = to_float(picture)[None]
             row.append(picture)
             if side in originals:
                 original = originals[side]
                 row.append(to_uint8(original(x.to(next(original.parameters()).device))[0]).cpu())
             translated = nets[side](x.to(device))
-            row += [to_uint8(translated[0]).cpu(), to_uint8(nets[other](translated)[0]).cpu()]
+            row.append(to_uint8(translated[0]).cpu())
+            if other in there:
+                row.append(to_uint8(nets[other](translated)[0]).cpu())
         rows.append(row)
-    shown = [
-        name for side, names in COLUMNS.items() for name in names if name != "original" or side in originals
-    ]
+    shown: list[str] = []
+    for side in there:
+        real, original, fake, back = COLUMNS[side]
+        shown += [real, *([original] if side in originals else []), fake]
+        shown += [back] if len(there) == len(nets) else []
     save_picture(path, grid(rows, shown))

@@ -4,19 +4,20 @@ Random numbers are no part of it: they follow from the seed and the step. So doe
 """
 
 import copy
-import pickle
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ganprune.channels_last import channels_last
-from ganprune.errors import RunError
+from ganprune.checkpoints import read_held
+from ganprune.errors import GanpruneError, RunError
 from ganprune.files import atomic_path
 from ganprune.networks import Generator
+from ganprune.plain import NUMBER, fits
 from ganprune.training.networks import Networks
 from ganprune.training.pool import ImagePool
 from ganprune.training.settings import TrainSettings
@@ -166,6 +167,9 @@ class TrainState:
                     optimizer.load_state_dict(content[name])
             self.adapters.load_state_dict(content["adapters"])
             averages, best = content["averages"], content["best"]
+            kept = [*averages.items(), *((name, found["weights"]) for name, found in best.items())]
+            for name, weights in kept:
+                _check_shapes(weights, getattr(self.networks, name).state_dict())
             self.averages = {name: _moved(weights, device) for name, weights in averages.items()}
             self.best = {name: Best(**found) for name, found in best.items()}
             self.waited = content["waited"]
@@ -176,15 +180,29 @@ class TrainState:
             raise _damaged(path, error) from None
 
 
+def _check_shapes(weights: Weights, wanted: Weights) -> None:
+    """Raises `ValueError` unless both hold tensors of the same names and shapes."""
+    if {key: value.shape for key, value in weights.items()} != {k: v.shape for k, v in wanted.items()}:
+        raise ValueError("weights of other shapes")
+
+
 def _moved(weights: Weights, device: torch.device) -> Weights:
     return {key: value.to(device) for key, value in weights.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """What `TrainState.save` wrote, by the reader of checkpoints: nothing of the file is run."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        content = read_held(path)
+    except GanpruneError as error:
         raise _damaged(path, error) from None
+    counts = {"step": int, "counted": int, "waited": int, "sums": {str: NUMBER}}
+    if not isinstance(content, dict):
+        raise _damaged(path, ValueError(f"a {type(content).__name__}"))
+    found = cast(dict[str, Any], content)
+    if found.get("version") == VERSION and not fits(found, counts):
+        raise _damaged(path, ValueError("its counts are none"))
+    return found
 
 
 def _damaged(path: Path, error: Exception) -> RunError:

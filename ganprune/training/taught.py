@@ -7,23 +7,27 @@ once, each on half of the threads: slim networks keep one core busy, and two of 
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.channels_last import channels_last
 from ganprune.images import Domain
 from ganprune.networks import Discriminator, Generator
-from ganprune.training.distillation import Teacher, make_adapters
+from ganprune.training.distillation import Maps, Teacher, judged_layers, make_adapters, window
 from ganprune.training.lessons import Lessons, quarter_of_memory
 from ganprune.training.networks import Networks
+from ganprune.training.perceptual import Vgg16
 from ganprune.training.pictures import Drawn, TrainingPictures
 from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState
 from ganprune.training.step import distil_step
+from ganprune.training.team import ALONE, Team
 
 _T = TypeVar("_T")
+_Net = TypeVar("_Net", bound=nn.Module)
 
 
 class AtOnce:
@@ -58,8 +62,9 @@ class Taught:
         teachers: Mapping[Domain, Teacher],
         settings: TrainSettings,
         memory: int | None = None,
+        team: Team = ALONE,
     ) -> None:
-        """memory: bytes of lessons that are kept, None for a quarter of the machine's.
+        """memory: bytes of lessons that are kept, None for a quarter of the machine's, or a share of it.
 
         Raises `ValueError` unless there is a teacher for each generator that learns, and no other.
         """
@@ -67,10 +72,10 @@ class Taught:
         sides = {name[-1] for name in settings.trained if name in ("G_A", "G_B")}
         if set(teachers) != sides:
             raise ValueError("distillation needs a teacher for each generator that learns, and no other")
-        self._settings, device = settings, settings.device
+        self._settings, self._team, device = settings, team, settings.device
         slim: dict[Domain, Generator] = {"A": students.G_A, "B": students.G_B}
         self.adapters = make_adapters(slim, teachers, settings.distil, device)
-        room = (quarter_of_memory() if memory is None else memory) // len(teachers)
+        room = (quarter_of_memory() // team.size if memory is None else memory) // len(teachers)
         self.lessons: dict[Domain, Lessons] = {
             side: Lessons(data, side, teacher, settings.distil, device, settings.precision, room)
             for side, teacher in teachers.items()
@@ -79,6 +84,11 @@ class Taught:
             side: _frozen(teacher.judge, device)
             for side, teacher in teachers.items()
             if teacher.judge is not None and settings.distil.features
+        }
+        self._vgg: dict[Domain, Vgg16] = {
+            side: _frozen(teacher.vgg, device)
+            for side, teacher in teachers.items()
+            if teacher.vgg is not None and settings.distil.vgg
         }
         self._at_once = AtOnce(tuple(teachers), device)
 
@@ -91,9 +101,11 @@ class Taught:
         generator: torch.Generator,
     ) -> dict[str, float]:
         """See `distil_step`; ``real`` are the pictures that were drawn."""
+        seen_by: dict[Domain, dict[str, Maps]] = {s: self._comparing(s, state.step) for s in self.lessons}
         return distil_step(
-            state, real, self.lessons, drawn, self._judges, self._settings, lr, generator, self._at_once
-        )
+            state, real, self.lessons, drawn, seen_by, self._settings, lr, generator,
+            self._at_once, self._team,
+        )  # fmt: skip
 
     def steps_in(self, seconds: float, pace: float) -> tuple[float, float]:
         """How many steps fit into ``seconds``, and what one takes once its lessons are known.
@@ -103,13 +115,25 @@ class Taught:
         ahead = [lessons.ahead() for lessons in self.lessons.values()]
         once = sum(count for _, count in ahead)
         each = sum(seconds for seconds, _ in ahead) / len(ahead) / self._at_once.width
-        a_step = self._settings.batch * len(ahead)
+        a_step = self._settings.batch // self._team.size * len(ahead)
         known = max(pace - a_step * each, pace / 20)
         if seconds / pace * a_step <= once:  # it ends before all are computed
             return seconds / pace, pace
         return ((seconds - once * each) / known, known) if once else (seconds / pace, pace)
 
+    def _comparing(self, side: Domain, step: int) -> dict[str, Maps]:
+        """What compares the original's picture with its student's, besides their pixels."""
+        found: dict[str, Maps] = {}
+        distil = self._settings.distil
+        assert distil is not None
+        if side in self._judges:
+            found["features"] = partial(judged_layers, self._judges[side], layers=distil.layers)
+        if side in self._vgg:
+            vgg = self._vgg[side]
+            found["vgg"] = lambda picture: vgg(window(picture, distil.vgg_window, step))
+        return found
 
-def _frozen(net: Discriminator, device: str) -> Discriminator:
+
+def _frozen(net: _Net, device: str) -> _Net:
     twin = copy.deepcopy(net).to(device, torch.float32).eval().requires_grad_(False)
     return channels_last(twin) if device == "cpu" else twin

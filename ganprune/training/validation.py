@@ -8,7 +8,6 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from ganprune.files import write_atomically
 from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import Domain, to_float
 from ganprune.networks import Discriminator, Generator
+from ganprune.training.lines import whole_lines
 from ganprune.training.networks import Networks
 
 VALIDATION = "validation.jsonl"
@@ -55,7 +55,7 @@ class Validation:
         }
 
     def figures(self, networks: Networks) -> dict[str, float]:
-        """L_GenA, L_DisA and L_cyc of each side, such as ``L_GenA_A`` for G_A."""
+        """L_GenA, L_DisA and L_cyc of each side, such as ``L_GenA_A`` for G_A; those that networks allow."""
         nets: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
         modes: dict[Domain, bool] = {side: net.training for side, net in nets.items()}
         for net in nets.values():
@@ -67,8 +67,8 @@ class Validation:
             if side in self._judged:
                 found[f"L_DisA_{side}"] = l_disa(self._judged[side], self._run(self._judges[side], fake))
             other: Domain = "B" if side == "A" else "A"
-            back = self._run(nets[other], fake)
-            found[f"L_cyc_{side}"] = l_cyc(back, self._x[side])
+            if f"G_{other}" not in networks.absent:
+                found[f"L_cyc_{side}"] = l_cyc(self._run(nets[other], fake), self._x[side])
         for side, net in nets.items():
             net.train(modes[side])
         return found
@@ -97,13 +97,7 @@ class ValidationLog:
     def __init__(self, folder: Path, step: int) -> None:
         """Go on after ``step`` steps; later lines of an interrupted training are dropped."""
         self._path = folder / VALIDATION
-        self.lines: list[dict[str, Any]] = []
-        for text in self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else ():
-            try:
-                line = json.loads(text)
-            except ValueError:  # cut short by a kill
-                break
-            self.lines += [line] if line["step"] <= step else []
+        self.lines = whole_lines(self._path, step)
 
     def add(self, step: int, now: Mapping[str, float], average: Mapping[str, float]) -> None:
         """Write a line; nothing where the step is there already."""
@@ -118,7 +112,7 @@ class ValidationLog:
 def panels(lines: Sequence[Mapping[str, float]]) -> dict[str, dict[str, str]]:
     """Panels of curves for what the lines hold."""
     names = {name for line in lines for name in line}
-    return {
+    found = {
         f"{term}, validation": {
             label: name
             for side in ("A", "B")
@@ -130,3 +124,4 @@ def panels(lines: Sequence[Mapping[str, float]]) -> dict[str, dict[str, str]]:
         }
         for term in ("L_GenA", "L_DisA", "L_cyc")
     }
+    return {title: curves for title, curves in found.items() if curves}

@@ -11,7 +11,7 @@ from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, Gen
 from ganprune.reporting import Silent
 from ganprune.training import Networks, TrainSettings
 from tests.images.pictures import write
-from tests.tiny import fill
+from tests.tiny import fill, seeded
 
 TINY = TrainSettings(size=16, load_size=20, seed=3, pool_size=3, lr=1e-3)
 
@@ -78,3 +78,15 @@ class Interrupter(Silent):
         self.left -= steps
         if self.left == 0:
             raise Interrupted
+
+
+VGG_WIDTHS = {0: (3, 4), 2: (4, 5), 5: (5, 6), 7: (6, 4), 10: (4, 5), 12: (5, 3), 14: (3, 4)}
+
+
+def vgg_tensors() -> dict[str, torch.Tensor]:
+    """VGG16's first tensors, with few channels."""
+    chance, found = seeded(0), dict[str, torch.Tensor]()
+    for place, (inputs, filters) in VGG_WIDTHS.items():
+        found[f"features.{place}.weight"] = torch.randn(filters, inputs, 3, 3, generator=chance) / 4
+        found[f"features.{place}.bias"] = torch.randn(filters, generator=chance) / 4
+    return found

@@ -12,6 +12,7 @@ from ganprune.device import cpu_threads
 from ganprune.errors import UsageError
 from ganprune.genome import Layout
 from ganprune.images import Domain, to_float
+from ganprune.metrics.normalise import caffe
 from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.rebuild import rebuilt
 from ganprune.training import (
@@ -24,12 +25,13 @@ from ganprune.training import (
     TrainSettings,
     TrainState,
     Validation,
+    Vgg16,
     train,
 )
 from ganprune.training.distillation import judged_layers, trunk_places, with_maps
 from ganprune.training.taught import AtOnce, Taught
 from tests.tiny import fill, random_pictures, seeded
-from tests.training.kit import Interrupted, Interrupter, log, pictures, same_bits, weights
+from tests.training.kit import Interrupted, Interrupter, log, pictures, same_bits, vgg_tensors, weights
 
 SIDES: tuple[Domain, ...] = ("A", "B")
 DISTIL = DistilSettings(places=2)
@@ -132,9 +134,7 @@ def test_a_lesson_is_the_part_of_what_the_original_makes_of_the_whole(tmp_path: 
 
 @pytest.mark.parametrize("adapters", [False, True])
 def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters: bool):
-    distil = DistilSettings(
-        pixels=3, maps=2, places=2, features=0.5, layers=2, gan=0.7, adapters=adapters
-    )
+    distil = DistilSettings(pixels=3, maps=2, places=2, features=0.5, layers=2, gan=0.7, adapters=adapters)
     settings = replace(SETTINGS, distil=distil, trained=("G_A", "G_B", "D_A", "D_B"), flip=False)
     data = TrainingPictures(pictures(tmp_path), settings.transform)
     taught = Taught(data, gan.networks, gan.teachers, settings)
@@ -166,6 +166,25 @@ def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters:
             assert found[name] == pytest.approx(float(value), rel=2e-2), name
     assert {"D_A", "D_B", "spread_A", "spread_B"} < found.keys()
     assert state.step == 1
+
+
+def test_vgg_is_compared_where_a_teacher_has_it(tmp_path: Path, gan: Gan):
+    data = TrainingPictures(pictures(tmp_path), SETTINGS.transform)
+    drawn = data.drawn(0, 0, 1, seeded(0))
+    real: dict[Domain, Tensor] = {side: data.pictures(side, parts) for side, parts in drawn.items()}
+    vgg = Vgg16(vgg_tensors(), caffe).requires_grad_(False)
+    sighted: dict[Domain, Teacher] = {s: replace(t, vgg=vgg) for s, t in gan.teachers.items()}
+    for teachers, weight, seen in ((gan.teachers, 4.0, False), (sighted, 4.0, True), (sighted, 0.0, False)):
+        settings = replace(SETTINGS, distil=replace(DISTIL, vgg=weight))
+        taught = Taught(data, gan.networks, teachers, settings)
+        state = TrainState.start(gan.networks, settings, taught.adapters)
+        found = taught.step(state, drawn, real, 0.0, seeded(0))
+        assert {"vgg_A", "vgg_B"} <= found.keys() or not seen
+        assert seen or not {"vgg_A", "vgg_B"} & found.keys()
+    before = {name: tensor.clone() for name, tensor in vgg.state_dict().items()}
+    result = train(gan.networks, pictures(tmp_path), SETTINGS, STEPS, tmp_path / "run", teachers=sighted)
+    assert result.steps == 12
+    assert all(torch.equal(before[name], tensor) for name, tensor in vgg.state_dict().items())
 
 
 def test_the_originals_and_their_judges_stay_as_they_are(tmp_path: Path, gan: Gan):

@@ -12,18 +12,8 @@ from torch.nn.functional import conv2d, max_pool2d
 from ganprune.errors import CheckpointError, InputError, UsageError
 from ganprune.training import DistilSettings, load_vgg16
 from ganprune.training.distillation import distillation_losses, window
-from tests.tiny import random_pictures, seeded
-
-WIDTHS = {0: (3, 4), 2: (4, 5), 5: (5, 6), 7: (6, 4), 10: (4, 5), 12: (5, 3), 14: (3, 4)}
-
-
-def weights() -> dict[str, Tensor]:
-    """VGG16's first tensors, with few channels."""
-    chance, found = seeded(0), dict[str, Tensor]()
-    for place, (inputs, filters) in WIDTHS.items():
-        found[f"features.{place}.weight"] = torch.randn(filters, inputs, 3, 3, generator=chance) / 4
-        found[f"features.{place}.bias"] = torch.randn(filters, generator=chance) / 4
-    return found
+from tests.tiny import random_pictures
+from tests.training.kit import VGG_WIDTHS, vgg_tensors
 
 
 def saved(folder: Path, tensors: dict[str, Tensor]) -> Path:
@@ -33,7 +23,7 @@ def saved(folder: Path, tensors: dict[str, Tensor]) -> Path:
 
 @pytest.mark.parametrize("own", [False, True])
 def test_maps_follow_the_published_network(tmp_path: Path, own: bool) -> None:
-    tensors = weights()
+    tensors = vgg_tensors()
     network = load_vgg16(saved(tmp_path, tensors | ({"classifier.0.bias": torch.zeros(1)} if own else {})))
     pictures = random_pictures(2, 3, 16, 24, dtype=torch.float32)
     bytes_of = (pictures + 1) * 127.5
@@ -43,7 +33,7 @@ def test_maps_follow_the_published_network(tmp_path: Path, own: bool) -> None:
     else:  # Caffe: 0…255, BGR, less the mean
         x = bytes_of[:, [2, 1, 0]] - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
     wanted: list[Tensor] = []
-    for place in WIDTHS:
+    for place in VGG_WIDTHS:
         weight, bias = tensors[f"features.{place}.weight"], tensors[f"features.{place}.bias"]
         x = conv2d(x, weight, bias, padding=1).relu()
         if place in (2, 7, 14):
@@ -57,7 +47,7 @@ def test_maps_follow_the_published_network(tmp_path: Path, own: bool) -> None:
 
 
 def test_the_term_is_the_mean_of_relative_differences_and_reaches_the_pictures(tmp_path: Path) -> None:
-    network = load_vgg16(saved(tmp_path, weights()))
+    network = load_vgg16(saved(tmp_path, vgg_tensors()))
     fake = random_pictures(1, 3, 16, 16, dtype=torch.float32).requires_grad_(True)
     wanted = random_pictures(1, 3, 16, 16, seed=1, dtype=torch.float32)
     settings = DistilSettings(maps=0, vgg=0.5)
@@ -77,14 +67,14 @@ def test_the_term_is_the_mean_of_relative_differences_and_reaches_the_pictures(t
 def test_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         load_vgg16(tmp_path / "none.pth")
-    tensors = weights()
+    tensors = vgg_tensors()
     del tensors["features.12.weight"]
     with pytest.raises(InputError, match=r"needed VGG16 with torchvision's names .*features\.12\.weight"):
         load_vgg16(saved(tmp_path, tensors))
-    tensors = weights() | {"features.5.weight": torch.zeros(6, 9, 3, 3)}
+    tensors = vgg_tensors() | {"features.5.weight": torch.zeros(6, 9, 3, 3)}
     with pytest.raises(InputError, match="needed VGG16"):
         load_vgg16(saved(tmp_path, tensors))
-    tensors = weights() | {"features.5.bias": torch.full((6,), float("nan"))}
+    tensors = vgg_tensors() | {"features.5.bias": torch.full((6,), float("nan"))}
     with pytest.raises(InputError, match="found NaN or Inf"):
         load_vgg16(saved(tmp_path, tensors))
     (tmp_path / "text.pth").write_text("no weights")
