@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-browser check install clean
+.PHONY: demo test test-browser check docs lowest dist audit licences install clean
 
 demo: $(VENV)/ready
 	$(BIN)/ganprune demo --output runs/demo
@@ -23,6 +23,40 @@ check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+# The site, in site/: open site/index.html. Building needs no network; a broken link is an error.
+docs: $(VENV)/docs-ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# The tests that touch dependencies, with the lowest versions that pyproject.toml allows, in an environment of its
+# own. TESTS=tests runs all. A package index with CPU builds of torch saves gigabytes.
+LOWEST := build/lowest
+TESTS ?= tests/exporters tests/checkpoints tests/images tests/bench tests/metrics tests/training/test_step.py \
+  tests/test_networks.py tests/test_rebuild.py tests/cli/test_console.py tests/cli/test_export.py \
+  tests/cli/test_three_commands.py
+lowest:
+	mkdir -p build
+	$(PYTHON) scripts/lowest.py > $(LOWEST).txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	PIP_CONSTRAINT=$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev]"
+	$(LOWEST)/bin/python -m pytest $(TESTS)
+
+# Wheel and sdist in dist/, the same bytes for the same commit, tried out in an environment of their own.
+dist: $(VENV)/ready
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --outdir dist
+	$(BIN)/python -m pytest tests/packaging
+	$(BIN)/python scripts/try_wheel.py dist/*.whl
+
+# Known vulnerabilities of what ganprune needs; asks a public service.
+audit: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --editable ".[audit]"
+	mkdir -p build
+	$(BIN)/python scripts/licences.py --pins > build/pins.txt
+	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement build/pins.txt
+
+licences: $(VENV)/ready
+	$(BIN)/python scripts/licences.py > docs/licences.md
+
 install: $(VENV)/ready
 
 $(VENV)/ready: pyproject.toml
@@ -31,5 +65,9 @@ $(VENV)/ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
+$(VENV)/docs-ready: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build site

@@ -15,7 +15,7 @@ from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved, check_target, needed_networks
-from ganprune.training import Networks, TrainSettings
+from ganprune.training import Networks, TrainSettings, load_vgg16
 from ganprune_cli.console import command_line
 
 
@@ -70,6 +70,8 @@ def prepare(checkpoint: Path, data: Path | None, settings: CompressSettings, rep
     }
     job = Job(quartet, domains_of(quartet, data), settings, resolved, config)
     check_target(job.completed().generators, settings)
+    if settings.tuning.vgg is not None:
+        load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
     return job
 
 

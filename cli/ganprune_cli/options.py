@@ -203,6 +203,18 @@ DistilFeatures = Annotated[
         metavar="F", help="Weight of what the original discriminators see.", rich_help_panel="Fine-tuning"
     ),
 ]
+Vgg = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Weights of torchvision's VGG16, to compare pictures by its maps too.",
+        rich_help_panel="Fine-tuning",
+    ),
+]
+DistilVgg = Annotated[
+    float | None,
+    typer.Option(metavar="F", help="Weight of VGG16's maps, with --vgg.", rich_help_panel="Fine-tuning"),
+]
 DistilGan = Annotated[
     float | None,
     typer.Option(
@@ -237,6 +249,12 @@ Validations = Annotated[
 TuneLr = Annotated[
     float | None,
     typer.Option("--tune-lr", metavar="F", help="Learning rate.", rich_help_panel="Fine-tuning"),
+]
+TuneBatch = Annotated[
+    int | None,
+    typer.Option(
+        "--tune-batch", metavar="N", help="Pictures a step; default 1.", rich_help_panel="Fine-tuning"
+    ),
 ]
 Patience = Annotated[
     int | None,
@@ -281,6 +299,23 @@ Workers = Annotated[
     typer.Option(
         metavar="N",
         help="Score in N processes, each of --threads threads, 1 by default; any N gives the same result.",
+        rich_help_panel=COMPUTE,
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="auto|HOST:PORT",
+        help="Score on all nodes of a running Ray cluster, on --workers N at most; the same result.",
+        rich_help_panel=COMPUTE,
+    ),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Train in N processes, one a GPU, each on its share of a batch.",
         rich_help_panel=COMPUTE,
     ),
 ]

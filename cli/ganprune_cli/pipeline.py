@@ -1,6 +1,5 @@
 """``compress``: one library call a stage, composed here and nowhere else."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -14,6 +13,7 @@ from ganprune.device import keep_freed_memory
 from ganprune.evaluation import Side
 from ganprune.files import sha256, write_atomically
 from ganprune.networks import Generator
+from ganprune.plain import NUMBER, fits, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
 from ganprune.showcase import SHOWN, save_comparison
@@ -34,6 +34,15 @@ from ganprune_cli.predicting import compare, keep_tables, tables_for
 from ganprune_cli.reporting_page import finish_with_report, refresh_report
 from ganprune_exporters import ExportSettings
 
+_BENCH: dict[str, Any] = {
+    "header": str, "sentences": [str],
+    "tables": [{"title": str, "headings": [str], "rows": [[str]]}],
+    "networks": [{"name": str, "against": (str, type(None))}],
+    "settings": {"threads": [int], "minimum": int, "maximum": int, "seconds": NUMBER, "precision": NUMBER,
+                 "provider": str},
+}  # fmt: skip
+"""What bench.json holds, as far as it is read again; see `fits`."""
+
 
 def compress(
     job: Job, output: Path | None, command: str, reporter: Reporter, timing: BenchSettings | None = None
@@ -45,10 +54,10 @@ def compress(
     with run.locked():
         keep_tables(run, tables)
         reporter.info(f"run folder: {run.folder}")
-        resolved = Resolved(**run.config["resolved"])
+        resolved = Resolved.of_run(run)
         keep_freed_memory()
         pictures = search_pictures(job.folders, job.settings, reporter)
-        mark_latest(run)
+        mark_latest(run, reporter)
         if job.settings.recovery.recover_discriminators:
             whole = recover(run, job.quartet, job.folders, job.settings, resolved, reporter)
             job = replace(job, quartet=whole)
@@ -61,7 +70,8 @@ def compress(
         show(run, originals, pruned, slim, pictures)
         export_run(run, originals, slim, pictures, ExportSettings(settings.pictures.size), reporter)
         done = run.finished("bench", run.folder.glob("*.onnx"))
-        timed = read_bench(run) if done else bench_run(run, timing or BenchSettings(), reporter)[1]
+        known = read_bench(run) if done else None
+        timed = known or bench_run(run, timing or BenchSettings(), reporter)[1]
         finish_with_report(run, reporter)
     return {"run": str(run.folder), "settings": job.settings.to_flat(), "bench": timed}
 
@@ -121,9 +131,10 @@ def bench_run(
 
 def longer_bench(run: Run, settings: BenchSettings) -> str | None:
     """How a run's files, as they are now, were timed, if it was for longer than now or in another way."""
-    if not run.finished("bench", run.folder.glob("*.onnx")):
+    known = read_bench(run)
+    if known is None or not run.finished("bench", run.folder.glob("*.onnx")):
         return None
-    before = read_bench(run)["settings"]
+    before = known["settings"]
     if settings.at_least_as_long(before):
         return None
     threads = " and ".join(map(str, before["threads"]))
@@ -151,6 +162,10 @@ def write_profile(folder: Path, report: BenchReport) -> None:
         write_atomically(folder / "profile.svg", profile_svg(report.profile_groups()).encode())
 
 
-def read_bench(run: Run) -> dict[str, Any]:
-    """What `bench_run` wrote."""
-    return json.loads((run / "bench.json").read_text(encoding="utf-8"))
+def read_bench(run: Run) -> dict[str, Any] | None:
+    """What `bench_run` wrote; None where bench.json is not as it writes it."""
+    try:
+        timed = read_json(run / "bench.json")
+    except (OSError, ValueError):
+        return None
+    return timed if fits(timed, _BENCH) else None

@@ -1,6 +1,7 @@
 """What ``train`` does with its options."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -12,7 +13,9 @@ from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.images import PictureFolders, find_domains, readable, split
 from ganprune.reporting import Reporter
-from ganprune.training import Budget, Networks, TrainResult, TrainSettings, complete, train
+from ganprune.runs import Run
+from ganprune.training import Budget, Networks, Team, TrainResult, TrainSettings, complete, joined, train
+from ganprune.training.team import Place
 from ganprune_cli.job import data_folder, domains_of
 
 
@@ -26,8 +29,11 @@ class Wishes:
     device: str
     precision: str
     threads: int | None
+    processes: int
 
 
+Start = Callable[[TrainSettings, Budget, dict[Side, tuple[Path, ...]], Team], TrainResult]
+"""Trains on pictures of both domains."""
 ARCHITECTURE = ("ngf", "blocks")
 """Options that a generator which is there already decides."""
 
@@ -56,8 +62,12 @@ def train_missing(
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
     folders = readable(domains_of(quartet, data), reporter)
 
-    def start(settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]]) -> TrainResult:
-        return complete(quartet, pictures, settings, budget, folder, reporter)
+    def start(
+        settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
+    ) -> TrainResult:
+        return complete(
+            quartet, pictures, settings, budget, folder, reporter, processes=wishes.processes, team=team
+        )
 
     return _train(folders, folder, wishes, start) | {"trained": quartet.missing(), "data": str(data)}
 
@@ -66,8 +76,11 @@ def train_from_nothing(data: Path, folder: Path, wishes: Wishes, reporter: Repor
     """Train all four networks on trainA and trainB of ``data``; returns what was written, as plain values."""
     folders = readable(find_domains(data), reporter)
 
-    def start(settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]]) -> TrainResult:
-        return train(Networks.fresh(settings), pictures, settings, budget, folder, reporter)
+    def start(
+        settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
+    ) -> TrainResult:
+        networks, processes = Networks.fresh(settings), wishes.processes
+        return train(networks, pictures, settings, budget, folder, reporter, processes=processes, team=team)
 
     return _train(folders, folder, wishes, start) | {"trained": NET_NAMES, "data": str(data)}
 
@@ -76,19 +89,24 @@ def _train(
     folders: PictureFolders,
     folder: Path,
     wishes: Wishes,
-    start: Callable[[TrainSettings, Budget, dict[Side, tuple[Path, ...]]], TrainResult],
+    start: Start,
 ) -> dict[str, Any]:
+    place = Place.of_torchrun()
+    if place.size > 1 and wishes.processes > 1:
+        raise UsageError(f"torchrun has started {place.size} processes; leave --processes out")
     device = resolve_device(wishes.device)
     precision = resolve_precision(wishes.precision, device)
     settings = TrainSettings(**wishes.recipe, device=device, precision=precision)
     budget = Budget.parse(wishes.budget)
-    threads = resolve_threads(wishes.threads)
+    threads = max(1, resolve_threads(wishes.threads) // place.local_size)
     pictures: dict[Side, tuple[Path, ...]] = {
         side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in SIDES
     }
     keep_freed_memory()
-    with cpu_threads(threads):
-        result = start(settings, budget, pictures)
+    with cpu_threads(threads), joined(device, place) as team:
+        alone = Run(folder).locked() if team.leads else nullcontext()
+        with alone:
+            result = start(settings, budget, pictures, team)
     return {
         "folder": str(folder),
         "steps": result.steps,

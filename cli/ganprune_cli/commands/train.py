@@ -78,6 +78,7 @@ def train(
     device: options.Device = None,
     precision: options.Precision = None,
     threads: options.Threads = None,
+    processes: options.Processes = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -96,6 +97,7 @@ def train(
         "preprocess": preprocess,
     }  # fmt: skip
     from ganprune.errors import UsageError
+    from ganprune.training.team import Place
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.training import Wishes, train_from_nothing, train_missing
 
@@ -103,8 +105,10 @@ def train(
     wishes = Wishes(
         recipe={key: value for key, value in given.items() if value is not None} | {"flip": flip},
         budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
+        processes=1 if processes is None else processes,
     )  # fmt: skip
-    reporter = ConsoleReporter(quiet)
+    follows = Place.of_torchrun().rank > 0
+    reporter = ConsoleReporter(quiet or follows)
     if discriminators_for is not None:
         found = train_missing(discriminators_for, direction or "AtoB", data, output, wishes, reporter)
     elif data is None:
@@ -114,6 +118,8 @@ def train(
     else:
         folder = output or Path("checkpoints") / data.resolve().name
         found = train_from_nothing(data, folder, wishes, reporter)
+    if follows:
+        return
     if json:
         print_json(found)
     else:
