@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'ganprune[docs]'")
 
-from mkdocs.exceptions import PluginError
+from mkdocs.exceptions import PluginError  # pyright: ignore[reportMissingImports]
 
 from scripts.docs.mathml import on_page_content, to_mathml
 from tests.docs.pages import PAGES, parts

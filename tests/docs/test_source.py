@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'ganprune[docs]'")
 
-from mkdocs.exceptions import PluginError
+from mkdocs.exceptions import PluginError  # pyright: ignore[reportMissingImports]
 
 from scripts.docs.source import find, on_page_markdown, shown
 from tests.docs.pages import PAGES, ROOT, spans

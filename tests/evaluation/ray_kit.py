@@ -39,7 +39,7 @@ def patient(get_node: Callable[..., Any]) -> Callable[..., Any]:
 
 def add_node(cluster: Any, cpus: int) -> Any:
     """One more node of a `ray.cluster_utils.Cluster`."""
-    from ray._private import services
+    from ray._private import services  # pyright: ignore[reportMissingImports]
 
     with patch.dict(os.environ, PATIENT), patch.object(services, "get_node", patient(services.get_node)):
         return cluster.add_node(num_cpus=cpus, object_store_memory=96 << 20, include_dashboard=False)
@@ -48,7 +48,7 @@ def add_node(cluster: Any, cpus: int) -> Any:
 @contextmanager
 def cluster_of(*cpus: int) -> Generator[Any]:
     """A `ray.cluster_utils.Cluster` with a node for each number of CPUs; the first is the head."""
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
     cluster = Cluster()
     try:

@@ -67,7 +67,7 @@ def test_head_that_does_not_answer_is_told_at_once() -> None:
 
 @needs_ray
 def test_no_cluster_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray
+    import ray  # pyright: ignore[reportMissingImports]
 
     def init(**_: object) -> None:
         raise ConnectionError("Could not find any running Ray instance")
