@@ -200,7 +200,7 @@ def main() -> None:
     args.add_argument("--individuals", type=int, default=40)
     opt = args.parse_args()
     keep_freed_memory()
-    found: dict[str, Any] = {"subjects": {}, "ray_ms": {"send": 0.3, "receive": 0.3, "travel": 0.5}}
+    found: dict[str, Any] = {"subjects": {}, "ray_ms": {"send": 0.7, "receive": 0.7, "travel": 0.2}}
     if opt.times.exists():
         found |= json.loads(opt.times.read_text())
     with cpu_threads(1):

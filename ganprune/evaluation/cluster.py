@@ -52,11 +52,30 @@ def joined(address: str) -> Generator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    _connect(ray, address)
+    with _hushed():
+        _connect(ray, address)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _hushed() -> Generator[None]:
+    """Keep Ray from writing what befalls nodes to stdout, where results go; it has no setting for it."""
+    worker = importlib.import_module("ray._private.worker")
+    write = getattr(worker, "print_to_stdstream", None)
+    if write is not None:
+        setattr(worker, "print_to_stdstream", _silent)  # noqa: B010
     try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        if write is not None:
+            setattr(worker, "print_to_stdstream", write)  # noqa: B010
+
+
+def _silent(*_: object, **__: object) -> None:
+    pass
 
 
 def _connect(ray: Any, address: str) -> None:

@@ -30,6 +30,7 @@ def test_ray_client_is_refused_with_what_to_do_instead(monkeypatch: pytest.Monke
     with pytest.raises(UsageError, match=told):
         ComputeSettings(ray="ray://head:10001")
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
+    monkeypatch.setitem(sys.modules, "ray._private.worker", SimpleNamespace())
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     with pytest.raises(UsageError, match=told), joined("auto"):
         pass

@@ -134,7 +134,9 @@ def score_both(evaluator: RayEvaluator, one: LocalEvaluator, genomes: Tensor) ->
     assert exactly_equal(evaluator.score("A", genomes, None), one.score("A", genomes, None))
 
 
-def test_node_that_dies_and_one_that_joins_change_no_score(cluster: Any) -> None:
+def test_node_that_dies_and_one_that_joins_change_no_score(
+    cluster: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     gan, heard, fuse = tiny_gan(), Heard(), [0]
     extra = [add_node(cluster, 1)]
 
@@ -154,6 +156,7 @@ def test_node_that_dies_and_one_that_joins_change_no_score(cluster: Any) -> None
         come_to(evaluator, gan, 3)
         score_both(evaluator, one, genomes_of(gan, "A", 12, 9))
     assert any("lost" in line for line in heard.lines)
+    assert capsys.readouterr().out == ""  # Ray's own news of the dead node
     cluster.remove_node(extra.pop())
 
 
