@@ -18,6 +18,8 @@ from ganprune.resources import Convolutions, Resource, Share
 
 ON_TARGET = 0.98
 """A result counts as on target from 2 % below it up to the target itself."""
+REACHES = 8
+"""Starts from which a target is tried to be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +125,36 @@ class Repairer:
         return min(low, 1.0)
 
     def _near_uniform(self, spread: float) -> list[np.ndarray]:
-        """The legal counts that ``width_spread`` leaves, a step more of all genes where targets need it."""
-        alike = self.uniform_share() * self._sizes
+        """The legal counts that ``width_spread`` leaves; a step more of all until the target is in reach."""
+        wide, alike = self._legal, self.uniform_share() * self._sizes
         fewest, most = alike / spread, alike * spread
         trunk = list(self.layout.genes).index(self.layout.gene_of["trunk"])
         fewest[trunk] = alike[trunk]
-        low = [int(np.abs(legal - n).argmin()) for legal, n in zip(self._legal, fewest, strict=True)]
-        high = [int(np.abs(legal - n).argmin()) for legal, n in zip(self._legal, most, strict=True)]
-
-        def used(places: list[int]) -> np.ndarray:
-            return self.used(np.array([legal[i] for legal, i in zip(self._legal, places, strict=True)]))
-
-        while used(low) > 1:
+        low = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, fewest, strict=True)]
+        high = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, most, strict=True)]
+        while True:
+            near = [legal[i : j + 1] for legal, i, j in zip(wide, low, high, strict=True)]
+            at_most = all(len(few) == len(legal) for few, legal in zip(near, wide, strict=True))
+            if at_most or self._within_reach(near):
+                return near
             low = [max(i - 1, 0) for i in low]
-        while used(high) < 1 and any(i < len(legal) - 1 for legal, i in zip(self._legal, high, strict=True)):
-            high = [min(i + 1, len(legal) - 1) for legal, i in zip(self._legal, high, strict=True)]
-        return [legal[i : j + 1] for legal, i, j in zip(self._legal, low, high, strict=True)]
+            high = [min(j + 1, len(legal) - 1) for legal, j in zip(wide, high, strict=True)]
+
+    def _within_reach(self, legal: list[np.ndarray]) -> bool:
+        """Whether repair with these legal counts comes to the target from some of a few starts."""
+        before, chance = self._legal, torch.Generator().manual_seed(0)
+        if self.used(np.array([counts[0] for counts in legal])) > 1:
+            return False
+        self._legal = legal
+        try:
+            for _ in range(REACHES):
+                draws = torch.rand(len(legal), generator=chance).tolist()
+                start = np.array([c[int(draw * len(c))] for c, draw in zip(legal, draws, strict=True)])
+                if self.used(self._to_target(start, chance)) >= ON_TARGET:
+                    return True
+        finally:
+            self._legal = before
+        return False
 
     def _repair(self, genome: Tensor, generator: torch.Generator) -> Tensor:
         before = np.array([int(genome[piece].sum()) for piece in self._pieces])
