@@ -1,6 +1,8 @@
 # One command sets up everything it needs: `make demo`, `make test`, `make check`.
-# PYTHON picks the interpreter (3.11 or newer); PIP_CONSTRAINT, if set, is honoured by pip.
+# PYTHON picks the interpreter (3.11 or newer); EXTRAS what is installed: dev,docs,ray runs the tests of Ray and of the
+# site too, which are skipped otherwise; PIP_CONSTRAINT, if set, is honoured by pip.
 PYTHON ?= python3
+EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -62,7 +64,7 @@ install: $(VENV)/ready
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("ganprune needs Python 3.11 or newer, found " + sys.version.split()[0] + "; set PYTHON=") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	touch $@
 
 $(VENV)/docs-ready: $(VENV)/ready
