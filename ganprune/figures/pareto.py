@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import hypot
 
 from ganprune.figures.colours import FAINT, MUTED, ORIGINAL, network_colour
 from ganprune.figures.drawing import (
@@ -83,10 +85,12 @@ def _panel(points: Sequence[Point], across: str, up: str) -> Drawing:
         shapes.append(Text(place_x(value), bottom + 16, told(value), "middle", _LABEL, colour=MUTED))
     shapes.append(Line(((_LEFT, _TOP), (_LEFT, bottom), (right, bottom)), MUTED))
     shapes.append(Text((_LEFT + right) / 2, bottom + 34, across, "middle", _LABEL))
+    joined: list[Box] = []
     for network in dict.fromkeys(p.network for p in shown if not _is_original(p)):
         ends = [(p.values[across], p.values[up]) for p in shown if p.network == network]
         path = tuple((place_x(x), place_y(y)) for x, y in front(ends))
         shapes += [Line(path, network_colour(network), 1.5)] if len(path) > 1 else []
+        joined += [box for ends in pairwise(path) for box in _along(*ends)]
     places = [(place_x(p.values[across]), place_y(p.values[up])) for p in shown]
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
     for point, (x, y) in zip(shown, places, strict=True):
@@ -95,7 +99,9 @@ def _panel(points: Sequence[Point], across: str, up: str) -> Drawing:
         where = f"{across} {point.values[across]:.4g}, {up} {point.values[up]:.4g}"
         hint = f"{point.network}, {point.label}: {where}"
         shapes.append(Dot(x, y, 4.5, colour, hollow, hint))
-        if not hollow and (text := _beside_dot(point.label, x, y, taken)):
+        places_of_text = () if hollow else ([*taken, *joined], taken)  # across a line rather than nowhere
+        text = next(filter(None, (_beside_dot(point.label, x, y, busy) for busy in places_of_text)), None)
+        if text is not None:
             taken.append(text.box)
             shapes.append(text)
     return Drawing(_WIDTH, _HEIGHT, tuple(shapes))
@@ -114,6 +120,14 @@ def _beside_dot(label: str, x: float, y: float, taken: Sequence[Box]) -> Text | 
         if inside and not any(overlap(text.box, box) for box in taken):
             return text
     return None
+
+
+def _along(start: tuple[float, float], end: tuple[float, float]) -> list[Box]:
+    """Small boxes along a line."""
+    steps = 1 + int(hypot(end[0] - start[0], end[1] - start[1]) / 3)
+    ways = [(end[0] - start[0]) / steps, (end[1] - start[1]) / steps]
+    places = [(start[0] + i * ways[0], start[1] + i * ways[1]) for i in range(steps + 1)]
+    return [(x - 1, y - 1, x + 1, y + 1) for x, y in places]
 
 
 def overlap(a: Box, b: Box) -> bool:
