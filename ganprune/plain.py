@@ -41,12 +41,16 @@ def read_text(path: Path) -> str:
 def parse_json(text: str) -> Any:
     """A JSON text as plain values. Raises `ValueError` for anything else.
 
-    Whole numbers of 20 digits and more become floats, infinite ones if need be: no later sum overflows.
+    Whole numbers of 20 digits and more become floats, infinite ones if need be: no later sum overflows. Half
+    a surrogate pair, which JSON can spell and no file can hold, is refused.
     """
     try:
-        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+        found = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+        if "\\ud" in text.lower():
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return found
 
 
 def read_json(path: Path) -> Any:

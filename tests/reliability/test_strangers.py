@@ -190,6 +190,10 @@ def test_plain_files_are_read_or_refused_whatever_they_hold(tmp_path: Path) -> N
     path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a": ')
     assert read_lines(path) == [{"a": 1}, {"a": 2}]
     assert parse_json("1" * 400) == float("inf")
+    assert parse_json(r'["\ud83d\ude00"]') == ["😀"]
+    for half in (r'["\ud800"]', r'{"\uDFFF": 1}'):
+        with pytest.raises(ValueError, match="surrogates not allowed"):
+            parse_json(half)
 
 
 @pytest.mark.parametrize(
