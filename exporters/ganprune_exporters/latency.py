@@ -227,13 +227,16 @@ def _loaded(model: "ModelProto") -> Callable[[], float]:
 
     session = _session(model)
     binding = session.io_binding()
-    for end in session.get_inputs():
-        value = OrtValue.ortvalue_from_numpy(noise(end.shape))
-        binding.bind_ortvalue_input(end.name, value)
+    inputs = {end.name: OrtValue.ortvalue_from_numpy(noise(end.shape)) for end in session.get_inputs()}
+    for name, value in inputs.items():
+        binding.bind_ortvalue_input(name, value)
     (end,) = session.get_outputs()
-    binding.bind_ortvalue_output(end.name, OrtValue.ortvalue_from_numpy(np.zeros(end.shape, np.float32)))
+    output = OrtValue.ortvalue_from_numpy(np.zeros(end.shape, np.float32))
+    binding.bind_ortvalue_output(end.name, output)
+    bound = binding, inputs, output  # older runtimes keep no value alive that they are bound to
 
     def run() -> float:
+        binding = bound[0]
         start = perf_counter()
         session.run_with_iobinding(binding)
         return (perf_counter() - start) * 1000
