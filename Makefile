@@ -39,7 +39,7 @@ lowest:
 	mkdir -p build
 	$(PYTHON) scripts/lowest.py > $(LOWEST).txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	PIP_CONSTRAINT=$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev]"
+	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev]"
 	$(LOWEST)/bin/python -m pytest $(TESTS)
 
 # Wheel and sdist in dist/, the same bytes for the same commit, tried out in an environment of their own.
