@@ -111,7 +111,7 @@ def _beside_dot(label: str, x: float, y: float, taken: Sequence[Box]) -> Text | 
     """The label at the first place around its dot that is free; None where there is none."""
     places: tuple[tuple[float, float, Anchor], ...] = (
         (8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle"), (8, -8, "start"),
-        (8, 15, "start"), (-8, -8, "end"), (-8, 15, "end"),
+        (8, 15, "start"), (-8, -8, "end"), (-8, 15, "end"), (-12, 19, "start"), (-12, -11, "start"),
     )  # fmt: skip
     for dx, dy, anchor in places:
         text = Text(x + dx, y + dy, label, anchor, _LABEL)
