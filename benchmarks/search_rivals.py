@@ -187,7 +187,7 @@ def main() -> None:
 
 
 def print_table(out: Path) -> None:
-    """Means over seeds, both directions together, as Markdown."""
+    """Means over seeds, both directions together, as Markdown; in brackets the seeds' least and greatest."""
     rows: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for path in sorted(out.glob("*.json")):
         method, target, _ = path.stem.rsplit("-", 2)
@@ -201,8 +201,10 @@ def print_table(out: Path) -> None:
     print("| MACs | method | seeds | fitness | L_DisA | L_cyc | fitness, other pictures | L_DisA | L_cyc |")
     print("|--:|---|--:|--:|--:|--:|--:|--:|--:|")
     for (target, method), cells in sorted(rows.items(), key=lambda row: (-float(row[0][0]), row[0][1])):
-        means = [f"{mean(column):.4f}" for column in zip(*cells, strict=True)]
-        print(f"| {target} | {method} | {len(cells)} | " + " | ".join(means) + " |")
+        columns = [f"{mean(column):.4f}" for column in zip(*cells, strict=True)]
+        for i in (0, 3):  # both fitnesses
+            columns[i] += f" ({min(cell[i] for cell in cells):.4f}-{max(cell[i] for cell in cells):.4f})"
+        print(f"| {target} | {method} | {len(cells)} | " + " | ".join(columns) + " |")
 
 
 if __name__ == "__main__":

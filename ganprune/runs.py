@@ -10,7 +10,7 @@
     rewrites.json        which rewrites are faster here, after ``export --tune``
     latency.json         milliseconds of every layer, where --target-ms was asked for
     cache/               what the originals make of the search's pictures
-    provenance.json      versions, machine, hashes, and which stages are finished
+    provenance.json      versions, machine, hashes, which stages are finished, and what was warned of
 
 Files appear whole or not at all. A stage counts as finished while its output files are those it wrote. A run
 folder may come from a stranger: whatever it holds is data, and no name in it leads out of it.
@@ -24,7 +24,7 @@ import shlex
 import sys
 import time
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,7 +37,7 @@ from filelock import FileLock, Timeout
 from ganprune.errors import RunError, UsageError
 from ganprune.files import make_folder, sha256, write_atomically
 from ganprune.plain import fits, is_inside, read_json, read_text, read_toml
-from ganprune.reporting import SILENT, Reporter
+from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.settings import CompressSettings
 
 OLDER: Mapping[str, object] = MappingProxyType({"width-spread": "none"})
@@ -52,6 +52,8 @@ FREE = frozenset({"workers", "processes", "ray"})
 """Settings that change no result, or only its last bits."""
 LOCK = ".lock"
 """The file that keeps other processes out; empty."""
+MOST_WARNINGS = 100
+"""A run keeps no more than so many."""
 _CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": {str: str}}
 """What config.toml holds."""
 _STAGE = {"outputs": {str: str}, "inputs": {str: str}}
@@ -139,6 +141,16 @@ class Run:
         }
         write_json(self / "provenance.json", provenance)
 
+    def note(self, warning: str) -> None:
+        """Keep a warning in provenance.json: it may say why figures differ from another run's."""
+        provenance = self.provenance
+        kept = provenance.setdefault("warnings", [])
+        if not fits(kept, [str]) or warning in kept or len(kept) >= MOST_WARNINGS:
+            return
+        kept.append(warning)
+        with suppress(OSError):  # whatever is the matter with the disk, what is written next will tell
+            write_json(self / "provenance.json", provenance)
+
     def _hashes(self, paths: Iterable[Path]) -> dict[str, str]:
         """SHA-256 of files of this folder that are there, by their paths in it."""
         return {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths if path.is_file()}
@@ -166,6 +178,26 @@ class Run:
             yield
         finally:
             lock.release()
+
+
+class Noting:
+    """A `Reporter` whose warnings a run keeps, too."""
+
+    def __init__(self, reporter: Reporter, run: Run) -> None:
+        self._reporter, self._run = reporter, run
+
+    def task(self, title: str, total: int, done: int = 0) -> AbstractContextManager[Task]:
+        """See `Reporter.task`."""
+        return self._reporter.task(title, total, done)
+
+    def info(self, message: str) -> None:
+        """See `Reporter.info`."""
+        self._reporter.info(message)
+
+    def warn(self, message: str) -> None:
+        """See `Reporter.warn` and `Run.note`."""
+        self._reporter.warn(message)
+        self._run.note(message)
 
 
 def open_run(folder: Path, config: Mapping[str, Any], command: str) -> Run:

@@ -11,7 +11,8 @@ import pytest
 
 from ganprune import runs
 from ganprune.errors import RunError, UsageError
-from ganprune.runs import Run, default_folder, find_run, mark_latest, open_run
+from ganprune.reporting import Silent
+from ganprune.runs import MOST_WARNINGS, Noting, Run, default_folder, find_run, mark_latest, open_run
 
 CONFIG: dict[str, Any] = {
     "checkpoint": "/nets/horse2zebra",
@@ -144,6 +145,33 @@ def test_stage_is_finished_for_the_inputs_that_it_read(run: Run) -> None:
     assert run.finished("cut", [source]) is None
     source.unlink()
     assert run.finished("cut", [source]) is None
+
+
+def test_what_was_warned_of_is_kept_once_and_goes_on_to_the_reporter(run: Run) -> None:
+    told: list[str] = []
+
+    class Told(Silent):
+        def warn(self, message: str) -> None:
+            told.append(message)
+
+    reporter = Noting(Told(), run)
+    for message in ("4 pictures a forward pass from now on", "another", "another"):
+        reporter.warn(message)
+    run.finish("search", [], 1.0)
+    assert told == ["4 pictures a forward pass from now on", "another", "another"]
+    assert run.provenance["warnings"] == told[:2]
+    for i in range(200):
+        run.note(str(i))
+    assert len(run.provenance["warnings"]) == MOST_WARNINGS
+
+
+def test_a_warning_that_cannot_be_kept_stops_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs, "write_json", full)
+    run.note("out of memory")
+    assert "warnings" not in run.provenance
 
 
 def test_finishing_a_stage_keeps_the_others(run: Run) -> None:

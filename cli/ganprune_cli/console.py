@@ -41,13 +41,16 @@ class _Lines:
     def __init__(self, title: str, total: int, done: int) -> None:
         self._title, self._total, self._done = title, total, done
         self._start = self._shown = time.monotonic()
-        self._marks = deque([(self._start, done)], maxlen=_RECENT + 1)
+        self._marks: deque[tuple[float, int]] = deque(maxlen=_RECENT + 1)
         self._figures = ""
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
         self._done += steps
         self._figures = _spell(figures) or self._figures
         now = time.monotonic()
+        if not self._marks:  # what came before the first step may be preparation, and is no pace
+            self._marks.append((now, self._done))
+            return
         if now - self._shown < _EVERY or self._done >= self._total:
             return
         self._shown = now

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
-from ganprune.errors import GanpruneError, RunError, UsageError
+from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.files import sha256
 from ganprune.images import Domain, PictureFolders, find_domains, load_pictures
 from ganprune.metrics import (
@@ -29,12 +29,17 @@ from ganprune.metrics import (
     translated,
 )
 from ganprune.metrics.extractor import Pictures
+from ganprune.networks import Generator
+from ganprune.onnx_cost import read_onnx
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages import RECOVERED
 from ganprune.stages.searching import CACHE
+from ganprune.translation import OnnxTranslator, Translator
 from ganprune_cli.console import command_line
+from ganprune_exporters.export import weights_hash
+from ganprune_exporters.variants import KINDS
 
 FEATURES = "GANPRUNE_FEATURES"
 """Environment variable that stands in for --features."""
@@ -146,11 +151,14 @@ def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]
     see = _Seer(network, wishes.batch or 32, wishes.cache or run / CACHE, reporter)
     device = resolve_device(wishes.device or "auto")
     directions = list[dict[str, Any]]()
-    with cpu_threads(resolve_threads(wishes.threads)):
+    threads = resolve_threads(wishes.threads)
+    with cpu_threads(threads):
         for side, contest in contests.items():
             pictures = load_pictures(
                 folders.pictures("test", side)[: wishes.pictures], made.pictures.size, reporter
             )
+            others = _others(run, side, contest.slim, made.pictures.size, threads, reporter)
+            contest = replace(contest, others=others)
             made_of = translated(pictures, contest, device, reporter)
             directions.append(_direction(side, made_of, folders, see, settings, reporter))
     return {
@@ -200,6 +208,31 @@ def _contests(run: Run, settings: CompressSettings) -> dict[Domain, Contest]:
         assert original is not None
         back = slim.get(other, whole[other])
         found[side] = Contest(original, slim[side], whole[other], back, judges[side])
+    return found
+
+
+def _others(
+    run: Run, side: Domain, slim: Generator, size: int, threads: int, reporter: Reporter
+) -> dict[str, Translator]:
+    """The run's files of reduced precision, by the names of their rows; those of other weights left out."""
+    found = dict[str, Translator]()
+    for kind in KINDS:
+        path = run / f"G_{side}.{kind}.onnx"
+        if not path.is_file():
+            continue
+        try:
+            translator = OnnxTranslator(path, threads)
+        except InputError as error:
+            reporter.warn(f"left out: {error}")
+            continue
+        props = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
+        if props.get("ganprune.weights_sha256") != weights_hash(slim):
+            again = command_line("export", "--onnx", f"--{kind}", run.folder)
+            reporter.warn(f"left out: {path} was made of other weights; make it anew: {again}")
+        elif any(dim not in (size, None) for dim in translator.takes.dims[2:]):
+            reporter.warn(f"left out: {path} takes pictures of another size than the run's {size}×{size}")
+        else:
+            found[f"slim, {kind}"] = translator
     return found
 
 

@@ -15,7 +15,7 @@ from ganprune.files import sha256, write_atomically
 from ganprune.networks import Generator
 from ganprune.plain import NUMBER, fits, read_json
 from ganprune.reporting import Reporter
-from ganprune.runs import Run, default_folder, mark_latest, open_run, write_json
+from ganprune.runs import Noting, Run, default_folder, mark_latest, open_run, write_json
 from ganprune.showcase import SHOWN, save_comparison
 from ganprune.stages import (
     RECOVERED,
@@ -52,6 +52,7 @@ def compress(
     tables = tables_for(job, folder, reporter)
     run = open_run(folder, job.config, command)
     with run.locked():
+        reporter = Noting(reporter, run)
         keep_tables(run, tables)
         reporter.info(f"run folder: {run.folder}")
         resolved = Resolved.of_run(run)

@@ -148,7 +148,7 @@ def _describe(generator: "Generator", settings: ExportSettings) -> dict[str, str
         "ganprune.version": _version(),
         "ganprune.widths": _widths_json(widths),
         "ganprune.norm": generator.norm,
-        "ganprune.weights_sha256": _weights_hash(generator),
+        "ganprune.weights_sha256": weights_hash(generator),
         **cost_metadata(cost.params(generator), true, paper, size, size),
     }
 
@@ -160,7 +160,7 @@ def _widths_json(widths: "GeneratorWidths") -> str:
     return json.dumps(asdict(widths))
 
 
-def _weights_hash(generator: "Generator") -> str:
+def weights_hash(generator: "Generator") -> str:
     """SHA-256 of all tensors in float32, in order: the same whatever file they came from."""
     digest = hashlib.sha256()
     for tensor in generator.state_dict().values():

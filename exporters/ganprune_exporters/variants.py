@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from math import inf, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import onnx
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ganprune.networks import Generator
 
 Kind = Literal["fp16", "int8"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LIMIT = 0.02
 """Mean absolute distance to the float32 pictures that is allowed, in units of [-1, 1]: 2.5 grey levels."""
 GARBAGE = 0.5

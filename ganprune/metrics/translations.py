@@ -1,7 +1,7 @@
 """What an original and its slim generator make of test pictures, and how far apart they are."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import to_float, to_uint8
 from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
+from ganprune.translation import Translator
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Contest:
     """Ĝ2, which translates back what the slim generator made; G2 where only one direction is slim."""
     judge: Discriminator | None
     """D1, the original's."""
+    others: Mapping[str, Translator] = field(default_factory=dict[str, Translator])
+    """Further forms of the slim generator, such as files of reduced precision, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,11 @@ class Translated:
 def translated(
     pictures: Tensor, contest: Contest, device: str = "cpu", reporter: Reporter = SILENT
 ) -> dict[str, Translated]:
-    """``inputs``, ``original`` and ``slim``: what each makes of test pictures, uint8 [n, 3, h, w].
+    """``inputs``, ``original``, ``slim`` and the contest's others: what each makes of pictures.
 
-    The inputs stand for a network that changes nothing. Distances are means over elements and pictures,
-    in float32 on float pictures, one at a time. Networks are used in eval mode, and moved to the device.
+    pictures: uint8 [n, 3, h, w]. The inputs stand for a network that changes nothing. Distances are means
+    over elements and pictures, in float32 on float pictures, one at a time. Networks are used in eval mode,
+    and moved to the device.
     """
     nets = (
         contest.original, contest.slim, contest.original_partner, contest.slim_partner, contest.judge
@@ -58,29 +62,28 @@ def translated(
     for net in nets:
         if net is not None:
             net.eval().to(device)
-    fakes: dict[str, list[Tensor]] = {"original": [], "slim": []}
-    gena: dict[str, list[float]] = {"inputs": [], "original": [], "slim": []}
-    disa: dict[str, list[float]] = {"inputs": [], "original": [], "slim": []}
-    cyc: dict[str, list[float]] = {"original": [], "slim": []}
+    kinds = ("inputs", "original", "slim", *contest.others)
+    fakes = {kind: list[Tensor]() for kind in kinds}
+    gena, disa, cyc = ({kind: list[float]() for kind in kinds} for _ in range(3))
     partners = {"original": contest.original_partner, "slim": contest.slim_partner}
     with reproducible(), reporter.task("translating", len(pictures)) as task:
         for picture in pictures.split(1):
             x = to_float(picture).to(device)
             made = {"inputs": x, "original": contest.original(x), "slim": contest.slim(x)}
+            made |= {kind: other(x.cpu()).to(device) for kind, other in contest.others.items()}
             judged = {kind: contest.judge(y) for kind, y in made.items()} if contest.judge else {}
             for kind, y in made.items():
+                fakes[kind].append(picture if kind == "inputs" else to_uint8(y).cpu())
                 gena[kind].append(l_gena(made["original"], y))
                 if judged:
                     disa[kind].append(l_disa(judged["original"], judged[kind]))
             for kind, partner in partners.items():
-                fakes[kind].append(to_uint8(made[kind]).cpu())
                 if partner is not None:
                     cyc[kind].append(l_cyc(partner(made[kind]), x))
             task.advance()
-    kept = {"inputs": pictures} | {kind: torch.cat(parts) for kind, parts in fakes.items()}
     return {
-        kind: Translated(kept[kind], _mean(gena[kind]) or 0.0, _mean(disa[kind]), _mean(cyc.get(kind, ())))
-        for kind in ("inputs", "original", "slim")
+        kind: Translated(torch.cat(part), _mean(gena[kind]) or 0.0, _mean(disa[kind]), _mean(cyc[kind]))
+        for kind, part in fakes.items()
     }
 
 

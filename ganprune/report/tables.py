@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganprune.figures import Bar
+from ganprune.plain import fits
 from ganprune.report.html import Html, joined, table, tag
 
 QUALITY = {
@@ -107,6 +108,9 @@ def provenance_tables(config: Mapping[str, Any], provenance: Mapping[str, Any]) 
     ]
     if rows:
         parts.append(table(("stage", "took", "finished", "files"), rows))
+    warnings = provenance.get("warnings", [])
+    if fits(warnings, [str]) and warnings:
+        parts.append(table(("what was warned of",), [(message,) for message in warnings], words=1))
     return joined(parts)
 
 

@@ -32,14 +32,27 @@ def test_progress_in_a_pipe_is_a_line_every_few_seconds_and_a_last_one(
     monkeypatch.setattr(console.time, "monotonic", lambda: now)
     with ConsoleReporter().task("search", total=12, done=2) as task:
         for _ in range(10):
-            now += 4
             task.advance(1, F_A=0.123456, stage="warm")
+            now += 4
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
-    assert lines[0] == "search 5/12, F_A 0.1235 stage warm, 28 s left"
+    assert lines[0] == "search 6/12, F_A 0.1235 stage warm, 24 s left"
     assert lines[-1] == "search 12/12, F_A 0.1235 stage warm, 40 s"
-    assert len(lines) == 4
+    assert len(lines) == 3
+
+
+def test_preparation_before_the_first_step_does_not_count_as_pace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with ConsoleReporter().task("search", total=500) as task:
+        now = 60
+        task.advance()
+        now = 62
+        task.advance()
+    assert capsys.readouterr().err.splitlines()[0] == "search 2/500, 16 min 36 s left"
 
 
 @pytest.mark.parametrize("width", [70, 80, 200])

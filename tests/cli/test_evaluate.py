@@ -170,6 +170,24 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
     assert "L_cyc" in table.out
 
 
+def test_files_of_reduced_precision_have_rows_of_their_own(run: Path, weights: Path) -> None:
+    assert ganprune("export", "--onnx", "--fp16", "--int8", run).code in (0, 4)
+    words = (run, "--features", weights, "--json", "--bootstrap", "0")
+    found = evaluate(*words)
+    assert found.code == 0, found.err
+    for part in found.json["directions"]:
+        rows = {row["pictures"]: row for row in part["rows"]}
+        assert list(rows) == ["inputs", "original", "slim", "slim, fp16", "slim, int8"]
+        assert rows["slim, fp16"]["lost"] == pytest.approx(rows["slim"]["lost"], rel=0.2)
+        assert rows["slim, int8"]["L_GenA"] != rows["slim"]["L_GenA"]
+        assert rows["slim, int8"]["L_cyc"] is None
+    shutil.copy(run / "pruned_G_A.safetensors", run / "G_A.safetensors")
+    other = evaluate(*words)
+    assert [row["pictures"] for row in other.json["directions"][0]["rows"]] == ["inputs", "original", "slim"]
+    assert len(other.json["directions"][1]["rows"]) == 5
+    assert "G_A.int8.onnx was made of other weights; make it anew: ganprune export --onnx --int8" in other.err
+
+
 def test_one_direction_is_judged_by_a_recovered_discriminator(
     place: Place, here: Path, weights: Path
 ) -> None:
