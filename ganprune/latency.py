@@ -6,7 +6,8 @@ of one *kind*; a `LatencyTable` holds, for each kind, times at some numbers of i
 between these are interpolated as the runtime behaves. ONNX Runtime computes convolutions in blocks of 16
 channels (AVX-512) or 8 (AVX2), so time is a flight of stairs; and it does so only where the inputs fit in
 one block or are a multiple of 4. All others go another way, at another speed: 63 inputs take longer than 64.
-Hence a kind may have several `Piece`s.
+From 192 channels on, the trunk's convolutions are exported in another form (Winograd's). Hence a kind may
+have several `Piece`s.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from ganprune.errors import RunError
 from ganprune.genome import Layout
 from ganprune.networks import Conv, GeneratorWidths, generator_convs
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of `LatencyTable.to_json`; raised when a key changes its meaning or goes."""
 
 Kind = Literal["stem", "down", "trunk", "inner", "residual", "up1", "up2", "picture"]
@@ -52,10 +53,12 @@ class Axis:
     """Up to here channels count as they are: both ends of every step of the stairs are measured."""
     granule: int = 1
     """Serves multiples of this, and what fits in one block; 1: any number."""
+    least: int = 1
+    """Serves this number and more."""
 
     def serves(self, counts: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether the piece of this axis speaks for these numbers of channels: int [n] → bool [n]."""
-        return (counts <= self.block) | (counts % self.granule == 0)
+        return (counts >= self.least) & ((counts <= self.block) | (counts % self.granule == 0))
 
     def weights(self, counts: NDArray[Any]) -> NDArray[np.float64]:
         """Linear interpolation as a matrix: times at ``counts`` are this times those at the points.
@@ -97,7 +100,7 @@ class LatencyTable:
     made_for: Mapping[str, Any]
     """All that the times depend on: processor, runtime, size, norm, and widths that the table reaches."""
     pieces: Mapping[Kind, tuple[Piece, ...]]
-    """By kind; for every number of inputs the first piece that serves it speaks."""
+    """By kind; for every number of inputs and filters the first piece that serves both speaks."""
 
     def dense(self, kind: Kind, inputs: int, filters: int) -> NDArray[np.float64]:
         """Milliseconds at every number of channels from 0 (as 1) up: [inputs + 1, filters + 1].
@@ -115,8 +118,8 @@ class LatencyTable:
         *others, last = pieces
         found = last.over(rows, columns)
         for piece in reversed(others):
-            served = piece.inputs.serves(rows)
-            found[served] = piece.over(rows[served], columns)
+            i, f = piece.inputs.serves(rows), piece.filters.serves(columns)
+            found[np.ix_(i, f)] = piece.over(rows[i], columns[f])
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -179,7 +182,7 @@ def _channels(conv: Conv, widths: GeneratorWidths) -> tuple[int, int]:
 
 def _piece(value: Any) -> Piece:
     inputs, filters = (
-        Axis(tuple(map(int, axis["points"])), int(axis["block"]), int(axis["fine"]), int(axis["granule"]))
+        Axis(tuple(map(int, axis["points"])), *(int(axis[k]) for k in ("block", "fine", "granule", "least")))
         for axis in (value["inputs"], value["filters"])
     )
     ms = np.array(value["ms"], dtype=float)

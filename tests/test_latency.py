@@ -154,8 +154,8 @@ def damaged(key: str, changed: Any) -> Any:
     ("value", "reason"),
     [
         ([], "TypeError"),
-        (TABLE.to_json() | {"schema": 2}, "schema is 2"),
-        ({"schema": 1}, "KeyError: 'pieces'"),
+        (TABLE.to_json() | {"schema": 1}, "schema is 1"),
+        ({"schema": 2}, "KeyError: 'pieces'"),
         (TABLE.to_json() | {"pieces": dict.fromkeys(KINDS, ())}, "a layer is missing"),
         (damaged("ms", "fast"), "could not convert"),
         (damaged("ms", [[1.0]]), "do not fit together"),

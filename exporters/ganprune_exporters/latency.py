@@ -1,7 +1,8 @@
 """Measures what the layers of a generator take in ONNX Runtime on this machine, once: the rest is looked up.
 
 Times are those of ONNX Runtime's CPUExecutionProvider in one thread, one picture a run, in a graph of the
-exported operators. They are kept in a cache folder, one file for each machine, runtime, size and widths.
+exported operators after all rewrites. They are kept in a cache folder, one file for each machine, runtime,
+size and widths.
 """
 
 import json
@@ -20,6 +21,9 @@ from ganprune.files import write_atomically
 from ganprune.latency import KINDS, Axis, Kind, LatencyTable, Piece, kind_of
 from ganprune.networks import GeneratorWidths, Norm
 from ganprune.reporting import SILENT, Reporter
+from ganprune_exporters.passes import apply
+from ganprune_exporters.passes.names import CHOICES, DEFAULT
+from ganprune_exporters.settings import ExportSettings
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -30,6 +34,11 @@ PASSES, RUNS = 4, 3
 """How often every layer is loaded, and run each time. The least time counts: noise only adds to it."""
 TOGETHER = 8
 """Layers that are loaded at a time and run in turns, so that none finds its weights in a cache."""
+WIDE = CHOICES["winograd"][0]
+"""Channels from which on an export computes the trunk's convolutions by Winograd's filtering."""
+WINOGRAD = f"winograd={WIDE}"
+Case = tuple["Layer", tuple[str, ...]]
+"""What is timed: a layer, and the rewrites that its graph goes through."""
 FINE = 4
 """Blocks of filters that are measured at their first and at their last: norms are not done in blocks, and
 where there are few filters, norms weigh."""
@@ -85,6 +94,7 @@ def _made_for(widths: GeneratorWidths, norm: Norm, size: int, grouped: Blocking)
     machine = this_machine()
     most = asdict(widths) | {"inner": max(widths.inner, default=1)}
     on = {"cpu": machine.cpu, "onnxruntime": machine.onnxruntime, "threads": 1, **asdict(grouped)}
+    on |= {"passes": list(DEFAULT)}
     return on | {"size": size, "norm": norm, "widths": most}
 
 
@@ -97,7 +107,7 @@ def measured(widths: GeneratorWidths, norm: Norm, size: int, reporter: Reporter 
     widest: dict[Kind, Layer] = {kind_of(layer.conv): layer for layer in layers_of(one_block, norm)}
     grids = {kind: list(grids_of(widest[kind], grouped)) for kind in KINDS}
     cases = {
-        (kind, i, f): replace(widest[kind], inputs=i, filters=f)
+        (kind, _passes(inputs), i, f): (replace(widest[kind], inputs=i, filters=f), _passes(inputs))
         for kind in KINDS
         for inputs, filters in grids[kind]
         for i in inputs.points
@@ -106,7 +116,7 @@ def measured(widths: GeneratorWidths, norm: Norm, size: int, reporter: Reporter 
     times = dict(zip(cases, time_layers(list(cases.values()), size, reporter), strict=True))
 
     def piece(kind: Kind, inputs: Axis, filters: Axis) -> Piece:
-        ms = [[times[kind, i, f] for f in filters.points] for i in inputs.points]
+        ms = [[times[kind, _passes(inputs), i, f] for f in filters.points] for i in inputs.points]
         return Piece(inputs, filters, np.array(ms))
 
     pieces: dict[Kind, tuple[Piece, ...]] = {
@@ -115,13 +125,22 @@ def measured(widths: GeneratorWidths, norm: Norm, size: int, reporter: Reporter 
     return LatencyTable(_made_for(widths, norm, size, grouped), pieces)
 
 
+def _passes(inputs: Axis) -> tuple[str, ...]:
+    """The rewrites of layers of these inputs: `WINOGRAD` is for those of its own piece."""
+    return DEFAULT if inputs.least > 1 else tuple(spec for spec in DEFAULT if spec != WINOGRAD)
+
+
 def grids_of(widest: "Layer", grouped: Blocking) -> Iterator[tuple[Axis, Axis]]:
     """Inputs and filters to measure a kind of layer at, given its widest: a pair for each piece.
 
-    Grouped convolutions are a flight of stairs over both. Where inputs cannot be grouped, and for transposed
-    convolutions, times are smooth. The picture's channels are never pruned.
+    Grouped convolutions are a flight of stairs over both; transposed ones are four of them after their
+    rewrite. Where inputs cannot be grouped, and by Winograd's filtering, times are smooth. The picture's
+    channels are never pruned.
     """
-    conv, block = widest.conv, 1 if widest.conv.transposed else grouped.block
+    conv, block = widest.conv, grouped.block
+    if kind_of(conv) in ("inner", "residual") and min(widest.inputs, widest.filters) >= WIDE:
+        wide, high = (Axis(_up_to(most, {WIDE}), least=WIDE) for most in (widest.inputs, widest.filters))
+        yield wide, high
     filters = Axis((widest.filters,)) if conv.target is None else _stairs(widest.filters, block)
     smooth = filters if conv.target is None else _smooth(widest.filters, between=True)
     if conv.source is None:
@@ -189,20 +208,29 @@ def _block_of(inputs: int) -> int:
     return next((filters[n.input[1]] for n in graph.node if n.op_type == "Conv" and "nchwc" in n.domain), 1)
 
 
-def time_layers(layers: "Sequence[Layer]", size: int, reporter: Reporter = SILENT) -> list[float]:
+def time_layers(cases: "Sequence[Case]", size: int, reporter: Reporter = SILENT) -> list[float]:
     """Milliseconds of a run of each layer alone: the least of several, far apart in time."""
-    from ganprune_exporters.layer_graphs import layer_graph
-
-    order = np.random.default_rng(0).permutation(len(layers)).tolist()
-    least = [float("inf")] * len(layers)
-    with reporter.task("measuring this machine", PASSES * len(layers)) as task:
-        for start in [*range(0, len(layers), TOGETHER)] * PASSES:
-            runs = {i: _loaded(layer_graph(layers[i], size)) for i in order[start : start + TOGETHER]}
+    order = np.random.default_rng(0).permutation(len(cases)).tolist()
+    least = [float("inf")] * len(cases)
+    with reporter.task("measuring this machine", PASSES * len(cases)) as task:
+        for start in [*range(0, len(cases), TOGETHER)] * PASSES:
+            runs = {i: _loaded(exported_layer(cases[i], size)) for i in order[start : start + TOGETHER]}
             for _ in range(RUNS):
                 for i, run in runs.items():
                     least[i] = min(least[i], run())
             task.advance(len(runs))
     return least
+
+
+def exported_layer(case: Case, size: int) -> "ModelProto":
+    """The graph of one layer as `ganprune_exporters.export_onnx` writes it."""
+    layer, passes = case
+    from ganprune_exporters.chain import rewritten
+    from ganprune_exporters.layer_graphs import layer_graph
+    from ganprune_exporters.steps import INFER_SHAPES
+
+    model, _ = apply(INFER_SHAPES, layer_graph(layer, size))
+    return rewritten(model, ExportSettings(size, passes=passes))[0]
 
 
 def _session(model: "ModelProto", optimized: Path | None = None) -> Any:

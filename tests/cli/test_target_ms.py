@@ -20,7 +20,7 @@ from ganprune.repair import ON_TARGET
 from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune_cli.predicting import TABLES, compare, read_tables
 from ganprune_exporters import ExportSettings, export_onnx, latency
-from ganprune_exporters.layer_graphs import Layer
+from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, listing, stopped_before_export
 from tests.tiny import random_generator
@@ -41,11 +41,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A machine whose milliseconds are multiply-accumulates; one entry for each time that it is measured."""
     sizes: list[int] = []
 
-    def time_layers(layers: Sequence[Layer], size: int, reporter: Reporter = SILENT) -> list[float]:
+    def time_layers(cases: Sequence[Case], size: int, reporter: Reporter = SILENT) -> list[float]:
         sizes.append(size)
         return [
             prod((y.inputs, y.filters, y.conv.kernel**2, (size // y.conv.output_stride) ** 2)) / 1e4
-            for y in layers
+            for y, _ in cases
         ]
 
     monkeypatch.setattr(latency, "time_layers", time_layers)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,20 @@ from ganprune.latency import KINDS, Kind, LatencyTable, kind_of, predicted
 from ganprune.networks import NORMS, GeneratorWidths, Norm, resnet_widths
 from ganprune.reporting import SILENT, Reporter
 from ganprune_exporters import ExportSettings, export_onnx, latency
-from ganprune_exporters.latency import Blocking, blocking, grids_of, known_table, latency_table, measured
+from ganprune_exporters.latency import (
+    WIDE,
+    WINOGRAD,
+    Blocking,
+    Case,
+    blocking,
+    exported_layer,
+    grids_of,
+    known_table,
+    latency_table,
+    measured,
+)
 from ganprune_exporters.layer_graphs import Layer, generator_graph, layer_graph, layers_of
+from ganprune_exporters.passes.names import DEFAULT
 from tests.checkpoints.builders import make_generator
 from tests.strategies import generator_widths
 
@@ -74,10 +87,11 @@ def test_convolutions_are_grouped_where_it_is_said() -> None:
         assert latency._block_of(inputs) == (found.block if grouped else 1), inputs
 
 
-def stairs(kind: Kind, inputs: int, filters: int, grouped: Blocking) -> float:
+def stairs(kind: Kind, inputs: int, filters: int, grouped: Blocking, winograd: bool = True) -> float:
     """Milliseconds of a machine that pays for whole blocks, and more for what it cannot group."""
-    up = kind.startswith("up")
-    if up or not (inputs <= grouped.block or inputs % grouped.granule == 0):
+    if winograd and kind in ("inner", "residual") and min(inputs, filters) >= WIDE:
+        return 0.1 + 1e-3 * inputs * filters
+    if not (inputs <= grouped.block or inputs % grouped.granule == 0):
         return 1.5 * (1 + inputs / grouped.block) * (0.2 + filters / grouped.block)
     return (1 + -(-inputs // grouped.block)) * (1 - -filters // grouped.block)
 
@@ -90,9 +104,12 @@ class Machine:
         monkeypatch.setattr(latency, "time_layers", self.time_layers)
         monkeypatch.setattr(latency, "blocking", lambda: grouped)
 
-    def time_layers(self, layers: Sequence[Layer], size: int, reporter: Reporter = SILENT) -> list[float]:
+    def time_layers(self, cases: Sequence[Case], size: int, reporter: Reporter = SILENT) -> list[float]:
         self.measured += 1
-        return [stairs(kind_of(y.conv), y.inputs, y.filters, self.grouped) for y in layers]
+        return [
+            stairs(kind_of(y.conv), y.inputs, y.filters, self.grouped, WINOGRAD in passes)
+            for y, passes in cases
+        ]
 
 
 @pytest.mark.parametrize("grouped", [AVX512, AVX2, NONE])
@@ -100,14 +117,27 @@ def test_a_machine_of_stairs_is_predicted_at_any_widths(
     monkeypatch: pytest.MonkeyPatch, grouped: Blocking
 ) -> None:
     Machine(monkeypatch, grouped)
-    table = measured(resnet_widths(32, 1), "instance", 64)
-    for layer in layers_of(resnet_widths(32, 1)):
+    whole = GeneratorWidths(32, 64, WIDE + 32, (WIDE + 64,), 64, 32)
+    table = measured(whole, "instance", 64)
+    for layer in layers_of(whole):
         kind = kind_of(layer.conv)
         rows = [layer.inputs] if kind == "stem" else [*range(1, layer.inputs + 1)]
         columns = [layer.filters] if kind == "picture" else [*range(1, layer.filters + 1)]
         dense = table.dense(kind, layer.inputs, layer.filters)[np.ix_(rows, columns)]
         exact = [[stairs(kind, i, f, grouped) for f in columns] for i in rows]
         np.testing.assert_allclose(dense, exact, rtol=1e-9, err_msg=kind)
+
+
+def test_what_is_timed_went_through_the_rewrites_of_an_export() -> None:
+    def operators(layer: Layer) -> list[str]:
+        return [node.op_type for node in exported_layer((layer, DEFAULT), 32).graph.node]
+
+    *_, up2, picture = layers_of(UNEVEN)
+    assert "ConvTranspose" not in operators(up2)
+    assert "DepthToSpace" in operators(picture)
+    inner = next(layer for layer in layers_of(resnet_widths(64, 1)) if kind_of(layer.conv) == "inner")
+    assert "MatMul" in operators(inner)
+    assert "MatMul" not in operators(replace(inner, inputs=WIDE - 1))
 
 
 @given(widths=generator_widths(most=70, blocks=2), grouped=st.sampled_from([AVX512, AVX2, NONE]))
