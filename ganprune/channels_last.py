@@ -23,6 +23,15 @@ class _InstanceNorm(nn.Module):
         return group_norm(x, x.shape[1], eps=self.eps)
 
 
+class _ReflectionPad(nn.ReflectionPad2d):
+    """In the precision of its maps. Autocast would turn bfloat16 into float32 and back, to copy numbers."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[n, c, h, w] → [n, c, h + top + bottom, w + left + right]."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input)
+
+
 def channels_last(net: _Net) -> _Net:
     """Change ``net`` to run on channels-last maps, and return it; it computes the same but for rounding.
 
@@ -32,6 +41,8 @@ def channels_last(net: _Net) -> _Net:
         for name, child in list(module.named_children()):
             if isinstance(child, nn.InstanceNorm2d):
                 setattr(module, name, _InstanceNorm(child.eps))
+            elif type(child) is nn.ReflectionPad2d:
+                setattr(module, name, _ReflectionPad(child.padding))
     for parameter in net.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -37,5 +37,17 @@ def test_maps_stay_in_their_order_and_no_instance_norm_is_left() -> None:
     assert all(orders)
 
 
+def test_autocast_leaves_paddings_in_the_precision_of_their_maps() -> None:
+    net = channels_last(Generator(GeneratorWidths(4, 5, 6, (3,), 5, 4)))
+    pads = [module for module in net.modules() if isinstance(module, nn.ReflectionPad2d)]
+    assert len(pads) == 4
+    kinds: list[torch.dtype] = []
+    for pad in pads[1:]:
+        pad.register_forward_hook(lambda m, i, o: kinds.append(o.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        net(random_pictures(1, 3, 16, 16, dtype=torch.float32))
+    assert kinds == [torch.bfloat16] * 3
+
+
 def test_names_of_tensors_are_the_same() -> None:
     assert channels_last(Generator(SLIM)).state_dict().keys() == Generator(SLIM).state_dict().keys()

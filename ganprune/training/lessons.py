@@ -22,13 +22,45 @@ from ganprune.training.pictures import Drawn, TrainingPictures
 
 
 @dataclass(frozen=True, slots=True)
+class _Said:
+    """What an original made of one whole picture, in few bytes."""
+
+    picture: Tensor
+    """Its translation: float16 [3, h, w]."""
+    levels: tuple[Tensor, ...]
+    """Its maps, uint8 [channels, h/4, w/4] in channels-last order: what lies between the least and the
+    greatest value of a channel in 255 steps."""
+    ranges: tuple[tuple[Tensor, Tensor], ...]
+    """The least value of every channel and its step, float32 [channels, 1, 1] each."""
+
+    @classmethod
+    def of(cls, picture: Tensor, maps: Sequence[Tensor]) -> "_Said":
+        """float [3, h, w] in [-1, 1], and float [channels, h/4, w/4] each."""
+        levels, ranges = list[Tensor](), list[tuple[Tensor, Tensor]]()
+        for one in maps:
+            low, high = one.float().aminmax(dim=-1, keepdim=True)
+            low, high = low.amin(-2, keepdim=True), high.amax(-2, keepdim=True)
+            step = ((high - low) / 255).clamp_min(torch.finfo(torch.float32).tiny)
+            nearest = ((one.float() - low) / step).round_().to(torch.uint8)
+            levels.append(nearest.permute(1, 2, 0).contiguous().permute(2, 0, 1))
+            ranges.append((low, step))
+        return cls(picture.half(), tuple(levels), tuple(ranges))
+
+    @property
+    def bytes(self) -> int:
+        """That it takes."""
+        parts = (self.picture, *self.levels, *(part for ends in self.ranges for part in ends))
+        return sum(part.numel() * part.element_size() for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
     """What an original made of a batch."""
 
     picture: Tensor
     """Translations: float32 [n, 3, h, w] in [-1, 1]."""
     maps: list[Tensor]
-    """Maps of its trunk, [n, channels, h/4, w/4], one a place."""
+    """Maps of its trunk, float32 [n, channels, h/4, w/4] in channels-last order, one a place."""
 
 
 def quarter_of_memory() -> int:
@@ -59,7 +91,7 @@ class Lessons:
         self._generator = _placed(teacher.generator, device)
         self._channels = None if settings.adapters else teacher.kept.to(device)
         self._memory = quarter_of_memory() if memory is None else memory
-        self._kept: dict[int, list[Tensor]] = {}
+        self._kept: dict[int, _Said] = {}
         self._spent, self._computed = 0.0, 0
 
     def ahead(self) -> tuple[float, int]:
@@ -68,23 +100,20 @@ class Lessons:
         Judged by those computed so far, at least one.
         """
         each = self._spent / self._computed
-        size = sum(part.numel() * part.element_size() for part in next(iter(self._kept.values()), ()))
+        size = next((said.bytes for said in self._kept.values()), 0)
         left = self._data.count(self._side) - len(self._kept)
         return each, min(left, self._memory // size) if size else 0
 
     def __call__(self, drawn: Sequence[Drawn]) -> Lesson:
         """For the parts of pictures that a step sees."""
         taught = [self._whole(one.index) for one in drawn]
-        picture = torch.stack([one.cut(said[0]) for one, said in zip(drawn, taught, strict=True)])
-        maps = [
-            torch.stack([one.cut(said[i + 1], DOWNSAMPLING) for one, said in zip(drawn, taught, strict=True)])
-            for i in range(len(self.places))
-        ]
+        pairs = list(zip(drawn, taught, strict=True))
+        picture = torch.stack([one.cut(said.picture) for one, said in pairs])
+        maps = [_batch([_part(one, said, i) for one, said in pairs]) for i in range(len(self.places))]
         return Lesson(picture.float(), maps)
 
     @torch.no_grad()
-    def _whole(self, index: int) -> list[Tensor]:
-        """Translation, float16 [3, h, w], and maps, bfloat16 [channels, h/4, w/4], of one whole picture."""
+    def _whole(self, index: int) -> _Said:
         if index in self._kept:
             return self._kept[index]
         started = time.monotonic()
@@ -92,14 +121,24 @@ class Lessons:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
             picture, maps = with_maps(self._generator, x, self.places)
         chosen = maps if self._channels is None else [m.index_select(1, self._channels) for m in maps]
-        said = [picture[0].half(), *(m[0].to(torch.bfloat16).contiguous() for m in chosen)]
+        said = _Said.of(picture[0], [m[0] for m in chosen])
         self._spent += time.monotonic() - started
         self._computed += 1
-        size = sum(part.numel() * part.element_size() for part in said)
-        if size <= self._memory:
-            self._memory -= size
+        if said.bytes <= self._memory:
+            self._memory -= said.bytes
             self._kept[index] = said
         return said
+
+
+def _part(drawn: Drawn, said: _Said, place: int) -> Tensor:
+    """The map of one place, as far as a step sees it: float32 [channels, h, w] in channels-last order."""
+    low, step = said.ranges[place]
+    return torch.addcmul(low, drawn.cut(said.levels[place], DOWNSAMPLING).float(), step)
+
+
+def _batch(maps: Sequence[Tensor]) -> Tensor:
+    """[n, channels, h, w] in channels-last order."""
+    return torch.stack([one.permute(1, 2, 0) for one in maps]).permute(0, 3, 1, 2)
 
 
 def _placed(generator: Generator, device: str) -> Generator:
