@@ -22,6 +22,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,8 +45,14 @@ from ganprune.training import Networks
 Genomes = dict[Side, Tensor]
 """One genome a side: bool [L]."""
 
-VARIANTS: dict[str, dict[str, float | None]] = {
+STEADY: dict[str, Any] = {
+    "mutation": "exchange", "mutation_rate": None, "parents": 0.25, "p_select": 0.0, "p_crossover": 0.3,
+}  # fmt: skip
+VARIANTS: dict[str, dict[str, Any]] = {
     "coevolution": {},
+    "steady": STEADY,
+    "apart": STEADY | {"apart": 0.5},
+    "steady, separate": STEADY | {"partners": "original"},
     "informed": {"informed": 0.5},
     "layers": {"p_genes": 0.5},
     "power-law": {"mutation_rate": None},

@@ -154,7 +154,7 @@ class CoEvolution:
             other: Side = "B" if side == "A" else "A"
             latest = scored if self.settings.order == "alternate" else {}
             partners = latest.get(other) or state.populations.get(other)
-            scored[side] = self._score(side, self._breed(state, side, t), self._partner(partners))
+            scored[side] = self._score(side, self._breed(state, side, t), self._partner(partners, t))
         return State(t, scored, self._memory(state, scored, t))
 
     def states(self, state: State | None) -> Iterator[State]:
@@ -166,9 +166,10 @@ class CoEvolution:
             state = self.step(state)
             yield state
 
-    def _partner(self, population: Population | None) -> Tensor | None:
-        """The best of the other side; None, the original, where that side stays whole."""
-        if population is None or self.settings.partners == "original":
+    def _partner(self, population: Population | None, t: int) -> Tensor | None:
+        """The best of the other side; None, the original, where that side stays whole or t is early."""
+        s = self.settings
+        if population is None or s.partners == "original" or t <= round(s.apart * s.generations):
             return None
         return population.best_genome
 
@@ -189,6 +190,7 @@ class CoEvolution:
             population.genomes, population.fitness, generator,
             p_select=s.p_select, p_crossover=s.p_crossover, mutation_rate=s.mutation_rate,
             p_genes=s.p_genes, genes=list(self.layouts[side].genes.values()),
+            mutation=s.mutation, parents=s.parents,
         )  # fmt: skip
         return self._repair[side](children, generator)
 

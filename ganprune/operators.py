@@ -4,9 +4,15 @@ Pure functions on Boolean genomes [K, L]; randomness comes from the generator th
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Mutation = Literal["flip", "exchange"]
+"""flip: any bit; exchange: a kept for a dropped filter of the same layer."""
+EXCHANGED = (0.004, 0.05)
+"""Shares of the kept filters that `exchange` draws a child's rate between."""
 
 
 def selection_probabilities(fitness: Tensor) -> Tensor:
@@ -58,21 +64,58 @@ def mutate_power_law(genomes: Tensor, generator: torch.Generator, exponent: floa
     return genomes ^ (torch.rand(genomes.shape, generator=generator) < flips[:, None] / length)
 
 
+def exchange(
+    genomes: Tensor, rate: float | None, genes: Sequence[slice], generator: torch.Generator
+) -> Tensor:
+    """Exchange kept filters for as many dropped ones of the same layer. bool [n, L] → bool [n, L].
+
+    Every kept bit leaves with probability ``rate``, as far as its gene has others to come for it; None: of
+    each child a rate of its own, between `EXCHANGED`, as likely in every decade. Widths stay, so there is
+    nothing to repair, and a child is as near to its parent as the rate says.
+    """
+    n = len(genomes)
+    if rate is None:
+        low, high = EXCHANGED
+        rates = low * (high / low) ** torch.rand(n, 1, generator=generator)
+    else:
+        rates = torch.full((n, 1), rate)
+    leaving = genomes & (torch.rand(genomes.shape, generator=generator) < rates)
+    keys, young = torch.rand(genomes.shape, generator=generator), genomes.clone()
+    for piece in genes:
+        kept, gone = genomes[:, piece], leaving[:, piece]
+        many = torch.minimum(gone.sum(1), (~kept).sum(1))[:, None]
+        # Either choice takes the first bits in an order of random keys.
+        goes, comes = (_first(keys[:, piece], among, many) for among in (gone, ~kept))
+        young[:, piece] = kept & ~goes | comes
+    return young
+
+
+def _first(keys: Tensor, among: Tensor, many: Tensor) -> Tensor:
+    """As ``many`` of each row of ``among`` as are asked for, those with the smallest keys: bool [n, bits]."""
+    return among & (keys.masked_fill(~among, torch.inf).argsort(1).argsort(1) < many)
+
+
+def fittest(fitness: Tensor, share: float) -> Tensor:
+    """The fitness of the best ``share`` of a population, at least one, and 0 for all others: [K] → [K]."""
+    least = fitness.topk(max(1, round(share * len(fitness)))).values[-1]
+    return fitness.where(fitness >= least, torch.zeros_like(fitness))
+
+
 def breed(
     genomes: Tensor, fitness: Tensor, generator: torch.Generator, *,
     p_select: float, p_crossover: float, mutation_rate: float | None, p_genes: float = 0.0,
-    genes: Sequence[slice] = (),
+    genes: Sequence[slice] = (), mutation: Mutation = "flip", parents: float = 1.0,
 ) -> Tensor:  # fmt: skip
     """One new generation (Algorithm 1, lines 6-11): the best unchanged, then K − 1 children.
 
     genomes: bool [K, L]; fitness: float64 [K]. Each child comes from one uniform number s: a copy of a
     parent for s < ``p_select``, a crossover of two for s < ``p_select + p_crossover``, else a mutated
-    parent. Parents are drawn by Eq. 12. A share ``p_genes`` of crossovers is by ``genes``, whole layers,
-    the others by two points; ``mutation_rate`` None: `mutate_power_law`. Children may break constraints:
-    repair them.
+    parent. Parents are drawn by Eq. 12, from the best share ``parents``. A share ``p_genes`` of crossovers is
+    by ``genes``, whole layers, the others by two points. ``mutation`` is by `exchange`, or flips bits;
+    ``mutation_rate`` None then: `mutate_power_law`. Children may break constraints: repair them.
     """
     children = len(genomes) - 1
-    probabilities = selection_probabilities(fitness)
+    probabilities = selection_probabilities(fittest(fitness, parents))
     mothers = genomes[roulette(probabilities, children, generator)]
     fathers = genomes[roulette(probabilities, children, generator)]
     s = torch.rand(children, 1, generator=generator)
@@ -80,7 +123,9 @@ def breed(
     if p_genes > 0:
         by_genes = torch.rand(children, 1, generator=generator) < p_genes
         crossed = torch.where(by_genes, gene_crossover(mothers, fathers, genes, generator), crossed)
-    if mutation_rate is None:
+    if mutation == "exchange":
+        mutated = exchange(mothers, mutation_rate, genes, generator)
+    elif mutation_rate is None:
         mutated = mutate_power_law(mothers, generator)
     else:
         mutated = mutate(mothers, mutation_rate, generator)

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from ganprune.errors import UsageError
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.genome import LayoutKind
+from ganprune.operators import Mutation
 from ganprune.repair import Constraints
 
 Searcher = Literal["coevolution", "annealing", "swarm", "front"]
@@ -49,16 +50,24 @@ class SearchSettings:
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
     partners: Literal["evolved", "original"] = "evolved"
     """``original``: both populations keep the original networks as partners: separate evolution."""
+    apart: float = 0.0
+    """Share of the generations, the first ones, in which both populations still meet the original partners.
+    An untrained slim partner hides most of what an individual is worth."""
     loss: Literal["disa", "gena"] = "disa"
     """``disa``: Eq. 5, what the discriminator sees; ``gena``: Eq. 4, the ablation."""
+    parents: float = 1.0
+    """Share of a population, its fittest, that parents are drawn from by Eq. 12; 1: all, as in the paper."""
     p_select: float = 0.2
     """Share of children that are copies of a parent."""
     p_crossover: float = 0.7
     """Share of children by two-point crossover; the rest are mutated."""
     p_genes: float = 0.0
     """Share of crossovers that swap whole layers; the others cut genomes at two points."""
+    mutation: Mutation = "flip"
+    """``flip``: any bits; ``exchange``: kept for dropped filters of the same layer."""
     mutation_rate: float | None = 0.02
-    """Probability of each bit of a mutated child to flip; none: drawn by a power law for each child."""
+    """Probability of each bit of a mutated child to flip, or of each kept filter to be exchanged; none: drawn
+    anew for each child."""
     informed: float = 0.0
     """Share of the first generation that keeps filters by their weights, see `ganprune.importance`."""
     direction: Literal["both", "AtoB", "BtoA"] = "both"
@@ -82,7 +91,9 @@ class SearchSettings:
                 "--p-select and --p-crossover must be 0 or more and at most 1 together, "
                 f"found {self.p_select} and {self.p_crossover}"
             )
-        for name in ("mutation_rate", "p_genes", "informed"):
+        if not 0 < self.parents <= 1:
+            raise UsageError(f"--parents must be more than 0 and at most 1, found {self.parents}")
+        for name in ("mutation_rate", "p_genes", "informed", "apart"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} must lie in 0 … 1, found {value}")
@@ -92,6 +103,7 @@ class SearchSettings:
             ("order", ("alternate", "simultaneous")),
             ("partners", ("evolved", "original")),
             ("loss", ("disa", "gena")),
+            ("mutation", get_args(Mutation)),
             ("direction", ("both", "AtoB", "BtoA")),
         ):
             if getattr(self, name) not in allowed:

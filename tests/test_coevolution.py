@@ -83,6 +83,25 @@ def test_separate_evolution_keeps_the_originals_as_partners() -> None:
     assert all(partner is None for _, _, partner in evaluator.calls)
 
 
+def test_populations_may_meet_the_originals_first_and_each_other_then() -> None:
+    evaluator = FakeEvaluator()
+    states = search(replace(SMALL, apart=0.4), evaluator)  # 2 of 5 generations
+    partners = [partner for _, _, partner in evaluator.calls]
+    assert partners[:6] == [None] * 6
+    assert partner_is(partners[6], states[2].populations["B"].best_genome)
+    assert partner_is(partners[7], states[3].populations["A"].best_genome)
+    assert all(partner is not None for partner in partners[6:])
+
+
+def test_a_target_is_met_by_exchanges_too() -> None:
+    settings = replace(
+        SMALL, mutation="exchange", mutation_rate=None, parents=0.5, target_macs=(0.3, 0.5), align=2
+    )
+    for state in search(settings)[1:]:
+        for side, target in zip(SIDES, (0.3, 0.5), strict=True):
+            assert (state.populations[side].macs <= target).all()
+
+
 @pytest.mark.parametrize("target", [None, (0.3, 0.5)])
 def test_the_elite_lives_on_unchanged(target: tuple[float, float] | None) -> None:
     for before, after in itertools.pairwise(search(replace(SMALL, target_macs=target, align=2))):
@@ -245,6 +264,9 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
         ({"p_crossover": -0.1}, r"--p-select and --p-crossover must be 0 or more .* found 0\.2 and -0\.1"),
         ({"p_select": float("nan")}, "--p-select and --p-crossover must be 0 or more .* found nan and"),
         ({"mutation_rate": 1.5}, r"--mutation-rate must lie in 0 … 1, found 1\.5"),
+        ({"apart": -0.5}, r"--apart must lie in 0 … 1, found -0\.5"),
+        ({"parents": 0.0}, "--parents must be more than 0 and at most 1, found 0"),
+        ({"mutation": "swap"}, "--mutation must be one of flip, exchange, found 'swap'"),
         ({"layout": "free"}, "--layout must be one of filters, shared, found 'free'"),
         ({"order": "both"}, "--order must be one of alternate, simultaneous, found 'both'"),
         ({"partners": "none"}, "--partners must be one of evolved, original, found 'none'"),

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganprune.operators import (
+    EXCHANGED,
     breed,
+    exchange,
+    fittest,
     gene_crossover,
     mutate,
     mutate_power_law,
@@ -190,3 +193,61 @@ def test_breeding_by_layers_and_power_law_goes_through_the_same_shares() -> None
         assert all(tuple(child[piece].tolist()) in known[piece.start] for piece in genes)
     plain = breed(genomes, F, seeded(3), **options)
     assert not torch.equal(plain, children)
+
+
+@given(
+    n=st.integers(1, 5),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    seed=st.integers(0, 999),
+    rate=st.sampled_from([None, 0.0, 0.3, 1.0]),
+)
+def test_exchange_keeps_the_width_of_every_layer(
+    n: int, sizes: list[int], seed: int, rate: float | None
+) -> None:
+    ends = list(itertools.accumulate(sizes, initial=0))
+    genes = [slice(a, b) for a, b in itertools.pairwise(ends)]
+    before = coin_flips(n, sum(sizes), seed)
+    after = exchange(before, rate, genes, seeded(seed))
+    for piece in genes:
+        kept, found = before[:, piece], after[:, piece]
+        assert torch.equal(found.sum(1), kept.sum(1))
+        if rate == 1:  # whatever can be exchanged is
+            many = torch.minimum(kept.sum(1), (~kept).sum(1))
+            assert torch.equal((found & ~kept).sum(1), many)
+    if rate == 0:
+        assert torch.equal(after, before)
+
+
+def test_exchange_changes_as_much_as_its_rate_says() -> None:
+    genome = (torch.arange(4000) % 4 == 0)[None].expand(500, -1)  # 1,000 of 4,000 kept
+    genes = [slice(0, 1000), slice(1000, 4000)]
+    gone = (genome & ~exchange(genome, 0.02, genes, seeded(0))).sum(1).double()
+    assert 19 < gone.mean() < 21
+    drawn = (genome & ~exchange(genome, None, genes, seeded(0))).sum(1).double() / 1000
+    low, high = EXCHANGED
+    assert drawn.min() < 2 * low
+    assert drawn.max() > high / 2
+    assert abs(drawn.clamp_min(1e-3).log().mean() - math.log(low * high) / 2) < 0.15
+
+
+def test_parents_are_the_fittest_share() -> None:
+    F = torch.tensor([0.3, 0.9, 0.5, 0.7], dtype=torch.float64)
+    assert fittest(F, 0.5).tolist() == [0, 0.9, 0, 0.7]
+    assert fittest(F, 0.01).tolist() == [0, 0.9, 0, 0]
+    assert torch.equal(fittest(F, 1), F)
+    genomes = torch.eye(4, dtype=torch.bool)
+    children = breed(
+        genomes, F, seeded(0), p_select=1, p_crossover=0, mutation_rate=0.5, parents=0.25
+    )  # fmt: skip
+    assert torch.equal(children, genomes[1].expand(4, -1))
+
+
+def test_a_mutated_child_may_be_an_exchange() -> None:
+    genomes = coin_flips(30, 40, 0)
+    genomes[:] = genomes[0]
+    children = breed(
+        genomes, torch.ones(30), seeded(1), p_select=0, p_crossover=0, mutation_rate=0.3, mutation="exchange",
+        genes=[slice(0, 10), slice(10, 40)],
+    )  # fmt: skip
+    assert (children[:, :10].sum(1) == genomes[0, :10].sum()).all()
+    assert (children != genomes).any(1).sum() > 20

@@ -163,6 +163,28 @@ PGenes = Annotated[
     float | None,
     typer.Option("--p-genes", metavar="F", help="Share of crossovers by layers.", rich_help_panel=SEARCH),
 ]
+Mutation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="flip|exchange",
+        help="exchange: kept for dropped filters of a layer, so that widths stay.",
+        rich_help_panel=SEARCH,
+    ),
+]
+Parents = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F", help="Share of a population, its fittest, that has children.", rich_help_panel=SEARCH
+    ),
+]
+Apart = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F",
+        help="Share of the generations, the first, whose partners are the originals.",
+        rich_help_panel=SEARCH,
+    ),
+]
 Informed = Annotated[
     float | None,
     typer.Option(metavar="F", help="Share of the first genomes kept by weights.", rich_help_panel=SEARCH),
@@ -170,7 +192,9 @@ Informed = Annotated[
 MutationRate = Annotated[
     str | None,
     typer.Option(
-        metavar="F", help="Chance of a mutated bit to flip; none: by a power law.", rich_help_panel=SEARCH
+        metavar="F",
+        help="Chance of a mutated bit to flip, or to be exchanged; none: drawn for each child.",
+        rich_help_panel=SEARCH,
     ),
 ]
 Budget = Annotated[
