@@ -7,7 +7,7 @@ chosen G_B as its partner, and the reverse, on the pictures of the search and on
 kept as OUT/<method>-<target>-<seed>.json and are not computed again.
 
 coevolution  the defaults of `compress`, K individuals a generator, T generations
-variants     the same with other operators, to choose the defaults by
+variants     the same with other operators, to choose the defaults by; see `VARIANTS`
 separate     both populations evolved alone, the originals as partners, with as many evaluations
 random       the fittest of as many random genomes, the originals as partners
 uniform      the same share of filters in every layer, chosen at random; in any widths, not multiples
@@ -52,7 +52,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "coevolution": {},
     "steady": STEADY,
     "apart": STEADY | {"apart": 0.5},
-    "steady, separate": STEADY | {"partners": "original"},
+    "steady-separate": STEADY | {"partners": "original"},
     "informed": {"informed": 0.5},
     "layers": {"p_genes": 0.5},
     "power-law": {"mutation_rate": None},
