@@ -118,7 +118,8 @@ def driver(what: Subject, populations: Sequence[int]) -> dict[str, list[float]]:
             generator = torch.Generator().manual_seed(K)
             children = breed(
                 population.genomes, population.fitness, generator, p_select=search.p_select,
-                p_crossover=search.p_crossover, mutation_rate=search.mutation_rate,
+                p_crossover=search.p_crossover, mutation_rate=search.mutation_rate, parents=search.parents,
+                mutation=search.operator, genes=list(what.layouts[side].genes.values()),
             )  # fmt: skip
             Repairer(what.layouts[side], search.constraints(side))(children, generator)
         bred = time.process_time()

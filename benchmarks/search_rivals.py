@@ -7,8 +7,8 @@ chosen G_B as its partner, and the reverse, on the pictures of the search and on
 kept as OUT/<method>-<target>-<seed>.json and are not computed again.
 
 coevolution  the defaults of `compress`, K individuals a generator, T generations
-variants     the same with other operators, to choose the defaults by; see `VARIANTS`
 separate     both populations evolved alone, the originals as partners, with as many evaluations
+paper        co-evolution with the paper's operators; `VARIANTS` has others
 random       the fittest of as many random genomes, the originals as partners
 uniform      the same share of filters in every layer, chosen at random; in any widths, not multiples
 magnitude    the same share of filters in every layer, those with the largest weights that read them
@@ -45,18 +45,23 @@ from ganprune.training import Networks
 Genomes = dict[Side, Tensor]
 """One genome a side: bool [L]."""
 
-STEADY: dict[str, Any] = {
-    "mutation": "exchange", "mutation_rate": None, "parents": 0.25, "p_select": 0.0, "p_crossover": 0.3,
+PAPER: dict[str, Any] = {
+    "parents": 1.0, "p_select": 0.2, "p_crossover": 0.7, "apart": 0.0,
+    "mutation": "flip", "mutation_rate": 0.02,
 }  # fmt: skip
 VARIANTS: dict[str, dict[str, Any]] = {
     "coevolution": {},
-    "steady": STEADY,
-    "apart": STEADY | {"apart": 0.5},
-    "steady-separate": STEADY | {"partners": "original"},
-    "informed": {"informed": 0.5},
-    "layers": {"p_genes": 0.5},
-    "power-law": {"mutation_rate": None},
-    "all": {"informed": 0.5, "p_genes": 0.5, "mutation_rate": None},
+    "separate": {"partners": "original"},
+    "paper": PAPER,
+    "paper-separate": PAPER | {"partners": "original"},
+    "paper-informed": PAPER | {"informed": 0.5},
+    "paper-layers": PAPER | {"p_genes": 0.5},
+    "paper-power-law": PAPER | {"mutation_rate": None},
+    "together": {"apart": 0.0},
+    "long-apart": {"apart": 0.8},
+    "one-parent": {"parents": 0.0625, "p_crossover": 0.0},
+    "two-parents": {"parents": 0.125, "p_crossover": 0.5, "p_genes": 0.5},
+    "by-layers": {"p_crossover": 0.5, "p_genes": 1.0},
 }
 
 
@@ -164,7 +169,6 @@ def main() -> None:
             name: lambda b, s, changes=changes: evolved(b, replace(s, **changes))
             for name, changes in VARIANTS.items()
         },
-        "separate": lambda b, s: evolved(b, replace(s, partners="original")),
         "random": random,
         "uniform": partial(uniform, by_scores=False),
         "magnitude": partial(uniform, by_scores=True),

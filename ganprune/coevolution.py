@@ -168,10 +168,12 @@ class CoEvolution:
 
     def _partner(self, population: Population | None, t: int) -> Tensor | None:
         """The best of the other side; None, the original, where that side stays whole or t is early."""
+        return None if population is None or self._is_apart(t) else population.best_genome
+
+    def _is_apart(self, t: int) -> bool:
+        """Whether the partners of generation t are the originals; in generation 0 they always are."""
         s = self.settings
-        if population is None or s.partners == "original" or t <= round(s.apart * s.generations):
-            return None
-        return population.best_genome
+        return s.partners == "original" or t <= round(s.apart * s.generations)
 
     def _memory(
         self, before: State | None, scored: Mapping[Side, Population], t: int
@@ -190,7 +192,7 @@ class CoEvolution:
             population.genomes, population.fitness, generator,
             p_select=s.p_select, p_crossover=s.p_crossover, mutation_rate=s.mutation_rate,
             p_genes=s.p_genes, genes=list(self.layouts[side].genes.values()),
-            mutation=s.mutation, parents=s.parents,
+            mutation=s.operator, parents=s.parents,
         )  # fmt: skip
         return self._repair[side](children, generator)
 

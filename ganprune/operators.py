@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 Mutation = Literal["flip", "exchange"]
-"""flip: any bit; exchange: a kept for a dropped filter of the same layer."""
+"""flip: any bit; exchange: a kept for a dropped filter of the same layer, which leaves widths as they are."""
 EXCHANGED = (0.004, 0.05)
 """Shares of the kept filters that `exchange` draws a child's rate between."""
 

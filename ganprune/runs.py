@@ -40,7 +40,9 @@ from ganprune.plain import fits, is_inside, read_json, read_text, read_toml
 from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.settings import CompressSettings
 
-OLDER: Mapping[str, object] = MappingProxyType({"width-spread": "none"})
+OLDER: Mapping[str, object] = MappingProxyType(
+    {"width-spread": "none", "mutation": "flip", "parents": 1.0, "apart": 0.0}
+)
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")
 """Where runs go by default, below the working folder."""

@@ -6,12 +6,17 @@ from typing import Literal, get_args
 from ganprune.errors import UsageError
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.genome import LayoutKind
-from ganprune.operators import Mutation
+from ganprune.operators import Mutation as Operator
 from ganprune.repair import Constraints
 
 Searcher = Literal["coevolution", "annealing", "swarm", "front"]
 """coevolution: Algorithm 1; annealing: chains of small changes; swarm: particles; front: NSGA-II, all sizes
 at once, see ``ganprune front``. All score as many."""
+
+
+Mutation = Literal["auto", "flip", "exchange"]
+"""auto: exchange with a target, which leaves repair nothing to do; without one flip, as only that changes
+widths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +55,23 @@ class SearchSettings:
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
     partners: Literal["evolved", "original"] = "evolved"
     """``original``: both populations keep the original networks as partners: separate evolution."""
-    apart: float = 0.0
+    apart: float = 0.5
     """Share of the generations, the first ones, in which both populations still meet the original partners.
     An untrained slim partner hides most of what an individual is worth."""
     loss: Literal["disa", "gena"] = "disa"
     """``disa``: Eq. 5, what the discriminator sees; ``gena``: Eq. 4, the ablation."""
-    parents: float = 1.0
+    parents: float = 0.25
     """Share of a population, its fittest, that parents are drawn from by Eq. 12; 1: all, as in the paper."""
-    p_select: float = 0.2
-    """Share of children that are copies of a parent."""
-    p_crossover: float = 0.7
-    """Share of children by two-point crossover; the rest are mutated."""
+    p_select: float = 0.0
+    """Share of children that are copies of a parent; 0.2 in the paper."""
+    p_crossover: float = 0.3
+    """Share of children by crossover, 0.7 in the paper; the rest are mutated."""
     p_genes: float = 0.0
     """Share of crossovers that swap whole layers; the others cut genomes at two points."""
-    mutation: Mutation = "flip"
-    """``flip``: any bits; ``exchange``: kept for dropped filters of the same layer."""
-    mutation_rate: float | None = 0.02
+    mutation: Mutation = "auto"
+    """``flip``: any bits; ``exchange``: kept for dropped filters of the same layer; ``auto``: see
+    `Mutation`."""
+    mutation_rate: float | None = None
     """Probability of each bit of a mutated child to flip, or of each kept filter to be exchanged; none: drawn
     anew for each child."""
     informed: float = 0.0
@@ -112,6 +118,14 @@ class SearchSettings:
                 )
         for side in SIDES:
             self.constraints(side)  # checks align and target
+
+    @property
+    def operator(self) -> Operator:
+        """What ``mutation`` comes to."""
+        if self.mutation != "auto":
+            return self.mutation
+        targets = (self.target_macs, self.target_params, self.target_ms)
+        return "flip" if all(target is None for target in targets) else "exchange"
 
     @property
     def sides(self) -> tuple[Side, ...]:

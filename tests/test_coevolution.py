@@ -25,7 +25,7 @@ LAYOUTS: dict[Side, Layout] = {
     "A": Layout.of(resnet_widths(8, 2)),
     "B": Layout.of(resnet_widths(6, 1), "shared"),
 }
-SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05)
+SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.0)
 
 
 @dataclass(slots=True)
@@ -260,13 +260,13 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
         ({"gamma": float("nan")}, "--gamma must be finite and 0 or more, found nan"),
         ({"lambda_cycle": float("inf")}, "--lambda-cycle must be finite and 0 or more, found inf"),
         ({"lambda_identity": -1.0}, r"--lambda-identity must be finite and 0 or more, found -1\.0"),
-        ({"p_select": 0.4}, r"--p-select and --p-crossover must .* at most 1 together, found 0\.4 and 0\.7"),
-        ({"p_crossover": -0.1}, r"--p-select and --p-crossover must be 0 or more .* found 0\.2 and -0\.1"),
+        ({"p_select": 0.8}, r"--p-select and --p-crossover must .* at most 1 together, found 0\.8 and 0\.3"),
+        ({"p_crossover": -0.1}, r"--p-select and --p-crossover must be 0 or more .* found 0\.0 and -0\.1"),
         ({"p_select": float("nan")}, "--p-select and --p-crossover must be 0 or more .* found nan and"),
         ({"mutation_rate": 1.5}, r"--mutation-rate must lie in 0 … 1, found 1\.5"),
         ({"apart": -0.5}, r"--apart must lie in 0 … 1, found -0\.5"),
         ({"parents": 0.0}, "--parents must be more than 0 and at most 1, found 0"),
-        ({"mutation": "swap"}, "--mutation must be one of flip, exchange, found 'swap'"),
+        ({"mutation": "swap"}, "--mutation must be one of auto, flip, exchange, found 'swap'"),
         ({"layout": "free"}, "--layout must be one of filters, shared, found 'free'"),
         ({"order": "both"}, "--order must be one of alternate, simultaneous, found 'both'"),
         ({"partners": "none"}, "--partners must be one of evolved, original, found 'none'"),
@@ -288,11 +288,17 @@ def test_a_target_out_of_reach_is_refused_before_the_search() -> None:
         CoEvolution(replace(SMALL, target_macs=(0.5, 0.001)), LAYOUTS, FakeEvaluator())
 
 
-def test_the_defaults_are_the_papers() -> None:
+def test_the_defaults_are_the_papers_but_for_the_operators() -> None:
     s = SearchSettings()
     assert (s.population, s.generations, s.gamma, s.lambda_cycle) == (32, 100, 10, 10)
-    assert (s.p_select, s.p_crossover) == (0.2, 0.7)
     assert (s.order, s.partners, s.loss) == ("alternate", "evolved", "disa")
+
+
+def test_mutation_leaves_widths_to_a_target_and_changes_them_without_one() -> None:
+    assert SearchSettings().operator == "flip"
+    assert SearchSettings(target_macs=(0.5, 0.5)).operator == "exchange"
+    assert SearchSettings(target_ms=(5, 5)).operator == "exchange"
+    assert SearchSettings(target_macs=(0.5, 0.5), mutation="flip").operator == "flip"
 
 
 @pytest.mark.parametrize(("direction", "side"), [("AtoB", "A"), ("BtoA", "B")])

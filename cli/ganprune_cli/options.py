@@ -166,7 +166,7 @@ PGenes = Annotated[
 Mutation = Annotated[
     str | None,
     typer.Option(
-        metavar="flip|exchange",
+        metavar="auto|flip|exchange",
         help="exchange: kept for dropped filters of a layer, so that widths stay.",
         rich_help_panel=SEARCH,
     ),

@@ -10,7 +10,7 @@ with φ = 2 and V_max = 6. Positions are then repaired, as all children are. Vel
 
 K individuals are scored a generation, as in Algorithm 1: the best place g, again, because a new partner gives
 it a new score, and K - 1 particles. A particle's own best place keeps the score that it had when it was
-found.
+found, and is forgotten when evolved partners take the place of the originals, with which all score better.
 """
 
 from collections.abc import Mapping
@@ -57,10 +57,13 @@ class Swarm(CoEvolution):
                 found[f"{side}.velocity"] = torch.zeros(x.shape)
                 found |= {f"{side}.own": pack(x), f"{side}.own_fitness": fitness}
                 continue
-            better = fitness > before.memory[f"{side}.own_fitness"]
+            before_own = before.memory[f"{side}.own_fitness"]
+            if self._is_apart(t - 1) and not self._is_apart(t):
+                before_own = torch.full_like(before_own, -torch.inf)
+            better = fitness > before_own
             found[f"{side}.velocity"] = self._velocity(before, side, t)
             found[f"{side}.own"] = torch.where(better[:, None], pack(x), before.memory[f"{side}.own"])
-            found[f"{side}.own_fitness"] = fitness.maximum(before.memory[f"{side}.own_fitness"])
+            found[f"{side}.own_fitness"] = fitness.maximum(before_own)
         return found
 
 
