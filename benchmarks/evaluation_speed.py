@@ -1,6 +1,7 @@
 """How fast individuals are scored, against the published way of scoring and against the machine.
 
     python benchmarks/evaluation_speed.py CKPT DATA [--size N] [--pictures N] [--individuals N] [--repeats N]
+        [--device cuda --batch 16]
 
 *published*: what the authors' code does for each individual: the dense networks with zeroed filters, in
 float32, one picture at a time, the original's translation and D's judgement of it computed anew. *ours*:
@@ -12,6 +13,7 @@ and with as many threads. A score's rate counts the multiply-accumulates of the 
 """
 
 import argparse
+import copy
 import json
 import time
 from pathlib import Path
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 
 from ganprune import cost
 from ganprune.checkpoints import load_quartet
-from ganprune.device import cpu_threads, resolve_threads
+from ganprune.device import cpu_threads, reproducible, resolve_threads
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator, Scores, Side
 from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.genome import Layout
@@ -79,17 +81,20 @@ def judge_macs(D: Discriminator, size: int) -> int:
     return counted
 
 
-def best_rate(G: Generator, size: int, precision: torch.dtype, pictures: int) -> float:
+def best_rate(G: Generator, size: int, precision: torch.dtype, pictures: int, device: str) -> float:
     """Multiply-accumulates a second of the largest residual convolution, on a batch: the best of ten runs."""
     trunk, side = G.widths.trunk, size // 4
-    conv = nn.Conv2d(trunk, trunk, 3, padding=1).to(precision)
+    conv = nn.Conv2d(trunk, trunk, 3, padding=1).to(device, precision)
     conv = conv.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    x = torch.randn(pictures, trunk, side, side, dtype=precision).to(memory_format=torch.channels_last)
-    with torch.inference_mode():
+    x = torch.randn(pictures, trunk, side, side, dtype=precision, device=device)
+    x = x.to(memory_format=torch.channels_last)
+    with torch.inference_mode(), reproducible():
         times: list[float] = []
         for _ in range(10):
             start = time.perf_counter()
             conv(x)
+            if device != "cpu":
+                torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
     return pictures * conv.weight.numel() * side * side / min(times[2:])
 
@@ -101,6 +106,8 @@ def main() -> None:
     for name, value in (("size", 256), ("pictures", 8), ("individuals", 3), ("repeats", 5)):
         args.add_argument(f"--{name}", type=int, default=value)
     args.add_argument("--threads", type=int, default=resolve_threads(None))
+    args.add_argument("--device", default="cpu")
+    args.add_argument("--batch", type=int, default=1, help="pictures a forward pass, of ours")
     args.add_argument("--json", type=Path)
     opt = args.parse_args()
     nets = Networks.of(load_quartet(opt.checkpoint))
@@ -112,12 +119,15 @@ def main() -> None:
     layouts: dict[Side, Layout] = {"A": Layout.of(nets.G_A.widths), "B": Layout.of(nets.G_B.widths)}
     generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
     judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
-    x = to_float(pictures[SIDE])
+    x = to_float(pictures[SIDE]).to(opt.device)
+    dense = Networks(*(copy.deepcopy(net).to(opt.device) for _, net in nets.items()))
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
     with cpu_threads(opt.threads):
         evaluators = {
-            name: LocalEvaluator(generators, judges, layouts, pictures, EvaluationSettings(precision=name))
+            name: LocalEvaluator(
+                generators, judges, layouts, pictures, EvaluationSettings(opt.device, name, opt.batch)
+            )
             for name in ("float32", "bfloat16")
         }
         times: dict[str, list[float]] = {"published": []} | {name: [] for name in evaluators}
@@ -126,7 +136,7 @@ def main() -> None:
             genomes = draw(layouts["A"], opt.individuals, 2 * repeat)
             partner = draw(layouts["B"], 1, 2 * repeat + 1)[0]
             start = time.perf_counter()
-            expected = published(nets, layouts, genomes[:1], partner, x)
+            expected = published(dense, layouts, genomes[:1], partner, x)
             times["published"].append(time.perf_counter() - start)
             for name, evaluator in evaluators.items():
                 start = time.perf_counter()
@@ -138,7 +148,9 @@ def main() -> None:
             share_back = float(kept_macs(layouts["B"], partner[None])[0])
             whole = [cost.macs(G.widths, opt.size, opt.size, "true") for G in generators.values()]
             macs += share * whole[0] + share_back * whole[1] + judge_macs(nets.D_A, opt.size)
-        rates = {name: best_rate(nets.G_A, opt.size, dtypes[name], opt.pictures) for name in evaluators}
+        rates = {
+            name: best_rate(nets.G_A, opt.size, dtypes[name], opt.pictures, opt.device) for name in evaluators
+        }
     report: dict[str, Any] = {"size": opt.size, "pictures": opt.pictures, "threads": opt.threads}
     per_score = opt.pictures * macs / opt.repeats
     for name, values in times.items():

@@ -34,7 +34,13 @@ from torch import Tensor
 from ganprune.checkpoints import load_generator, load_quartet, read_metadata
 from ganprune.coevolution import CoEvolution
 from ganprune.cost import macs
-from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
+from ganprune.device import (
+    cpu_threads,
+    keep_freed_memory,
+    reproducible,
+    resolve_precision,
+    resolve_threads,
+)
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
@@ -61,7 +67,7 @@ class Bench:
         self.originals: dict[Side, Generator] = {"A": self.nets.G_A, "B": self.nets.G_B}
         self.judges: dict[Side, Discriminator] = {"A": self.nets.D_A, "B": self.nets.D_B}
         self.layouts: dict[Side, Layout] = {side: Layout.of(self.originals[side].widths) for side in SIDES}
-        folders, self.precision = find_domains(opt.data), resolve_precision("auto", "cpu")
+        folders, self.precision = find_domains(opt.data), resolve_precision("auto", opt.device)
         self.train: dict[Side, Sequence[Path]] = {}
         self.validation: dict[Side, Tensor] = {}
         self.test: dict[Side, Tensor] = {}
@@ -83,7 +89,9 @@ class Bench:
     @torch.inference_mode()
     def translated(self, generator: Generator, pictures: Tensor) -> Tensor:
         """uint8 [n, 3, h, w] → the same of the other domain."""
-        return torch.cat([to_uint8(generator(to_float(part))) for part in pictures.split(1)])
+        G, device = generator.to(self.opt.device), self.opt.device
+        with reproducible():
+            return torch.cat([to_uint8(G(to_float(part).to(device))).cpu() for part in pictures.split(1)])
 
     def scores(self, generators: dict[Side, Generator]) -> dict[str, dict[str, float]]:
         """KID, its spread and what is lost, of each direction."""
@@ -114,7 +122,9 @@ class Bench:
             words = "".join(f"{key}={value}-" for key, value in sorted(changes.items()))
             path = self.opt.out / f"genomes-{words}{target:g}-{seed}.safetensors"
             if not path.exists():
-                judged = EvaluationSettings(precision=self.precision)
+                judged = EvaluationSettings(
+                    self.opt.device, self.precision, batch=1 if self.opt.device == "cpu" else 8
+                )
                 evaluator = LocalEvaluator(self.originals, self.judges, self.layouts, self.validation, judged)
                 *_, last = CoEvolution(settings, self.layouts, evaluator).states(None)
                 best = {side: last.populations[side].best_genome.clone() for side in SIDES}
@@ -150,7 +160,7 @@ class Bench:
         tuning = FineTuneSettings(
             recipe="paper" if plain else "distil", **{k: v for k, v in values.items() if k not in of_search}
         )
-        base = TrainSettings(size=self.opt.size, seed=seed, precision=self.precision)
+        base = TrainSettings(size=self.opt.size, seed=seed, precision=self.precision, device=self.opt.device)
         recipe = tuning.training(base, SIDES)
         slim, teachers, sizes = dict(self.originals), dict[Side, Teacher](), dict[str, float]()
         if kind == "continued":
@@ -235,6 +245,7 @@ def main() -> None:
     args.add_argument("--run", type=Path, help="the run folder that `continued` goes on from")
     args.add_argument("--train", type=int, help="training pictures of each domain; all without")
     args.add_argument("--size", type=int, default=128)
+    args.add_argument("--device", default="cpu")
     args.add_argument("--budget", default="6m")
     args.add_argument("--targets", default="0.25,0.066")
     args.add_argument("--methods", default=METHODS)

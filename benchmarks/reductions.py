@@ -59,6 +59,7 @@ def main() -> None:
         ("threads", resolve_threads(None)),
     ):  # fmt: skip
         args.add_argument(f"--{name}", type=int, default=value)
+    args.add_argument("--device", default="cpu")
     args.add_argument("--cells", default="mean:10,sum:10,mean:0.1")
     opt = args.parse_args()
     for seed in range(opt.seeds):
@@ -68,7 +69,7 @@ def main() -> None:
             path = opt.out / f"{name}-{gamma}-{seed}.json"
             if path.exists():
                 continue
-            bench = Bench(opt.checkpoint, opt.data, opt.size, opt.pictures, reduction)
+            bench = Bench(opt.checkpoint, opt.data, opt.size, opt.pictures, opt.device, reduction)
             settings = SearchSettings(
                 population=opt.population, generations=opt.generations, gamma=float(gamma), seed=seed
             )

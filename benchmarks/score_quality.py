@@ -69,7 +69,7 @@ def scorer(bench: Bench, precision: Precision) -> LocalEvaluator:
         bench.judges,
         bench.layouts,
         bench.validation,
-        EvaluationSettings(precision=precision),
+        EvaluationSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8),
     )
 
 
@@ -98,7 +98,7 @@ def cheap_scores(bench: Bench, pairs: Sequence[tuple[str, Genomes]]) -> dict[str
 
 def tuned(bench: Bench, pair: Genomes, steps: int, folder: Path) -> dict[str, dict[str, float]]:
     """What fine-tuning of one pair comes to: distances after a tenth of the steps and at the end."""
-    base = TrainSettings(size=bench.opt.size, precision=bench.precision)
+    base = TrainSettings(size=bench.opt.size, precision=bench.precision, device=bench.opt.device)
     recipe = replace(FineTuneSettings(validations=10).training(base, SIDES), average=0.0)
     slim = {side: rebuilt(bench.originals[side], bench.layouts[side], pair[side]) for side in SIDES}
     teachers: dict[Side, Teacher] = {
@@ -130,6 +130,7 @@ def main() -> None:
     args.add_argument("--genomes", type=int, default=24)
     args.add_argument("--steps", type=int, default=300)
     args.add_argument("--target", type=float, default=0.25)
+    args.add_argument("--device", default="cpu")
     args.add_argument("--threads", type=int, default=resolve_threads(None))
     args.set_defaults(train=TRAINED_ON)
     opt = args.parse_args()

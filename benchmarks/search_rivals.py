@@ -69,7 +69,13 @@ class Bench:
     """Networks, pictures and evaluators that all methods share."""
 
     def __init__(
-        self, checkpoint: Path, data: Path, size: int, n: int, reduction: Reduction = "mean"
+        self,
+        checkpoint: Path,
+        data: Path,
+        size: int,
+        n: int,
+        device: str = "cpu",
+        reduction: Reduction = "mean",
     ) -> None:
         nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
         self.generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
@@ -78,7 +84,9 @@ class Bench:
             side: importance(self.generators[side], self.layouts[side]) for side in SIDES
         }
         judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
-        settings = EvaluationSettings(precision=resolve_precision("auto", "cpu"), reduction=reduction)
+        settings = EvaluationSettings(
+            device, resolve_precision("auto", device), batch=1 if device == "cpu" else n, reduction=reduction
+        )
         self._make: list[Callable[[], LocalEvaluator]] = []
         for part in (slice(0, n), slice(n, 2 * n)):
             pictures: dict[Side, Tensor] = {}
@@ -160,10 +168,11 @@ def main() -> None:
     ):
         args.add_argument(f"--{name}", type=int, default=value)
     args.add_argument("--targets", default="0.25,0.066")
+    args.add_argument("--device", default="cpu")
     args.add_argument("--align", type=int, default=16)
     args.add_argument("--methods", default="coevolution,separate,random,uniform,magnitude")
     opt = args.parse_args()
-    bench = Bench(opt.checkpoint, opt.data, opt.size, opt.pictures)
+    bench = Bench(opt.checkpoint, opt.data, opt.size, opt.pictures, opt.device)
     methods: Mapping[str, Callable[[Bench, SearchSettings], Genomes]] = {
         **{
             name: lambda b, s, changes=changes: evolved(b, replace(s, **changes))

@@ -70,7 +70,7 @@ def keep_freed_memory() -> None:
 @contextmanager
 def reproducible() -> Generator[None]:
     """On CUDA: convolutions by algorithms that give the same bits every time, in full float32."""
-    with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield
 
 

@@ -1,7 +1,9 @@
 """How networks want their pictures: float32 0…255 RGB [n, 3, h, w] → float32 of the same shape."""
 
 from collections.abc import Callable
+from functools import cache
 
+import torch
 from torch import Tensor
 
 Normalise = Callable[[Tensor], Tensor]
@@ -10,8 +12,8 @@ Normalise = Callable[[Tensor], Tensor]
 
 def torchvision(x: Tensor) -> Tensor:
     """0…1, less the mean of ImageNet, over its standard deviation."""
-    mean, sd = x.new_tensor((0.485, 0.456, 0.406)), x.new_tensor((0.229, 0.224, 0.225))
-    return (x / 255 - mean[:, None, None]) / sd[:, None, None]
+    mean, sd = _channels(x, 0.485, 0.456, 0.406), _channels(x, 0.229, 0.224, 0.225)
+    return (x / 255 - mean) / sd
 
 
 def keras(x: Tensor) -> Tensor:
@@ -21,7 +23,7 @@ def keras(x: Tensor) -> Tensor:
 
 def caffe(x: Tensor) -> Tensor:
     """BGR, less the means of ImageNet."""
-    return x.flip(1) - x.new_tensor((103.939, 116.779, 123.68))[:, None, None]
+    return x.flip(1) - _channels(x, 103.939, 116.779, 123.68)
 
 
 def unit(x: Tensor) -> Tensor:
@@ -32,6 +34,18 @@ def unit(x: Tensor) -> Tensor:
 def raw(x: Tensor) -> Tensor:
     """0…255."""
     return x
+
+
+def _channels(x: Tensor, *values: float) -> Tensor:
+    """One number a channel, [c, 1, 1], where and how precise ``x`` is."""
+    return _constant(values, x.dtype, x.device)
+
+
+@cache
+@torch.inference_mode(False)
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Sent to a GPU once only, and so not while a CUDA graph is recorded."""
+    return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
 
 NORMALISERS: dict[str, Normalise] = {

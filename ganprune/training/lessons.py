@@ -63,8 +63,10 @@ class Lesson:
     """Maps of its trunk, float32 [n, channels, h/4, w/4] in channels-last order, one a place."""
 
 
-def quarter_of_memory() -> int:
-    """Bytes: a quarter of this machine's memory; 2 GiB where the system does not tell."""
+def quarter_of_memory(device: str) -> int:
+    """Bytes: a quarter of this machine's memory, or of a GPU's; 2 GiB where the system does not tell."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[1] // 4
     if not hasattr(os, "sysconf"):
         return 2 << 30
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
@@ -90,7 +92,7 @@ class Lessons:
         self._data, self._device, self._precision = data, device, precision
         self._generator = _placed(teacher.generator, device)
         self._channels = None if settings.adapters else teacher.kept.to(device)
-        self._memory = quarter_of_memory() if memory is None else memory
+        self._memory = quarter_of_memory(device) if memory is None else memory
         self._kept: dict[int, _Said] = {}
         self._spent, self._computed = 0.0, 0
 

@@ -12,6 +12,7 @@ from ganprune.images import Domain
 from ganprune.training.budget import learning_rate
 from ganprune.training.chance import generator_for
 from ganprune.training.distillation import Teacher
+from ganprune.training.graphs import Graphs
 from ganprune.training.networks import Networks
 from ganprune.training.pictures import Drawn, TrainingPictures
 from ganprune.training.settings import TrainSettings
@@ -39,6 +40,7 @@ class Replica:
         """What the originals teach; None by the CycleGAN recipe."""
         self.state = TrainState.start(networks, settings, self.taught and self.taught.adapters)
         """At the beginning; `TrainState.load` goes on from a file."""
+        self._graphs = Graphs(settings.device, (net for _, net in networks.items()))
 
     def step(self, steps: int | None) -> tuple[dict[str, float], float]:
         """Make the next of ``steps`` steps; None: their number is not known yet.
@@ -55,7 +57,7 @@ class Replica:
             side: self._data.pictures(side, parts).to(settings.device) for side, parts in drawn.items()
         }
         if self.taught is None:
-            return train_step(state, real["A"], real["B"], settings, lr, generator, team), lr
+            return train_step(state, real["A"], real["B"], settings, lr, generator, team, self._graphs), lr
         return self.taught.step(state, drawn, real, lr, generator), lr
 
 

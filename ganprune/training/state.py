@@ -111,9 +111,11 @@ class TrainState:
         keep = min(decay, self.step / (self.step + 9))
         for name, averages in self.averages.items():
             now = getattr(self.networks, name).state_dict()
-            for key, average in averages.items():
-                value = now[key]
-                average.lerp_(value, 1 - keep) if value.is_floating_point() else average.copy_(value)
+            moving = [key for key, average in averages.items() if average.is_floating_point()]
+            few, new = [averages[key] for key in moving], [now[key] for key in moving]
+            torch._foreach_lerp_(few, new, 1 - keep)  # pyright: ignore
+            for key in averages.keys() - set(moving):
+                averages[key].copy_(now[key])
 
     def averaged(self) -> Networks:
         """The networks with the running averages in place of the generators that have one."""

@@ -10,6 +10,7 @@ from ganprune.errors import GanpruneError
 from ganprune.images import Domain
 from ganprune.networks import Discriminator, Generator
 from ganprune.training.distillation import Maps, distillation_losses, with_maps
+from ganprune.training.graphs import EAGER, Graphs
 from ganprune.training.lessons import Lessons
 from ganprune.training.objective import discriminator_loss, gan_loss, generator_losses, translate
 from ganprune.training.pictures import Drawn
@@ -18,8 +19,8 @@ from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState, runs_channels_last
 from ganprune.training.team import ALONE, Team
 
-Half = tuple[Tensor, dict[str, Tensor]]
-"""What one side's half of a step gives: the translations, and the losses by name."""
+Half = tuple[tuple[Tensor, ...], dict[str, Tensor]]
+"""What a part of a step gives: translations, and the losses by name; without gradients."""
 
 FLAT = 1e-3
 """A translation whose values spread less than this, of a range of 2, counts as one colour."""
@@ -37,27 +38,34 @@ def train_step(
     lr: float,
     generator: torch.Generator,
     team: Team = ALONE,
+    graphs: Graphs = EAGER,
 ) -> dict[str, float]:
     """Change ``state`` by one step on a batch of each domain: float32 [n, 3, h, w] in [-1, 1].
 
-    ``generator`` draws from the image pools. Returns the losses of the networks that learn by CycleGAN's
-    names, and the spread of both translations under ``spread_A`` and ``spread_B``. In a ``team`` the
-    pictures are this process's share, and step and losses are those of all shares; the spread is the share's
-    own. Raises `TrainingError` when a loss or gradient is not finite; the weights are then still those that
-    led to it.
+    ``generator`` draws from the image pools; ``graphs`` run both halves. Returns the losses of the networks
+    that learn by CycleGAN's names, and the spread of both translations under ``spread_A`` and ``spread_B``.
+    In a ``team`` the pictures are this process's share, and step and losses are those of all shares; the
+    spread is the share's own. Raises `TrainingError` when a loss or gradient is not finite; the weights are
+    then still those that led to it.
     """
     nets = state.networks
     real_A, real_B = in_order(real_A, settings), in_order(real_B, settings)
     _require_grad(judges_that_learn(state, settings), False)
-    with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
-        y = translate(nets, real_A, real_B, settings)
-        G_terms = generator_losses(nets, y, settings)
     if state.opt_G is not None:
-        descend(G_terms, state.opt_G, lr, team)
-    D_terms = judges_step(state, real_A, real_B, y.fake_A, y.fake_B, settings, lr, generator, team)
+        start_descent(state.opt_G, lr)
+
+    def generators(A: Tensor, B: Tensor) -> Half:
+        with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
+            y = translate(nets, A, B, settings)
+            terms = generator_losses(nets, y, settings)
+        return (y.fake_A.detach(), y.fake_B.detach()), _gradients(terms)
+
+    (fake_A, fake_B), G_terms = graphs("G", generators, (real_A, real_B), weights_of(state.opt_G))
+    if state.opt_G is not None:
+        finish_descent(G_terms, state.opt_G, team)
+    D_terms = judges_step(state, real_A, real_B, fake_A, fake_B, settings, lr, generator, team, graphs)
     _count(state, settings, team)
-    spread = {"spread_A": y.fake_A.detach().std(), "spread_B": y.fake_B.detach().std()}
-    return floats(G_terms | D_terms | spread)
+    return floats(G_terms | D_terms | {"spread_A": fake_A.std(), "spread_B": fake_B.std()})
 
 
 def distil_step(
@@ -71,6 +79,7 @@ def distil_step(
     generator: torch.Generator,
     for_each_side: Callable[[Callable[[Domain], Half]], dict[Domain, Half]],
     team: Team = ALONE,
+    graphs: Graphs = EAGER,
 ) -> dict[str, float]:
     """As `train_step`, for generators that learn from the originals.
 
@@ -88,28 +97,31 @@ def distil_step(
 
     def half(side: Domain) -> Half:
         lesson, places = lessons[side](drawn[side]), lessons[side].places
-        with autocast(settings):
-            fake, maps = with_maps(students[side], pictures[side], places)
-            fake = fake.float()
-            terms = distillation_losses(
-                side, fake, maps, in_order(lesson.picture, settings), lesson.maps,
-                distil, seen_by[side], state.adapters, places,
-            )  # fmt: skip
-            if distil.gan:
-                terms[f"G_{side}"] = distil.gan * gan_loss(now[side](fake), True, settings.gan_mode)
-        torch.stack(tuple(terms.values())).sum().backward()
-        return fake.detach(), {name: term.detach() for name, term in terms.items()}
+
+        def learn(picture: Tensor, wanted: Tensor, *wanted_maps: Tensor) -> Half:
+            with autocast(settings):
+                fake, maps = with_maps(students[side], picture, places)
+                fake = fake.float()
+                terms = distillation_losses(
+                    side, fake, maps, wanted, wanted_maps, distil, seen_by[side], state.adapters, places
+                )
+                if distil.gan:
+                    terms[f"G_{side}"] = distil.gan * gan_loss(now[side](fake), True, settings.gan_mode)
+            return (fake.detach(),), _gradients(terms)
+
+        shown = pictures[side], in_order(lesson.picture, settings), *lesson.maps
+        return graphs(f"G_{side}", learn, shown, weights_of(state.opt_G))
 
     halves = for_each_side(half)
     G_terms = {name: term for _, terms in halves.values() for name, term in terms.items()}
     finish_descent(G_terms, state.opt_G, team)
-    fakes = dict(pictures) | {side: fake for side, (fake, _) in halves.items()}
+    fakes = dict(pictures) | {side: fake for side, ((fake,), _) in halves.items()}
     D_terms = judges_step(
-        state, pictures["A"], pictures["B"], fakes["B"], fakes["A"], settings, lr, generator, team
+        state, pictures["A"], pictures["B"], fakes["B"], fakes["A"], settings, lr, generator, team, graphs
     )
     _count(state, settings, team)
     named = {"A": "B", "B": "A"}  # G_A's translations are pictures of B
-    spread = {f"spread_{named[side]}": fake.std() for side, (fake, _) in halves.items()}
+    spread = {f"spread_{named[side]}": fake.std() for side, ((fake,), _) in halves.items()}
     return floats(G_terms | D_terms | spread)
 
 
@@ -123,21 +135,34 @@ def judges_step(
     lr: float,
     generator: torch.Generator,
     team: Team = ALONE,
+    graphs: Graphs = EAGER,
 ) -> dict[str, Tensor]:
     """The discriminators' half of a step; ``fake_A`` are translations to A. Returns their losses."""
-    nets, terms = state.networks, dict[str, Tensor]()
+    nets, shown = state.networks, list[Tensor]()
+    if state.opt_D is None:
+        return {}
     _require_grad(judges_that_learn(state, settings), True)
-    for name, judge, real, fake, pool in (
-        ("D_A", nets.D_A, real_B, fake_B, state.pool_B),
-        ("D_B", nets.D_B, real_A, fake_A, state.pool_A),
+    judges = {"D_A": nets.D_A, "D_B": nets.D_B}
+    judges = {name: judge for name, judge in judges.items() if name in settings.trained}
+    for real, fake, pool in (
+        *([(real_B, fake_B, state.pool_B)] if "D_A" in judges else ()),
+        *([(real_A, fake_A, state.pool_A)] if "D_B" in judges else ()),
     ):
-        if name in settings.trained:
-            shown = _swapped(pool, fake.detach(), generator, team)
-            pair = [_noisy(picture, settings.noise, generator, team) for picture in (real, shown)]
-            with autocast(settings):
-                terms[name] = discriminator_loss(judge(pair[0]), judge(pair[1]), settings.gan_mode)
-    if state.opt_D is not None:
-        descend(terms, state.opt_D, lr, team)
+        drawn = _swapped(pool, fake, generator, team)
+        shown += [_noisy(picture, settings.noise, generator, team) for picture in (real, drawn)]
+
+    def learn(*shown: Tensor) -> Half:
+        pairs = zip(judges.items(), shown[::2], shown[1::2], strict=True)
+        with autocast(settings):
+            terms = {
+                name: discriminator_loss(judge(real), judge(fake), settings.gan_mode)
+                for (name, judge), real, fake in pairs
+            }
+        return (), _gradients(terms)
+
+    start_descent(state.opt_D, lr)
+    _, terms = graphs("D", learn, shown, weights_of(state.opt_D))
+    finish_descent(terms, state.opt_D, team)
     return terms
 
 
@@ -183,13 +208,16 @@ def _count(state: TrainState, settings: TrainSettings, team: Team) -> None:
     state.count_step(settings.average)
 
 
-def descend(
-    terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, lr: float, team: Team = ALONE
-) -> None:
-    """Follow the gradient of the terms' sum, unless something in it is not finite."""
-    start_descent(optimizer, lr)
-    torch.stack(tuple(terms.values())).sum().backward()
-    finish_descent(terms, optimizer, team)
+def weights_of(optimizer: torch.optim.Optimizer | None) -> list[nn.Parameter]:
+    """Those that it changes; none without an optimizer."""
+    return [] if optimizer is None else [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _gradients(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The terms, after the gradient of their sum was computed, where anything has one."""
+    if any(term.requires_grad for term in terms.values()):
+        torch.stack(tuple(terms.values())).sum().backward()
+    return {name: term.detach() for name, term in terms.items()}
 
 
 def start_descent(optimizer: torch.optim.Optimizer, lr: float) -> None:

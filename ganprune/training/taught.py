@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from ganprune.channels_last import channels_last
 from ganprune.images import Domain
 from ganprune.networks import Discriminator, Generator
-from ganprune.training.distillation import Maps, Teacher, judged_layers, make_adapters, window
+from ganprune.training.distillation import Maps, Teacher, Window, judged_layers, make_adapters
+from ganprune.training.graphs import Graphs
 from ganprune.training.lessons import Lessons, quarter_of_memory
 from ganprune.training.networks import Networks
 from ganprune.training.perceptual import Vgg16
@@ -75,7 +76,7 @@ class Taught:
         self._settings, self._team, device = settings, team, settings.device
         slim: dict[Domain, Generator] = {"A": students.G_A, "B": students.G_B}
         self.adapters = make_adapters(slim, teachers, settings.distil, device)
-        room = (quarter_of_memory() // team.size if memory is None else memory) // len(teachers)
+        room = (quarter_of_memory(device) // team.size if memory is None else memory) // len(teachers)
         self.lessons: dict[Domain, Lessons] = {
             side: Lessons(data, side, teacher, settings.distil, device, settings.precision, room)
             for side, teacher in teachers.items()
@@ -91,6 +92,8 @@ class Taught:
             if teacher.vgg is not None and settings.distil.vgg
         }
         self._at_once = AtOnce(tuple(teachers), device)
+        self._window = Window(settings.distil.vgg_window, device)
+        self._graphs = Graphs(device, (net for _, net in students.items()))
 
     def step(
         self,
@@ -101,10 +104,11 @@ class Taught:
         generator: torch.Generator,
     ) -> dict[str, float]:
         """See `distil_step`; ``real`` are the pictures that were drawn."""
-        seen_by: dict[Domain, dict[str, Maps]] = {s: self._comparing(s, state.step) for s in self.lessons}
+        self._window.move(state.step)
+        seen_by: dict[Domain, dict[str, Maps]] = {side: self._comparing(side) for side in self.lessons}
         return distil_step(
             state, real, self.lessons, drawn, seen_by, self._settings, lr, generator,
-            self._at_once, self._team,
+            self._at_once, self._team, self._graphs,
         )  # fmt: skip
 
     def steps_in(self, seconds: float, pace: float) -> tuple[float, float]:
@@ -121,7 +125,7 @@ class Taught:
             return seconds / pace, pace
         return ((seconds - once * each) / known, known) if once else (seconds / pace, pace)
 
-    def _comparing(self, side: Domain, step: int) -> dict[str, Maps]:
+    def _comparing(self, side: Domain) -> dict[str, Maps]:
         """What compares the original's picture with its student's, besides their pixels."""
         found: dict[str, Maps] = {}
         distil = self._settings.distil
@@ -130,7 +134,7 @@ class Taught:
             found["features"] = partial(judged_layers, self._judges[side], layers=distil.layers)
         if side in self._vgg:
             vgg = self._vgg[side]
-            found["vgg"] = lambda picture: vgg(window(picture, distil.vgg_window, step))
+            found["vgg"] = lambda picture: vgg(self._window(picture))
         return found
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, max_pool2d
 
 from ganprune.errors import CheckpointError, InputError, UsageError
 from ganprune.training import DistilSettings, load_vgg16
-from ganprune.training.distillation import distillation_losses, window
+from ganprune.training.distillation import Window, distillation_losses
 from tests.tiny import random_pictures
 from tests.training.kit import VGG_WIDTHS, vgg_tensors
 
@@ -93,14 +93,16 @@ def test_windows_wander_evenly_over_the_picture_and_never_leave_it() -> None:
     rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")
     pictures = torch.stack([rows, columns, rows + columns])[None]
     seen, corners = torch.zeros(40, 60), set[tuple[int, int]]()
+    window = Window(32, "cpu")
     for step in range(400):
-        part = window(pictures, 32, step)
+        window.move(step)
+        part = window(pictures)
         assert part.shape == (1, 3, 32, 32)
         top, left = int(part[0, 0, 0, 0]), int(part[0, 1, 0, 0])
         seen[top : top + 32, left : left + 32] += 1
         corners.add((top, left))
     assert seen.min() > 0
     assert len(corners) > 0.6 * 9 * 29
-    assert torch.equal(window(pictures, 128, 7), pictures)
+    assert torch.equal(Window(128, "cpu")(pictures), pictures)
     with pytest.raises(UsageError, match="what VGG16 sees must be 32 pixels or more, found 16"):
         DistilSettings(vgg_window=16)
