@@ -1,53 +1,66 @@
 #!/usr/bin/env bash
-# Everything that is measured on a GPU, in parts that can be run one by one and again.
+# Everything that is measured on a GPU, in parts that can be run one by one, beside each other, and again.
 #
 #     bash benchmarks/gpu.sh CKPT DATA FEATURES OUT PART…
 #
-# FEATURES: the folder with mobilenet_v2.safetensors and vgg16_to_conv3_3.safetensors. Parts: tests, scoring,
-# steps, search, rivals, reductions, tuning. What a part has finished in OUT is not done again.
+# FEATURES: the folder with mobilenet_v2.safetensors and vgg16_to_conv3_3.safetensors. What a part has finished in
+# OUT is not done again. DEVICE=cpu and small numbers in place of those below try the script out.
 set -euo pipefail
 ckpt=$1 data=$2 features=$3 out=$4
 shift 4
 mkdir -p "$out"
-python=${PYTHON:-python3}
+python=${PYTHON:-python3} device=${DEVICE:-cuda} size=${SIZE:-256}
+population=${POPULATION:-32} generations=${GENERATIONS:-100} steps=${STEPS:-8000}
+mobilenet=$features/mobilenet_v2.safetensors vgg=$features/vgg16_to_conv3_3.safetensors
 
-tests() { # what says that it runs on CUDA
+checks() { # what says that it runs on CUDA
     "$python" -m pytest -q -p no:cacheprovider tests/training/test_cuda.py tests/test_evaluation.py tests/test_device.py
 }
 
 scoring() { # against the published way of scoring, and against the GPU's best rate
-    "$python" benchmarks/evaluation_speed.py "$ckpt" "$data" --device cuda --batch 16 --pictures 16 \
-        --individuals 16 --repeats 4 --json "$out/scoring.json"
+    "$python" benchmarks/evaluation_speed.py "$ckpt" "$data" --device "$device" --size "$size" \
+        --batch 16 --pictures 16 --individuals 16 --repeats 4 --json "$out/scoring.json"
 }
 
-steps() { # of fine-tuning, against a plain loop
-    "$python" benchmarks/training_speed.py "$ckpt" "$data" --device cuda --rounds 30
+stepping() { # fine-tuning, against a plain loop
+    "$python" benchmarks/training_speed.py "$ckpt" "$data" --device "$device" --size "$size" --rounds 30
 }
 
-search() { # K = 32, T = 100, both generators, 16 pictures a side, 256×256
-    for target in 0.25 0.066; do
-        "$python" -m ganprune_cli search "$ckpt" --data "$data" --device cuda --target-macs $target \
-            --population 32 --generations 100 --pictures 16 -o "$out/search-$target"
-    done
+quarter() { # the whole job: K = 32, T = 100, both generators on 16 pictures a side
+    "$python" -m ganprune_cli compress "$ckpt" --data "$data" --device "$device" --size "$size" --vgg "$vgg" \
+        --population "$population" --generations "$generations" --pictures 16 --budget "${steps}steps" \
+        -o "$out/quarter" -q
 }
 
-rivals() {
-    "$python" benchmarks/search_rivals.py "$ckpt" "$data" "$out/rivals" --device cuda --threads 1 \
-        --methods coevolution,separate,paper,paper-separate,random,uniform,magnitude
+tiny() { # the same to a fifteenth
+    "$python" -m ganprune_cli compress "$ckpt" --data "$data" --device "$device" --size "$size" --vgg "$vgg" \
+        --preset tiny --budget "${steps}steps" -o "$out/tiny" -q
 }
 
-reductions() { # K = 32, T = 100, 256×256: what γ = 10 and λ = 10 lead to
-    "$python" benchmarks/reductions.py "$ckpt" "$data" "$out/reductions" --device cuda --threads 1 \
-        --size 256 --pictures 8 --population 32 --generations 100 --cells mean:10,sum:10,mean:0.1
+rivals() { # of the search; METHODS and TARGETS leave some to another process
+    "$python" benchmarks/search_rivals.py "$ckpt" "$data" "$out/rivals" --device "$device" --threads 1 \
+        --methods "${METHODS:-coevolution,separate,paper,paper-separate,random,uniform,magnitude}" \
+        --targets "${TARGETS:-0.25,0.066}" --seeds "${SEEDS:-3}"
 }
 
-tuning() { # a quarter and a fifteenth, BUDGET each
-    "$python" benchmarks/fine_tuning.py "$ckpt" "$data" "$out/tuning" --device cuda --size 256 \
-        --features "$features/mobilenet_v2.safetensors" --vgg "$features/vgg16_to_conv3_3.safetensors" \
-        --methods distilled --budget "${BUDGET:-8m}"
+reductions() { # what γ = 10 and λ = 10 lead to
+    "$python" benchmarks/reductions.py "$ckpt" "$data" "$out/reductions" --device "$device" --threads 1
+}
+
+quality() { # what the fast score is worth; SHARE leaves some to another process
+    "$python" benchmarks/score_quality.py "$ckpt" "$data" "$out/quality" --features "$mobilenet" --target 0.066 \
+        --genomes 24 --steps 500 --threads 1 --share "${SHARE:-0/1}" --device "${QUALITY_DEVICE:-cpu}"
+}
+
+comparison() { # the paper's claim: CELLS leave some to another process, which needs a NAME of its own
+    "$python" -m ganprune_cli compare "$ckpt" --data "$data" --config "${CONFIG:-horse2zebra-128}" \
+        --features "$mobilenet" --device "$device" --budget "${COMPARED_STEPS:-1500}steps" -q \
+        --cells "${CELLS:-co-evolution,generator-aware,separate,thinet,random,uniform}" -o "$out/compare-${NAME:-all}"
 }
 
 for part in "$@"; do
     echo "== $part"
+    started=$SECONDS
     "$part"
+    echo "== $part: $((SECONDS - started)) s"
 done

@@ -5,7 +5,8 @@
 Draws pairs of genomes of one size and of unlike origin: random, the same share in every layer, and the best
 of a search's generations. Scores each as the search does, in float32 and bfloat16, and by cheaper means;
 then fine-tunes each pair and measures what is lost of the original's translation of the test pictures.
-Prints Spearman's correlation of every score with that. Pairs that are done are kept and skipped.
+Prints Spearman's correlation of every score with that. Pairs that are done are kept and skipped; several
+processes may each do a `--share`, and whoever comes last prints.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from fine_tuning import Bench
@@ -132,23 +134,25 @@ def main() -> None:
     args.add_argument("--target", type=float, default=0.25)
     args.add_argument("--device", default="cpu")
     args.add_argument("--threads", type=int, default=resolve_threads(None))
+    args.add_argument("--share", default="0/1", help="1/3: every third pair, from the second")
     args.set_defaults(train=TRAINED_ON)
     opt = args.parse_args()
     with cpu_threads(opt.threads):
         bench = Bench(opt)
         pairs = candidates(bench, opt.genomes, opt.target)
         cheap = cheap_scores(bench, pairs)
-        ends: list[dict[str, dict[str, float]]] = []
+        part, parts = map(int, opt.share.split("/"))
         for i, (kind, pair) in enumerate(pairs):
             path = opt.out / f"pair-{i}.json"
-            if not path.exists():
-                cell = {"kind": kind} | tuned(bench, pair, opt.steps, opt.out / f"pair-{i}")
-                write_atomically(path, json.dumps(cell).encode())
-                print(
-                    f"{path.stem} ({kind}): " + ", ".join(f"{cell[s]['lost']:.3f}" for s in SIDES), flush=True
-                )
-            ends.append(json.loads(path.read_text()))
-    report(cheap, ends)
+            if i % parts != part or path.exists():
+                continue
+            before = {name: {side: values[side][i] for side in SIDES} for name, values in cheap.items()}
+            cell = {"kind": kind, "before": before} | tuned(bench, pair, opt.steps, opt.out / f"pair-{i}")
+            write_atomically(path, json.dumps(cell).encode())
+            print(f"{path.stem} ({kind}): " + ", ".join(f"{cell[s]['lost']:.3f}" for s in SIDES), flush=True)
+    done = [path for i in range(len(pairs)) if (path := opt.out / f"pair-{i}.json").exists()]
+    if len(done) == len(pairs):
+        report([json.loads(path.read_text()) for path in done])
 
 
 def correlation(a: Sequence[float], b: Sequence[float]) -> float:
@@ -156,10 +160,14 @@ def correlation(a: Sequence[float], b: Sequence[float]) -> float:
     return spearman(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
 
 
-def report(cheap: dict[str, dict[Side, list[float]]], ends: Sequence[dict[str, dict[str, float]]]) -> None:
+def report(ends: Sequence[dict[str, Any]]) -> None:
     """Correlations as a Markdown table, and how the origins compare."""
     of: Callable[[str, Side], list[float]] = lambda name, side: [end[side][name] for end in ends]  # noqa: E731
-    cheap = cheap | {"L_GenA after a tenth of the steps": {side: of("early", side) for side in SIDES}}
+    cheap: dict[str, dict[Side, list[float]]] = {
+        name: {side: [end["before"][name][side] for end in ends] for side in SIDES}
+        for name in ends[0]["before"]
+    }
+    cheap["L_GenA after a tenth of the steps"] = {side: of("early", side) for side in SIDES}
     print("| score before fine-tuning | G_A, with lost | with KID | G_B, with lost | with KID |")
     print("|---|--:|--:|--:|--:|")
     for name, values in cheap.items():

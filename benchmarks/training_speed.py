@@ -36,6 +36,7 @@ from ganprune.training import (
     TrainState,
     train_step,
 )
+from ganprune.training.graphs import Graphs
 from ganprune.training.taught import Taught
 
 
@@ -121,6 +122,7 @@ def measured(
     assert distil.distil is not None
     data = TrainingPictures(few, distil.transform)
     kept, forgotten = Taught(data, made, teachers, distil), Taught(data, made, teachers, distil, memory=0)
+    graphs = Graphs(base.device, (net for _, net in made.items()))
     plain, ours = Plain(made, base.device), TrainState.start(made, paper)
     states = {taught: TrainState.start(made, distil, taught.adapters) for taught in (kept, forgotten)}
     chance = torch.Generator().manual_seed(0)
@@ -135,7 +137,7 @@ def measured(
 
     ways: dict[str, Callable[[int], object]] = {
         "plain": lambda i: plain.step(real[i]["A"], real[i]["B"]),
-        "paper": lambda i: train_step(ours, real[i]["A"], real[i]["B"], paper, 1e-4, chance),
+        "paper": lambda i: train_step(ours, real[i]["A"], real[i]["B"], paper, 1e-4, chance, graphs=graphs),
         "distil": lambda i: taught_step(i, kept),
         "first": lambda i: taught_step(i, forgotten),
     }

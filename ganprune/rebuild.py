@@ -8,12 +8,15 @@ maps zeros to a shift of its own, so there the norm's weights are zeroed too.
 
 import copy
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ganprune.genome import Layout
 from ganprune.networks import Conv, Generator, generator_convs
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def rebuilt(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
@@ -24,19 +27,26 @@ def rebuilt(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
     """
     if layout.widths != generator.widths:
         raise ValueError(f"the layout is of {layout.widths}, the generator of {generator.widths}")
-    kept, original = layout.kept(genome), generator.state_dict()
-    state: dict[str, Tensor] = {}
+    original, device = generator.state_dict(), next(generator.parameters()).device
+    kept = {group: index.to(device) for group, index in layout.kept(genome).items()}
+    slim = _twin(generator)
+    slim.widths = layout.slim_widths(genome)
     for conv in generator_convs(layout.widths.blocks):
         filters = None if conv.target is None else kept[conv.target]
         weight = original[f"{conv.key}.weight"]
         if conv.source is not None:
             weight = _picked(weight, 0 if conv.transposed else 1, kept[conv.source])
-        state[f"{conv.key}.weight"] = _picked(weight, 1 if conv.transposed else 0, filters)
-        state |= {name: _picked(original[name], 0, filters) for name in _vectors(conv, original)}
-    with torch.device("meta"):  # no time lost on random weights
-        slim = Generator(layout.slim_widths(genome), generator.norm)
-    slim.load_state_dict(state, assign=True)
-    return slim.requires_grad_(False).eval()
+        weight = _picked(weight, 1 if conv.transposed else 0, filters)
+        module = slim.get_submodule(conv.key)
+        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        module.in_channels, module.out_channels = weight.shape[:2] if conv.transposed else weight.shape[1::-1]
+        _put(slim, f"{conv.key}.weight", weight)
+        for name in _vectors(conv, original):
+            _put(slim, name, _picked(original[name], 0, filters))
+        norm = None if conv.norm_key is None else slim.get_submodule(conv.norm_key)
+        if isinstance(norm, nn.InstanceNorm2d | nn.BatchNorm2d):
+            norm.num_features = module.out_channels
+    return slim.eval()
 
 
 def recalibrated(generator: Generator, pictures: Iterable[Tensor]) -> Generator:
@@ -87,7 +97,30 @@ def _picked(tensor: Tensor, dim: int, index: Tensor | None) -> Tensor:
     """A copy of the entries that are kept; of all of them where ``index`` is None or there is no such dim."""
     if index is None or tensor.ndim == 0:
         return tensor.clone()
-    return tensor.index_select(dim, index.to(tensor.device)).clone()
+    return tensor.index_select(dim, index)
+
+
+def _twin(module: _Module) -> _Module:
+    """The same modules around the same tensors, without hooks.
+
+    To initialise new ones, or to copy old ones, takes longer than a GPU needs to run the network.
+    """
+    twin = module.__class__.__new__(module.__class__)
+    nn.Module.__init__(twin)
+    own, hooks = twin.__dict__, set(twin.__dict__)
+    own.update((name, value) for name, value in module.__dict__.items() if name not in hooks)
+    own["_parameters"].update(module._parameters)  # pyright: ignore[reportPrivateUsage]
+    own["_buffers"].update(module._buffers)  # pyright: ignore[reportPrivateUsage]
+    own["_modules"].update((name, _twin(child)) for name, child in module.named_children())
+    return twin
+
+
+def _put(net: nn.Module, name: str, tensor: Tensor) -> None:
+    """Make ``tensor`` a network's parameter or buffer, whatever was there before."""
+    path, _, leaf = name.rpartition(".")
+    module = net.get_submodule(path)
+    is_buffer = leaf in dict(module.named_buffers(recurse=False))
+    setattr(module, leaf, tensor if is_buffer else nn.Parameter(tensor, requires_grad=False))
 
 
 def _vectors(conv: Conv, state: Mapping[str, Tensor]) -> list[str]:
