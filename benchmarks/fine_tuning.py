@@ -19,6 +19,7 @@ variants     distilled or continued with settings changed, such as distilled:dis
 """
 
 import argparse
+import copy
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ class Bench:
     @torch.inference_mode()
     def translated(self, generator: Generator, pictures: Tensor) -> Tensor:
         """uint8 [n, 3, h, w] → the same of the other domain."""
-        G, device = generator.to(self.opt.device), self.opt.device
+        G, device = copy.deepcopy(generator).to(self.opt.device), self.opt.device
         with reproducible():
             return torch.cat([to_uint8(G(to_float(part).to(device))).cpu() for part in pictures.split(1)])
 
@@ -191,7 +192,9 @@ class Bench:
         result = train(
             start, self.train, recipe, Budget.parse(self.opt.budget), folder,
             teachers=None if plain else teachers,
-            validation=Validation(self.validation, self.originals, self.judges, precision=self.precision),
+            validation=Validation(
+                self.validation, self.originals, self.judges, device=self.opt.device, precision=self.precision
+            ),
         )  # fmt: skip
         seconds = time.monotonic() - began
         ends: dict[Side, Generator] = {"A": result.networks.G_A, "B": result.networks.G_B}

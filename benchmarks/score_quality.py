@@ -115,7 +115,10 @@ def tuned(bench: Bench, pair: Genomes, steps: int, folder: Path) -> dict[str, di
     result = train(
         Networks(slim["A"], slim["B"], bench.nets.D_A, bench.nets.D_B), bench.train, recipe,
         Budget(steps, "steps"), folder, teachers=teachers,
-        validation=Validation(bench.validation, bench.originals, bench.judges, precision=bench.precision),
+        validation=Validation(
+            bench.validation, bench.originals, bench.judges,
+            device=bench.opt.device, precision=bench.precision,
+        ),
     )  # fmt: skip
     early = json.loads((folder / "validation.jsonl").read_text().splitlines()[0])
     scores = bench.scores({"A": result.networks.G_A, "B": result.networks.G_B})
