@@ -4,7 +4,8 @@
 #     bash benchmarks/gpu.sh CKPT DATA FEATURES OUT PART…
 #
 # FEATURES: the folder with mobilenet_v2.safetensors and vgg16_to_conv3_3.safetensors. What a part has finished in
-# OUT is not done again. DEVICE=cpu and small numbers in place of those below try the script out.
+# OUT is not done again. Parts at once starve each other of CPU cores. DEVICE=cpu and small numbers in place of those
+# below try the script out.
 set -euo pipefail
 ckpt=$1 data=$2 features=$3 out=$4
 shift 4
@@ -14,12 +15,17 @@ population=${POPULATION:-32} generations=${GENERATIONS:-100} steps=${STEPS:-8000
 mobilenet=$features/mobilenet_v2.safetensors vgg=$features/vgg16_to_conv3_3.safetensors
 
 checks() { # what says that it runs on CUDA
-    "$python" -m pytest -q -p no:cacheprovider tests/training/test_cuda.py tests/test_evaluation.py tests/test_device.py
+    "$python" -m pytest -q -p no:cacheprovider tests/training/test_cuda.py tests/baselines/test_cuda.py \
+        tests/test_evaluation.py tests/test_device.py
 }
 
 scoring() { # against the published way of scoring, and against the GPU's best rate
     "$python" benchmarks/evaluation_speed.py "$ckpt" "$data" --device "$device" --size "$size" \
         --batch 16 --pictures 16 --individuals 16 --repeats 4 --json "$out/scoring.json"
+}
+
+layouts() { # NCHW or channels-last
+    "$python" benchmarks/gpu_layouts.py "$ckpt"
 }
 
 stepping() { # fine-tuning, against a plain loop
