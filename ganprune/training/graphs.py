@@ -36,8 +36,8 @@ class Graphs:
         """networks: all that the work runs. Those with running statistics are never recorded: trying them
         out would change these."""
         self._recorded: dict[str, dict[tuple[torch.Size, ...], _Recorded]] = {}
-        self.used = torch.device(device).type == "cuda"
-        self.used = self.used and not any(True for net in networks for _ in net.buffers())
+        self._device, still = torch.device(device), not any(True for net in networks for _ in net.buffers())
+        self.used = still and self._device.type == "cuda"
         """Whether graphs are recorded at all."""
 
     def __call__(
@@ -51,12 +51,13 @@ class Graphs:
         shapes = tuple(x.shape for x in inputs)
         if not self.used or (shapes not in known and len(known) == MOST):
             return work(*inputs)
-        if shapes not in known:
-            known[shapes] = _record(work, inputs, weights)
-        found = known[shapes]
-        for held, given in zip(found.inputs, inputs, strict=True):
-            held.copy_(given)
-        found.graph.replay()
+        with torch.cuda.device(self._device):
+            if shapes not in known:
+                known[shapes] = _record(work, inputs, weights)
+            found = known[shapes]
+            for held, given in zip(found.inputs, inputs, strict=True):
+                held.copy_(given)
+            found.graph.replay()
         for weight, gradient in found.gradients:
             weight.grad = gradient
         losses = {key: value.clone() for key, value in found.losses.items()}
