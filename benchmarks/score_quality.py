@@ -6,7 +6,7 @@ Draws pairs of genomes of one size and of unlike origin: random, the same share 
 of a search's generations. Scores each as the search does, in float32 and bfloat16, and by cheaper means;
 then fine-tunes each pair and measures what is lost of the original's translation of the test pictures.
 Prints Spearman's correlation of every score with that. Pairs that are done are kept and skipped; several
-processes may each do a `--share`, and whoever comes last prints.
+processes may each do a `--share`, once the pairs are drawn, and whoever comes last prints.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from fine_tuning import Bench
 from recovered_ranking import spearman
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution
@@ -40,7 +41,16 @@ TRAINED_ON = 100
 
 
 def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]:
-    """A third each: random, the same share in every layer, and the best of a search's generations."""
+    """A third each: random, the same share in every layer, and the best of a search's generations.
+
+    Kept in the output folder: several processes must not each search for them.
+    """
+    path = bench.opt.out / "candidates.safetensors"
+    if path.exists():
+        loaded = load_file(path)
+        keys = [key.removesuffix(" A") for key in loaded if key.endswith(" A")]
+        kinds = sorted(keys, key=lambda key: int(key.split()[0]))
+        return [(key.split()[1], {side: loaded[f"{key} {side}"] for side in SIDES}) for key in kinds]
     settings = SearchSettings(population=16, generations=15, align=16, target_macs=(target, target), seed=7)
     found: list[tuple[str, Genomes]] = []
     for i in range(n // 3):
@@ -62,6 +72,8 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
     states = list(CoEvolution(settings, bench.layouts, evaluator).states(None))
     for state in states[:: max(1, len(states) // (n - len(found)))][: n - len(found)]:
         found.append(("search", {side: state.populations[side].best_genome.clone() for side in SIDES}))
+    tensors = {f"{i} {kind} {side}": pair[side] for i, (kind, pair) in enumerate(found) for side in SIDES}
+    write_atomically(path, save(tensors))
     return found
 
 
