@@ -27,8 +27,8 @@ from tests.checkpoints.builders import make_discriminator, make_generator
 EXAMPLES = 120
 """Damaged files of every kind."""
 
-SECONDS = 2.0
-"""For each of them."""
+SECONDS = 5.0
+"""Of the CPU, for each of them."""
 
 GROWTH = 96 << 20
 """Memory, bytes, that all of them together may cost at their peak; the files have some 10,000 bytes."""
@@ -105,7 +105,7 @@ def damaged(content: bytes, damages: Sequence[Damage], other: bytes) -> bytes:
 
 def loads_or_explains(file: Path) -> None:
     """Finite networks come out, or one of our errors on one line that names the file."""
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         quartet = load_quartet(file)
     except GanpruneError as error:
@@ -118,7 +118,7 @@ def loads_or_explains(file: Path) -> None:
         tensors = [t for network in networks if network is not None for t in network.state_dict().values()]
         assert tensors
         assert all(bool(tensor.isfinite().all()) for tensor in tensors)
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def resealed(content: bytes, change: Callable[[bytes], bytes]) -> bytes:

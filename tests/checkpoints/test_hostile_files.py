@@ -27,15 +27,15 @@ from tests.checkpoints.builders import (
 
 SYSTEM = os.system  # pyright: ignore[reportDeprecated]
 
-SECONDS = 2.0
-"""A hostile file is refused within this time."""
+SECONDS = 5.0
+"""A hostile file is refused within this time of the CPU, however busy the machine is."""
 
 
 @contextmanager
 def within(seconds: float = SECONDS) -> Generator[None]:
-    start = time.perf_counter()
+    start = time.process_time()
     yield
-    assert time.perf_counter() - start < seconds
+    assert time.process_time() - start < seconds
 
 
 class Canary:

@@ -69,9 +69,9 @@ HARMFUL: dict[str, tuple[Callable[[Path], object], str]] = {
 
 def _refusal(words: Path | str) -> str:
     """The one line that inspect refuses a file with, in time."""
-    start = time.perf_counter()
+    start = time.process_time()
     found = ganprune("inspect", words)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 5
     assert (found.code, found.out) == (3, ""), found.out
     (line,) = found.err.splitlines()
     assert line.startswith("error: ")
