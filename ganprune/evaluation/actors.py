@@ -237,9 +237,7 @@ class Actors:
 
     def _bury(self, worker: RayWorker, error: Exception) -> None:
         """A worker died; one that could not even be made says that no other can."""
-        if getattr(error, "actor_init_failed", False) or not isinstance(
-            error, self._ray.exceptions.RayActorError
-        ):
+        if not is_death(self._ray, error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise GanpruneError(
                 f"--ray: a worker could not be started ({lines[-1][:200]}); every node needs ganprune and "
@@ -267,3 +265,13 @@ class Actors:
                 f"{found.nodes} nodes, {found.cpus} CPUs ({free.get('CPU', 0):g} free) and {found.gpus} GPUs "
                 f"({free.get('GPU', 0):g} free); run again to go on once there is room"
             )
+
+
+def is_death(ray: Any, error: Exception) -> bool:
+    """Whether Ray tells of a worker that lived: it was killed, for lack of memory too, or its node is lost.
+
+    The others are of workers that could not be made.
+    """
+    e = ray.exceptions
+    deaths = (e.RayActorError, e.OutOfMemoryError, e.ObjectLostError, e.NodeDiedError, e.WorkerCrashedError)
+    return isinstance(error, deaths) and not getattr(error, "actor_init_failed", False)

@@ -8,6 +8,7 @@ import pytest
 
 from ganprune.errors import UsageError
 from ganprune.evaluation import cluster_workers
+from ganprune.evaluation.actors import is_death
 from ganprune.evaluation.cluster import checked_room, joined, room
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.stages import Resolved
@@ -100,3 +101,17 @@ def test_cluster_without_room_says_what_a_worker_needs() -> None:
         checked_room(cluster({"CPU": 4.0}), "cuda", 1)
     with pytest.raises(UsageError, match="a worker needs 3 CPUs of one node, found 2 nodes with 4 CPUs"):
         checked_room(cluster({"CPU": 2.0}, {"CPU": 2.0}), "cpu", 3)
+
+
+@needs_ray
+def test_workers_that_were_killed_are_told_from_those_that_could_not_be_made() -> None:
+    import ray
+    from ray import exceptions as e
+
+    deaths = (
+        e.ActorDiedError(), e.OutOfMemoryError("memory"), e.ObjectLostError("0" * 56, None, ""),
+        e.NodeDiedError("node"), e.WorkerCrashedError(),
+    )  # fmt: skip
+    assert all(is_death(ray, error) for error in deaths)
+    assert not is_death(ray, e.ActorUnschedulableError("no room"))
+    assert not is_death(ray, e.RayActorError(actor_init_failed=True))
