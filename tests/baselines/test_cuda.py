@@ -17,7 +17,7 @@ def test_rivals_choose_on_cuda_what_they_choose_on_a_cpu(name: str) -> None:
     there = replace(there, generator=there.generator.cuda(), pictures=there.pictures.cuda())
     expected, found = METHODS[name](here), METHODS[name](there)
     if name == "slimming":
-        assert found.genome.any()
+        assert there.repairer.used(there.layout.gene_counts(found.genome[None]).numpy()[0]) <= 1
         return
     assert torch.equal(found.genome, expected.genome)
     for key, value in expected.network.state_dict().items():

@@ -27,7 +27,7 @@ from tests.checkpoints.builders import make_discriminator, make_generator
 EXAMPLES = 120
 """Damaged files of every kind."""
 
-SECONDS = 5.0
+SECONDS = 2.0
 """Of the CPU, for each of them."""
 
 GROWTH = 96 << 20

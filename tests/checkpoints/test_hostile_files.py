@@ -27,7 +27,7 @@ from tests.checkpoints.builders import (
 
 SYSTEM = os.system  # pyright: ignore[reportDeprecated]
 
-SECONDS = 5.0
+SECONDS = 2.0
 """A hostile file is refused within this time of the CPU, however busy the machine is."""
 
 
