@@ -34,12 +34,12 @@ docs: $(VENV)/docs-ready
 LOWEST := build/lowest
 TESTS ?= tests/exporters tests/checkpoints tests/images tests/bench tests/metrics tests/training/test_step.py \
   tests/test_networks.py tests/test_rebuild.py tests/cli/test_console.py tests/cli/test_export.py \
-  tests/cli/test_three_commands.py
+  tests/cli/test_three_commands.py tests/evaluation tests/cli/test_ray.py
 lowest:
 	mkdir -p build
 	$(PYTHON) scripts/lowest.py > $(LOWEST).txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev]"
+	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev,metrics,ray]"
 	$(LOWEST)/bin/python -m pytest $(TESTS)
 
 # Wheel and sdist in dist/, the same bytes for the same commit, tried out in an environment of their own.
@@ -51,12 +51,13 @@ dist: $(VENV)/ready
 
 # Known vulnerabilities of what ganprune needs; asks a public service.
 audit: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --editable ".[audit]"
+	$(BIN)/python -m pip install --quiet --editable ".[audit,metrics,openvino,ray]"
 	mkdir -p build
 	$(BIN)/python scripts/licences.py --pins > build/pins.txt
 	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement build/pins.txt
 
 licences: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --editable ".[metrics,openvino,ray]"
 	$(BIN)/python scripts/licences.py > docs/licences.md
 
 install: $(VENV)/ready

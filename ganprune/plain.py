@@ -105,7 +105,7 @@ def fits(value: object, shape: Shape) -> bool:
 
 
 @contextmanager
-def as_written(what: str) -> Generator[None]:
+def as_written(what: str, remedy: str = "run `ganprune compress` again to make them") -> Generator[None]:
     """Within, whatever comes of plain values that are not as ganprune writes them becomes a `RunError`.
 
     For drawing and printing, where a shape of every value would say no more.
@@ -113,9 +113,9 @@ def as_written(what: str) -> Generator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
         raise RunError(
-            f"{what} holds files that are not as ganprune writes them ({type(error).__name__}: {error}); "
-            "run `ganprune compress` again to make them"
+            f"{what} holds files that are not as ganprune writes them ({reason}); {remedy}"
         ) from None
 
 

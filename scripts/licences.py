@@ -14,28 +14,37 @@ HEAD = """\
 # Licences
 ganprune is under Apache-2.0. It needs the packages below at run time; none of them is part of its wheel.
 `make licences` writes this page from the metadata of the packages that are installed, here with PyTorch's CPU
-build. Its CUDA builds also bring NVIDIA's libraries, under NVIDIA's own terms. Extras (`ganprune[metrics]`,
-`[openvino]`, `[ray]`) are not counted.
+build. Its CUDA builds also bring NVIDIA's libraries, under NVIDIA's own terms.
 
 | package | licence | needed by |
 |---|---|---|
 """
+MORE = """
+## Extras
+What `ganprune[metrics]`, `[openvino]` and `[ray]` add to these.
+
+| package | licence | needed by |
+|---|---|---|
+"""
+EXTRAS = ("metrics", "openvino", "ray")
 
 
-def closure(root: str) -> dict[str, set[str]]:
-    """Every package that ``root`` needs on this machine, without extras, and which of them need it."""
+def closure(root: str, extras: tuple[str, ...] = ("",)) -> dict[str, set[str]]:
+    """Every package that ``root`` with some extras needs on this machine, and which of them need it."""
     found: dict[str, set[str]] = {}
-    waiting = [root]
+    waiting = [(root, extras)]
     while waiting:
-        name = waiting.pop()
+        name, wanted = waiting.pop()
         for text in distribution(name).requires or ():
             requirement = Requirement(text)
-            if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            marker = requirement.marker
+            asking = [extra for extra in wanted if marker is None or marker.evaluate({"extra": extra})]
+            if not asking:
                 continue
             needed = canonicalize_name(requirement.name)
             if needed not in found:
-                waiting.append(needed)
-            found.setdefault(needed, set()).add(name)
+                waiting.append((needed, ("", *requirement.extras)))
+            found.setdefault(needed, set()).add(f"{name}[{asking[0]}]" if asking[0] else name)
     return dict(sorted(found.items()))
 
 
@@ -53,13 +62,17 @@ def licence(package: Distribution) -> str:
 
 def main(pins: bool) -> None:
     """Print the page, or the pins."""
-    packages = closure("ganprune")
+    packages, more = closure("ganprune"), closure("ganprune", ("", *EXTRAS))
     if pins:
-        lines = [f"{name}=={distribution(name).version.split('+')[0]}" for name in packages]
-    else:
-        rows = packages.items()
-        lines = [f"| {name} | {licence(distribution(name))} | {', '.join(sorted(by))} |" for name, by in rows]
-    sys.stdout.write(("" if pins else HEAD) + "\n".join(lines) + "\n")
+        sys.stdout.writelines(f"{name}=={distribution(name).version.split('+')[0]}\n" for name in more)
+        return
+    added = {name: by for name, by in more.items() if name not in packages}
+    for head, part in ((HEAD, packages), (MORE, added)):
+        rows = (
+            f"| {name} | {licence(distribution(name))} | {', '.join(sorted(by))} |\n"
+            for name, by in part.items()
+        )
+        sys.stdout.write(head + "".join(rows))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from ganprune.device import cpu_threads
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.metrics import FeatureNetwork, Segmenter
+from ganprune.plain import as_written
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, open_run
 from ganprune.stages import search_pictures
@@ -59,7 +60,7 @@ def compare(
             raise UsageError(
                 f"--finished needs cells that are, found none in {folder}; leave it out to run them"
             )
-        return _report(found, records, known_times(folder), network.name)
+        return _told(found, records, known_times(folder), network.name)
     folder.mkdir(parents=True, exist_ok=True)
     with Run(folder).locked():
         jury = Jury(
@@ -73,7 +74,7 @@ def compare(
             reporter.info(f"cell {cell.key}, {i + 1} of {len(unfinished)} that are left")
             _run(found, cell, records, jury, command, reporter, methods)
         timed = _timed(found, records, reporter)
-    return _report(found, records, timed, network.name)
+    return _told(found, records, timed, network.name)
 
 
 def _judge_originals(found: Contest, records: Records, jury: Jury) -> None:
@@ -143,6 +144,11 @@ def _folder(folder: Path, cell: Cell) -> Path:
     return folder / CELLS / cell.key
 
 
+def _told(found: Contest, records: Records, timed: Mapping[str, Any], features: str) -> dict[str, Any]:
+    with as_written(str(found.folder), "delete the JSON files of cells that are not, to run these again"):
+        return _report(found, records, timed, features)
+
+
 def _report(found: Contest, records: Records, timed: Mapping[str, Any], features: str) -> dict[str, Any]:
     settings, cells, original = found.comparison.settings, _finished(found, records), records.original()
     assert original is not None
@@ -174,6 +180,10 @@ def _budgets(found: Contest) -> str:
     return " or ".join(budgets)
 
 
+def _machine(timed: Mapping[str, Any]) -> Machine:
+    return Machine(**{field.name: timed["machine"][field.name] for field in fields(Machine)})
+
+
 def print_comparison(found: Mapping[str, Any], markdown: bool) -> None:
     """What `compare` returns, and the protocol in words."""
     for values in found["tables"]:
@@ -190,7 +200,7 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
     lines, timed = list[str](), found["timing"]
     if timed:
         how = f"{in_threads(timed['threads'])}, {found['size']}×{found['size']}, all in turns"
-        lines = [f"ms: medians in ONNX Runtime, {how}; {Machine(**timed['machine'])}"]
+        lines = [f"ms: medians in ONNX Runtime, {how}; {_machine(timed)}"]
     return [
         *lines,
         f"features: {found['features']}",

@@ -331,7 +331,7 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="auto|HOST:PORT",
-        help="Score on all nodes of a running Ray cluster, on --workers N at most; the same result.",
+        help="Score on all CPUs of a running Ray cluster, with cuda on its GPUs, on --workers N at most.",
         rich_help_panel=COMPUTE,
     ),
 ]

@@ -1,7 +1,6 @@
 """Slim networks of several runs beside their originals, in one interleaved measurement."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from ganprune.errors import RunError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
 from ganprune.networks import Generator
+from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
 from ganprune_cli.onnx_files import few_of
@@ -22,6 +22,10 @@ from ganprune_exporters import ExportSettings, export_onnx
 
 TIMING, EXPORTS = "timing.json", "exports.json"
 ORIGINAL = "original"
+_KNOWN: Shape = {
+    "files": {str: str}, "timings": {str: {str: {str: NUMBER}}}, "threads": int,
+    "machine": {"cpu": str, "cores": int, "system": str, "onnxruntime": str, "ganprune": str},
+}  # fmt: skip
 
 
 def time_together(
@@ -68,12 +72,14 @@ def known_times(folder: Path) -> dict[str, Any]:
     """What `time_together` has found in a folder; empty where it was not there."""
     path = folder / TIMING
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {"files": dict(found["files"]), "timings": dict(found["timings"])} | found
+        found = read_json(path)
+        if not fits(found, _KNOWN) or not all(str(told).isprintable() for told in found["machine"].values()):
+            raise ValueError("it is not as ganprune writes it")
+        return found
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged ({error!r}); delete it to measure again") from None
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); delete it to measure again") from None
 
 
 def _original_of(name: str) -> str | None:
@@ -111,7 +117,7 @@ def _exported(
 def _exports(folder: Path) -> dict[str, Any]:
     """By name: what was exported, and the hash of its file. A damaged record is forgotten."""
     try:
-        found = json.loads((folder / EXPORTS).read_text(encoding="utf-8"))
+        found = read_json(folder / EXPORTS)
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

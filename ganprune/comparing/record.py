@@ -11,6 +11,7 @@ from ganprune.cost import macs, mebibytes, params
 from ganprune.errors import RunError
 from ganprune.evaluation import Side
 from ganprune.networks import Generator
+from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.runs import write_json
 from ganprune.settings import KEYS
 
@@ -19,6 +20,12 @@ ANYWHERE = frozenset(key for key, (section, _, _) in KEYS.items() if section == 
 ORIGINAL = "original"
 PAPER_SIZE = 256
 """Pixels; what the paper counts arithmetic at."""
+_SIDES: Shape = {str: {"kid": NUMBER, "kid_sd": NUMBER}}
+_CELL: Shape = {
+    "name": str, "seed": int, "steps": int, "settings": {str: object}, "sides": _SIDES,
+    "made": {"settings": {str: object}},
+}  # fmt: skip
+_ORIGINAL: Shape = {"sides": _SIDES, "inputs": _SIDES, "made": {str: object}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,10 @@ class Records:
 
         Raises `RunError` for a damaged file, and for one that was made in another way.
         """
-        return self._read(cell.key, self._identity(cell))
+        found = self._read(cell.key, self._identity(cell), _CELL)
+        if found is not None and (found["name"], found["seed"]) != (cell.name, cell.seed):
+            raise _damaged(self.path(cell.key), f"it is of {found['name']}-{found['seed']}")
+        return found
 
     def write(self, cell: Cell, sides: Mapping[Side, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
         """Remember a finished cell. sides: figures of each direction; facts: whatever else is known."""
@@ -48,7 +58,7 @@ class Records:
 
     def original(self) -> dict[str, Any] | None:
         """What the originals came to; see `finished`."""
-        return self._read(ORIGINAL, dict(self.circumstances))
+        return self._read(ORIGINAL, dict(self.circumstances), _ORIGINAL)
 
     def write_original(
         self, sides: Mapping[Side, Mapping[str, Any]], inputs: Mapping[Side, Mapping[str, Any]]
@@ -61,24 +71,28 @@ class Records:
         settings = {key: value for key, value in cell.settings.to_flat().items() if key not in ANYWHERE}
         return dict(self.circumstances) | {"method": cell.method, "settings": settings}
 
-    def _read(self, key: str, made: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _read(self, key: str, made: Mapping[str, Any], shape: Shape) -> dict[str, Any] | None:
         path = self.path(key)
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            before = found["made"]
-            assert isinstance(found["sides"], dict)
+            found = read_json(path)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AssertionError) as error:
-            raise RunError(f"{path} is damaged ({error!r}); delete it to run the cell again") from None
+        except ValueError as error:
+            raise _damaged(path, str(error)) from None
+        if not fits(found, shape):
+            raise _damaged(path, "it is not as ganprune writes it")
         now = json.loads(json.dumps(made))
-        changed = _changes(before, now)
+        changed = _changes(found["made"], now)
         if changed:
             raise RunError(
                 f"{path} was made with {', '.join(changed)}; delete it to run the cell again, "
                 "or use `-o` another folder"
             )
         return found
+
+
+def _damaged(path: Path, reason: str) -> RunError:
+    return RunError(f"{path} is damaged ({reason}); delete it to run the cell again")
 
 
 def size_of(generator: Generator, original: Generator, size: int) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Actor:
         return Greeting(f"{socket.gethostname()} (process {os.getpid()})", versions(), hardware(device))
 
     def start(self, settings: EvaluationSettings, threads: int, inputs: bytes, files: Files) -> Reply:
-        """Compute all about the originals that ``files`` do not hold; answered by files that hold it.
+        """Compute all about the originals that ``files`` do not hold; answered by files that hold the rest.
 
         inputs: pickled `ganprune.evaluation.serving.Inputs`. They and the files arrive by the object store.
         """
@@ -59,7 +59,8 @@ class Actor:
                 for name, data in files.items():
                     Path(folder, name).write_bytes(data)
                 self._server = Server(Start(settings, threads, inputs), self._warnings, Path(folder))
-                return self._reply({path.name: path.read_bytes() for path in Path(folder).iterdir()})
+                made = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+                return self._reply({name: data for name, data in made.items() if files.get(name) != data})
         except Exception as error:
             return self._reply(portable(error))
 

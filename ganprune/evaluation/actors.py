@@ -81,7 +81,7 @@ class RayWorker(Member):
         super().__init__()
         self.actor = actor
         self.name = "a worker that has not come up"
-        self.ready = False
+        self.starting, self.ready = False, False
 
 
 class Actors:
@@ -92,7 +92,10 @@ class Actors:
     every = 2.0
     """Seconds between two looks at the cluster."""
     most_waiting = 300.0
-    """Seconds without any worker after which a search is given up."""
+    """Seconds without any worker after which a search is given up.
+
+    Also those that the first worker may take for the originals' pictures before another computes them too.
+    """
 
     def __init__(
         self,
@@ -113,6 +116,7 @@ class Actors:
         """What is under way: reference → who, and which call."""
         self._waiting: list[RayWorker] = []
         """Those who could start, but for the originals' pictures that the first one computes."""
+        self._first_began = 0.0
         self._hardware, self._told = set[str](), False
         self._looked, self._alone = -self.every, self.clock()
         self._stack = ExitStack()
@@ -141,6 +145,7 @@ class Actors:
                 worker = RayWorker(self._class.remote())
                 self._workers.append(worker)
                 self._call(worker, "hello", self._settings.device)
+            self._start_those_waiting()
         return [worker for worker in self._workers if worker.ready]
 
     def send(self, member: RayWorker, task: Task) -> None:
@@ -205,18 +210,24 @@ class Actors:
 
     def _start_those_waiting(self) -> None:
         """All, or, where nobody has the originals' pictures yet and nobody computes them, the first."""
-        if self._files is None and any(call == "start" for _, call in self._calls.values()):
-            return
-        chosen = self._waiting[:1] if self._files is None else self._waiting[:]
+        chosen = self._waiting[:]
+        if self._files is None:
+            now, busy = self.clock(), any(call == "start" for _, call in self._calls.values())
+            if busy and now - self._first_began < self.most_waiting:
+                return
+            self._first_began, chosen = now, self._waiting[:1]
         del self._waiting[: len(chosen)]
         for worker in chosen:
+            worker.starting = True
             files = {} if self._files is None else self._files
             self._call(worker, "start", self._settings, self._threads, self._inputs, files)
 
     def _begin(self, worker: RayWorker, files: Files) -> None:
+        """A worker is ready, and had to compute these files."""
         worker.ready = True
-        if self._files is None:
-            self._files = self._ray.put(files)
+        if files or self._files is None:
+            known = {} if self._files is None else self._ray.get(self._files)
+            self._files = self._ray.put(known | files)
             for name, data in files.items() if self._cache is not None else ():
                 write_atomically(self._cache / name, data)  # pyright: ignore[reportOptionalOperand]
         self._start_those_waiting()
@@ -255,7 +266,7 @@ class Actors:
             self._ray.kill(worker.actor)
 
     def _check_alone(self) -> None:
-        if any(worker.ready for worker in self._workers):
+        if any(worker.starting for worker in self._workers):
             self._alone = self.clock()
         elif self.clock() - self._alone > self.most_waiting:
             found = room(self._ray, self._settings.device, self._threads)

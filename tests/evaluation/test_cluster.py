@@ -68,6 +68,25 @@ def test_head_that_does_not_answer_is_told_at_once() -> None:
 
 
 @needs_ray
+def test_other_versions_of_python_or_ray_are_told_in_rays_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray  # pyright: ignore[reportMissingImports]
+
+    def init(**_: object) -> None:
+        raise RuntimeError(
+            "Version mismatch: The cluster was started with:\n    Ray: 9.0.0\n    Python: 3.9.1"
+        )
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    told = (
+        r"could not be joined \(Version mismatch: .* Ray: 9.0.0 Python: 3.9.1\); .* same versions of Python"
+    )
+    with pytest.raises(UsageError, match=told) as caught:
+        cluster_workers("auto", "cpu", 1, None)
+    assert caught.value.exit_code == 2
+
+
+@needs_ray
 def test_no_cluster_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray  # pyright: ignore[reportMissingImports]
 

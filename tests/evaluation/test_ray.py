@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ganprune.errors import UsageError
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator, RayEvaluator
+from ganprune.evaluation.actor import Actor, Greeting
 from ganprune.evaluation.actors import Actors
 from ganprune.reporting import Silent
 from tests.evaluation.ray_kit import QUIET, add_node, cluster_of, needs_ray
@@ -163,26 +164,117 @@ def test_node_that_dies_and_one_that_joins_change_no_score(
 def test_originals_are_computed_once_and_kept_for_the_run(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gan, given = tiny_gan(), list[bool]()
-    call = Actors._call
+    gan, given, made = tiny_gan(), list[bool](), list[int]()
+    call, begin = Actors._call, Actors._begin
 
     def watch(crew: Actors, worker: Any, name: str, *arguments: Any) -> None:
         if name == "start":
             given.append(arguments[-1] != {})
         call(crew, worker, name, *arguments)
 
+    def count(crew: Actors, worker: Any, files: dict[str, bytes]) -> None:
+        made.append(len(files))
+        begin(crew, worker, files)
+
     monkeypatch.setattr(Actors, "_call", watch)
+    monkeypatch.setattr(Actors, "_begin", count)
     for folder in ("own", "nodes"):
         (tmp_path / folder).mkdir()
     local(gan, tmp_path / "own")
-    for expected in ([False, True], [True, True]):
-        given.clear()
-        with nodes(gan, cluster, cache=tmp_path / "nodes") as evaluator:
-            come_to(evaluator, gan, 2)
-        assert given == expected
     files = {path.name: path.read_bytes() for path in (tmp_path / "own").iterdir()}
     assert len(files) == 2
-    assert {path.name: path.read_bytes() for path in (tmp_path / "nodes").iterdir()} == files
+    for stale, begun, sent in (
+        (0, [False, True], [0, 2]),
+        (0, [True, True], [0, 0]),
+        (1, [True, True], [0, 1]),
+    ):
+        for name in list(files)[:stale]:
+            (tmp_path / "nodes" / name).write_bytes(b"of another search")
+        given.clear()
+        made.clear()
+        with nodes(gan, cluster, cache=tmp_path / "nodes") as evaluator:
+            come_to(evaluator, gan, 2)
+        assert given == begun
+        assert {*made} == {*sent}  # what a worker was given does not travel back
+        assert {path.name: path.read_bytes() for path in (tmp_path / "nodes").iterdir()} == files
+
+
+def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for half a second, once the first worker is there."""
+    greet = Actors._greet
+
+    def impatient(crew: Actors, *given: Any) -> None:
+        monkeypatch.setattr(Actors, "most_waiting", 0.5)
+        greet(crew, *given)
+
+    monkeypatch.setattr(Actors, "_greet", impatient)
+
+
+def test_originals_that_take_long_on_the_only_worker_are_waited_for(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Actor):
+        def start(self, *given: Any) -> Any:
+            time.sleep(3)
+            return super().start(*given)
+
+    gan = tiny_gan()
+    be_impatient(monkeypatch)
+    monkeypatch.setattr("ganprune.evaluation.actors.Actor", Slow)
+    with nodes(gan, cluster, 1) as evaluator:
+        score_both(evaluator, local(gan), genomes_of(gan, "A", 4))
+
+
+def test_first_worker_that_hangs_keeps_nobody_waiting(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+
+    class Hanging(Actor):
+        def start(self, *given: Any) -> Any:
+            try:
+                first.mkdir()
+            except FileExistsError:
+                return super().start(*given)
+            time.sleep(600)
+
+    monkeypatch.setattr("ganprune.evaluation.actors.Actor", Hanging)
+    be_impatient(monkeypatch)
+    gan = tiny_gan()
+    with nodes(gan, cluster) as evaluator:
+        score_both(evaluator, local(gan), genomes_of(gan, "A", 4))
+        assert evaluator.workers == 1
+
+
+def test_worker_that_stands_still_is_worked_around(cluster: Any) -> None:
+    """As a node does whose network breaks, until Ray declares it dead."""
+    gan, struck = tiny_gan(), list[int]()
+
+    def strike() -> None:
+        if not struck:
+            struck.append(processes(evaluator)[0])
+            os.kill(struck[0], signal.SIGSTOP)
+
+    one = local(gan)
+    with nodes(gan, cluster, on_scored=strike) as evaluator:
+        come_to(evaluator, gan, 2)
+        score_both(evaluator, one, genomes_of(gan, "A", 12))
+        score_both(evaluator, one, genomes_of(gan, "A", 12, 7))
+        assert evaluator.schedule.again == 0
+    wait(lambda: gone((struck[0],)))
+
+
+def test_workers_on_unlike_hardware_are_told_once(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard, greet, kinds = Heard(), Actors._greet, iter(("one kind", "another kind", "a third"))
+
+    def unlike(crew: Actors, worker: Any, greeting: Greeting) -> None:
+        greet(crew, worker, replace(greeting, hardware=next(kinds)))
+
+    monkeypatch.setattr(Actors, "_greet", unlike)
+    gan = tiny_gan()
+    with nodes(gan, cluster, reporter=heard) as evaluator:
+        come_to(evaluator, gan, 2)
+    assert sum("workers on unlike hardware (another kind; one kind)" in line for line in heard.lines) == 1
 
 
 def test_fine_tuned_individuals_score_alike_on_nodes_without_their_pictures(

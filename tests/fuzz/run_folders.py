@@ -1,4 +1,4 @@
-"""Run folders that were damaged, or made by someone who means harm, and all commands that read them."""
+"""Folders that were damaged, or made by someone who means harm, and all commands that read them."""
 
 import hashlib
 import json
@@ -18,7 +18,11 @@ from tests.fuzz.settings_files import without_none
 from tests.fuzz.values import MARKUP, changed
 from tests.fuzz.workshop import Workshop
 
-COMMANDS = ("inspect", "report", "export", "translate", "evaluate", "compress", "bench", "figures")
+COMMANDS = {
+    "run": ("inspect", "report", "export", "translate", "evaluate", "compress", "bench", "figures"),
+    "front": ("front",), "cells": ("compare", "compare --finished"), "gan": ("train",),
+}  # fmt: skip
+"""Commands that read folders of each kind, see `tests.fuzz.workshop.KINDS`."""
 SLOW = ("ganprune_cli.evaluating.load_features", "ganprune.figures.of_runs.draw_figures")
 """What these commands need more than a run for."""
 PLACES = ("gone", "empty", "folder", "pipe", "link", "huge")
@@ -29,6 +33,8 @@ PLACES = ("gone", "empty", "folder", "pipe", "link", "huge")
 class Case:
     """What is changed, and what is then run."""
 
+    kind: str
+    """Of the folder, see `tests.fuzz.workshop.KINDS`."""
     changes: Sequence[tuple[str, Any]]
     """Names of files, and bytes to write in their place, or one of `PLACES`."""
     sealed: bool
@@ -38,14 +44,16 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn, made: Workshop) -> Case:
-    """One to three changed files, mostly plain texts, and a command."""
-    names = sorted(str(path.relative_to(made.run)) for path in made.run.rglob("*") if path.is_file())
+    """One to three changed files, mostly plain texts, and a command; of runs as often as of all others."""
+    kind = draw(st.sampled_from(("run", "run", "run", *COMMANDS)))
+    whole = made.root / kind
+    names = sorted(str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file())
     texts = [name for name in names if name.endswith((".json", ".jsonl", ".toml"))]
     changes = list[tuple[str, Any]]()
     for _ in range(draw(st.integers(1, 3))):
         name = draw(st.sampled_from(texts) if draw(st.integers(0, 4)) else st.sampled_from(names))
-        changes.append((name, draw(_content(made.run / name))))
-    return Case(changes, draw(st.booleans()), draw(st.sampled_from(COMMANDS)))
+        changes.append((name, draw(_content(whole / name))))
+    return Case(kind, changes, draw(st.booleans()), draw(st.sampled_from(COMMANDS[kind])))
 
 
 @st.composite
@@ -125,9 +133,11 @@ def attempt(made: Workshop, folder: Path, case: Case) -> str:
         "export": ("export", "--onnx", "run", "--quiet"), "bench": ("bench", "--cpu", "run", "--quiet"),
         "translate": ("translate", "run", made.root / "data" / "testA", "-o", "out", "--quiet"),
         "evaluate": ("evaluate", "run", "--quiet"), "figures": ("figures", "run", "-o", "out", "--quiet"),
-        "compress": made.compress("run"),
+        "compress": made.compress("run"), "front": made.makes("front", "run"),
+        "compare": made.makes("cells", "run"), "train": made.makes("gan", "run"),
+        "compare --finished": (*made.makes("cells", "run"), "--finished"),
     }  # fmt: skip
-    with made.scratch(folder) as here:
+    with made.scratch(folder, case.kind) as here:
         apply(case, here / "run", folder / "outside" / "victim")
         with light(
             (*EXPORTS, "ganprune_cli.evaluating.load_features", "ganprune.figures.of_runs.draw_figures")

@@ -1,8 +1,11 @@
 """Clocks that jump, memory that runs out, GPUs that disappear, a second process."""
 
 import ast
+import pickle
+import shutil
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -12,13 +15,17 @@ import ganprune
 from ganprune.errors import GanpruneError
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator, Side
 from ganprune.evaluation.memory import Batches
+from ganprune.evaluation.serving import Inputs, Server, Start, Task, Warnings
+from ganprune.evaluation.worker import Worker
 from ganprune.failures import device_lost, out_of_memory
+from ganprune.genome import genome_key
 from ganprune.runs import Run
 from ganprune.stages import searching
 from ganprune.training import Budget, loop, train
 from tests.cli.conftest import Place
+from tests.cli.kit import Outcome, stopped_before_export
 from tests.cli.kit import ganprune as command
-from tests.cli.kit import stopped_before_export
+from tests.metrics.kit import keras_file
 from tests.reliability.kit import Told, little_memory, one_line, same_files
 from tests.tiny import TinyGan, random_genomes, tiny_gan
 from tests.training.kit import TINY, networks, pictures, same_bits
@@ -234,25 +241,83 @@ def test_a_search_without_memory_is_one_line(
     assert "out of memory; close other programs and run the same command again, which keeps what" in line
 
 
-def _evaluate(place: Place, run: Path) -> object:
-    return command("evaluate", run)
+def _compare(place: Place, run: Path) -> Outcome:
+    cells = run.parent / "cells.toml"
+    settings, cell = "[settings]\nsize = 32\ntarget-macs = 0.4\n", '[cells.one]\nmethod = "uniform"\n'
+    cells.write_text(f"{settings}[compare]\n{cell}")
+    features = keras_file(run.parent / "features.safetensors")
+    return command(
+        "compare",
+        place.checkpoint,
+        "--data",
+        place.data,
+        "--config",
+        cells,
+        "--features",
+        features,
+        "-o",
+        run,
+    )
 
 
-COMMANDS: dict[str, Callable[[Place, Path], object]] = {
+WRITING: dict[str, Callable[[Place, Path], Outcome]] = {
     "compress": lambda place, run: place.compress("-o", run),
     "export": lambda place, run: command("export", "--onnx", run),
     "bench": lambda place, run: command("bench", "--cpu", run),
-    "evaluate": _evaluate,
+    "evaluate": lambda place, run: command("evaluate", run),
+    "front": lambda place, run: command(
+        "front", place.checkpoint, "--data", place.data, "--config", place.config, "-o", run
+    ),
+    "compare": _compare,
     "train": lambda place, run: command("train", "--data", place.data, "-o", run, "--size", 32, "--ngf", 2),
+}
+READING: dict[str, Callable[[Place, Path], Outcome]] = {
+    "report": lambda place, run: command("report", run, "-o", run.parent / "page.html"),
+    "inspect": lambda place, run: command("inspect", run),
+    "figures": lambda place, run: command("figures", run, "-o", run.parent / "figures"),
+    "translate": lambda place, run: command("translate", run, place.data / "testA", "-o", run.parent / "out"),
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", WRITING)
 def test_a_second_process_in_a_folder_is_refused(place: Place, run: Path, name: str) -> None:
+    if name == "front":  # its settings are those of no compression
+        shutil.rmtree(run)
+        assert WRITING[name](place, run).code == 0
     with Run(run).locked():
-        refused = COMMANDS[name](place, run)
-    assert refused.code == 3, refused.err  # type: ignore[attr-defined]
-    assert f"another ganprune is working in {run}" in one_line(refused.err)  # type: ignore[attr-defined]
+        refused = WRITING[name](place, run)
+    assert refused.code == 3, refused.err
+    assert f"another ganprune is working in {run}" in one_line(refused.err)
+
+
+@pytest.mark.parametrize("name", READING)
+def test_commands_that_only_read_a_run_do_not_wait_for_its_lock(place: Place, run: Path, name: str) -> None:
+    with Run(run).locked():
+        done = READING[name](place, run)
+    needs_more = name == "figures" and "needed an ONNX file" in done.err  # `run` is not exported
+    assert done.code == 0 or needs_more, done.err
+
+
+def test_a_batch_that_halves_in_a_worker_is_told_here() -> None:
+    """A worker's server keeps the warning for its answer, and this end of the pipe tells it."""
+    gan, warnings, told = tiny_gan(), Warnings(), Told()
+    gan.judges["A"].register_forward_pre_hook(_hungry)
+    shown: dict[Side, torch.Tensor] = {side: x.repeat(6, 1, 1, 1)[:12] for side, x in gan.pictures.items()}
+    inputs = Inputs(gan.generators, gan.judges, gan.layouts, shown, None, None)
+    start = Start(EvaluationSettings(batch=12), torch.get_num_threads(), pickle.dumps(inputs))
+    server = Server(start, warnings)
+    key = genome_key(random_genomes(gan.layouts["A"], 1)[0])
+    with little_memory(320):
+        answer = server.score(Task("A", (key,), b"", False))
+    kept = warnings.taken()
+    assert "out of memory: 3 pictures a forward pass from now on instead of 6" in kept[-1].message
+    worker = Worker.__new__(Worker)  # its process is left out: what it sends is put into the pipe
+    worker.connection, theirs = Pipe()
+    worker._name, worker._reporter = "worker 1 of 2", told
+    for message in (*kept, answer):
+        theirs.send_bytes(pickle.dumps(message))
+    assert worker.receive() == answer
+    assert told.warnings == [f"worker 1 of 2: {each.message}" for each in kept]
 
 
 def test_tiny_networks_differ_between_batches_by_rounding_alone() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError, UsageError
@@ -21,7 +22,7 @@ from ganprune_exporters import ExportSettings
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing, stopped_before_export
 from tests.reliability.kit import one_line
-from tests.training.kit import TINY, networks, pictures
+from tests.training.kit import TINY, Interrupted, Interrupter, networks, pictures
 
 OUT = (
     "/etc/passwd",
@@ -66,6 +67,28 @@ def test_a_train_json_that_names_files_outside_is_damaged(tmp_path: Path, name: 
     (tmp_path / "out" / "train.json").write_text(json.dumps(record | {"outputs": {name: "00"}}))
     with pytest.raises(RunError, match=r"train\.json is damaged"):
         train(networks(), data, TINY, budget, tmp_path / "out")
+
+
+class Canary:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.trace),)
+
+
+def test_a_training_state_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    data, budget, out = pictures(tmp_path / "data"), Budget(4, "steps"), tmp_path / "out"
+    with pytest.raises(Interrupted):
+        train(networks(), data, TINY, budget, out, Interrupter(2), save_seconds=0)
+    torch.save({"version": 2, "step": Canary(tmp_path / "trace")}, out / "train_state.pt")
+    with pytest.raises(RunError, match=r"train_state\.pt is no training state"):
+        train(networks(), data, TINY, budget, out)
+    assert not (tmp_path / "trace").exists()
+    torch.load(out / "train_state.pt", weights_only=False)
+    assert (tmp_path / "trace").is_dir()  # else the test would say nothing
 
 
 def test_files_of_an_export_lie_in_the_run_whatever_its_record_says(run: Path) -> None:
