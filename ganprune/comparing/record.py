@@ -21,10 +21,9 @@ ORIGINAL = "original"
 PAPER_SIZE = 256
 """Pixels; what the paper counts arithmetic at."""
 _SIDES: Shape = {str: {"kid": NUMBER, "kid_sd": NUMBER}}
-_CELL: Shape = {
-    "name": str, "seed": int, "steps": int, "settings": {str: object}, "sides": _SIDES,
-    "made": {"settings": {str: object}},
-}  # fmt: skip
+_CELL: Shape = {"name": str, "seed": int, "sides": _SIDES, "made": {"settings": {str: object}}}
+_FACTS: dict[str, Shape] = {"steps": int, "settings": {str: object}}
+"""Of a cell, where they are there."""
 _ORIGINAL: Shape = {"sides": _SIDES, "inputs": _SIDES, "made": {str: object}}
 
 
@@ -79,7 +78,8 @@ class Records:
             return None
         except ValueError as error:
             raise _damaged(path, str(error)) from None
-        if not fits(found, shape):
+        known = fits(found, shape)
+        if not known or not all(fits(found[key], fact) for key, fact in _FACTS.items() if key in found):
             raise _damaged(path, "it is not as ganprune writes it")
         now = json.loads(json.dumps(made))
         changed = _changes(found["made"], now)

@@ -152,6 +152,26 @@ def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
         _records(tmp_path, features="g").finished(_as_cell())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sides": []}, {"sides": {"A": {"kid": "low", "kid_sd": 0.1}}}, {"made": {"settings": []}},
+        {"steps": "many"}, {"settings": 3}, {"name": "../theirs"}, {"seed": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_record_of_other_values_than_ganprune_writes_is_damaged(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    _records(tmp_path).write(_as_cell(), _cell("ours", 2, 0.1, 0.2)["sides"], {"steps": 5})
+    path = tmp_path / "ours-2.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(
+        RunError, match=r"ours-2\.json is damaged \(it is .*; delete it to run the cell again"
+    ):
+        _records(tmp_path).finished(_as_cell())
+
+
 def test_record_of_an_older_ganprune_that_knew_fewer_settings_counts(tmp_path: Path) -> None:
     _records(tmp_path).write(_as_cell(), _cell("ours", 2, 0.1, 0.2)["sides"], {})
     path = tmp_path / "ours-2.json"

@@ -214,9 +214,9 @@ def test_originals_that_take_long_on_the_only_worker_are_waited_for(
     cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow(Actor):
-        def start(self, *given: Any) -> Any:
+        def start(self, *given: Any, **more: Any) -> Any:
             time.sleep(3)
-            return super().start(*given)
+            return super().start(*given, **more)
 
     gan = tiny_gan()
     be_impatient(monkeypatch)
@@ -231,11 +231,11 @@ def test_first_worker_that_hangs_keeps_nobody_waiting(
     first = tmp_path / "first"
 
     class Hanging(Actor):
-        def start(self, *given: Any) -> Any:
+        def start(self, *given: Any, **more: Any) -> Any:
             try:
                 first.mkdir()
             except FileExistsError:
-                return super().start(*given)
+                return super().start(*given, **more)
             time.sleep(600)
 
     monkeypatch.setattr("ganprune.evaluation.actors.Actor", Hanging)
