@@ -63,5 +63,6 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason='needs Ray: pip 
 QUIET = (
     "ignore:Tip. In future versions of Ray:FutureWarning",
     "ignore:.*subprocess .* is still running:ResourceWarning",
+    "ignore:unclosed (file|socket):ResourceWarning",
 )
 """Warnings that Ray itself gives while it starts and ends."""
