@@ -10,12 +10,13 @@ is lost. Cells are kept as OUT/<method>-<target>-<seed>.json and are not compute
 distilled    genomes of a search with the defaults of `compress`, taught by the originals
 plain        the same genomes by CycleGAN's recipe
 random       random genomes of the same size, taught by the originals
-uniform      the same share of the largest filters in every layer, taught by the originals
+uniform      the same share of the largest filters in every layer, taught by the originals; in the blocks that
+             times their block_width
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
 original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
 continued    the slim generators of a run, --run, trained on; the target only names the cell
-variants     distilled or continued with settings changed, such as distilled:distil_maps=0+tune_lr=0.001, the
-             search's too, such as distilled:width_spread=null
+variants     distilled, uniform or continued with settings changed, such as
+             distilled:distil_maps=0+tune_lr=0.001, the search's too, such as distilled:width_spread=null
 """
 
 import argparse
@@ -140,11 +141,14 @@ class Bench:
                 start = ranks < 0.5
             else:
                 ranks, start = importance(self.originals[side], layout), torch.zeros(layout.length)
-                for share in torch.linspace(0.02, 1, 981).tolist():
+                for share in torch.linspace(0.02, 1 / settings.block_width, 981).tolist():
                     genome = torch.zeros(layout.length, dtype=torch.bool)
-                    for piece in layout.genes.values():
+                    for name, piece in layout.genes.items():
                         size = piece.stop - piece.start
-                        genome[piece.start + ranks[piece].topk(max(1, round(share * size))).indices] = True
+                        part = settings.block_width if name.startswith("inner") else 1
+                        fewest = min(size, settings.align)
+                        kept = min(size, max(fewest, round(share * part * size)))
+                        genome[piece.start + ranks[piece].topk(kept).indices] = True
                     if float(kept_macs(layout, genome[None])) <= target:
                         start = genome
             limits = settings.constraints(side)

@@ -43,6 +43,10 @@ class Constraints:
     and writes, not less than that share; to the nearest step of ``align``, and further where the target needs
     it. 1: all alike; None: any widths. Scores of networks as cut favour narrow trunks and uneven widths,
     which draw worse once they are fine-tuned (docs/results/search.md)."""
+    block_width: float = 1.0
+    """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the share
+    of the other layers. Below 1, the trunk and the layers around it stay wide at the expense of the blocks.
+    Means nothing where blocks have no bits of their own (`LayoutKind` ``shared``)."""
 
     def __post_init__(self) -> None:
         if self.align < 1:
@@ -56,6 +60,8 @@ class Constraints:
             raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
         if self.width_spread is not None and not 1 <= self.width_spread < float("inf"):
             raise UsageError(f"--width-spread must be 1 or more, or none, found {self.width_spread}")
+        if not 0 < self.block_width <= 1:
+            raise UsageError(f"--block-width must be above 0 and at most 1, found {self.block_width}")
 
 
 class Repairer:
@@ -66,6 +72,9 @@ class Repairer:
         self.layout, self.constraints = layout, constraints
         self._pieces = list(layout.genes.values())
         self._sizes = np.array(layout.sizes)
+        weights = [constraints.block_width if gene.startswith("inner") else 1.0 for gene in layout.genes]
+        self._alike = self._sizes * np.array(weights)
+        """Filters of every gene, of which an equal share is "alike"."""
         self._legal = [_legal_counts(size, constraints) for size in layout.sizes]
         self._limits = list(self._limits_of(constraints, latency))
         least = np.array([legal[0] for legal in self._legal])
@@ -116,17 +125,24 @@ class Repairer:
         return np.max(shares, axis=0) if shares else np.zeros(counts.shape[:-1])
 
     def uniform_share(self) -> float:
-        """Share of all genes' filters, the same for each, at which a network comes to its targets; 0 … 1."""
-        low, high = 0.0, 2.0
+        """Share of all genes' filters, the same for each, at which a network comes to its targets.
+
+        0 … 1; with a block width, of the genes outside the blocks, and above 1 where these keep all their
+        filters and leave more to the blocks.
+        """
+        low, high = 0.0, 2.0 / self.constraints.block_width
         for _ in range(40):
             share = (low + high) / 2
-            counts = np.clip(np.rint(share * self._sizes).astype(int), 1, self._sizes)
-            low, high = (share, high) if self.used(counts) <= 1 else (low, share)
-        return min(low, 1.0)
+            low, high = (share, high) if self.used(self._all_alike(share)) <= 1 else (low, share)
+        return min(low, 1.0 / self.constraints.block_width)
+
+    def _all_alike(self, share: float) -> np.ndarray:
+        """Counts of every gene at one share, at least one filter and at most all."""
+        return np.clip(np.rint(share * self._alike).astype(int), 1, self._sizes)
 
     def _near_uniform(self, spread: float) -> list[np.ndarray]:
         """The legal counts that ``width_spread`` leaves; a step more of all until the target is in reach."""
-        wide, alike = self._legal, self.uniform_share() * self._sizes
+        wide, alike = self._legal, np.minimum(self.uniform_share() * self._alike, self._sizes)
         fewest, most = alike / spread, alike * spread
         trunk = list(self.layout.genes).index(self.layout.gene_of["trunk"])
         fewest[trunk] = alike[trunk]

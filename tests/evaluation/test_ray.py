@@ -183,11 +183,7 @@ def test_originals_are_computed_once_and_kept_for_the_run(
     local(gan, tmp_path / "own")
     files = {path.name: path.read_bytes() for path in (tmp_path / "own").iterdir()}
     assert len(files) == 2
-    for stale, begun, sent in (
-        (0, [False, True], [0, 2]),
-        (0, [True, True], [0, 0]),
-        (1, [True, True], [0, 1]),
-    ):
+    for stale, begun, computed in ((0, [False, True], 2), (0, [True, True], 0), (1, [True, True], 1)):
         for name in list(files)[:stale]:
             (tmp_path / "nodes" / name).write_bytes(b"of another search")
         given.clear()
@@ -195,7 +191,8 @@ def test_originals_are_computed_once_and_kept_for_the_run(
         with nodes(gan, cluster, cache=tmp_path / "nodes") as evaluator:
             come_to(evaluator, gan, 2)
         assert given == begun
-        assert {*made} == {*sent}  # what a worker was given does not travel back
+        # What a worker was given does not travel back. Both may find that a file is stale, if both start at once.
+        assert made[0] == computed and made[1] in ((0, computed) if stale else (0,))
         assert {path.name: path.read_bytes() for path in (tmp_path / "nodes").iterdir()} == files
 
 
