@@ -13,6 +13,7 @@ random       random genomes of the same size, taught by the originals
 uniform      the same share of the largest filters in every layer, taught by the originals; in the blocks that
              times their block_width
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
+thinet, ...  any rival of `ganprune compare`, taught by the originals
 original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
 continued    the slim generators of a run, --run, trained on; the target only names the cell
 variants     distilled, uniform or continued with settings changed, such as
@@ -33,6 +34,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from ganprune.baselines import METHODS, Pruned, Subject
 from ganprune.checkpoints import load_generator, load_quartet, read_metadata
 from ganprune.coevolution import CoEvolution
 from ganprune.cost import macs
@@ -58,7 +60,7 @@ from ganprune.settings import FineTuneSettings
 from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, load_vgg16, train
 
 Genomes = dict[Side, Tensor]
-METHODS = "distilled,plain,random,uniform,scratch,original"
+DEFAULT = "distilled,plain,random,uniform,scratch,original"
 
 
 class Bench:
@@ -155,6 +157,17 @@ class Bench:
             found[side] = Repairer(layout, limits)(start.bool()[None], chance)[0]
         return found
 
+    def pruned(self, name: str, target: float, side: Side, seed: int) -> Pruned:
+        """What a rival makes of one generator."""
+        limits = SearchSettings(align=16, target_macs=(target, target), width_spread=None).constraints(side)
+        device, layout = self.opt.device, self.layouts[side]
+        original = copy.deepcopy(self.originals[side]).to(device).requires_grad_(False).eval()
+        pictures, chance = to_float(self.validation[side]).to(device), torch.Generator().manual_seed(seed)
+        made = METHODS[name](Subject(original, layout, pictures, Repairer(layout, limits), chance))
+        counts = {gene: int(n) for gene, n in layout.counts(made.genome[None]).items()}
+        print(f"{name}-{target:g}-{seed}, G_{side}: {counts}", flush=True)
+        return Pruned(made.genome, made.network.cpu())
+
     def run(self, method: str, target: float, seed: int) -> dict[str, Any]:
         """One cell."""
         kind, _, changes = method.partition(":")
@@ -176,6 +189,13 @@ class Bench:
                 )
                 cut = read_metadata(self.opt.run / f"pruned_G_{side}.safetensors")
                 kept = torch.tensor(json.loads(cut["kept"])["trunk"])
+                teachers[side] = Teacher(self.originals[side], kept, self.judges[side], self.vgg)
+        elif kind in METHODS and kind not in ("random", "uniform"):
+            for side, layout in self.layouts.items():
+                pruned = self.pruned(kind, target, side, seed)
+                sizes[side] = float(kept_macs(layout, pruned.genome[None]))
+                slim[side] = pruned.network
+                kept = layout.kept(pruned.genome)["trunk"]
                 teachers[side] = Teacher(self.originals[side], kept, self.judges[side], self.vgg)
         elif kind != "original":
             how = kind if kind in ("random", "uniform") else "searched"
@@ -255,7 +275,7 @@ def main() -> None:
     args.add_argument("--device", default="cpu")
     args.add_argument("--budget", default="6m")
     args.add_argument("--targets", default="0.25,0.066")
-    args.add_argument("--methods", default=METHODS)
+    args.add_argument("--methods", default=DEFAULT)
     args.add_argument("--seeds", type=int, default=1)
     args.add_argument("--threads", type=int, default=resolve_threads(None))
     opt = args.parse_args()

@@ -274,6 +274,35 @@ def test_layers_stay_near_the_share_of_all_layers_alike(
             assert alike / spread - 1.5 * align <= count <= alike * spread + 1.5 * align
 
 
+@given(
+    target=st.floats(0.05, 0.9),
+    block_width=st.sampled_from([0.125, 0.25, 0.5]),
+    align=st.sampled_from([1, 16]),
+    seed=st.integers(0, 99),
+)
+def test_blocks_are_narrow_so_that_the_other_layers_are_wide(
+    target: float, block_width: float, align: int, seed: int
+) -> None:
+    layout = Layout.of(ORIGINAL)
+    repair = Repairer(layout, Constraints(align, target, width_spread=1.0, block_width=block_width))
+    share = repair.uniform_share()
+    assert share > Repairer(layout, Constraints(align, target, width_spread=1.0)).uniform_share()
+    for genome in repair(any_genomes(layout, 2, seed, keep=0.3), seeded(seed)):
+        assert ON_TARGET * target <= float(kept_macs(layout, genome[None])) <= target
+        for gene, count in counts(layout, genome).items():
+            part = block_width if gene.startswith("inner") else 1.0
+            alike = min(share * part, 1.0) * sizes(layout)[gene]
+            assert abs(count - max(alike, align)) <= 1.5 * align, gene
+
+
+def test_block_width_means_nothing_where_blocks_share_the_bits_of_the_trunk() -> None:
+    layout = Layout.of(MIDDLE, "shared")
+    narrow = Repairer(layout, Constraints(1, 0.3, width_spread=1.25, block_width=0.25))
+    plain = Repairer(layout, Constraints(1, 0.3, width_spread=1.25))
+    genomes = any_genomes(layout, 4, seed=3)
+    assert torch.equal(narrow(genomes, seeded(1)), plain(genomes, seeded(1)))
+
+
 def test_a_spread_of_widths_means_nothing_without_a_target() -> None:
     layout, genomes = Layout.of(MIDDLE), any_genomes(Layout.of(MIDDLE), 3, seed=1)
     repaired = Repairer(layout, Constraints(width_spread=1.0))(genomes, seeded(0))
@@ -304,3 +333,6 @@ def test_constraints_out_of_range_are_refused() -> None:
     for spread in (0.9, float("inf"), float("nan")):
         with pytest.raises(UsageError, match=f"--width-spread must be 1 or more, or none, found {spread}"):
             Constraints(width_spread=spread)
+    for width in (0.0, -1.0, 1.5, float("nan")):
+        with pytest.raises(UsageError, match=f"--block-width must be above 0 and at most 1, found {width}"):
+            Constraints(block_width=width)

@@ -106,6 +106,14 @@ WidthSpread = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
+BlockWidth = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F",
+        help="Share of their inner filters that residual blocks keep, over that of the other layers.",
+        rich_help_panel=SEARCH,
+    ),
+]
 Align = Annotated[
     int | None,
     typer.Option(
