@@ -14,6 +14,9 @@ uniform      the same share of the largest filters in every layer, taught by the
              times their block_width
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
 thinet, ...  any rival of `ganprune compare`, taught by the originals
+widths       the largest filters of widths that are given, such as widths:stem=16+down=48+trunk=160+inner=16+up1=64+
+             up2=16, taught by the originals; inner stands for all blocks, inner0 … for one; the target only names
+             the cell
 original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
 continued    the slim generators of a run, --run, trained on; the target only names the cell
 variants     distilled, uniform or continued with settings changed, such as
@@ -30,11 +33,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ganprune.baselines import METHODS, Pruned, Subject
+from ganprune.baselines.allocation import keep_best
 from ganprune.checkpoints import load_generator, load_quartet, read_metadata
 from ganprune.coevolution import CoEvolution
 from ganprune.cost import macs
@@ -157,6 +162,14 @@ class Bench:
             found[side] = Repairer(layout, limits)(start.bool()[None], chance)[0]
         return found
 
+    def of_widths(self, groups: Mapping[str, int]) -> Genomes:
+        """The largest filters of given widths."""
+        found: Genomes = {}
+        for side, layout in self.layouts.items():
+            counts = [groups.get(gene, groups.get(gene.rstrip("0123456789"), 0)) for gene in layout.genes]
+            found[side] = keep_best(importance(self.originals[side], layout), np.array(counts), layout)
+        return found
+
     def pruned(self, name: str, target: float, side: Side, seed: int) -> Pruned:
         """What a rival makes of one generator."""
         limits = SearchSettings(align=16, target_macs=(target, target), width_spread=None).constraints(side)
@@ -174,6 +187,7 @@ class Bench:
         plain = kind in ("plain", "scratch", "original")
         pairs = (change.split("=") for change in changes.split("+") if change)
         values = {key: json.loads(value) for key, value in pairs}
+        groups = {key: values.pop(key) for key in list(values) if kind == "widths"}
         of_search = {field.name for field in fields(SearchSettings)}
         tuning = FineTuneSettings(
             recipe="paper" if plain else "distil", **{k: v for k, v in values.items() if k not in of_search}
@@ -199,7 +213,11 @@ class Bench:
                 teachers[side] = Teacher(self.originals[side], kept, self.judges[side], self.vgg)
         elif kind != "original":
             how = kind if kind in ("random", "uniform") else "searched"
-            genomes = self.genomes(how, target, seed, {k: v for k, v in values.items() if k in of_search})
+            genomes = (
+                self.of_widths(groups)
+                if groups
+                else self.genomes(how, target, seed, {k: v for k, v in values.items() if k in of_search})
+            )
             for side, layout in self.layouts.items():
                 sizes[side] = float(kept_macs(layout, genomes[side][None]))
                 slim[side] = rebuilt(self.originals[side], layout, genomes[side])
