@@ -14,9 +14,9 @@ uniform      the same share of the largest filters in every layer, taught by the
              times their block_width
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
 thinet, ...  any rival of `ganprune compare`, taught by the originals
-widths       the largest filters of given widths, such as widths:stem=16+down=48+trunk=160+inner=16+up1=64+up2=16,
-             taught by the originals; inner stands for all blocks and inner0 … for one; the target only names
-             the cell
+widths       the largest filters of given widths, taught by the originals, such as
+             widths:stem=16+down=48+trunk=160+inner=16+up1=64+up2=16; inner stands for all blocks and inner0 …
+             for one; the target only names the cell
 original     the originals themselves by CycleGAN's recipe for the same time: what further training gives
 continued    the slim generators of a run, --run, trained on; the target only names the cell
 variants     distilled, uniform or continued with settings changed, such as
