@@ -51,10 +51,12 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
         keys = [key.removesuffix(" A") for key in loaded if key.endswith(" A")]
         kinds = sorted(keys, key=lambda key: int(key.split()[0]))
         return [(key.split()[1], {side: loaded[f"{key} {side}"] for side in SIDES}) for key in kinds]
-    settings = SearchSettings(population=16, generations=15, align=16, target_macs=(target, target), seed=7)
+    settings = SearchSettings(
+        population=16, generations=15, align=16, target_macs=(target, target), seed=7, block_width=1.0
+    )
     found: list[tuple[str, Genomes]] = []
     for i in range(n // 3):
-        found.append(("random", bench.genomes("random", target, 100 + i)))
+        found.append(("random", bench.genomes("random", target, 100 + i, {"block_width": 1.0})))
     for i in range(n // 3):
         pair: Genomes = {}
         for side, layout in bench.layouts.items():
