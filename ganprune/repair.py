@@ -44,9 +44,9 @@ class Constraints:
     it. 1: all alike; None: any widths. Scores of networks as cut favour narrow trunks and uneven widths,
     which draw worse once they are fine-tuned (docs/results/search.md)."""
     block_width: float = 1.0
-    """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the share
-    of the other layers. Below 1, the trunk and the layers around it stay wide at the expense of the blocks.
-    Means nothing where blocks have no bits of their own (`LayoutKind` ``shared``)."""
+    """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the
+    share of the other layers. Below 1, the trunk and the layers around it stay wide at the expense of the
+    blocks. Means nothing where blocks have no bits of their own (`LayoutKind` ``shared``)."""
 
     def __post_init__(self) -> None:
         if self.align < 1:

@@ -52,7 +52,8 @@ class SearchSettings:
     layers alike, as a factor; see `ganprune.repair.Constraints`. None: as far as the search likes."""
     block_width: float = 0.125
     """With a width spread: share of the blocks' inner filters that all layers "alike" keep, over that of the
-    other layers. At equal MACs narrow blocks leave a wide trunk, which draws better (docs/results/search.md)."""
+    other layers. At equal MACs narrow blocks leave a wide trunk, which draws better
+    (docs/results/search.md)."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
