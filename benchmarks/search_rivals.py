@@ -186,7 +186,8 @@ def main() -> None:
         for seed in range(opt.seeds):
             settings = SearchSettings(
                 population=opt.population, generations=opt.generations, align=opt.align,
-                target_macs=(target, target), seed=seed, block_width=1.0,
+                target_macs=(target, target), seed=seed,
+                trunk_width=1.0, block_width=1.0,
             )  # fmt: skip
             for name in opt.methods.split(","):
                 path = opt.out / f"{name}-{target:g}-{seed}.json"

@@ -50,10 +50,11 @@ class SearchSettings:
     width_spread: float | None = 1.25
     """With a target: how far the share of filters that a layer keeps may lie above or below the share of all
     layers alike, as a factor; see `ganprune.repair.Constraints`. None: as far as the search likes."""
-    block_width: float = 0.125
-    """With a width spread: share of the blocks' inner filters that all layers "alike" keep, over that of the
-    other layers. At equal MACs narrow blocks leave a wide trunk, which draws better
-    (docs/results/search.md)."""
+    trunk_width: float = 1.75
+    """With a width spread: share of the trunk's filters to keep, over that of the other layers alike."""
+    block_width: float = 0.5
+    """The same of the blocks' inner filters. At equal MACs and speed, a wide trunk with narrow blocks draws
+    better (docs/results/search.md)."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
@@ -146,5 +147,6 @@ class SearchSettings:
             target_ms=self.target_ms and self.target_ms[i],
             min_filters=self.min_filters,
             width_spread=self.width_spread,
+            trunk_width=self.trunk_width,
             block_width=self.block_width,
         )

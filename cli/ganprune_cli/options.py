@@ -106,11 +106,19 @@ WidthSpread = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
+TrunkWidth = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F",
+        help="Share of the trunk's filters to keep, over that of other layers.",
+        rich_help_panel=SEARCH,
+    ),
+]
 BlockWidth = Annotated[
     float | None,
     typer.Option(
         metavar="F",
-        help="Share of their inner filters that residual blocks keep, over that of the other layers.",
+        help="The same of the inner filters of the residual blocks.",
         rich_help_panel=SEARCH,
     ),
 ]
