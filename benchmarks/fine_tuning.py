@@ -1,7 +1,7 @@
 """What fine-tuning brings back: distillation against the plain recipe and fair controls.
 
     python benchmarks/fine_tuning.py CKPT DATA OUT --features FILE [--size 128] [--budget 6m]
-        [--targets 0.25,0.066] [--methods ...] [--seeds 1] [--trunk-width F] [--block-width F]
+        [--targets 0.25,0.066] [--methods ...] [--seeds 1] [--block-width F]
 
 Every cell fine-tunes two slim generators for the same time, translates the test pictures of both domains and
 scores them as `ganprune evaluate` does: KID with its spread, and the share of the original's translation that
@@ -11,7 +11,7 @@ distilled    genomes of a search with the defaults of `compress`, taught by the 
 plain        the same genomes by CycleGAN's recipe
 random       random genomes of the same size, taught by the originals
 uniform      the same share of the largest filters in every layer, taught by the originals; in the blocks that
-             times their block_width, in the trunk times its trunk_width
+             times their block_width
 scratch      the genomes' widths with fresh weights, by CycleGAN's recipe
 thinet, ...  any rival of `ganprune compare`, taught by the originals
 widths       the largest filters of given widths, taught by the originals, such as
@@ -71,10 +71,9 @@ DEFAULT = "distilled,plain,random,uniform,scratch,original"
 class Bench:
     """Networks and pictures that all cells share."""
 
-    def __init__(self, opt: argparse.Namespace, shape: Mapping[str, float | None]) -> None:
-        """shape: ``trunk_width`` and ``block_width`` of searches; None: the default of `compress`."""
+    def __init__(self, opt: argparse.Namespace, block_width: float = 1.0) -> None:
         self.opt, self.nets = opt, Networks.of(load_quartet(opt.checkpoint))
-        self.shape = {key: value for key, value in shape.items() if value is not None}
+        self.block_width = block_width
         self.originals: dict[Side, Generator] = {"A": self.nets.G_A, "B": self.nets.G_B}
         self.judges: dict[Side, Discriminator] = {"A": self.nets.D_A, "B": self.nets.D_B}
         self.layouts: dict[Side, Layout] = {side: Layout.of(self.originals[side].widths) for side in SIDES}
@@ -128,7 +127,7 @@ class Bench:
         """
         settings = SearchSettings(
             population=16, generations=15, align=16, target_macs=(target, target), seed=seed,
-            **(self.shape | dict(changes)),
+            **({"block_width": self.block_width} | dict(changes)),
         )  # fmt: skip
         if how == "searched":
             words = "".join(f"{key}={value}-" for key, value in sorted(changes.items()))
@@ -155,9 +154,7 @@ class Bench:
                     genome = torch.zeros(layout.length, dtype=torch.bool)
                     for name, piece in layout.genes.items():
                         size = piece.stop - piece.start
-                        part = {"trunk": settings.trunk_width, "inner": settings.block_width}.get(
-                            name.rstrip("0123456789"), 1.0
-                        )
+                        part = settings.block_width if name.startswith("inner") else 1
                         fewest = min(size, settings.align)
                         kept = min(size, max(fewest, round(share * part * size)))
                         genome[piece.start + ranks[piece].topk(kept).indices] = True
@@ -293,8 +290,7 @@ def main() -> None:
     args.add_argument("--features", type=Path, required=True)
     args.add_argument("--vgg", type=Path, help="compare pictures by VGG16's maps too")
     args.add_argument("--run", type=Path, help="the run folder that `continued` goes on from")
-    args.add_argument("--trunk-width", type=float, help="as of `compress`")
-    args.add_argument("--block-width", type=float, help="as of `compress`")
+    args.add_argument("--block-width", type=float, default=1.0, help="as of `compress`")
     args.add_argument("--train", type=int, help="training pictures of each domain; all without")
     args.add_argument("--size", type=int, default=128)
     args.add_argument("--device", default="cpu")
@@ -306,7 +302,7 @@ def main() -> None:
     opt = args.parse_args()
     keep_freed_memory()
     with cpu_threads(opt.threads):
-        bench = Bench(opt, {"trunk_width": opt.trunk_width, "block_width": opt.block_width})
+        bench = Bench(opt, opt.block_width)
         for target in map(float, opt.targets.split(",")):
             for seed in range(opt.seeds):
                 for method in opt.methods.split(","):

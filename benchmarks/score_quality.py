@@ -38,8 +38,6 @@ from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validati
 Genomes = dict[Side, Tensor]
 TRAINED_ON = 100
 """Training pictures of each domain: few, so that the originals' lessons are soon computed."""
-ALIKE = {"trunk_width": 1.0, "block_width": 1.0}
-"""All layers as wide, so that scores tell filters apart and not shapes."""
 
 
 def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]:
@@ -53,9 +51,7 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
         keys = [key.removesuffix(" A") for key in loaded if key.endswith(" A")]
         kinds = sorted(keys, key=lambda key: int(key.split()[0]))
         return [(key.split()[1], {side: loaded[f"{key} {side}"] for side in SIDES}) for key in kinds]
-    settings = SearchSettings(
-        population=16, generations=15, align=16, target_macs=(target, target), seed=7, **ALIKE
-    )
+    settings = SearchSettings(population=16, generations=15, align=16, target_macs=(target, target), seed=7)
     found: list[tuple[str, Genomes]] = []
     for i in range(n // 3):
         found.append(("random", bench.genomes("random", target, 100 + i)))
@@ -157,7 +153,7 @@ def main() -> None:
     args.set_defaults(train=TRAINED_ON)
     opt = args.parse_args()
     with cpu_threads(opt.threads):
-        bench = Bench(opt, ALIKE)
+        bench = Bench(opt)
         pairs = candidates(bench, opt.genomes, opt.target)
         cheap = cheap_scores(bench, pairs)
         part, parts = map(int, opt.share.split("/"))

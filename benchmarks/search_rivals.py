@@ -187,7 +187,6 @@ def main() -> None:
             settings = SearchSettings(
                 population=opt.population, generations=opt.generations, align=opt.align,
                 target_macs=(target, target), seed=seed,
-                trunk_width=1.0, block_width=1.0,
             )  # fmt: skip
             for name in opt.methods.split(","):
                 path = opt.out / f"{name}-{target:g}-{seed}.json"

@@ -35,7 +35,6 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "demo": Preset(
         "for the packaged example: small pictures, small networks, so one thread; 90 s of fine-tuning",
         {"population": 12, "generations": 10, "pictures": 6, "target-macs": [0.35, 0.35], "align": 8}
-        | {"trunk-width": 1.0, "block-width": 1.0}
         | {"size": 96, "budget": "90s", "threads": 1, "precision": "float32", "recipe": "paper"},
     ),
     "smoke": Preset(

@@ -43,9 +43,6 @@ class Constraints:
     and writes, not less than that share; to the nearest step of ``align``, and further where the target needs
     it. 1: all alike; None: any widths. Scores of networks as cut favour narrow trunks and uneven widths,
     which draw worse once they are fine-tuned (docs/results/search.md)."""
-    trunk_width: float = 1.0
-    """With a width spread: for the trunk, which all blocks read and write at a quarter of the picture's
-    resolution, "alike" is this many times the share of the other layers; 1 or more."""
     block_width: float = 1.0
     """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the
     share of the other layers; above 0 and at most 1. Means nothing where blocks have no bits of their own
@@ -63,8 +60,6 @@ class Constraints:
             raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
         if self.width_spread is not None and not 1 <= self.width_spread < float("inf"):
             raise UsageError(f"--width-spread must be 1 or more, or none, found {self.width_spread}")
-        if not 1 <= self.trunk_width < float("inf"):
-            raise UsageError(f"--trunk-width must be 1 or more, found {self.trunk_width}")
         if not 0 < self.block_width <= 1:
             raise UsageError(f"--block-width must be above 0 and at most 1, found {self.block_width}")
 
@@ -77,8 +72,7 @@ class Repairer:
         self.layout, self.constraints = layout, constraints
         self._pieces = list(layout.genes.values())
         self._sizes = np.array(layout.sizes)
-        times = {"trunk": constraints.trunk_width, "inner": constraints.block_width}
-        shape = [times.get(gene.rstrip("0123456789"), 1.0) for gene in layout.genes]
+        shape = [constraints.block_width if gene.startswith("inner") else 1.0 for gene in layout.genes]
         self._alike = self._sizes * np.array(shape)
         """What layers "alike" keep equal shares of."""
         self._legal = [_legal_counts(size, constraints) for size in layout.sizes]
@@ -133,7 +127,7 @@ class Repairer:
     def uniform_share(self) -> float:
         """Share of all genes' filters, the same for each, at which a network comes to its targets.
 
-        0 … 1; with a trunk or block width, of the genes outside these, and above 1 where those keep all their
+        0 … 1; with a block width, of the genes outside the blocks, and above 1 where these keep all their
         filters and leave more to the blocks.
         """
         low, high = 0.0, 2.0 / self.constraints.block_width

@@ -41,8 +41,7 @@ from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.settings import CompressSettings
 
 OLDER: Mapping[str, object] = MappingProxyType(
-    {"width-spread": "none", "trunk-width": 1.0, "block-width": 1.0}
-    | {"mutation": "flip", "parents": 1.0, "apart": 0.0}
+    {"width-spread": "none", "mutation": "flip", "parents": 1.0, "apart": 0.0}
 )
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")

@@ -50,11 +50,9 @@ class SearchSettings:
     width_spread: float | None = 1.25
     """With a target: how far the share of filters that a layer keeps may lie above or below the share of all
     layers alike, as a factor; see `ganprune.repair.Constraints`. None: as far as the search likes."""
-    trunk_width: float = 1.75
-    """With a width spread: share of the trunk's filters to keep, over that of the other layers alike."""
-    block_width: float = 0.5
-    """The same of the blocks' inner filters. At equal MACs and speed, a wide trunk with narrow blocks draws
-    better (docs/results/search.md)."""
+    block_width: float = 1.0
+    """With a width spread: share of the blocks' inner filters to keep, over that of the other layers alike.
+    Below 1, pictures are better at equal MACs, which take longer (docs/results/search.md)."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
@@ -147,6 +145,5 @@ class SearchSettings:
             target_ms=self.target_ms and self.target_ms[i],
             min_filters=self.min_filters,
             width_spread=self.width_spread,
-            trunk_width=self.trunk_width,
             block_width=self.block_width,
         )

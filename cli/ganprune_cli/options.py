@@ -106,19 +106,11 @@ WidthSpread = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
-TrunkWidth = Annotated[
-    float | None,
-    typer.Option(
-        metavar="F",
-        help="Share of the trunk's filters to keep, over that of other layers.",
-        rich_help_panel=SEARCH,
-    ),
-]
 BlockWidth = Annotated[
     float | None,
     typer.Option(
         metavar="F",
-        help="The same of the inner filters of the residual blocks.",
+        help="Inner filters of blocks to keep, over the share of other layers; 0.125: better and slower.",
         rich_help_panel=SEARCH,
     ),
 ]

@@ -27,9 +27,8 @@ from tests.search.kit import LAYOUTS, Hidden, energies
 from tests.tiny import seeded, tiny_gan
 
 SETTINGS = SearchSettings(
-    population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), apart=0.0,
-    trunk_width=1.0, block_width=1.0,
-)  # fmt: skip
+    population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), apart=0.0
+)
 OTHERS = ("annealing", "swarm")
 
 

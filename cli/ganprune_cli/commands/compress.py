@@ -25,7 +25,6 @@ def compress(
     align: options.Align = None,
     min_filters: options.MinFilters = None,
     width_spread: options.WidthSpread = None,
-    trunk_width: options.TrunkWidth = None,
     block_width: options.BlockWidth = None,
     layout: options.Layout = None,
     order: options.Order = None,
