@@ -272,8 +272,8 @@ def print_table(out: Path) -> None:
             f"{s['lost']:.3f} | {s['kid']:.3f} ± {s['spread']:.3f}"
             for s in (cell["scores"][side] for side in SIDES)
         ]
-        size = f"{cell['target']:g}" if cell["macs"] else "1"
-        print(f"| {size} | {cell['method']} | {cell['seed']} | {cell['steps']} | {' | '.join(parts)} |")
+        row = (f"{cell['target']:g}", cell["method"], str(cell["seed"]), str(cell["steps"]), *parts)
+        print(f"| {' | '.join(row)} |")
     if cells:
         for side in SIDES:
             s = cells[0]["scores"][side]
@@ -306,9 +306,10 @@ def main() -> None:
         for target in map(float, opt.targets.split(",")):
             for seed in range(opt.seeds):
                 for method in opt.methods.split(","):
-                    path = opt.out / f"{method}-{target:g}-{seed}.json"
+                    share = 1.0 if method == "original" else target  # whole, so one cell for all targets
+                    path = opt.out / f"{method}-{share:g}-{seed}.json"
                     if not path.exists():
-                        cell = bench.run(method, target, seed)
+                        cell = bench.run(method, share, seed)
                         write_atomically(path, json.dumps(cell, indent=1).encode())
                         lost_now = {s: round(v["lost"], 3) for s, v in cell["scores"].items()}
                         print(f"{path.stem}: {cell['seconds']:.0f} s, lost {lost_now}", flush=True)
