@@ -288,7 +288,8 @@ def test_blocks_are_narrow_so_that_the_other_layers_are_wide(
     share = repair.uniform_share()
     assert share > Repairer(layout, Constraints(align, target, width_spread=1.0)).uniform_share()
     for genome in repair(any_genomes(layout, 2, seed, keep=0.3), seeded(seed)):
-        assert ON_TARGET * target <= float(kept_macs(layout, genome[None])) <= target
+        lowest = ON_TARGET if align == 1 else 0.9  # steps of 16 of few legal widths do not allow every target
+        assert lowest * target <= float(kept_macs(layout, genome[None])) <= target
         for gene, count in counts(layout, genome).items():
             part = block_width if gene.startswith("inner") else 1.0
             alike = min(share * part, 1.0) * sizes(layout)[gene]
