@@ -215,10 +215,27 @@ class Repairer:
         return counts
 
     def _exchanged(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray | None:
-        """Counts nearer to the target, one gene a step down and another one or more steps up; None: none.
+        """Counts nearer to the target, one gene a step down and another one or more steps up; where there
+        are none, one gene a step up and others down until these fit; None: none either."""
+        nearer = self._nearest(self._one_lower(counts), counts, generator)
+        return self._nearest(self._one_higher(counts), counts, generator) if nearer is None else nearer
 
-        One at random of those that are on target, else the nearest.
-        """
+    def _nearest(
+        self, tried: list[np.ndarray], counts: np.ndarray, generator: torch.Generator
+    ) -> np.ndarray | None:
+        """One at random of those that are on target, else the nearest, if it is nearer than ``counts``."""
+        if not tried:
+            return None
+        candidates = np.unique(np.array(tried), axis=0)
+        used = self.used(candidates)
+        if (used >= ON_TARGET).any():
+            candidates = candidates[used >= ON_TARGET]
+            return candidates[int(torch.randint(len(candidates), (), generator=generator))]
+        best = int(used.argmax())
+        return candidates[best] if used[best] > self.used(counts) + 1e-9 else None
+
+    def _one_lower(self, counts: np.ndarray) -> list[np.ndarray]:
+        """What fits of one gene a step down and another one or more steps up."""
         tried: list[np.ndarray] = []
         for lower in self._stepped(counts, -1):
             changed = (lower != counts).any()
@@ -230,15 +247,22 @@ class Repairer:
                 tried.extend(raised)
                 higher = [self._raised_again(row, lower) for row in raised]
                 raised = np.array([row for row in higher if row is not None]).reshape(-1, len(counts))
-        if not tried:
-            return None
-        candidates = np.unique(np.array(tried), axis=0)
-        used = self.used(candidates)
-        if (used >= ON_TARGET).any():
-            candidates = candidates[used >= ON_TARGET]
-            return candidates[int(torch.randint(len(candidates), (), generator=generator))]
-        best = int(used.argmax())
-        return candidates[best] if used[best] > self.used(counts) + 1e-9 else None
+        return tried
+
+    def _one_higher(self, counts: np.ndarray) -> list[np.ndarray]:
+        """One gene a step up, and the others down, each time by the step that takes the least."""
+        tried: list[np.ndarray] = []
+        for gene, row in enumerate(self._stepped(counts, +1)):
+            raised = row[gene] != counts[gene]
+            while raised and self.used(row) > 1:
+                lower = np.delete(self._stepped(row, -1), gene, axis=0)
+                lower = lower[(lower != row).any(1)]
+                if not len(lower):
+                    break
+                row = lower[int(self.used(lower).argmax())]
+            if raised and self.used(row) <= 1:
+                tried.append(row)
+        return tried
 
     def _raised_again(self, row: np.ndarray, lower: np.ndarray) -> np.ndarray | None:
         """One step more of the gene that is above ``lower``; None where it has no more."""

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -259,6 +259,7 @@ def test_the_smallest_network_is_within_reach_and_nothing_below_it() -> None:
     align=st.sampled_from([1, 16]),
     seed=st.integers(0, 99),
 )
+@example(target=0.8046875, spread=1.0, align=16, seed=1)  # all at their most but the trunk
 def test_layers_stay_near_the_share_of_all_layers_alike(
     target: float, spread: float, align: int, seed: int
 ) -> None:
@@ -288,8 +289,7 @@ def test_blocks_are_narrow_so_that_the_other_layers_are_wide(
     share = repair.uniform_share()
     assert share > Repairer(layout, Constraints(align, target, width_spread=1.0)).uniform_share()
     for genome in repair(any_genomes(layout, 2, seed, keep=0.3), seeded(seed)):
-        lowest = ON_TARGET if align == 1 else 0.9  # steps of 16 of few legal widths do not allow every target
-        assert lowest * target <= float(kept_macs(layout, genome[None])) <= target
+        assert ON_TARGET * target <= float(kept_macs(layout, genome[None])) <= target
         for gene, count in counts(layout, genome).items():
             part = block_width if gene.startswith("inner") else 1.0
             alike = min(share * part, 1.0) * sizes(layout)[gene]
