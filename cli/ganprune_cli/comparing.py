@@ -19,13 +19,14 @@ from ganprune.comparing import (
     run_cell,
     verdict,
 )
-from ganprune.comparing.record import size_of
+from ganprune.comparing.record import network_of, size_of
 from ganprune.comparing.steps import ASKED, in_steps
 from ganprune.comparing.tables import Found, Timings, means_of
 from ganprune.device import cpu_threads
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.metrics import FeatureNetwork, Segmenter
+from ganprune.networks import Generator
 from ganprune.plain import as_written
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, open_run
@@ -33,7 +34,7 @@ from ganprune.stages import search_pictures
 from ganprune.stages.searching import CACHE
 from ganprune_cli.console import print_table
 from ganprune_cli.contest import Contest, circumstances
-from ganprune_cli.timing import known_times, time_together
+from ganprune_cli.timing import by_widths, known_times, time_together
 
 CELLS = "cells"
 """Folder of the cells' run folders."""
@@ -117,22 +118,23 @@ def _run(
 
 
 def _timed(found: Contest, records: Records, reporter: Reporter) -> dict[str, Any]:
-    """Milliseconds of every method's first finished seed, whose networks are still there."""
-    settings, first = found.comparison.settings, dict[str, Cell]()
+    """Milliseconds of every method's first finished seed; of those that are gone, by their widths."""
+    settings, slim = found.comparison.settings, dict[str, Path | Generator]()
     if not settings.bench_seconds:
         return {}
     for cell in found.comparison.cells:
-        if records.finished(cell):
-            first.setdefault(cell.name, cell)
-    slim = {
-        f"{name}.G_{side}": _folder(found.folder, cell) / f"G_{side}.safetensors"
-        for name, cell in first.items()
-        for side in found.sides
-    }
-    here = {name: file for name, file in slim.items() if file.is_file()}
+        record = records.finished(cell)
+        if record is None or f"{cell.name}.G_{found.sides[0]}" in slim:
+            continue
+        for side in found.sides:
+            file = _folder(found.folder, cell) / f"G_{side}.safetensors"
+            told, original = record["sides"].get(side, {}), found.originals[side]
+            network = file if file.is_file() else network_of(told, original)
+            if network is not None:
+                slim[f"{cell.name}.G_{side}"] = network
     pictures = search_pictures(found.job.folders, found.job.settings)
     how = BenchSettings(threads=(settings.bench_threads,), seconds=settings.bench_seconds, maximum=200)
-    return time_together(found.folder, found.originals, here, pictures, found.size, how, reporter)
+    return time_together(found.folder, found.originals, slim, pictures, found.size, how, reporter)
 
 
 def _finished(found: Contest, records: Records) -> list[Found]:
@@ -201,6 +203,8 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
     if timed:
         how = f"{in_threads(timed['threads'])}, {found['size']}×{found['size']}, all in turns"
         lines = [f"ms: medians in ONNX Runtime, {how}; {_machine(timed)}"]
+        if gone := by_widths(timed):
+            lines.append(f"ms by the widths alone, the networks were not there: {', '.join(gone)}")
     return [
         *lines,
         f"features: {found['features']}",

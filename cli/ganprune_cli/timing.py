@@ -21,7 +21,7 @@ from ganprune_cli.onnx_files import few_of
 from ganprune_exporters import ExportSettings, export_onnx
 
 TIMING, EXPORTS = "timing.json", "exports.json"
-ORIGINAL = "original"
+ORIGINAL, BY_WIDTHS = "original", "by its widths: "
 _KNOWN: Shape = {
     "files": {str: str}, "timings": {str: {str: {str: NUMBER}}}, "threads": int,
     "machine": {"cpu": str, "cores": int, "system": str, "onnxruntime": str, "ganprune": str},
@@ -31,26 +31,28 @@ _KNOWN: Shape = {
 def time_together(
     folder: Path,
     originals: Mapping[Side, Generator],
-    slim: Mapping[str, Path],
+    slim: Mapping[str, Path | Generator],
     pictures: Mapping[Side, Tensor],
     size: int,
     settings: BenchSettings,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Export ``slim``, files of generators by names such as ``thinet.G_A``, and time all in turns.
+    """Export ``slim``, generators by names such as ``thinet.G_A``, and time all in turns.
 
-    pictures: uint8 of both domains, to verify the ONNX files on. What is found is kept in timing.json, and is
-    read from there while it knows all of ``slim`` by their contents, in as many threads; networks that are no
-    longer there then keep their times. Returns ``timings``: name before the dot → side → milliseconds and
-    speed-up.
+    slim: files, or for those that are no longer there networks of the same widths. pictures: uint8 of both
+    domains, to verify the ONNX files on. What is found is kept in timing.json, and is read from there while
+    it knows all of ``slim``, files by their contents, in as many threads. Returns ``timings``: name before
+    the dot → side → milliseconds and speed-up; and ``files``: what each network was.
     """
-    path, here = folder / TIMING, {name: sha256(file) for name, file in slim.items()}
+    path, here = folder / TIMING, {name: _identity(network) for name, network in slim.items()}
     known = known_times(folder)
-    same = known.get("threads") == settings.threads[0] and known["files"].items() >= here.items()
-    if not here or same:
+    if not here or (
+        known.get("threads") == settings.threads[0]
+        and all(_same(known["files"].get(name), what) for name, what in here.items())
+    ):
         return known
     networks = {f"{ORIGINAL}.G_{side}": G for side, G in originals.items()}
-    networks |= {name: load_generator(file) for name, file in slim.items()}
+    networks |= {name: load_generator(G) if isinstance(G, Path) else G for name, G in slim.items()}
     files = _exported(folder / "onnx", networks, pictures, size, reporter)
     candidates = [Candidate(name, file, _original_of(name)) for name, file in files.items()]
     measured, timings = bench(candidates, settings, reporter), dict[str, dict[str, dict[str, float]]]()
@@ -80,6 +82,24 @@ def known_times(folder: Path) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise RunError(f"{path} is damaged ({error}); delete it to measure again") from None
+
+
+def by_widths(timed: Mapping[str, Any]) -> list[str]:
+    """Which of the methods that `time_together` has timed were not there any more."""
+    gone = (name.rpartition(".")[0] for name, what in timed["files"].items() if what.startswith(BY_WIDTHS))
+    return list(dict.fromkeys(gone))
+
+
+def _identity(network: Path | Generator) -> str:
+    if isinstance(network, Path):
+        return sha256(network)
+    return BY_WIDTHS + "-".join(str(width) for width in network.widths.groups().values())
+
+
+def _same(before: str | None, now: str) -> bool:
+    """Whether a network was timed; one that is gone may have been there at the time."""
+    gone = now.startswith(BY_WIDTHS)
+    return before == now or (gone and before is not None and not before.startswith(BY_WIDTHS))
 
 
 def _original_of(name: str) -> str | None:

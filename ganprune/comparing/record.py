@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganprune.comparing.cells import Cell
 from ganprune.cost import macs, mebibytes, params
 from ganprune.errors import RunError
@@ -21,6 +23,7 @@ ORIGINAL = "original"
 PAPER_SIZE = 256
 """Pixels; what the paper counts arithmetic at."""
 _SIDES: Shape = {str: {"kid": NUMBER, "kid_sd": NUMBER}}
+_WIDTHS: Shape = {str: int}
 _CELL: Shape = {"name": str, "seed": int, "sides": _SIDES, "made": {"settings": {str: object}}}
 _FACTS: dict[str, Shape] = {"steps": int, "settings": {str: object}}
 """Of a cell, where they are there."""
@@ -96,16 +99,38 @@ def _damaged(path: Path, reason: str) -> RunError:
 
 
 def size_of(generator: Generator, original: Generator, size: int) -> dict[str, Any]:
-    """What a generator costs, also over the original: parameters, MiB, MACs at ``size`` and as the paper."""
+    """What a generator costs, also over the original: parameters, MiB, MACs at ``size`` and as the paper; and
+    its widths, see `network_of`."""
     w, whole = generator.widths, original.widths
     true, paper = (macs(w, size, size, convention) for convention in ("true", "paper"))
     at_256, whole_256 = (macs(net, PAPER_SIZE, PAPER_SIZE, "paper") for net in (w, whole))
     numbers = params(generator)
     return {
+        "widths": w.groups(),
         "params": numbers, "mebibytes": mebibytes(numbers), "compression": params(original) / numbers,
         "macs_true": true, "macs_paper": paper, "speedup_in_theory": macs(whole, size, size, "true") / true,
         "macs_paper_256": at_256, "ratio_paper_256": whole_256 / at_256,
     }  # fmt: skip
+
+
+def network_of(part: Mapping[str, Any], original: Generator) -> Generator | None:
+    """A generator of the widths that a cell's record tells for one direction, with random weights.
+
+    It takes as long as the cell's own. None where the record, of an earlier ganprune, has no widths. Raises
+    `RunError` for widths that no network slimmed from ``original`` has.
+    """
+    widths, whole = part.get("widths"), original.widths.groups()
+    if widths is None:
+        return None
+    known = fits(widths, _WIDTHS) and widths.keys() == whole.keys()
+    if not known or not all(0 < widths[group] <= most for group, most in whole.items()):
+        raise RunError(
+            f"a finished cell has the widths {_short(widths)}, wanted is a number of filters for each of "
+            f"{', '.join(whole)}, at most the original's; delete the cell's JSON file to run it again"
+        )
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        return Generator(original.widths.with_groups(widths), original.norm).eval()
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -1,9 +1,11 @@
 """``ganprune compare``: cells from a checkpoint to tables."""
 
+import csv
 import json
 import shutil
 from contextlib import chdir
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -147,10 +149,20 @@ def test_finished_cells_are_not_done_again(
 def test_records_alone_are_enough_for_the_table(place: Place, table: Path, out: Path, here: Path) -> None:
     for path in out.glob("*.json"):
         (here / path.name).write_bytes(path.read_bytes())
+    (here / "timing.json").unlink()
     found = _compare(place, table, "-o", here, "--csv")
     assert found.code == 0, found.err
-    assert found.out.count("\n") == 13  # headings, and six methods of two directions
+    lines = list(csv.DictReader(StringIO(found.out)))
+    assert len(lines) == 12  # six methods of two directions
+    assert all(float(line["ms"]) > 0 for line in lines if line["method"] != "inputs")
     assert not (here / "cells").exists()
+    told = "ms by the widths alone, the networks were not there: ours, swarm, thinet, random"
+    assert told in _compare(place, table, "-o", here, "--finished").out
+    with patch.object(timing, "bench", side_effect=AssertionError):  # nor is it timed again
+        assert _compare(place, table, "-o", here).code == 0
+    (here / "timing.json").write_bytes((out / "timing.json").read_bytes())  # of when the networks were there
+    with patch.object(timing, "bench", side_effect=AssertionError):
+        assert "widths alone" not in _compare(place, table, "-o", here).out
 
 
 def test_finished_cells_alone_are_told(place: Place, table: Path, out: Path, here: Path) -> None:

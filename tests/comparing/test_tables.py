@@ -17,7 +17,7 @@ from ganprune.comparing import (
     paper_table,
     verdict,
 )
-from ganprune.comparing.record import size_of
+from ganprune.comparing.record import network_of, size_of
 from ganprune.comparing.tables import means_of
 from ganprune.errors import RunError
 from ganprune.networks import Generator, resnet_widths
@@ -125,6 +125,24 @@ def test_original_costs_what_the_paper_says() -> None:
     assert found["ratio_paper_256"] == pytest.approx(3.91, abs=0.01)
     assert size_of(whole, whole, 256)["macs_true"] == pytest.approx(49.55e9, rel=1e-3)
     assert size_of(whole, whole, 256)["mebibytes"] == pytest.approx(43.4, abs=0.01)
+
+
+def test_network_of_a_record_has_the_widths_that_it_tells() -> None:
+    whole, slim = Generator(resnet_widths(8, 2), "batch"), Generator(resnet_widths(4, 2), "batch")
+    told = json.loads(json.dumps(size_of(slim, whole, 32)))
+    for _ in range(2):
+        again = network_of(told, whole)
+        assert again is not None
+        assert size_of(again, whole, 32) == told
+        assert (again.norm, again.training) == ("batch", False)
+    assert network_of({}, whole) is None
+
+
+@pytest.mark.parametrize("change", [{"stem": 9}, {"stem": 0}, {"stem": 4.0}, {"stem": True}, {"inner2": 4}])
+def test_widths_that_no_slim_network_has_are_refused(change: dict[str, object]) -> None:
+    whole = Generator(resnet_widths(8, 2))
+    with pytest.raises(RunError, match="a number of filters for each of stem, down, trunk, inner0, inner1"):
+        network_of({"widths": whole.widths.groups() | change}, whole)
 
 
 def _records(tmp_path: Path, **changes: object) -> Records:
