@@ -1,0 +1,50 @@
+"""A tiny CycleGAN whose slim generators learn from the originals."""
+
+import torch
+from torch import Tensor
+
+from ganprune.genome import Layout
+from ganprune.images import Domain
+from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.rebuild import rebuilt
+from ganprune.training import Budget, DistilSettings, Networks, Teacher, TrainSettings, Validation
+from tests.tiny import fill, random_pictures, seeded
+
+SIDES: tuple[Domain, ...] = ("A", "B")
+DISTIL = DistilSettings(places=2)
+SETTINGS = TrainSettings(
+    size=16, seed=3, pool_size=3, lr=2e-3, beta1=0.9, decay=0.9, trained=("G_A", "G_B"), distil=DISTIL
+)
+STEPS = Budget(12, "steps")
+
+
+class Gan:
+    """A CycleGAN of two blocks, and slim generators cut out of it."""
+
+    def __init__(self) -> None:
+        self.whole: dict[Domain, Generator] = {side: Generator(resnet_widths(4, 2)) for side in SIDES}
+        self.judges: dict[Domain, Discriminator] = {
+            side: Discriminator(DiscriminatorWidths((4, 6))) for side in SIDES
+        }
+        self.slim: dict[Domain, Generator] = {}
+        self.teachers: dict[Domain, Teacher] = {}
+        for seed, side in enumerate(SIDES):
+            fill(self.whole[side], seed)
+            fill(self.judges[side], 10 + seed)
+            layout = Layout.of(self.whole[side].widths)
+            genome = torch.rand(layout.length, generator=seeded(seed)) < 0.6
+            for piece in layout.genes.values():
+                genome[piece.start] = True
+            self.slim[side] = rebuilt(self.whole[side], layout, genome)
+            kept = layout.kept(genome)["trunk"]
+            self.teachers[side] = Teacher(self.whole[side], kept, self.judges[side])
+
+    @property
+    def networks(self) -> Networks:
+        return Networks(self.slim["A"], self.slim["B"], self.judges["A"], self.judges["B"])
+
+    def validation(self) -> Validation:
+        held_out: dict[Domain, Tensor] = {
+            side: random_pictures(2, 3, 16, 16, seed=70 + i) for i, side in enumerate(SIDES)
+        }
+        return Validation(held_out, self.whole, self.judges)

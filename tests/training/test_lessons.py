@@ -1,0 +1,74 @@
+"""What slim generators learn from: kept for later, in float16, as parts of the whole."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganprune.images import to_float
+from ganprune.training import Lessons, TrainingPictures
+from ganprune.training.distillation import with_maps
+from ganprune.training.taught import Taught
+from tests.tiny import seeded
+from tests.training.gan import DISTIL, SETTINGS, Gan
+from tests.training.kit import pictures
+
+
+@pytest.mark.parametrize("memory", [0, 3000, 1 << 30])
+def test_a_lesson_is_the_part_of_what_the_original_makes_of_the_whole(tmp_path: Path, gan: Gan, memory: int):
+    settings = replace(SETTINGS, load_size=24)
+    data = TrainingPictures(pictures(tmp_path), settings.transform)
+    teachers = gan.teachers.items()
+    lessons = {s: Lessons(data, s, t, DISTIL, "cpu", "float32", memory) for s, t in teachers}
+    for step in range(6):
+        for side, drawn in data.drawn(0, step, 2, seeded(step)).items():
+            lesson = lessons[side](drawn)
+            for i, one in enumerate(drawn):
+                assert one.cut.top % 4 == one.cut.left % 4 == 0
+                x = to_float(data.whole(side, one.index))[None]
+                picture, maps = with_maps(gan.whole[side].eval(), x, lessons[side].places)
+                torch.testing.assert_close(lesson.picture[i], one.cut(picture[0]), rtol=0, atol=1e-3)
+                for found, whole in zip(lesson.maps, maps, strict=True):
+                    kept = whole[0, gan.teachers[side].kept]
+                    assert found.shape[2:] == (4, 4)
+                    half_a_level = (kept.amax((1, 2)) - kept.amin((1, 2)))[:, None, None] / 510
+                    assert ((found[i] - one.cut(kept, 4)).abs() <= 1.01 * half_a_level).all()
+
+
+def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
+    data = TrainingPictures(pictures(tmp_path, A=5, B=3), SETTINGS.transform)
+    one = data.drawn(0, 0, 1, seeded(0))
+    kept = len(gan.teachers["A"].kept)
+    size = 2 * 3 * 16 * 16 + 2 * 2 * kept * 4 * 4  # bytes: a picture in float16, two maps in bfloat16
+    for memory, wanted in ((1 << 30, 7), (3 * size, 2), (0, 0)):
+        lessons = Lessons(data, "A", gan.teachers["A"], DISTIL, "cpu", "float32", memory)
+        lessons(one["A"])
+        seconds, left = lessons.ahead()
+        assert seconds > 0
+        assert left == min(wanted, 4)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "once", "steps", "pace"),
+    [
+        (2.0, 10, 4, 0.5),  # over before all lessons are computed
+        (3.0, 10, 10, 0.1),  # five steps of 0.5 s compute them, five more take 0.1 s each
+        (30.0, 10, 280, 0.1),
+        (3.0, 0, 6, 0.5),  # no room to keep any
+    ],
+)
+def test_a_time_counts_lessons_once(
+    tmp_path: Path,
+    gan: Gan,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    once: int,
+    steps: int,
+    pace: float,
+):
+    data = TrainingPictures(pictures(tmp_path), SETTINGS.transform)
+    monkeypatch.setattr(Lessons, "ahead", lambda _: (0.2, once // 2))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    taught = Taught(data, gan.networks, gan.teachers, SETTINGS)
+    assert taught.steps_in(seconds, 0.5) == pytest.approx((steps, pace))

@@ -1,0 +1,74 @@
+"""Averages, validation, and what a training ends with."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganprune.training import Budget, Networks, TrainState, train
+from tests.training.gan import SETTINGS, SIDES, STEPS, Gan
+from tests.training.kit import pictures, same_bits
+
+
+def test_the_best_of_all_validated_weights_are_the_result(tmp_path: Path, gan: Gan):
+    settings = replace(SETTINGS, average=0.9, validations=6, lr=0.05, decay=0.0)  # wild steps
+    held_out, folder = gan.validation(), tmp_path / "out"
+    result = train(
+        gan.networks, pictures(tmp_path), settings, STEPS, folder, teachers=gan.teachers, validation=held_out
+    )
+    lines = [json.loads(line) for line in (folder / "validation.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
+    best = json.loads((folder / "train.json").read_text())["best"]
+    figures = held_out.figures(result.networks)
+    for side in SIDES:
+        name = f"L_GenA_{side}"
+        smallest = min(line[key] for line in lines for key in (name, f"average_{name}"))
+        assert best[f"G_{side}"]["score"] == pytest.approx(smallest, rel=1e-5)
+        assert figures[name] == pytest.approx(smallest, rel=1e-4)
+    assert (folder / "last_net_G_A.pth").exists()
+
+
+def test_patience_ends_a_training_that_gets_no_better(tmp_path: Path, gan: Gan):
+    settings = replace(SETTINGS, validations=6, patience=2, lr=1e-30)  # moves nothing
+    result = train(
+        gan.networks, pictures(tmp_path), settings, Budget(60, "steps"), tmp_path / "out",
+        teachers=gan.teachers, validation=gan.validation(),
+    )  # fmt: skip
+    lines = (tmp_path / "out/validation.jsonl").read_text().splitlines()
+    assert result.steps == 30
+    assert json.loads(lines[-1])["step"] == result.steps
+    again = train(
+        gan.networks, pictures(tmp_path), settings, Budget(60, "steps"), tmp_path / "out",
+        teachers=gan.teachers, validation=gan.validation(),
+    )  # fmt: skip
+    assert again.steps == result.steps
+    assert same_bits(again.networks, result.networks)
+
+
+def test_averages_follow_the_weights(gan: Gan):
+    state = TrainState.start(gan.networks, replace(SETTINGS, average=0.75))
+    name, key = "G_A", "model.1.weight"
+    parameter = dict(state.networks.G_A.named_parameters())[key]
+    wanted, history = parameter.detach().clone(), []
+    for step in range(1, 40):
+        with torch.no_grad():
+            parameter.add_(1.0)
+        state.count_step(0.75)
+        keep = min(0.75, step / (step + 9))
+        wanted = keep * wanted + (1 - keep) * parameter.detach()
+        history.append((state.averages[name][key] - wanted).abs().max())
+    assert max(history) < 1e-4
+    averaged = state.averaged()
+    assert torch.equal(averaged.G_A.state_dict()[key], state.averages[name][key])
+    assert torch.equal(state.networks.G_A.state_dict()[key], parameter)
+
+
+def test_validation_of_the_originals_themselves_finds_no_distance(gan: Gan):
+    whole = Networks(gan.whole["A"], gan.whole["B"], gan.judges["A"], gan.judges["B"])
+    figures = gan.validation().figures(whole)
+    assert all(figures[f"{term}_{side}"] == 0 for term in ("L_GenA", "L_DisA") for side in SIDES)
+    assert all(figures[f"L_cyc_{side}"] > 0 for side in SIDES)
+    slim = gan.validation().figures(gan.networks)
+    assert all(slim[f"L_GenA_{side}"] > 0 for side in SIDES)
