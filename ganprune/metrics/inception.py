@@ -80,6 +80,11 @@ def _extractor() -> Any:
             f"Inception features need torch-fidelity, found that it cannot be imported ({error}); "
             "install it: pip install 'ganprune[metrics]'"
         ) from error
+    except RuntimeError as error:  # torchvision's own code, of a torch from elsewhere
+        raise UsageError(
+            f"Inception features need torch-fidelity, found that its torchvision does not go with torch "
+            f"{torch.__version__} ({error}); install both from one index, as https://pytorch.org says"
+        ) from error
     return FeatureExtractorInceptionV3
 
 

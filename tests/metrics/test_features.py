@@ -138,6 +138,16 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_features("inception")
 
 
+def test_torchvision_of_another_torch_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch_fidelity").mkdir()
+    broken = 'raise RuntimeError("operator torchvision::nms does not exist")'
+    (tmp_path / "torch_fidelity" / "__init__.py").write_text(broken)
+    monkeypatch.delitem(sys.modules, "torch_fidelity", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UsageError, match=r"torchvision does not go with torch .*nms does not exist"):
+        load_features("inception")
+
+
 def test_torch_fidelitys_own_network_gives_2048_features(tmp_path: Path) -> None:
     inception = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3", exc_type=ImportError)
     original = inception.FeatureExtractorInceptionV3
