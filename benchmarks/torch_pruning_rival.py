@@ -9,6 +9,7 @@ worth; sizes, networks and fine-tuning are those of all other cells.
 """
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ganprune.baselines.allocation import within_layers
 from ganprune.baselines.subject import writers
 from ganprune.comparing import read_comparison
 from ganprune.comparing.cells import packaged
+from ganprune.errors import GanpruneError
 from ganprune.metrics import load_features
 from ganprune.networks import Generator
 from ganprune_cli.comparing import compare, print_comparison
@@ -61,6 +63,9 @@ def main() -> None:
     args.add_argument("cells", help="a settings file, or the name of a packaged one")
     args.add_argument("out", type=Path)
     args.add_argument("features")
+    args.add_argument("--budget", help="as for `compare`: cells that are finished with it stay")
+    args.add_argument("--size", type=int)
+    args.add_argument("--threads", type=int)
     opt = args.parse_args()
     methods = {**METHODS, NAME: torch_pruning_groups}
     source = packaged().get(opt.cells, Path(opt.cells))
@@ -68,11 +73,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cells.toml"
         path.write_text(text, encoding="utf-8")
-        comparison = read_comparison(str(path), methods=methods)
+        given = {"budget": opt.budget, "size": opt.size, "threads": opt.threads}
+        comparison = read_comparison(str(path), given, methods)
     reporter = ConsoleReporter()
-    found = contest(opt.checkpoint, opt.data, comparison, opt.out, reporter)
-    result = compare(found, load_features(opt.features), None, "torch_pruning_rival.py", reporter, methods)
-    print_comparison(result, markdown=True)
+    try:
+        found = contest(opt.checkpoint, opt.data, comparison, opt.out, reporter)
+        judge = load_features(opt.features, threads=opt.threads)
+        print_comparison(
+            compare(found, judge, None, "torch_pruning_rival.py", reporter, methods), markdown=True
+        )
+    except GanpruneError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

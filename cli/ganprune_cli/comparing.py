@@ -19,7 +19,7 @@ from ganprune.comparing import (
     run_cell,
     verdict,
 )
-from ganprune.comparing.record import network_of, size_of
+from ganprune.comparing.record import FCN_INPUT, ORIGINAL, network_of, size_of
 from ganprune.comparing.steps import ASKED, in_steps
 from ganprune.comparing.tables import Found, Timings, means_of
 from ganprune.device import cpu_threads
@@ -33,11 +33,30 @@ from ganprune.runs import Run, open_run
 from ganprune.stages import search_pictures
 from ganprune.stages.searching import CACHE
 from ganprune_cli.console import print_table
-from ganprune_cli.contest import Contest, circumstances
+from ganprune_cli.contest import Contest, circumstances, judged_by
 from ganprune_cli.timing import by_widths, known_times, time_together
 
 CELLS = "cells"
 """Folder of the cells' run folders."""
+
+
+def finished(found: Contest, judges: Mapping[str, str]) -> dict[str, Any]:
+    """Tables and figures of what is there; see `compare`. judges: as `judged_by`, of the same networks.
+
+    Raises `UsageError` where that is nothing.
+    """
+    folder, records = found.folder, _records(found, judges)
+    if records.original() is None or not any(map(records.finished, found.comparison.cells)):
+        raise nothing_finished(folder)
+    return _told(found, records, known_times(folder), judges)
+
+
+def nothing_finished(folder: Path) -> UsageError:
+    """What is raised where there is nothing to tell."""
+    return UsageError(
+        f"--finished needs {ORIGINAL}.json and cells that are, found not both in {folder}; "
+        "leave it out to run them"
+    )
 
 
 def compare(
@@ -47,21 +66,10 @@ def compare(
     command: str,
     reporter: Reporter,
     methods: Mapping[str, Method] = METHODS,
-    *,
-    run: bool = True,
 ) -> dict[str, Any]:
-    """Run what is not finished, time all networks together, and return tables and figures as plain values.
-
-    run: else only what is there is told; raises `UsageError` where that is nothing.
-    """
-    folder, cells = found.folder, found.comparison.cells
-    records = Records(folder, circumstances(found, network, segmenter))
-    if not run:
-        if records.original() is None or not any(map(records.finished, cells)):
-            raise UsageError(
-                f"--finished needs cells that are, found none in {folder}; leave it out to run them"
-            )
-        return _told(found, records, known_times(folder), network.name)
+    """Run what is not finished, time all networks together, and return tables and figures as plain values."""
+    folder, judges = found.folder, judged_by(network, segmenter)
+    records = _records(found, judges)
     folder.mkdir(parents=True, exist_ok=True)
     with Run(folder).locked():
         jury = Jury(
@@ -75,7 +83,11 @@ def compare(
             reporter.info(f"cell {cell.key}, {i + 1} of {len(unfinished)} that are left")
             _run(found, cell, records, jury, command, reporter, methods)
         timed = _timed(found, records, reporter)
-    return _told(found, records, timed, network.name)
+    return _told(found, records, timed, judges)
+
+
+def _records(found: Contest, judges: Mapping[str, str]) -> Records:
+    return Records(found.folder, circumstances(found, judges), found.sides)
 
 
 def _judge_originals(found: Contest, records: Records, jury: Jury) -> None:
@@ -128,8 +140,8 @@ def _timed(found: Contest, records: Records, reporter: Reporter) -> dict[str, An
             continue
         for side in found.sides:
             file = _folder(found.folder, cell) / f"G_{side}.safetensors"
-            told, original = record["sides"].get(side, {}), found.originals[side]
-            network = file if file.is_file() else network_of(told, original)
+            told = network_of(record["sides"][side], found.originals[side])
+            network = file if file.is_file() else told
             if network is not None:
                 slim[f"{cell.name}.G_{side}"] = network
     pictures = search_pictures(found.job.folders, found.job.settings)
@@ -146,12 +158,16 @@ def _folder(folder: Path, cell: Cell) -> Path:
     return folder / CELLS / cell.key
 
 
-def _told(found: Contest, records: Records, timed: Mapping[str, Any], features: str) -> dict[str, Any]:
+def _told(
+    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
+) -> dict[str, Any]:
     with as_written(str(found.folder), "delete the JSON files of cells that are not, to run these again"):
-        return _report(found, records, timed, features)
+        return _report(found, records, timed, judges)
 
 
-def _report(found: Contest, records: Records, timed: Mapping[str, Any], features: str) -> dict[str, Any]:
+def _report(
+    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
+) -> dict[str, Any]:
     settings, cells, original = found.comparison.settings, _finished(found, records), records.original()
     assert original is not None
     claim = settings.claim
@@ -160,10 +176,9 @@ def _report(found: Contest, records: Records, timed: Mapping[str, Any], features
     title = f"{len(cells)} cells at {found.size}×{found.size}, fine-tuned for {_budgets(found)}"
     tables = [comparison_table(means, title)]
     if settings.task is not None and claim is not None:
-        tables.append(paper_table(settings.task, claim, means, found.size, features))
+        tables.append(paper_table(settings.task, claim, means, found.size, judges))
     return {
-        "folder": str(found.folder), "best": str(_best(found, cells)),
-        "features": features, "size": found.size,
+        "folder": str(found.folder), "best": _best(found, cells), **judges, "size": found.size,
         "tables": [asdict(table) for table in tables],
         "claims": [] if claim is None else list(claims(cells, claim)),
         "verdict": [] if claim is None else list(verdict(cells, claim)),
@@ -171,10 +186,15 @@ def _report(found: Contest, records: Records, timed: Mapping[str, Any], features
     }  # fmt: skip
 
 
-def _best(found: Contest, cells: Sequence[Found]) -> Path:
-    """The run folder of the cell with the smallest KID, both directions together."""
-    best = min(cells, key=lambda cell: sum(part["kid"] for part in cell["sides"].values()))
-    return found.folder / CELLS / f"{best['name']}-{best['seed']}"
+def _best(found: Contest, cells: Sequence[Found]) -> str | None:
+    """The run folder of the cell that lacks least of the original's translation, of those that are there."""
+    folders = {str(found.folder / CELLS / f"{cell['name']}-{cell['seed']}"): cell for cell in cells}
+    there = {name: cell for name, cell in folders.items() if (Path(name) / "config.toml").is_file()}
+
+    def lacks(name: str) -> float:
+        return sum(part.get("lost") or 0.0 for part in there[name]["sides"].values())
+
+    return min(there, key=lacks, default=None)
 
 
 def _budgets(found: Contest) -> str:
@@ -208,6 +228,8 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         f"features: {found['features']}",
+        *([f"FCN score: network {found['fcn'][:12]}, fed as {found[FCN_INPUT]}"] if "fcn" in found else []),
+        "MACs: true ones; the paper's count has transposed convolutions on their output grid",
         "KID ± its standard deviation over 50 random 80 % subsets of the pictures, [least, most] of seeds",
         "lost: share of the original's translation that is missing; two figures in a cell: G_A / G_B",
     ]

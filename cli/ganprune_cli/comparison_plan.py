@@ -4,17 +4,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganprune.comparing import SEARCH
+from ganprune.comparing import SEARCH, Records
+from ganprune.comparing.record import judges_of
 from ganprune.plan import plan
 from ganprune.reporting import Reporter
 from ganprune.training import Budget
 from ganprune_cli.console import duration, print_table
-from ganprune_cli.contest import Contest
+from ganprune_cli.contest import Contest, circumstances
 
 
 def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
-    """What would be done; times the originals on one picture, and writes nothing."""
+    """What would be done; times the originals on one picture, and writes nothing.
+
+    Raises `RunError` for finished cells that were made in another way.
+    """
     rows, pace = list[dict[str, Any]](), 0.0
+    records = Records(found.folder, circumstances(found, judges_of(found.folder)), found.sides)
     for cell in found.comparison.in_turns:
         job, settings = found.jobs[cell.key], cell.settings
         budget, seconds = Budget.parse(settings.tuning.budget), 0.0
@@ -27,7 +32,7 @@ def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
         timed = budget.unit == "seconds"
         rows.append({
             "cell": cell.name, "seed": cell.seed, "method": cell.method,
-            "done": (found.folder / f"{cell.key}.json").is_file(),
+            "done": records.finished(cell) is not None,
             "seconds": seconds + (budget.amount if timed else 0.0),
             "untimed": "" if timed or not budget.amount else settings.tuning.budget,
             "budget": settings.tuning.budget,

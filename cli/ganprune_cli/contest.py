@@ -9,6 +9,7 @@ from typing import Any
 from ganprune.checkpoints import load_quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.comparing import Comparison
+from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
@@ -56,7 +57,7 @@ def contest(
     quartet = facing(load_quartet(checkpoint), settings[0].search.direction)
     for each in settings:
         quartet.require(*needed_networks(each))
-    job = prepare(checkpoint, data, settings[0], reporter)
+    job = prepare(checkpoint, data, settings[0], reporter, recovers=False)
     jobs = {cell.key: _with(job, cell.settings) for cell in comparison.cells}
     find_domains(Path(job.config["data"]), ("train", "test"))
     for what, found in (
@@ -77,16 +78,21 @@ def _with(job: Job, settings: CompressSettings) -> Job:
     return replace(job, settings=settings, resolved=resolved, config=config)
 
 
-def circumstances(found: Contest, network: FeatureNetwork, segmenter: Segmenter | None) -> dict[str, Any]:
-    """What all figures depend on, besides the settings of cells."""
+def judged_by(network: FeatureNetwork, segmenter: Segmenter | None) -> dict[str, str]:
+    """What tells the networks that judge pictures, and how they are fed."""
+    segmented = {} if segmenter is None else {FCN: sha256(segmenter.path), FCN_INPUT: segmenter.takes}
+    return {FEATURES: network.name} | segmented
+
+
+def circumstances(found: Contest, judges: Mapping[str, str]) -> dict[str, Any]:
+    """What all figures depend on, besides the settings of cells. judges: see `judged_by`."""
     folders = found.job.folders
     counts = {f"{part}_{side}": len(folders.pictures(part, side)) for part in ("train", "val", "test")
               for side in SIDES}  # fmt: skip
-    segmented = {} if segmenter is None else {"fcn": sha256(segmenter.path)}
     return {
         "sha256": found.job.config["sha256"], "pictures": counts, "test pictures": _content(folders),
-        "features": network.name, "size": found.size, "fid": found.comparison.settings.fid,
-    } | segmented  # fmt: skip
+        "size": found.size, "fid": found.comparison.settings.fid, **judges,
+    }  # fmt: skip
 
 
 def _content(folders: PictureFolders) -> str:

@@ -74,6 +74,8 @@ class Wishes:
             raise UsageError(f"--pictures must be 2 or more, found {self.pictures}")
         if self.batch is not None and self.batch < 1:
             raise UsageError(f"--batch must be 1 or more, found {self.batch}")
+        if self.cache is not None and self.cache.exists() and not self.cache.is_dir():
+            raise UsageError(f"--cache must be a folder, found the file {self.cache}")
 
     def settings(self) -> ScoreSettings:
         """Which figures, and how sure."""
@@ -119,7 +121,8 @@ def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter
     found = pictures_in(fakes)
     groups = [found, *(pictures_in(folder) for folder in wishes.lost or ())]
     found, *others = paired(*groups) if wishes.lost else (find_readable(found, reporter),)
-    pictures_in(real)  # folders are refused before anything is computed
+    for folder in (real, *(wishes.probe or ()), *([] if wishes.train is None else [wishes.train])):
+        pictures_in(folder)  # refused before anything is computed
     see = _Seer(wishes.network(), wishes.batch or 32, wishes.cache, reporter)
     a_and_b = None if wishes.probe is None else (see.folder(wishes.probe[0]), see.folder(wishes.probe[1]))
     scores = score(
@@ -128,7 +131,11 @@ def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter
         domains=a_and_b,
         originals_and_inputs=(see(others[0]), see(others[1])) if others else None,
     )  # fmt: skip
-    return {"fakes": str(fakes), "real": str(real)} | scores.to_json() | _protocol(see.network, settings)
+    return (
+        {"fakes": str(fakes), "real": str(real)}
+        | scores.to_json()
+        | _protocol(see.network, settings, wishes.train is not None)
+    )
 
 
 def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
@@ -163,7 +170,7 @@ def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]
             directions.append(_direction(side, made_of, folders, see, settings, reporter))
     return {
         "run": str(run.folder), "size": made.pictures.size, "directions": directions,
-    } | _protocol(network, settings)  # fmt: skip
+    } | _protocol(network, settings, True)  # fmt: skip
 
 
 def _direction(
@@ -264,9 +271,12 @@ def _originals(run: Run, settings: CompressSettings) -> Quartet:
 def _evaluate_labels(
     fakes: Path, labels: Path, wishes: Wishes, network: Path, reporter: Reporter
 ) -> dict[str, Any]:
-    for name, wish in (("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost)):
+    for name, wish in (
+        ("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--train", wishes.train),
+        ("--data", wishes.data), ("--pictures", wishes.pictures), ("--cache", wishes.cache),
+    ):  # fmt: skip
         if wish:
-            raise UsageError(f"{name} and --fcn contradict each other; evaluate twice")
+            raise UsageError(f"{name} and --fcn contradict each other; evaluate twice, or leave one out")
     settings = wishes.settings()
     pictures, truths = paired(pictures_in(fakes, 1), pictures_in(labels, 1))
     segment = Segmenter(network, wishes.fcn_input, resolve_threads(wishes.threads))
@@ -277,9 +287,10 @@ def _evaluate_labels(
     }  # fmt: skip
 
 
-def _protocol(network: FeatureNetwork, settings: ScoreSettings) -> dict[str, Any]:
-    """What figures mean."""
+def _protocol(network: FeatureNetwork, settings: ScoreSettings, train: bool) -> dict[str, Any]:
+    """What figures mean. train: FID has training pictures for its second protocol."""
     facts: dict[str, Any] = {
         "features": network.name, "resamples": settings.resamples, "seed": settings.seed,
     }  # fmt: skip
-    return facts | ({"fid_protocols": PROTOCOLS} if settings.fid else {})
+    protocols = {name: told for name, told in PROTOCOLS.items() if train or name != "fid_train_test"}
+    return facts | ({"fid_protocols": protocols} if settings.fid else {})

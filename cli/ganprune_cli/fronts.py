@@ -38,11 +38,10 @@ def find_front(
         tuner = tuner_for(job.judges, job.folders, settings, resolved)
         state = search(run, job.generators, job.judges, pictures, settings, resolved, reporter, tuner)
         found = write_front(run, state, settings.search)
-        pairs = {share: pair_within(state, share, settings.search) for share in shares}
         points = list[dict[str, Any]]()
         for share, name in folder_names(shares).items():
             folder = open_run(run / name, job.config, command)
-            slim = _made(folder, pairs[share], job, resolved, reporter)
+            slim = _made(folder, pair_within(state, share, settings.search), job, resolved, reporter)
             points.append({"share": share, "folder": str(folder.folder), "networks": _costs(slim, job)})
     return {"run": str(run.folder), "front": found["sides"], "points": points}
 

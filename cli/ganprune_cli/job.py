@@ -48,8 +48,11 @@ class Job:
         return replace(self, quartet=replace(self.quartet, **dict(nets.items())))
 
 
-def prepare(checkpoint: Path, data: Path | None, settings: CompressSettings, reporter: Reporter) -> Job:
-    """Read the checkpoint and find the pictures.
+def prepare(
+    checkpoint: Path, data: Path | None, settings: CompressSettings, reporter: Reporter, *,
+    recovers: bool = True,
+) -> Job:  # fmt: skip
+    """Read the checkpoint and find the pictures. recovers: the command has --recover-discriminators.
 
     Raises `UsageError` for paths that do not exist, a missing --data and a target out of reach,
     `CheckpointError` and its kind for networks that are missing or cannot be used, `DataError` for the
@@ -59,7 +62,7 @@ def prepare(checkpoint: Path, data: Path | None, settings: CompressSettings, rep
     for note in quartet.notes:
         reporter.info(note)
     data = data_folder(quartet, data, checkpoint, reporter)
-    _check_networks(quartet, settings, checkpoint, data)
+    _check_networks(quartet, settings, checkpoint, data, recovers)
     resolved = Resolved.of(settings.compute)
     config = {
         "checkpoint": str(checkpoint.resolve()),
@@ -95,7 +98,9 @@ def domains_of(quartet: Quartet, data: Path) -> PictureFolders:
     return folders.swapped() if quartet.options.get("direction") == "BtoA" else folders
 
 
-def _check_networks(quartet: Quartet, settings: CompressSettings, checkpoint: Path, data: Path) -> None:
+def _check_networks(
+    quartet: Quartet, settings: CompressSettings, checkpoint: Path, data: Path, recovers: bool
+) -> None:
     """Raises `MissingNetwork`, with what can be done about it, unless all that is needed is there."""
     needed = needed_networks(settings)
     absent = [name for name in needed if name in quartet.missing()]
@@ -107,7 +112,8 @@ def _check_networks(quartet: Quartet, settings: CompressSettings, checkpoint: Pa
     if settings.search.direction != "both":
         words += ["--direction", settings.search.direction]
     found = ", ".join(f"{name} ({path.name})" for name, path in quartet.files.items())
+    either = "add --recover-discriminators, which trains them first, or train them by themselves"
     raise MissingNetwork(
-        f"needed {' and '.join(absent)}; found {found} in {checkpoint}; add --recover-discriminators, which "
-        f"trains them first, or train them by themselves: {command_line('train', *words)}"
+        f"needed {' and '.join(absent)}; found {found} in {checkpoint}; "
+        f"{either if recovers else 'train them'}: {command_line('train', *words)}"
     )

@@ -1,7 +1,7 @@
 """Filters by the size of their weights.
 
 Source: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017: filter j of a layer is worth
-Σ |F_j|, its L1 norm (section 3.1); the L2 norm does about as well (section 4.4). Filters are ranked within
+Σ |F_j|, its L1 norm (section 3.1); the L2 norm does about as well, they found. Filters are ranked within
 their layer, and every layer keeps the same share here: the paper finds shares by trying layer by layer.
 
 A channel of the trunk is written by the third convolution and by the last of every block. The paper prunes

@@ -208,7 +208,10 @@ def _cells(
     for key in ("seed", "target-ms", "recover-discriminators"):
         if key in flat:
             raise UsageError(f"{where}: {key} {_INSTEAD[key]}")
-    made = [CompressSettings.from_flat(flat | {"seed": seed}, where) for seed in seeds]
+    try:
+        made = [CompressSettings.from_flat(flat | {"seed": seed}, where) for seed in seeds]
+    except UsageError as error:
+        raise UsageError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
     search = made[0].search
     if method != SEARCH and search.target_macs is None and search.target_params is None:
         raise UsageError(f"{where}: rivals need a size to come to; give target-macs or target-params")

@@ -56,6 +56,10 @@ TASKS: Mapping[str, Mapping[Side, PaperRow]] = MappingProxyType({
     },
 })  # fmt: skip
 
+KINDS = ("original", "ThiNet", "co-evolution")
+"""Whom Tables 2 and 3 tell of."""
+TABLE_2 = (43.42, 10.88, 12.26)
+"""Memory of these in Table 2."""
 THINET = "thinet"
 """The cell that the paper's ThiNet stands beside."""
 
@@ -65,11 +69,12 @@ def paper_table(
     claim: str,
     means: Mapping[str, Mapping[Side, Mapping[str, Any]]],
     size: int,
-    features: str,
+    judges: Mapping[str, str],
 ) -> Table:
     """The paper's figures of a task, and beside them those of the cell ``claim``.
 
-    means: by cell, side and figure, as `ganprune.comparing.tables.means_of` returns them.
+    means: by cell, side and figure, as `ganprune.comparing.tables.means_of` returns them. judges: names of
+    the networks of ``features`` and ``fcn``, and its ``fcn input``.
     """
     rows = list[tuple[str, ...]]()
 
@@ -87,16 +92,21 @@ def paper_table(
         for i, cell in enumerate(("original", THINET, claim)) if row.fid else ():
             assert row.fid is not None
             value = means.get(cell, {}).get(side, {}).get("fid_test")
-            kind = ("original", "ThiNet", "co-evolution")[i]
-            add(f"{found}, FID, {kind} (Table 3)", f"{row.fid[i]:.2f}", number(value),
-                f"paper: Inception, 256×256, test; ours: {features}, {size}×{size}, test")  # fmt: skip
+            ours_by = f"{judges['features']}, {size}×{size}, test"
+            if value is None:
+                ours_by = "not measured, it needs fid = true and the cell"
+            add(f"{found}, FID, {KINDS[i]} (Table 3)", f"{row.fid[i]:.2f}", number(value),
+                f"paper: Inception, 256×256, test; ours: {ours_by}")  # fmt: skip
         for i, cell in enumerate(("original", THINET, claim)) if row.fcn else ():
             assert row.fcn is not None
             scored = means.get(cell, {}).get(side, {})
-            kind = ("original", "ThiNet", "co-evolution")[i]
-            add(f"{found}, FCN score, {kind} (Table 2)", _fcn(row.fcn[i]),
-                _fcn([scored.get(name) for name in FCN]),
-                "pixel accuracy / class accuracy / class IoU")  # fmt: skip
+            known = [scored.get(name) for name in FCN]
+            ours_by = "not measured, it needs --fcn and the cell"
+            if None not in known:
+                ours_by = f"network {judges['fcn'][:12]}, fed as {judges['fcn input']}, {size}×{size}"
+            what = f"{found}, FCN score, {KINDS[i]} of {TABLE_2[i]:.2f} MB (Table 2)"
+            figures = "pixel accuracy / class accuracy / class IoU"
+            add(what, _fcn(row.fcn[i]), _fcn(known), f"{figures}; paper: FCN-8s, 256×256; ours: {ours_by}")
         if row.milliseconds is not None:
             before, after = row.milliseconds
             whole, slim = (means.get(c, {}).get(side, {}).get("ms") for c in ("original", claim))

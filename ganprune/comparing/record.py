@@ -1,17 +1,18 @@
 """Finished cells: ``OUT/<name>-<seed>.json``, one each, enough to print the tables without the networks."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from ganprune.comparing.cells import Cell
 from ganprune.cost import macs, mebibytes, params
 from ganprune.errors import RunError
-from ganprune.evaluation import Side
+from ganprune.evaluation import SIDES, Side
 from ganprune.networks import Generator
 from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.runs import write_json
@@ -20,6 +21,8 @@ from ganprune.settings import KEYS
 ANYWHERE = frozenset(key for key, (section, _, _) in KEYS.items() if section == "compute")
 """Settings of where a cell is computed: they change nothing that it is about."""
 ORIGINAL = "original"
+FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")
+"""Among what all cells share: the network of features, and that of segmentation with what it takes."""
 PAPER_SIZE = 256
 """Pixels; what the paper counts arithmetic at."""
 _SIDES: Shape = {str: {"kid": NUMBER, "kid_sd": NUMBER}}
@@ -37,6 +40,8 @@ class Records:
     folder: Path
     circumstances: Mapping[str, Any]
     """What all cells share, besides settings: hashes of the networks, numbers of pictures, features."""
+    sides: Sequence[Side] = SIDES
+    """Generators that every cell makes slim."""
 
     def path(self, key: str) -> Path:
         """Where a cell's figures are."""
@@ -81,17 +86,38 @@ class Records:
             return None
         except ValueError as error:
             raise _damaged(path, str(error)) from None
-        known = fits(found, shape)
+        known = fits(found, shape) and found["sides"].keys() == {*self.sides} and _finite(found["sides"])
         if not known or not all(fits(found[key], fact) for key, fact in _FACTS.items() if key in found):
             raise _damaged(path, "it is not as ganprune writes it")
         now = json.loads(json.dumps(made))
         changed = _changes(found["made"], now)
         if changed:
             raise RunError(
-                f"{path} was made with {', '.join(changed)}; delete it to run the cell again, "
-                "or use `-o` another folder"
+                f"{path} was made with {', '.join(changed)}; give that again, or use `-o` another folder; "
+                "with the file deleted, the cell is run again"
             )
         return found
+
+
+def judges_of(folder: Path) -> dict[str, str]:
+    """What a folder's cells were judged by, see `ganprune_cli.contest.judged_by`; empty without originals.
+
+    Raises `RunError` where the file is damaged.
+    """
+    path = folder / f"{ORIGINAL}.json"
+    try:
+        made = read_json(path)["made"]
+        return {key: str(made[key]) for key in JUDGES if key in made}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(path, str(error)) from None
+
+
+def _finite(sides: Mapping[str, Mapping[str, object]]) -> bool:
+    """Whether all numbers of all directions are finite."""
+    values = [value for part in sides.values() for value in part.values()]
+    return all(isfinite(cast(float, value)) for value in values if fits(value, NUMBER))
 
 
 def _damaged(path: Path, reason: str) -> RunError:

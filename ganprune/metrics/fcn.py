@@ -39,7 +39,9 @@ class Segmenter:
 
         if takes not in NORMALISERS:
             raise UsageError(f"--fcn-input must be one of {', '.join(NORMALISERS)}, found {takes!r}")
-        self.path = path
+        if not path.is_file():
+            raise UsageError(f"--fcn needs the ONNX file of a segmentation network, found no file {path}")
+        self.path, self.takes = path, takes
         self._normalise = NORMALISERS[takes]
         self._input = picture_input(read_onnx(path), path)
         if (

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import read_tensors
 from ganprune.device import cpu_threads, reproducible, resolve_device, resolve_threads
-from ganprune.errors import InputError
+from ganprune.errors import InputError, UsageError
 from ganprune.files import sha256
 from ganprune.metrics.extractor import FeatureNetwork, resized
 from ganprune.metrics.inception import INCEPTION_KEY, load_inception
@@ -66,6 +66,11 @@ def load_features(path: Path | str, device: str = "cpu", threads: int | None = N
     if str(path) == INCEPTION and not Path(path).exists():
         return load_inception(None, None, device, cores)
     path = Path(path)
+    if not path.is_file():
+        raise UsageError(
+            f"--features needs a file of MobileNetV2, SqueezeNet 1.1 or Inception, found no file {path}; "
+            f"docs/metrics.md says where they are from, `{INCEPTION}` downloads one"
+        )
     tensors = {key: value.float() for key, value in read_tensors(path).items()}
     if INCEPTION_KEY in tensors:
         return load_inception(path, tensors, device, cores)

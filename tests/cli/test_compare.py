@@ -21,6 +21,7 @@ from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, ganprune, listing
 from tests.cli.test_bad_input import refusal
 from tests.metrics.kit import keras_file
+from tests.metrics.test_fcn import blocks, coloured, nearest_colour, save
 
 CELLS = """
 [settings]
@@ -174,9 +175,58 @@ def test_finished_cells_alone_are_told(place: Place, table: Path, out: Path, her
     assert listing(here) == before
     (here / "thinet-1.json").unlink()
     nothing = _compare(place, table, "-o", here, "--finished")
-    assert "--finished needs cells that are, found none in" in refusal(nothing, 2)
+    assert "--finished needs original.json and cells that are, found not both in" in refusal(nothing, 2)
+    (here / "original.json").unlink()
+    (here / "thinet-1.json").write_bytes((out / "thinet-1.json").read_bytes())
+    lone = _compare(place, table, "-o", here, "--finished")
+    assert "--finished needs original.json and cells that are, found not both in" in refusal(lone, 2)
     both = _compare(place, table, "-o", here, "--finished", "--dry-run")
     assert "--dry-run and --finished contradict each other" in refusal(both, 2)
+
+
+def test_finished_cells_are_told_without_the_network_that_judged_them(
+    place: Place, table: Path, out: Path
+) -> None:
+    words = ("compare", place.checkpoint, "--data", place.data, "--config", table / "cells.toml", "-o", out)
+    told = ganprune(*words, "--finished", "--json").json
+    assert told["features"].startswith("mobilenet_v2 by Keras")
+    assert told["best"].startswith(str(out / "cells"))
+    assert "needed a network of features" in refusal(ganprune(*words), 2)
+    changed = ganprune(*words, "--dry-run", "--budget", "9steps")
+    assert "was made with --budget 4steps (now 9steps)" in refusal(changed, 3)
+
+
+def test_streets_drawn_from_labels_get_the_fcn_score(place: Place, table: Path, here: Path) -> None:
+    shutil.copytree(place.data, here / "data")
+    for i, path in enumerate(sorted((here / "data" / "testB").iterdir())):
+        save(path.parent, path.name, coloured(blocks(i)))
+    network, other = nearest_colour(here / "seg.onnx"), nearest_colour(here / "other.onnx", classes=18)
+    text = (table / "cells.toml").read_text().replace("horse2zebra", "cityscapes")
+    (here / "streets.toml").write_text(text.replace("bench-seconds = 1", "bench-seconds = 0"))
+
+    def compare(*words: object, config: str = "streets.toml") -> Outcome:
+        given = ("--data", "data", "--config", config, "-o", "out", "--cells", "ours,random", "-q")
+        return ganprune("compare", place.checkpoint, *given, *words)
+
+    def judged(*words: object, config: str = "streets.toml") -> Outcome:
+        return compare("--features", table / "m.safetensors", *words, config=config)
+
+    done = judged("--fcn", network, "--fcn-input", "raw", "--markdown")
+    assert done.code == 0, done.err
+    assert "fed as raw" in done.out
+    assert "class IoU B→A" in done.out
+    scored = json.loads((here / "out" / "random-0.json").read_text())["sides"]
+    assert 0 <= scored["B"]["fcn"]["class_iou"] <= 1
+    assert "fcn" not in scored["A"]
+    assert judged("--finished").code == 3  # as it was judged without --fcn
+    for words, changed in ((("--fcn-input", "unit"), "fcn input raw"), (("--fcn", other), "fcn ")):
+        refused = judged("--fcn", network, "--fcn-input", "raw", *words)
+        assert f"was made with {changed}" in refusal(refused, 3)
+    assert "fed as raw" in compare("--finished").out
+    wrong = judged("--fcn", network, config=str(table / "cells.toml"))
+    assert "--fcn is for label maps in the colours of cityscapes, found the task horse2zebra" in refusal(
+        wrong, 2
+    )
 
 
 def test_time_becomes_the_steps_of_the_first_cell(place: Place, table: Path, out: Path, here: Path) -> None:
@@ -233,7 +283,7 @@ def test_interrupted_comparison_goes_on(place: Place, table: Path, out: Path, he
 
 def test_changed_settings_of_a_finished_cell_are_refused(place: Place, table: Path, out: Path) -> None:
     line = refusal(_compare(place, table, "-o", out, "--budget", "5steps"), 3)
-    assert "was made with --budget 4steps (now 5steps); delete it to run the cell again" in line
+    assert "was made with --budget 4steps (now 5steps); give that again, or use `-o` another folder" in line
 
 
 def test_dry_run_lists_cells_and_writes_nothing(place: Place, table: Path, here: Path) -> None:

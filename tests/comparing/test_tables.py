@@ -102,7 +102,7 @@ def test_paper_stands_beside_ours_with_its_protocol() -> None:
         "original": {"A": {"ms": 100.0, "fid_test": 70.0}},
         "ours": {"A": figures | {"ms": 25.0, "fid_test": 90.25}},
     }
-    table = paper_table("horse2zebra", "ours", means, 128, "some network")
+    table = paper_table("horse2zebra", "ours", means, 128, {"features": "some network"})
     rows = {row[0]: row for row in table.rows}
     assert rows["horse2zebra, memory (Table 1)"][1:3] == ("10.16 MiB, 4.27×", "10.00 MiB, 4.34×")
     assert rows["horse2zebra, “FLOPs” (Table 1)"][1:3] == ("13.45 G, 4.23×", "13.40 G, 4.24×")
@@ -113,8 +113,13 @@ def test_paper_stands_beside_ours_with_its_protocol() -> None:
     assert rows["horse2zebra, runtime"][1:3] == ("2260 → 730 ms, 3.1×", "100.0 → 25.0 ms, 4.0×")
     assert rows["zebra2horse, memory (Table 1)"][2] == "–"
     scored: Any = {"thinet": {"B": {"pixel_accuracy": 0.25, "class_accuracy": 0.1, "class_iou": 0.05}}}
-    streets = {row[0]: row for row in paper_table("cityscapes", "ours", scored, 256, "f").rows}
-    row = streets["cityscapes-B2A, FCN score, ThiNet (Table 2)"]
+    judges = {"features": "f", "fcn": "0123456789abcdef", "fcn input": "raw"}
+    streets = {row[0]: row for row in paper_table("cityscapes", "ours", scored, 256, judges).rows}
+    row = streets["cityscapes-B2A, FCN score, ThiNet of 10.88 MB (Table 2)"]
+    assert row[3].endswith("paper: FCN-8s, 256×256; ours: network 0123456789ab, fed as raw, 256×256")
+    other = streets["cityscapes-B2A, FCN score, original of 43.42 MB (Table 2)"]
+    assert other[2:] == ("– / – / –", "pixel accuracy / class accuracy / class IoU; paper: FCN-8s, 256×256; "
+                         "ours: not measured, it needs --fcn and the cell")  # fmt: skip
     assert row[1:3] == ("0.218 / 0.089 / 0.054", "0.250 / 0.100 / 0.050")
 
 
@@ -125,6 +130,19 @@ def test_original_costs_what_the_paper_says() -> None:
     assert found["ratio_paper_256"] == pytest.approx(3.91, abs=0.01)
     assert size_of(whole, whole, 256)["macs_true"] == pytest.approx(49.55e9, rel=1e-3)
     assert size_of(whole, whole, 256)["mebibytes"] == pytest.approx(43.4, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda sides: sides.pop("B"), lambda sides: sides["A"].update(kid=float("nan"))],
+    ids=["one", "nan"],
+)
+def test_records_of_one_direction_or_of_no_numbers_are_damaged(tmp_path: Path, damage: Any) -> None:
+    sides = _cell("ours", 2, 0.1, 0.2)["sides"]
+    damage(sides)
+    _records(tmp_path).write(_as_cell(), sides, {})
+    with pytest.raises(RunError, match=r"ours-2\.json is damaged \(it is not as ganprune writes it\)"):
+        _records(tmp_path).finished(_as_cell())
 
 
 def test_network_of_a_record_has_the_widths_that_it_tells() -> None:
@@ -163,7 +181,7 @@ def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
     assert found["sides"] == sides
     assert found["steps"] == 5
     with pytest.raises(
-        RunError, match=r"ours-2.json was made with --gamma 10.0 \(now 3.0\); delete it to run"
+        RunError, match=r"ours-2.json was made with --gamma 10.0 \(now 3.0\); give that again, or use `-o`"
     ):
         _records(tmp_path).finished(_as_cell(gamma=3))
     with pytest.raises(RunError, match=r"made with features f \(now g\)"):

@@ -57,7 +57,8 @@ def compare(
         Path | None,
         typer.Option(
             metavar="ONNX",
-            help="A segmentation network, for the FCN score of what G_B makes of label maps.",
+            help="A segmentation network, for the FCN score of what G_B makes of label maps "
+            "in the colours of cityscapes.",
         ),
     ] = None,
     fcn_input: Annotated[
@@ -110,13 +111,16 @@ def compare(
     from tempfile import TemporaryDirectory
 
     from ganprune.comparing import read_comparison
+    from ganprune.comparing.record import judges_of
+    from ganprune.device import resolve_threads
     from ganprune.errors import UsageError
     from ganprune.metrics import Segmenter
     from ganprune_cli.comparing import compare as run_compare
-    from ganprune_cli.comparing import print_comparison
+    from ganprune_cli.comparing import finished as what_is_there
+    from ganprune_cli.comparing import nothing_finished, print_comparison
     from ganprune_cli.comparison_plan import outline, print_outline
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
-    from ganprune_cli.contest import check_sources, contest, example, folder_of, only
+    from ganprune_cli.contest import check_sources, contest, example, folder_of, judged_by, only
     from ganprune_cli.evaluating import Wishes
 
     if json + csv + markdown > 1:
@@ -129,14 +133,23 @@ def compare(
     }  # fmt: skip
     check_sources(config, ckpt, data)
     comparison = only(read_comparison(config, given), cells)
+    if fcn is not None and comparison.settings.task != "cityscapes":
+        raise UsageError(
+            "--fcn is for label maps in the colours of cityscapes, found the task "
+            f'{comparison.settings.task}; give task = "cityscapes" in [compare], or leave it out'
+        )
     reporter, folder = ConsoleReporter(quiet), folder_of(output, config)
-    network = None if dry_run else Wishes(features=features, device=device, threads=threads).network()
-    segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, threads or 1)
-    with TemporaryDirectory() as scratch:  # so that a dry run leaves nothing
+    judges = judges_of(folder) if finished and not features and fcn is None else {}
+    if finished and not (folder / "original.json").is_file():
+        raise nothing_finished(folder)
+    asked = Wishes(features=features, device=device, threads=threads)
+    network = None if dry_run or judges else asked.network()
+    segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, resolve_threads(threads))
+    with TemporaryDirectory() as scratch:  # so that what runs nothing leaves nothing
         if ckpt is None:
-            ckpt, data = example((Path(scratch) if dry_run else folder) / "pictures", reporter)
+            ckpt, data = example((Path(scratch) if dry_run or finished else folder) / "pictures", reporter)
         found = contest(ckpt, data, comparison, folder, reporter)
-    if network is None:
+    if dry_run:
         planned = outline(found, reporter)
         if json:
             print_json(planned)
@@ -144,7 +157,11 @@ def compare(
             print_outline(planned, markdown)
         print_next(invocation().replace(" --dry-run", ""), quiet)
         return
-    result = run_compare(found, network, segmenter, invocation(), reporter, run=not finished)
+    if finished:
+        result = what_is_there(found, judged_by(network, segmenter) if network else judges)
+    else:
+        assert network is not None
+        result = run_compare(found, network, segmenter, invocation(), reporter)
     lines = result.pop("csv")
     if json:
         print_json(result)
@@ -152,4 +169,5 @@ def compare(
         print(lines, end="")
     else:
         print_comparison(result, markdown)
-    print_next(command_line("export", "--onnx", result["best"]), quiet)
+    if result["best"] is not None:
+        print_next(command_line("export", "--onnx", result["best"]), quiet)

@@ -69,7 +69,7 @@ def front(
     chosen = own | {key: value for key, value in given.items() if value is not None}
     settings = compress_settings(None, config, chosen | {"searcher": "front"} | NO_TARGET)
     reporter = ConsoleReporter(quiet)
-    job = prepare(ckpt, data, settings, reporter)
+    job = prepare(ckpt, data, settings, reporter, recovers=False)
     found = find_front(job, output, shares, invocation(), reporter)
     if json:
         print_json(found)
