@@ -79,7 +79,7 @@ def require_exists(path: Path) -> None:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"{path} does not exist") from None
+        raise UsageError(f"{path} does not exist; give a CycleGAN run folder or a file of networks") from None
     except OSError:
         return  # it may exist: opening it says what is wrong
 
