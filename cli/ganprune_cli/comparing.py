@@ -140,8 +140,8 @@ def _timed(found: Contest, records: Records, reporter: Reporter) -> dict[str, An
             continue
         for side in found.sides:
             file = _folder(found.folder, cell) / f"G_{side}.safetensors"
-            told = network_of(record["sides"][side], found.originals[side])
-            network = file if file.is_file() else told
+            told = record["sides"][side]
+            network = file if file.is_file() else network_of(told, found.originals[side])
             if network is not None:
                 slim[f"{cell.name}.G_{side}"] = network
     pictures = search_pictures(found.job.folders, found.job.settings)

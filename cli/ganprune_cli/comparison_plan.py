@@ -19,7 +19,8 @@ def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
     Raises `RunError` for finished cells that were made in another way.
     """
     rows, pace = list[dict[str, Any]](), 0.0
-    records = Records(found.folder, circumstances(found, judges_of(found.folder)), found.sides)
+    judges = judges_of(found.folder)
+    records = Records(found.folder, circumstances(found, judges), found.sides)
     for cell in found.comparison.in_turns:
         job, settings = found.jobs[cell.key], cell.settings
         budget, seconds = Budget.parse(settings.tuning.budget), 0.0
@@ -32,7 +33,7 @@ def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
         timed = budget.unit == "seconds"
         rows.append({
             "cell": cell.name, "seed": cell.seed, "method": cell.method,
-            "done": records.finished(cell) is not None,
+            "done": records.finished(cell) is not None if judges else records.path(cell.key).is_file(),
             "seconds": seconds + (budget.amount if timed else 0.0),
             "untimed": "" if timed or not budget.amount else settings.tuning.budget,
             "budget": settings.tuning.budget,
