@@ -67,6 +67,14 @@ def main() -> None:
     args.add_argument("--size", type=int)
     args.add_argument("--threads", type=int)
     opt = args.parse_args()
+    try:
+        compare_with_rival(opt)
+    except GanpruneError as error:
+        sys.exit(f"error: {error}")
+
+
+def compare_with_rival(opt: argparse.Namespace) -> None:
+    """Run the cells that are not there, and print the tables."""
     methods = {**METHODS, NAME: torch_pruning_groups}
     source = packaged().get(opt.cells, Path(opt.cells))
     text = source.read_text(encoding="utf-8") + f'\n[cells.{NAME}]\nmethod = "{NAME}"\n'
@@ -76,14 +84,9 @@ def main() -> None:
         given = {"budget": opt.budget, "size": opt.size, "threads": opt.threads}
         comparison = read_comparison(str(path), given, methods)
     reporter = ConsoleReporter()
-    try:
-        found = contest(opt.checkpoint, opt.data, comparison, opt.out, reporter)
-        judge = load_features(opt.features, threads=opt.threads)
-        print_comparison(
-            compare(found, judge, None, "torch_pruning_rival.py", reporter, methods), markdown=True
-        )
-    except GanpruneError as error:
-        sys.exit(f"error: {error}")
+    found = contest(opt.checkpoint, opt.data, comparison, opt.out, reporter)
+    judge = load_features(opt.features, threads=opt.threads)
+    print_comparison(compare(found, judge, None, "torch_pruning_rival.py", reporter, methods), markdown=True)
 
 
 if __name__ == "__main__":
