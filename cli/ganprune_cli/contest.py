@@ -6,8 +6,6 @@ from hashlib import sha256 as hash_of
 from pathlib import Path
 from typing import Any
 
-from ganprune.checkpoints import load_quartet
-from ganprune.checkpoints.direction import facing
 from ganprune.comparing import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
@@ -19,8 +17,8 @@ from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
-from ganprune.stages import Resolved, check_target, needed_networks
-from ganprune_cli.job import Job, prepare
+from ganprune.stages import Resolved, check_target
+from ganprune_cli.job import Job, check_networks, prepare
 
 EXAMPLE = "example"
 """Settings file that needs no checkpoint."""
@@ -54,11 +52,8 @@ def contest(
 ) -> Contest:
     """Check all cells before any is begun. Raises as `prepare`, and `DataError` without test pictures."""
     settings = [cell.settings for cell in comparison.cells]
-    quartet = facing(load_quartet(checkpoint), settings[0].search.direction)
-    for each in settings:
-        quartet.require(*needed_networks(each))
     job = prepare(checkpoint, data, settings[0], reporter, recovers=False)
-    jobs = {cell.key: _with(job, cell.settings) for cell in comparison.cells}
+    jobs = {cell.key: _with(job, cell.settings, checkpoint) for cell in comparison.cells}
     find_domains(Path(job.config["data"]), ("train", "test"))
     for what, found in (
         ("--direction", {s.search.direction for s in settings}),
@@ -70,8 +65,9 @@ def contest(
     return Contest(comparison, jobs, folder, first.search.sides, first.pictures.size)
 
 
-def _with(job: Job, settings: CompressSettings) -> Job:
+def _with(job: Job, settings: CompressSettings, checkpoint: Path) -> Job:
     """The same networks and pictures with other settings, checked."""
+    check_networks(job.quartet, settings, checkpoint, Path(job.config["data"]), recovers=False)
     resolved = Resolved.of(settings.compute)
     config = {**job.config, "settings": settings.to_flat(), "resolved": asdict(resolved)}
     check_target(job.completed().generators, settings)

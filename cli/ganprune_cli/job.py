@@ -62,7 +62,7 @@ def prepare(
     for note in quartet.notes:
         reporter.info(note)
     data = data_folder(quartet, data, checkpoint, reporter)
-    _check_networks(quartet, settings, checkpoint, data, recovers)
+    check_networks(quartet, settings, checkpoint, data, recovers)
     resolved = Resolved.of(settings.compute)
     config = {
         "checkpoint": str(checkpoint.resolve()),
@@ -98,7 +98,7 @@ def domains_of(quartet: Quartet, data: Path) -> PictureFolders:
     return folders.swapped() if quartet.options.get("direction") == "BtoA" else folders
 
 
-def _check_networks(
+def check_networks(
     quartet: Quartet, settings: CompressSettings, checkpoint: Path, data: Path, recovers: bool
 ) -> None:
     """Raises `MissingNetwork`, with what can be done about it, unless all that is needed is there."""

@@ -14,6 +14,10 @@ seeds = [0, 1, 2]
 [cells.separate]            # the same with other settings
 partners = "original"
 
+[cells.separate-annealing]  # as another cell, which it follows, but for these
+like = "separate"
+searcher = "annealing"
+
 [cells.thinet]              # a rival of `ganprune.baselines`
 method = "thinet"
 """
@@ -145,8 +149,9 @@ def read_comparison(
     common |= {key.replace("_", "-"): value for key, value in (given or {}).items() if value is not None}
     comparing = _compare_settings(_table(table, "compare", source), source)
     cells = list[Cell]()
-    for name, cell in _table(table, "cells", source).items():
-        cells += _cells(name, cell, common, comparing, methods, source)
+    tables = _table(table, "cells", source)
+    for name in tables:
+        cells += _cells(name, _followed(name, tables, source), common, comparing, methods, source)
     if not cells:
         raise UsageError(f"{source} lists no cells; add [cells.NAME] tables, see docs/rivals.md")
     if comparing.claim is not None and comparing.claim not in {cell.name for cell in cells}:
@@ -186,6 +191,21 @@ def _seeds(value: object, source: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(cast(list[int], seeds)))
 
 
+def _followed(name: str, tables: Mapping[str, object], source: str, via: tuple[str, ...] = ()) -> object:
+    """A cell's table; what it does not say itself, the cell that it is ``like`` says."""
+    own = tables[name]
+    if not isinstance(own, dict) or "like" not in own:
+        return own
+    own = dict(cast(dict[str, Any], own))
+    other = own.pop("like")
+    if not isinstance(other, str) or other not in tables or other in (name, *via):
+        raise UsageError(
+            f"{source}: cell {name}: like must name another cell, which is not like this one, found {other!r}"
+        )
+    whole = _followed(other, tables, source, (name, *via))
+    return dict(cast(dict[str, Any], whole)) | own if isinstance(whole, dict) else whole
+
+
 def _cells(
     name: str,
     cell: object,
@@ -208,6 +228,8 @@ def _cells(
     for key in ("seed", "target-ms", "recover-discriminators"):
         if key in flat:
             raise UsageError(f"{where}: {key} {_INSTEAD[key]}")
+    if flat.get("searcher") == "front":
+        raise UsageError(f"{where}: searcher front finds a family of sizes, not one; run `ganprune front`")
     try:
         made = [CompressSettings.from_flat(flat | {"seed": seed}, where) for seed in seeds]
     except UsageError as error:

@@ -105,7 +105,7 @@ def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
     record = json.loads((out / "thinet-0.json").read_text())
     run = out / "cells" / "thinet-0"
     found = ganprune(
-        "evaluate", run, "--features", table / "m.safetensors", "--bootstrap", "0", "--json"
+        "evaluate", run, "--features", table / "m.safetensors", "--bootstrap", "0", "--threads", "1", "--json"
     ).json
     original = json.loads((out / "original.json").read_text())
     for part in found["directions"]:
@@ -305,6 +305,7 @@ def test_what_is_missing_is_told(place: Place, table: Path, here: Path) -> None:
     line = refusal(lacking, 3)
     assert "needed D_A" in line
     assert "--recover" not in line  # which is not for comparisons
+    assert f"ganprune train --discriminators-for three --data {place.data}" in line
     (here / "few").mkdir()
     for name in ("trainA", "trainB", "testA"):
         (here / "few" / name).symlink_to(place.data / name)

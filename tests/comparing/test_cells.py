@@ -53,6 +53,19 @@ def test_cells_are_settings_with_changes_and_seeds(tmp_path: Path) -> None:
         found.only(["x"])
 
 
+def test_cell_follows_the_one_that_it_is_like(tmp_path: Path) -> None:
+    path = tmp_path / "cells.toml"
+    path.write_text(
+        "[cells.c]\nlike = 'b'\npopulation = 5\n"
+        "[cells.a]\nseeds = [3]\npopulation = 4\npartners = 'original'\n"
+        "[cells.b]\nlike = 'a'\ngenerations = 7\n"
+    )
+    c, a, b = (cell.settings.search for cell in read_comparison(str(path)).cells)
+    assert a == SearchSettings(population=4, partners="original", seed=3)
+    assert b == SearchSettings(population=4, partners="original", seed=3, generations=7)
+    assert c == SearchSettings(population=5, partners="original", seed=3, generations=7)
+
+
 def test_packaged_files_can_be_read_and_cover_the_paper() -> None:
     assert {"example", *TASKS} <= packaged().keys()
     for name in packaged():
@@ -84,6 +97,11 @@ MISTAKES = {
     "[cells.a]\npopluation = 3": "cell a: unknown setting 'popluation'; did you mean population",
     "[cells.original]": "cell original needs another name",
     "[cells.'a b']": "cell a b needs another name",
+    "[cells.a]\nlike = 'b'": "cell a: like must name another cell, which is not like this one, found 'b'",
+    "[cells.a]\nlike = 3": "cell a: like must name another cell, which is not like this one, found 3",
+    "[cells.a]\nlike = 'b'\n[cells.b]\nlike = 'a'": "like must name another cell, which is not like this one",
+    "[cells]\nb = 3\na.like = 'b'": "cell b must be a table, found 3",
+    "[cells.a]\nsearcher = 'front'": "cell a: searcher front finds a family of sizes, not one",
     "[cells.a]\nseeds = [1.5]": "cell a: seeds must be whole numbers, found",
     "[cells]\na = 3": "cell a must be a table, found 3",
     "[compare]\ntask = 'dogs'\n[cells.a]": "task must be one of horse2zebra, summer2winter, cityscapes",

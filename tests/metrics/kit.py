@@ -58,18 +58,19 @@ def squeezenet_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def filled(shapes: Iterator[tuple[str, tuple[int, ...]]], seed: int = 0) -> dict[str, Tensor]:
-    """Random weights under which no layer is dead; some variances are not far above ε = 1e-3."""
-    generator, tensors = seeded(seed), dict[str, Tensor]()
-    for name, shape in shapes:
+    """Random weights that tell pictures apart; some variances are not far above ε = 1e-3."""
+    generator, tensors, named = seeded(seed), dict[str, Tensor](), dict(shapes)
+    for name, shape in named.items():
         values = torch.randn(shape, generator=generator)
         if len(shape) > 1:
-            values *= (0.05 / values[0].numel()) ** 0.5
+            normed = name.replace("weight", "bias") not in named
+            values *= ((0.05 if normed else 1.8) / values[0].numel()) ** 0.5
         elif name.endswith("running_var"):
             values = values.square() * 0.05 + 0.02
         elif name.endswith(("bias", "running_mean")):
             values *= 0.2
         else:
-            values = values.abs() * 0.3 + 0.3
+            values = values.abs() * 0.3 + 1.2
         tensors[name] = values
     return tensors
 

@@ -142,9 +142,11 @@ def compare(
     judges = judges_of(folder) if finished and not features and fcn is None else {}
     if finished and not (folder / "original.json").is_file():
         raise nothing_finished(folder)
-    asked = Wishes(features=features, device=device, threads=threads)
+    compute = comparison.cells[0].settings.compute
+    asked = Wishes(features=features, device=compute.device, threads=compute.threads)
     network = None if dry_run or judges else asked.network()
-    segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, resolve_threads(threads))
+    cores = resolve_threads(compute.threads)
+    segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)
     with TemporaryDirectory() as scratch:  # so that what runs nothing leaves nothing
         if ckpt is None:
             ckpt, data = example((Path(scratch) if dry_run or finished else folder) / "pictures", reporter)
