@@ -40,3 +40,11 @@ def test_wrong_points_are_named(place: Place, here: Path) -> None:
     found = ganprune("front", place.checkpoint, "--data", place.data, "--points", "2")
     assert "--points must be shares above 0 and at most 1, found 2" in refusal(found, 2)
     assert not list(here.iterdir())
+
+
+def test_compress_leaves_families_to_front(place: Place, here: Path) -> None:
+    found = ganprune("compress", place.checkpoint, "--data", place.data, "--searcher", "front", "--dry-run")
+    assert "--searcher front finds a family of sizes, not one; run `ganprune front` instead" in refusal(
+        found, 2
+    )
+    assert not list(here.iterdir())

@@ -79,6 +79,7 @@ def compress(
         for key, value in locals().items()
         if key not in ("ckpt", "data", "output", "preset", "config", "dry_run", "json", "markdown", "quiet")
     }
+    from ganprune.errors import UsageError
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.job import prepare
     from ganprune_cli.layers import compress_settings
@@ -86,6 +87,8 @@ def compress(
     from ganprune_cli.tables import print_bench, print_plan
 
     settings = compress_settings(preset, config, given)
+    if settings.search.searcher == "front":
+        raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
     reporter = ConsoleReporter(quiet)
     job = prepare(ckpt, data, settings, reporter)
     if dry_run:
