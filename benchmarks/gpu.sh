@@ -60,7 +60,7 @@ quality() { # what the fast score is worth; SHARE leaves some to another process
 
 comparison() { # the paper's claim: CELLS leave some to another process, which needs a NAME of its own
     local settings=$out/compared-${NAME:-all}.toml # milliseconds are a CPU's
-    sed '/^\[compare\]/a bench-seconds = 0' ganprune/comparing/settings/horse2zebra-128.toml >"$settings"
+    sed 's/^bench-seconds = .*/bench-seconds = 0/' ganprune/comparing/settings/horse2zebra-128.toml >"$settings"
     "$python" -m ganprune_cli compare "$ckpt" --data "$data" --config "$settings" --size "${COMPARED_SIZE:-128}" \
         --features "$mobilenet" --device "$device" --threads "${THREADS:-4}" --budget "${COMPARED_STEPS:-1500}steps" -q \
         --cells "${CELLS:-co-evolution,generator-aware,separate,thinet,random,uniform}" -o "$out/compare-${NAME:-all}"
