@@ -4,8 +4,9 @@
         [--targets 0.25,0.066] [--methods ...] [--seeds 1] [--block-width F]
 
 Every cell fine-tunes two slim generators for the same time, translates the test pictures of both domains and
-scores them: KID with its spread, against real test pictures of the same --size, and the share of the original's
-translation that is lost. Cells are kept as OUT/<method>-<target>-<seed>.json and are not computed again.
+scores them: KID with its spread, against real test pictures of the same --size, and the share of the
+original's translation that is lost. Cells are kept as OUT/<method>-<target>-<seed>.json and are not computed
+again.
 
 distilled    genomes of a search with the defaults of `compress`, taught by the originals
 plain        the same genomes by CycleGAN's recipe
