@@ -104,7 +104,7 @@ def _run(
 ) -> None:  # fmt: skip
     """One cell to its JSON."""
     started, job, folder = time.monotonic(), found.jobs[cell.key], _folder(found.folder, cell)
-    settled = in_steps(cell, _finished(found, records), folder)
+    settled = in_steps(cell, [*_finished(found, records), *_others(found, records).values()], folder)
     asked = {"method": cell.method, ASKED: cell.settings.tuning.budget}
     config = {**job.config, "settings": settled.settings.to_flat(), **asked}
     run = open_run(folder, config, command)
@@ -125,7 +125,7 @@ def _run(
         "seconds": round(time.monotonic() - started, 1),
         "stages": {name: stage["seconds"] for name, stage in stages.items()},
         "steps": stages.get("fine-tune", {}).get("steps", 0),
-        "settings": cell.settings.to_flat(), "device": resolved.device,
+        "settings": cell.settings.to_flat(), "device": resolved.device, "precision": resolved.precision,
     })  # fmt: skip
 
 
@@ -134,9 +134,9 @@ def _timed(found: Contest, records: Records, reporter: Reporter) -> dict[str, An
     settings, slim = found.comparison.settings, dict[str, Path | Generator]()
     if not settings.bench_seconds:
         return {}
-    for cell in found.comparison.cells:
-        record = records.finished(cell)
-        if record is None or f"{cell.name}.G_{found.sides[0]}" in slim:
+    there = {cell: record for cell in found.comparison.cells if (record := records.finished(cell))}
+    for cell, record in (there | _others(found, records)).items():
+        if f"{cell.name}.G_{found.sides[0]}" in slim:
             continue
         for side in found.sides:
             file = _folder(found.folder, cell) / f"G_{side}.safetensors"
@@ -152,6 +152,19 @@ def _timed(found: Contest, records: Records, reporter: Reporter) -> dict[str, An
 def _finished(found: Contest, records: Records) -> list[Found]:
     """Records of the cells that are finished, in the order of the file."""
     return [record for cell in found.comparison.cells if (record := records.finished(cell))]
+
+
+def _others(found: Contest, records: Records) -> dict[Cell, Found]:
+    """Finished cells of the file that --cells has left out; those made in another way are none of them."""
+    there = dict[Cell, Found]()
+    for cell in found.comparison.others:
+        try:
+            record = records.finished(cell)
+        except RunError:
+            continue
+        if record is not None:
+            there[cell] = record
+    return there
 
 
 def _folder(folder: Path, cell: Cell) -> Path:
@@ -183,6 +196,7 @@ def _report(
         "claims": [] if claim is None else list(claims(cells, claim)),
         "verdict": [] if claim is None else list(verdict(cells, claim)),
         "methods": means, "timing": dict(timed), "csv": comparison_csv(means),
+        "precisions": sorted({str(cell["precision"]) for cell in cells if "precision" in cell}),
     }  # fmt: skip
 
 
@@ -225,8 +239,10 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
         lines = [f"ms: medians in ONNX Runtime, {how}; {_machine(timed)}"]
         if gone := by_widths(timed):
             lines.append(f"ms by the widths alone, the networks were not there: {', '.join(gone)}")
+    how = " or ".join(found["precisions"])
     return [
         *lines,
+        *([f"networks scored and fine-tuned in {how}"] if how else []),
         f"features: {found['features']}",
         *([f"FCN score: network {found['fcn'][:12]}, fed as {found[FCN_INPUT]}"] if "fcn" in found else []),
         "MACs: true ones; the paper's count has transposed convolutions on their output grid",

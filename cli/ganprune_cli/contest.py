@@ -53,6 +53,11 @@ def contest(
     """Check all cells before any is begun. Raises as `prepare`, and `DataError` without test pictures."""
     settings = [cell.settings for cell in comparison.cells]
     job = prepare(checkpoint, data, settings[0], reporter, recovers=False)
+    if comparison.settings.task is not None and job.quartet.options.get("direction") == "BtoA":
+        raise UsageError(
+            f"task {comparison.settings.task} is of a training --direction AtoB, found one of BtoA, whose "
+            "domains have changed places; give a copy of the settings file without `task`"
+        )
     jobs = {cell.key: _with(job, cell.settings, checkpoint) for cell in comparison.cells}
     find_domains(Path(job.config["data"]), ("train", "test"))
     for what, found in (

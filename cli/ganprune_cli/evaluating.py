@@ -12,7 +12,7 @@ from ganprune.checkpoints.direction import facing
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.files import sha256
-from ganprune.images import Domain, PictureFolders, find_domains, load_pictures
+from ganprune.images import Domain, PictureFolders, load_pictures
 from ganprune.metrics import (
     Contest,
     FeatureNetwork,
@@ -38,6 +38,7 @@ from ganprune.stages import RECOVERED
 from ganprune.stages.searching import CACHE
 from ganprune.translation import OnnxTranslator, Translator
 from ganprune_cli.console import command_line
+from ganprune_cli.job import domains_of
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS
 
@@ -152,8 +153,11 @@ def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]
         raise RunError(
             f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
         ) from None
-    contests = _contests(run, made)
-    folders = find_domains(Path(config["data"]) if wishes.data is None else wishes.data, ("test",))
+    _check_slim(run, made)
+    quartet = _originals(run, made)
+    contests = _contests(run, made, quartet)
+    data = Path(config["data"]) if wishes.data is None else wishes.data
+    folders = domains_of(quartet.options, data, ("test",))
     network = wishes.network()
     see = _Seer(network, wishes.batch or 32, wishes.cache or run / CACHE, reporter)
     device = resolve_device(wishes.device or "auto")
@@ -199,14 +203,17 @@ def _direction(
     return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
 
 
-def _contests(run: Run, settings: CompressSettings) -> dict[Domain, Contest]:
-    """The networks of each direction that a run made slim."""
-    sides = settings.search.sides
-    if not all((run / f"G_{side}.safetensors").is_file() for side in sides):
+def _check_slim(run: Run, settings: CompressSettings) -> None:
+    """Raises `RunError` where there are no slim generators yet."""
+    if not all((run / f"G_{side}.safetensors").is_file() for side in settings.search.sides):
         command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
+
+
+def _contests(run: Run, settings: CompressSettings, quartet: Quartet) -> dict[Domain, Contest]:
+    """The networks of each direction that a run made slim. quartet: its originals."""
+    sides = settings.search.sides
     slim = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
-    quartet = _originals(run, settings)
     whole = {"A": quartet.G_A, "B": quartet.G_B}
     judges = {"A": quartet.D_A, "B": quartet.D_B}
     found = dict[Domain, Contest]()

@@ -1,5 +1,6 @@
 """What ``export`` and ``bench`` do with what they are given: a run, a checkpoint folder, or one file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,17 @@ from torch import Tensor
 
 from ganprune.checkpoints import NetName, load_generator, load_generators, load_quartet
 from ganprune.checkpoints.direction import facing
+from ganprune.checkpoints.options import read_options
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
-from ganprune.images import find_domains
 from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import RECOVERED, search_pictures
 from ganprune_cli.console import command_line
+from ganprune_cli.job import domains_of
 from ganprune_cli.onnx_files import Variants, export_all, export_run, few_of, run_networks, write_variants
 from ganprune_cli.rewrites import remembered
 from ganprune_exporters import ExportSettings
@@ -87,7 +89,8 @@ def export_source(
         reporter.warn("no --data was given: the files are verified on noise, not on pictures")
     else:
         wanted = CompressSettings.from_flat({"size": settings.size, "pictures": wishes.variants.pictures})
-        pictures = search_pictures(find_domains(data), wanted, wishes.reporter(reporter))
+        folders = domains_of(_options(source), data)
+        pictures = search_pictures(folders, wanted, wishes.reporter(reporter))
     reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
     files = [report.to_json() for report in reports]
     variants = write_variants(files, networks, pictures, settings, wishes.variants, reporter)
@@ -119,7 +122,7 @@ def _export_run(
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
     slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
     originals = _originals(run, settings)
-    pictures = _run_pictures(Path(config["data"]) if data is None else data, settings, wishes, reporter)
+    pictures = _run_pictures(config, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
     if output is None:
         with run.locked():
@@ -166,8 +169,17 @@ def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
     return found
 
 
+def _options(checkpoint: Path) -> dict[str, str]:
+    """The options of the training that a checkpoint is of."""
+    return read_options(checkpoint if checkpoint.is_dir() else checkpoint.parent)
+
+
 def _run_pictures(
-    data: Path, settings: CompressSettings, wishes: Wishes, reporter: Reporter
+    config: Mapping[str, Any],
+    data: Path | None,
+    settings: CompressSettings,
+    wishes: Wishes,
+    reporter: Reporter,
 ) -> dict[Side, Tensor] | None:
     """The search's pictures at the size of the export; None, with a warning, where they are gone."""
     flat = settings.to_flat() | {
@@ -175,9 +187,8 @@ def _run_pictures(
         "pictures": wishes.variants.pictures,
     }
     try:
-        return search_pictures(
-            find_domains(data), CompressSettings.from_flat(flat), wishes.reporter(reporter)
-        )
+        folders = domains_of(_options(Path(config["checkpoint"])), data or Path(config["data"]))
+        return search_pictures(folders, CompressSettings.from_flat(flat), wishes.reporter(reporter))
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")
         return None

@@ -1,6 +1,6 @@
 """What ``compress`` is to do: a checkpoint and data that were read and fit together, and settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from ganprune.checkpoints.direction import facing
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
-from ganprune.images import PictureFolders, find_domains
+from ganprune.images import PictureFolders, Split, find_domains
 from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
@@ -71,7 +71,7 @@ def prepare(
         "resolved": asdict(resolved),
         "sha256": {name: sha256(path) for name, path in quartet.files.items()},
     }
-    job = Job(quartet, domains_of(quartet, data), settings, resolved, config)
+    job = Job(quartet, domains_of(quartet.options, data), settings, resolved, config)
     check_target(job.completed().generators, settings)
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
@@ -92,10 +92,13 @@ def data_folder(quartet: Quartet, given: Path | None, checkpoint: Path, reporter
     return data
 
 
-def domains_of(quartet: Quartet, data: Path) -> PictureFolders:
-    """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA."""
-    folders = find_domains(data)
-    return folders.swapped() if quartet.options.get("direction") == "BtoA" else folders
+def domains_of(options: Mapping[str, str], data: Path, needs: Sequence[Split] = ("train",)) -> PictureFolders:
+    """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
+
+    options: the training's, see `read_options`. needs: as of `find_domains`, which also says what is raised.
+    """
+    folders = find_domains(data, needs)
+    return folders.swapped() if options.get("direction") == "BtoA" else folders
 
 
 def check_networks(

@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 from ganprune.checkpoints import NET_NAMES, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
+from ganprune.checkpoints.options import FILES
 from ganprune.device import cpu_threads, keep_freed_memory, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
+from ganprune.files import write_atomically
 from ganprune.images import PictureFolders, find_domains, readable, split
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -60,7 +62,7 @@ def train_missing(
     folder = folder or Path("checkpoints") / f"{name}-complete"
     if folder.resolve() in {path.resolve().parent for path in quartet.files.values()}:
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
-    folders = readable(domains_of(quartet, data), reporter)
+    folders = readable(domains_of(quartet.options, data), reporter)
 
     def start(
         settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
@@ -69,7 +71,10 @@ def train_missing(
             quartet, pictures, settings, budget, folder, reporter, processes=wishes.processes, team=team
         )
 
-    return _train(folders, folder, wishes, start) | {"trained": quartet.missing(), "data": str(data)}
+    found = _train(folders, folder, wishes, start)
+    if quartet.options.get("direction") == "BtoA":  # so that whoever reads the folder knows, too
+        write_atomically(folder / FILES[0], b"direction: BtoA\n")
+    return found | {"trained": quartet.missing(), "data": str(data)}
 
 
 def train_from_nothing(data: Path, folder: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:

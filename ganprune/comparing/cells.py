@@ -37,6 +37,8 @@ from ganprune.settings import KEYS, CompressSettings
 
 SEARCH = "search"
 """The method of a cell that runs `ganprune compress`'s own search."""
+TARGETS = ("target-macs", "target-params")
+"""Settings of the size; one that overrides a file's replaces the other, too."""
 RESERVED = ("original", "inputs")
 """Rows that every comparison has."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -97,6 +99,8 @@ class Comparison:
     cells: tuple[Cell, ...]
     """In the order of the file, a seed after the other."""
     settings: CompareSettings = field(default_factory=CompareSettings)
+    others: tuple[Cell, ...] = ()
+    """Cells of the file that were left out, see `only`."""
 
     @property
     def in_turns(self) -> tuple[Cell, ...]:
@@ -114,7 +118,10 @@ class Comparison:
         for name in names:
             if name not in known:
                 raise UsageError(f"--cells {name} is not in the settings file; there are {', '.join(known)}")
-        return Comparison(tuple(cell for cell in self.cells if cell.name in names), self.settings)
+        chosen, others = list[Cell](), list(self.others)
+        for cell in self.cells:
+            (chosen if cell.name in names else others).append(cell)
+        return Comparison(tuple(chosen), self.settings, tuple(others))
 
 
 def packaged() -> dict[str, Path]:
@@ -146,7 +153,10 @@ def read_comparison(
     if unknown:
         raise UsageError(f"{source}: unknown table {min(unknown)!r}; there are settings, compare and cells")
     common = _table(table, "settings", source)
-    common |= {key.replace("_", "-"): value for key, value in (given or {}).items() if value is not None}
+    over = {key.replace("_", "-"): value for key, value in (given or {}).items() if value is not None}
+    for target in TARGETS if any(map(over.__contains__, TARGETS)) else ():
+        common.pop(target, None)
+    common |= over
     comparing = _compare_settings(_table(table, "compare", source), source)
     cells = list[Cell]()
     tables = _table(table, "cells", source)

@@ -18,7 +18,7 @@ from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.runs import write_json
 from ganprune.settings import KEYS
 
-ANYWHERE = frozenset(key for key, (section, _, _) in KEYS.items() if section == "compute")
+ANYWHERE = frozenset(key for key, (section, _, _) in KEYS.items() if section == "compute") - {"precision"}
 """Settings of where a cell is computed: they change nothing that it is about."""
 ORIGINAL = "original"
 FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")

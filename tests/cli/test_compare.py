@@ -117,6 +117,28 @@ def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
             assert original["inputs"][side][key] == pytest.approx(rows["inputs"][key])
 
 
+def test_training_from_b_to_a_is_judged_by_pictures_that_have_changed_places(
+    place: Place, table: Path, here: Path
+) -> None:
+    shutil.copytree(place.checkpoint, here / "net")
+    (here / "net" / "train_opt.txt").write_text("direction: BtoA\n")
+    text = (table / "cells.toml").read_text()
+    features = ("--features", table / "m.safetensors", "--threads", "1")
+    words = ("compare", "net", "--data", place.data, *features, "--cells", "random", "-o", "out", "-q")
+    (here / "task.toml").write_text(text)
+    refused = ganprune(*words, "--config", "task.toml")
+    assert "task horse2zebra is of a training --direction AtoB, found one of BtoA" in refusal(refused, 2)
+    (here / "cells.toml").write_text(text.replace('task = "horse2zebra"', ""))
+    done = ganprune(*words, "--config", "cells.toml")
+    assert done.code == 0, done.err
+    record = json.loads((here / "out" / "random-0.json").read_text())
+    found = ganprune("evaluate", "out/cells/random-0", *features, "--bootstrap", "0", "--json").json
+    for part in found["directions"]:
+        (slim,) = (row for row in part["rows"] if row["pictures"] == "slim")
+        for key in ("kid", "lost", "n_fakes", "n_real"):
+            assert record["sides"][part["network"][-1]][key] == pytest.approx(slim[key])
+
+
 def test_table_has_a_row_a_method(result: Any) -> None:
     rows = {row[0]: dict(zip(result["tables"][0]["headings"], row, strict=True))
             for row in result["tables"][0]["rows"]}  # fmt: skip
@@ -128,6 +150,7 @@ def test_table_has_a_row_a_method(result: Any) -> None:
     assert [sentence.split(",")[0] for sentence in result["claims"]] == [
         "swarm less ours", "thinet less ours", "random less ours",
     ]  # fmt: skip
+    assert result["precisions"] == ["float32"]
     assert [sentence.partition(":")[0] for sentence in result["verdict"]] == [
         "ours best by KID", "ours best by lost",
     ]  # fmt: skip
@@ -247,6 +270,26 @@ def test_time_becomes_the_steps_of_the_first_cell(place: Place, table: Path, out
     assert json.loads((out / "random-0.json").read_text())["sides"] == made["sides"]
 
 
+def test_cells_that_are_left_out_give_their_steps_and_keep_their_times(
+    place: Place, table: Path, out: Path, here: Path
+) -> None:
+    shutil.copytree(out, here / "o")
+    record = json.loads((here / "o" / "ours-0.json").read_text())
+    record["settings"]["budget"] = record["made"]["settings"]["budget"] = "1m"  # as if that came to 4 steps
+    (here / "o" / "ours-0.json").write_text(json.dumps(record))
+    for name in ("random-0.json", "timing.json"):
+        (here / "o" / name).unlink()
+    shutil.rmtree(here / "o" / "cells" / "random-0")
+    text = (table / "cells.toml").read_text()
+    (here / "one.toml").write_text(text.replace("seeds = [0, 1]\n[cells.swarm]", "[cells.swarm]"))
+    words = ("--config", here / "one.toml", "-o", here / "o", "--budget", "1m", "--cells", "random", "-q")
+    done = _compare(place, table, *words)
+    assert done.code == 0, done.err
+    assert json.loads((here / "o" / "random-0.json").read_text())["steps"] == 4
+    timed = json.loads((here / "o" / "timing.json").read_text())["timings"]
+    assert timed.keys() == {"original", "ours", "random"}  # the others were made in another way, by steps
+
+
 def test_networks_are_exported_once(place: Place, table: Path, out: Path, here: Path) -> None:
     shutil.copytree(out, here / "o")
     (here / "o" / "timing.json").unlink()
@@ -281,7 +324,14 @@ def test_interrupted_comparison_goes_on(place: Place, table: Path, out: Path, he
     assert now["sides"] == calm["sides"]
 
 
-def test_changed_settings_of_a_finished_cell_are_refused(place: Place, table: Path, out: Path) -> None:
+def test_changed_settings_of_a_finished_cell_are_refused(
+    place: Place, table: Path, out: Path, here: Path
+) -> None:
+    record = json.loads((out / "ours-0.json").read_text())
+    assert (record["device"], record["precision"]) == ("cpu", "float32")
+    (here / "half.toml").write_text(CELLS.replace("float32", "bfloat16"))
+    line = refusal(_compare(place, table, "--config", here / "half.toml", "-o", out), 3)
+    assert "was made with --precision float32 (now bfloat16)" in line
     line = refusal(_compare(place, table, "-o", out, "--budget", "5steps"), 3)
     assert "was made with --budget 4steps (now 5steps); give that again, or use `-o` another folder" in line
 

@@ -1,6 +1,7 @@
 """What export writes, where, and when it says no."""
 
 import json
+import shutil
 from pathlib import Path
 from unittest.mock import patch
 
@@ -8,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from ganprune_cli import exporting
 from ganprune_cli.onnx_files import calibration_of, few_of
 from ganprune_exporters import chain
 from tests.cli.conftest import Place
@@ -79,6 +81,19 @@ def test_files_are_verified_on_pictures_of_the_domain_that_they_translate() -> N
             "original_G_A": [-1], "original_G_B.rewritten": [1], "G_A": [-1], "G_B": [1], "G": [-1]
         }  # fmt: skip
         assert {len(pictures) for pictures in found.values() if pictures is not None} == {many}
+
+
+def test_pictures_of_a_training_from_b_to_a_change_places(place: Place, run: Path, here: Path) -> None:
+    net = Path(shutil.copytree(place.checkpoint, here / "net"))
+    (net / "train_opt.txt").write_text("direction: BtoA\n")
+    config = (run / "config.toml").read_text()
+    (run / "config.toml").write_text(config.replace(str(place.checkpoint.resolve()), str(net)))
+    for source in (net, net / "latest_net_G_A.pth", run):
+        with patch.object(exporting, "search_pictures", wraps=exporting.search_pictures) as seen:
+            done = ganprune("export", "--onnx", source, "-o", "out", "--size", "32", "--data", place.data)
+        assert done.code == 0, done.err
+        (folders, *_), _ = seen.call_args
+        assert {path.parent.name for path in folders.train_A} == {"trainB"}
 
 
 def test_rewrites_can_be_left_out_and_bytes_asked_for(place: Place, here: Path) -> None:

@@ -146,6 +146,16 @@ def test_a_plan_can_be_made_before_anything_is_recovered(place: Place, here: Pat
     assert not (here / "runs").exists()
 
 
+def test_completed_folder_remembers_a_training_from_b_to_a(place: Place, here: Path) -> None:
+    shutil.copytree(place.checkpoint, here / "net")
+    (here / "net/train_opt.txt").write_text("direction: BtoA\n")
+    (here / "net/latest_net_D_A.pth").unlink()
+    words = ("--data", place.data, "-o", "whole", "--budget", "2steps", *SMALL)
+    done = ganprune("train", "--discriminators-for", "net", *words)
+    assert done.code == 0, done.err
+    assert load_quartet(here / "whole").options == {"direction": "BtoA"}
+
+
 def test_pictures_of_a_training_from_b_to_a_change_places(place: Place, here: Path) -> None:
     shutil.copytree(place.checkpoint, here / "net")
     (here / "net/train_opt.txt").write_text("direction: BtoA\n")

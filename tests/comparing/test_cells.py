@@ -66,6 +66,16 @@ def test_cell_follows_the_one_that_it_is_like(tmp_path: Path) -> None:
     assert c == SearchSettings(population=5, partners="original", seed=3, generations=7)
 
 
+def test_size_that_is_given_replaces_the_file_s_and_leaves_gamma_alone() -> None:
+    for name in packaged():
+        for given, other in (("target_macs", "target_params"), ("target_params", "target_macs")):
+            for cell in read_comparison(name, {given: 0.1}).cells:
+                search = cell.settings.search
+                gamma = cell.name.startswith("gamma")
+                assert getattr(search, given) == (None if gamma else (0.1, 0.1)), cell.name
+                assert getattr(search, other) is None, cell.name
+
+
 def test_packaged_files_can_be_read_and_cover_the_paper() -> None:
     assert {"example", *TASKS} <= packaged().keys()
     for name in packaged():
