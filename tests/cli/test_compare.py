@@ -11,11 +11,17 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import torch
 
+from ganprune.baselines import Method, Pruned, Subject
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import load_generator
+from ganprune.coevolution import random_stream
+from ganprune.comparing.pruning import prune
 from ganprune.cost import macs
 from ganprune.errors import RunError
+from ganprune.images import find_domains, load_pictures, split, to_float
+from ganprune.runs import Run
 from ganprune_cli import comparing, timing
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, ganprune, listing
@@ -115,6 +121,46 @@ def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
             assert record["sides"][side][key] == pytest.approx(rows["slim"][key])
             assert original["sides"][side][key] == pytest.approx(rows["original"][key])
             assert original["inputs"][side][key] == pytest.approx(rows["inputs"][key])
+
+
+def test_rivals_see_what_a_search_scores_on_and_the_seed_of_their_cell(
+    place: Place, table: Path, here: Path
+) -> None:
+    seen = dict[tuple[int, str], Subject]()
+
+    def spied(run: Run, name: str, choose: Method, *rest: Any) -> Any:
+        sides = iter("AB")
+
+        def chosen(subject: Subject) -> Pruned:
+            seen[run.config["settings"]["seed"], next(sides)] = subject
+            return choose(subject)
+
+        return prune(run, name, chosen, *rest)
+
+    with patch("ganprune.comparing.running.prune", spied):
+        done = _compare(place, table, "-o", "out", "--cells", "thinet", "--budget", "0steps", "-q")
+    assert done.code == 0, done.err
+    assert seen.keys() == {(seed, side) for seed in (0, 1) for side in "AB"}
+    for (seed, side), subject in seen.items():
+        _, held_out = split(find_domains(place.data), side, seed=seed, holdout=2)  # pyright: ignore[reportArgumentType]
+        assert torch.equal(subject.pictures, to_float(load_pictures(held_out, 32)))
+        stream = random_stream(seed, 0, side)
+        assert subject.chance.initial_seed() == stream.initial_seed()
+        weight = load_generator(place.checkpoint / f"latest_net_G_{side}.pth").state_dict()["model.1.weight"]
+        assert torch.equal(subject.generator.state_dict()["model.1.weight"], weight)
+
+
+def test_next_step_is_with_the_cell_that_lacks_least(
+    place: Place, table: Path, out: Path, here: Path
+) -> None:
+    shutil.copytree(out, here / "o")
+    for key, lacks in (("swarm-0", (0.3, 0.1)), ("random-0", (0.1, 0.4))):
+        record = json.loads((here / "o" / f"{key}.json").read_text())
+        for side, value in zip("AB", lacks, strict=True):
+            record["sides"][side]["lost"] = value
+        (here / "o" / f"{key}.json").write_text(json.dumps(record))
+    found = _compare(place, table, "-o", here / "o", "--cells", "swarm,random", "--finished", "--json").json
+    assert found["best"] == str(here / "o" / "cells" / "swarm-0")
 
 
 def test_training_from_b_to_a_is_judged_by_pictures_that_have_changed_places(
@@ -332,6 +378,11 @@ def test_changed_settings_of_a_finished_cell_are_refused(
     (here / "half.toml").write_text(CELLS.replace("float32", "bfloat16"))
     line = refusal(_compare(place, table, "--config", here / "half.toml", "-o", out), 3)
     assert "was made with --precision float32 (now bfloat16)" in line
+    line = refusal(_compare(place, table, "-o", out, "--size", "48"), 3)
+    assert "was made with size 32 (now 48)" in line
+    (here / "fid.toml").write_text(CELLS.replace("[compare]", "[compare]\nfid = true"))
+    line = refusal(_compare(place, table, "--config", here / "fid.toml", "-o", out), 3)
+    assert "was made with fid False (now True)" in line
     line = refusal(_compare(place, table, "-o", out, "--budget", "5steps"), 3)
     assert "was made with --budget 4steps (now 5steps); give that again, or use `-o` another folder" in line
 

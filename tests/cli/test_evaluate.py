@@ -122,27 +122,35 @@ def test_labels_get_the_fcn_score(here: Path) -> None:
 
 
 @torch.inference_mode()
-def expected_of(run: Path, place: Place, weights: Path) -> dict[str, float]:
-    """Figures of the slim G_A, by plain calls."""
-    quartet, slim = load_quartet(place.checkpoint), load_generator(run / "G_A.safetensors")
-    assert quartet.G_A is not None
-    assert quartet.D_A is not None
-    inputs = load_pictures(pictures_in(place.data / "testA"), 32)
+def expected_of(
+    run: Path, place: Place, weights: Path, side: str = "A", other: str = "B"
+) -> dict[str, float]:
+    """Figures of the slim generator that translates pictures of a side to the other, by plain calls."""
+    quartet, slim = load_quartet(place.checkpoint), load_generator(run / f"G_{side}.safetensors")
+    G, D = (quartet.G_A, quartet.D_A) if side == "A" else (quartet.G_B, quartet.D_B)
+    assert G is not None
+    assert D is not None
+    inputs = load_pictures(pictures_in(place.data / f"test{side}"), 32)
     x = to_float(inputs)
-    original, fake = (torch.cat([net(one) for one in x.split(1)]) for net in (quartet.G_A, slim))
+    original, fake = (torch.cat([net(one) for one in x.split(1)]) for net in (G, slim))
     see = load_features(weights, threads=1)
 
     def seen(y: torch.Tensor) -> torch.Tensor:
         return see(((y + 1) / 2 * 255).to(torch.uint8))
 
-    real_a, real_b = (features_of(see, pictures_in(place.data / name)) for name in ("testA", "testB"))
+    source, target, train = (
+        features_of(see, pictures_in(place.data / name))
+        for name in (f"test{side}", f"test{other}", f"train{other}")
+    )
     return {
-        "kid": kid(seen(fake), real_b),
-        "as_b": probe(real_a, real_b, seen(fake)),
+        "kid": kid(seen(fake), target),
+        "fid_test": fid(seen(fake), target),
+        "fid_train_test": fid(seen(fake), torch.cat([train, target])),
+        "as_b": probe(source, target, seen(fake)),
         "lost": lost(seen(fake), seen(original), see(inputs)),
         "L_GenA": l_gena(original, fake),
-        "L_DisA": l_disa(quartet.D_A(original), quartet.D_A(fake)),
-        "L_cyc": l_cyc(load_generator(run / "G_B.safetensors")(fake), x),
+        "L_DisA": l_disa(D(original), D(fake)),
+        "L_cyc": l_cyc(load_generator(run / f"G_{other}.safetensors")(fake), x),
     }
 
 
@@ -154,6 +162,9 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
     assert [row["pictures"] for row in rows] == ["inputs", "original", "slim"]
     expected = expected_of(run, place, weights)
     assert {name: rows[2][name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-9)
+    back = found.json["directions"][1]["rows"]
+    expected = expected_of(run, place, weights, "B", "A")
+    assert {name: back[2][name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-9)
     for row in rows:
         assert row["n_fakes"] == row["n_real"] == 8
         assert {"fid_test", "fid_train_test"} < row.keys()
