@@ -76,11 +76,15 @@ def objectives(population: Population, settings: SearchSettings) -> Tensor:
     p, s = population, settings
     seen = p.L_DisA if s.loss == "disa" else p.L_GenA
     losses = seen + s.lambda_cycle * p.L_cyc + s.lambda_identity * p.L_idt
-    return torch.stack([p.macs, losses.nan_to_num(torch.inf)], 1)
+    return torch.stack([p.macs, losses.where(losses.isfinite(), torch.inf)], 1)
 
 
 def ranks(costs: Tensor) -> Tensor:
-    """Number of the front that each is on, 0 for those that none dominates. float64 [n, m] → int64 [n]."""
+    """Number of the front that each is on, 0 for those that none dominates. float64 [n, m] → int64 [n].
+
+    Those with a cost that is not finite are on the last, whatever their other costs.
+    """
+    costs = costs.where(costs.isfinite().all(1, keepdim=True), torch.inf)
     no_worse = (costs[:, None] <= costs[None]).all(2)
     dominates = no_worse & (costs[:, None] < costs[None]).any(2)  # [i, j]: i dominates j
     found, left, front = torch.zeros(len(costs), dtype=torch.int64), torch.ones(len(costs)).bool(), 0
@@ -93,7 +97,7 @@ def ranks(costs: Tensor) -> Tensor:
 def crowding(costs: Tensor) -> Tensor:
     """Distance to the neighbours on one front, in shares of its extent, over both objectives.
 
-    Infinite at the ends. float64 [n, m] → float64 [n].
+    Infinite at the ends. Finite float64 [n, m] → float64 [n].
     """
     distance = torch.zeros(len(costs), dtype=torch.float64)
     for column in costs.unbind(1):
@@ -108,13 +112,16 @@ def crowding(costs: Tensor) -> Tensor:
 def order_of(costs: Tensor) -> Tensor:
     """Place of each in the crowded comparison, 0 for the best. float64 [n, m] → int64 [n].
 
-    Of equal individuals only the first is on its front; the others are the last of all.
+    Of equal individuals only the first is on its front; the others come behind all fronts, and behind them
+    those with a cost that is not finite, as they stand.
     """
     again = (costs[:, None] == costs[None]).all(2).tril(-1).any(1)
     front = ranks(costs)
     front[again] += len(costs)
+    finite = costs.isfinite().all(1)
+    front[~finite] = 2 * len(costs)
     lonely = torch.zeros(len(costs), dtype=torch.float64)
-    for number in front.unique():
+    for number in front[finite].unique():
         on_it = front == number
         lonely[on_it] = crowding(costs[on_it])
     by_distance = lonely.argsort(descending=True, stable=True)

@@ -58,7 +58,7 @@ class Swarm(CoEvolution):
                 found |= {f"{side}.own": pack(x), f"{side}.own_fitness": fitness}
                 continue
             before_own = before.memory[f"{side}.own_fitness"]
-            if self._is_apart(t - 1) and not self._is_apart(t):
+            if len(scored) > 1 and self._is_apart(t - 1) and not self._is_apart(t):  # both sides evolve
                 before_own = torch.full_like(before_own, -torch.inf)
             better = fitness > before_own
             found[f"{side}.velocity"] = self._velocity(before, side, t)

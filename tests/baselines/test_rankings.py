@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ganprune.baselines import Subject, method
+from ganprune.baselines.allocation import uniform_share
 from ganprune.baselines.magnitude import norms
 from ganprune.baselines.slimming import SlimmingSettings, folded, scaled, slimming, sparse_scales
 from ganprune.baselines.trimming import apoz
@@ -12,7 +13,7 @@ from ganprune.genome import Layout
 from ganprune.networks import Generator, GeneratorWidths, resnet_widths
 from ganprune.rebuild import rebuilt
 from ganprune.repair import Constraints, Repairer
-from tests.baselines.kit import generator_of, subject_of
+from tests.baselines.kit import WIDTHS, generator_of, subject_of
 from tests.tiny import random_genomes, random_pictures, seeded
 
 NARROW = GeneratorWidths(3, 2, 2, (2,), 2, 2)
@@ -45,9 +46,10 @@ def test_norms_are_those_of_all_weights_that_write_a_bit() -> None:
     assert two[layout.genes["up1"]].tolist() == pytest.approx([5**0.5, 8**0.5])
 
 
-@pytest.mark.parametrize(("name", "kept"), [("l1", 1), ("l2", 0)])
+@pytest.mark.parametrize(("name", "kept"), [("readers", 2), ("l1", 1), ("l2", 0)])
 def test_magnitude_keeps_the_filters_of_the_largest_norms(name: str, kept: int) -> None:
     net = generator_of(NARROW)
+    net.get_parameter("model.4.weight")[:, :2] *= 0.1  # mostly filter 2 is read
     stem = net.get_parameter("model.1.weight")
     stem.zero_()
     stem.flatten(1)[:, :4] = torch.tensor([[3.0, 0, 0, 0], [1, -1, 1, 1], [0.5, 0, 0, 0]])
@@ -89,6 +91,17 @@ def test_apoz_of_the_trunk_is_taken_where_it_is_rectified() -> None:
         assert torch.allclose(found[layout.genes[gene]], expected)
 
 
+def test_apoz_of_shared_bits_is_the_mean_over_their_maps() -> None:
+    net, x = generator_of(resnet_widths(4, 2)), random_pictures(2, 3, 16, 16)
+    layout = Layout.of(net.widths, "shared")
+    maps = [net.model[:10](x)] + [
+        net.model[10 + i].conv_block[:4](net.model[: 10 + i](x))  # pyright: ignore
+        for i in range(2)
+    ]
+    expected = sum((one == 0).double().mean((0, 2, 3)) for one in maps) / 3
+    assert torch.allclose(apoz(net, layout, x)[layout.genes["trunk"]], expected)  # pyright: ignore
+
+
 def test_trimming_drops_what_is_mostly_zero() -> None:
     net = _mirror([1.0, -2.0, 0.0])
     subject = subject_of(net, target=None)
@@ -111,7 +124,7 @@ def test_scales_fall_where_nothing_holds_them() -> None:
 
 
 def test_without_a_penalty_the_original_is_best() -> None:
-    net, x = generator_of(NARROW), random_pictures(1, 3, 16, 16)
+    net, x = generator_of(NARROW), random_pictures(2, 3, 16, 16)
     scales = sparse_scales(net, Layout.of(NARROW), x, SlimmingSettings(steps=3, penalty=0))
     assert torch.equal(scales, torch.ones_like(scales))
 
@@ -138,12 +151,50 @@ def test_slimming_drops_the_smallest_scales_of_the_whole_network() -> None:
     assert kept["inner1"] < kept["inner0"] / 2
 
 
+def test_slim_network_keeps_the_scales_that_were_trained() -> None:
+    net, settings = generator_of(WIDTHS), SlimmingSettings(steps=5, lr=0.1)
+    subject = subject_of(net)
+    pruned = slimming(subject, settings)
+    scales = sparse_scales(net, subject.layout, subject.pictures, settings)
+    assert (scales - 1).abs().max() > 0.1
+    expected = scaled(net, subject.layout, scales * pruned.genome, subject.pictures)
+    assert torch.allclose(pruned.network(subject.pictures), expected, atol=1e-6)
+
+
+def test_slimming_counts_the_weights_of_a_batch_norm() -> None:
+    net = generator_of(WIDTHS, norm="batch")
+    subject = subject_of(net)
+    genome = slimming(subject, SlimmingSettings(steps=1, lr=1e-9)).genome  # so all scales are 1
+    norms = {"stem": [2], "down": [5], "inner0": ["10.conv_block.2"], "inner1": ["11.conv_block.2"],
+             "trunk": [8, "10.conv_block.6", "11.conv_block.6"], "up1": [13], "up2": [16]}  # fmt: skip
+    for gene, places in norms.items():
+        worth = sum(net.get_parameter(f"model.{place}.weight").abs() for place in places)
+        kept = genome[subject.layout.genes[gene]]
+        assert worth[kept].min() > worth[~kept].max()  # pyright: ignore
+
+
+def test_slim_batch_norms_have_the_statistics_of_their_own_maps() -> None:
+    subject = subject_of(generator_of(norm="batch"))
+    slim = method("l1")(subject).network
+    maps = slim.model[:2](subject.pictures)  # before the first norm, as many places a picture
+    assert torch.allclose(slim.get_buffer("model.2.running_mean"), maps.mean((0, 2, 3)))
+
+
 def test_slimming_without_steps_is_refused() -> None:
     with pytest.raises(UsageError, match="slimming needs 1 step or more"):
         SlimmingSettings(steps=0)
 
 
-def test_uniform_widths_are_drawn_and_differ_by_seed() -> None:
+@pytest.mark.parametrize("name", ["uniform", "random"])
+def test_masks_by_lot_differ_by_seed(name: str) -> None:
     net = generator_of()
-    a, b = (method("uniform")(subject_of(net, seed=seed)).genome for seed in (0, 1))
+    a, b = (method(name)(subject_of(net, seed=seed)).genome for seed in (0, 1))
     assert not torch.equal(a, b)
+
+
+def test_random_mask_is_a_coin_a_filter_but_for_what_repair_changes() -> None:
+    subject = subject_of(generator_of(), seed=3)
+    share, n = uniform_share(subject.repairer), subject.layout.length
+    coins = torch.rand(n, generator=seeded(3)) < share
+    genome = method("random")(subject).genome
+    assert (genome != coins).sum() < 0.1 * n

@@ -1,12 +1,15 @@
-"""ThiNet against numbers worked out by hand, and against PyTorch."""
+"""ThiNet against numbers worked out by hand, against PyTorch and against a plain loop."""
+
+import copy
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ganprune.baselines.allocation import uniform_counts
 from ganprune.baselines.thinet import contributions, greedy, products, scaling, thinet
 from ganprune.genome import Layout
-from ganprune.networks import generator_convs, resnet_widths
+from ganprune.networks import Generator, generator_convs, resnet_widths
 from ganprune.rebuild import rebuilt
 from tests.baselines.kit import generator_of, subject_of
 from tests.tiny import random_pictures, seeded
@@ -105,6 +108,67 @@ def test_channels_that_nothing_reads_are_dropped_for_free() -> None:
     used = layout.gene_counts(pruned.genome[None])[0]
     wanted = torch.minimum(used, layout.gene_counts(alive[None])[0])
     assert torch.equal(layout.gene_counts((pruned.genome & alive)[None])[0], wanted)
+
+
+def _rows(net: Generator, key: str, pictures: Tensor, dead: Tensor, chance: torch.Generator) -> Tensor:
+    """x̂ of one picture's entries of a convolution, where the filters ``dead`` of it are zero."""
+    conv = copy.deepcopy(net.get_submodule(key))
+    filters = conv.weight.transpose(0, 1) if isinstance(conv, nn.ConvTranspose2d) else conv.weight
+    filters[dead] = 0  # pyright: ignore[reportIndexIssue]
+    seen: list[Tensor] = []
+    handle = net.get_submodule(key).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net(pictures)
+    handle.remove()
+    return contributions(conv, seen[0], 64, chance)
+
+
+def test_thinet_is_the_plain_loop_of_the_paper() -> None:
+    net = generator_of(resnet_widths(4, 1))
+    net.get_parameter("model.11.weight").mul_(8)  # Σ y² of the transposed convolution, 64 times the block's
+    pruned = thinet(subject_of(net, target=0.4), samples=64)
+
+    subject = subject_of(net, target=0.4)  # from here on by hand, with the same random numbers
+    layout, convs = subject.layout, generator_convs(1)
+    counts = dict(zip(layout.genes, uniform_counts(subject.repairer, subject.chance).tolist(), strict=True))
+    network, kept, factors = copy.deepcopy(net), layout.full(), dict[str, Tensor]()
+    norms = {conv.norm_key: layout.genes[conv.target] for conv in convs if conv.norm_key and conv.target}
+    for norm, piece in norms.items():  # behind the norms, channels dropped so far are 0
+        network.get_submodule(norm).register_forward_hook(
+            lambda _, __, output, piece=piece: output * kept[piece][:, None, None]  # pyright: ignore
+        )
+    for gene, piece in layout.genes.items():
+        readers = [conv for conv in convs if conv.source == gene]
+        rows: dict[str, list[Tensor]] = {conv.key: [] for conv in readers}
+        for picture in subject.pictures.split(1):
+            for conv in readers:
+                dead = ~kept[layout.genes[conv.target]] if conv.target else torch.zeros(3, dtype=torch.bool)
+                rows[conv.key].append(_rows(network, conv.key, picture, dead, subject.chance))
+        parts = {key: torch.cat(found) for key, found in rows.items()}  # [entries, channels] of each reader
+        dropped: list[int] = []
+        while len(dropped) < piece.stop - piece.start - counts[gene]:
+            left = [c for c in range(piece.stop - piece.start) if c not in dropped]
+
+            def error(c: int) -> float:
+                """Σ over readers of Σ (Σ_T x̂)² / Σ y²."""
+                return sum(
+                    float(x[:, [*dropped, c]].sum(1).square().sum() / x.sum(1).square().sum())  # noqa: B023
+                    for x in parts.values()  # noqa: B023
+                )
+
+            dropped.append(min(left, key=error))
+        kept[piece.start + torch.tensor(dropped, dtype=torch.int64)] = False
+        for conv in readers:
+            x, weight = parts[conv.key], network.get_parameter(f"{conv.key}.weight")
+            w = torch.linalg.lstsq(x[:, kept[piece]], x.sum(1)[:, None], driver="gelsd").solution[:, 0]
+            (weight if conv.transposed else weight.transpose(0, 1))[kept[piece]] *= w[:, None, None, None]
+            factors[conv.key] = w
+
+    assert torch.equal(pruned.genome, kept)
+    one, other = (factors[conv.key] for conv in convs if conv.source == "trunk")
+    assert (one - other).abs().max() > 0.05  # each has factors of its own
+    expected = rebuilt(network, layout, kept).state_dict()
+    for key, value in pruned.network.state_dict().items():
+        torch.testing.assert_close(value, expected[key], rtol=1e-6, atol=1e-9)
 
 
 def test_scaling_brings_the_next_layer_nearer() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ganprune.coevolution import Population
 from ganprune.evaluation import Scores, Side
 from ganprune.genome import Layout
 from ganprune.networks import resnet_widths
@@ -36,4 +37,11 @@ def energies(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-__all__ = ["LAYOUTS", "Hidden", "energies", "seeded"]
+def population_of(genomes: Tensor, **terms: Tensor) -> Population:
+    """Scored as is said; what is not said is 0."""
+    names = ("N", "macs", "L_DisA", "L_GenA", "L_cyc", "L_idt", "fitness")
+    none = torch.zeros(len(genomes), dtype=torch.float64)
+    return Population(genomes, **{name: terms.get(name, none) for name in names})
+
+
+__all__ = ["LAYOUTS", "Hidden", "energies", "population_of", "seeded"]

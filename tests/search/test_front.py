@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ganprune.coevolution import State
 from ganprune.errors import TargetError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Scores, Side
 from ganprune.runs import Run
 from ganprune.search import Front
 from ganprune.search.front import (
@@ -25,7 +26,7 @@ from ganprune.search.front import (
 )
 from ganprune.search_settings import SearchSettings
 from ganprune.stages.family import pair_within, shares_of, write_front
-from tests.search.kit import LAYOUTS, Hidden
+from tests.search.kit import LAYOUTS, Hidden, energies, population_of
 from tests.tiny import seeded
 
 SETTINGS = SearchSettings(searcher="front", population=12, generations=15, lambda_cycle=0, mutation_rate=None)
@@ -59,6 +60,87 @@ def test_lonelier_of_one_front_survives() -> None:
 def test_equal_individuals_come_last() -> None:
     twice = torch.cat([EXAMPLE, EXAMPLE[:2]])
     assert survivors_of(twice, 6).tolist() == [0, 3, 2, 1, 4, 5]
+
+
+def test_what_is_not_finite_comes_behind_all_others() -> None:
+    # (0.5, ∞) is the smallest of all, and no other dominates it.
+    broken = _costs((0.5, torch.inf), (2, torch.nan), (1.5, torch.inf), (torch.inf, 1), (1, -torch.inf))
+    mixed = torch.cat([broken[:2], EXAMPLE, broken[2:], EXAMPLE[:1]])
+    # Places of the example as without these, then of the first of it again, then of these as they stand.
+    assert order_of(mixed).tolist() == [7, 8, 0, 3, 2, 1, 4, 5, 9, 10, 11, 6]
+    assert ranks(mixed).tolist() == [3, 3, 0, 0, 0, 0, 1, 2, 3, 3, 3, 0]
+    assert survivors_of(_costs((1, 9), (3, 6), (2, torch.inf), (4, 3), (9, 1)), 4).tolist() == [0, 4, 3, 1]
+
+
+@pytest.mark.parametrize("loss", [torch.nan, torch.inf, -torch.inf])
+def test_individual_of_a_broken_loss_is_not_on_the_front(loss: float) -> None:
+    genomes = torch.ones(3, 4, dtype=torch.bool)
+    population = population_of(genomes, macs=energies(0.1, 0.2, 0.9), L_DisA=energies(loss, 2, 1))
+    assert front_of(population, SETTINGS).macs.tolist() == [0.2, 0.9]
+    assert objectives(population, SETTINGS)[:, 1].tolist() == [torch.inf, 2, 1]
+    assert best_within(front_of(population, SETTINGS), 0.15, SETTINGS) is None
+
+
+@pytest.mark.parametrize(("loss", "losses"), [("disa", [1 + 6 + 20, 2 + 8 + 25]), ("gena", [36, 48])])
+def test_objectives_are_macs_and_the_losses_of_eq_11(
+    loss: Literal["disa", "gena"], losses: list[int]
+) -> None:
+    # L_DisA or L_GenA, + 2 L_cyc + 5 L_idt.
+    population = population_of(
+        torch.ones(2, 4, dtype=torch.bool), N=energies(0.7, 0.8), macs=energies(0.5, 0.6),
+        L_DisA=energies(1, 2), L_GenA=energies(10, 15), L_cyc=energies(3, 4), L_idt=energies(4, 5),
+    )  # fmt: skip
+    found = objectives(population, replace(SETTINGS, loss=loss, lambda_cycle=2, lambda_identity=5))
+    assert found.tolist() == [[0.5, losses[0]], [0.6, losses[1]]]
+
+
+def _bred(winners: Tensor, others: Tensor, **changes: Any) -> Tensor:
+    """2000 children of two kinds of parents, a half each: the first kind's front dominates the other's."""
+    genomes = torch.cat([winners.expand(1000, -1), others.expand(1000, -1)])
+    rising = torch.linspace(0, 1, 1000, dtype=torch.float64)
+    macs, losses = torch.cat([rising, rising + 2]), torch.cat([1 - rising, 3 - rising])
+    settings = replace(SETTINGS, population=2000, direction="AtoB", **changes)
+    population = population_of(genomes, macs=macs, L_DisA=losses)
+    return Front(settings, LAYOUTS, Hidden())._breed(State(0, {"A": population}), "A", 1)
+
+
+@pytest.mark.parametrize("genes", [0.0, 1.0])
+def test_nine_of_ten_children_have_two_parents_that_won_tournaments(genes: float) -> None:
+    layout = LAYOUTS["A"]
+    winners, others = layout.full(), torch.zeros(layout.length, dtype=torch.bool)
+    others[[piece.start for piece in layout.genes.values()]] = True
+    young = _bred(winners, others, p_genes=genes, mutation_rate=0.0)
+    # The worse kind wins where both of a tournament are of it: 1/4. The better kind's are 3/4 of the bits.
+    assert young[:, ~others].double().mean() == pytest.approx(3 / 4, abs=0.03)
+    # Mother and father are of different kinds in 2 · 3/4 · 1/4 = 3/8, and 9/10 of these are crossed, of which
+    # few come out as one parent is.
+    mixed = (young != winners).any(1) & (young != others).any(1)
+    assert mixed.double().mean() == pytest.approx(9 / 10 * 3 / 8, abs=0.025)
+    kept = layout.gene_counts(young)
+    assert ((kept == 1) | (kept == torch.tensor(layout.sizes))).all() == (genes == 1)  # of one parent
+
+
+def test_children_are_mutated() -> None:
+    parent = torch.arange(LAYOUTS["A"].length) % 2 == 0
+    changed = _bred(parent, parent, mutation_rate=0.1) != parent
+    assert changed.double().mean() == pytest.approx(0.1, abs=0.01)
+    by_power_law = _bred(parent, parent, mutation_rate=None) != parent
+    assert by_power_law.any(1).double().mean() > 0.5
+    assert by_power_law.double().sum(1).median() <= 2  # most change a little
+
+
+def test_partners_are_the_originals() -> None:
+    partners: list[Tensor | None] = []
+
+    class Watched(Hidden):
+        def score(
+            self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+        ) -> Scores:
+            partners.append(partner)
+            return super().score(side, genomes, partner, identity=identity)
+
+    list(Front(replace(SETTINGS, generations=3, apart=0.0), LAYOUTS, Watched()).states(None))
+    assert partners == [None] * 8
 
 
 def test_ranks_are_those_of_a_plain_loop() -> None:

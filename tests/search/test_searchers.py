@@ -12,19 +12,21 @@ from typing import get_args
 import pytest
 import torch
 
-from ganprune.coevolution import State
+from ganprune.coevolution import Population, State
 from ganprune.errors import UsageError
+from ganprune.evaluation import Side
+from ganprune.genome import pack, unpack
 from ganprune.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
-from ganprune.search import SEARCHERS, Annealing, searcher_for
+from ganprune.search import SEARCHERS, Annealing, Swarm, searcher_for
 from ganprune.search.annealing import accepted
 from ganprune.search.swarm import FASTEST, velocity
 from ganprune.search_settings import Searcher, SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved, search
-from tests.search.kit import LAYOUTS, Hidden, energies
-from tests.tiny import seeded, tiny_gan
+from tests.search.kit import LAYOUTS, Hidden, energies, population_of
+from tests.tiny import random_genomes, seeded, tiny_gan
 
 SETTINGS = SearchSettings(
     population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), apart=0.0
@@ -129,6 +131,35 @@ def test_temperature_falls_from_the_spread_of_the_first_energies_to_a_hundredth(
     assert search.temperature(3.0, 12) == pytest.approx(0.03)
 
 
+def test_changes_are_of_the_chains_that_they_are_judged_against() -> None:
+    search = Annealing(replace(SETTINGS, searcher="annealing", mutation_rate=0.0), LAYOUTS, Hidden())
+    first = search.init()
+    now = first.populations["A"].genomes[first.memory["A.chains"]]
+    assert len(now.unique(dim=0)) == 4
+    # Nine a generation: where four chains stand, a change of each, here none, and the fittest's second.
+    bred = search._breed(first, "A", 1)
+    assert torch.equal(bred, now[[0, 1, 2, 3, 0, 1, 2, 3, 0]])
+    # 4 is of chain 0 and better; 5 is of chain 1 and better, but worse than chain 0; 8 is of chain 0 again.
+    assert accepted(energies(1, 4, 5, 6, 0.9, 3, 9, 9, 0.8), 4, 0.0, seeded(0)).tolist() == [8, 5, 2, 3]
+
+
+@pytest.mark.parametrize(("t", "share"), [(1, 0.864), (6, 0.368), (12, 0.0)])
+def test_changes_for_the_worse_are_rarer_as_it_cools(t: int, share: float) -> None:
+    # From a temperature of 1 over 12 generations to 0.01; a rise of 0.1 is taken with the probability
+    # exp(-0.1 / T): T = 10^(-1/6) = 0.681, 0.1 and 0.01.
+    settings = replace(SETTINGS, searcher="annealing", population=4000, direction="AtoB")
+    search = Annealing(settings, LAYOUTS, Hidden())
+    energy = torch.full((4000,), 2.0, dtype=torch.float64)
+    energy[0] = 1
+    energy[2000:] = 2.1
+    genomes = LAYOUTS["A"].full().expand(4000, -1)
+    scored: dict[Side, Population] = {"A": population_of(genomes, fitness=1 / energy)}
+    before = State(t - 1, scored, {"A.first": torch.tensor(1.0, dtype=torch.float64)})
+    stand = search._memory(before, scored, t)["A.chains"]
+    assert (stand >= 2000).double().mean() == pytest.approx(share, abs=0.03)
+    assert stand[0] == 0
+
+
 def test_velocity_is_pulled_where_best_places_differ() -> None:
     # x = 0 1 0 1, own best = 1 1 0 0, the swarm's = 1 1 1 1, v = 0.5 everywhere, r uniform on 0 … 1.
     # Bit 0: both pull up, by 2 r1 + 2 r2, 2 on average. Bit 1: none. Bit 2: the swarm's, 1 on average.
@@ -143,14 +174,56 @@ def test_velocity_is_pulled_where_best_places_differ() -> None:
     assert fast.max() == FASTEST
 
 
-def test_particle_remembers_its_own_best_place() -> None:
-    settings = replace(SETTINGS, searcher="swarm", partners="original")
-    best: dict[int, float] = {}
+def test_particles_move_by_their_velocities() -> None:
+    # All are where both best places are, so velocities stay. Bits of v = 6, 1, 0, -1 are then 1 with the
+    # probability 1 / (1 + exp(-v)).
+    settings = replace(SETTINGS, searcher="swarm", target_macs=None, direction="AtoB")
+    n, length = 1000, LAYOUTS["A"].length
+    genomes = random_genomes(LAYOUTS["A"], 1).expand(n + 1, -1)
+    v = torch.tensor([6.0, 1.0, 0.0, -1.0]).repeat(length // 4).expand(n, -1)
+    memory = {"A.velocity": v, "A.own": pack(genomes[1:]), "A.own_fitness": torch.zeros(n)}
+    state = State(3, {"A": population_of(genomes)}, memory)
+    bred = Swarm(settings, LAYOUTS, Hidden())._breed(state, "A", 4)
+    assert torch.equal(bred[0], genomes[0])
+    ones = bred[1:].view(n, -1, 4).double().mean((0, 1)).tolist()
+    assert ones == pytest.approx([0.9975, 0.731, 0.5, 0.269], abs=0.015)
+    assert ones[0] == pytest.approx(0.9975, abs=0.0015)
+
+
+def test_bit_on_which_all_places_agree_keeps_its_velocity() -> None:
+    settings = replace(SETTINGS, searcher="swarm")
+    moving, pulled = 0, 0
+    for before, after in pairwise(searcher_for(settings, LAYOUTS, Hidden()).states(None)):
+        population, v, w = before.populations["A"], before.memory["A.velocity"], after.memory["A.velocity"]
+        x, best = population.genomes[1:], population.best_genome
+        own = unpack(before.memory["A.own"], LAYOUTS["A"].length)
+        agreed, up = (x == own) & (x == best), ~x & own & best
+        assert torch.equal(w[agreed], v[agreed])
+        assert (w[up] > v[up]).logical_or(w[up] == FASTEST).all()
+        moving, pulled = moving + int((v[agreed] != 0).sum()), pulled + int(up.sum())
+    assert min(moving, pulled) > 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "forgets"),
+    [({}, 7), ({"partners": "original"}, None), ({"direction": "AtoB"}, None)],
+    ids=str,
+)
+def test_particle_remembers_its_own_best_place(changes: dict[str, str], forgets: int | None) -> None:
+    """Until evolved partners take the place of the originals, after half of 12 generations."""
+    settings = replace(SETTINGS, searcher="swarm", apart=0.5, **changes)  # pyright: ignore[reportArgumentType]
+    best: dict[int, tuple[float, list[bool]]] = {}
     for state in searcher_for(settings, LAYOUTS, Hidden()).states(None):
         population = state.populations["A"]
+        if state.generation == forgets:
+            assert population.fitness.max() < min(fitness for fitness, _ in best.values())
+            best.clear()
         for i, fitness in enumerate(population.fitness[1:].tolist()):
-            best[i] = max(best.get(i, 0.0), fitness)
-        assert state.memory["A.own_fitness"].tolist() == [best[i] for i in range(8)]
+            if i not in best or fitness > best[i][0]:
+                best[i] = fitness, population.genomes[1 + i].tolist()
+        assert state.memory["A.own_fitness"].tolist() == [best[i][0] for i in range(8)]
+        own = unpack(state.memory["A.own"], LAYOUTS["A"].length)
+        assert own.tolist() == [best[i][1] for i in range(8)]
 
 
 class _Stopper(Silent):
