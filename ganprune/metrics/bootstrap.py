@@ -60,12 +60,13 @@ def kid_interval(fakes: Tensor, real: Tensor, resamples: int, generator: torch.G
 
 
 def fid_interval(fakes: Tensor, real: Tensor, resamples: int, generator: torch.Generator) -> Interval:
-    """Of `fid`, both sides redrawn."""
+    """Of `fid`, both sides redrawn; no lower than 0, as no distance is."""
 
     def once() -> float:
         return fid(fakes[redraw(len(fakes), generator)], real[redraw(len(real), generator)])
 
-    return Interval.around(fid(fakes, real), _repeated(once, resamples))
+    found = Interval.around(fid(fakes, real), _repeated(once, resamples))
+    return Interval(max(0.0, found.low), max(0.0, found.high))
 
 
 def ratio_interval(above: Tensor, below: Tensor, resamples: int, generator: torch.Generator) -> Interval:

@@ -127,26 +127,23 @@ def fcn_score(
     """Of pictures and the label pictures that they were made from, in pairs.
 
     Intervals by bootstrap over pictures; none for ``resamples`` of 0. Raises `DataError` for a file that
-    cannot be read, labels that the network has no class for, and where nothing is to be scored.
+    cannot be read, labels that the network has no class for, and label pictures that are none (see
+    `read_labels`).
     """
     found = list[Tensor]()
     with reporter.task("segmenting", len(fakes)) as task:
         for fake, label in zip(fakes, labels, strict=True):
             truth = read_labels(label)
             logits = network(to_tensor(open_picture(fake)), *truth.shape)
-            known = truth[truth != VOID]
-            if len(known) and int(known.max()) >= len(logits):
+            most = int(truth[truth != VOID].max())
+            if most >= len(logits):
                 raise DataError(
                     f"{label}: needed labels below {len(logits)}, the classes of {network.path.name}, found "
-                    f"{int(known.max())}; give train ids, or label pictures in cityscapes' colours"
+                    f"{most}; give train ids, or label pictures in cityscapes' colours"
                 )
             found.append(confusion(truth, logits.argmax(0), len(logits)))
             task.advance()
     each = torch.stack(found)
-    if not int(each.sum()):
-        raise DataError(
-            f"{labels[0].parent}: needed pixels of scored classes, found only void; check the labels"
-        )
     whole = measures(each.sum(0))
     intervals: list[Interval | None] = [None] * 3
     if resamples:

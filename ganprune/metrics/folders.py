@@ -15,7 +15,8 @@ _ENDING = re.compile(r"_(fake|real|rec)(_[AB])?$")
 def pictures_in(folder: Path, least: int = 2) -> tuple[Path, ...]:
     """Pictures in a folder and in folders of it, sorted by their paths below it; hidden ones are left out.
 
-    Raises `UsageError` where it does not exist, `DataError` for fewer than ``least``.
+    Raises `UsageError` where it does not exist, or holds several kinds of CycleGAN's results (a_real_A.png
+    beside a_fake_B.png); `DataError` for fewer than ``least``.
     """
     if not folder.exists():
         raise UsageError(f"{folder} does not exist; give a folder of pictures")
@@ -30,6 +31,12 @@ def pictures_in(folder: Path, least: int = 2) -> tuple[Path, ...]:
     if len(found) < least:
         raise DataError(
             f"{folder}: needed at least {least} pictures, found {len(found)}; give a folder with more"
+        )
+    kinds = sorted({ending[0] for path in found if (ending := _ENDING.search(path.stem))})
+    if len(kinds) > 1:
+        raise UsageError(
+            f"{folder}: needed pictures of one kind, found *{', *'.join(kinds[:-1])} and *{kinds[-1]}; "
+            "put the kind that is meant in a folder of its own"
         )
     return tuple(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
 

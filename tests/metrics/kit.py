@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -93,6 +94,19 @@ def torchvision_file(path: Path, kind: str = "mobilenet_v2") -> Path:
                 if name.endswith("running_var")}  # fmt: skip
     torch.save(tensors | counters, path, _use_new_zipfile_serialization=False)
     return path
+
+
+def drawn(n: int, generator: torch.Generator) -> np.ndarray:
+    """n indices below n, with replacement, at least two of them different."""
+    while len(set(chosen := torch.randint(n, (n,), generator=generator).tolist())) == 1:
+        pass
+    return np.array(chosen)
+
+
+def ends(again: np.ndarray) -> tuple[float, float]:
+    """Where 2.5 % of figures begin and end."""
+    low, high = np.quantile(again, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def random_uint8(n: int, size: int = 48, seed: int = 0) -> Tensor:

@@ -14,10 +14,20 @@ from ganprune.errors import DataError, InputError, UsageError
 from ganprune.metrics import Segmenter, decode_labels, fcn_score, read_labels
 from ganprune.metrics.fcn import measures
 from ganprune.metrics.labels import CITYSCAPES, IGNORED, VOID
+from tests.metrics.kit import drawn, ends, random_uint8
 from tests.onnx_graphs import model
 from tests.tiny import seeded
 
-PALETTE = torch.tensor(list(CITYSCAPES.values()), dtype=torch.uint8)
+# Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016
+COLOURS = {
+    "road": (128, 64, 128), "sidewalk": (244, 35, 232), "building": (70, 70, 70), "wall": (102, 102, 156),
+    "fence": (190, 153, 153), "pole": (153, 153, 153), "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0), "vegetation": (107, 142, 35), "terrain": (152, 251, 152),
+    "sky": (70, 130, 180), "person": (220, 20, 60), "rider": (255, 0, 0), "car": (0, 0, 142),
+    "truck": (0, 0, 70), "bus": (0, 60, 100), "train": (0, 80, 100), "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+}  # fmt: skip
+PALETTE = torch.tensor(list(COLOURS.values()), dtype=torch.uint8)
 
 
 def nearest_colour(path: Path, dims: tuple[int | str, ...] = (1, 3, "h", "w"), classes: int = 19) -> Path:
@@ -42,31 +52,70 @@ def blocks(seed: int, classes: int = 19) -> Tensor:
     return ids.repeat_interleave(8, 0).repeat_interleave(8, 1)
 
 
-def save(folder: Path, name: str, picture: Tensor) -> Path:
+def save(folder: Path, name: str, picture: Tensor, quality: int = 90) -> Path:
     folder.mkdir(exist_ok=True)
     array = picture.permute(1, 2, 0).numpy() if picture.ndim == 3 else picture.numpy()
-    Image.fromarray(np.ascontiguousarray(array)).save(folder / name, quality=90)
+    Image.fromarray(np.ascontiguousarray(array)).save(folder / name, quality=quality)
     return folder / name
 
 
 def test_every_colour_is_decoded_and_ignored_ones_become_void() -> None:
+    assert list(CITYSCAPES.items()) == list(COLOURS.items())
     assert decode_labels(PALETTE.T[:, None]).tolist() == [list(range(19))]
     ignored = torch.tensor(IGNORED, dtype=torch.uint8).T[:, None]
     assert decode_labels(ignored).tolist() == [[VOID] * len(IGNORED)]
 
 
-def test_labels_survive_jpeg_but_for_edges(tmp_path: Path) -> None:
+@pytest.mark.parametrize("quality", [75, 90])
+def test_labels_survive_jpeg_but_for_edges(tmp_path: Path, quality: int) -> None:
     ids = blocks(0)
-    found = read_labels(save(tmp_path, "a.jpg", coloured(ids)))
+    found = read_labels(save(tmp_path, "a.jpg", coloured(ids), quality))
     assert found.shape == ids.shape
     centres = (slice(3, None, 8), slice(3, None, 8))
     assert torch.equal(found[centres], ids[centres])
+
+
+@pytest.mark.parametrize("scale", [0.5, 2])
+def test_labels_survive_bilinear_resizing_but_for_edges(tmp_path: Path, scale: float) -> None:
+    ids, block = blocks(0), int(8 * scale)
+    with Image.open(save(tmp_path, "a.png", coloured(ids))) as picture:
+        size = int(48 * scale), int(32 * scale)
+        picture.resize(size, Image.Resampling.BILINEAR).save(tmp_path / "b.png")
+    found = read_labels(tmp_path / "b.png")
+    assert torch.equal(found[block // 2 :: block, block // 2 :: block], ids[4::8, 4::8])
 
 
 def test_grey_labels_are_ids(tmp_path: Path) -> None:
     ids = blocks(1)
     ids[0, 0] = VOID
     assert torch.equal(read_labels(save(tmp_path, "a.png", ids)), ids)
+    Image.fromarray(ids.numpy().astype(np.uint16)).save(tmp_path / "wide.png")
+    assert torch.equal(read_labels(tmp_path / "wide.png"), ids)
+    grey = Image.fromarray(ids.numpy())
+    Image.merge("LA", (grey, Image.new("L", grey.size))).save(tmp_path / "clear.png")
+    assert torch.equal(read_labels(tmp_path / "clear.png"), ids)
+
+
+def test_pictures_that_are_no_label_maps_are_refused(tmp_path: Path) -> None:
+    advice = "give label pictures in cityscapes' colours, or train ids as grey pictures of one channel"
+    photo = save(tmp_path, "photo.jpg", random_uint8(1)[0])
+    with pytest.raises(DataError, match=rf"photo.jpg: needed a label map, found that \d\d% of .*; {advice}"):
+        read_labels(photo)
+    void = "needed pixels of scored classes, found only void"
+    for name, ids in (("void", torch.full_like(blocks(0), VOID)), ("rgb", blocks(0, 11).expand(3, -1, -1))):
+        with pytest.raises(DataError, match=f"{name}.png: {void}; {advice}"):
+            read_labels(save(tmp_path, f"{name}.png", ids))
+    Image.new("I;16", (4, 4), 4096).save(tmp_path / "deep.png")
+    with pytest.raises(DataError, match=f"deep.png: needed train ids from 0 to 255, found 4096; {advice}"):
+        read_labels(tmp_path / "deep.png")
+
+
+def test_grey_labels_that_are_far_too_large_are_refused(tmp_path: Path, monkeypatch) -> None:
+    path = save(tmp_path, "a.png", blocks(0))
+    for most in (32 * 48 // 3, 32 * 48 - 1):  # PIL raises, and warns
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        with pytest.raises(DataError, match=r"a.png cannot be read as a picture \(far too large\)"):
+            read_labels(path)
 
 
 def test_pictures_that_show_their_labels_score_1(tmp_path: Path) -> None:
@@ -94,6 +143,31 @@ def test_known_errors_give_the_known_score(tmp_path: Path) -> None:
     assert found.class_iou.value == pytest.approx((28 / 42 + 14 / 28) / 2)
     assert found.pixel_accuracy.interval is None
     assert found.to_json()["n_classes"] == 19
+
+
+def test_intervals_are_of_all_pixels_of_redrawn_pictures(tmp_path: Path) -> None:
+    n, resamples, generator = 5, 30, seeded(7)
+    truths, seen = ([blocks(i + j) for i in range(n)] for j in (0, 40))
+    for i in range(n):  # the more rows are right, the later
+        seen[i][: 6 * i + 4] = truths[i][: 6 * i + 4]
+    fakes = [save(tmp_path / "f", f"{i}.png", coloured(seen[i])) for i in range(n)]
+    labels = [save(tmp_path / "l", f"{i}.png", coloured(truths[i])) for i in range(n)]
+    segment = Segmenter(nearest_colour(tmp_path / "s.onnx"), "raw")
+    found = fcn_score(fakes, labels, segment, resamples, seed=7)
+
+    def once(chosen: np.ndarray) -> tuple[float, float, float]:
+        t, s = (np.concatenate([maps[i].numpy() for i in chosen]) for maps in (truths, seen))
+        classes = np.unique(t)
+        accuracy = [(s[t == k] == k).mean() for k in classes]
+        iou = [((s == k) & (t == k)).sum() / ((s == k) | (t == k)).sum() for k in classes]
+        return float((s == t).mean()), float(np.mean(accuracy)), float(np.mean(iou))
+
+    again = np.array([once(drawn(n, generator)) for _ in range(resamples)])
+    figures = found.pixel_accuracy, found.class_accuracy, found.class_iou
+    for figure, value, column in zip(figures, once(np.arange(n)), again.T, strict=True):
+        assert figure.value == pytest.approx(value)
+        assert figure.interval is not None
+        assert (figure.interval.low, figure.interval.high) == pytest.approx(ends(column), rel=1e-6)
 
 
 def test_measures_of_a_confusion_matrix_leave_out_classes_without_labels() -> None:

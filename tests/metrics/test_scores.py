@@ -2,14 +2,26 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from ganprune.errors import DataError, UsageError
-from ganprune.metrics import ScoreSettings, cached_features, fid, kid, paired, pictures_in, score
+from ganprune.metrics import (
+    ScoreSettings,
+    cached_features,
+    fid,
+    kid,
+    lost,
+    paired,
+    pictures_in,
+    probe,
+    score,
+)
 from ganprune.metrics.bootstrap import fid_interval, kid_interval, ratio_interval
-from tests.metrics.kit import random_uint8, save_all
+from tests.metrics.kit import drawn, ends, random_uint8, save_all
+from tests.metrics.reference import fid_by_formula
 from tests.metrics.test_measures import cloud
 from tests.tiny import seeded
 
@@ -32,6 +44,43 @@ def test_intervals_lie_around_the_figure_and_narrow_with_more_pictures() -> None
             widths.append(found.high - found.low)
     assert widths[2] < 0.6 * widths[0]
     assert widths[3] < 0.6 * widths[1]
+
+
+def test_kid_intervals_are_of_redrawn_pictures_without_pairs_of_one_picture() -> None:
+    x, y, generator = cloud(12, 3, 0).numpy(), cloud(9, 3, 1, 0.5).numpy(), seeded(0)
+
+    def once(i: np.ndarray, j: np.ndarray) -> float:
+        def k(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            return (u @ v.T / 3 + 1) ** 3
+
+        within = k(x[i], x[i])[i[:, None] != i].mean() + k(y[j], y[j])[j[:, None] != j].mean()
+        return float(within - 2 * k(x[i], y[j]).mean())
+
+    again = np.array([once(drawn(12, generator), drawn(9, generator)) for _ in range(40)])
+    low, high = ends(again - again.mean() + once(np.arange(12), np.arange(9)))
+    found = kid_interval(torch.from_numpy(x), torch.from_numpy(y), 40, seeded(0))
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
+
+
+@pytest.mark.parametrize(("shift", "clipped"), [(3.0, False), (0.0, True)])
+def test_fid_intervals_are_of_redrawn_pictures_and_end_at_0(shift: float, clipped: bool) -> None:
+    x, y, generator = cloud(12, 3, 0), cloud(9, 3, 1, shift), seeded(0)
+    again = np.array(
+        [fid_by_formula(x[drawn(12, generator)], y[drawn(9, generator)]) for _ in range(40)]
+    )  # fmt: skip
+    low, high = ends(again - again.mean() + fid_by_formula(x, y))
+    assert (low < 0) == clipped
+    found = fid_interval(x, y, 40, seeded(0))
+    assert (found.low, found.high) == pytest.approx((max(0, low), high), rel=1e-6)
+
+
+def test_intervals_of_ratios_redraw_both_parts_of_a_picture_together() -> None:
+    above, below = (torch.rand(10, generator=seeded(i)).double() + i for i in (0, 1))
+    generator = seeded(0)
+    picked = [drawn(10, generator) for _ in range(40)]
+    again = [above.numpy()[chosen].sum() / below.numpy()[chosen].sum() for chosen in picked]
+    found = ratio_interval(above, below, 40, seeded(0))
+    assert (found.low, found.high) == pytest.approx(ends(np.array(again)), rel=1e-9)
 
 
 def test_a_share_of_pictures_is_as_sure_as_a_binomial() -> None:
@@ -60,6 +109,8 @@ def test_scores_are_the_measures_and_the_same_again() -> None:
     assert once["kid"] == kid(fakes, real)
     assert once["fid_test"] == fid(fakes, real)
     assert once["fid_train_test"] == fid(fakes, torch.cat([train, real]))
+    assert once["as_b"] == probe(other, real, fakes)
+    assert once["lost"] == pytest.approx(lost(fakes, other, other + 1), rel=1e-12)
     assert (once["n_fakes"], once["n_real"]) == (12, 9)
     assert {"as_b", "as_b_interval", "lost", "lost_interval", "fid_test_interval"} < once.keys()
     plain = score(fakes, real, ScoreSettings(resamples=0)).to_json()
@@ -157,3 +208,16 @@ def test_folders_without_enough_pictures_are_refused(tmp_path: Path) -> None:
         pictures_in(tmp_path / "in")
     with pytest.raises(DataError, match=r"00.png is a file; give a folder"):
         pictures_in(tmp_path / "in/deep/00.png")
+
+
+def test_folders_of_several_kinds_of_results_are_refused(tmp_path: Path) -> None:
+    save_all(tmp_path / "images", random_uint8(2), "{}_fake_B.png")
+    save_all(tmp_path / "images", random_uint8(2), "{}.png")
+    assert len(pictures_in(tmp_path / "images")) == 4
+    for ending in ("real_A", "rec_A"):
+        save_all(tmp_path / "images/deep", random_uint8(2), f"{{}}_{ending}.png")
+    with pytest.raises(
+        UsageError,
+        match=r"images: needed pictures of one kind, found \*_fake_B, \*_real_A and \*_rec_A; put the kind",
+    ):
+        pictures_in(tmp_path / "images")
