@@ -175,7 +175,7 @@ def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
     sides = _cell("ours", 2, 0.1, 0.2)["sides"]
     assert _records(tmp_path).finished(_as_cell()) is None
     _records(tmp_path).write(_as_cell(), sides, {"steps": 5})
-    elsewhere = _as_cell(device="cpu", threads=3, workers=2, precision="float32", batch=4)
+    elsewhere = _as_cell(device="cpu", threads=3, workers=2, batch=4)
     found = _records(tmp_path).finished(elsewhere)
     assert found is not None
     assert found["sides"] == sides
@@ -184,6 +184,8 @@ def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
         RunError, match=r"ours-2.json was made with --gamma 10.0 \(now 3.0\); give that again, or use `-o`"
     ):
         _records(tmp_path).finished(_as_cell(gamma=3))
+    with pytest.raises(RunError, match=r"made with --precision auto \(now float32\)"):
+        _records(tmp_path).finished(_as_cell(precision="float32"))
     with pytest.raises(RunError, match=r"made with features f \(now g\)"):
         _records(tmp_path, features="g").finished(_as_cell())
 
