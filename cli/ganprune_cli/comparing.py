@@ -104,7 +104,7 @@ def _run(
 ) -> None:  # fmt: skip
     """One cell to its JSON."""
     started, job, folder = time.monotonic(), found.jobs[cell.key], _folder(found.folder, cell)
-    settled = in_steps(cell, [*_finished(found, records), *_others(found, records).values()], folder)
+    settled = in_steps(cell, _there(found, records).values(), folder)
     asked = {"method": cell.method, ASKED: cell.settings.tuning.budget}
     config = {**job.config, "settings": settled.settings.to_flat(), **asked}
     run = open_run(folder, config, command)
@@ -134,8 +134,7 @@ def _timed(found: Contest, records: Records, reporter: Reporter) -> dict[str, An
     settings, slim = found.comparison.settings, dict[str, Path | Generator]()
     if not settings.bench_seconds:
         return {}
-    there = {cell: record for cell in found.comparison.cells if (record := records.finished(cell))}
-    for cell, record in (there | _others(found, records)).items():
+    for cell, record in _there(found, records).items():
         if f"{cell.name}.G_{found.sides[0]}" in slim:
             continue
         for side in found.sides:
@@ -154,9 +153,9 @@ def _finished(found: Contest, records: Records) -> list[Found]:
     return [record for cell in found.comparison.cells if (record := records.finished(cell))]
 
 
-def _others(found: Contest, records: Records) -> dict[Cell, Found]:
-    """Finished cells of the file that --cells has left out; those made in another way are none of them."""
-    there = dict[Cell, Found]()
+def _there(found: Contest, records: Records) -> Mapping[Cell, Found]:
+    """All finished cells of the file; of those that --cells has left out, those made in the same way."""
+    there = {cell: record for cell in found.comparison.cells if (record := records.finished(cell))}
     for cell in found.comparison.others:
         try:
             record = records.finished(cell)

@@ -39,6 +39,7 @@ from ganprune.stages.searching import CACHE
 from ganprune.translation import OnnxTranslator, Translator
 from ganprune_cli.console import command_line
 from ganprune_cli.job import domains_of
+from ganprune_cli.made_runs import made_by
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS
 
@@ -147,13 +148,7 @@ def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]
         if wish is not None:
             raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
     settings, config = wishes.settings(), run.config
-    try:
-        made = CompressSettings.from_flat(config["settings"])
-    except UsageError as error:
-        raise RunError(
-            f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
-        ) from None
-    _check_slim(run, made)
+    made = made_by(run)
     quartet = _originals(run, made)
     contests = _contests(run, made, quartet)
     data = Path(config["data"]) if wishes.data is None else wishes.data
@@ -201,13 +196,6 @@ def _direction(
         distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}
         rows.append({"pictures": kind} | found.to_json() | distances)
     return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
-
-
-def _check_slim(run: Run, settings: CompressSettings) -> None:
-    """Raises `RunError` where there are no slim generators yet."""
-    if not all((run / f"G_{side}.safetensors").is_file() for side in settings.search.sides):
-        command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
-        raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
 
 
 def _contests(run: Run, settings: CompressSettings, quartet: Quartet) -> dict[Domain, Contest]:

@@ -20,6 +20,7 @@ from ganprune.settings import CompressSettings
 from ganprune.stages import RECOVERED, search_pictures
 from ganprune_cli.console import command_line
 from ganprune_cli.job import domains_of
+from ganprune_cli.made_runs import made_by
 from ganprune_cli.onnx_files import Variants, export_all, export_run, few_of, run_networks, write_variants
 from ganprune_cli.rewrites import remembered
 from ganprune_exporters import ExportSettings
@@ -109,18 +110,11 @@ def _export_run(
     run: Run, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
 ) -> tuple[Exported, str]:
     config = run.config
-    try:
-        settings = CompressSettings.from_flat(config["settings"])
-    except UsageError as error:
-        raise RunError(
-            f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
-        ) from None
+    settings = made_by(run)
     export_settings = wishes.settings(settings.pictures.size)
-    sides = settings.search.sides
-    if not all((run / f"G_{side}.safetensors").is_file() for side in sides):
-        command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
-        raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
-    slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
+    slim: dict[Side, Generator] = {
+        side: load_generator(run / f"G_{side}.safetensors") for side in settings.search.sides
+    }
     originals = _originals(run, settings)
     pictures = _run_pictures(config, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
-from ganprune.errors import RunError, UsageError
+from ganprune.errors import UsageError
 from ganprune.onnx_cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
-from ganprune.settings import CompressSettings
 from ganprune.translation import Kind, TranslateSettings, open_source, preparation_for, translate_pictures
 from ganprune_cli.console import command_line, duration
 from ganprune_cli.exporting import is_run
+from ganprune_cli.made_runs import made_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +90,9 @@ def translate_source(
 
 
 def _finished(run: Run) -> tuple[Path, int]:
-    """A slim generator of a finished run, and the size of its pictures. Raises `RunError` for others."""
-    try:
-        settings = CompressSettings.from_flat(run.config["settings"])
-    except UsageError as error:
-        raise RunError(
-            f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
-        ) from None
-    files = [run / f"G_{side}.safetensors" for side in settings.search.sides]
-    if not all(file.is_file() for file in files):
-        command = run.provenance.get("command", f"ganprune compress CKPT --data DIR -o {run.folder}")
-        raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
-    return files[0], settings.pictures.size
+    """A slim generator of a finished run, and the size of its pictures; see `made_by`."""
+    settings = made_by(run)
+    return run / f"G_{settings.search.sides[0]}.safetensors", settings.pictures.size
 
 
 def summary(found: Mapping[str, Any]) -> str:

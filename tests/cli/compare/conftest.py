@@ -1,0 +1,80 @@
+"""A small comparison, finished once for all tests of ``ganprune compare``."""
+
+from contextlib import chdir
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from ganprune.bench import BenchSettings
+from ganprune_cli import comparing
+from tests.cli.conftest import Place
+from tests.cli.kit import Outcome, ganprune
+from tests.metrics.kit import keras_file
+
+CELLS = """
+[settings]
+population = 4
+generations = 2
+pictures = 2
+size = 32
+target-macs = 0.4
+budget = "4steps"
+device = "cpu"
+precision = "float32"
+threads = 1
+
+[compare]
+task = "horse2zebra"
+claim = "ours"
+bench-seconds = 1
+
+[cells.ours]
+seeds = [0, 1]
+[cells.swarm]
+searcher = "swarm"
+[cells.thinet]
+method = "thinet"
+seeds = [0, 1]
+[cells.random]
+method = "random"
+"""
+KEYS = ["ours-0", "ours-1", "swarm-0", "thinet-0", "thinet-1", "random-0"]
+QUICK = partial(BenchSettings, minimum=2)
+
+
+@pytest.fixture(autouse=True)
+def no_features_in_the_environment_and_a_quick_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
+    monkeypatch.setattr(comparing, "BenchSettings", QUICK)
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file, beside a network of features."""
+    folder = tmp_path_factory.mktemp("compare")
+    (folder / "cells.toml").write_text(CELLS)
+    keras_file(folder / "m.safetensors")
+    return folder
+
+
+def compare(place: Place, table: Path, *words: object) -> Outcome:
+    given = ("--config", table / "cells.toml", "--features", table / "m.safetensors")
+    return ganprune("compare", place.checkpoint, "--data", place.data, *given, *words)
+
+
+@pytest.fixture(scope="session")
+def out(place: Place, table: Path) -> Path:
+    """A finished comparison; never written to by a test."""
+    with chdir(table), patch.object(comparing, "BenchSettings", QUICK):
+        done = compare(place, table, "-o", "out", "-q")
+    assert done.code == 0, done.err
+    return table / "out"
+
+
+@pytest.fixture
+def result(place: Place, table: Path, out: Path) -> Any:
+    """What it says when it is asked again."""
+    return compare(place, table, "-o", out, "--json").json
