@@ -151,19 +151,19 @@ def compare(
         if ckpt is None:
             ckpt, data = example((Path(scratch) if dry_run or finished else folder) / "pictures", reporter)
         found = contest(ckpt, data, comparison, folder, reporter)
-    if dry_run:
-        planned = outline(found, reporter)
-        if json:
-            print_json(planned)
+        if dry_run:
+            planned = outline(found, reporter)
+            if json:
+                print_json(planned)
+            else:
+                print_outline(planned, markdown)
+            print_next(invocation().replace(" --dry-run", ""), quiet)
+            return
+        if finished:
+            result = what_is_there(found, judged_by(network, segmenter) if network else judges)
         else:
-            print_outline(planned, markdown)
-        print_next(invocation().replace(" --dry-run", ""), quiet)
-        return
-    if finished:
-        result = what_is_there(found, judged_by(network, segmenter) if network else judges)
-    else:
-        assert network is not None
-        result = run_compare(found, network, segmenter, invocation(), reporter)
+            assert network is not None
+            result = run_compare(found, network, segmenter, invocation(), reporter)
     lines = result.pop("csv")
     if json:
         print_json(result)

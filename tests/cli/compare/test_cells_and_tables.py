@@ -16,6 +16,7 @@ from ganprune.comparing.pruning import prune
 from ganprune.cost import macs
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.runs import Run
+from ganprune_cli import comparing
 from tests.cli.compare.conftest import KEYS, compare
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, ganprune
@@ -193,3 +194,19 @@ def test_what_is_missing_is_told(place: Place, table: Path, here: Path) -> None:
     assert "--cells needs names of cells" in refusal(compare(place, table, "--cells", " ,"), 2)
     alone = ganprune("compare", "--config", "example", "--data", place.data, "--dry-run")
     assert "--data is of a CKPT, found none" in refusal(alone, 2)
+
+
+def test_packaged_example_can_be_planned_and_told_without_a_trace(table: Path, here: Path) -> None:
+    words = ("compare", "--config", "example", "--cells", "random")
+    planned = ganprune(*words, "--dry-run", "--json")
+    assert planned.code == 0, planned.err
+    assert [(row["cell"], row["done"]) for row in planned.json["cells"]] == [("random", False)]
+    assert not list(here.iterdir())
+    features = ("--features", table / "m.safetensors", "-o", "out", "-q")
+    with patch.object(comparing, "time_together", return_value={}):
+        done = ganprune(*words, *features, "--budget", "1steps", "--json")
+    assert done.code == 0, done.err
+    told = ganprune(*words, "-o", "out", "-q", "--budget", "1steps", "--finished", "--json")
+    assert told.code == 0, told.err
+    assert told.json["tables"] == done.json["tables"]
+    assert ganprune(*words, *features, "--budget", "1steps", "--dry-run", "--json").json["cells"][0]["done"]
