@@ -4,23 +4,10 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, group_norm
+
+from ganprune.networks import InstanceNorm
 
 _Net = TypeVar("_Net", bound=nn.Module)
-
-
-class _InstanceNorm(nn.Module):
-    """What `nn.InstanceNorm2d` computes, on maps that stay in channels-last order."""
-
-    def __init__(self, eps: float) -> None:
-        super().__init__()
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[n, c, h, w] → [n, c, h, w]."""
-        if len(x) == 1:  # one picture's statistics are the batch's
-            return batch_norm(x, None, None, training=True, eps=self.eps)
-        return group_norm(x, x.shape[1], eps=self.eps)
 
 
 class _ReflectionPad(nn.ReflectionPad2d):
@@ -35,13 +22,13 @@ class _ReflectionPad(nn.ReflectionPad2d):
 def channels_last(net: _Net) -> _Net:
     """Change ``net`` to run on channels-last maps, and return it; it computes the same but for rounding.
 
-    PyTorch's instance norm copies such maps there and back, which costs what the order gains.
+    Names of tensors stay as they are.
     """
     for module in list(net.modules()):
+        if isinstance(module, InstanceNorm):
+            module.keeps_order = True
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.InstanceNorm2d):
-                setattr(module, name, _InstanceNorm(child.eps))
-            elif type(child) is nn.ReflectionPad2d:
+            if type(child) is nn.ReflectionPad2d:
                 setattr(module, name, _ReflectionPad(child.padding))
     for parameter in net.parameters():
         if parameter.dim() == 4:

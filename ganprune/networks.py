@@ -17,14 +17,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm, group_norm
 
 DOWNSAMPLING = 4
 """A generator halves its picture twice: heights and widths are multiples of 4 pixels."""
 
-Norm = Literal["instance", "batch", "none"]
-"""CycleGAN's ``--norm``. instance: per picture and channel, no parameters. batch: with weights and running
-statistics, which count in eval mode. none: nothing after the convolutions."""
+Norm = Literal["instance", "affine-instance", "batch", "none"]
+"""What follows a convolution: CycleGAN's ``--norm``, and one kind more. instance: per picture and channel, no
+parameters. affine-instance: the same, then times a weight and plus a bias a channel. batch: with weights and
+running statistics, which count in eval mode. none: nothing after the convolutions."""
 
 NORMS: tuple[Norm, ...] = get_args(Norm)
 
@@ -141,9 +144,37 @@ def generator_convs(blocks: int) -> tuple[Conv, ...]:
     return tuple(table)
 
 
+def has_biases(norm: Norm) -> bool:
+    """Whether the convolutions before such norms have biases."""
+    return norm in ("instance", "affine-instance")
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """`nn.InstanceNorm2d`, with right gradients.
+
+    PyTorch's own (2.14) gives wrong ones on a CPU, silently, where the gradient of a single picture reaches
+    it in channels-last order. What `batch_norm` of one picture and `group_norm` of a group a channel compute
+    is the same, and their gradients are right in every order. Both leave channels-last maps in their order,
+    too, which PyTorch's own copies there and back.
+    """
+
+    keeps_order = False
+    """Whether channels-last maps stay so without gradients, too; see `ganprune.channels_last`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[n, c, h, w] → [n, c, h, w]."""
+        learns = input.requires_grad or (self.affine and self.weight.requires_grad)
+        by_gradient = learns and torch.is_grad_enabled() and input.device.type == "cpu"
+        if not (self.keeps_order or by_gradient):
+            return super().forward(input)
+        if len(input) == 1:  # one picture's statistics are the batch's
+            return batch_norm(input, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return group_norm(input, input.shape[1], self.weight, self.bias, self.eps)
+
+
 def _norm(kind: Norm, channels: int) -> nn.Module:
-    if kind == "instance":
-        return nn.InstanceNorm2d(channels, affine=False, track_running_stats=False)
+    if has_biases(kind):
+        return InstanceNorm(channels, affine=kind == "affine-instance")
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
 
 
@@ -152,7 +183,7 @@ class ResnetBlock(nn.Module):
 
     def __init__(self, trunk: int, inner: int, norm: Norm = "instance") -> None:
         super().__init__()
-        bias = norm == "instance"
+        bias = has_biases(norm)
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1), nn.Conv2d(trunk, inner, 3, bias=bias), _norm(norm, inner),
             nn.ReLU(inplace=True),
@@ -171,9 +202,13 @@ class Generator(nn.Module):
     multiples of 4.
     """
 
+    block_name = "conv_block"
+    """What its file calls the layers of a residual block (``model.10.conv_block.1.weight``); what is written
+    for others to read calls them so, too. In memory they are ``conv_block``."""
+
     def __init__(self, widths: GeneratorWidths, norm: Norm = "instance") -> None:
         super().__init__()
-        w, bias = widths, norm == "instance"
+        w, bias = widths, has_biases(norm)
         self.widths = widths
         self.norm: Norm = norm
 
@@ -244,7 +279,7 @@ class Discriminator(nn.Module):
         for i, width in enumerate(others):
             stride = 1 if i == len(others) - 1 else 2
             layers += [
-                nn.Conv2d(before, width, 4, stride=stride, padding=1, bias=norm == "instance"),
+                nn.Conv2d(before, width, 4, stride=stride, padding=1, bias=has_biases(norm)),
                 _norm(norm, width),
                 nn.LeakyReLU(0.2, inplace=True),
             ]

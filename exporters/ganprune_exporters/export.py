@@ -84,7 +84,7 @@ def _reference(generator: "Generator") -> "Generator":
     """A copy in float32 on the CPU: what the file must compute."""
     import copy
 
-    return copy.deepcopy(generator).float().cpu().eval()
+    return copy.deepcopy(generator).float().cpu().eval().requires_grad_(False)
 
 
 def _compared(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ganprune.networks import Conv, GeneratorWidths, Norm, generator_convs
+from ganprune.networks import Conv, GeneratorWidths, Norm, generator_convs, has_biases
 from ganprune_exporters.settings import OLDEST_OPSET
 
 IR_VERSION = 10
@@ -72,7 +72,7 @@ class _Parts:
             x = self.node("Conv", [x, *weights], **common)
         if conv.target is None:
             return self.node("Tanh", [x])
-        if layer.norm == "instance":
+        if has_biases(layer.norm):
             scale = self.tensor(f"{prefix}.scale", np.ones(layer.filters, np.float32))
             shift = self.tensor(f"{prefix}.shift", np.zeros(layer.filters, np.float32))
             x = self.node("InstanceNormalization", [x, scale, shift], epsilon=1e-5)

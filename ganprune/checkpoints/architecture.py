@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor
 
-from ganprune.checkpoints.contents import split_dropout, split_relics
+from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import COUNT, batches_seen, check_variances, norm_of, vectors
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
 from ganprune.networks import (
@@ -74,7 +74,8 @@ def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     Raises UnsupportedArchitecture for networks of another kind, CheckpointError for tensors that
     are missing, left over, contradictory in shape, not floating point, or not finite.
     """
-    used, _ = split_dropout(_of_role(tensors, "generator"))
+    used, block_name = split_block_name(_of_role(tensors, "generator"))
+    used, _ = split_dropout(used)
     blocks = _count_blocks(used)
     convs = generator_convs(blocks)
     norm = norm_of(used, [conv.key for conv in convs if conv.norm_key])
@@ -95,6 +96,7 @@ def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     widths = resnet_widths(1, blocks, in_channels, out_channels).with_groups(groups)
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
         generator = Generator(widths, norm)
+    generator.block_name = block_name
     return _filled(generator, used)
 
 

@@ -2,7 +2,8 @@
 
 Undone here: wrappers (``{"state_dict": …, "epoch": …}``), prefixes that ``DataParallel`` and
 ``torch.compile`` put before every name, relics (InstanceNorm layers of PyTorch before 0.4 saved
-running statistics that they do not use), and the numbers that dropout shifts.
+running statistics that they do not use), the numbers that dropout shifts, and other names of the layers
+inside residual blocks.
 """
 
 import re
@@ -27,6 +28,10 @@ MAX_PREFIXES = 4
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Last parts of the names of running statistics."""
 
+BLOCK = "conv_block"
+"""CycleGAN's name of the layers inside a residual block."""
+
+_INSIDE = re.compile(r"(model\.\d{1,6}\.)([A-Za-z_]\w{0,63})(\.\d{1,6}\.\w+)", re.ASCII)
 _SECOND = re.compile(r"(?P<block>model\.\d{1,6}\.conv_block)\.6\.weight", re.ASCII)
 _SHIFTED = re.compile(r"(?P<block>model\.\d{1,6}\.conv_block)\.(?P<number>[67])\.(?P<part>\w+)", re.ASCII)
 
@@ -86,6 +91,19 @@ def split_dropout(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], boo
         return f"{match['block']}.{int(match['number']) - 1}.{match['part']}"
 
     return {plain(name): tensor for name, tensor in tensors.items()}, bool(blocks)
+
+
+def split_block_name(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """The tensors under CycleGAN's names, and what they call the layers inside residual blocks.
+
+    Others call them e.g. ``model.10.block.1.weight``. Tensors with several such names stay as they are.
+    """
+    inside = {name: found for name in tensors if (found := _INSIDE.fullmatch(name))}
+    called = {found[2] for found in inside.values()}
+    if len(called) != 1:
+        return dict(tensors), BLOCK
+    plain = {name: f"{found[1]}{BLOCK}{found[3]}" for name, found in inside.items()}
+    return {plain.get(name, name): tensor for name, tensor in tensors.items()}, called.pop()
 
 
 def without_prefixes(names: Mapping[str, _T], prefixes: tuple[str, ...] = PREFIXES) -> dict[str, _T]:

@@ -46,7 +46,7 @@ class NetworkReport:
     precision: str
     """Number formats of its tensors in the file, e.g. "float16"."""
     norm: str
-    """Kind of its norms: instance, batch or none."""
+    """Kind of its norms: instance, affine-instance, batch or none."""
     relics: int
     """How many unused tensors of running statistics were dropped."""
     dropout: bool = False

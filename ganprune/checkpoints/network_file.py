@@ -14,7 +14,7 @@ from ganprune.checkpoints.architecture import (
     generator_from_tensors,
     role_of,
 )
-from ganprune.checkpoints.contents import flat_tensors, split_dropout, split_relics
+from ganprune.checkpoints.contents import flat_tensors, split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.layouts.bundle import networks_in
 from ganprune.checkpoints.reading import about, head_of, read_held
@@ -89,7 +89,8 @@ def opened(
                 if tensor.is_floating_point()
             }
         )
-        return OpenedNetwork(network, ", ".join(precisions), relics, split_dropout(used)[1])
+        dropout = split_dropout(split_block_name(used)[0])[1]
+        return OpenedNetwork(network, ", ".join(precisions), relics, dropout)
 
 
 def read_metadata(path: Path) -> dict[str, str]:

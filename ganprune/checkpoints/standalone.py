@@ -1,7 +1,7 @@
 """A slim CycleGAN generator, by itself: this file needs PyTorch and nothing else.
 
 ganprune writes it beside ``latest_net_G_A.pth`` and ``latest_net_G_B.pth``. Widths, number of blocks and
-norm are read from the file's tensors, which have CycleGAN's names.
+norm are read from the file's tensors, which have the names of the network that was compressed.
 
     from slim_generator import load_generator
     fake_B = load_generator("latest_net_G_A.pth")(real_A)    # [n, 3, h, w] in [-1, 1]; h, w: multiples of 4
@@ -28,17 +28,16 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module):
-    """x + norm(conv(relu(norm(conv(x)))))."""
+    """x + norm(conv(relu(norm(conv(x))))); CycleGAN's ``name`` for the layers in it is ``conv_block``."""
 
-    def __init__(self, first: list[nn.Module], second: list[nn.Module]) -> None:
+    def __init__(self, name: str, first: list[nn.Module], second: list[nn.Module]) -> None:
         super().__init__()
-        self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1), *first, nn.ReLU(inplace=True), nn.ReflectionPad2d(1), *second
-        )
+        layers = nn.ReflectionPad2d(1), *first, nn.ReLU(inplace=True), nn.ReflectionPad2d(1), *second
+        self.add_module(name, nn.Sequential(*layers))
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, h, w] → [n, c, h, w]."""
-        return x + self.conv_block(x)
+        return x + next(self.children())(x)
 
 
 class SlimGenerator(nn.Module):
@@ -59,16 +58,18 @@ class SlimGenerator(nn.Module):
             return [layer, norm(filters), nn.ReLU(inplace=True)]
 
         def norm(filters: int) -> nn.Module:
-            if "model.2.weight" in state:
+            if "model.2.running_var" in state:
                 return nn.BatchNorm2d(filters)
-            return nn.InstanceNorm2d(filters) if "model.1.bias" in state else nn.Identity()
+            affine = "model.2.weight" in state
+            return nn.InstanceNorm2d(filters, affine=affine) if "model.1.bias" in state else nn.Identity()
 
-        n = sum(key.endswith(".conv_block.1.weight") for key in state)
-        blocks = [f"model.{10 + i}.conv_block." for i in range(n)]
+        names = [key.split(".")[2] for key in state if key.count(".") == 4 and key.endswith(".1.weight")]
+        n = len(names)
+        blocks = [(name, f"model.{10 + i}.{name}.") for i, name in enumerate(names)]
         self.model = nn.Sequential(
             nn.ReflectionPad2d(3), *conv("model.1"), nn.ReLU(inplace=True),
             *conv("model.4", 2, 1), nn.ReLU(inplace=True), *conv("model.7", 2, 1), nn.ReLU(inplace=True),
-            *(Block(conv(key + "1"), conv(key + "5")) for key in blocks),
+            *(Block(name, conv(key + "1"), conv(key + "5")) for name, key in blocks),
             *up(f"model.{10 + n}"), *up(f"model.{13 + n}"),
             nn.ReflectionPad2d(3), conv(f"model.{17 + n}")[0], nn.Tanh(),
         )  # fmt: skip

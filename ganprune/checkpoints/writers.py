@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganprune.checkpoints.contents import BLOCK
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.network_file import FORMAT_VERSION, widths_json
 from ganprune.files import atomic_path, write_atomically
@@ -18,9 +19,10 @@ STANDALONE = "slim_generator.py"
 def save_generator(path: Path, generator: Generator, metadata: Mapping[str, str]) -> None:
     """Write a generator of any widths and norm as safetensors that need no other file to be read.
 
-    Tensors are float32 under CycleGAN's names. The metadata are the entries given and ``format``
-    (``ganprune generator``), ``format_version``, ``widths`` (JSON) and ``norm``. The same generator
-    and metadata always give the same bytes. The file appears whole or not at all.
+    Tensors are float32, under the names of the file that the network was read from
+    (`Generator.block_name`). The metadata are the entries given and ``format`` (``ganprune generator``),
+    ``format_version``, ``widths`` (JSON) and ``norm``. The same generator and metadata always give the
+    same bytes. The file appears whole or not at all.
 
     Raises ValueError when an entry given has one of the four names.
     """
@@ -37,9 +39,10 @@ def save_generator(path: Path, generator: Generator, metadata: Mapping[str, str]
 
 
 def save_cyclegan_pth(path: Path, network: Generator | Discriminator) -> None:
-    """Write a network as CycleGAN does: a plain state dict, float32, under CycleGAN's names.
+    """Write a network as CycleGAN does: a plain state dict, float32.
 
-    The file appears whole or not at all.
+    Names are CycleGAN's, or those of the file that it was read from (`Generator.block_name`). The file
+    appears whole or not at all.
     """
     with atomic_path(path) as partial, partial.open("wb") as file:
         torch.save(_state_dict(network), file)
@@ -56,7 +59,11 @@ def copy_standalone(folder: Path) -> Path:
 
 def _state_dict(network: Generator | Discriminator) -> dict[str, Tensor]:
     # Clones: torch.save would write all of the storage that a slice of a wider layer looks at.
-    tensors = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    block = network.block_name if isinstance(network, Generator) else BLOCK
+    tensors = {
+        name.replace(f".{BLOCK}.", f".{block}."): tensor.detach().cpu()
+        for name, tensor in network.state_dict().items()
+    }
     return {
         name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous().clone()
         for name, tensor in tensors.items()

@@ -34,8 +34,11 @@ def seeded(make: Callable[[], _T], seed: int) -> _T:
 
 
 def learned(network: nn.Module) -> nn.Module:
-    """The same network, in place, with weights and statistics in its batch norms as after a training."""
+    """The same network, in place, with weights and statistics in its norms as after a training."""
     for module in network.modules():
+        if isinstance(module, nn.InstanceNorm2d) and module.affine:
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.3)
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.weight, module.running_var):
                 assert tensor is not None

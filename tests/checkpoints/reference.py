@@ -10,6 +10,7 @@ from ganprune.networks import Norm
 
 _NORMS: dict[Norm, Callable[[int], nn.Module]] = {
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False, track_running_stats=False),
+    "affine-instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
     "batch": nn.BatchNorm2d,
     "none": lambda channels: nn.Identity(),
 }
@@ -18,7 +19,7 @@ _NORMS: dict[Norm, Callable[[int], nn.Module]] = {
 class _Block(nn.Module):
     def __init__(self, channels: int, norm: Norm, dropout: bool) -> None:
         super().__init__()
-        bias = norm == "instance"
+        bias = norm.endswith("instance")
         layers: list[nn.Module] = [nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=bias)]
         layers += [_NORMS[norm](channels), nn.ReLU(True)]
         if dropout:
@@ -43,7 +44,7 @@ class Reference(nn.Module):
 
 def resnet(ngf: int, blocks: int, norm: Norm, dropout: bool = False, channels: int = 3) -> Reference:
     """``--netG resnet_<blocks>blocks --ngf N --norm …``, with dropout or with ``--no_dropout``."""
-    bias = norm == "instance"
+    bias = norm.endswith("instance")
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, ngf, 7, bias=bias)]
     layers += [_NORMS[norm](ngf), nn.ReLU(True)]
     for width in (ngf, 2 * ngf):
@@ -62,7 +63,7 @@ def patchgan(ndf: int, layers: int, norm: Norm, channels: int = 3) -> Reference:
     found: list[nn.Module] = [nn.Conv2d(channels, ndf, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
     for i in range(1, layers + 1):
         stride = 2 if i < layers else 1
-        found += [nn.Conv2d(widths[i - 1], widths[i], 4, stride, 1, bias=norm == "instance")]
+        found += [nn.Conv2d(widths[i - 1], widths[i], 4, stride, 1, bias=norm.endswith("instance"))]
         found += [_NORMS[norm](widths[i]), nn.LeakyReLU(0.2, True)]
     return Reference([*found, nn.Conv2d(widths[-1], 1, 4, stride=1, padding=1)])
 
@@ -71,6 +72,10 @@ def normed(state: Mapping[str, Tensor], key: str, h: Tensor, norm: Norm) -> Tens
     """What the norm called ``key`` makes of a map, in eval mode."""
     if norm == "instance":
         return nnf.instance_norm(h)
+    if norm == "affine-instance":
+        return nnf.instance_norm(h) * state[f"{key}.weight"].view(-1, 1, 1) + state[f"{key}.bias"].view(
+            -1, 1, 1
+        )
     if norm == "none":
         return h
     weight, bias, mean, variance = (

@@ -14,11 +14,15 @@ from ganprune.checkpoints import (
     load_generator,
     load_quartet,
     read_metadata,
+    read_tensors,
     save_cyclegan_pth,
     save_generator,
 )
+from ganprune.checkpoints.standalone import load_generator as load_standalone
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.genome import Layout
 from ganprune.networks import NORMS, DiscriminatorWidths, GeneratorWidths, Norm, resnet_widths
+from ganprune.rebuild import rebuilt
 from tests.checkpoints import reference
 from tests.checkpoints.builders import (
     CYCLEGAN_NAMES,
@@ -31,6 +35,7 @@ from tests.checkpoints.builders import (
     with_relics,
 )
 from tests.strategies import generator_widths
+from tests.tiny import random_genomes
 
 Tensors = dict[str, Tensor]
 
@@ -104,6 +109,36 @@ def test_dropout_is_left_out_and_told_in_one_note(tmp_path: Path, norm: Norm) ->
     torch.testing.assert_close(rebuilt(pictures()), theirs.eval()(pictures()), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("norm", NORMS)
+def test_blocks_of_another_name_are_read_and_written_under_that_name(
+    tmp_path: Path, norm: Norm, dropout: bool
+) -> None:
+    theirs = seeded(lambda: learned(reference.resnet(2, 3, norm, dropout)), 1).eval()
+    tensors = {name.replace("conv_block", "block"): tensor for name, tensor in theirs.state_dict().items()}
+    ours = generator_from_tensors(tensors)
+    torch.testing.assert_close(ours(pictures()), theirs(pictures()), atol=1e-5, rtol=0)
+    layout = Layout.of(ours.widths)
+    slim = rebuilt(ours, layout, random_genomes(layout, 1)[0])
+    save_cyclegan_pth(tmp_path / "G.pth", slim)
+    save_generator(tmp_path / "G.safetensors", slim, {})
+    for file in (tmp_path / "G.pth", tmp_path / "G.safetensors"):
+        names = read_tensors(file)
+        assert any(name.startswith("model.10.block.1.") for name in names)
+        assert not any(".conv_block." in name for name in names)
+        assert_same(load_generator(file), slim)
+    alone = load_standalone(tmp_path / "G.pth")
+    assert alone.state_dict().keys() == torch.load(tmp_path / "G.pth").keys()
+    assert torch.equal(alone(pictures()), slim(pictures()))
+
+
+def test_blocks_of_two_names_are_refused() -> None:
+    tensors = make_generator(1).state_dict()
+    mixed = {name.replace("11.conv_block", "11.block"): tensor for name, tensor in tensors.items()}
+    with pytest.raises(CheckpointError, match=r"holds 'model\.11\.block\.1\.weight'|lacks model\.11"):
+        generator_from_tensors(mixed)
+
+
 def test_relics_of_dropout_generators_are_dropped_too(tmp_path: Path) -> None:
     theirs = seeded(lambda: reference.resnet(2, 1, "instance", dropout=True), 1).eval()
     relics = {f"model.10.conv_block.{i}.running_mean": torch.zeros(8) for i in (2, 7)}
@@ -112,7 +147,7 @@ def test_relics_of_dropout_generators_are_dropped_too(tmp_path: Path) -> None:
 
 
 def test_statistics_belong_to_batch_norm_and_are_relics_of_instance_norm(tmp_path: Path) -> None:
-    for norm in NORMS:
+    for norm in ("instance", "batch", "none"):  # with weights and biases before them they could be either's
         tensors = make_generator(1, norm=norm).state_dict()
         torch.save(with_relics(tensors) if norm != "batch" else tensors, tmp_path / "latest_net_G.pth")
         quartet = load_quartet(tmp_path)
@@ -185,15 +220,15 @@ def _without(*names: str) -> Callable[[Tensors], Tensors]:
 
 
 BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str]] = {
-    "affine instance norm": (
+    "affine instance norm without biases before it": (
         _without("running_mean", "running_var", "num_batches_tracked"),
         UnsupportedArchitecture,
-        r"norm with weights and no running statistics \('model\..\.weight'\), as instance norm with affine",
+        r"norm with weights and no running statistics \('model\..\.weight'\) after convolutions without biases;",
     ),
     "biases before it": (
         lambda tensors: {**tensors, **_biases(tensors)},
         UnsupportedArchitecture,
-        r"weights \('model\..\.weight'\) after convolutions with biases",
+        r"running statistics \('model\..\.weight'\) after convolutions with biases",
     ),
     "negative variance": (
         _changed("model.3.running_var", lambda t: t - 10),
