@@ -8,9 +8,10 @@ killed and resumed ends in the same genomes as one that was not.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -101,14 +102,18 @@ class CoEvolution:
         evaluator: Evaluator,
         scores: Mapping[Side, Tensor] | None = None,
         latency: Mapping[Side, Resource] | None = None,
+        costs: Mapping[Side, Sequence[np.ndarray]] | None = None,
     ) -> None:
-        """scores: `ganprune.importance` of every bit, for ``informed``. latency: for ``target_ms``.
+        """scores: how hard each bit is to do without, for ``informed``. latency: for ``target_ms``. costs: of
+        keeping few filters of a gene, see `ganprune.repair.Repairer`.
 
         Raises `UsageError` for a target that cannot be reached.
         """
         self.settings, self.layouts, self.evaluator, self._scores = settings, layouts, evaluator, scores
         self._repair = {
-            side: Repairer(layouts[side], settings.constraints(side), (latency or {}).get(side))
+            side: Repairer(
+                layouts[side], settings.constraints(side), (latency or {}).get(side), (costs or {}).get(side)
+            )
             for side in settings.sides
         }
 
@@ -135,14 +140,15 @@ class CoEvolution:
     def _informed(self, genomes: Tensor, scores: Tensor, side: Side, generator: torch.Generator) -> Tensor:
         """Genomes of the same widths that keep the filters of the best scores; all but the first with noise.
 
-        So pruning by weights alone is in the population, and whatever the search finds is no worse.
+        The first has the widths that cost least, where they are known. So pruning by scores alone is in the
+        population, and whatever the search finds is no worse.
         """
-        layout, chosen = self.layouts[side], genomes.clone()
+        layout, chosen, middle = self.layouts[side], genomes.clone(), self._repair[side].middle
         for i, genome in enumerate(genomes):
             noise = torch.randn(len(scores), generator=generator, dtype=torch.float64)
             noisy = scores.log() + (noise * scores.log().std() * i / len(genomes) if i else 0)
-            for piece in layout.genes.values():
-                kept = int(genome[piece].sum())
+            for gene, piece in enumerate(layout.genes.values()):
+                kept = int(genome[piece].sum() if i or middle is None else middle[gene])
                 chosen[i, piece] = False
                 chosen[i, piece.start + noisy[piece].topk(kept).indices] = True
         return chosen

@@ -25,8 +25,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "paper": Preset(
         "Algorithm 1 with the paper's numbers; individuals are fine-tuned first, which takes GPUs and long",
         {"population": 32, "generations": 100, "pictures": 16, "gamma": 10.0, "lambda-cycle": 10.0}
-        | {"parents": 1.0, "p-select": 0.2, "p-crossover": 0.7, "apart": 0.0}
-        | {"mutation": "flip", "mutation-rate": 0.02, "tune-steps": 100, "recipe": "paper"},
+        | {"parents": 1.0, "p-select": 0.2, "p-crossover": 0.7, "apart": 0.0, "informed": 0.0}
+        | {"mutation": "flip", "mutation-rate": 0.02, "tune-steps": 100, "recipe": "paper"}
+        | {"refit": False, "refit-pictures": 0},
     ),
     "tiny": Preset(
         "a fifteenth of the arithmetic, for phones",

@@ -5,7 +5,7 @@ the network lies within its targets: multiply-accumulates, parameters, milliseco
 back unchanged, so the elite stays what it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,11 +38,11 @@ class Constraints:
     min_filters: int = 1
     """Fewest filters of a gene; all of them where it has no more."""
     width_spread: float | None = None
-    """With a target: no gene keeps more than this many times the share of its filters at which all genes
-    alike come to the target, nor less than that share divided by it, and the trunk, which every block reads
-    and writes, not less than that share; to the nearest step of ``align``, and further where the target needs
-    it. 1: all alike; None: any widths. Scores of networks as cut favour narrow trunks and uneven widths,
-    which draw worse once they are fine-tuned (docs/results/search.md)."""
+    """With a target: no gene keeps more filters than a middle number times this, nor fewer than that number
+    divided by it; to the nearest step of ``align``, and further where the target needs it. 1: no others; None:
+    any. In the middle are the numbers that come to the target at the least cost, where costs are known (see
+    `Repairer`), else equal shares of every gene. Of equal shares the trunk, which every block reads and writes,
+    keeps no less: scores of networks as cut favour narrow trunks, which draw worse once they are trained."""
     block_width: float = 1.0
     """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the
     share of the other layers; above 0 and at most 1. Means nothing where blocks have no bits of their own
@@ -67,8 +67,19 @@ class Constraints:
 class Repairer:
     """Repairs genomes of one layout under one set of constraints; holds tables, no state."""
 
-    def __init__(self, layout: Layout, constraints: Constraints, latency: Resource | None = None) -> None:
-        """latency: for ``target_ms``. Raises `UsageError` for targets out of reach."""
+    def __init__(
+        self,
+        layout: Layout,
+        constraints: Constraints,
+        latency: Resource | None = None,
+        costs: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        """latency: for ``target_ms``. costs: of each gene, by the number of filters that it keeps: float
+        [filters + 1] each, see `ganprune.refit.surgeon`. With them ``width_spread`` is about the widths that
+        come to the targets at the least cost, in the place of layers all alike.
+
+        Raises `UsageError` for targets out of reach.
+        """
         self.layout, self.constraints = layout, constraints
         self._pieces = list(layout.genes.values())
         self._sizes = np.array(layout.sizes)
@@ -85,8 +96,10 @@ class Repairer:
                     f"has {unit.format(float(resource.of(least)))}; allow more"
                     + (", or use a smaller --align" if constraints.align > 1 else "")
                 )
+        self.middle = self.cheapest(costs) if self._limits and costs is not None else None
+        """Numbers of filters that come to the targets at the least cost: int [genes]; None: not known."""
         if self._limits and constraints.width_spread is not None:
-            self._legal = self._near_uniform(constraints.width_spread)
+            self._legal = self._near(self.middle, constraints.width_spread)
 
     def _limits_of(
         self, constraints: Constraints, latency: Resource | None
@@ -140,12 +153,40 @@ class Repairer:
         """Counts of every gene at one share, at least one filter and at most all."""
         return np.clip(np.rint(share * self._alike).astype(int), 1, self._sizes)
 
-    def _near_uniform(self, spread: float) -> list[np.ndarray]:
-        """The legal counts that ``width_spread`` leaves; a step more of all until the target is in reach."""
-        wide, alike = self._legal, np.minimum(self.uniform_share() * self._alike, self._sizes)
-        fewest, most = alike / spread, alike * spread
-        trunk = list(self.layout.genes).index(self.layout.gene_of["trunk"])
-        fewest[trunk] = alike[trunk]
+    def cheapest(self, costs: Sequence[np.ndarray]) -> np.ndarray:
+        """Legal counts that come to the targets at little cost: int [genes]. costs: float [filters + 1] each.
+
+        From all filters down, each time a step of the gene that costs least for what it saves; then up again,
+        by the steps that gain most for what they use, while one fits.
+        """
+        def cost(counts: np.ndarray) -> np.ndarray:
+            return sum(of[counts[..., i]] for i, of in enumerate(costs))  # pyright: ignore[reportReturnType]
+
+        counts = np.array([legal[-1] for legal in self._legal])
+        for direction in (-1, +1):
+            while self.used(counts) > 1 or direction > 0:
+                tried = self._stepped(counts, direction)
+                possible = (tried != counts).any(1) & ((direction < 0) | (self.used(tried) <= 1))
+                if not possible.any():
+                    break
+                change = np.abs(self.used(tried) - self.used(counts)).clip(1e-12)
+                ratio = (cost(counts) - cost(tried)) / change
+                counts = tried[np.where(possible, ratio, -np.inf).argmax()]
+        return counts
+
+    def _near(self, middle: np.ndarray | None, spread: float) -> list[np.ndarray]:
+        """The legal counts that ``width_spread`` leaves; a step more of all until the target is in reach.
+
+        middle: what they are near to; None: to layers all alike.
+        """
+        wide = self._legal
+        if middle is None:
+            middle = np.minimum(self.uniform_share() * self._alike, self._sizes)
+            fewest, most = middle / spread, middle * spread
+            trunk = list(self.layout.genes).index(self.layout.gene_of["trunk"])
+            fewest[trunk] = middle[trunk]
+        else:
+            fewest, most = middle / spread, middle * spread
         low = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, fewest, strict=True)]
         high = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, most, strict=True)]
         while True:

@@ -41,7 +41,8 @@ from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.settings import CompressSettings
 
 OLDER: Mapping[str, object] = MappingProxyType(
-    {"width-spread": "none", "mutation": "flip", "parents": 1.0, "apart": 0.0}
+    {"width-spread": "none", "mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0}
+    | {"refit": False, "informed": 0.0}
 )
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")

@@ -106,6 +106,9 @@ _DISTIL = DistilSettings()
 class FineTuneSettings:
     """How the slim generators are trained after the search."""
 
+    refit_pictures: int = 64
+    """Training pictures that the slim generators are refitted to the originals on, by least squares, before
+    they are trained; 0: they are trained as they were cut. See `ganprune.refit`."""
     budget: str = "20m"
     """A time such as 90s, 20m or 1h30m, or 5epochs, or 500steps; 0: no fine-tuning."""
     recipe: Literal["distil", "paper"] = "distil"
@@ -134,6 +137,8 @@ class FineTuneSettings:
         Budget.parse(self.budget)
         if self.recipe not in ("distil", "paper"):
             raise UsageError(f"--recipe must be distil or paper, found {self.recipe!r}")
+        if self.refit_pictures < 0:
+            raise UsageError(f"--refit-pictures must be 0 or more, found {self.refit_pictures}")
         if self.tune_batch < 1:
             raise UsageError(f"--tune-batch must be 1 or more, found {self.tune_batch}")
         self.training(TrainSettings(), SIDES)  # checks the rest
@@ -160,7 +165,8 @@ class FineTuneSettings:
             pixels=self.distil_pixels, maps=self.distil_maps, features=self.distil_features,
             vgg=self.distil_vgg, gan=self.distil_gan, adapters=self.distil_adapters,
         )  # fmt: skip
-        return replace(common, distil=distil, beta1=0.9, decay=0.9)
+        # Mirrored pictures need translations of their own, which cost as much again and bring nothing.
+        return replace(common, distil=distil, beta1=0.9, decay=0.9, flip=False)
 
 
 @dataclass(frozen=True, slots=True)

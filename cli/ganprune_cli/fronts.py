@@ -13,6 +13,7 @@ from ganprune.stages import (
     Resolved,
     fine_tune,
     rebuild_both,
+    refit_both,
     search,
     search_pictures,
     tuner_for,
@@ -50,7 +51,8 @@ def _made(run: Run, state: State, job: Job, resolved: Resolved, reporter: Report
     settings = job.settings
     pictures = search_pictures(job.folders, settings)
     pruned = rebuild_both(run, job.generators, state, pictures, settings)
-    slim = fine_tune(run, pruned, job.generators, job.judges, job.folders, settings, resolved, reporter)
+    refitted = refit_both(run, pruned, job.generators, job.folders, settings, resolved, reporter)
+    slim = fine_tune(run, refitted, job.generators, job.judges, job.folders, settings, resolved, reporter)
     write_both(run, slim, {side: job.config["sha256"][f"G_{side}"] for side in slim})
     return slim
 

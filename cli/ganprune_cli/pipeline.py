@@ -23,6 +23,7 @@ from ganprune.stages import (
     fine_tune,
     rebuild_both,
     recover,
+    refit_both,
     search,
     search_pictures,
     tuner_for,
@@ -66,9 +67,10 @@ def compress(
         tuner = tuner_for(judges, job.folders, settings, resolved)
         state = search(run, originals, judges, pictures, settings, resolved, reporter, tuner, tables)
         pruned = rebuild_both(run, originals, state, pictures, settings)
-        slim = fine_tune(run, pruned, originals, judges, job.folders, settings, resolved, reporter)
+        refitted = refit_both(run, pruned, originals, job.folders, settings, resolved, reporter)
+        slim = fine_tune(run, refitted, originals, judges, job.folders, settings, resolved, reporter)
         write_both(run, slim, {side: _source(run, f"G_{side}") for side in slim})
-        show(run, originals, pruned, slim, pictures)
+        show(run, originals, refitted, slim, pictures)
         export_run(run, originals, slim, pictures, ExportSettings(settings.pictures.size), reporter)
         done = run.finished("bench", run.folder.glob("*.onnx"))
         known = read_bench(run) if done else None
@@ -86,7 +88,7 @@ def _source(run: Run, name: str) -> str:
 def show(
     run: Run,
     originals: Mapping[Side, Generator],
-    pruned: Mapping[Side, Generator],
+    refitted: Mapping[Side, Generator],
     slim: Mapping[Side, Generator],
     pictures: Mapping[Side, Tensor],
 ) -> None:
@@ -96,7 +98,7 @@ def show(
         return
     started = time.monotonic()
     whole: dict[Side, Generator] = {side: originals[side] for side in slim}
-    kinds: dict[str, Mapping[Side, Generator]] = {"original": whole, "slim": pruned}
+    kinds: dict[str, Mapping[Side, Generator]] = {"original": whole, "slim": refitted}
     if run.finished("fine-tune"):
         kinds |= {"slim, fine-tuned": slim}
     save_comparison(run / "pictures.png", pictures, kinds)

@@ -14,6 +14,7 @@ from ganprune.stages import (
     Resolved,
     fine_tune,
     rebuild_both,
+    refit_both,
     search,
     search_pictures,
     tuner_for,
@@ -45,6 +46,7 @@ def run_cell(
     else:
         choose = methods[cell.method]
         pruned = prune(run, cell.method, choose, originals, pictures, settings, resolved, reporter)
-    slim = fine_tune(run, pruned, originals, judges, folders, settings, resolved, reporter)
+    refitted = refit_both(run, pruned, originals, folders, settings, resolved, reporter)
+    slim = fine_tune(run, refitted, originals, judges, folders, settings, resolved, reporter)
     write_both(run, slim, {side: run.config["sha256"][f"G_{side}"] for side in slim})
     return slim

@@ -19,13 +19,14 @@ from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
 from ganprune.evaluation.memory import Batches
-from ganprune.evaluation.originals import judged_originals
+from ganprune.evaluation.originals import judged_originals, original_grams
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
 from ganprune.networks import Discriminator, Generator
 from ganprune.rebuild import rebuilt, recalibrated
+from ganprune.refit import Gram, refitted_from
 from ganprune.reporting import SILENT, Reporter
 
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -43,6 +44,9 @@ class EvaluationSettings:
     """Pictures a forward pass; fewer where memory runs out."""
     reduction: Reduction = "mean"
     """What ‖v‖² means; see `ganprune.fitness.Reduction`."""
+    refit: bool = False
+    """Whether slim networks are refitted before they run, from the originals' Gram matrices on the same
+    pictures; else they run as they were cut. See `ganprune.refit`."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -115,8 +119,8 @@ class LocalEvaluator:
         self._on_cpu = self._device.type == "cpu"
         x = {side: self._laid_out(to_float(pictures[side]).to(self._device, dtype)) for side in SIDES}
         self._layouts, self._tuner = layouts, tuner
-        self._originals = dict(generators) if tuner is not None else {}
-        """As given, for the tuner: float32."""
+        self._originals = dict(generators)
+        """As given: float32."""
         self._generators = {side: self._place(generator) for side, generator in generators.items()}
         self._halves: dict[Side, _Half] = {}
         for side, layout in layouts.items():
@@ -125,6 +129,13 @@ class LocalEvaluator:
             setting = f"channels-last, batch {settings.batch}, {torch.get_num_threads()} threads"
             translated, judged = judged_originals(G, D, x[side], self._run, setting, file)
             self._halves[side] = _Half(G, D, layout, x[side], x[_other(side)], translated, judged)
+        self._grams = dict[Side, dict[str, Gram]]()
+        for side in layouts if settings.refit else ():
+            exact = to_float(pictures[side]).to(self._device)
+            original = copy.deepcopy(generators[side]).to(self._device)
+            file = None if cache is None else cache / f"grams_{side}.safetensors"
+            self._originals[side] = original
+            self._grams[side] = original_grams(original, exact, file, reporter)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
         self._backs: dict[Side, tuple[bytes, Generator]] = {}
@@ -158,7 +169,7 @@ class LocalEvaluator:
         if back is None or partner is None:
             return back
         if self._backs.get(side, (b"", None))[0] != key:
-            slim = self._slim(back, self._layouts[_other(side)], partner, self._halves[side].y)
+            slim = self._slim(_other(side), partner, self._halves[side].y)
             self._backs[side] = key, slim
         return self._backs[side][1]
 
@@ -171,7 +182,7 @@ class LocalEvaluator:
         if complete and key in self._pictures[side]:
             return self._pictures[side][key]
         half, reduction = self._halves[side], self.settings.reduction
-        slim = self._slim(half.generator, half.layout, genome, half.x)
+        slim = self._slim(side, genome, half.x)
         if self._tuner is not None:
             slim = self._tuned(self._tuner, side, genome, partner, key)
         translated = self._run(slim, half.x)
@@ -187,9 +198,14 @@ class LocalEvaluator:
         self._pictures[side][key] = translated
         return translated
 
-    def _slim(self, generator: Generator, layout: Layout, genome: Tensor, x: Tensor) -> Generator:
+    def _slim(self, side: Side, genome: Tensor, x: Tensor) -> Generator:
         """The slim network; one of batch norm with the statistics of the pictures that it translates."""
-        slim = self._batches.attempt(lambda n: recalibrated(rebuilt(generator, layout, genome), x.split(n)))
+        layout = self._layouts[side]
+        if side in self._grams:
+            slim = refitted_from(self._grams[side], self._originals[side], layout, genome).to(self._dtype)
+        else:
+            slim = rebuilt(self._generators[side], layout, genome)
+        slim = self._batches.attempt(lambda n: recalibrated(slim, x.split(n)))
         return channels_last(slim) if self._on_cpu else slim
 
     def _tuned(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -10,6 +11,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganprune.files import write_atomically
+from ganprune.networks import Generator
+from ganprune.refit import Gram, grams
+from ganprune.reporting import SILENT, Reporter
 
 Run = Callable[[nn.Module, Tensor], Tensor]
 """A network on a batch of pictures, as the evaluator runs it."""
@@ -23,17 +27,40 @@ def judged_originals(
     Read from ``file`` where it holds those of the same weights, pictures and ``setting`` (what else decides
     the bits), else computed and written there.
     """
+
+    def compute() -> dict[str, Tensor]:
+        known = {"translated": run(generator, x)}
+        return known if judge is None else known | {"judged": run(judge, known["translated"])}
+
     key = _key(generator, judge, x, setting) if file is not None else ""
+    known = _kept(file, key, compute)
+    placed = {name: tensor.to(x.device) for name, tensor in known.items()}
+    return placed["translated"], placed.get("judged")
+
+
+def original_grams(generator: Generator, x: Tensor, file: Path | None, reporter: Reporter = SILENT) -> dict[str, Gram]:
+    """`ganprune.refit.grams` of an original on pictures [n, 3, h, w] in [-1, 1]; kept likewise."""
+
+    def compute() -> dict[str, Tensor]:
+        found = grams(generator, x.split(1), reporter=reporter)
+        return {f"{name}/{part}": getattr(gram, part) for name, gram in found.items() for part in parts}
+
+    parts = [item.name for item in fields(Gram)]
+    key = _key(generator, None, x, f"Gram matrices, {torch.get_num_threads()} threads") if file is not None else ""
+    known = {name: tensor.to(x.device) for name, tensor in _kept(file, key, compute).items()}
+    names = dict.fromkeys(name.rpartition("/")[0] for name in known)
+    return {name: Gram(*(known[f"{name}/{part}"] for part in parts)) for name in names}
+
+
+def _kept(file: Path | None, key: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What a file holds, where it holds what the key says; else computed, and written there."""
     known = _read(file, key) if file is not None else None
     if known is None:
-        known = {"translated": run(generator, x)}
-        if judge is not None:
-            known["judged"] = run(judge, known["translated"])
+        known = compute()
         if file is not None:
             tensors = {name: tensor.cpu().contiguous() for name, tensor in known.items()}
             write_atomically(file, save(tensors, {"key": key}))
-    placed = {name: tensor.to(x.device) for name, tensor in known.items()}
-    return placed["translated"], placed.get("judged")
+    return known
 
 
 def _read(file: Path, key: str) -> dict[str, Tensor] | None:

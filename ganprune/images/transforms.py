@@ -30,11 +30,9 @@ class Cut:
     width: int
     mirrored: bool
 
-    def __call__(self, picture: Tensor, stride: int = 1) -> Tensor:
-        """Of a picture [c, h, w], or of a map with one place for every ``stride`` pixels, each way."""
-        rows = slice(self.top // stride, (self.top + self.height) // stride)
-        columns = slice(self.left // stride, (self.left + self.width) // stride)
-        part = picture[:, rows, columns]
+    def __call__(self, picture: Tensor) -> Tensor:
+        """Of a picture [c, h, w]."""
+        part = picture[:, self.top : self.top + self.height, self.left : self.left + self.width]
         return (part.flip(-1) if self.mirrored else part).contiguous()
 
 
@@ -50,8 +48,6 @@ class TrainTransform:
     """See `Preprocess`."""
     flip: bool = True
     """Mirror left and right with a probability of 0.5."""
-    grid: int = 1
-    """Cuts begin at multiples of this many pixels, so that maps of a lower resolution can be cut alike."""
 
     def __post_init__(self) -> None:
         if self.mode not in PREPROCESS_MODES:
@@ -70,6 +66,11 @@ class TrainTransform:
                 "--load-size must be a multiple of 4 and at least 16 for --preprocess scale_width, "
                 f"found {self.load_size}"
             )
+
+    @property
+    def cuts(self) -> bool:
+        """Whether what is shown of a picture depends on where chance cuts it."""
+        return self.crops and (self.mode != "resize_and_crop" or self.load_size > self.size)
 
     @property
     def crops(self) -> bool:
@@ -101,7 +102,7 @@ class TrainTransform:
         top = left = 0
         if self.crops:
             top, left = (
-                self.grid * int(torch.randint((side - self.size) // self.grid + 1, (), generator=generator))
+                int(torch.randint(side - self.size + 1, (), generator=generator))
                 for side in (height, width)
             )
             height = width = self.size

@@ -9,9 +9,10 @@ swarm.py       particles that follow their own best place and the swarm's
 front.py       NSGA-II: all sizes at once
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution
@@ -39,6 +40,7 @@ def searcher_for(
     evaluator: Evaluator,
     scores: Mapping[Side, Tensor] | None = None,
     latency: Mapping[Side, Resource] | None = None,
+    costs: Mapping[Side, Sequence[np.ndarray]] | None = None,
 ) -> CoEvolution:
     """The searcher that ``settings.searcher`` names; see `CoEvolution` for the others."""
-    return SEARCHERS[settings.searcher](settings, layouts, evaluator, scores, latency)
+    return SEARCHERS[settings.searcher](settings, layouts, evaluator, scores, latency, costs)

@@ -3,11 +3,12 @@
 A stage that was finished by an earlier call is not done again; one that was interrupted goes on.
 
 setting_up.py   device, networks that are needed, pictures        searching.py   Algorithm 1
-training.py     recovery of missing networks, fine-tuning         cutting.py     slim networks and their files
-family.py       the fronts of a search for all sizes
+cutting.py      slim networks and their files                     refitting.py   least squares
+training.py     recovery of missing networks, fine-tuning         family.py      the fronts of a search for all sizes
 """
 
 from ganprune.stages.cutting import rebuild_both, write_both
+from ganprune.stages.refitting import refit_both
 from ganprune.stages.searching import check_target, layouts, picture_hash, search
 from ganprune.stages.setting_up import Resolved, needed_networks, search_pictures
 from ganprune.stages.training import RECOVERED, fine_tune, recover, tuner_for
@@ -22,6 +23,7 @@ __all__ = [
     "picture_hash",
     "rebuild_both",
     "recover",
+    "refit_both",
     "search",
     "search_pictures",
     "tuner_for",

@@ -1,5 +1,6 @@
 """Algorithm 1 in a run folder: a saved state and a line of search.jsonl after every generation."""
 
+import copy
 import hashlib
 import time
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from ganprune.coevolution import State, describe
@@ -20,11 +22,14 @@ from ganprune.evaluation import (
     Side,
     WorkersEvaluator,
 )
+from ganprune.evaluation.originals import original_grams
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
+from ganprune.images import to_float
 from ganprune.importance import importance
 from ganprune.latency import Latency, LatencyTable
 from ganprune.networks import Discriminator, Generator
+from ganprune.refit import as_scores, removals
 from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
 from ganprune.resources import Resource
@@ -113,6 +118,7 @@ def search(
                 generators, judges, both, pictures, _evaluation(settings, resolved), task.advance, tuner,
                 run / CACHE, reporter,
             )  # fmt: skip
+            scores, costs = _weighed(run, generators, both, pictures, settings, resolved, reporter)
             if address is not None:
                 most = settings.compute.workers
                 nodes = RayEvaluator(*given, address=address, workers=most, threads=threads)
@@ -123,10 +129,7 @@ def search(
             else:
                 evaluator = LocalEvaluator(*given)
             before, counted = time.monotonic(), 0
-            scores: dict[Side, Tensor] = {
-                side: importance(generators[side], layout) for side, layout in both.items()
-            }
-            searcher = searcher_for(settings.search, both, evaluator, scores, _latency(both, tables))
+            searcher = searcher_for(settings.search, both, evaluator, scores, _latency(both, tables), costs)
             for current in searcher.states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
@@ -144,6 +147,28 @@ def search(
         pictures_sha256=fingerprint,
     )
     return state
+
+
+def _weighed(
+    run: Run,
+    generators: Mapping[Side, Generator],
+    layouts: Mapping[Side, Layout],
+    pictures: Mapping[Side, Tensor],
+    settings: CompressSettings,
+    resolved: Resolved,
+    reporter: Reporter,
+) -> tuple[dict[Side, Tensor], dict[Side, list[np.ndarray]]]:
+    """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`."""
+    if not settings.search.refit:
+        return {side: importance(generators[side], layout) for side, layout in layouts.items()}, {}
+    scores, costs = dict[Side, Tensor](), dict[Side, list[np.ndarray]]()
+    for side, layout in layouts.items():
+        original = copy.deepcopy(generators[side]).to(resolved.device)
+        x = to_float(pictures[side]).to(resolved.device)
+        found = original_grams(original, x, run / CACHE / f"grams_{side}.safetensors", reporter)
+        gone = removals(original, layout, found, reporter=reporter)
+        scores[side], costs[side] = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
+    return scores, costs
 
 
 def _tell_targets(
@@ -178,7 +203,8 @@ def picture_hash(pictures: Mapping[Side, Tensor]) -> str:
 
 def _evaluation(settings: CompressSettings, resolved: Resolved) -> EvaluationSettings:
     reduction = settings.pictures.reduction
-    return EvaluationSettings(resolved.device, resolved.precision, resolved.batch, reduction)
+    refit = settings.search.refit
+    return EvaluationSettings(resolved.device, resolved.precision, resolved.batch, reduction, refit)
 
 
 def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporter) -> None:

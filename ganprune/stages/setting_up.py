@@ -114,9 +114,15 @@ def split_pictures(
     trainB that fine-tuning does not see; none comes from a test folder. Raises `DataError` where there are
     none, or too many are unreadable.
     """
+    tuning, held_out = split_files(folders, settings, reporter)
+    size = settings.pictures.size
+    return tuning, {side: load_pictures(held_out[side], size, reporter) for side in SIDES}
+
+
+def split_files(
+    folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
+) -> tuple[dict[Side, Sequence[Path]], dict[Side, Sequence[Path]]]:
+    """The same, where those to score on are not read."""
     folders, n = readable(folders, reporter), settings.pictures.pictures
-    tuning, validation = dict[Side, Sequence[Path]](), dict[Side, Tensor]()
-    for side in SIDES:
-        tuning[side], held_out = split(folders, side, seed=settings.search.seed, holdout=n)
-        validation[side] = load_pictures(held_out[:n], settings.pictures.size, reporter)
-    return tuning, validation
+    parts = {side: split(folders, side, seed=settings.search.seed, holdout=n) for side in SIDES}
+    return {side: parts[side][0] for side in SIDES}, {side: parts[side][1][:n] for side in SIDES}

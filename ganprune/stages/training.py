@@ -5,19 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet, read_metadata
+from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
 from ganprune.device import cpu_threads, resolve_device
-from ganprune.errors import RunError
 from ganprune.evaluation import FineTuner, Side, tuning_pictures
 from ganprune.images import PictureFolders, readable
 from ganprune.networks import Discriminator, Generator
-from ganprune.plain import fits, parse_json
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.stages.refitting import kept_filters
 from ganprune.stages.setting_up import Resolved, split_pictures
 from ganprune.training import (
     Budget,
@@ -147,17 +145,8 @@ def _teacher(
     originals: Mapping[Side, Generator],
     judges: Mapping[Side, Discriminator],
 ) -> Teacher:
-    path, trunk = run / f"pruned_G_{side}.safetensors", originals[side].widths.trunk
-    try:
-        kept = parse_json(read_metadata(path)["kept"])["trunk"]
-        sound = fits(kept, [int]) and all(0 <= index < trunk for index in kept)
-        if not sound or len(kept) != slim.widths.trunk:
-            raise ValueError(f"{slim.widths.trunk} of {trunk} were needed")
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{path} does not say which filters were kept ({error}); delete it to cut it again"
-        ) from None
-    return Teacher(originals[side], torch.tensor(kept), judges.get(side))
+    kept = kept_filters(run, side, originals[side], slim)["trunk"]
+    return Teacher(originals[side], kept, judges.get(side))
 
 
 def _samples(validation: Mapping[Side, Tensor]) -> dict[Side, Sequence[Tensor]]:

@@ -1,7 +1,9 @@
-"""What an original makes of the training pictures, computed once a picture and kept.
+"""What an original makes of what its student is shown, computed once and kept.
 
-Cuts and mirror images are taken of the kept maps. So a slim generator that sees a cut or a mirrored picture
-is shown the same part of the original's translation of the whole, which costs nothing.
+What a student is shown and what it is told belong together: a mirrored picture comes with the original's
+translation of that mirrored picture, a cut with that of the cut. The mirror image of a translation will not
+do, as the original would never draw it, nor will a part of a translation, as an instance norm's statistics
+are those of the whole picture. Cuts at random places are never seen twice, so what belongs to them is not kept.
 """
 
 import copy
@@ -15,15 +17,15 @@ from torch import Tensor
 
 from ganprune.channels_last import channels_last
 from ganprune.device import Precision
-from ganprune.images import Domain, to_float
-from ganprune.networks import DOWNSAMPLING, Generator
+from ganprune.images import Domain
+from ganprune.networks import Generator
 from ganprune.training.distillation import DistilSettings, Teacher, trunk_places, with_maps
 from ganprune.training.pictures import Drawn, TrainingPictures
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What an original made of one whole picture, in few bytes."""
+    """What an original made of one picture, in few bytes."""
 
     picture: Tensor
     """Its translation: float16 [3, h, w]."""
@@ -93,7 +95,7 @@ class Lessons:
         self._generator = _placed(teacher.generator, device)
         self._channels = None if settings.adapters else teacher.kept.to(device)
         self._memory = quarter_of_memory(device) if memory is None else memory
-        self._kept: dict[int, _Said] = {}
+        self._kept: dict[Drawn, _Said] = {}
         self._spent, self._computed = 0.0, 0
 
     def ahead(self) -> tuple[float, int]:
@@ -103,43 +105,36 @@ class Lessons:
         """
         each = self._spent / self._computed
         size = next((said.bytes for said in self._kept.values()), 0)
-        left = self._data.count(self._side) - len(self._kept)
+        left = self._data.variants(self._side) - len(self._kept)
         return each, min(left, self._memory // size) if size else 0
 
     def __call__(self, drawn: Sequence[Drawn]) -> Lesson:
         """For the parts of pictures that a step sees."""
-        taught = [self._whole(one.index) for one in drawn]
-        pairs = list(zip(drawn, taught, strict=True))
-        picture = torch.stack([one.cut(said.picture) for one, said in pairs])
-        maps = [_batch([_part(one, said, i) for one, said in pairs]) for i in range(len(self.places))]
-        return Lesson(picture.float(), maps)
+        taught = [self._said(one) for one in drawn]
+        picture = torch.stack([said.picture for said in taught])
+        return Lesson(picture.float(), [_batch(taught, place) for place in range(len(self.places))])
 
     @torch.no_grad()
-    def _whole(self, index: int) -> _Said:
-        if index in self._kept:
-            return self._kept[index]
+    def _said(self, drawn: Drawn) -> _Said:
+        if drawn in self._kept:
+            return self._kept[drawn]
         started = time.monotonic()
-        x = to_float(self._data.whole(self._side, index))[None].to(self._device)
+        x = self._data.pictures(self._side, [drawn]).to(self._device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
             picture, maps = with_maps(self._generator, x, self.places)
         chosen = maps if self._channels is None else [m.index_select(1, self._channels) for m in maps]
         said = _Said.of(picture[0], [m[0] for m in chosen])
         self._spent += time.monotonic() - started
         self._computed += 1
-        if said.bytes <= self._memory:
+        if self._data.variants(self._side) and said.bytes <= self._memory:
             self._memory -= said.bytes
-            self._kept[index] = said
+            self._kept[drawn] = said
         return said
 
 
-def _part(drawn: Drawn, said: _Said, place: int) -> Tensor:
-    """The map of one place, as far as a step sees it: float32 [channels, h, w] in channels-last order."""
-    low, step = said.ranges[place]
-    return torch.addcmul(low, drawn.cut(said.levels[place], DOWNSAMPLING).float(), step)
-
-
-def _batch(maps: Sequence[Tensor]) -> Tensor:
-    """[n, channels, h, w] in channels-last order."""
+def _batch(taught: Sequence[_Said], place: int) -> Tensor:
+    """Maps of one place: float32 [n, channels, h, w] in channels-last order."""
+    maps = [torch.addcmul(said.ranges[place][0], said.levels[place].float(), said.ranges[place][1]) for said in taught]
     return torch.stack([one.permute(1, 2, 0) for one in maps]).permute(0, 3, 1, 2)
 
 

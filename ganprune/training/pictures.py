@@ -71,6 +71,11 @@ class TrainingPictures:
         """Pictures of one domain."""
         return len(self._kept[domain])
 
+    def variants(self, domain: Domain) -> int:
+        """How many different things a step may be shown of one domain; 0: cuts at random places, too many."""
+        mirrored = 2 if self.transform.flip else 1
+        return 0 if self.transform.cuts else mirrored * len(self._kept[domain])
+
     def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Pictures of A and of B for a step, each float32 [n, 3, h, w] in [-1, 1]; see `drawn`."""
         drawn = self.drawn(seed, step, n, generator)

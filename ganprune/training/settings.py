@@ -7,7 +7,6 @@ from ganprune.checkpoints import NET_NAMES, NetName
 from ganprune.device import Precision
 from ganprune.errors import UsageError
 from ganprune.images import Preprocess, TrainTransform
-from ganprune.networks import DOWNSAMPLING
 from ganprune.training.distillation import DistilSettings
 
 GanMode = Literal["lsgan", "vanilla"]
@@ -129,10 +128,7 @@ class TrainSettings:
         taught = self.distil is not None
         usual = self.size if taught or self.preprocess == "scale_width" else round(self.size * 286 / 256)
         load_size = usual if self.load_size is None else self.load_size
-        if self.distil is None:
-            return TrainTransform(self.size, load_size, self.preprocess, self.flip)
-        whole = -(-load_size // DOWNSAMPLING) * DOWNSAMPLING  # so that maps can be cut like pictures
-        return TrainTransform(self.size, whole, self.preprocess, self.flip, grid=DOWNSAMPLING)
+        return TrainTransform(self.size, load_size, self.preprocess, self.flip)
 
 
 def _option(name: str) -> str:

@@ -1,0 +1,140 @@
+"""What the original's own maps say, computed once: enough to refit any slim network without running it.
+
+The original's convolution is linear in its patches, y = W p + b. So the moments that `least_squares` needs for
+the kept inputs I and filters O of any slim network are pieces of one matrix a layer, A = Σ p pᵀ over the
+original's patches:
+
+    W ← W[O, I] + W[O, ¬I] A[¬I, I] (A[I, I] + ρ · mean(diag A[I, I]) · I)⁻¹
+
+That is one solve a layer. It takes the maps that reach a layer for the original's, which holds while most
+filters are kept.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganprune.genome import Layout
+from ganprune.networks import Generator, generator_convs
+from ganprune.rebuild import rebuilt
+from ganprune.refit.moments import RIDGE, Moments, ridged
+from ganprune.refit.patches import Convolution, matrix, patches, put_matrix
+from ganprune.refit.sequence import RefitSettings
+from ganprune.reporting import SILENT, Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Gram:
+    """Of one convolution of the original."""
+
+    A: Tensor
+    """float32 [d, d], d = channels · kernel height · kernel width: mean of p pᵀ, centred as `Moments` are."""
+    mean: Tensor
+    """float32 [d]: mean patch; zero before an instance norm."""
+    sensitivity: Tensor
+    """float64 [filters]: how much a unit of squared error of each filter changes the picture's, see `grams`."""
+
+
+def grams(
+    original: Generator,
+    pictures: Sequence[Tensor],
+    settings: RefitSettings | None = None,
+    reporter: Reporter = SILENT,
+) -> dict[str, Gram]:
+    """By the name of each convolution. pictures: float32 [1, channels, h, w] each, on the network's device.
+
+    A filter's sensitivity is E ‖vᵀ ∂G(x)/∂y‖² with random signs v (Hutchinson's estimate of the squared norm
+    of the Jacobian), summed over the filter's map y: one pass back a picture.
+
+    Raises `ValueError` without pictures.
+    """
+    if not pictures:
+        raise ValueError("Gram matrices need at least one picture")
+    settings = settings or RefitSettings()
+    random = torch.Generator().manual_seed(settings.seed)
+    net = copy.deepcopy(original).float().eval().requires_grad_(False)
+    convs = generator_convs(net.widths.blocks)
+    watched = {
+        conv.key: _Watched(net, conv.key, conv.norm_key, settings.positions, random) for conv in convs
+    }
+    with torch.enable_grad(), reporter.task("looking at the original's maps", len(pictures)) as task:
+        for picture in pictures:
+            x = picture.clone().requires_grad_(True)
+            out = net(x)
+            signs = torch.randint(0, 2, out.shape, generator=random).to(out) * 2 - 1
+            torch.autograd.grad(out, x, signs)
+            task.advance()
+    return {name: one.gram() for name, one in watched.items()}
+
+
+class _Watched:
+    """A convolution, and what is found of it while pictures pass, there and back."""
+
+    def __init__(
+        self, net: nn.Module, name: str, norm: str | None, positions: int, random: torch.Generator
+    ) -> None:
+        conv = net.get_submodule(name)
+        assert isinstance(conv, Convolution)
+        after = None if norm is None else net.get_submodule(norm)
+        self._per_picture = isinstance(after, nn.InstanceNorm2d)
+        self._positions, self._random = positions, random
+        device, (filters, d) = conv.weight.device, matrix(conv).shape
+        self._moments = Moments.none(d, 0, device)
+        self._sensitivity = torch.zeros(filters, dtype=torch.float64, device=device)
+        conv.register_forward_hook(self._see)
+
+    def _see(self, conv: nn.Module, inputs: tuple[Tensor], y: Tensor) -> None:
+        assert isinstance(conv, Convolution)
+        places = torch.randperm(y[0, 0].numel(), generator=self._random)[: self._positions].to(y.device)
+        p = patches(conv, inputs[0][0].detach(), places)
+        self._moments.add(p, p[:0], self._per_picture)
+        y.register_hook(self._feel)
+
+    def _feel(self, gradient: Tensor) -> None:
+        self._sensitivity += gradient[0].square().sum((1, 2))
+
+    def gram(self) -> Gram:
+        """Of all pictures that have passed."""
+        moments, n = self._moments, self._moments.count
+        A = moments.A if self._per_picture else moments.centred().A
+        return Gram((A / n).float(), (moments.p / n).float(), self._sensitivity)
+
+
+@torch.no_grad()
+def refitted_from(
+    found: Mapping[str, Gram],
+    original: Generator,
+    layout: Layout,
+    genome: Tensor,
+    ridge: float = RIDGE,
+) -> Generator:
+    """The slim generator of a genome, each layer refitted as if the original's maps reached it.
+
+    found: `grams` of the original. genome: bool [L]. Batch norms keep the original's statistics, see
+    `ganprune.rebuild.recalibrated`.
+    """
+    slim, kept = rebuilt(original, layout, genome), layout.kept(genome)
+    for conv in generator_convs(layout.widths.blocks):
+        module, source = slim.get_submodule(conv.key), original.get_submodule(conv.key)
+        assert isinstance(module, Convolution)
+        assert isinstance(source, Convolution)
+        gram, whole = found[conv.key], matrix(source)
+        if conv.target is not None:
+            whole = whole[kept[conv.target].to(whole.device)]
+        columns = torch.arange(whole.shape[1], device=whole.device)
+        if conv.source is not None:
+            columns = columns.view(-1, conv.kernel**2)[kept[conv.source].to(whole.device)].flatten()
+        rest = torch.ones(whole.shape[1], dtype=torch.bool, device=whole.device)
+        rest[columns] = False
+        AI = gram.A[columns]
+        A = ridged(AI[:, columns], ridge)
+        factor = torch.linalg.cholesky(A)
+        W = whole[:, columns] + torch.cholesky_solve(AI[:, rest] @ whole[:, rest].T, factor).T
+        put_matrix(module, W)
+        norm = None if conv.norm_key is None else slim.get_submodule(conv.norm_key)
+        if module.bias is not None and not isinstance(norm, nn.InstanceNorm2d):
+            module.bias += whole @ gram.mean - W @ gram.mean[columns]
+    return slim

@@ -1,0 +1,57 @@
+"""A convolution as a matrix: output = W · patches + bias, at any positions of its output.
+
+A transposed convolution is an ordinary one, of stride 1 and with a mirrored kernel, of its input with zeros
+between the pixels (Dumoulin & Visin, "A guide to convolution arithmetic", arXiv 1603.07285, section 4).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+Convolution = nn.Conv2d | nn.ConvTranspose2d
+
+
+def matrix(conv: Convolution) -> Tensor:
+    """W: [filters, channels · kernel height · kernel width], a view where that is possible."""
+    weight = conv.weight
+    if isinstance(conv, nn.ConvTranspose2d):  # [in, out, k, k] → [out, in, k, k], mirrored
+        weight = weight.transpose(0, 1).flip(-2, -1)
+    return weight.flatten(1)
+
+
+@torch.no_grad()
+def put_matrix(conv: Convolution, W: Tensor) -> None:
+    """Make W the weights of a convolution: the reverse of `matrix`."""
+    kernel = conv.kernel_size
+    weight = W.view(conv.out_channels, conv.in_channels, kernel[0], kernel[1])
+    if isinstance(conv, nn.ConvTranspose2d):
+        weight = weight.flip(-2, -1).transpose(0, 1)
+    conv.weight.copy_(weight)
+
+
+def patches(conv: Convolution, x: Tensor, positions: Tensor) -> Tensor:
+    """What the filters see of one picture's map: x [channels, h, w] → [channels · kh · kw, n].
+
+    positions: int64 [n], places of the output map, counted row by row.
+    """
+    kernel = conv.kernel_size
+    if isinstance(conv, nn.ConvTranspose2d):
+        x, stride = _stuffed(conv, x), (1, 1)
+    else:
+        assert not isinstance(conv.padding, str)
+        x = pad(x, (conv.padding[1], conv.padding[1], conv.padding[0], conv.padding[0]))
+        stride = (conv.stride[0], conv.stride[1])
+    seen = x.unfold(1, kernel[0], stride[0]).unfold(2, kernel[1], stride[1])  # [channels, H, W, kh, kw]
+    rows, columns = positions // seen.shape[2], positions % seen.shape[2]
+    return seen[:, rows, columns].permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _stuffed(conv: nn.ConvTranspose2d, x: Tensor) -> Tensor:
+    """x with zeros between its pixels and around, as the convolution of stride 1 needs it."""
+    channels, height, width = x.shape
+    (sh, sw), (kh, kw) = conv.stride, conv.kernel_size
+    wide = x.new_zeros(channels, (height - 1) * sh + 1, (width - 1) * sw + 1)
+    wide[:, ::sh, ::sw] = x
+    top, left = kh - 1 - conv.padding[0], kw - 1 - conv.padding[1]
+    bottom, right = top + conv.output_padding[0], left + conv.output_padding[1]
+    return pad(wide, (left, right, top, bottom))

@@ -1,0 +1,99 @@
+"""Refit in sequence: layer by layer, each on the maps that the slim network itself has by then."""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganprune.errors import UsageError
+from ganprune.refit.moments import RIDGE, Moments, least_squares
+from ganprune.refit.patches import Convolution, matrix, patches, put_matrix
+from ganprune.refit.walk import Walk
+from ganprune.reporting import SILENT, Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class RefitSettings:
+    """What a refit looks at."""
+
+    positions: int = 1024
+    """Positions of each picture's map that a layer is fitted to, drawn at random; all, where it has fewer."""
+    ridge: float = RIDGE
+    """ρ, see `ganprune.refit.moments`."""
+    seed: int = 0
+    """Of the positions."""
+
+    def __post_init__(self) -> None:
+        if self.positions < 1:
+            raise UsageError(f"positions a picture must be 1 or more, found {self.positions}")
+        if not 0 < self.ridge < float("inf"):
+            raise UsageError(f"the ridge of a refit must be more than 0, found {self.ridge:g}")
+
+
+@torch.no_grad()
+def refitted(
+    slim: nn.Module,
+    original: nn.Module,
+    kept: Mapping[str, Tensor],
+    pictures: Sequence[Tensor],
+    settings: RefitSettings | None = None,
+    reporter: Reporter = SILENT,
+) -> nn.Module:
+    """A copy of ``slim`` whose convolutions say, as well as they can, what the original's say.
+
+    Every convolution in forward order is fitted by least squares: its input is the slim network's own map,
+    its target the original's output before the norm, of the filters that it kept.
+
+    slim: the same modules as ``original`` with fewer channels. kept: int64 indices of the filters that a
+    convolution has kept, by its name; all where a name is missing. pictures: float32 [1, channels, h, w]
+    each, on the networks' device. Raises `ValueError` without pictures.
+    """
+    if not pictures:
+        raise ValueError("a refit needs at least one picture")
+    settings = settings or RefitSettings()
+    slim = copy.deepcopy(slim).float().eval()
+    source, fitted = Walk(original.float().eval(), pictures), Walk(slim, pictures)
+    generator = torch.Generator().manual_seed(settings.seed)
+    with reporter.task("refit", len(fitted.convolutions)) as task:
+        for number, name in enumerate(fitted.convolutions):
+            conv, norm = fitted.module(name), fitted.norm_after(number)
+            per_picture = isinstance(norm, nn.InstanceNorm2d)
+            index = kept.get(name)
+            moments: Moments | None = None
+            for i in range(len(pictures)):
+                y = source.on(number, i)[0]
+                wanted = (y if index is None else y[index.to(y.device)]).flatten(1)
+                places = torch.randperm(wanted.shape[1], generator=generator)[: settings.positions].to(y.device)
+                seen = patches(conv, fitted.before(number, i)[0], places)
+                moments = moments or Moments.none(len(seen), len(wanted), y.device)
+                moments.add(seen, wanted[:, places], per_picture)
+            assert moments is not None
+            _fit(conv, norm, moments if per_picture else moments.centred(), settings.ridge)
+            if isinstance(norm, nn.BatchNorm2d):
+                _take_statistics(norm, (conv(fitted.before(number, i)) for i in range(len(pictures))))
+            for i in range(len(pictures)):
+                fitted.on(number, i)
+            task.advance()
+    return slim
+
+
+def _fit(conv: Convolution, norm: nn.Module | None, moments: Moments, ridge: float) -> None:
+    W = least_squares(matrix(conv).double(), moments.A, moments.B, ridge)
+    put_matrix(conv, W.to(conv.weight.dtype))
+    if conv.bias is not None and not isinstance(norm, nn.InstanceNorm2d):
+        conv.bias.copy_(moments.bias(W))
+
+
+def _take_statistics(norm: nn.BatchNorm2d, maps: Iterable[Tensor]) -> None:
+    """Running statistics of the maps [1, channels, h, w] that pass a batch norm from now on."""
+    n, total, squares = 0, torch.tensor(0.0), torch.tensor(0.0)
+    for one in maps:
+        values = one[0].flatten(1).double()
+        n, total, squares = n + values.shape[1], total + values.sum(1), squares + values.square().sum(1)
+    mean = total / n
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_((squares / n - mean.square()).clamp_min(0))

@@ -1,0 +1,129 @@
+"""What it costs to do without filters: in which order they should go, and how many of each group.
+
+The Optimal Brain Surgeon (Hassibi & Stork, NIPS 1992) on whole channels. Of a layer that reads a group of
+filters, with A = mean of p pᵀ over the original's patches p, and the weights W refitted after every removal,
+taking channel c away costs
+
+    ΔE(c) = tr( S W_c ((A⁻¹)_cc)⁻¹ W_cᵀ )
+
+with W_c its columns, and S the sensitivity of the picture to each filter of the layer (a diagonal, see
+`ganprune.refit.grams`). So costs are squared errors of the picture, as far as it is linear: those of all
+layers that read a group add up, and costs of different groups compare. The cheapest channels go, and what is
+left of W and A⁻¹ follows by
+
+    W ← W − W_R ((A⁻¹)_RR)⁻¹ (A⁻¹)_R,:        A⁻¹ ← A⁻¹ − (A⁻¹)_:,R ((A⁻¹)_RR)⁻¹ (A⁻¹)_R,:
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganprune.genome import Layout
+from ganprune.networks import Generator, generator_convs
+from ganprune.refit.grams import Gram
+from ganprune.refit.moments import RIDGE, ridged
+from ganprune.refit.patches import Convolution, matrix
+from ganprune.reporting import SILENT, Reporter
+
+AT_ONCE = 24
+"""Channels are taken away a 24th of those left at a time: more would be chosen by costs that are out of date,
+fewer takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """How one gene's filters go."""
+
+    order: Tensor
+    """int64 [filters]: those that go first, first."""
+    costs: Tensor
+    """float64 [filters + 1]: squared error of the picture while as many filters are kept; 0 for all of them,
+    infinite for none."""
+
+
+@torch.no_grad()
+def removals(
+    original: Generator,
+    layout: Layout,
+    found: Mapping[str, Gram],
+    ridge: float = RIDGE,
+    reporter: Reporter = SILENT,
+) -> dict[str, Removal]:
+    """For every gene of a layout, while all other genes are whole. found: `grams` of the original."""
+    gone, convs = dict[str, Removal](), generator_convs(layout.widths.blocks)
+    with reporter.task("weighing filters", len(layout.genes)) as task:
+        for gene, size in zip(layout.genes, layout.sizes, strict=True):
+            readers = list[_Reader]()
+            for conv in convs:
+                if conv.source is None or layout.gene_of[conv.source] != gene:
+                    continue
+                module, gram = original.get_submodule(conv.key), found[conv.key]
+                assert isinstance(module, Convolution)
+                W = matrix(module).double() * gram.sensitivity.sqrt()[:, None]
+                readers.append(_Reader.of(W, gram.A.double(), conv.kernel**2, ridge))
+            gone[gene] = _removal(readers, size)
+            task.advance()
+    return gone
+
+
+def as_scores(gone: Mapping[str, Removal]) -> Tensor:
+    """One number a bit: float64 [L], above 0; the later a filter goes, the larger. See `ganprune.importance`."""
+    return torch.cat([(removal.order.argsort() + 1).double() for removal in gone.values()])
+
+
+def _removal(readers: Sequence["_Reader"], size: int) -> Removal:
+    """Take away all of ``size`` channels but one, those that cost least first."""
+    names, order = torch.arange(size), list[int]()
+    costs = torch.full((size + 1,), float("inf"), dtype=torch.float64)
+    costs[size] = 0
+    while len(names) > 1:
+        each = torch.stack([reader.costs() for reader in readers]).sum(0).cpu()
+        n = min(max(1, len(names) // AT_ONCE), len(names) - 1)
+        by_cost = each.argsort()
+        out, left = by_cost[:n], by_cost[n:].sort().values
+        device = readers[0].W.device
+        steps = [reader.without(out.to(device), left.to(device)) for reader in readers]
+        together, before = sum(cost for _, cost in steps), float(costs[len(names)])
+        # What went at once cost more, or less, than the sum of each alone: shared out in proportion.
+        shares = each[out].clamp_min(0).cumsum(0)
+        shares = shares / shares[-1].clamp_min(1e-300)
+        costs[len(names) - n : len(names)] = (before + together * shares).flip(0)
+        readers, order, names = [reader for reader, _ in steps], order + names[out].tolist(), names[left]
+    return Removal(torch.tensor([*order, *names.tolist()]), costs)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A layer that reads the channels that are left."""
+
+    W: Tensor
+    """[filters, channels · taps], weighed by sensitivities."""
+    inverse: Tensor
+    """A⁻¹ of the channels that are left."""
+    taps: int
+    """Weights a filter has for each channel: kernel height · width."""
+
+    @classmethod
+    def of(cls, W: Tensor, A: Tensor, taps: int, ridge: float) -> "_Reader":
+        """Before anything is taken away."""
+        return cls(W, torch.cholesky_inverse(torch.linalg.cholesky(ridged(A, ridge))), taps)
+
+    def costs(self) -> Tensor:
+        """ΔE of each channel that is left: [channels]."""
+        n, k = self.W.shape[1] // self.taps, self.taps
+        own = self.inverse.view(n, k, n, k).diagonal(dim1=0, dim2=2).permute(2, 0, 1)  # [n, k, k]
+        columns = self.W.view(-1, n, k).permute(1, 2, 0)  # [n, k, filters]
+        return (columns * torch.linalg.solve(own, columns)).sum((1, 2))
+
+    def without(self, gone: Tensor, left: Tensor) -> tuple["_Reader", float]:
+        """After channels ``gone`` were taken away, and what that cost; both are places among those left."""
+        taps = torch.arange(self.taps, device=self.W.device)
+        R, K = ((part[:, None] * self.taps + taps).flatten() for part in (gone, left))
+        rows, columns = self.inverse[R], self.W[:, R]
+        solved = torch.linalg.solve(rows[:, R], torch.cat([rows[:, K], columns.T], 1))
+        step, cost = solved[:, : len(K)], float((columns.T * solved[:, len(K) :]).sum())
+        W = torch.addmm(self.W[:, K], columns, step, alpha=-1)
+        inverse = torch.addmm(self.inverse[K][:, K], rows[:, K].T, step, alpha=-1)
+        return _Reader(W, inverse, self.taps), cost

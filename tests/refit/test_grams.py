@@ -1,0 +1,136 @@
+"""The original's Gram matrices: refits from them, and what it costs to do without filters, against brute force."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganprune.genome import Layout
+from ganprune.networks import NORMS, Generator, Norm, generator_convs
+from ganprune.rebuild import rebuilt
+from ganprune.refit import RefitSettings, as_scores, grams, refitted, refitted_from, removals
+from ganprune.refit.patches import matrix
+from tests.refit.test_sequence import at_home, network, some_pictures
+from tests.tiny import random_genomes
+
+ALL = RefitSettings(positions=1 << 20)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_first_layer_that_lacks_inputs_is_refitted_as_in_sequence(norm: Norm):
+    """Up to there the slim network's maps are the original's, so both ways must come to the same weights."""
+    x = some_pictures(4)
+    net = at_home(network(norm), x)
+    layout = Layout.of(net.widths)
+    genome = layout.full()
+    genome[layout.genes["stem"].start] = False
+    kept = layout.kept(genome)
+    names = {c.key: kept[c.target] for c in generator_convs(2) if c.target}
+    in_order = refitted(rebuilt(net, layout, genome), net, names, x, ALL)
+    at_once = refitted_from(grams(net, x, ALL), net, layout, genome)
+    for name in ("model.1", "model.4"):
+        one, other = (found.get_parameter(f"{name}.weight") for found in (at_once, in_order))
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=3e-3)
+
+
+def test_a_genome_of_all_filters_gives_the_original_back():
+    net = network("affine-instance")
+    layout = Layout.of(net.widths)
+    same = refitted_from(grams(net, some_pictures(2)), net, layout, layout.full())
+    for name, tensor in same.state_dict().items():
+        torch.testing.assert_close(tensor, net.state_dict()[name])
+
+
+@pytest.mark.parametrize("norm", ["instance", "none"])
+def test_a_refit_from_grams_is_the_best_fit_of_the_layer_that_lost_inputs(norm: Norm):
+    net, x = network(norm), some_pictures(4)
+    layout, found = Layout.of(net.widths), grams(net, x, ALL)
+    genome = random_genomes(layout, 1, 3)[0]
+    slim = refitted_from(found, net, layout, genome, ridge=1e-5)
+    kept = layout.kept(genome)
+    for conv in generator_convs(2):
+        module, whole = slim.get_submodule(conv.key), net.get_submodule(conv.key)
+        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        assert isinstance(whole, nn.Conv2d | nn.ConvTranspose2d)
+        W = matrix(whole).double()
+        W = W if conv.target is None else W[kept[conv.target]]
+        k = conv.kernel**2
+        inputs = torch.arange(W.shape[1] // k) if conv.source is None else kept[conv.source]
+        columns = (inputs[:, None] * k + torch.arange(k)).flatten()
+        A = found[conv.key].A.double()
+
+        def error(V: Tensor, A: Tensor = A, W: Tensor = W, columns: Tensor = columns) -> float:
+            E = W.clone()
+            E[:, columns] -= V
+            return float(torch.einsum("od,de,oe->", E, A, E))
+
+        V = matrix(module).double()
+        best = W @ A[:, columns] @ torch.linalg.pinv(A[columns][:, columns], hermitian=True, rtol=1e-7)
+        strength = 1e-5 * A[columns][:, columns].diagonal().mean()
+        assert error(V) <= error(best) + float(strength * (best - W[:, columns]).square().sum()) * 1.01 + 1e-9
+
+
+def test_taking_filters_away_costs_what_the_refitted_reader_cannot_say_any_more():
+    """The cost while n filters are kept, against the explicit fit of the layer to those that are left."""
+    net, x = network("instance"), some_pictures(4)
+    layout, found = Layout.of(net.widths), grams(net, x, ALL)
+    gone = removals(net, layout, found, ridge=1e-6)
+    for gene, name in (("up2", "model.19"), ("inner1", "model.11.conv_block.5"), ("stem", "model.4")):
+        conv = net.get_submodule(name)
+        assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
+        gram, W = found[name], matrix(conv).double()
+        A, order = gram.A.double(), gone[gene].order
+        A = A + 1e-6 * A.diagonal().mean() * torch.eye(len(A))
+        k = W.shape[1] // len(order)
+        assert sorted(order.tolist()) == list(range(len(order)))
+        for kept in range(1, len(order)):
+            left = order[len(order) - kept :]
+            columns = (left[:, None] * k + torch.arange(k)).flatten()
+            E = W.clone()
+            E[:, columns] -= W @ A[:, columns] @ torch.linalg.inv(A[columns][:, columns])
+            wanted = float((torch.einsum("od,de,oe->o", E, A, E) * gram.sensitivity).sum())
+            assert float(gone[gene].costs[kept]) == pytest.approx(wanted, rel=0.02)
+
+
+def test_costs_grow_as_filters_go_and_scores_are_the_order_of_going():
+    net = network("affine-instance")
+    layout = Layout.of(net.widths, "shared")
+    gone = removals(net, layout, grams(net, some_pictures(2), ALL))
+    scores = as_scores(gone)
+    assert scores.shape == (layout.length,)
+    for gene, piece in layout.genes.items():
+        costs = gone[gene].costs
+        assert costs[0] == float("inf")
+        assert costs[-1] == 0
+        assert (costs[1:].diff() <= 0).all()
+        assert scores[piece].argsort().tolist() == gone[gene].order.tolist()
+
+
+def test_a_filter_that_nothing_reads_goes_first():
+    net = network("instance")
+    with torch.no_grad():
+        net.get_parameter("model.4.weight")[:, 2] = 0
+    layout = Layout.of(net.widths)
+    assert removals(net, layout, grams(net, some_pictures(2)))["stem"].order[0] == 2
+
+
+def test_sensitivity_is_the_squared_jacobian_of_the_picture():
+    """Against finite differences of the whole network, for the last layer's input norm excluded: exact there."""
+    net, x = network("instance"), some_pictures(1)
+    found = grams(net, x, ALL)["model.19"]
+    out = net(x[0])
+    slope = (1 - out.square()).square()[0].flatten(1).sum(1)  # tanh' squared: y of the last layer is before tanh
+    torch.testing.assert_close(found.sensitivity, slope.double(), rtol=1e-4, atol=1e-6)
+
+
+def test_grams_say_what_they_need():
+    with pytest.raises(ValueError, match="need at least one picture"):
+        grams(network("instance"), [])
+
+
+def test_gram_pass_leaves_the_network_as_it_was():
+    net = network("instance")
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    grams(net, some_pictures(1))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+    assert isinstance(net, Generator)

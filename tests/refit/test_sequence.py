@@ -1,0 +1,192 @@
+"""A slim network refitted on its own maps, against least squares on explicit matrices of patches."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d
+
+from ganprune.errors import UsageError
+from ganprune.genome import Layout
+from ganprune.networks import NORMS, Generator, Norm, generator_convs, resnet_widths
+from ganprune.rebuild import rebuilt, recalibrated
+from ganprune.refit import RefitSettings, refitted
+from ganprune.refit.patches import matrix, patches, put_matrix
+from tests.tiny import fill, random_genomes, random_pictures
+
+ALL = RefitSettings(positions=1 << 20, ridge=1e-6)
+
+
+def network(norm: Norm, seed: int = 0) -> Generator:
+    net = Generator(resnet_widths(4, 2), norm)
+    fill(net, seed)
+    return net.requires_grad_(False).eval()
+
+
+def cut(net: Generator, seed: int = 0) -> tuple[Generator, dict[str, Tensor]]:
+    layout = Layout.of(net.widths)
+    genome = random_genomes(layout, 1, seed)[0]
+    kept = layout.kept(genome)
+    names = {c.key: kept[c.target] for c in generator_convs(2) if c.target}
+    return rebuilt(net, layout, genome), names
+
+
+def at_home(net: Generator, pictures: list[Tensor]) -> Generator:
+    """A network of batch norm with the statistics of these pictures, as a refit takes them anew."""
+    return recalibrated(net, pictures)
+
+
+def some_pictures(n: int, seed: int = 0) -> list[Tensor]:
+    return list(random_pictures(n, 3, 20, 24, seed=seed, dtype=torch.float32).split(1))
+
+
+@given(
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.integers(1, 3),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    seed=st.integers(0, 99),
+)
+def test_a_convolution_is_its_matrix_times_its_patches(
+    kernel: tuple[int, int], stride: int, padding: tuple[int, int], seed: int
+):
+    conv = nn.Conv2d(3, 5, kernel, stride, padding).double()
+    fill(conv, seed)
+    x = random_pictures(3, 7, 9, seed=seed)
+    y = conv2d(x[None], conv.weight, None, stride, padding)[0].flatten(1)
+    torch.testing.assert_close(matrix(conv) @ patches(conv, x, torch.arange(y.shape[1])), y)
+
+
+@given(kernel=st.integers(1, 4), stride=st.integers(1, 3), data=st.data(), seed=st.integers(0, 99))
+def test_a_transposed_convolution_is_one_of_stuffed_maps(
+    kernel: int, stride: int, data: st.DataObject, seed: int
+):
+    padding = data.draw(st.integers(0, kernel - 1))
+    extra = data.draw(st.integers(0, stride - 1))
+    conv = nn.ConvTranspose2d(3, 5, kernel, stride, padding, extra).double()
+    fill(conv, seed)
+    x = random_pictures(3, 5, 6, seed=seed)
+    y = conv_transpose2d(x[None], conv.weight, None, stride, padding, extra)[0].flatten(1)
+    torch.testing.assert_close(matrix(conv) @ patches(conv, x, torch.arange(y.shape[1])), y)
+    twin = nn.ConvTranspose2d(3, 5, kernel, stride, padding, extra).double()
+    put_matrix(twin, matrix(conv))
+    assert torch.equal(twin.weight, conv.weight)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_with_all_filters_kept_a_refit_changes_nothing(norm: Norm):
+    x = some_pictures(3)
+    net = at_home(network(norm), x)
+    same = refitted(net, net, {}, x)
+    for name, tensor in same.state_dict().items():
+        torch.testing.assert_close(tensor, net.state_dict()[name], rtol=1e-2, atol=3e-3)
+    for picture in x:
+        torch.testing.assert_close(same(picture), net(picture), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it(norm: Norm):
+    net, x = network(norm), some_pictures(4)
+    slim, kept = cut(net)
+    fitted = refitted(slim, net, kept, x, ALL)
+    seen, wanted = _inputs(fitted, x), _outputs(net, x)
+    for conv in generator_convs(2):
+        module = fitted.get_submodule(conv.key)
+        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        P, Y = list[Tensor](), list[Tensor]()
+        for i in range(len(x)):
+            y = wanted[conv.key][i].flatten(1)
+            y = y[kept[conv.key]] if conv.key in kept else y
+            p = patches(module, seen[conv.key][i], torch.arange(y.shape[1]))
+            if conv.target is not None and "instance" in norm:
+                p, y = p - p.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
+            P.append(p)
+            Y.append(y)
+        p, y = torch.cat(P, 1).double(), torch.cat(Y, 1).double()
+        centred = p - p.mean(1, keepdim=True)
+        best = torch.linalg.lstsq(centred.T, (y - y.mean(1, keepdim=True)).T, driver="gelsd").solution.T
+        # Patches of stuffed or reflected maps may be dependent: what the weights say is compared.
+        said = matrix(module).double() @ centred
+        torch.testing.assert_close(said, best @ centred, rtol=1e-3, atol=1e-3)
+        if module.bias is not None and conv.target is None:
+            bias = y.mean(1) - matrix(module).double() @ p.mean(1)
+            torch.testing.assert_close(module.bias.double(), bias, rtol=1e-4, atol=1e-4)
+
+
+def test_batch_norms_have_the_statistics_of_the_refitted_maps():
+    net, x = network("batch"), some_pictures(4)
+    slim, kept = cut(net)
+    fitted = refitted(slim, net, kept, x)
+    maps = _outputs(fitted, x)
+    for conv in generator_convs(2):
+        if conv.norm_key is not None:
+            norm = fitted.get_submodule(conv.norm_key)
+            assert isinstance(norm, nn.BatchNorm2d)
+            whole = torch.stack(maps[conv.key]).transpose(0, 1).flatten(1)
+            torch.testing.assert_close(norm.running_mean, whole.mean(1), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(norm.running_var, whole.var(1, correction=0), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 999), norm=st.sampled_from(NORMS))
+def test_a_refit_on_the_same_pictures_never_draws_worse_than_a_cut_last_layer(seed: int, norm: Norm):
+    """Of the last layer alone that is a theorem: the refitted one is the best there is."""
+    net, x = network(norm, seed), some_pictures(2, seed)
+    slim, kept = cut(net, seed)
+    fitted = refitted(slim, net, kept, x, ALL)
+    last = generator_convs(2)[-1].key
+    seen, wanted = _inputs(fitted, x)[last], _outputs(net, x)[last]
+    new, old = fitted.get_submodule(last), slim.get_submodule(last)
+    error = {conv: sum(float((conv(s[None])[0] - w).square().sum()) for s, w in zip(seen, wanted, strict=True))
+             for conv in (new, old)}  # fmt: skip
+    assert error[new] <= error[old] * (1 + 1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_and_the_slim_network_is_left_as_it_was():
+    net, x = network("instance"), some_pictures(3)
+    slim, kept = cut(net)
+    before = {name: tensor.clone() for name, tensor in slim.state_dict().items()}
+    few = RefitSettings(positions=20, seed=4)
+    one, two = (refitted(slim, net, kept, x, few).state_dict() for _ in range(2))
+    other = refitted(slim, net, kept, x, RefitSettings(positions=20, seed=5)).state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not torch.equal(one["model.1.weight"], other["model.1.weight"])
+    assert all(torch.equal(tensor, before[name]) for name, tensor in slim.state_dict().items())
+
+
+def test_refits_say_what_they_need():
+    net = network("instance")
+    with pytest.raises(ValueError, match="needs at least one picture"):
+        refitted(net, net, {}, [])
+    with pytest.raises(UsageError, match="positions a picture must be 1 or more, found 0"):
+        RefitSettings(positions=0)
+    with pytest.raises(UsageError, match="the ridge of a refit must be more than 0, found 0"):
+        RefitSettings(ridge=0)
+
+
+def _inputs(net: nn.Module, pictures: list[Tensor]) -> dict[str, list[Tensor]]:
+    return _watched(net, pictures, lambda inputs, _: inputs[0])
+
+
+def _outputs(net: nn.Module, pictures: list[Tensor]) -> dict[str, list[Tensor]]:
+    return _watched(net, pictures, lambda _, output: output)
+
+
+def _watched(net: nn.Module, pictures: list[Tensor], what: object) -> dict[str, list[Tensor]]:
+    found = dict[str, list[Tensor]]()
+    assert callable(what)
+    handles = [
+        module.register_forward_hook(
+            lambda _, inputs, output, name=name: found.setdefault(name, []).append(
+                what(inputs, output)[0].clone()
+            )
+        )
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    with torch.no_grad():
+        for picture in pictures:
+            net(picture)
+    for handle in handles:
+        handle.remove()
+    return found
