@@ -159,6 +159,7 @@ class Repairer:
         From all filters down, each time a step of the gene that costs least for what it saves; then up again,
         by the steps that gain most for what they use, while one fits.
         """
+
         def cost(counts: np.ndarray) -> np.ndarray:
             return sum(of[counts[..., i]] for i, of in enumerate(costs))  # pyright: ignore[reportReturnType]
 

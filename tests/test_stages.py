@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ganprune.checkpoints import load_generator, read_metadata
@@ -17,10 +18,12 @@ from ganprune.coevolution import CoEvolution, State
 from ganprune.errors import DataError, RunError, UsageError
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator
 from ganprune.evaluation.interface import SIDES, Side
-from ganprune.images import find_domains, load_pictures
+from ganprune.evaluation.originals import original_removals
+from ganprune.images import find_domains, load_pictures, to_float
 from ganprune.plan import plan
 from ganprune.rebuild import rebuilt
-from ganprune.reporting import Task
+from ganprune.repair import Repairer
+from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.stages import (
@@ -80,6 +83,10 @@ class _Watcher:
 
     @contextmanager
     def task(self, title: str, total: int, done: int = 0) -> Generator[Task]:
+        if title != "search":  # what comes before it
+            with Silent().task(title, total, done) as silent:
+                yield silent
+            return
         self.tasks.append((title, total, done))
         yield self
 
@@ -97,8 +104,32 @@ class _Watcher:
 
 def test_search_is_algorithm_1(run: Run, gan: TinyGan) -> None:
     evaluator = LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings())
-    *_, expected = CoEvolution(SETTINGS.search, gan.layouts, evaluator).states(None)
-    assert _same(_search(run, gan), expected)
+    settings = replace(SETTINGS, search=replace(SETTINGS.search, refit=False, informed=0.0))
+    *_, expected = CoEvolution(settings.search, gan.layouts, evaluator).states(None)
+    assert _same(_search(run, gan, settings), expected)
+
+
+def test_a_search_of_refitted_networks_begins_with_the_cheapest_one(run: Run, gan: TinyGan) -> None:
+    """With the widths and filters that cost least, and with scores of refitted networks."""
+    targeted = replace(SETTINGS.search, target_macs=(0.5, 0.5), generations=0)
+    _search(run, gan, replace(SETTINGS, search=targeted))
+    state = State.from_tensors(load_file(run / "state.safetensors"))
+    refitting = LocalEvaluator(
+        gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings(refit=True)
+    )
+    for side, layout in gan.layouts.items():
+        x = to_float(gan.pictures[side])
+        gone = original_removals(gan.generators[side], layout, x, None, side)
+        costs = [removal.costs.numpy() for removal in gone.values()]
+        widths = Repairer(layout, targeted.constraints(side), costs=costs).middle
+        assert widths is not None
+        first = torch.zeros(layout.length, dtype=torch.bool)
+        for piece, width, removal in zip(layout.genes.values(), widths, gone.values(), strict=True):
+            first[piece.start + removal.order[-width:]] = True
+        population = state.populations[side]
+        assert torch.equal(population.genomes[0], first)
+        scores = refitting.score(side, population.genomes, None)
+        torch.testing.assert_close(population.L_DisA, scores.L_DisA)
 
 
 @pytest.mark.parametrize("individuals", [1, 8, 13, 31])

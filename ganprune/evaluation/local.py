@@ -19,7 +19,7 @@ from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import SIDES, Scores, Side
 from ganprune.evaluation.memory import Batches
-from ganprune.evaluation.originals import judged_originals, original_grams
+from ganprune.evaluation.originals import grams_file, judged_originals, original_grams
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
@@ -133,9 +133,9 @@ class LocalEvaluator:
         for side in layouts if settings.refit else ():
             exact = to_float(pictures[side]).to(self._device)
             original = copy.deepcopy(generators[side]).to(self._device)
-            file = None if cache is None else cache / f"grams_{side}.safetensors"
+            file = None if cache is None else cache / grams_file(side)
             self._originals[side] = original
-            self._grams[side] = original_grams(original, exact, file, reporter)
+            self._grams[side] = original_grams(original, exact, file)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
         self._backs: dict[Side, tuple[bytes, Generator]] = {}

@@ -11,8 +11,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganprune.files import write_atomically
+from ganprune.genome import Layout
 from ganprune.networks import Generator
-from ganprune.refit import Gram, grams
+from ganprune.refit import Gram, Removal, grams, removals
 from ganprune.reporting import SILENT, Reporter
 
 Run = Callable[[nn.Module, Tensor], Tensor]
@@ -38,7 +39,9 @@ def judged_originals(
     return placed["translated"], placed.get("judged")
 
 
-def original_grams(generator: Generator, x: Tensor, file: Path | None, reporter: Reporter = SILENT) -> dict[str, Gram]:
+def original_grams(
+    generator: Generator, x: Tensor, file: Path | None, reporter: Reporter = SILENT
+) -> dict[str, Gram]:
     """`ganprune.refit.grams` of an original on pictures [n, 3, h, w] in [-1, 1]; kept likewise."""
 
     def compute() -> dict[str, Tensor]:
@@ -46,10 +49,41 @@ def original_grams(generator: Generator, x: Tensor, file: Path | None, reporter:
         return {f"{name}/{part}": getattr(gram, part) for name, gram in found.items() for part in parts}
 
     parts = [item.name for item in fields(Gram)]
-    key = _key(generator, None, x, f"Gram matrices, {torch.get_num_threads()} threads") if file is not None else ""
+    key = (
+        _key(generator, None, x, f"Gram matrices, {torch.get_num_threads()} threads")
+        if file is not None
+        else ""
+    )
     known = {name: tensor.to(x.device) for name, tensor in _kept(file, key, compute).items()}
     names = dict.fromkeys(name.rpartition("/")[0] for name in known)
     return {name: Gram(*(known[f"{name}/{part}"] for part in parts)) for name in names}
+
+
+def original_removals(
+    generator: Generator,
+    layout: Layout,
+    x: Tensor,
+    folder: Path | None,
+    side: str,
+    reporter: Reporter = SILENT,
+) -> dict[str, Removal]:
+    """`ganprune.refit.removals` of an original by its `original_grams`; both kept in a folder."""
+
+    def compute() -> dict[str, Tensor]:
+        found = original_grams(generator, x, None if folder is None else folder / grams_file(side), reporter)
+        gone = removals(generator, layout, found, reporter=reporter)
+        return {f"{gene}/{part}": getattr(one, part) for gene, one in gone.items() for part in parts}
+
+    parts = [item.name for item in fields(Removal)]
+    setting = f"removals, {layout.kind}, {torch.get_num_threads()} threads"
+    file = None if folder is None else folder / f"removals_{side}.safetensors"
+    known = _kept(file, _key(generator, None, x, setting) if file is not None else "", compute)
+    return {gene: Removal(*(known[f"{gene}/{part}"] for part in parts)) for gene in layout.genes}
+
+
+def grams_file(side: str) -> str:
+    """Name of the file that holds the Gram matrices of a side."""
+    return f"grams_{side}.safetensors"
 
 
 def _kept(file: Path | None, key: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:

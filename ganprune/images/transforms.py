@@ -102,8 +102,7 @@ class TrainTransform:
         top = left = 0
         if self.crops:
             top, left = (
-                int(torch.randint(side - self.size + 1, (), generator=generator))
-                for side in (height, width)
+                int(torch.randint(side - self.size + 1, (), generator=generator)) for side in (height, width)
             )
             height = width = self.size
         mirrored = self.flip and bool(torch.rand((), generator=generator) < 0.5)

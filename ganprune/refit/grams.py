@@ -57,9 +57,7 @@ def grams(
     random = torch.Generator().manual_seed(settings.seed)
     net = copy.deepcopy(original).float().eval().requires_grad_(False)
     convs = generator_convs(net.widths.blocks)
-    watched = {
-        conv.key: _Watched(net, conv.key, conv.norm_key, settings.positions, random) for conv in convs
-    }
+    watched = {conv.key: _Watched(net, conv.key, conv.norm_key, settings.positions, random) for conv in convs}
     with torch.enable_grad(), reporter.task("looking at the original's maps", len(pictures)) as task:
         for picture in pictures:
             x = picture.clone().requires_grad_(True)

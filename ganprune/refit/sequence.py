@@ -65,7 +65,9 @@ def refitted(
             for i in range(len(pictures)):
                 y = source.on(number, i)[0]
                 wanted = (y if index is None else y[index.to(y.device)]).flatten(1)
-                places = torch.randperm(wanted.shape[1], generator=generator)[: settings.positions].to(y.device)
+                places = torch.randperm(wanted.shape[1], generator=generator)[: settings.positions].to(
+                    y.device
+                )
                 seen = patches(conv, fitted.before(number, i)[0], places)
                 moments = moments or Moments.none(len(seen), len(wanted), y.device)
                 moments.add(seen, wanted[:, places], per_picture)

@@ -54,7 +54,9 @@ def refit_both(
         few = order[: _as_many_as_fit(n, size, originals[side])].tolist()
         chosen = [files[side][i] for i in few]
         pictures = to_float(load_pictures(chosen, size, reporter)).to(device).split(1)
-        names = {conv.key: kept[conv.target] for conv in generator_convs(network.widths.blocks) if conv.target}
+        names = {
+            conv.key: kept[conv.target] for conv in generator_convs(network.widths.blocks) if conv.target
+        }
         with cpu_threads(resolved.threads):
             found = refitted(
                 network.to(device), originals[side].to(device), names, pictures,

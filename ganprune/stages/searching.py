@@ -22,14 +22,14 @@ from ganprune.evaluation import (
     Side,
     WorkersEvaluator,
 )
-from ganprune.evaluation.originals import original_grams
+from ganprune.evaluation.originals import original_removals
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.images import to_float
 from ganprune.importance import importance
 from ganprune.latency import Latency, LatencyTable
 from ganprune.networks import Discriminator, Generator
-from ganprune.refit import as_scores, removals
+from ganprune.refit import as_scores
 from ganprune.repair import Repairer
 from ganprune.reporting import SILENT, Reporter
 from ganprune.resources import Resource
@@ -109,6 +109,8 @@ def search(
         address = settings.compute.ray
         if address is None:
             _warn_of_crowding(workers, threads, resolved.device, reporter)
+        with cpu_threads(threads):
+            scores, costs = _weighed(run, generators, both, pictures, settings, resolved, reporter)
         with (
             cpu_threads(threads),
             reporter.task("search", individuals, scored * done) as task,
@@ -118,7 +120,6 @@ def search(
                 generators, judges, both, pictures, _evaluation(settings, resolved), task.advance, tuner,
                 run / CACHE, reporter,
             )  # fmt: skip
-            scores, costs = _weighed(run, generators, both, pictures, settings, resolved, reporter)
             if address is not None:
                 most = settings.compute.workers
                 nodes = RayEvaluator(*given, address=address, workers=most, threads=threads)
@@ -165,8 +166,7 @@ def _weighed(
     for side, layout in layouts.items():
         original = copy.deepcopy(generators[side]).to(resolved.device)
         x = to_float(pictures[side]).to(resolved.device)
-        found = original_grams(original, x, run / CACHE / f"grams_{side}.safetensors", reporter)
-        gone = removals(original, layout, found, reporter=reporter)
+        gone = original_removals(original, layout, x, run / CACHE, side, reporter)
         scores[side], costs[side] = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
     return scores, costs
 

@@ -134,7 +134,10 @@ class Lessons:
 
 def _batch(taught: Sequence[_Said], place: int) -> Tensor:
     """Maps of one place: float32 [n, channels, h, w] in channels-last order."""
-    maps = [torch.addcmul(said.ranges[place][0], said.levels[place].float(), said.ranges[place][1]) for said in taught]
+    maps = [
+        torch.addcmul(said.ranges[place][0], said.levels[place].float(), said.ranges[place][1])
+        for said in taught
+    ]
     return torch.stack([one.permute(1, 2, 0) for one in maps]).permute(0, 3, 1, 2)
 
 

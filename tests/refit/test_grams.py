@@ -118,7 +118,9 @@ def test_sensitivity_is_the_squared_jacobian_of_the_picture():
     net, x = network("instance"), some_pictures(1)
     found = grams(net, x, ALL)["model.19"]
     out = net(x[0])
-    slope = (1 - out.square()).square()[0].flatten(1).sum(1)  # tanh' squared: y of the last layer is before tanh
+    slope = (
+        (1 - out.square()).square()[0].flatten(1).sum(1)
+    )  # tanh' squared: y of the last layer is before tanh
     torch.testing.assert_close(found.sensitivity, slope.double(), rtol=1e-4, atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""What slim generators learn from: kept for later, in float16, as parts of the whole."""
+"""What slim generators learn from: what the original makes of exactly what they are shown, kept for later."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprune.images import to_float
 from ganprune.training import Lessons, TrainingPictures
 from ganprune.training.distillation import with_maps
 from ganprune.training.taught import Taught
@@ -16,24 +15,31 @@ from tests.training.kit import pictures
 
 
 @pytest.mark.parametrize("memory", [0, 3000, 1 << 30])
-def test_a_lesson_is_the_part_of_what_the_original_makes_of_the_whole(tmp_path: Path, gan: Gan, memory: int):
-    settings = replace(SETTINGS, load_size=24)
-    data = TrainingPictures(pictures(tmp_path), settings.transform)
+@pytest.mark.parametrize("load_size", [16, 23])
+def test_a_lesson_is_the_originals_translation_of_exactly_what_is_shown(
+    tmp_path: Path, gan: Gan, memory: int, load_size: int
+):
+    """Mirrored or cut as it is: random networks do not commute with mirroring, nor instance norm with cuts."""
+    settings = replace(SETTINGS, load_size=load_size)
+    data, mirrored = TrainingPictures(pictures(tmp_path), settings.transform), 0
     teachers = gan.teachers.items()
     lessons = {s: Lessons(data, s, t, DISTIL, "cpu", "float32", memory) for s, t in teachers}
     for step in range(6):
         for side, drawn in data.drawn(0, step, 2, seeded(step)).items():
             lesson = lessons[side](drawn)
             for i, one in enumerate(drawn):
-                assert one.cut.top % 4 == one.cut.left % 4 == 0
-                x = to_float(data.whole(side, one.index))[None]
-                picture, maps = with_maps(gan.whole[side].eval(), x, lessons[side].places)
-                torch.testing.assert_close(lesson.picture[i], one.cut(picture[0]), rtol=0, atol=1e-3)
+                shown = data.pictures(side, [one])
+                picture, maps = with_maps(gan.whole[side].eval(), shown, lessons[side].places)
+                torch.testing.assert_close(lesson.picture[i], picture[0], rtol=0, atol=1e-3)
                 for found, whole in zip(lesson.maps, maps, strict=True):
                     kept = whole[0, gan.teachers[side].kept]
-                    assert found.shape[2:] == (4, 4)
                     half_a_level = (kept.amax((1, 2)) - kept.amin((1, 2)))[:, None, None] / 510
-                    assert ((found[i] - one.cut(kept, 4)).abs() <= 1.01 * half_a_level).all()
+                    assert ((found[i] - kept).abs() <= 1.01 * half_a_level).all()
+                if one.cut.mirrored:
+                    back = gan.whole[side](shown.flip(-1))[0].flip(-1)
+                    assert (lesson.picture[i] - back).abs().max() > 0.05
+                    mirrored += 1
+    assert mirrored
 
 
 def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
@@ -41,12 +47,12 @@ def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
     one = data.drawn(0, 0, 1, seeded(0))
     kept = len(gan.teachers["A"].kept)
     size = 2 * 3 * 16 * 16 + 2 * 2 * kept * 4 * 4  # bytes: a picture in float16, two maps in bfloat16
-    for memory, wanted in ((1 << 30, 7), (3 * size, 2), (0, 0)):
+    for memory, wanted in ((1 << 30, 9), (3 * size, 2), (0, 0)):  # five pictures, mirrored or not
         lessons = Lessons(data, "A", gan.teachers["A"], DISTIL, "cpu", "float32", memory)
         lessons(one["A"])
         seconds, left = lessons.ahead()
         assert seconds > 0
-        assert left == min(wanted, 4)
+        assert left == wanted
 
 
 @pytest.mark.parametrize(
