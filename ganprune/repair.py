@@ -39,10 +39,10 @@ class Constraints:
     """Fewest filters of a gene; all of them where it has no more."""
     width_spread: float | None = None
     """With a target: no gene keeps more filters than a middle number times this, nor fewer than that number
-    divided by it; to the nearest step of ``align``, and further where the target needs it. 1: no others; None:
-    any. In the middle are the numbers that come to the target at the least cost, where costs are known (see
-    `Repairer`), else equal shares of every gene. Of equal shares the trunk, which every block reads and writes,
-    keeps no less: scores of networks as cut favour narrow trunks, which draw worse once they are trained."""
+    divided by it; to the nearest step of ``align``, and further where the target needs it. 1: no others;
+    None: any. In the middle are the numbers that come to the target at the least cost, where costs are known
+    (see `Repairer`), else equal shares of every gene. Of equal shares the trunk, which every block reads and
+    writes, keeps no less: scores of networks as cut favour narrow trunks, which draw worse once trained."""
     block_width: float = 1.0
     """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the
     share of the other layers; above 0 and at most 1. Means nothing where blocks have no bits of their own

@@ -48,8 +48,8 @@ class SearchSettings:
     min_filters: int = 1
     """Fewest filters of a layer."""
     width_spread: float | None = 1.25
-    """With a target: how far the number of filters that a layer keeps may lie above or below what is likely to
-    be best, as a factor; see `ganprune.repair.Constraints`. None: as far as the search likes."""
+    """With a target: how far the number of filters that a layer keeps may lie above or below what is likely
+    to be best, as a factor; see `ganprune.repair.Constraints`. None: as far as the search likes."""
     block_width: float = 1.0
     """With a width spread: share of the blocks' inner filters to keep, over that of the other layers alike.
     Below 1, pictures are better at equal MACs, which take longer (docs/results/search.md)."""
@@ -78,11 +78,12 @@ class SearchSettings:
     """Probability of each bit of a mutated child to flip, or of each kept filter to be exchanged; none: drawn
     anew for each child."""
     refit: bool = True
-    """Individuals are refitted to the originals by least squares before they are scored, see `ganprune.refit`;
-    else they are scored as they were cut, as in the paper, which says little of what they are worth."""
+    """Individuals are refitted to the originals by least squares before they are scored, see
+    `ganprune.refit`; else they are scored as they were cut, as in the paper, which says little of what they
+    are worth."""
     informed: float = 0.5
-    """Share of the first generation that keeps the filters that are hardest to do without: with ``refit`` those
-    of `ganprune.refit.surgeon`, else those of `ganprune.importance`."""
+    """Share of the first generation that keeps the filters that are hardest to do without: with ``refit``
+    those of `ganprune.refit.surgeon`, else those of `ganprune.importance`."""
     direction: Literal["both", "AtoB", "BtoA"] = "both"
     """``AtoB``: G_A evolves and G_B stays whole, its partner; ``BtoA``: the reverse."""
     seed: int = 0

@@ -1,7 +1,7 @@
 """What the original's own maps say, computed once: enough to refit any slim network without running it.
 
-The original's convolution is linear in its patches, y = W p + b. So the moments that `least_squares` needs for
-the kept inputs I and filters O of any slim network are pieces of one matrix a layer, A = Σ p pᵀ over the
+The original's convolution is linear in its patches, y = W p + b. So the moments that `least_squares` needs
+for the kept inputs I and filters O of any slim network are pieces of one matrix a layer, A = Σ p pᵀ over the
 original's patches:
 
     W ← W[O, I] + W[O, ¬I] A[¬I, I] (A[I, I] + ρ · mean(diag A[I, I]) · I)⁻¹
@@ -35,7 +35,7 @@ class Gram:
     mean: Tensor
     """float32 [d]: mean patch; zero before an instance norm."""
     sensitivity: Tensor
-    """float64 [filters]: how much a unit of squared error of each filter changes the picture's, see `grams`."""
+    """float64 [filters]: squared error of the picture for a unit of it in each filter's map, see `grams`."""
 
 
 def grams(

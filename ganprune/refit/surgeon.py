@@ -69,7 +69,7 @@ def removals(
 
 
 def as_scores(gone: Mapping[str, Removal]) -> Tensor:
-    """One number a bit: float64 [L], above 0; the later a filter goes, the larger. See `ganprune.importance`."""
+    """One number a bit, as `ganprune.importance` has it: float64 [L], above 0, larger for what goes later."""
     return torch.cat([(removal.order.argsort() + 1).double() for removal in gone.values()])
 
 

@@ -4,7 +4,7 @@ A stage that was finished by an earlier call is not done again; one that was int
 
 setting_up.py   device, networks that are needed, pictures        searching.py   Algorithm 1
 cutting.py      slim networks and their files                     refitting.py   least squares
-training.py     recovery of missing networks, fine-tuning         family.py      the fronts of a search for all sizes
+training.py     recovery of missing networks, fine-tuning         family.py      fronts of all sizes
 """
 
 from ganprune.stages.cutting import rebuild_both, write_both

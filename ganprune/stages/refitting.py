@@ -54,9 +54,8 @@ def refit_both(
         few = order[: _as_many_as_fit(n, size, originals[side])].tolist()
         chosen = [files[side][i] for i in few]
         pictures = to_float(load_pictures(chosen, size, reporter)).to(device).split(1)
-        names = {
-            conv.key: kept[conv.target] for conv in generator_convs(network.widths.blocks) if conv.target
-        }
+        convs = generator_convs(network.widths.blocks)
+        names = {conv.key: kept[conv.target] for conv in convs if conv.target}
         with cpu_threads(resolved.threads):
             found = refitted(
                 network.to(device), originals[side].to(device), names, pictures,
@@ -91,6 +90,6 @@ def kept_filters(run: Run, side: Side, original: Generator, slim: Generator) -> 
 
 
 def _as_many_as_fit(n: int, size: int, original: Generator) -> int:
-    """Pictures whose maps take at most `MEMORY`: those of the original's stem and as much of the slim one's."""
+    """Pictures whose maps take at most `MEMORY`: the original's stem's, and as much for the slim one's."""
     each = 2 * 4 * size * size * original.widths.stem
     return max(1, min(n, MEMORY // each))

@@ -3,7 +3,7 @@
 What a student is shown and what it is told belong together: a mirrored picture comes with the original's
 translation of that mirrored picture, a cut with that of the cut. The mirror image of a translation will not
 do, as the original would never draw it, nor will a part of a translation, as an instance norm's statistics
-are those of the whole picture. Cuts at random places are never seen twice, so what belongs to them is not kept.
+are those of the whole picture. Cuts at random places are never seen twice, and so not kept.
 """
 
 import copy
@@ -134,11 +134,11 @@ class Lessons:
 
 def _batch(taught: Sequence[_Said], place: int) -> Tensor:
     """Maps of one place: float32 [n, channels, h, w] in channels-last order."""
-    maps = [
-        torch.addcmul(said.ranges[place][0], said.levels[place].float(), said.ranges[place][1])
-        for said in taught
-    ]
-    return torch.stack([one.permute(1, 2, 0) for one in maps]).permute(0, 3, 1, 2)
+    maps = list[Tensor]()
+    for said in taught:
+        low, step = said.ranges[place]
+        maps.append(torch.addcmul(low, said.levels[place].float(), step).permute(1, 2, 0))
+    return torch.stack(maps).permute(0, 3, 1, 2)
 
 
 def _placed(generator: Generator, device: str) -> Generator:

