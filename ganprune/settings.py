@@ -106,7 +106,7 @@ _DISTIL = DistilSettings()
 class FineTuneSettings:
     """How the slim generators are trained after the search."""
 
-    refit_pictures: int = 64
+    refit_pictures: int = 48
     """Training pictures that the slim generators are refitted to the originals on, by least squares, before
     they are trained; 0: they are trained as they were cut. See `ganprune.refit`."""
     budget: str = "20m"

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+BAND = 256
+"""Rows of A that are computed at once."""
 RIDGE = 1e-3
 """ρ, a share of the mean of A's diagonal. GRAIL (CPAL 2026) uses the same for linear layers."""
 
@@ -46,7 +48,13 @@ class Moments:
         p, y = p - p_mean, y - y_mean
         # Products of what varies within a picture are exact enough in float32, those of means are not: they
         # may be large, and are taken away again.
-        self.A += p @ p.T
+        for start in range(
+            0, len(p), BAND
+        ):  # p pᵀ is symmetric: what is left of its diagonal is not computed
+            band = slice(start, start + BAND)
+            product = p[band] @ p[start:].T
+            self.A[band, start:] += product
+            self.A[start + BAND :, band] += product[:, BAND:].T
         self.B += y @ p.T
         if not per_picture:
             p_mean, y_mean = p_mean.double(), y_mean.double()

@@ -1,4 +1,9 @@
-"""Refit in sequence: layer by layer, each on the maps that the slim network itself has by then."""
+"""Refit in sequence: layer by layer, each on the maps that the slim network itself has by then.
+
+And, half and half, on those that it should have, the original's: p̂ and p of the same positions are both asked
+to give y. Its own maps alone carry errors that a fit mistakes for the pictures' (measured on two generators:
+docs/results/refit.md).
+"""
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,23 +37,30 @@ class RefitSettings:
             raise UsageError(f"the ridge of a refit must be more than 0, found {self.ridge:g}")
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a slim network has left of one convolution: int64 indices, ascending; None: everything."""
+
+    inputs: Tensor | None = None
+    filters: Tensor | None = None
+
+
 @torch.no_grad()
 def refitted(
     slim: nn.Module,
     original: nn.Module,
-    kept: Mapping[str, Tensor],
+    kept: Mapping[str, Kept],
     pictures: Sequence[Tensor],
     settings: RefitSettings | None = None,
     reporter: Reporter = SILENT,
 ) -> nn.Module:
     """A copy of ``slim`` whose convolutions say, as well as they can, what the original's say.
 
-    Every convolution in forward order is fitted by least squares: its input is the slim network's own map,
-    its target the original's output before the norm, of the filters that it kept.
+    Every convolution in forward order is fitted by least squares; its target is the original's output before
+    the norm, of the filters that it kept.
 
-    slim: the same modules as ``original`` with fewer channels. kept: int64 indices of the filters that a
-    convolution has kept, by its name; all where a name is missing. pictures: float32 [1, channels, h, w]
-    each, on the networks' device. Raises `ValueError` without pictures.
+    slim: the same modules as ``original`` with fewer channels. kept: by the name of each convolution.
+    pictures: float32 [1, channels, h, w] each, on the networks' device. Raises `ValueError` without pictures.
     """
     if not pictures:
         raise ValueError("a refit needs at least one picture")
@@ -60,18 +72,15 @@ def refitted(
         for number, name in enumerate(fitted.convolutions):
             conv, norm = fitted.module(name), fitted.norm_after(number)
             per_picture = isinstance(norm, nn.InstanceNorm2d)
-            index = kept.get(name)
-            moments: Moments | None = None
+            left, W = kept.get(name, Kept()), matrix(conv)
+            moments = Moments.none(W.shape[1], W.shape[0], W.device)
             for i in range(len(pictures)):
-                y = source.on(number, i)[0]
-                wanted = (y if index is None else y[index.to(y.device)]).flatten(1)
-                places = torch.randperm(wanted.shape[1], generator=generator)[: settings.positions].to(
-                    y.device
-                )
-                seen = patches(conv, fitted.before(number, i)[0], places)
-                moments = moments or Moments.none(len(seen), len(wanted), y.device)
-                moments.add(seen, wanted[:, places], per_picture)
-            assert moments is not None
+                should_see = _picked(source.before(number, i)[0], left.inputs)
+                wanted = _picked(source.on(number, i)[0], left.filters).flatten(1)
+                order = torch.randperm(wanted.shape[1], generator=generator)
+                places = order[: settings.positions].to(W.device)
+                for x in (fitted.before(number, i)[0], should_see):
+                    moments.add(patches(conv, x, places), wanted[:, places], per_picture)
             _fit(conv, norm, moments if per_picture else moments.centred(), settings.ridge)
             if isinstance(norm, nn.BatchNorm2d):
                 _take_statistics(norm, (conv(fitted.before(number, i)) for i in range(len(pictures))))
@@ -79,6 +88,10 @@ def refitted(
                 fitted.on(number, i)
             task.advance()
     return slim
+
+
+def _picked(channels: Tensor, index: Tensor | None) -> Tensor:
+    return channels if index is None else channels[index.to(channels.device)]
 
 
 def _fit(conv: Convolution, norm: nn.Module | None, moments: Moments, ridge: float) -> None:

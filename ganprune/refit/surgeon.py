@@ -27,8 +27,8 @@ from ganprune.refit.moments import RIDGE, ridged
 from ganprune.refit.patches import Convolution, matrix
 from ganprune.reporting import SILENT, Reporter
 
-AT_ONCE = 24
-"""Channels are taken away a 24th of those left at a time: more would be chosen by costs that are out of date,
+AT_ONCE = 16
+"""Channels are taken away a 16th of those left at a time: more would be chosen by costs that are out of date,
 fewer takes long."""
 
 

@@ -13,7 +13,7 @@ from ganprune.evaluation import Side
 from ganprune.images import PictureFolders, load_pictures, to_float
 from ganprune.networks import Generator, generator_convs
 from ganprune.plain import fits, parse_json
-from ganprune.refit import RefitSettings, refitted
+from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
@@ -54,11 +54,13 @@ def refit_both(
         few = order[: _as_many_as_fit(n, size, originals[side])].tolist()
         chosen = [files[side][i] for i in few]
         pictures = to_float(load_pictures(chosen, size, reporter)).to(device).split(1)
-        convs = generator_convs(network.widths.blocks)
-        names = {conv.key: kept[conv.target] for conv in convs if conv.target}
+        left = {
+            conv.key: Kept(kept.get(conv.source or ""), kept.get(conv.target or ""))
+            for conv in generator_convs(network.widths.blocks)
+        }
         with cpu_threads(resolved.threads):
             found = refitted(
-                network.to(device), originals[side].to(device), names, pictures,
+                network.to(device), originals[side].to(device), left, pictures,
                 RefitSettings(seed=seed), reporter,
             )  # fmt: skip
         assert isinstance(found, Generator)

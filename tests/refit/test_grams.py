@@ -9,7 +9,7 @@ from ganprune.networks import NORMS, Generator, Norm, generator_convs
 from ganprune.rebuild import rebuilt
 from ganprune.refit import RefitSettings, as_scores, grams, refitted, refitted_from, removals
 from ganprune.refit.patches import matrix
-from tests.refit.test_sequence import at_home, network, some_pictures
+from tests.refit.test_sequence import at_home, left_of, network, some_pictures
 from tests.tiny import random_genomes
 
 ALL = RefitSettings(positions=1 << 20)
@@ -23,9 +23,7 @@ def test_the_first_layer_that_lacks_inputs_is_refitted_as_in_sequence(norm: Norm
     layout = Layout.of(net.widths)
     genome = layout.full()
     genome[layout.genes["stem"].start] = False
-    kept = layout.kept(genome)
-    names = {c.key: kept[c.target] for c in generator_convs(2) if c.target}
-    in_order = refitted(rebuilt(net, layout, genome), net, names, x, ALL)
+    in_order = refitted(rebuilt(net, layout, genome), net, left_of(layout, genome), x, ALL)
     at_once = refitted_from(grams(net, x, ALL), net, layout, genome)
     for name in ("model.1", "model.4"):
         one, other = (found.get_parameter(f"{name}.weight") for found in (at_once, in_order))

@@ -1,5 +1,7 @@
 """A slim network refitted on its own maps, against least squares on explicit matrices of patches."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from ganprune.errors import UsageError
 from ganprune.genome import Layout
 from ganprune.networks import NORMS, Generator, Norm, generator_convs, resnet_widths
 from ganprune.rebuild import rebuilt, recalibrated
-from ganprune.refit import RefitSettings, refitted
+from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.refit.patches import matrix, patches, put_matrix
 from tests.tiny import fill, random_genomes, random_pictures
 
@@ -24,12 +26,15 @@ def network(norm: Norm, seed: int = 0) -> Generator:
     return net.requires_grad_(False).eval()
 
 
-def cut(net: Generator, seed: int = 0) -> tuple[Generator, dict[str, Tensor]]:
+def cut(net: Generator, seed: int = 0) -> tuple[Generator, dict[str, Kept]]:
     layout = Layout.of(net.widths)
     genome = random_genomes(layout, 1, seed)[0]
+    return rebuilt(net, layout, genome), left_of(layout, genome)
+
+
+def left_of(layout: Layout, genome: Tensor) -> dict[str, Kept]:
     kept = layout.kept(genome)
-    names = {c.key: kept[c.target] for c in generator_convs(2) if c.target}
-    return rebuilt(net, layout, genome), names
+    return {c.key: Kept(kept.get(c.source or ""), kept.get(c.target or "")) for c in generator_convs(2)}
 
 
 def at_home(net: Generator, pictures: list[Tensor]) -> Generator:
@@ -87,19 +92,24 @@ def test_with_all_filters_kept_a_refit_changes_nothing(norm: Norm):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it(norm: Norm):
+def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it_and_should_reach_it(norm: Norm):
     net, x = network(norm), some_pictures(4)
     slim, kept = cut(net)
     fitted = refitted(slim, net, kept, x, ALL)
-    seen, wanted = _inputs(fitted, x), _outputs(net, x)
+    seen, should_see, wanted = _inputs(fitted, x), _inputs(net, x), _outputs(net, x)
     for conv in generator_convs(2):
         module = fitted.get_submodule(conv.key)
         assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-        P, Y = list[Tensor](), list[Tensor]()
-        for i in range(len(x)):
-            y = wanted[conv.key][i].flatten(1)
-            y = y[kept[conv.key]] if conv.key in kept else y
-            p = patches(module, seen[conv.key][i], torch.arange(y.shape[1]))
+        P, Y, left = list[Tensor](), list[Tensor](), kept[conv.key]
+        every = slice(None)
+        for i, own in itertools.product(range(len(x)), (True, False)):
+            y = wanted[conv.key][i].flatten(1)[every if left.filters is None else left.filters]
+            map_ = (
+                seen[conv.key][i]
+                if own
+                else should_see[conv.key][i][every if left.inputs is None else left.inputs]
+            )
+            p = patches(module, map_, torch.arange(y.shape[1]))
             if conv.target is not None and "instance" in norm:
                 p, y = p - p.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
             P.append(p)
@@ -139,7 +149,10 @@ def test_a_refit_on_the_same_pictures_never_draws_worse_than_a_cut_last_layer(se
     last = generator_convs(2)[-1].key
     seen, wanted = _inputs(fitted, x)[last], _outputs(net, x)[last]
     new, old = fitted.get_submodule(last), slim.get_submodule(last)
-    pairs = list(zip(seen, wanted, strict=True))
+    index = kept[last].inputs
+    assert index is not None
+    right = [whole[index] for whole in _inputs(net, x)[last]]
+    pairs = list(zip([*seen, *right], [*wanted, *wanted], strict=True))
     after, before = (sum(float((net(s[None])[0] - w).square().sum()) for s, w in pairs) for net in (new, old))
     assert after <= before * (1 + 1e-5)
 
