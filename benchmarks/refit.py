@@ -1,0 +1,167 @@
+"""What each step gives back of what cutting takes, before any training, on test pictures.
+
+    python benchmarks/refit.py CKPT DATA OUT --features FILE [--network G_A] [--targets 0.5 0.25 0.0667]
+
+Rows for each share of the MACs: layers all alike and cut, with the filters of the largest importance; the same
+refitted; the surgeon's filters in those widths; the surgeon's widths too, refitted from Gram matrices, and in
+sequence; and, as controls, random filters in the surgeon's widths, the untouched input, and the original
+conjugated by a mirror, an equally good picture. DATA has trainA, trainB, testA, testB. Refits look at training
+pictures of the domain that the network translates, scores are of test pictures. Writes OUT, JSON, and prints a
+Markdown table. Rows that OUT has are not measured again.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganprune.checkpoints import load_quartet
+from ganprune.cost import macs
+from ganprune.device import cpu_threads, resolve_threads
+from ganprune.files import write_atomically
+from ganprune.genome import Layout
+from ganprune.images import find_domains, load_pictures, to_float, to_uint8
+from ganprune.importance import importance
+from ganprune.metrics import features_of, load_features, lost
+from ganprune.networks import Generator, generator_convs
+from ganprune.rebuild import rebuilt
+from ganprune.refit import Kept, as_scores, grams, refitted, refitted_from, removals
+from ganprune.repair import Constraints, Repairer
+
+Row = dict[str, float]
+
+
+class Judge:
+    """Scores of networks against the original on the same test pictures."""
+
+    def __init__(self, original: Generator, pictures: Tensor, features: Path) -> None:
+        self._features, self._x = load_features(features), to_float(pictures)
+        self.wanted = self._through(original)
+        self._of_inputs = features_of(self._features, pictures)
+        self._of_wanted = features_of(self._features, to_uint8(self.wanted))
+
+    def __call__(self, network: torch.nn.Module) -> Row:
+        return self.of(self._through(network))
+
+    def mirrored(self, network: torch.nn.Module) -> Row:
+        made = [network(x.flip(-1)[None])[0].flip(-1) for x in self._x]
+        return self.of(torch.stack(made))
+
+    def inputs(self) -> Row:
+        return self.of(self._x)
+
+    def of(self, made: Tensor) -> Row:
+        error = (made - self.wanted).square().mean()
+        share = lost(features_of(self._features, to_uint8(made)), self._of_wanted, self._of_inputs)
+        return {"lost": float(share), "psnr": float(10 * torch.log10(4 / error))}
+
+    def _through(self, network: torch.nn.Module) -> Tensor:
+        return torch.cat([network(x[None]) for x in self._x])
+
+
+def genome_of(layout: Layout, counts: list[int], scores: Tensor) -> Tensor:
+    """The best filters of every gene: bool [L]."""
+    genome = torch.zeros(layout.length, dtype=torch.bool)
+    for piece, count in zip(layout.genes.values(), counts, strict=True):
+        genome[piece.start + scores[piece].topk(count).indices] = True
+    return genome
+
+
+@torch.no_grad()
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("ckpt", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--network", choices=("G_A", "G_B"), default="G_A")
+    parser.add_argument("--targets", type=float, nargs="+", default=[0.5, 0.25, 1 / 15])
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--pictures", type=int, default=48, help="that refits look at")
+    parser.add_argument("--test-pictures", type=int, default=1000, help="at most")
+    opt = parser.parse_args()
+    rows: dict[str, Row] = json.loads(opt.out.read_text()) if opt.out.exists() else {}
+    original = getattr(load_quartet(opt.ckpt), opt.network)
+    domain, folders = opt.network[-1], find_domains(opt.data, needs=("train", "test"))
+    test = load_pictures(folders.pictures("test", domain)[: opt.test_pictures], opt.size)
+    order = torch.randperm(len(folders.pictures("train", domain)), generator=torch.Generator().manual_seed(0))
+    chosen = [folders.pictures("train", domain)[i] for i in order[: opt.pictures]]
+    x = list(to_float(load_pictures(chosen, opt.size)).split(1))
+    layout = Layout.of(original.widths)
+
+    def measured(name: str, network: torch.nn.Module | None, seconds: float = 0.0) -> None:
+        if name not in rows:
+            row = judge.inputs() if network is None else judge(network)
+            if isinstance(network, Generator):
+                row["macs"] = _macs(network) / _macs(original)
+            rows[name] = row | {"seconds": round(seconds, 1)}
+            write_atomically(opt.out, (json.dumps(rows, indent=2) + "\n").encode())
+            print(name, rows[name], flush=True)
+
+    def in_sequence(genome: Tensor) -> torch.nn.Module:
+        kept = layout.kept(genome)
+        left = {
+            conv.key: Kept(kept.get(conv.source or ""), kept.get(conv.target or ""))
+            for conv in generator_convs(layout.widths.blocks)
+        }
+        return refitted(rebuilt(original, layout, genome), original, left, x)
+
+    with cpu_threads(resolve_threads(None)):
+        judge = Judge(original, test, opt.features)
+        measured("the untouched input", None)
+        if "the original, conjugated by a mirror" not in rows:
+            rows["the original, conjugated by a mirror"] = judge.mirrored(original)
+        before = time.monotonic()
+        found = grams(original, x[:8])
+        gone = removals(original, layout, found)
+        weighing = time.monotonic() - before
+        scores, weights = as_scores(gone), importance(original, layout)
+        for target in opt.targets:
+            limits = Constraints(align=16, target_macs=target)
+            repairer = Repairer(layout, limits)
+            legal = [list(range(16, size + 1, 16)) for size in layout.sizes]
+            share = repairer.uniform_share()
+            alike = [
+                min(n, key=lambda c, s=size: abs(c - share * s))
+                for n, size in zip(legal, layout.sizes, strict=True)
+            ]
+            cheapest = repairer.cheapest([removal.costs.numpy() for removal in gone.values()]).tolist()
+            random = torch.rand(layout.length, generator=torch.Generator().manual_seed(0))
+            start = f"{target:.3g}: "
+            plain = genome_of(layout, alike, weights)
+            measured(start + "layers alike, by weights, cut", rebuilt(original, layout, plain))
+            for name, genome in (
+                ("layers alike, by weights, refitted", plain),
+                ("layers alike, by the surgeon, refitted", genome_of(layout, alike, scores)),
+                ("the surgeon's widths, random filters, refitted", genome_of(layout, cheapest, random)),
+                ("the surgeon's widths and filters, refitted", genome_of(layout, cheapest, scores)),
+            ):
+                if start + name not in rows:
+                    before = time.monotonic()
+                    network = in_sequence(genome)
+                    measured(start + name, network, time.monotonic() - before)
+            best = genome_of(layout, cheapest, scores)
+            measured(start + "the same, cut", rebuilt(original, layout, best))
+            before = time.monotonic()
+            network = refitted_from(found, original, layout, best)
+            measured(start + "the same, refitted from Gram matrices", network, time.monotonic() - before)
+            rows[start + "the surgeon's widths and filters, refitted"]["widths"] = cheapest  # type: ignore[assignment]
+            rows[start + "the surgeon's widths and filters, refitted"]["weighing"] = round(weighing, 1)
+            write_atomically(opt.out, (json.dumps(rows, indent=2) + "\n").encode())
+    print("\n| network | MACs | lost | PSNR, dB | seconds |\n|---|--:|--:|--:|--:|")
+    for name, row in rows.items():
+        share = f"{row['macs']:.3f}" if "macs" in row else ""
+        print(f"| {name} | {share} | {row['lost']:.3f} | {row['psnr']:.2f} | {row.get('seconds', ''):} |")
+
+
+def _macs(network: Generator) -> int:
+    return macs(network.widths, 256, 256, "true")
+
+
+if __name__ == "__main__":
+    main()
