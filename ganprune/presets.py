@@ -20,7 +20,7 @@ class Preset:
 PRESETS: Mapping[str, Preset] = MappingProxyType({
     "fast": Preset(
         "a quarter of the arithmetic, widths that CPUs like, a search of minutes (default)",
-        {"population": 16, "generations": 15, "pictures": 8, "target-macs": [0.25, 0.25], "align": 16},
+        {"population": 12, "generations": 6, "pictures": 8, "target-macs": [0.25, 0.25], "align": 16},
     ),
     "paper": Preset(
         "Algorithm 1 with the paper's numbers; individuals are fine-tuned first, which takes GPUs and long",
@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     ),
     "tiny": Preset(
         "a fifteenth of the arithmetic, for phones",
-        {"population": 16, "generations": 15, "pictures": 8, "target-macs": [1 / 15, 1 / 15], "align": 16},
+        {"population": 12, "generations": 6, "pictures": 8, "target-macs": [1 / 15, 1 / 15], "align": 16},
     ),
     "demo": Preset(
         "for the packaged example: small pictures, small networks, so one thread; 90 s of fine-tuning",

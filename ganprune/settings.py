@@ -123,7 +123,7 @@ class FineTuneSettings:
     distil_gan: float = _DISTIL.gan
     distil_adapters: bool = _DISTIL.adapters
     tune_lr: float | None = None
-    """Learning rate of Adam; none: 5e-4 to distil, CycleGAN's 2e-4 for its own recipe."""
+    """Learning rate of Adam; none: CycleGAN's 2e-4, which builds on a refit, and 5e-4 to distil without one."""
     tune_batch: int = 1
     """Pictures of each domain a step, over all processes together."""
     average: float = 0.998
@@ -157,7 +157,7 @@ class FineTuneSettings:
             validations=self.validations,
             patience=self.patience,
             batch=self.tune_batch,
-            lr=self.tune_lr or (5e-4 if self.recipe == "distil" else base.lr),
+            lr=self.tune_lr or (5e-4 if self.recipe == "distil" and not self.refit_pictures else base.lr),
         )
         if self.recipe == "paper":
             return common
