@@ -42,7 +42,7 @@ def judged_originals(
 def original_grams(
     generator: Generator, x: Tensor, file: Path | None, reporter: Reporter = SILENT
 ) -> dict[str, Gram]:
-    """`ganprune.refit.grams` of an original on pictures [n, 3, h, w] in [-1, 1]; kept likewise."""
+    """`ganprune.refit.gram_matrices` of an original on pictures [n, 3, h, w] in [-1, 1]; kept likewise."""
 
     def compute() -> dict[str, Tensor]:
         found = grams(generator, x.split(1), reporter=reporter)

@@ -7,7 +7,7 @@ taking channel c away costs
     ΔE(c) = tr( S W_c ((A⁻¹)_cc)⁻¹ W_cᵀ )
 
 with W_c its columns, and S the sensitivity of the picture to each filter of the layer (a diagonal, see
-`ganprune.refit.grams`). So costs are squared errors of the picture, as far as it is linear: those of all
+`ganprune.refit.gram_matrices`). So costs are squared errors of the picture, as far as it is linear: those of all
 layers that read a group add up, and costs of different groups compare. The cheapest channels go, and what is
 left of W and A⁻¹ follows by
 
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ganprune.genome import Layout
 from ganprune.networks import Generator, generator_convs
-from ganprune.refit.grams import Gram
+from ganprune.refit.gram_matrices import Gram
 from ganprune.refit.moments import RIDGE, ridged
 from ganprune.refit.patches import Convolution, matrix
 from ganprune.reporting import SILENT, Reporter
