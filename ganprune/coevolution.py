@@ -135,7 +135,7 @@ class CoEvolution:
     def _informed(self, genomes: Tensor, scores: Tensor, side: Side, generator: torch.Generator) -> Tensor:
         """Genomes of the same widths that keep the filters of the best scores; all but the first with noise.
 
-        So pruning by weights alone is in the population, and whatever the search finds is no worse.
+        So pruning by `ganprune.importance` is in the population, and whatever the search finds is no worse.
         """
         layout, chosen = self.layouts[side], genomes.clone()
         for i, genome in enumerate(genomes):

@@ -78,7 +78,7 @@ class SearchSettings:
     """Probability of each bit of a mutated child to flip, or of each kept filter to be exchanged; none: drawn
     anew for each child."""
     informed: float = 0.0
-    """Share of the first generation that keeps filters by their weights, see `ganprune.importance`."""
+    """Share of the first generation that keeps filters by what they add, see `ganprune.importance`."""
     direction: Literal["both", "AtoB", "BtoA"] = "both"
     """``AtoB``: G_A evolves and G_B stays whole, its partner; ``BtoA``: the reverse."""
     seed: int = 0

@@ -22,7 +22,8 @@ from ganprune.evaluation import (
 )
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
-from ganprune.importance import importance
+from ganprune.images import to_float
+from ganprune.importance import PICTURES, importance
 from ganprune.latency import Latency, LatencyTable
 from ganprune.networks import Discriminator, Generator
 from ganprune.repair import Repairer
@@ -123,9 +124,12 @@ def search(
             else:
                 evaluator = LocalEvaluator(*given)
             before, counted = time.monotonic(), 0
-            scores: dict[Side, Tensor] = {
-                side: importance(generators[side], layout) for side, layout in both.items()
-            }
+            scores: dict[Side, Tensor] | None = None
+            if state is None and settings.search.informed > 0:
+                scores = {
+                    side: importance(generators[side], layout, to_float(pictures[side][:PICTURES]))
+                    for side, layout in both.items()
+                }
             searcher = searcher_for(settings.search, both, evaluator, scores, _latency(both, tables))
             for current in searcher.states(state):
                 now, count = time.monotonic(), evaluator.evaluations

@@ -223,7 +223,7 @@ BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str
     "affine instance norm without biases before it": (
         _without("running_mean", "running_var", "num_batches_tracked"),
         UnsupportedArchitecture,
-        r"norm with weights and no running statistics \('model\..\.weight'\) after convolutions without biases;",
+        r"weights and no running statistics \('model\..\.weight'\) after convolutions without biases;",
     ),
     "biases before it": (
         lambda tensors: {**tensors, **_biases(tensors)},

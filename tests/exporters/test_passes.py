@@ -18,7 +18,7 @@ from onnx import ModelProto, TensorProto, helper
 from ganprune.checkpoints import load_generator
 from ganprune.errors import UsageError, VerificationError
 from ganprune.images import find_domains, load_pictures, to_float
-from ganprune.networks import NORMS, GeneratorWidths, Norm, resnet_widths
+from ganprune.networks import NORMS, GeneratorWidths, Norm, has_biases, resnet_widths
 from ganprune_exporters import ExportSettings, chain, export_onnx
 from ganprune_exporters.passes import CHOICES, DEFAULT, Pass, apply, rewrite, with_shapes, without
 from ganprune_exporters.passes.winograd import Winograd
@@ -61,7 +61,7 @@ def test_each_pass_alone_keeps_what_the_graph_computes(spec: str, norm: Norm, si
     model = plain(UNEVEN, ExportSettings(size=32, simplify=simplify), norm)
     after, report = apply(rewrite(spec), model)
     np.testing.assert_allclose(output(after, picture()), output(model, picture()), atol=2e-6, rtol=0)
-    assert report.applied == (spec != "dead-biases" or norm == "instance") & (not spec.startswith("winograd"))
+    assert report.applied == (spec != "dead-biases" or has_biases(norm)) & (not spec.startswith("winograd"))
     onnx.checker.check_model(after, full_check=True)
 
 
