@@ -1,11 +1,11 @@
-"""How much each filter matters: what it adds to the layers that read it. A start for the search, and a baseline.
+"""How much each filter matters, by what it adds to its readers: a start for the search, and a baseline.
 
 A reader adds Σ_c w_c x_c over its input channels. So a channel is worth the squares of the weights that read
 it, times the energy of its map: its variance within a picture, measured on some pictures where it is read.
 The constant part of a map does not count, because a norm takes it away behind the reader, or a bias can.
-Weights alone do not do: behind an instance norm with weights, channels ranked by them were worse than channels
-drawn by lot. Nor do the norm's own weights: what a channel of the trunk holds is a sum over all blocks, whose
-parts may cancel, and behind a ReLU much of a channel may be zero.
+Weights alone do not do: of a generator of affine instance norm, channels ranked by them were worse, once
+refitted, than channels drawn by lot. Nor do the norm's own weights help: a channel of the trunk is a sum over
+all blocks, whose parts may cancel, and behind a ReLU much of a channel may be zero.
 """
 
 import torch

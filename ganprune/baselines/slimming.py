@@ -13,7 +13,7 @@ the trunk share its scales, because the residual sums tie their channels. What i
 * scales stay at 0 or above. A ReLU, and a residual sum, hands such a scale on, so what is kept of them is
   folded into the weights that read the channel, and nothing is left of them in the slim network.
 
-Where norms have weights of their own, these count too: a bit is worth γ times their mean over its convolutions.
+Where norms have weights, these count too: a bit is worth γ times their mean over its convolutions.
 """
 
 import copy
