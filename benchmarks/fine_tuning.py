@@ -97,6 +97,10 @@ class Bench:
             self._known[name] = features_of(self.network, pictures)
         return self._known[name]
 
+    def ranks(self, side: Side) -> Tensor:
+        """Of every filter: float64 [L]."""
+        return importance(self.originals[side], self.layouts[side], to_float(self.validation[side]))
+
     @torch.inference_mode()
     def translated(self, generator: Generator, pictures: Tensor) -> Tensor:
         """uint8 [n, 3, h, w] → the same of the other domain."""
@@ -150,7 +154,7 @@ class Bench:
             if how == "random":
                 start = ranks < 0.5
             else:
-                ranks, start = importance(self.originals[side], layout), torch.zeros(layout.length)
+                ranks, start = self.ranks(side), torch.zeros(layout.length)
                 for share in torch.linspace(0.02, 1 / settings.block_width, 981).tolist():
                     genome = torch.zeros(layout.length, dtype=torch.bool)
                     for name, piece in layout.genes.items():
@@ -170,7 +174,7 @@ class Bench:
         found: Genomes = {}
         for side, layout in self.layouts.items():
             counts = [groups.get(gene, groups.get(gene.rstrip("0123456789"), 0)) for gene in layout.genes]
-            found[side] = keep_best(importance(self.originals[side], layout), np.array(counts), layout)
+            found[side] = keep_best(self.ranks(side), np.array(counts), layout)
         return found
 
     def pruned(self, name: str, target: float, side: Side, seed: int) -> Pruned:

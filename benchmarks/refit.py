@@ -120,7 +120,7 @@ def main() -> None:
         found = grams(original, x[:8])
         gone = removals(original, layout, found)
         weighing = time.monotonic() - before
-        scores, weights = as_scores(gone), importance(original, layout)
+        scores, weights = as_scores(gone), importance(original, layout, torch.cat(x[:8]))
         for target in opt.targets:
             limits = Constraints(align=16, target_macs=target)
             repairer = Repairer(layout, limits)

@@ -27,6 +27,7 @@ from ganprune.device import Precision, cpu_threads, resolve_threads
 from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
 from ganprune.fitness import fitness
+from ganprune.images import to_float
 from ganprune.importance import importance
 from ganprune.rebuild import rebuilt
 from ganprune.repair import Repairer
@@ -59,7 +60,7 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
         pair: Genomes = {}
         for side, layout in bench.layouts.items():
             chance = torch.Generator().manual_seed(i)
-            ranks = importance(bench.originals[side], layout)
+            ranks = importance(bench.originals[side], layout, to_float(bench.validation[side]))
             ranks = ranks + i / 4 * ranks.std() * torch.randn(ranks.shape, generator=chance)
             limits = replace(settings.constraints(side), align=1)
             start = torch.zeros(layout.length, dtype=torch.bool)
@@ -97,7 +98,7 @@ def cheap_scores(bench: Bench, pairs: Sequence[tuple[str, Genomes]]) -> dict[str
     for side in SIDES:
         layout = bench.layouts[side]
         genomes = torch.stack([pair[side] for _, pair in pairs])
-        ranks = importance(bench.originals[side], layout)
+        ranks = importance(bench.originals[side], layout, to_float(bench.validation[side]))
         add("weights dropped", side, -(genomes * ranks).sum(1))
         for precision in ("float32", "bfloat16"):
             s = scorer(bench, precision).score(side, genomes, None)

@@ -34,7 +34,7 @@ from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
 from ganprune.files import write_atomically
 from ganprune.fitness import Reduction, fitness
 from ganprune.genome import Layout
-from ganprune.images import find_domains, load_pictures, split
+from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.importance import importance
 from ganprune.networks import Discriminator, Generator
 from ganprune.repair import Repairer
@@ -80,19 +80,19 @@ class Bench:
         nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
         self.generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
         self.layouts: dict[Side, Layout] = {side: Layout.of(self.generators[side].widths) for side in SIDES}
-        self.scores: dict[Side, Tensor] = {
-            side: importance(self.generators[side], self.layouts[side]) for side in SIDES
-        }
         judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
         settings = EvaluationSettings(
             device, resolve_precision("auto", device), batch=1 if device == "cpu" else n, reduction=reduction
         )
         self._make: list[Callable[[], LocalEvaluator]] = []
+        self.scores: dict[Side, Tensor] = {}
         for part in (slice(0, n), slice(n, 2 * n)):
             pictures: dict[Side, Tensor] = {}
             for side in SIDES:
                 _, validation = split(folders, side, seed=0, holdout=2 * n)
                 pictures[side] = load_pictures(validation[part], size)
+                G, layout = self.generators[side], self.layouts[side]
+                self.scores.setdefault(side, importance(G, layout, to_float(pictures[side])))
             self._make.append(
                 partial(LocalEvaluator, self.generators, judges, self.layouts, pictures, settings)
             )

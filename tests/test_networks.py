@@ -69,12 +69,8 @@ def test_networks_of_any_norm_have_the_tensors_of_cyclegan(norm: Norm) -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_conv_table_names_the_norm_after_each_convolution(norm: Norm) -> None:
-    kinds = {
-        "instance": nn.InstanceNorm2d,
-        "affine-instance": nn.InstanceNorm2d,
-        "batch": nn.BatchNorm2d,
-        "none": nn.Identity,
-    }
+    kinds = {"batch": nn.BatchNorm2d, "none": nn.Identity}
+    kinds |= dict.fromkeys(("instance", "affine-instance"), nn.InstanceNorm2d)
     with torch.device("meta"):
         G = Generator(resnet_widths(2, 3), norm)
     named = [conv.norm_key for conv in generator_convs(3) if conv.norm_key]

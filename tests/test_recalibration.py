@@ -65,7 +65,7 @@ def test_recalibration_brings_a_cut_network_back_to_the_statistics_it_has() -> N
     assert (after(x) - in_training).abs().max() < 0.2 * (slim(x) - in_training).abs().max()
 
 
-@pytest.mark.parametrize("norm", ["instance", "none"])
+@pytest.mark.parametrize("norm", ["instance", "affine-instance", "none"])
 def test_without_batch_norm_there_is_nothing_to_recalibrate(norm: Norm) -> None:
     G = make_generator(1, resnet_widths(2, 1), norm)
     assert recalibrated(G, []) is G

@@ -9,7 +9,7 @@ such channels by what the shortcut's own filters are worth; CycleGAN's shortcuts
 the norm of all the weights that write it.
 
 An instance norm gives every channel unit variance, however large its filter is: its own norm then says
-nothing of what it adds. ``readers``, `ganprune.importance`, takes the norm of the weights that read it.
+nothing of what it adds. ``readers``, `ganprune.importance`, takes the weights that read it, and its energy.
 """
 
 import torch
@@ -33,8 +33,8 @@ def l2(subject: Subject) -> Pruned:
 
 
 def by_readers(subject: Subject) -> Pruned:
-    """Keep the filters that the largest weights read, the same share of every layer."""
-    scores = importance(subject.generator, subject.layout)
+    """Keep the filters that add most to what reads them, the same share of every layer."""
+    scores = importance(subject.generator, subject.layout, subject.pictures)
     return subject.cut(within_layers(scores, subject.repairer, subject.chance))
 
 

@@ -13,9 +13,10 @@ the trunk share its scales, because the residual sums tie their channels. What i
 * scales stay at 0 or above. A ReLU, and a residual sum, hands such a scale on, so what is kept of them is
   folded into the weights that read the channel, and nothing is left of them in the slim network.
 
-Where there is a batch norm, its weights count too: a bit is worth γ times their mean over its convolutions.
+Where norms have weights, these count too: a bit is worth γ times their mean over its convolutions.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -101,8 +102,7 @@ def scaled(generator: Generator, layout: Layout, scales: Tensor, x: Tensor) -> T
 
 def folded(generator: Generator, layout: Layout, scales: Tensor) -> Generator:
     """A copy that computes G_γ without scales: those that read a channel are multiplied. scales: [L] ≥ 0."""
-    twin = Generator(generator.widths, generator.norm).to(next(generator.parameters()))
-    twin.load_state_dict(generator.state_dict())
+    twin = copy.deepcopy(generator)
     for gene, piece in layout.genes.items():
         for conv in readers(layout, gene):
             scale_inputs(twin, conv, scales[piece])
@@ -110,8 +110,8 @@ def folded(generator: Generator, layout: Layout, scales: Tensor) -> Generator:
 
 
 def _norm_weights(generator: Generator, layout: Layout) -> Tensor:
-    """Mean |γ| of the batch norms behind each bit's convolutions; 1 where the norm has none. [L]."""
-    if generator.norm != "batch":
+    """Mean |γ| of the norms behind each bit's convolutions; 1 where they have none. [L]."""
+    if generator.norm not in ("affine-instance", "batch"):
         return torch.ones(layout.length, dtype=torch.float64)
     state, found = generator.state_dict(), list[Tensor]()
     for gene in layout.genes:

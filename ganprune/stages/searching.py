@@ -161,7 +161,8 @@ def _weighed(
 ) -> tuple[dict[Side, Tensor], dict[Side, list[np.ndarray]]]:
     """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`."""
     if not settings.search.refit:
-        return {side: importance(generators[side], layout) for side, layout in layouts.items()}, {}
+        seen = {side: to_float(pictures[side]) for side in layouts}
+        return {side: importance(generators[side], layout, seen[side]) for side, layout in layouts.items()}, {}
     scores, costs = dict[Side, Tensor](), dict[Side, list[np.ndarray]]()
     for side, layout in layouts.items():
         original = copy.deepcopy(generators[side]).to(resolved.device)

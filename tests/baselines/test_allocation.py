@@ -34,7 +34,7 @@ def test_same_seed_gives_the_same_network_and_leaves_the_original(name: str) -> 
     assert all(torch.equal(before[key], value) for key, value in original.state_dict().items())
 
 
-@pytest.mark.parametrize("norm", ["batch", "none"])
+@pytest.mark.parametrize("norm", ["affine-instance", "batch", "none"])
 @pytest.mark.parametrize("name", METHODS)
 def test_rivals_know_other_norms(name: str, norm: Norm) -> None:
     pruned = method(name)(subject_of(generator_of(norm=norm)))

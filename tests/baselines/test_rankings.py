@@ -10,7 +10,7 @@ from ganprune.baselines.slimming import SlimmingSettings, folded, scaled, slimmi
 from ganprune.baselines.trimming import apoz
 from ganprune.errors import UsageError
 from ganprune.genome import Layout
-from ganprune.networks import Generator, GeneratorWidths, resnet_widths
+from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
 from ganprune.rebuild import rebuilt
 from ganprune.repair import Constraints, Repairer
 from tests.baselines.kit import WIDTHS, generator_of, subject_of
@@ -129,9 +129,9 @@ def test_without_a_penalty_the_original_is_best() -> None:
     assert torch.equal(scales, torch.ones_like(scales))
 
 
-@pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_folded_scales_are_scales_behind_the_norms(norm: str) -> None:
-    net, x = generator_of(resnet_widths(4, 2), norm), random_pictures(2, 3, 16, 16)  # pyright: ignore
+@pytest.mark.parametrize("norm", NORMS)
+def test_folded_scales_are_scales_behind_the_norms(norm: Norm) -> None:
+    net, x = generator_of(resnet_widths(4, 2), norm), random_pictures(2, 3, 16, 16)
     layout = Layout.of(net.widths)
     scales = torch.rand(layout.length, generator=seeded(1), dtype=torch.float64) * 2
     assert torch.allclose(folded(net, layout, scales)(x), scaled(net, layout, scales, x), atol=1e-9)
@@ -161,8 +161,9 @@ def test_slim_network_keeps_the_scales_that_were_trained() -> None:
     assert torch.allclose(pruned.network(subject.pictures), expected, atol=1e-6)
 
 
-def test_slimming_counts_the_weights_of_a_batch_norm() -> None:
-    net = generator_of(WIDTHS, norm="batch")
+@pytest.mark.parametrize("norm", ["batch", "affine-instance"])
+def test_slimming_counts_the_weights_of_norms_that_have_them(norm: Norm) -> None:
+    net = generator_of(WIDTHS, norm)
     subject = subject_of(net)
     genome = slimming(subject, SlimmingSettings(steps=1, lr=1e-9)).genome  # so all scales are 1
     norms = {"stem": [2], "down": [5], "inner0": ["10.conv_block.2"], "inner1": ["11.conv_block.2"],

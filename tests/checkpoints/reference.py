@@ -73,9 +73,8 @@ def normed(state: Mapping[str, Tensor], key: str, h: Tensor, norm: Norm) -> Tens
     if norm == "instance":
         return nnf.instance_norm(h)
     if norm == "affine-instance":
-        return nnf.instance_norm(h) * state[f"{key}.weight"].view(-1, 1, 1) + state[f"{key}.bias"].view(
-            -1, 1, 1
-        )
+        weight, bias = (state[f"{key}.{part}"].view(-1, 1, 1) for part in ("weight", "bias"))
+        return nnf.instance_norm(h) * weight + bias
     if norm == "none":
         return h
     weight, bias, mean, variance = (

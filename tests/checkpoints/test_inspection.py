@@ -209,3 +209,11 @@ def test_the_real_cyclegan_is_described_as_published(real_data: Path) -> None:
     assert generator.params == 11_378_179
     assert generator.macs == {"true": 49_551_507_456, "paper": 56_799_264_768}
     assert generator.precision == "float16"
+
+
+def test_a_public_generator_of_affine_instance_norm_is_described(real_data: Path) -> None:
+    found = inspect(real_data / "teachers/modern2vintage/G_A2B_epoch33.pth")
+    (generator,) = found.networks
+    assert (generator.norm, generator.precision) == ("affine-instance", "float16")
+    assert (generator.architecture, generator.params) == ("resnet_9blocks, ngf 64", 11_388_675)
+    assert generator.macs == {"true": 49_551_507_456, "paper": 56_799_264_768}

@@ -22,7 +22,7 @@ from ganprune.checkpoints.standalone import load_generator as load_standalone
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
 from ganprune.genome import Layout
 from ganprune.networks import NORMS, DiscriminatorWidths, GeneratorWidths, Norm, resnet_widths
-from ganprune.rebuild import rebuilt
+from ganprune.rebuild import masked, rebuilt
 from tests.checkpoints import reference
 from tests.checkpoints.builders import (
     CYCLEGAN_NAMES,
@@ -223,7 +223,7 @@ BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str
     "affine instance norm without biases before it": (
         _without("running_mean", "running_var", "num_batches_tracked"),
         UnsupportedArchitecture,
-        r"norm with weights and no running statistics \('model\..\.weight'\) after convolutions without biases;",
+        r"weights and no running statistics \('model\..\.weight'\) after convolutions without biases;",
     ),
     "biases before it": (
         lambda tensors: {**tensors, **_biases(tensors)},
@@ -267,3 +267,18 @@ def test_a_broken_batch_norm_is_refused_by_name(case: str) -> None:
     tensors = make_discriminator(1, widths, norm="batch").state_dict()
     with pytest.raises(error, match=message):
         discriminator_from_tensors(breaking(tensors))
+
+
+def test_a_public_generator_of_affine_instance_norm_is_halved_and_written_for_its_own_code(
+    tmp_path: Path, real_data: Path
+) -> None:
+    G = load_generator(real_data / "teachers/modern2vintage/G_A2B_epoch33.pth")
+    layout = Layout.of(G.widths)
+    genome = random_genomes(layout, 1, keep=0.7)[0]
+    slim = rebuilt(G, layout, genome)
+    x = pictures(1, 64)
+    torch.testing.assert_close(slim(x), masked(G, layout, genome)(x), atol=1e-5, rtol=0)
+    save_cyclegan_pth(tmp_path / "G.pth", slim)
+    alone = load_standalone(tmp_path / "G.pth")
+    assert "model.10.block.1.weight" in alone.state_dict()
+    assert torch.equal(alone(x), slim(x))

@@ -18,7 +18,7 @@ from onnx import ModelProto, TensorProto, helper
 from ganprune.checkpoints import load_generator
 from ganprune.errors import UsageError, VerificationError
 from ganprune.images import find_domains, load_pictures, to_float
-from ganprune.networks import NORMS, GeneratorWidths, Norm, resnet_widths
+from ganprune.networks import NORMS, GeneratorWidths, Norm, has_biases, resnet_widths
 from ganprune_exporters import ExportSettings, chain, export_onnx
 from ganprune_exporters.passes import CHOICES, DEFAULT, Pass, apply, rewrite, with_shapes, without
 from ganprune_exporters.passes.winograd import Winograd
@@ -61,7 +61,7 @@ def test_each_pass_alone_keeps_what_the_graph_computes(spec: str, norm: Norm, si
     model = plain(UNEVEN, ExportSettings(size=32, simplify=simplify), norm)
     after, report = apply(rewrite(spec), model)
     np.testing.assert_allclose(output(after, picture()), output(model, picture()), atol=2e-6, rtol=0)
-    assert report.applied == (spec != "dead-biases" or norm == "instance") & (not spec.startswith("winograd"))
+    assert report.applied == (spec != "dead-biases" or has_biases(norm)) & (not spec.startswith("winograd"))
     onnx.checker.check_model(after, full_check=True)
 
 
@@ -250,9 +250,10 @@ def test_no_pass_takes_names_and_all() -> None:
 
 
 @pytest.mark.skipif("GANPRUNE_DATA" not in os.environ, reason="needs the real data: set GANPRUNE_DATA")
-def test_real_generator_is_the_same_on_real_pictures_of_several_sizes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["modern2vintage/G_A2B_epoch33.pth", "horse2zebra/latest_net_G_A.pth"])
+def test_real_generator_is_the_same_on_real_pictures_of_several_sizes(tmp_path: Path, file: str) -> None:
     root = Path(os.environ["GANPRUNE_DATA"])
-    G = load_generator(root / "teachers" / "horse2zebra" / "latest_net_G_A.pth")
+    G = load_generator(root / "teachers" / file)
     paths = find_domains(root / "horse2zebra").train_A[:2]
     pictures = to_float(load_pictures(paths, 64))
     report = export_onnx(G, tmp_path / "fixed.onnx", ExportSettings(size=64), pictures=pictures)

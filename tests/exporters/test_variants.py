@@ -15,11 +15,12 @@ from torch import Tensor
 from ganprune.bench.statistics import Ratio
 from ganprune.errors import UsageError, VerificationError
 from ganprune.images import to_float, to_uint8
-from ganprune.networks import GeneratorWidths, resnet_widths
+from ganprune.networks import GeneratorWidths, Norm, resnet_widths
 from ganprune_exporters import ExportReport, ExportSettings, chain, export_onnx, variants
 from ganprune_exporters.int8 import calibrated, equalized, layers_to_quantize, maps
-from ganprune_exporters.variants import export_variant, judged
+from ganprune_exporters.variants import Kind, export_variant, judged
 from ganprune_exporters.verify import as_bytes
+from tests.checkpoints.builders import make_generator
 from tests.tiny import random_generator, random_pictures, seeded
 
 SMALL = ExportSettings(size=32)
@@ -190,8 +191,17 @@ def test_widths_of_one_filter_can_be_quantized(tmp_path: Path) -> None:
     assert report.mean_abs <= 1
 
 
-def test_equalized_filters_compute_the_same_and_have_maps_of_one_range() -> None:
-    model, _ = chain.plain(G, ExportSettings(size=32))
+@pytest.mark.parametrize("kind", ["fp16", "int8"])
+def test_affine_instance_norm_is_as_near_in_reduced_precision(tmp_path: Path, kind: Kind) -> None:
+    affine = make_generator(1, resnet_widths(4, 2), "affine-instance")
+    export_onnx(affine, tmp_path / "G.onnx", SMALL)
+    report = export_variant(kind, affine, tmp_path / "G.onnx", SMALL, PICTURES[:2], PICTURES[2:], limit=0.02)
+    assert 0 < report.mean_abs <= 0.02
+
+
+@pytest.mark.parametrize("norm", ["instance", "affine-instance"])
+def test_equalized_filters_compute_the_same_and_have_maps_of_one_range(norm: Norm) -> None:
+    model, _ = chain.plain(make_generator(1, resnet_widths(4, 2), norm), ExportSettings(size=32))
     after = equalized(model, PICTURES.numpy())
     outputs = []
     for graph in (model, after):

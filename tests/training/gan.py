@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ganprune.genome import Layout
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, Norm, resnet_widths
 from ganprune.rebuild import rebuilt
 from ganprune.training import Budget, DistilSettings, Networks, Teacher, TrainSettings, Validation
 from tests.tiny import fill, random_pictures, seeded
@@ -21,8 +21,8 @@ STEPS = Budget(12, "steps")
 class Gan:
     """A CycleGAN of two blocks, and slim generators cut out of it."""
 
-    def __init__(self) -> None:
-        self.whole: dict[Domain, Generator] = {side: Generator(resnet_widths(4, 2)) for side in SIDES}
+    def __init__(self, norm: Norm = "instance") -> None:
+        self.whole: dict[Domain, Generator] = {side: Generator(resnet_widths(4, 2), norm) for side in SIDES}
         self.judges: dict[Domain, Discriminator] = {
             side: Discriminator(DiscriminatorWidths((4, 6))) for side in SIDES
         }

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths
+from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths, Norm
 from ganprune.reporting import Silent
 from ganprune.training import Networks, TrainSettings
 from tests.images.pictures import write
@@ -16,13 +16,13 @@ from tests.tiny import fill, seeded
 TINY = TrainSettings(size=16, load_size=20, seed=3, pool_size=3, lr=1e-3)
 
 
-def networks() -> Networks:
+def networks(norm: Norm = "instance") -> Networks:
     """Slim generators of unlike widths, discriminators of unlike depths."""
     made = Networks(
-        Generator(GeneratorWidths(4, 5, 6, (3, 7), 5, 4)),
-        Generator(GeneratorWidths(3, 4, 8, (2,), 4, 5)),
-        Discriminator(DiscriminatorWidths((4, 6))),
-        Discriminator(DiscriminatorWidths((3, 5))),
+        Generator(GeneratorWidths(4, 5, 6, (3, 7), 5, 4), norm),
+        Generator(GeneratorWidths(3, 4, 8, (2,), 4, 5), norm),
+        Discriminator(DiscriminatorWidths((4, 6)), norm),
+        Discriminator(DiscriminatorWidths((3, 5)), norm),
     )
     for seed, (_, net) in enumerate(made.items()):
         fill(net, seed)

@@ -18,6 +18,7 @@ from ganprune.training import (
     Networks,
     Teacher,
     TrainingPictures,
+    TrainSettings,
     TrainState,
     Vgg16,
     train,
@@ -176,7 +177,15 @@ def test_each_term_alone_brings_the_slim_generators_nearer(tmp_path: Path, gan: 
     ids=str,
 )
 def test_an_interrupted_distillation_ends_with_the_same_bits(tmp_path: Path, gan: Gan, changed):
-    settings, data = replace(SETTINGS, **changed), pictures(tmp_path / "data")
+    interrupted_distillation(tmp_path, gan, replace(SETTINGS, **changed))
+
+
+def test_an_interrupted_distillation_of_affine_instance_norm_does_too(tmp_path: Path):
+    interrupted_distillation(tmp_path, Gan("affine-instance"), replace(SETTINGS, average=0.9, validations=4))
+
+
+def interrupted_distillation(tmp_path: Path, gan: Gan, settings: TrainSettings) -> None:
+    data = pictures(tmp_path / "data")
     teachers: dict[Domain, Teacher] = {
         side: teacher for side, teacher in gan.teachers.items() if f"G_{side}" in settings.trained
     }
