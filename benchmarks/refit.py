@@ -2,12 +2,12 @@
 
     python benchmarks/refit.py CKPT DATA OUT --features FILE [--network G_A] [--targets 0.5 0.25 0.0667]
 
-Rows for each share of the MACs: layers all alike and cut, with the filters of the largest importance; the same
-refitted; the surgeon's filters in those widths; the surgeon's widths too, refitted from Gram matrices, and in
-sequence; and, as controls, random filters in the surgeon's widths, the untouched input, and the original
-conjugated by a mirror, an equally good picture. DATA has trainA, trainB, testA, testB. Refits look at training
-pictures of the domain that the network translates, scores are of test pictures. Writes OUT, JSON, and prints a
-Markdown table. Rows that OUT has are not measured again.
+Rows for each share of the MACs: layers all alike and cut, with the filters of the largest importance; the
+same refitted; the surgeon's filters in those widths; the surgeon's widths too, refitted from Gram matrices,
+and in sequence; and, as controls, random filters in the surgeon's widths, the untouched input, and the
+original conjugated by a mirror, an equally good picture. DATA has trainA, trainB, testA, testB. Refits look
+at training pictures of the domain that the network translates, scores are of test pictures. Writes OUT, JSON,
+and prints a Markdown table. Rows that OUT has are not measured again.
 """
 
 import argparse

@@ -123,7 +123,7 @@ class FineTuneSettings:
     distil_gan: float = _DISTIL.gan
     distil_adapters: bool = _DISTIL.adapters
     tune_lr: float | None = None
-    """Learning rate of Adam; none: CycleGAN's 2e-4, which builds on a refit, and 5e-4 to distil without one."""
+    """Learning rate of Adam; none: CycleGAN's 2e-4, which builds on a refit; 5e-4 to distil without one."""
     tune_batch: int = 1
     """Pictures of each domain a step, over all processes together."""
     average: float = 0.998

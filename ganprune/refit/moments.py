@@ -38,9 +38,11 @@ class Moments:
     @classmethod
     def none(cls, d: int, filters: int, device: torch.device) -> "Moments":
         """Of no picture yet."""
-        zeros = (torch.zeros(*shape, dtype=torch.float64, device=device) for shape in
-                 ((d, d), (filters, d), (d,), (filters,)))  # fmt: skip
-        return cls(*zeros)
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.float64, device=device)
+
+        return cls(zeros(d, d), zeros(filters, d), zeros(d), zeros(filters))
 
     def add(self, p: Tensor, y: Tensor, per_picture: bool) -> None:
         """Positions of one picture: patches [d, n], wanted outputs [filters, n]."""
@@ -55,13 +57,13 @@ class Moments:
             product = p[band] @ p[start:].T
             self.A[band, start:] += product
             self.A[start + BAND :, band] += product[:, BAND:].T
-        self.B += y @ p.T
+        self.B.add_(y @ p.T)
         if not per_picture:
             p_mean, y_mean = p_mean.double(), y_mean.double()
-            self.A += n * p_mean @ p_mean.T
-            self.B += n * y_mean @ p_mean.T
-            self.p += n * p_mean[:, 0]
-            self.y += n * y_mean[:, 0]
+            self.A.add_(p_mean @ p_mean.T, alpha=n)
+            self.B.add_(y_mean @ p_mean.T, alpha=n)
+            self.p.add_(p_mean[:, 0], alpha=n)
+            self.y.add_(y_mean[:, 0], alpha=n)
         self.count += n
 
     def centred(self) -> "Moments":

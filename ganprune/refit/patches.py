@@ -52,6 +52,7 @@ def _stuffed(conv: nn.ConvTranspose2d, x: Tensor) -> Tensor:
     (sh, sw), (kh, kw) = conv.stride, conv.kernel_size
     wide = x.new_zeros(channels, (height - 1) * sh + 1, (width - 1) * sw + 1)
     wide[:, ::sh, ::sw] = x
+    assert not isinstance(conv.padding, str)
     top, left = kh - 1 - conv.padding[0], kw - 1 - conv.padding[1]
     bottom, right = top + conv.output_padding[0], left + conv.output_padding[1]
     return pad(wide, (left, right, top, bottom))

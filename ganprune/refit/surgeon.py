@@ -7,9 +7,9 @@ taking channel c away costs
     ΔE(c) = tr( S W_c ((A⁻¹)_cc)⁻¹ W_cᵀ )
 
 with W_c its columns, and S the sensitivity of the picture to each filter of the layer (a diagonal, see
-`ganprune.refit.gram_matrices`). So costs are squared errors of the picture, as far as it is linear: those of all
-layers that read a group add up, and costs of different groups compare. The cheapest channels go, and what is
-left of W and A⁻¹ follows by
+`ganprune.refit.gram_matrices`). So costs are squared errors of the picture, as far as it is linear: they add
+up over all layers that read a group, and compare between groups. The cheapest channels go, and what is left
+of W and A⁻¹ follows by
 
     W ← W − W_R ((A⁻¹)_RR)⁻¹ (A⁻¹)_R,:        A⁻¹ ← A⁻¹ − (A⁻¹)_:,R ((A⁻¹)_RR)⁻¹ (A⁻¹)_R,:
 """

@@ -8,6 +8,7 @@ picture only the maps that are still needed are kept.
 from collections.abc import Sequence
 
 from torch import Tensor, fx, nn
+from torch.fx.node import map_arg
 
 from ganprune.refit.patches import Convolution
 
@@ -78,8 +79,7 @@ class Walk:
             if node.op == "output":
                 maps.clear()
                 return
-            read = fx.node.map_arg((node.args, node.kwargs), maps.__getitem__)
-            args, kwargs = read
+            args, kwargs = map_arg((node.args, node.kwargs), maps.__getitem__)
             if node.op == "call_module":
                 maps[node] = self._modules[str(node.target)](*args, **kwargs)
             elif node.op == "call_method":

@@ -161,8 +161,11 @@ def _weighed(
 ) -> tuple[dict[Side, Tensor], dict[Side, list[np.ndarray]]]:
     """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`."""
     if not settings.search.refit:
-        seen = {side: to_float(pictures[side]) for side in layouts}
-        return {side: importance(generators[side], layout, seen[side]) for side, layout in layouts.items()}, {}
+        weights: dict[Side, Tensor] = {
+            side: importance(generators[side], layout, to_float(pictures[side]))
+            for side, layout in layouts.items()
+        }
+        return weights, {}
     scores, costs = dict[Side, Tensor](), dict[Side, list[np.ndarray]]()
     for side, layout in layouts.items():
         original = copy.deepcopy(generators[side]).to(resolved.device)

@@ -8,6 +8,7 @@ from ganprune.genome import Layout
 from ganprune.networks import NORMS, Generator, Norm, generator_convs
 from ganprune.rebuild import rebuilt
 from ganprune.refit import RefitSettings, as_scores, grams, refitted, refitted_from, removals
+from ganprune.refit.moments import ridged
 from ganprune.refit.patches import matrix
 from tests.refit.test_sequence import at_home, left_of, network, some_pictures
 from tests.tiny import random_genomes
@@ -49,8 +50,7 @@ def test_a_refit_from_grams_is_the_best_fit_of_the_layer_that_lost_inputs(norm: 
         module, whole = slim.get_submodule(conv.key), net.get_submodule(conv.key)
         assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
         assert isinstance(whole, nn.Conv2d | nn.ConvTranspose2d)
-        W = matrix(whole).double()
-        W = W if conv.target is None else W[kept[conv.target]]
+        W = matrix(whole).double()[slice(None) if conv.target is None else kept[conv.target]]
         k = conv.kernel**2
         inputs = torch.arange(W.shape[1] // k) if conv.source is None else kept[conv.source]
         columns = (inputs[:, None] * k + torch.arange(k)).flatten()
@@ -76,8 +76,7 @@ def test_taking_filters_away_costs_what_the_refitted_reader_cannot_say_any_more(
         conv = net.get_submodule(name)
         assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
         gram, W = found[name], matrix(conv).double()
-        A, order = gram.A.double(), gone[gene].order
-        A = A + 1e-6 * A.diagonal().mean() * torch.eye(len(A))
+        A, order = ridged(gram.A.double(), 1e-6), gone[gene].order
         k = W.shape[1] // len(order)
         assert sorted(order.tolist()) == list(range(len(order)))
         for kept in range(1, len(order)):

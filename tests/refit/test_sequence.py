@@ -1,6 +1,7 @@
 """A slim network refitted on its own maps, against least squares on explicit matrices of patches."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -188,18 +189,21 @@ def _outputs(net: nn.Module, pictures: list[Tensor]) -> dict[str, list[Tensor]]:
     return _watched(net, pictures, lambda _, output: output)
 
 
-def _watched(net: nn.Module, pictures: list[Tensor], what: object) -> dict[str, list[Tensor]]:
+def _watched(
+    net: nn.Module, pictures: list[Tensor], what: Callable[[tuple[Tensor, ...], Tensor], Tensor]
+) -> dict[str, list[Tensor]]:
     found = dict[str, list[Tensor]]()
-    assert callable(what)
-    handles = [
-        module.register_forward_hook(
-            lambda _, inputs, output, name=name: found.setdefault(name, []).append(
-                what(inputs, output)[0].clone()
-            )
-        )
-        for name, module in net.named_modules()
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-    ]
+    handles = list[torch.utils.hooks.RemovableHandle]()
+
+    def watch(name: str, module: nn.Module) -> None:
+        def see(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            found.setdefault(name, []).append(what(inputs, output)[0].clone())
+
+        handles.append(module.register_forward_hook(see))
+
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            watch(name, module)
     with torch.no_grad():
         for picture in pictures:
             net(picture)

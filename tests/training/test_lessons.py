@@ -19,7 +19,7 @@ from tests.training.kit import pictures
 def test_a_lesson_is_the_originals_translation_of_exactly_what_is_shown(
     tmp_path: Path, gan: Gan, memory: int, load_size: int
 ):
-    """Mirrored or cut as it is: random networks do not commute with mirroring, nor instance norm with cuts."""
+    """Mirrored or cut as it is: random networks do not commute with mirroring, nor norms with cuts."""
     settings = replace(SETTINGS, load_size=load_size)
     data, mirrored = TrainingPictures(pictures(tmp_path), settings.transform), 0
     teachers = gan.teachers.items()

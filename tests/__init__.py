@@ -1,0 +1,1 @@
+"""ganprune's tests."""
