@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ganprune.checkpoints import inspect, load_quartet, read_tensors
+from ganprune.checkpoints.reading import read_held
 from ganprune.errors import CheckpointError, UnsafeCheckpoint
 from tests.checkpoints.builders import Forged, assert_same, forged_pickle, make_networks, write_zip
 from tests.checkpoints.test_hostile_files import within
@@ -49,6 +50,23 @@ def test_every_number_format_layout_and_alias_comes_out_as_torch_gives_it(
         assert (ours[name].dtype, ours[name].stride()) == (tensor.dtype, tensor.stride()), name
     ours["base"].zero_()
     assert not ours["turned"].any()  # they share what they shared
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_plain_values_and_an_optimizers_state_come_out_as_torch_gives_them(
+    tmp_path: Path, legacy: bool
+) -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([weight], fused=True)
+    weight.sum().backward()
+    optimizer.step()
+    held = {
+        "numbers": [True, False, None, 0, 1, 255, 256, 65536, -1, -(2**31), 2**31, 2**70, 0.1, float("inf")],
+        "texts": ("", "é", "x" * 300, ("nested", ["deeper", {"deep": ()}])),
+        "optimizer": optimizer.state_dict(), 3: "an integer's",
+    }  # fmt: skip
+    torch.save(held, tmp_path / "all.pth", _use_new_zipfile_serialization=not legacy)
+    assert str(read_held(tmp_path / "all.pth")) == str(torch.load(tmp_path / "all.pth", weights_only=True))
 
 
 def test_integer_keys_that_all_have_one_hash_are_refused(tmp_path: Path) -> None:

@@ -117,13 +117,15 @@ class Unpickled:
 
     def fill(self, contents: Mapping[str, bytearray]) -> None:
         """Give the tensors their numbers. ``contents``: all of every storage, by key."""
-        storages = {
-            # frombuffer wants at least one byte
-            key: torch.frombuffer(held, dtype=torch.uint8).untyped_storage()
-            if held
-            else torch.UntypedStorage(0)
-            for key, held in contents.items()
-        }
+        storages = dict[str, torch.UntypedStorage]()
+        for key, held in contents.items():
+            storages[key] = torch.UntypedStorage(
+                len(held)
+            )  # in torch's own memory, aligned as its kernels like it
+            if held:
+                torch.empty(0, dtype=torch.uint8).set_(storages[key]).copy_(
+                    torch.frombuffer(held, dtype=torch.uint8)
+                )
         for tensor, storage, offset, size, stride in self.views:
             tensor.set_(storages[storage.key], offset, size, stride)
 
@@ -154,8 +156,10 @@ def unpickled(file: BinaryIO, device: Literal["cpu", "meta"] = "meta") -> Unpick
             case "MARK":
                 marks.append(stack)
                 stack = []
-            case "NONE" | "NEWTRUE" | "NEWFALSE" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+            case "NONE" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(opcode.name == "NEWTRUE")
             case "BINUNICODE" | "SHORT_BINUNICODE" | "BINSTRING" | "SHORT_BINSTRING":
                 stack.append(argument)
             case "BINBYTES" | "SHORT_BINBYTES":
