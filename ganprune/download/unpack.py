@@ -205,3 +205,7 @@ def _sound() -> Generator[None]:
         zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RuntimeError
     ) as error:  # fmt: skip
         raise DataError(f"damaged: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise DataError("damaged: it sends its reader to a place before its start") from error
