@@ -22,19 +22,22 @@ from hypothesis import strategies as st
 
 sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("", "cli", "exporters")]
 
-from tests.fuzz import command_lines, files, run_folders, settings_files  # noqa: E402
+from tests.fuzz import command_lines, files, run_folders, settings_files, strangers  # noqa: E402
 from tests.fuzz.workshop import workshop  # noqa: E402
 
 CHUNK = 100
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 SHARES = {
-    "damaged checkpoints": 0.27, "made-up checkpoints": 0.2, "settings files": 0.15, "comparison files": 0.08,
-    "command lines": 0.2, "run folders": 0.1,
+    "damaged checkpoints": 0.22, "made-up checkpoints": 0.15, "settings files": 0.1, "comparison files": 0.05,
+    "command lines": 0.15, "run folders": 0.08, "pictures": 0.08, "ONNX files": 0.08, "archives": 0.04,
+    "requests to the page server": 0.03, "downloads": 0.02,
 }  # fmt: skip
 """Of all cases."""
 
 
-def targets(out: Path) -> dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], str]]]:
+def targets(
+    out: Path, site: Any, port: int
+) -> dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], str]]]:
     made = workshop(out / "workshop", whole=True)
     scratch = Path(tempfile.mkdtemp(dir=out))
 
@@ -54,6 +57,11 @@ def targets(out: Path) -> dict[str, tuple[st.SearchStrategy[Any], Callable[[Any]
         "run folders": (
             run_folders.cases(made), lambda case: run_folders.attempt(made, scratch / "runs", case)
         ),
+        "pictures": (strangers.picture_files(), lambda case: strangers.read_picture(alone(), case)),
+        "ONNX files": (strangers.onnx_files(), lambda case: strangers.read_onnx_file(alone(), case)),
+        "archives": (strangers.archives(), lambda case: strangers.unpack_archive(alone(), case)),
+        "requests to the page server": (strangers.requests, lambda case: strangers.ask(port, case)),
+        "downloads": (strangers.answers, lambda case: strangers.download(site, alone(), case)),
     }  # fmt: skip
 
 
@@ -93,23 +101,24 @@ def main() -> None:
     opt.out.mkdir(parents=True, exist_ok=True)
     counts: dict[str, Counter[str]] = {name: Counter() for name in SHARES}
     broken = 0
-    here = targets(opt.out)
     wanted = {name: round(opt.cases * share) for name, share in SHARES.items()}
     if opt.only:
         wanted = {name: opt.cases * (name == opt.only) for name in SHARES}
     number = opt.seed * 10_000
-    while any(counts[name].total() < wanted[name] for name in SHARES):
-        for name, (cases, attempt) in here.items():
-            left = wanted[name] - counts[name].total()
-            if left <= 0:
-                continue
-            number += 1
-            ends, problem = chunk(cases, attempt, min(CHUNK, left), number)
-            counts[name] += ends
-            if problem:
-                broken += 1
-                print(f"{name}, chunk {number}:\n{problem}", file=sys.stderr, flush=True)
-            (opt.out / "counts.json").write_text(json.dumps(counts, indent=1))
+    with strangers.served() as site, strangers.page() as port:
+        here = targets(opt.out, site, port)
+        while any(counts[name].total() < wanted[name] for name in SHARES):
+            for name, (cases, attempt) in here.items():
+                left = wanted[name] - counts[name].total()
+                if left <= 0:
+                    continue
+                number += 1
+                ends, problem = chunk(cases, attempt, min(CHUNK, left), number)
+                counts[name] += ends
+                if problem:
+                    broken += 1
+                    print(f"{name}, chunk {number}:\n{problem}", file=sys.stderr, flush=True)
+                (opt.out / "counts.json").write_text(json.dumps(counts, indent=1))
     print("| what | cases | how they ended |\n| :-- | --: | :-- |")
     for name, ends in counts.items():
         if ends:

@@ -8,6 +8,7 @@
     │   │   ├── UnsupportedArchitecture a network of a kind that is not read
     │   │   └── MissingNetwork          a network that the job needs is not there
     │   ├── DataError           picture folders that are empty, missing or unreadable
+    │   │   └── DamagedPicture          a file that was read, and does not decode as a picture
     │   └── RunError            a run folder that is damaged or belongs to other settings
     ├── DownloadError           an address that gave nothing, or something else             exit 1
     └── MissedError             the work was done and written, but a promise was missed     exit 4
@@ -54,6 +55,10 @@ class MissingNetwork(CheckpointError):
 
 class DataError(InputError):
     """Picture folders are empty, missing, or hold too many unreadable files."""
+
+
+class DamagedPicture(DataError):
+    """A file could be read, and is no picture, or a damaged or far too large one."""
 
 
 class RunError(InputError):

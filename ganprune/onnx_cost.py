@@ -6,6 +6,7 @@ any graph rewrite. For other files convolutions are counted on the graph, in the
 grid. Norms, activations, additions, paddings and matrix products are not counted.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ganprune.errors import InputError, UsageError
+from ganprune.onnx_bounds import check_bounds, made_up
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 PARAMS, MACS_TRUE, MACS_PAPER = "ganprune.params", "ganprune.macs_true", "ganprune.macs_paper"
 HEIGHT, WIDTH = "ganprune.height", "ganprune.width"
 """The keys of ``metadata_props`` that hold a file's costs, and the picture they are counted for."""
+
+_FIGURE = re.compile("[1-9][0-9]{0,17}")
 
 DEFAULT_SIZE = 256
 """Height and width, pixels, of a picture for a file that leaves them free."""
@@ -90,16 +94,18 @@ def read_onnx(path: Path) -> "ModelProto":
     Raises `UsageError` if there is no such file, `InputError` if it is not ONNX.
     """
     import onnx
-    from google.protobuf.message import DecodeError
 
     if not path.is_file():
         raise UsageError(f"needed an ONNX file, found no file {path}; run ganprune export --onnx first")
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except DecodeError:
-        model = onnx.ModelProto()
-    if not model.graph.node or not model.opset_import:
-        raise InputError(f"{path}: needed an ONNX file, found none inside; it is damaged or of another kind")
+    with made_up(path):
+        content = path.read_bytes()
+        try:
+            model = onnx.load_model_from_string(content)
+        except Exception:  # protobuf's own error
+            model = onnx.ModelProto()
+        if not model.graph.node or not model.opset_import:
+            raise InputError("needed an ONNX file, found none inside; it is damaged or of another kind")
+        check_bounds(model)
     return model
 
 
@@ -115,7 +121,8 @@ def picture_input(model: "ModelProto", path: Path) -> PictureInput:
     tensor, name = inputs[0].type.tensor_type, inputs[0].name
     kinds: dict[int, Literal["float32", "uint8"]] = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8"}
     if tensor.elem_type not in kinds or len(tensor.shape.dim) != 4:
-        kind = TensorProto.DataType.Name(tensor.elem_type).lower()
+        names = {number: name.lower() for name, number in TensorProto.DataType.items()}
+        kind = names.get(tensor.elem_type, f"of kind {tensor.elem_type}")
         raise InputError(
             f"{path}: needed float32 or uint8 pictures of 4 dimensions, found that {name} is {kind} "
             f"of {len(tensor.shape.dim)}"
@@ -126,9 +133,12 @@ def picture_input(model: "ModelProto", path: Path) -> PictureInput:
 def onnx_cost(model: "ModelProto", picture: PictureInput, shape: tuple[int, ...]) -> OnnxCost:
     """Costs of one picture, for a batch of ``shape``: from the metadata when ours, else counted."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    if all(metadata.get(key, "").isdigit() for key in (PARAMS, MACS_TRUE, MACS_PAPER, HEIGHT, WIDTH)):
+    if all(
+        _FIGURE.fullmatch(metadata.get(key, "")) for key in (PARAMS, MACS_TRUE, MACS_PAPER, HEIGHT, WIDTH)
+    ):
         return _cost_from(metadata, *picture.picture(shape))
-    return count(model, picture.name, shape)
+    with made_up(picture.file):
+        return count(model, picture.name, shape)
 
 
 def _cost_from(metadata: Mapping[str, str], height: int, width: int) -> OnnxCost:

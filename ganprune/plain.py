@@ -17,6 +17,12 @@ from ganprune.errors import RunError
 MOST = 64 << 20
 """Bytes of the longest text that is read; a search of 10,000 generations writes a tenth of that."""
 
+MOST_TOML = 1 << 20
+"""Bytes of the longest TOML file that is read, which takes a second; settings have some thousand."""
+
+MOST_PARTS = 100
+"""Dots in a row in a TOML file."""
+
 Shape = Any
 """See `fits`."""
 
@@ -24,17 +30,17 @@ NUMBER = (int, float)
 """Shape of a number."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = MOST) -> str:
     """The text of a regular file.
 
     Raises `OSError` where there is none or it cannot be read, `ValueError` for anything but UTF-8, for
-    something else of that name, and for more than `MOST` bytes.
+    something else of that name, and for more than ``most`` bytes.
     """
     size = path.stat().st_size
     if not path.is_file():
         raise ValueError("no regular file")
-    if size > MOST:
-        raise ValueError(f"{size} bytes, {MOST} at most were expected")
+    if size > most:
+        raise ValueError(f"{size} bytes, {most} at most were expected")
     return path.read_text(encoding="utf-8")
 
 
@@ -77,8 +83,12 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as plain values. Raises as `read_text`, and `ValueError` for other texts."""
+    text = read_text(path, MOST_TOML)
+    # Python's reader takes the square of the number of a key's parts. Values between commas have few dots.
+    if any(part.count(".") > MOST_PARTS for line in text.splitlines() for part in line.split(",")):
+        raise ValueError(f"a key of more than {MOST_PARTS} parts")
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

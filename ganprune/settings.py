@@ -16,8 +16,8 @@ from ganprune.device import checked_threads
 from ganprune.errors import UsageError
 from ganprune.evaluation import MOST_ACTORS, MOST_WORKERS, SIDES, Side, checked_address
 from ganprune.fitness import Reduction
-from ganprune.networks import DOWNSAMPLING
 from ganprune.search_settings import SearchSettings
+from ganprune.sizes import check_size
 from ganprune.training.budget import Budget
 from ganprune.training.distillation import DistilSettings
 from ganprune.training.settings import TrainSettings
@@ -38,8 +38,7 @@ class PictureSettings:
     """Steps that every individual is fine-tuned for before its score, on a tenth of the training pictures."""
 
     def __post_init__(self) -> None:
-        if self.size < 4 * DOWNSAMPLING or self.size % DOWNSAMPLING:
-            raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
+        check_size(self.size)
         if self.pictures < 1:
             raise UsageError(f"--pictures must be 1 or more, found {self.pictures}")
         if self.tune_steps < 0:

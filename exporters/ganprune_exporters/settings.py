@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ganprune.errors import UsageError
+from ganprune.sizes import check_size
 from ganprune_exporters.passes import names
 
 OLDEST_OPSET = 18
@@ -34,8 +35,7 @@ class ExportSettings:
     """Largest difference to PyTorch's output that is allowed, in units of its range [-1, 1]."""
 
     def __post_init__(self) -> None:
-        if self.size < 16 or self.size % 4:
-            raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
+        check_size(self.size)
         if not OLDEST_OPSET <= self.opset <= NEWEST_OPSET:
             raise UsageError(f"--opset must be {OLDEST_OPSET} to {NEWEST_OPSET}, found {self.opset}")
         if not self.tolerance > 0:

@@ -35,7 +35,7 @@ def pictures_at(path: Path | None) -> tuple[Path, ...]:
 
     Raises `UsageError` where there is no such path, `InputError` where a folder holds no pictures.
     """
-    from ganprune.images.folders import SUFFIXES
+    from ganprune.images.folders import SUFFIXES, pictures_below
 
     if path is None:
         return ()
@@ -43,12 +43,11 @@ def pictures_at(path: Path | None) -> tuple[Path, ...]:
         raise UsageError(f"--input {path} does not exist; give a picture or a folder of pictures")
     if path.is_file():
         return (path,)
-    inside = (file for file in path.rglob("*") if not file.name.startswith("."))
-    found = sorted(file for file in inside if file.suffix.lower() in SUFFIXES)
+    found = pictures_below(path)
     if not found:
         kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise InputError(f"--input {path} needs pictures ({kinds}), found none; give another folder")
-    return tuple(found[:MOST_PICTURES])
+    return found[:MOST_PICTURES]
 
 
 def _decoded(path: Path, takes: PictureInput, shape: tuple[int, ...]) -> NDArray[Any]:

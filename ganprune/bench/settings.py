@@ -10,7 +10,7 @@ from ganprune.bench.engine import ARITHMETICS, CPU, Arithmetic
 from ganprune.bench.machine import physical_cores
 from ganprune.device import checked_threads
 from ganprune.errors import UsageError
-from ganprune.networks import DOWNSAMPLING
+from ganprune.sizes import check_size
 
 
 def _one_and_all() -> tuple[int, ...]:
@@ -71,8 +71,8 @@ class BenchSettings:
         for option, target in (("speedup", self.least_speedup), ("max-ms", self.most_ms)):
             if target is not None and not (target > 0 and isfinite(target)):
                 raise UsageError(f"--assert-{option} must be more than 0, found {target}")
-        if self.size is not None and (self.size < 4 * DOWNSAMPLING or self.size % DOWNSAMPLING):
-            raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
+        if self.size is not None:
+            check_size(self.size)
 
     def at_least_as_long(self, other: Mapping[str, Any]) -> bool:
         """Whether this measures what ``other``, a `to_json` of settings, measured, and no more hastily."""

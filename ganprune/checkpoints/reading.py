@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ganprune.checkpoints.contents import flat_tensors
-from ganprune.checkpoints.formats import FORMATS, HEAD, Format
+from ganprune.checkpoints.formats import FOREIGN, FORMATS, HEAD, Format
 from ganprune.errors import CheckpointError, GanpruneError, UsageError
 
 MAX_MESSAGE = 600
@@ -34,14 +34,14 @@ def read_held(path: Path) -> object:
     """Everything in a file, e.g. a dict of tensors, or of dicts of tensors; errors as in `read_tensors`."""
     file_format = _format_of(path)
     with about(path):
-        return file_format.read(Path(path))
+        return file_format.read(Path(path), True)
 
 
 def peek(path: Path) -> object:
-    """As `read_held`, with a `StoredTensor` in place of every tensor: the weights are not read."""
+    """As `read_held`, with tensors on the device meta, which have shapes alone: no weights are read."""
     file_format = _format_of(path)
     with about(path):
-        return file_format.peek(Path(path))
+        return file_format.read(Path(path), False)
 
 
 def _format_of(path: Path) -> Format:
@@ -50,6 +50,9 @@ def _format_of(path: Path) -> Format:
     for file_format in FORMATS:
         if file_format.recognises(head):
             return file_format
+    for foreign in FOREIGN:
+        if foreign.recognises(head):
+            raise CheckpointError(f"{path}: no checkpoint but {foreign.title}; {foreign.help}")
     raise CheckpointError(
         f"{path}: no checkpoint: it starts with {head!r}; a file of torch.save or safetensors was needed"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from ganprune.checkpoints import inspect
 from ganprune.errors import CheckpointError, DataError
 from ganprune.images import find_domains
-from ganprune.images.folders import SUFFIXES
+from ganprune.images.folders import is_picture, pictures_below
 
 _FOLDERS = frozenset({f"{part}{end}" for part in ("train", "test", "val") for end in ("", "A", "B")})
 """Names of folders that belong to a data set, as opposed to the one that it was packed in."""
@@ -39,16 +39,16 @@ def find_pictures(folder: Path) -> Pictures:
     while True:
         entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
         folders = [entry for entry in entries if entry.is_dir()]
-        if len(folders) != 1 or folders[0].name in _FOLDERS or any(_is_picture(entry) for entry in entries):
+        if (
+            len(folders) != 1
+            or folders[0].name in _FOLDERS
+            or any(is_picture(entry.name) for entry in entries)
+        ):
             break
         root = folders[0]
-    if not any(_is_picture(path) for path in root.rglob("*")):
+    if not pictures_below(root):
         names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
         held = ", ".join(names[:6])
         raise DataError(f"needed folders of pictures, such as trainA and trainB, found {held or 'nothing'}")
     found = find_domains(root, needs=())
     return Pictures(root, bool(found.train_A and found.train_B))
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()

@@ -188,6 +188,11 @@ def _opened(request: Request, transfer: Transfer, patience: Patience) -> HTTPRes
         ) from None
     except (OSError, HTTPException) as error:
         raise _Broken(f"the connection broke ({_reason(error)})") from error
+    except ValueError as error:  # it sends on to an address that is none
+        raise DownloadError(
+            f"{transfer.url}: the server answered with no address ({error}); look for it with a browser, and "
+            "give its address with --from URL"
+        ) from None
 
 
 class _Redirects(HTTPRedirectHandler):

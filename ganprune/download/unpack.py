@@ -41,6 +41,8 @@ class Limits:
     """Bytes that are never exceeded."""
     members: int = 200_000
     """Files and folders."""
+    depth: int = 32
+    """Folders above a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ def _accepted(
                 f"refused: it would unpack to more than {most:,} bytes or {limits.members:,} files, which no "
                 "pictures need"
             )
+        if len(parts) > limits.depth:
+            raise DataError(f"refused: {_shown(member.name)} lies more than {limits.depth} folders deep")
         if parts in seen and member.kind == "file":
             raise DataError(f"refused: {_shown(member.name)} is in it twice")
         seen.add(parts)
@@ -201,3 +205,7 @@ def _sound() -> Generator[None]:
         zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RuntimeError
     ) as error:  # fmt: skip
         raise DataError(f"damaged: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise DataError("damaged: it sends its reader to a place before its start") from error

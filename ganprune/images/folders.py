@@ -1,7 +1,7 @@
 """Where the pictures of both domains lie, in CycleGAN's folders, and which of them are for what."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +56,54 @@ def find_domains(root: Path, needs: Sequence[Split] = ("train",)) -> PictureFold
     for part in get_args(Split):
         for domain in get_args(Domain):
             folder = _folder(root, part, domain)
-            found[f"{part}_{domain}"] = _pictures_in(folder) if folder else ()
+            found[f"{part}_{domain}"] = pictures_below(folder) if folder else ()
     for part in needs:
         for domain in get_args(Domain):
             if not found[f"{part}_{domain}"]:
                 raise DataError(_complaint(root, part, domain))
     return PictureFolders(**found)
+
+
+def pictures_below(folder: Path, without: Path | None = None) -> tuple[Path, ...]:
+    """All picture files in a folder and in folders of it, sorted by their paths below it.
+
+    Hidden files are left out, and all of the folder ``without``. Links are followed, but every folder is
+    looked into once, however many links lead to it: one to a folder above would have no end. Raises
+    `DataError` for a folder that cannot be read.
+    """
+    found, seen, waiting = list[Path](), set[tuple[int, int]](), deque([folder])
+    if without is not None and without.exists():
+        seen.add(_identity(without))
+    while waiting:
+        place = waiting.popleft()
+        try:
+            if _identity(place) in seen:
+                continue
+            seen.add(_identity(place))
+            entries = sorted(os.scandir(place), key=lambda entry: (entry.is_symlink(), entry.name))
+            waiting += [place / entry.name for entry in entries if entry.is_dir()]
+        except OSError as error:
+            raise unreadable(place, error) from error
+        found += [place / entry.name for entry in entries if is_picture(entry.name) and not entry.is_dir()]
+    return tuple(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is taken for a picture: by its ending, and if it is not hidden."""
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """The error for a file or folder that the system does not give out."""
+    return DataError(
+        f"{path} cannot be read: {error.strerror or error}; make it readable or take it away, and run again"
+    )
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What two paths of one folder have in common."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def split(
@@ -104,16 +146,6 @@ def _place(folders: PictureFolders, domain: Domain) -> Path:
 def _folder(root: Path, part: str, domain: str) -> Path | None:
     flat, nested = root / f"{part}{domain}", root / part / domain
     return flat if flat.is_dir() else nested if nested.is_dir() else None
-
-
-def _pictures_in(folder: Path) -> tuple[Path, ...]:
-    paths = [
-        Path(place) / name
-        for place, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    ]
-    return tuple(sorted(paths, key=lambda path: path.relative_to(folder).as_posix()))
 
 
 def _complaint(root: Path, part: str, domain: str) -> str:

@@ -1,8 +1,14 @@
-"""Picture files → uint8 tensors. Damaged files are named and skipped, or refused when there are many."""
+"""Picture files → uint8 tensors. Damaged files are named and skipped, or refused when there are many.
 
+Damaged is what was read and does not decode. What cannot be read, for lack of a permission or because a
+disk fails, ends the command: skipped, it would be missing without a word.
+"""
+
+import stat
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,12 +17,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganprune.errors import DataError
-from ganprune.images.folders import PictureFolders
+from ganprune.errors import DamagedPicture, DataError
+from ganprune.images.folders import PictureFolders, unreadable
 from ganprune.reporting import SILENT, Reporter
 
 UNREADABLE_SHARE = 0.1
 """A folder with more unreadable pictures than this share is refused."""
+
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
+"""Pillow's names of the formats that are read, whatever a file's ending is."""
+
+MAX_PIXELS = 89_478_485
+"""Pictures of more are refused: a quarter of a gibibyte in RGB, Pillow's own limit for a warning."""
+
+MAX_BYTES = 1 << 30
+"""Longer files are refused: `MAX_PIXELS` of 16-bit RGB have half of it."""
 
 _T = TypeVar("_T")
 
@@ -24,9 +39,9 @@ _T = TypeVar("_T")
 def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT) -> Tensor:
     """Read pictures as CycleGAN's tests do: RGB, bicubic to ``size``²; uint8 [n, 3, size, size].
 
-    Unreadable files (no picture, cut short, empty, far too large) are skipped with a warning that names
+    Damaged files (no picture, cut short, empty, far too large) are skipped with a warning that names
     them while they are at most a tenth, so n may be less than ``len(paths)``. Raises `DataError` where
-    there are more, or none can be read.
+    there are more, and for a file that cannot be read.
     """
 
     def read(path: Path) -> Tensor:
@@ -36,7 +51,7 @@ def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT)
 
 
 def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFolders:
-    """The same folders without the training and validation pictures that cannot be read.
+    """The same folders without the training and validation pictures that are damaged.
 
     Decodes every one of them once. Warns and raises as `load_pictures` does, folder by folder.
     """
@@ -49,19 +64,56 @@ def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFol
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Decode one file as RGB, whole. Raises `DataError` naming the file where that cannot be done."""
+    """Decode one file as RGB, whole. Raises as `stored_picture`."""
+    return as_rgb(stored_picture(path))
+
+
+def stored_picture(path: Path) -> Image.Image:
+    """Decode one file, whole, in the mode that it is stored in. The one place where pictures are opened.
+
+    Raises `DamagedPicture` for a file that is none of `FORMATS`, cut short, or of more than `MAX_PIXELS`;
+    `DataError` for one that cannot be read. Whatever its name, no other format is tried: Pillow hands
+    PostScript to a program.
+    """
+    content = _content(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # transparency that RGB drops, odd metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                if picture.mode.startswith("I;16"):  # convert would turn all but the darkest white
-                    picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-                return picture.convert("RGB")
+            warnings.simplefilter("ignore")  # odd metadata; large pictures, which are refused below
+            picture = Image.open(BytesIO(content), formats=FORMATS)
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            picture.load()
+            return picture
     except Exception as error:  # damaged files make decoders raise nearly anything
-        raise DataError(
-            f"{path} cannot be read as a picture ({_reason(error)}); remove or replace it"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """A picture of any mode in RGB."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # transparency that RGB drops
+        if picture.mode.startswith("I;16"):  # convert would turn all but the darkest white
+            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        return picture.convert("RGB")
+
+
+def _content(path: Path) -> bytes:
+    """All of a file; apart from decoding, so that what the system says is not taken for damage."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _damaged(path, ValueError("no regular file"))
+        if status.st_size > MAX_BYTES:
+            raise _damaged(path, Image.DecompressionBombError())
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DamagedPicture:
+    damaged = DamagedPicture(f"{path} cannot be read as a picture ({_reason(error)}); remove or replace it")
+    damaged.__cause__ = error
+    return damaged
 
 
 def to_tensor(picture: Image.Image) -> Tensor:
@@ -70,15 +122,15 @@ def to_tensor(picture: Image.Image) -> Tensor:
 
 
 def read_all(paths: Sequence[Path], read: Callable[[Path], _T], reporter: Reporter) -> list[tuple[Path, _T]]:
-    """(path, what ``read`` gives) of all files that can be read; judges those that cannot."""
+    """(path, what ``read`` gives) of all files that decode; judges those that do not."""
     if not paths:
         raise DataError("no pictures were given to read; give a folder that holds some")
     results: list[tuple[Path, _T]] = []
-    bad: list[tuple[Path, DataError]] = []
+    bad: list[tuple[Path, DamagedPicture]] = []
     for path in paths:
         try:
             results.append((path, read(path)))
-        except DataError as error:
+        except DamagedPicture as error:
             bad.append((path, error))
     counts = f"{len(bad)} of {len(paths)} pictures in {paths[0].parent}"
     if len(bad) > UNREADABLE_SHARE * len(paths):
@@ -94,7 +146,7 @@ def _decodes(path: Path) -> None:
     open_picture(path)
 
 
-def _named(bad: Sequence[tuple[Path, DataError]], most: int = 10) -> str:
+def _named(bad: Sequence[tuple[Path, DamagedPicture]], most: int = 10) -> str:
     named = ", ".join(f"{path.name} ({_reason(error.__cause__)})" for path, error in bad[:most])
     return named + (f" and {len(bad) - most} more" if len(bad) > most else "")
 
@@ -103,10 +155,6 @@ def _reason(error: BaseException | None) -> str:
     """A few words on what is wrong with a file."""
     if isinstance(error, Image.UnidentifiedImageError):
         return "no picture"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return "far too large"
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"far too large: over {MAX_PIXELS // 1_000_000} million pixels"
     return f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganprune.errors import UsageError
 from ganprune.networks import DOWNSAMPLING
+from ganprune.sizes import check_size
 
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 """resize_and_crop: to load_size², then a random crop. crop: of the picture as it is. scale_width: to a
@@ -54,8 +55,7 @@ class TrainTransform:
             raise UsageError(
                 f"--preprocess must be one of {', '.join(PREPROCESS_MODES)}, found {self.mode!r}"
             )
-        if self.size < 4 * DOWNSAMPLING or self.size % DOWNSAMPLING:
-            raise UsageError(f"--size must be a multiple of 4 and at least 16, found {self.size}")
+        check_size(self.size)
         if self.mode in ("resize_and_crop", "scale_width_and_crop") and self.load_size < self.size:
             raise UsageError(
                 f"--load-size must be at least --size for --preprocess {self.mode}, "

@@ -1,12 +1,11 @@
 """Pictures to be measured: all of a folder, and which of two folders belong together."""
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganprune.errors import DataError, UsageError
-from ganprune.images.folders import SUFFIXES
+from ganprune.images.folders import pictures_below
 
 _ENDING = re.compile(r"_(fake|real|rec)(_[AB])?$")
 """What CycleGAN's test.py and ``ganprune translate`` put behind a picture's name."""
@@ -22,12 +21,7 @@ def pictures_in(folder: Path, least: int = 2) -> tuple[Path, ...]:
         raise UsageError(f"{folder} does not exist; give a folder of pictures")
     if not folder.is_dir():
         raise DataError(f"{folder} is a file; give a folder of pictures")
-    found = [
-        Path(place) / name
-        for place, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    ]
+    found = pictures_below(folder)
     if len(found) < least:
         raise DataError(
             f"{folder}: needed at least {least} pictures, found {len(found)}; give a folder with more"
@@ -38,7 +32,7 @@ def pictures_in(folder: Path, least: int = 2) -> tuple[Path, ...]:
             f"{folder}: needed pictures of one kind, found *{', *'.join(kinds[:-1])} and *{kinds[-1]}; "
             "put the kind that is meant in a folder of its own"
         )
-    return tuple(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
+    return found
 
 
 def paired(first: Sequence[Path], *others: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:

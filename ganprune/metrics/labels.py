@@ -3,7 +3,6 @@
 Source: cityscapesScripts, ``helpers/labels.py``: train ids 0…18, and the colours of all classes.
 """
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DataError
-from ganprune.images import open_picture
-from ganprune.images.reading import to_tensor
+from ganprune.images.reading import as_rgb, stored_picture, to_tensor
 
 VOID = 255
 """Pixels that are not scored."""
@@ -52,11 +50,11 @@ def read_labels(path: Path) -> Tensor:
     A grey picture of 8 or 16 bits holds the ids themselves, transparent or not; of any other the colours are
     decoded. Raises `DataError` for a file that cannot be read, is no label map, or is void throughout.
     """
-    picture = open_picture(path)  # refuses what is damaged or far too large
+    picture = stored_picture(path)
     try:
-        ids = _grey(path)
+        ids = _grey(picture)
         if ids is None:
-            ids = decode_labels(to_tensor(picture))
+            ids = decode_labels(to_tensor(as_rgb(picture)))
         if bool((ids == VOID).all()):
             raise DataError(f"needed pixels of scored classes, found only void; {_ADVICE}")
     except DataError as error:
@@ -85,14 +83,11 @@ def decode_labels(picture: Tensor) -> Tensor:
     return ids.to(torch.uint8).reshape(picture.shape[1:])
 
 
-def _grey(path: Path) -> Tensor | None:
+def _grey(picture: Image.Image) -> Tensor | None:
     """The numbers in a grey picture, uint8 [h, w]; None for one of colours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(path) as picture:
-            if picture.mode not in GREY:
-                return None
-            values = np.asarray(picture)
+    if picture.mode not in GREY:
+        return None
+    values = np.asarray(picture)
     values = values[..., 0] if values.ndim == 3 else values
     if values.min() < 0 or values.max() > VOID:
         odd = values.min() if values.min() < 0 else values.max()

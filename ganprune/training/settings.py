@@ -98,9 +98,9 @@ class TrainSettings:
             raise UsageError(f"--patience must be 1 or more, with validations, found {self.patience}")
         if self.distil is not None and self.distil.gan and not {"D_A", "D_B"} & set(self.trained):
             raise UsageError("an adversarial term needs discriminators that learn; name them in trained")
-        for name in ("batch", "ngf", "blocks", "ndf"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name} must be 1 or more, found {getattr(self, name)}")
+        for name, most in (("batch", 4096), ("ngf", 1024), ("blocks", 128), ("ndf", 1024)):
+            if not 1 <= getattr(self, name) <= most:
+                raise UsageError(f"--{name} must be 1 to {most}, found {getattr(self, name)}")
         if self.gan_mode not in ("lsgan", "vanilla"):
             raise UsageError(f"--gan-mode must be lsgan or vanilla, found {self.gan_mode!r}")
         if self.precision not in ("float32", "bfloat16"):

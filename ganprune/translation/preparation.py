@@ -18,17 +18,14 @@ from torch import Tensor
 from ganprune.errors import UsageError
 from ganprune.images import TrainTransform
 from ganprune.images.reading import to_tensor
-from ganprune.networks import DOWNSAMPLING
 from ganprune.onnx_cost import DEFAULT_SIZE, PictureInput
+from ganprune.sizes import SMALLEST, check_size
 
 Mode = Literal["resize", "scale_width", "none"]
 """resize: to height × width. scale_width: to a width, the height in proportion. none: to the next
 multiples of 4. All resizing is bicubic."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
-
-SMALLEST = 4 * DOWNSAMPLING
-"""Height and width, pixels, of the smallest picture that a generator is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,5 @@ def preparation_for(
     if size is not None and mode == "none":
         raise UsageError("--preprocess none keeps the size of pictures; leave --size out")
     side = default if size is None else size
-    if side < SMALLEST or side % DOWNSAMPLING:
-        raise UsageError(f"--size must be a multiple of 4 and at least {SMALLEST}, found {side}")
+    check_size(side)
     return Preparation(mode, side, side)

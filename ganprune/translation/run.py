@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganprune.errors import DataError, InputError, UsageError
+from ganprune.errors import DamagedPicture, DataError, InputError, UsageError
 from ganprune.images import open_picture, save_picture, to_float, to_uint8
 from ganprune.images.reading import read_all
 from ganprune.reporting import SILENT, Reporter, Task
@@ -96,7 +96,7 @@ def translate_pictures(
         raise UsageError(f"--save rec needs both generators, found {source.network} alone; leave rec out")
     jobs = plan(pictures, output, source.direction, settings.save, settings.existing)
     todo = [job for job in jobs if job.targets]
-    bad: dict[Path, DataError] = {}
+    bad: dict[Path, DamagedPicture] = {}
     files, started = 0, time.monotonic()
     with reporter.task("translate", len(jobs), len(jobs) - len(todo)) as task:
         for batch in _batches(_read(todo, settings.prepare, bad, task), settings.batch):
@@ -115,13 +115,13 @@ def translate_pictures(
 
 
 def _read(
-    jobs: Iterable[Job], prepare: Preparation, bad: dict[Path, DataError], task: Task
+    jobs: Iterable[Job], prepare: Preparation, bad: dict[Path, DamagedPicture], task: Task
 ) -> Generator[_Read]:
     """Pictures as they are asked for; those that cannot be read go into ``bad``."""
     for job in jobs:
         try:
             picture = open_picture(job.picture)
-        except DataError as error:
+        except DamagedPicture as error:
             bad[job.picture] = error
             task.advance(1)
         else:
@@ -162,7 +162,7 @@ def _translate(source: Source, batch: Sequence[_Read]) -> int:
     return sum(len(read.job.targets) for read in batch)
 
 
-def _judge(paths: Sequence[Path], bad: dict[Path, DataError], written: int, reporter: Reporter) -> None:
+def _judge(paths: Sequence[Path], bad: dict[Path, DamagedPicture], written: int, reporter: Reporter) -> None:
     """Warn of pictures that could not be read, or raise, by the rule for all folders of pictures."""
 
     def recall(path: Path) -> None:

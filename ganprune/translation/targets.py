@@ -1,13 +1,12 @@
 """Which pictures there are, and which files come of them."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from ganprune.errors import DataError, UsageError
-from ganprune.images.folders import SUFFIXES
+from ganprune.images.folders import SUFFIXES, pictures_below
 from ganprune.translation.source import Direction
 
 Kind = Literal["fake", "real", "rec"]
@@ -77,23 +76,15 @@ def find_pictures(path: Path, output: Path, direction: Direction = "AtoB") -> tu
         raise UsageError(f"{path} does not exist; give a folder of pictures, or one picture")
     if not path.is_dir():
         return (path,)
-    written = output.resolve()
-    if written == path.resolve():
+    if output.resolve() == path.resolve():
         raise UsageError(f"-o {output} is the folder of the pictures themselves; give -o another")
-    found: list[Path] = []
-    for place, folders, names in os.walk(path, followlinks=True):
-        folders[:] = [folder for folder in folders if Path(place, folder).resolve() != written]
-        found += [Path(place, name) for name in names if _is_picture(name)]
+    found = pictures_below(path, without=output)
     if not any(picture.parent == path for picture in found):
         _refuse_domains(path, direction)
     if not found:
         kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise DataError(f"{path} needs pictures ({kinds}), found none; give a folder that holds some")
-    return tuple(sorted(found, key=lambda picture: picture.relative_to(path).as_posix()))
-
-
-def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    return found
 
 
 def _refuse_domains(root: Path, direction: Direction) -> None:

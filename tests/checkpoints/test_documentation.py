@@ -48,7 +48,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f"{torch_file.MAX_PICKLE >> 20} MiB",
         f"{safetensors_file.MAX_HEADER >> 20} MiB",
         f"{torch_file.MAX_EXPANSION} times its size",
-        f"{torch_file.MAX_SHARING} times what is stored",
+        f"{pickles.MAX_SHARING} times what is stored",
     ]
 
 

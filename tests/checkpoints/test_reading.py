@@ -1,22 +1,26 @@
 """One file to its tensors: wrappers, prefixes, precisions, and files that are none of it."""
 
+import gzip
 import io
 import os
 import pickletools
+import struct
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganprune.checkpoints import load_generator, read_metadata, read_tensors
+from ganprune.checkpoints import load_generator, load_quartet, read_metadata, read_tensors
 from ganprune.errors import CheckpointError, UsageError
 from tests.checkpoints.builders import assert_same, make_generator, with_relics
 from tests.checkpoints.mutations import resealed
+from tests.onnx_graphs import model as onnx_model
 
 WRITERS: dict[str, Callable[[Any, Path], None]] = {
     "torch zip": torch.save,
@@ -137,7 +141,7 @@ def test_what_is_no_state_dict_says_what_it_is(tmp_path: Path, held: object, mes
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"version https://git-lfs.github.com/spec/v1\n", r"no checkpoint: it starts with b'version https"),
+        (b"weights of mine", r"no checkpoint: it starts with b'weights of mine'; a file of torch\.save or"),
         (b"PK\x03\x04", r"truncated or damaged \(File is not a zip file\)"),
         (b"\x80\x02", "truncated or damaged"),
         (b"\xff\xff\xff\xff\xff\xff\xff\x7f{", "truncated or damaged"),
@@ -147,6 +151,36 @@ def test_what_is_no_checkpoint_says_so(tmp_path: Path, content: bytes, message: 
     (tmp_path / "G.pth").write_bytes(content)
     with pytest.raises(CheckpointError, match=rf"G\.pth: {message}"):
         read_tensors(tmp_path / "G.pth")
+
+
+def _onnx() -> bytes:
+    nodes = [onnx.helper.make_node("Identity", ["input"], ["output"])]
+    return onnx_model(nodes, (), [("input", onnx.TensorProto.FLOAT, (1, 3, 8, 8))]).SerializeToString()
+
+
+FOREIGN: dict[str, tuple[Callable[[], bytes], str]] = {
+    "LFS pointer": (
+        lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 45\n",
+        "a Git LFS pointer, not the file itself; run `git lfs pull` there, or download the file",
+    ),
+    "page": (lambda: b"\n<!DOCTYPE html><html>", "a web page; the download gave a page .* download it again"),
+    ".h5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(90), r"an HDF5 file, as Keras writes; load it .*state_dict"),
+    ".tflite": (lambda: b"\x1c\0\0\0TFL3" + bytes(90), "a TensorFlow Lite model; give the .pth file"),
+    ".t7": (lambda: struct.pack("<iiii", 4, 1, 3, 3) + b"V 1", "a file of Lua Torch; load it .*state_dict"),
+    ".t7 as text": (lambda: b"4\n1\n3\nV 1\n13\nnn.Sequential\n", "a file of Lua Torch; load it"),
+    ".onnx": (_onnx, "an ONNX model; give the .pth file .* bench and translate take ONNX files"),
+    ".npy": (lambda: b"\x93NUMPY\x01\0", "a NumPy array; load it"),
+    ".tar.gz": (lambda: gzip.compress(b"x"), "an archive; unpack it, and give the checkpoint inside"),
+    ".png": (lambda: b"\x89PNG\r\n\x1a\n", "a picture; give the generator's .pth file"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_other_kinds_of_files_are_named_with_what_helps(tmp_path: Path, kind: str) -> None:
+    make, message = FOREIGN[kind]
+    (tmp_path / "latest_net_G_A.pth").write_bytes(make())
+    with pytest.raises(CheckpointError, match=rf"latest_net_G_A\.pth: no checkpoint but {message}"):
+        load_quartet(tmp_path / "latest_net_G_A.pth")
 
 
 @pytest.mark.parametrize("writer", WRITERS)

@@ -102,7 +102,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "not there": (("--from", "SITE/tigers.zip"), 1, "the server answered 404 Not Found"),
     "nobody there": (("--from", "http://127.0.0.1:9/x.zip"), 1, "127.0.0.1:9 cannot be reached"),
     "other hash": (("--from", "SITE/bears.zip", "--sha256", "0" * 64), 1, f"needed SHA-256 {'0' * 64}"),
-    "web page": (("--from", "SITE/page.pth"), 3, "page.pth: no checkpoint: it starts with b'<!DOCTYPE"),
+    "web page": (("--from", "SITE/page.pth"), 3, "page.pth: no checkpoint but a web page"),
     "web page as archive": (
         ("--from", "SITE/page.zip"),
         3,

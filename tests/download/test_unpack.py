@@ -172,6 +172,15 @@ def test_number_of_members_is_bounded(tmp_path: Path) -> None:
         _unpacked(tmp_path, tarred({f"trainA/{i}": b"" for i in range(4)}), replace(SMALL, members=3))
 
 
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_folders_without_end_in_each_other_are_refused(
+    tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]
+) -> None:
+    with pytest.raises(DataError, match=r"refused: 'a/a/a.*…' lies more than 32 folders deep"):
+        _unpacked(tmp_path, pack({"a/" * 1500 + "0.png": b"x"}))
+    assert _everything(tmp_path) == ["archive"]
+
+
 def test_tar_header_of_unreasonable_length_is_refused_unread(tmp_path: Path) -> None:
     header = tarfile.TarInfo("././@PaxHeader")
     header.type, header.size = tarfile.XHDTYPE, 50_000_000

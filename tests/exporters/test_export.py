@@ -243,6 +243,7 @@ def test_export_leaves_the_generator_alone_and_says_nothing(
     [
         ({"size": 30}, "--size must be a multiple of 4 and at least 16, found 30"),
         ({"size": 8}, "--size must be a multiple of 4 and at least 16, found 8"),
+        ({"size": 40_000}, "--size must be at most 8192 pixels, found 40000"),
         ({"opset": 17}, "--opset must be 18 to 23, found 17"),
         ({"tolerance": 0.0}, "--tolerance must be more than 0, found 0.0"),
     ],

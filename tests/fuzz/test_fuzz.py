@@ -5,12 +5,13 @@ A few cases here, the same in every run; `python benchmarks/fuzz.py` looks much 
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import command_lines, files, run_folders, settings_files
+from tests.fuzz import command_lines, files, run_folders, settings_files, strangers
 from tests.fuzz.workshop import Workshop
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -51,6 +52,47 @@ def test_settings_files_are_read_or_refused(folder: Path, content: bytes) -> Non
 @few
 def test_comparison_files_are_read_or_refused(folder: Path, content: bytes) -> None:
     settings_files.read_cells(folder, content)
+
+
+@given(content=strangers.picture_files())
+@few
+def test_damaged_pictures_are_read_or_refused(folder: Path, content: bytes) -> None:
+    strangers.read_picture(_alone(folder), content)
+
+
+@given(content=strangers.onnx_files())
+@few
+def test_damaged_and_made_up_onnx_files_are_read_or_refused(folder: Path, content: bytes) -> None:
+    strangers.read_onnx_file(_alone(folder), content)
+
+
+@given(content=strangers.archives())
+@few
+def test_damaged_and_made_up_archives_write_inside_their_folder_alone(folder: Path, content: bytes) -> None:
+    strangers.unpack_archive(_alone(folder), content)
+
+
+def test_the_page_server_outlives_any_request() -> None:
+    with strangers.page() as port:
+
+        @given(request=strangers.requests)
+        @few
+        def every(request: bytes) -> None:
+            strangers.ask(port, request)
+
+        every()
+
+
+def test_downloads_are_whole_or_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with strangers.served() as site:
+
+        @given(case=strangers.answers)
+        @few
+        def every(case: dict[str, Any]) -> None:
+            strangers.download(site, _alone(folder), case)
+
+        every()
 
 
 @given(data=st.data())

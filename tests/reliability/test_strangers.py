@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +235,20 @@ def test_plain_files_are_read_or_refused_whatever_they_hold(tmp_path: Path) -> N
 )  # fmt: skip
 def test_shapes_are_told(value: Any, shape: Any, fitting: bool) -> None:
     assert fits(value, shape) == fitting
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a." * 50_000 + "a = 1", "[" + "a." * 50_000 + "a]", '"a" . ' * 50_000 + "a = 1", "a = 1\n" * 200_000],
+)
+def test_settings_that_would_take_minutes_to_read_are_refused_in_time(tmp_path: Path, text: str) -> None:
+    (tmp_path / "made.toml").write_text(text)
+    start = time.process_time()
+    with pytest.raises(ValueError, match=r"a key of more than 100 parts|1048576 at most were expected"):
+        read_toml(tmp_path / "made.toml")
+    assert time.process_time() - start < 2
+
+
+def test_long_lists_in_settings_are_read(tmp_path: Path) -> None:
+    (tmp_path / "made.toml").write_text("a = [" + "0.5, " * 10_000 + "0.5]\n")
+    assert len(read_toml(tmp_path / "made.toml")["a"]) == 10_001

@@ -1,7 +1,7 @@
 """File formats that hold tensors: one module a format, and the table of them.
 
-A format is a test on a file's first bytes, a function that reads all of it, and one that reads the
-names alone. Adding a format is adding a module with the three and a row in `FORMATS`.
+A format is a test on a file's first bytes and a function that reads it. Adding a format is adding a
+module with the two and a row in `FORMATS`.
 """
 
 from collections.abc import Callable
@@ -22,18 +22,58 @@ class Format:
     """Name for messages."""
     recognises: Callable[[bytes], bool]
     """True for the first `HEAD` bytes of a file in this format."""
-    read: Callable[[Path], object]
+    read: Callable[[Path, bool], object]
     """Everything the file holds: a dict of tensors, or of dicts of tensors.
 
-    Raises CheckpointError, or any other exception on a damaged file.
+    With False no weights are read: the tensors have their shapes, and are on the device meta. Raises
+    CheckpointError, or any other exception on a damaged file.
     """
-    peek: Callable[[Path], object]
-    """The same with a `StoredTensor` for every tensor, and without reading the weights."""
 
 
 FORMATS = (
-    Format("torch.save", torch_file.is_zip, torch_file.read_zip, torch_file.peek_zip),
-    Format("torch.save before 1.6", torch_file.is_legacy, torch_file.read_legacy, torch_file.peek_legacy),
-    Format("safetensors", safetensors_file.is_safetensors, safetensors_file.read, safetensors_file.peek),
+    Format("torch.save", torch_file.is_zip, torch_file.read_zip),
+    Format("torch.save before 1.6", torch_file.is_legacy, torch_file.read_legacy),
+    Format("safetensors", safetensors_file.is_safetensors, safetensors_file.read),
 )
 """Every format that is read, in the order they are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A kind of file that is often given in the place of a checkpoint, and is none."""
+
+    title: str
+    """What it is, for messages."""
+    help: str
+    """What to do instead."""
+    recognises: Callable[[bytes], bool]
+    """True for the first `HEAD` bytes of such a file."""
+
+
+def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(beginnings)
+
+
+_SAVE = "give the .pth file that it was made from"
+_TORCH = "load it with the program that wrote it, and save the weights as a PyTorch state_dict()"
+
+FOREIGN = (
+    Foreign("a Git LFS pointer, not the file itself", "run `git lfs pull` there, or download the file",
+            _starts(b"version https://")),
+    Foreign("a web page", "the download gave a page in place of the file: download it again in a browser",
+            lambda head: head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))),
+    Foreign("an HDF5 file, as Keras writes", _TORCH, _starts(b"\x89HDF\r\n\x1a\n")),
+    Foreign("a TensorFlow Lite model", _SAVE, lambda head: head[4:8] == b"TFL3"),
+    # An object or a table with index 1, as both of Torch 7's formats begin.
+    Foreign("a file of Lua Torch", _TORCH,
+            _starts(b"\x03\0\0\0\x01\0\0\0", b"\x04\0\0\0\x01\0\0\0", b"3\n1\n", b"4\n1\n")),
+    # Its first field is the version, a small number, and the next is text (producer) or a graph.
+    Foreign("an ONNX model", f"{_SAVE}; bench and translate take ONNX files",
+            lambda head: head[:1] == b"\x08" and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b":", b"B")),
+    Foreign("a NumPy array", _TORCH, _starts(b"\x93NUMPY")),
+    Foreign("a GGUF file", _TORCH, _starts(b"GGUF")),
+    Foreign("an archive", "unpack it, and give the checkpoint inside",
+            _starts(b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")),
+    Foreign("a picture", "give the generator's .pth file", _starts(b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
+)  # fmt: skip
+"""What a file may be that is in no format of `FORMATS`, in the order they are tried."""

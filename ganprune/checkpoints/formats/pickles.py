@@ -1,19 +1,26 @@
-"""What a pickled state dict declares, found out without running any of it.
+"""What is pickled in a checkpoint, read without running any of it.
 
-A pickle is a program for a small stack machine. `declared` steps through that program with
+A pickle is a program for a small stack machine. `unpickled` steps through that program with
 ``pickletools.genops``, which only decodes, and understands the few instructions that ``torch.save``
-writes for state dicts and for the plain values beside them. Everything else is refused by name. The
-result lists the storages and tensors that loading would make, so that their sizes can be held against
-the file's size before ``torch.load(weights_only=True)`` sees the file.
+writes for state dicts and for the plain values beside them. Everything else is refused by name. What
+is checked is what is loaded: tensors come out of the same pass, and get their numbers from the caller
+once their storages are known to be in the file.
 
-Source: Python's ``pickletools`` module, which documents each instruction.
+Python's own unpickler will not do, whatever globals it is allowed: a key of shared tuples takes forever
+to hash, a far memo fills the memory.
+
+Source: Python's ``pickletools`` module, which documents each instruction; ``torch/_utils.py``,
+``_rebuild_tensor_v2``.
 """
 
 import math
 import pickletools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
+
+import torch
+from torch import Tensor
 
 from ganprune.errors import CheckpointError, UnsafeCheckpoint
 
@@ -26,20 +33,34 @@ MAX_DIMENSIONS = 8
 MAX_ARGUMENTS = 8
 """Calls with more are refused; a tensor is rebuilt from six."""
 
-PROTOCOL = 2
-"""The only pickle protocol that ``torch.load(weights_only=True)`` reads."""
+MAX_SHARING = 4
+"""Tensors that share storages may count this many times the elements that are stored."""
 
-ITEM_BYTES = {
-    "DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8,
-    "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1,
+MAX_KEY = 1 << 48
+"""Integer keys are smaller: parameters' numbers, or their addresses as optimizers once had them.
+
+Python's hash of an integer is its remainder by 2⁶¹ - 1, so larger ones can be made to have one hash all.
+"""
+
+DTYPES = {
+    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
 }  # fmt: skip
-"""Storage classes of torch and the size of one element, bytes."""
+"""Storage classes of torch and what they hold."""
 
-_STORAGES = {f"torch {name}": size for name, size in ITEM_BYTES.items()}
+_STORAGES = {f"torch {name}": dtype for name, dtype in DTYPES.items()}
 _REBUILD = {"torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2"}
 _PARAMETER = "torch._utils _rebuild_parameter"
 _DICTS = {"collections OrderedDict", "collections Counter"}  # a MultiStepLR keeps a Counter
-_HARMLESS = {*_STORAGES, *_REBUILD, _PARAMETER, *_DICTS}
+_PLAIN = {
+    "_codecs encode", "numpy dtype", "numpy ndarray", "torch Size", "torch device",
+    *(str(dtype).replace(".", " ") for dtype in DTYPES.values()),
+    *(f"numpy.{core}.multiarray {name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+}  # fmt: skip
+"""Classes and functions that make harmless values no network needs; they are never called."""
+_HARMLESS = {*_STORAGES, *_REBUILD, _PARAMETER, *_DICTS, *_PLAIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +71,32 @@ class Storage:
     """Name of the storage inside the file."""
     elements: int
     """Number of elements."""
-    item_bytes: int
-    """Size of one element, bytes."""
+    dtype: torch.dtype
 
     @property
     def bytes(self) -> int:
         """Size of the whole storage, bytes."""
-        return self.elements * self.item_bytes
+        return self.elements * self.dtype.itemsize
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTensor:
-    """Stands for a tensor that loading would make."""
-
-    elements: int
-    """Number of elements."""
+class PlainValue:
+    """Stands for a value that is stepped over: a NumPy scalar or array, a size, a device."""
 
 
 @dataclass(slots=True)
-class Declared:
-    """What a pickle would make, as far as names and sizes go."""
+class Unpickled:
+    """What a pickle holds."""
 
+    device: Literal["cpu", "meta"]
+    """Of the tensors: meta for those that will never have numbers."""
     storages: dict[str, Storage] = field(default_factory=dict[str, Storage])
     """Storages by key."""
-    elements: int = 0
-    """Elements of all tensors together, shared ones counted every time."""
     root: object = None
-    """The object itself: dicts, lists and plain values, with a `StoredTensor` for every tensor."""
+    """The object itself: dicts, lists, tuples, plain values and tensors."""
+    views: list[tuple[Tensor, Storage, int, tuple[int, ...], tuple[int, ...]]] = field(
+        default_factory=list[Any]
+    )
+    """Every tensor, with its storage, offset, size and stride there; it is all zeros until `fill`."""
     copies: int = 0
     """Entries of dicts that are copied on the way."""
 
@@ -86,44 +106,63 @@ class Declared:
         if self.copies > MAX_OPCODES:
             raise CheckpointError(f"its pickle copies more than {MAX_OPCODES} entries, no state dict does")
 
+    def check_sharing(self) -> None:
+        """Raise CheckpointError where tensors count far more elements than are stored."""
+        stored = sum(storage.elements for storage in self.storages.values())
+        claimed = sum(tensor.numel() for tensor, *_ in self.views)
+        if claimed > MAX_SHARING * stored:
+            raise CheckpointError(
+                f"its tensors claim {claimed} elements and share {stored}; the file is made up"
+            )
+
+    def fill(self, contents: Mapping[str, bytearray]) -> None:
+        """Give the tensors their numbers. ``contents``: all of every storage, by key."""
+        storages = dict[str, torch.UntypedStorage]()
+        for key, held in contents.items():
+            storages[key] = torch.UntypedStorage(
+                len(held)
+            )  # in torch's own memory, aligned as its kernels like it
+            if held:
+                torch.empty(0, dtype=torch.uint8).set_(storages[key]).copy_(
+                    torch.frombuffer(held, dtype=torch.uint8)
+                )
+        for tensor, storage, offset, size, stride in self.views:
+            tensor.set_(storages[storage.key], offset, size, stride)
+
 
 @dataclass(frozen=True, slots=True)
 class _Global:
     name: str  # "module name", as the GLOBAL instruction spells it
 
 
-def declared(file: BinaryIO) -> Declared:
+def unpickled(file: BinaryIO, device: Literal["cpu", "meta"] = "meta") -> Unpickled:
     """Step through the one pickle that starts at the file's position, and stop after it.
 
     Raises UnsafeCheckpoint for a global that a state dict has no need of, CheckpointError for
     instructions, storages or tensors that contradict themselves, and whatever a damaged program
     leads to (ValueError, IndexError, KeyError, TypeError, AttributeError).
     """
-    result, stack, marks, memo = Declared(), list[Any](), list[list[Any]](), dict[int, Any]()
-    protocol = 0
+    result, stack, marks, memo = Unpickled(device), list[Any](), list[list[Any]](), dict[int, Any]()
     program = cast("Iterable[tuple[pickletools.OpcodeInfo, Any, int]]", pickletools.genops(file))
     for step, (opcode, argument, _) in enumerate(program):
         if step > MAX_OPCODES:
             raise CheckpointError(f"its pickle has more than {MAX_OPCODES} instructions, no state dict does")
         match opcode.name:
-            case "PROTO":
-                protocol = argument
-            case "FRAME":
+            case "PROTO" | "FRAME":
                 pass
             case "STOP":
-                if protocol != PROTOCOL:
-                    raise CheckpointError(
-                        f"written with pickle protocol {protocol}, only {PROTOCOL} is read; "
-                        "save it again with torch.save and no pickle_protocol"
-                    )
                 result.root = stack.pop()
                 return result
             case "MARK":
                 marks.append(stack)
                 stack = []
-            case "NONE" | "NEWTRUE" | "NEWFALSE" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+            case "NONE" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "SHORT_BINSTRING":
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(opcode.name == "NEWTRUE")
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINSTRING" | "SHORT_BINSTRING":
+                stack.append(argument)
+            case "BINBYTES" | "SHORT_BINBYTES":
                 stack.append(argument)
             case "EMPTY_DICT":
                 stack.append({})
@@ -164,6 +203,8 @@ def declared(file: BinaryIO) -> Declared:
             case "REDUCE":
                 arguments = stack.pop()
                 stack[-1] = _called(stack[-1], arguments, result)
+            case "BUILD" if isinstance(stack[-2], PlainValue):
+                stack.pop()
             case "BUILD" if _are_dicts(stack[-2:]):
                 result.count_copies(len(stack.pop()))  # version numbers that torch keeps beside a state dict
             case _:
@@ -193,8 +234,12 @@ def _known(name: str) -> _Global:
 def _check_keys(keys: Iterable[Any]) -> None:
     # Hashing, comparing or printing a tuple of shared tuples can take forever: plain keys alone pass.
     for key in keys:
-        if not isinstance(key, (str, bytes, int)):
+        if not isinstance(key, (str, int)):
             raise CheckpointError(f"a key of its dict is a {type(key).__name__}, names were needed")
+        if isinstance(key, int) and abs(key) >= MAX_KEY:
+            raise CheckpointError(
+                f"a key of its dict is an integer of {key.bit_length()} bits, no state dict's is"
+            )
 
 
 def _set_items(target: Any, items: list[Any]) -> None:
@@ -207,20 +252,24 @@ def _natural(*numbers: Any) -> bool:
     return all(isinstance(number, int) and 0 <= number < 1 << 63 for number in numbers)
 
 
-def _storage(reference: Any, result: Declared) -> Storage:
-    _, storage_class, key, _, elements, *_ = reference
+def _storage(reference: Any, result: Unpickled) -> Storage:
+    _, storage_class, key, _, elements, *view = reference
     _check_keys([key])
     if not _natural(elements):
         raise CheckpointError("a storage of its pickle is declared without a number of elements")
+    if view and view != [None]:
+        raise CheckpointError("a storage of its pickle is part of another; save it again with a newer torch")
     storage = Storage(str(key), elements, _STORAGES[storage_class.name])
     if result.storages.setdefault(storage.key, storage) != storage:
         raise CheckpointError(f"storage {storage.key} is declared twice and differently")
     return storage
 
 
-def _called(function: Any, arguments: Any, result: Declared) -> Any:
+def _called(function: Any, arguments: Any, result: Unpickled) -> Any:
     if len(arguments) > MAX_ARGUMENTS:
         raise CheckpointError(f"its pickle makes a call with {len(arguments)} arguments, no state dict does")
+    if function.name in _PLAIN:
+        return PlainValue()
     if function.name in _DICTS:
         held = arguments[0] if arguments else ()
         result.count_copies(len(held))
@@ -231,6 +280,10 @@ def _called(function: Any, arguments: Any, result: Declared) -> Any:
         return arguments[0]
     if function.name not in _REBUILD:
         raise CheckpointError(f"its pickle calls {function.name.replace(' ', '.')}, no state dict does")
+    return _tensor(arguments, result)
+
+
+def _tensor(arguments: Any, result: Unpickled) -> Tensor:
     storage, offset, size, stride, *_ = arguments
     fits = isinstance(storage, Storage) and len(size) == len(stride) <= MAX_DIMENSIONS
     if not fits or not _natural(offset, *size, *stride):
@@ -242,5 +295,7 @@ def _called(function: Any, arguments: Any, result: Declared) -> Any:
             f"a tensor of shape {list(size)}, strides {list(stride)} and offset {offset} is declared over "
             f"{storage.elements} stored elements; the file is damaged or made up"
         )
-    result.elements += elements
-    return StoredTensor(elements)
+    # One zero seen as many: the shape is there, and takes no memory.
+    tensor = torch.zeros((), dtype=storage.dtype, device=result.device).expand(size)
+    result.views.append((tensor, storage, offset, size, stride))
+    return tensor

@@ -6,14 +6,13 @@ the file, that they do not overlap and that they fit the shapes, so memory is bo
 
 import json
 from collections.abc import Mapping
-from math import prod
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
-from ganprune.checkpoints.formats.pickles import StoredTensor
 from ganprune.errors import CheckpointError
 
 MAX_HEADER = 2 << 20
@@ -25,19 +24,14 @@ def is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{"
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """Every tensor of the file."""
+def read(path: Path, weights: bool = True) -> dict[str, Tensor]:
+    """Every tensor of the file; without weights, their shapes on the device meta."""
     _check_header(path)
     with safetensors.safe_open(str(path), framework="pt", device="cpu") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-def peek(path: Path) -> dict[str, StoredTensor]:
-    """As `read`, with a `StoredTensor` for every tensor: the header alone is read."""
-    _check_header(path)
-    with safetensors.safe_open(str(path), framework="pt", device="cpu") as file:
-        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-        return {name: StoredTensor(prod(shape)) for name, shape in shapes.items()}
+        names = list(file.keys())
+        if weights:
+            return {name: file.get_tensor(name) for name in names}
+        return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in names}
 
 
 def read_header(path: Path) -> dict[str, str]:

@@ -15,7 +15,6 @@ from typing import cast
 from torch import Tensor
 
 from ganprune.checkpoints.contents import PREFIXES, WRAPPERS, flat_tensors, without_prefixes
-from ganprune.checkpoints.formats.pickles import StoredTensor
 from ganprune.checkpoints.layouts.naming import Located, NetName
 from ganprune.checkpoints.reading import about, peek, read_held
 from ganprune.errors import CheckpointError
@@ -67,7 +66,7 @@ class Bundle:
     title: str
     """Of the convention."""
     networks: Mapping[NetName, object]
-    """A state dict each; in a file that was only peeked at, with a `StoredTensor` for every tensor."""
+    """A state dict each; in a file that was only peeked at, with tensors on the device meta."""
     entries: Mapping[NetName, str]
     """What the file calls them."""
     others: tuple[str, ...]
@@ -145,7 +144,7 @@ def _plain(name: str) -> str:
 
 
 def _is_tensor(value: object) -> bool:
-    return isinstance(value, Tensor | StoredTensor)
+    return isinstance(value, Tensor)
 
 
 def _is_state_dict(value: object) -> bool:
