@@ -21,7 +21,7 @@ from ganprune.errors import UsageError, VerificationError
 from ganprune.files import sha256
 from ganprune.networks import Generator, GeneratorWidths, resnet_widths
 from ganprune.onnx_cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
-from ganprune_exporters import ExportReport, ExportSettings, export_onnx
+from ganprune_exporters import ExportReport, ExportSettings, export_onnx, verify
 from tests.strategies import generator_widths
 from tests.tiny import random_generator, random_pictures
 
@@ -250,3 +250,39 @@ def test_export_leaves_the_generator_alone_and_says_nothing(
 def test_settings_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         ExportSettings(**change)  # type: ignore[arg-type]
+
+
+# Pictures that tell nothing
+
+
+def blank(level: float, size: int = 32) -> Tensor:
+    return torch.full((1, 3, size, size), level)
+
+
+@pytest.mark.parametrize("uint8", [False, True])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_blank_picture_has_no_say(tmp_path: Path, uint8: bool, dynamic: bool) -> None:
+    G = random_generator(resnet_widths(8, 3), dtype=torch.float32)
+    pictures = torch.cat([random_pictures(1, 3, 32, 32, dtype=torch.float32), blank(0.3)])
+    how = ExportSettings(size=32, uint8=uint8, dynamic=dynamic)
+    report = export_onnx(G, tmp_path / "G.onnx", how, pictures=pictures)
+    assert report.mute == 1 + 2 * dynamic  # with free sizes it is compared in a batch of two, as well
+    assert report.max_abs <= report.tolerance
+    assert report.pictures >= 3  # the other picture, and two of noise
+
+
+def test_float32_itself_loses_blank_pictures_and_no_others() -> None:
+    G = random_generator(resnet_widths(8, 3), dtype=torch.float32)
+    exact = random_generator(resnet_widths(8, 3))
+    for level in (-1.0, 0.0, 0.3, 1.0):
+        assert verify.is_mute(G, blank(level))
+        assert (G(blank(level)) - exact(blank(level).double())).abs().max() > 0.1
+    assert not verify.is_mute(G, random_pictures(1, 3, 32, 32, dtype=torch.float32))
+    assert verify.lost_by_float32(G, random_pictures(1, 3, 32, 32, dtype=torch.float32)) < 1e-5
+
+
+def test_blank_pictures_do_not_hide_a_wrong_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxsim, "simplify", spoiled)
+    G = random_generator(resnet_widths(4, 1), dtype=torch.float32)
+    with pytest.raises(VerificationError, match=r"found a difference of \S+ on picture 1 of 2"):
+        export_onnx(G, tmp_path / "G.onnx", ExportSettings(size=32), pictures=blank(0.3))
