@@ -123,7 +123,9 @@ def _compared(
     for i, difference in enumerate(verify.differences(made, wanted)):
         if not difference.largest <= _tolerance(settings):  # NaN too
             finite = isfinite(difference.largest)
-            lost = verify.lost_by_float32(generator, batches[i], settings.uint8) * verify.SLACK if finite else 0
+            lost = (
+                verify.lost_by_float32(generator, batches[i], settings.uint8) * verify.SLACK if finite else 0
+            )
             if lost > verify.GREY_LEVEL:
                 mute += difference.pictures
                 continue

@@ -6,8 +6,8 @@ from typing import Any
 from ganprune.errors import UsageError
 from ganprune_exporters.passes import names
 
-OLDEST_OPSET = 18
-"""PyTorch's exporter writes paddings that no older opset can express."""
+OLDEST_OPSET = 7
+"""ONNX Runtime reads files from this one on; whether a graph fits into it, its nodes say."""
 NEWEST_OPSET = 23
 """The newest that all supported versions of PyTorch write and of ONNX Runtime read."""
 
@@ -18,8 +18,9 @@ class ExportSettings:
 
     size: int = 256
     """Height and width of the pictures, pixels, a multiple of 4; also what costs are counted for."""
-    opset: int = OLDEST_OPSET
-    """Version of ONNX's operators, 18 to 23."""
+    opset: int = 18
+    """Version of ONNX's operators, 7 to 23; 18 is the oldest that PyTorch writes, older ones are made from
+    it."""
     dynamic: bool = False
     """Leave batch, height and width free; heights and widths are multiples of 4 all the same."""
     simplify: bool = True

@@ -22,6 +22,7 @@ from ganprune.files import sha256
 from ganprune.networks import Generator, GeneratorWidths, resnet_widths
 from ganprune.onnx_cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
 from ganprune_exporters import ExportReport, ExportSettings, export_onnx, verify
+from ganprune_exporters.opsets import lowered
 from tests.strategies import generator_widths
 from tests.tiny import random_generator, random_pictures
 
@@ -99,6 +100,53 @@ def test_newest_opset_and_the_graph_as_traced_compute_the_same(tmp_path: Path, h
     path, G, _ = exported(tmp_path, resnet_widths(3, 1), how)
     assert difference(path, G, random_pictures(1, 3, 16, 16, dtype=torch.float32)) <= 1e-4
     assert {opset.domain: opset.version for opset in onnx.load(path).opset_import}[""] == how.opset
+
+
+@pytest.mark.parametrize("opset", [17, 13, 11])
+@pytest.mark.parametrize("how", [{}, {"dynamic": True}, {"uint8": True, "simplify": False}, {"passes": ()}])
+def test_older_opsets_compute_the_same(tmp_path: Path, opset: int, how: dict[str, bool]) -> None:
+    settings = ExportSettings(size=32, opset=opset, **how)
+    path, G, report = exported(tmp_path, UNEVEN, settings)
+    assert report.max_abs <= report.tolerance
+    if not settings.uint8:
+        assert difference(path, G, random_pictures(1, 3, 32, 32, dtype=torch.float32)) <= 1e-4
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", opset)]
+    assert model.ir_version == {17: 8, 13: 7, 11: 6}[opset]  # older programs refuse newer ones
+
+
+def test_node_that_stands_in_the_way_of_an_opset_is_named_with_the_one_that_works(tmp_path: Path) -> None:
+    wanted = r"--opset 10 cannot express Pad \(node_pad\) with 2 inputs; use --opset 11"
+    with pytest.raises(UsageError, match=wanted):
+        exported(tmp_path, UNEVEN, ExportSettings(size=32, opset=10))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("graph", "opset", "words"),
+    [
+        ("(float[2] x) => (float[2] y) {y = Gelu(x)}", 19, "Gelu (y), which it lacks; use --opset 20"),
+        (
+            "(float[2, 3] x) => (int64[1] y) {y = Shape<start = 1>(x)}",
+            14,
+            "Shape (y) with attribute start; use --opset 15",
+        ),
+        (
+            "(float[2, 3] x, int64[1] axes) => (float[2, 1, 3] y) {y = Unsqueeze(x, axes)}",
+            12,
+            "Unsqueeze (y) with 2 inputs; use --opset 13",
+        ),
+        ("(bfloat16[2] x) => (bfloat16[2] y) {y = Relu(x)}", 12, "Relu"),
+    ],
+)
+def test_whatever_an_operator_gained_later_is_told(graph: str, opset: int, words: str) -> None:
+    model = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 20]> graph {graph}')
+    assert lowered(model, 20) is model
+    with pytest.raises(
+        UsageError, match=re.escape(f"--opset {opset} cannot express ") + f".*{re.escape(words)}"
+    ):
+        lowered(model, opset)
 
 
 # The file is complete, and says what it is
@@ -243,7 +291,7 @@ def test_export_leaves_the_generator_alone_and_says_nothing(
     [
         ({"size": 30}, "--size must be a multiple of 4 and at least 16, found 30"),
         ({"size": 8}, "--size must be a multiple of 4 and at least 16, found 8"),
-        ({"opset": 17}, "--opset must be 18 to 23, found 17"),
+        ({"opset": 6}, "--opset must be 7 to 23, found 6"),
         ({"tolerance": 0.0}, "--tolerance must be more than 0, found 0.0"),
     ],
 )

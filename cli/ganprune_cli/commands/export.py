@@ -31,7 +31,12 @@ def export(
     ] = None,
     size: options.Size = None,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
-    opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset, 18 to 23; default 18.")] = None,
+    opset: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="ONNX opset, 7 to 23; default 18. Not every graph fits into an old one."
+        ),
+    ] = None,
     simplify: Annotated[bool, typer.Option("--simplify/--no-simplify", help="Run onnxsim.")] = True,
     no_pass: Annotated[
         list[str] | None,
