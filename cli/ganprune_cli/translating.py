@@ -27,6 +27,7 @@ class Wishes:
     batch: int | None
     overwrite: bool
     resume: bool
+    picture_statistics: bool
     device: str | None
     precision: str
     threads: int | None
@@ -62,6 +63,7 @@ def translate_source(
     opened = open_source(
         path, wishes.direction, both="rec" in settings.save,
         device=device, precision=resolve_precision(precision, device), threads=threads,
+        picture_statistics=wishes.picture_statistics,
     )  # fmt: skip
     for note in opened.notes:
         reporter.info(note)

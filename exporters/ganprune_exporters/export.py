@@ -62,7 +62,7 @@ def export_onnx(
 
     start = perf_counter()
     settings = settings or ExportSettings()
-    reference = _reference(generator)
+    reference = verify.reference(generator, settings)
     shape = (NOISE_PICTURES, reference.widths.in_channels, settings.size, settings.size)
     shown = verify.noise(shape) if pictures is None else pictures.detach().float().cpu()
     if shown.ndim != 4 or not len(shown) or (not settings.dynamic and shown.shape[1:] != shape[1:]):
@@ -93,13 +93,6 @@ def export_onnx(
 
 def _tolerance(settings: ExportSettings) -> float:
     return BYTE_TOLERANCE if settings.uint8 else settings.tolerance
-
-
-def _reference(generator: "Generator") -> "Generator":
-    """A copy in float32 on the CPU: what the file must compute."""
-    import copy
-
-    return copy.deepcopy(generator).float().cpu().eval()
 
 
 def _compared(
@@ -176,6 +169,7 @@ def _describe(generator: "Generator", settings: ExportSettings) -> dict[str, str
         "ganprune.version": _version(),
         "ganprune.widths": _widths_json(widths),
         "ganprune.norm": generator.norm,
+        **({"ganprune.statistics": "picture"} if settings.picture_statistics else {}),
         "ganprune.weights_sha256": weights_hash(generator),
         **cost_metadata(cost.params(generator), true, paper, size, size),
     }

@@ -31,6 +31,8 @@ class ExportSettings:
     """Measure every pass on this machine, take the best choice, and leave out what makes it slower."""
     uint8: bool = False
     """Bytes [n, h, w, c] at both ends, instead of float32 [n, c, h, w] in [-1, 1]."""
+    picture_statistics: bool = False
+    """Batch norm by each picture's own statistics instead of the running ones."""
     tolerance: float = 1e-4
     """Largest difference to PyTorch's output that is allowed, in units of its range [-1, 1]."""
 

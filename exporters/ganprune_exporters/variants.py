@@ -104,7 +104,7 @@ def export_variant(
         onnx.save(model, partial)
 
     shape = (PROBES, generator.widths.in_channels, settings.size, settings.size)
-    noise, reference = list(verify.noise(shape).split(1)), _reference(generator)
+    noise, reference = list(verify.noise(shape).split(1)), verify.reference(generator, settings)
 
     def measured(batches: list[Tensor]) -> tuple[list[verify.Difference], list[verify.Difference]]:
         """To the float32 file, and to PyTorch."""
@@ -163,7 +163,7 @@ def _in_8_bits(
     # Not for 8 bits: Winograd's values spread too far, and biases are what centres the maps.
     passes = tuple(spec for spec in settings.passes if not spec.startswith(("winograd", "dead-biases")))
     fixed = replace(settings, passes=passes, tune=False)
-    model, _ = plain(_reference(generator), fixed)
+    model, _ = plain(verify.reference(generator, settings), fixed)
     model = int8.equalized(model, calibration.numpy())
     model, _ = rewritten(model, fixed)
     ready = int8.calibrated(model, calibration.numpy())
@@ -178,9 +178,3 @@ def _in_8_bits(
     layers = int8.layers_to_quantize(ready, distance, 0.8 * limit, reporter)
     kept = tuple(name for name in ready.layers if name not in layers)
     return ready.quantized(layers), kept, len(ready.layers)
-
-
-def _reference(generator: "Generator") -> "Generator":
-    import copy
-
-    return copy.deepcopy(generator).float().cpu().eval()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganprune.images import to_float, to_uint8
 from ganprune.networks import DOWNSAMPLING, Generator
+from ganprune.picture_statistics import by_picture
 from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.trace import INPUT, OUTPUT
 
@@ -37,6 +38,12 @@ class Difference:
     """Share of the numbers that differ at all."""
     pictures: int
     """In the batch."""
+
+
+def reference(generator: Generator, settings: ExportSettings) -> Generator:
+    """A copy in float32 on the CPU: what a file must compute."""
+    chosen = by_picture(generator) if settings.picture_statistics else generator
+    return copy.deepcopy(chosen).float().cpu().eval()
 
 
 def noise(shape: Sequence[int], seed: int = 0) -> Tensor:

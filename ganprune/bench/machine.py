@@ -72,8 +72,8 @@ def enough_cores(threads: Iterable[int]) -> None:
     most = max(threads)
     if most > (cores := usable_cores()):
         raise UsageError(
-            f"needed at most as many threads as this process may use cores, {cores}, found {most}: threads that "
-            f"wait for each other would be timed, not networks; give --threads {cores}"
+            f"needed at most as many threads as this process may use cores, {cores}, found {most}: what is "
+            f"timed then is how they wait for each other; give --threads {cores}"
         )
 
 

@@ -53,7 +53,7 @@ def test_more_threads_than_cores_are_refused_before_anything_is_timed(
     path, asked = onnx_graphs.conv(tmp_path / "a.onnx"), replace(QUICK, threads=(1, 8), least_speedup=6.0)
     monkeypatch.setattr(machine, "usable_cores", lambda: 2)
     with pytest.raises(
-        UsageError, match=r"may use cores, 2, found 8: .* wait for each other; give --threads 2"
+        UsageError, match=r"may use cores, 2, found 8: .* how they wait for each other; give --threads 2"
     ):
         bench(candidates_of((path,)), asked)
     machine.enough_cores((1, 2))

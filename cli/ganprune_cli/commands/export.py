@@ -54,6 +54,7 @@ def export(
     uint8: Annotated[
         bool, typer.Option("--uint8", help="Bytes [n, h, w, 3] at both ends, as pictures are decoded.")
     ] = False,
+    picture_statistics: options.PictureStatistics = False,
     fp16: Annotated[
         bool,
         typer.Option("--fp16", help="Also NAME.fp16.onnx: half the size.", rich_help_panel=LESS),
@@ -97,7 +98,8 @@ def export(
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
     wishes = Wishes(
         size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,
-        uint8=uint8, atol=atol, variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
+        uint8=uint8, picture_statistics=picture_statistics, atol=atol,
+        variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
     )  # fmt: skip
     written, following = export_source(source, output, data, wishes, ConsoleReporter(quiet))
     if json:

@@ -45,6 +45,7 @@ def translate(
             help="resize: to --size squared; scale_width: to a width of --size; none: to multiples of 4.",
         ),
     ] = "resize",
+    picture_statistics: options.PictureStatistics = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave files that are there, write the others.")
@@ -82,7 +83,8 @@ def translate(
         raise UsageError("translate needs a folder to write pictures into: give -o DIR")
     wishes = Wishes(
         direction=direction, save=save, preprocess=preprocess, size=size, batch=batch, overwrite=overwrite,
-        resume=resume, device=device, precision=precision, threads=threads,
+        resume=resume, picture_statistics=picture_statistics, device=device, precision=precision,
+        threads=threads,
     )  # fmt: skip
     try:
         found, following = translate_source(source, pictures, output, wishes, ConsoleReporter(quiet))
