@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,10 +14,14 @@ from torch import Tensor
 
 from ganprune.errors import DataError
 from ganprune.images.folders import PictureFolders
+from ganprune.images.rgb import Remarks, Shown, UnfitPicture, shown
 from ganprune.reporting import SILENT, Reporter
 
 UNREADABLE_SHARE = 0.1
 """A folder with more unreadable pictures than this share is refused."""
+
+MAX_PIXELS = 178_956_970
+"""Pictures of more are refused, as Pillow itself does; so many take half a gibibyte in RGB."""
 
 _T = TypeVar("_T")
 
@@ -29,35 +34,71 @@ def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT)
     there are more, or none can be read.
     """
 
-    def read(path: Path) -> Tensor:
-        return to_tensor(open_picture(path).resize((size, size), Image.Resampling.BICUBIC))
+    remarks = Remarks()
 
-    return torch.stack([picture for _, picture in read_all(paths, read, reporter)])
+    def read(path: Path) -> Tensor:
+        return to_tensor(open_picture(path, remarks).resize((size, size), Image.Resampling.BICUBIC))
+
+    pictures = torch.stack([picture for _, picture in read_all(paths, read, reporter)])
+    remarks.tell(reporter)
+    return pictures
 
 
 def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFolders:
     """The same folders without the training and validation pictures that cannot be read.
 
-    Decodes every one of them once. Warns and raises as `load_pictures` does, folder by folder.
+    Decodes every one of them once. Warns and raises as `load_pictures` does, folder by folder, and tells
+    what is remarkable about them.
     """
-    kept: dict[str, tuple[Path, ...]] = {}
+    kept, remarks = dict[str, tuple[Path, ...]](), Remarks()
     for name in ("train_A", "train_B", "val_A", "val_B"):
         paths: tuple[Path, ...] = getattr(folders, name)
         if paths:
-            kept[name] = tuple(path for path, _ in read_all(paths, _decodes, reporter))
+            kept[name] = readable_of(paths, reporter, remarks)
+    remarks.tell(reporter)
     return replace(folders, **kept)
 
 
-def open_picture(path: Path) -> Image.Image:
-    """Decode one file as RGB, whole. Raises `DataError` naming the file where that cannot be done."""
+def readable_of(
+    paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None
+) -> tuple[Path, ...]:
+    """Those files that can be decoded; few bad ones are named, many raise `DataError`."""
+
+    def decodes(path: Path) -> None:
+        open_picture(path, remarks)
+
+    return tuple(path for path, _ in read_all(paths, decodes, reporter))
+
+
+def open_picture(path: Path, remarks: Remarks | None = None) -> Image.Image:
+    """Decode one file as RGB, whole and upright. Raises as `shown_picture`."""
+    return shown_picture(path, remarks).rgb
+
+
+def shown_picture(path: Path, remarks: Remarks | None = None, upright: bool = True) -> Shown:
+    """Decode one file, whole, as networks are shown it; ``remarks`` gathers what is remarkable about it.
+
+    Raises `DataError` naming the file where that cannot be done.
+    """
+    try:
+        picture = shown(stored_picture(path), upright)
+    except UnfitPicture as error:
+        raise DataError(f"{path} cannot be read as a picture ({error}); remove or replace it") from error
+    if remarks is not None:
+        remarks.add(path, picture.remarks)
+    return picture
+
+
+def stored_picture(path: Path) -> Image.Image:
+    """Decode one file, whole, in the mode that it is stored in. The one place where pictures are opened."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # transparency that RGB drops, odd metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                if picture.mode.startswith("I;16"):  # convert would turn all but the darkest white
-                    picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-                return picture.convert("RGB")
+            warnings.simplefilter("ignore")  # odd metadata; large pictures, which are refused below
+            picture = Image.open(BytesIO(path.read_bytes()))
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            picture.load()
+            return picture
     except Exception as error:  # damaged files make decoders raise nearly anything
         raise DataError(
             f"{path} cannot be read as a picture ({_reason(error)}); remove or replace it"
@@ -90,10 +131,6 @@ def read_all(paths: Sequence[Path], read: Callable[[Path], _T], reporter: Report
     return results
 
 
-def _decodes(path: Path) -> None:
-    open_picture(path)
-
-
 def _named(bad: Sequence[tuple[Path, DataError]], most: int = 10) -> str:
     named = ", ".join(f"{path.name} ({_reason(error.__cause__)})" for path, error in bad[:most])
     return named + (f" and {len(bad) - most} more" if len(bad) > most else "")
@@ -103,8 +140,10 @@ def _reason(error: BaseException | None) -> str:
     """A few words on what is wrong with a file."""
     if isinstance(error, Image.UnidentifiedImageError):
         return "no picture"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return "far too large"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"far too large: over {MAX_PIXELS // 1_000_000} million pixels; make it smaller"
+    if isinstance(error, UnfitPicture):
+        return str(error)
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):

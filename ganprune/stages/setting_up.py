@@ -118,5 +118,5 @@ def split_pictures(
     tuning, validation = dict[Side, Sequence[Path]](), dict[Side, Tensor]()
     for side in SIDES:
         tuning[side], held_out = split(folders, side, seed=settings.search.seed, holdout=n)
-        validation[side] = load_pictures(held_out[:n], settings.pictures.size, reporter)
+        validation[side] = load_pictures(held_out[:n], settings.pictures.size)  # `readable` has told the rest
     return tuning, validation
