@@ -12,6 +12,7 @@ from ganprune.errors import CheckpointError, UsageError
 from ganprune.networks import Generator
 from ganprune.onnx_cost import PictureInput
 from ganprune.picture_statistics import OPTION, by_picture, told_of
+from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -31,6 +32,10 @@ class Source:
     """Its partner, which translates the other way; None: not there."""
     takes: PictureInput | None = None
     """The input of an ONNX file; None: any picture whose sides are multiples of 4."""
+    bytes_a_pixel: int = 0
+    """Memory that it needs for each pixel of a picture, see `ganprune.translation.memory`; 0: unknown."""
+    device: str = "cpu"
+    """Where it computes."""
     notes: tuple[str, ...] = ()
     """What a user may want to know, one line each."""
 
@@ -76,7 +81,13 @@ def open_source(
                 f"it again with {OPTION}"
             )
         onnx = OnnxTranslator(path, threads)
-        return Source(path, _or_own(direction, path.stem.endswith("G_B")), onnx, takes=onnx.takes)
+        return Source(
+            path,
+            _or_own(direction, path.stem.endswith("G_B")),
+            onnx,
+            takes=onnx.takes,
+            bytes_a_pixel=bytes_a_pixel(None),
+        )
     files = locate(path).files
     chosen = _or_own(direction, path == files.get("G_B"))
     name: NetName = "G_A" if chosen == "AtoB" else "G_B"
@@ -88,7 +99,11 @@ def open_source(
         quartet = _with_picture_statistics(quartet)
     network = _network(quartet, name, device, precision)
     back = _network(quartet, partner, device, precision) if both else None
-    return Source(quartet.files[name], chosen, network, back, notes=quartet.notes)
+    generator = quartet.G_A if name == "G_A" else quartet.G_B
+    needs = bytes_a_pixel(generator and generator.widths, 2 if precision == "bfloat16" else 4)
+    return Source(
+        quartet.files[name], chosen, network, back, bytes_a_pixel=needs, device=device, notes=quartet.notes
+    )
 
 
 def _with_picture_statistics(quartet: Quartet) -> Quartet:
