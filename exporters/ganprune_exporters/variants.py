@@ -104,17 +104,16 @@ def export_variant(
         onnx.save(model, partial)
 
     shape = (PROBES, generator.widths.in_channels, settings.size, settings.size)
-    noise, reference = list(verify.noise(shape).split(1)), verify.reference(generator, settings)
+    reference = verify.reference(generator, settings)
 
     def measured(batches: list[Tensor]) -> tuple[list[verify.Difference], list[verify.Difference]]:
         """To the float32 file, and to PyTorch."""
         made, wanted = verify.run(target, batches), verify.expected(reference, batches, settings.uint8)
         return verify.differences(made, verify.run(path, batches)), verify.differences(made, wanted)
 
-    found, off = measured(noise if pictures is None else list(pictures.split(1)))
+    found, off = measured(list((verify.noise(shape) if pictures is None else pictures).split(1)))
     if pictures is not None and not max(d.mean for d in found) <= limit:  # blank pictures have no say
-        telling = [x for x in pictures.split(1) if not verify.is_mute(reference, x, settings.uint8)]
-        found, off = measured(telling or noise)
+        found, off = measured(verify.telling(reference, pictures, settings.uint8))
     mean, square = (float(np.mean([getattr(d, name) for d in found])) for name in ("mean", "square"))
     to_pytorch = float(np.mean([d.mean for d in off]))
     if not to_pytorch <= GARBAGE:  # NaN too
@@ -163,11 +162,12 @@ def _in_8_bits(
     # Not for 8 bits: Winograd's values spread too far, and biases are what centres the maps.
     passes = tuple(spec for spec in settings.passes if not spec.startswith(("winograd", "dead-biases")))
     fixed = replace(settings, passes=passes, tune=False)
-    model, _ = plain(verify.reference(generator, settings), fixed)
+    reference = verify.reference(generator, settings)
+    model, _ = plain(reference, fixed)
     model = int8.equalized(model, calibration.numpy())
     model, _ = rewritten(model, fixed)
     ready = int8.calibrated(model, calibration.numpy())
-    probes = list(calibration[:PROBES].split(1))
+    probes = verify.telling(reference, calibration[:PROBES])
     wanted = verify.run(model.SerializeToString(), probes)
 
     def distance(other: "ModelProto") -> float:

@@ -112,6 +112,12 @@ def is_mute(generator: Generator, batch: Tensor, uint8: bool = False) -> bool:
     return SLACK * lost_by_float32(generator, batch, uint8) > GREY_LEVEL
 
 
+def telling(generator: Generator, pictures: Tensor, uint8: bool = False) -> list[Tensor]:
+    """Those pictures, one by one, that tell something about a file; noise of their shape where none does."""
+    found = [picture for picture in pictures.split(1) if not is_mute(generator, picture, uint8)]
+    return found or list(noise(pictures.shape).split(1))
+
+
 def differences(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> list[Difference]:
     """How each batch differs from what was wanted; bytes are counted in units of [-1, 1] too."""
     return [_difference(one, other) for one, other in zip(made, wanted, strict=True)]

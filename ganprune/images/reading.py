@@ -141,7 +141,7 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
         return "no picture"
     if isinstance(error, Image.DecompressionBombError):
-        return f"far too large: over {MAX_PIXELS // 1_000_000} million pixels; make it smaller"
+        return f"far too large: over {MAX_PIXELS // 1_000_000} million pixels"
     if isinstance(error, UnfitPicture):
         return str(error)
     if isinstance(error, FileNotFoundError):
