@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of
+from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of, enough_cores
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
 from ganprune.runs import find_run
@@ -39,6 +39,7 @@ def bench_sources(
     for path in sources:
         if not path.exists():
             raise UsageError(f"{path} does not exist; give a run folder, ONNX files or a checkpoint")
+    enough_cores(settings.threads)  # a checkpoint is exported first, which takes a while
     if not sources or (len(sources) == 1 and is_run(sources[0])):
         run = find_run(sources[0] if sources else None)
         with run.locked():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.baselines import METHODS, Method
-from ganprune.bench import BenchSettings, Machine, Table, in_threads
+from ganprune.bench import BenchSettings, Machine, Table, enough_cores, in_threads
 from ganprune.comparing import (
     Cell,
     Jury,
@@ -70,6 +70,8 @@ def compare(
     """Run what is not finished, time all networks together, and return tables and figures as plain values."""
     folder, judges = found.folder, judged_by(network, segmenter)
     records = _records(found, judges)
+    if found.comparison.settings.bench_seconds:
+        enough_cores((found.comparison.settings.bench_threads,))
     folder.mkdir(parents=True, exist_ok=True)
     with Run(folder).locked():
         jury = Jury(

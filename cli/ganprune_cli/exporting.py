@@ -14,6 +14,7 @@ from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
 from ganprune.networks import Generator
+from ganprune.picture_statistics import told_of
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
@@ -42,6 +43,7 @@ class Wishes:
     no_pass: tuple[str, ...] = ()
     tune: bool = False
     uint8: bool = False
+    picture_statistics: bool = False
     atol: float | None = None
     variants: Variants = field(default_factory=Variants)
 
@@ -56,6 +58,7 @@ class Wishes:
             passes=without(self.no_pass),
             tune=self.tune,
             uint8=self.uint8,
+            picture_statistics=self.picture_statistics,
             tolerance=default.tolerance if self.atol is None else self.atol,
         )
 
@@ -76,6 +79,7 @@ def export_source(
     if source is None or is_run(source):
         return _export_run(find_run(source), output, data, wishes, reporter)
     networks = generators_of(source)
+    _tell_norm(networks, wishes, reporter)
     folder = output or Path()
     taken = [name for name in networks if output is None and Path(f"{name}.onnx").exists()]
     if taken:
@@ -118,6 +122,7 @@ def _export_run(
     originals = _originals(run, settings)
     pictures = _run_pictures(config, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
+    _tell_norm({f"G_{side}": network for side, network in slim.items()}, wishes, reporter)
     if output is None:
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
@@ -129,6 +134,11 @@ def _export_run(
     files = [report.to_json() for report in reports]
     written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
     return _exported(files, written), command_line("bench", "--cpu", output)
+
+
+def _tell_norm(networks: Mapping[str, Generator], wishes: Wishes, reporter: Reporter) -> None:
+    if note := told_of(networks, wishes.picture_statistics):
+        reporter.info(note)
 
 
 def _exported(files: list[dict[str, Any]], variants: list[VariantReport]) -> Exported:

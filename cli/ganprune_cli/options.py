@@ -316,6 +316,13 @@ Seed = Annotated[
 Size = Annotated[
     int | None, typer.Option(metavar="N", help="Height and width of pictures.", rich_help_panel=COMPUTE)
 ]
+PictureStatistics = Annotated[
+    bool,
+    typer.Option(
+        "--picture-statistics",
+        help="Batch norm by each picture's own statistics, as CycleGAN's test.py without --eval.",
+    ),
+]
 Device = Annotated[
     str | None, typer.Option(metavar="DEV", help="cpu, cuda, cuda:N or auto.", rich_help_panel=COMPUTE)
 ]

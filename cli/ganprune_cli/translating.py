@@ -27,6 +27,10 @@ class Wishes:
     batch: int | None
     overwrite: bool
     resume: bool
+    picture_statistics: bool
+    as_stored: bool
+    keep_alpha: bool
+    tile: int | None
     device: str | None
     precision: str
     threads: int | None
@@ -38,6 +42,9 @@ class Wishes:
         return TranslateSettings(
             save=tuple(cast(Kind, kind.strip()) for kind in self.save.split(",")),
             batch=1 if self.batch is None else self.batch,
+            upright=not self.as_stored,
+            keep_alpha=self.keep_alpha,
+            tile=self.tile,
             existing="overwrite" if self.overwrite else "resume" if self.resume else "refuse",
         )
 
@@ -62,10 +69,16 @@ def translate_source(
     opened = open_source(
         path, wishes.direction, both="rec" in settings.save,
         device=device, precision=resolve_precision(precision, device), threads=threads,
+        picture_statistics=wishes.picture_statistics,
     )  # fmt: skip
     for note in opened.notes:
         reporter.info(note)
-    prepare = preparation_for(wishes.preprocess, wishes.size, opened.takes, size)
+    prepare = preparation_for(wishes.preprocess, wishes.size, opened.takes, size, wishes.tile)
+    if wishes.tile is not None:
+        reporter.info(
+            f"in tiles of {wishes.tile}×{wishes.tile} pixels that overlap by a quarter: instance norm takes "
+            "its statistics from each tile, so tones may differ between tiles, and from those of the whole"
+        )
     batch = 16 if wishes.batch is None and device.startswith("cuda") else settings.batch
     with cpu_threads(threads):
         done = translate_pictures(

@@ -7,6 +7,7 @@ from onnx import ModelProto
 
 from ganprune.networks import Generator
 from ganprune_exporters import steps
+from ganprune_exporters.opsets import TRACED
 from ganprune_exporters.passes import CHOICES, Pass, PassReport, apply, parsed, rewrite
 from ganprune_exporters.passes.pixels import Pixels
 from ganprune_exporters.settings import ExportSettings
@@ -21,7 +22,9 @@ def plain(generator: Generator, settings: ExportSettings) -> tuple[ModelProto, l
     """The graph as PyTorch exports it, simplified if that is asked for, ends and sizes named."""
     model = trace(generator, settings)
     nodes = len(model.graph.node)
-    reports = [PassReport("export", True, 0, nodes, f"PyTorch's exporter, opset {settings.opset}")]
+    reports = [
+        PassReport("export", True, 0, nodes, f"PyTorch's exporter, opset {max(settings.opset, TRACED)}")
+    ]
     return _through(
         [
             *([steps.SIMPLIFY] if settings.simplify else []),
@@ -51,7 +54,8 @@ def rewritten(
 def finished(model: ModelProto, settings: ExportSettings) -> tuple[ModelProto, list[PassReport]]:
     """The graph as it goes into the file, but for its metadata."""
     ends = [Pixels()] if settings.uint8 else []
-    return _through([*ends, steps.INFER_SHAPES, steps.CHECK], model, [])
+    older = [steps.to_opset(settings.opset)] if settings.opset < TRACED else []
+    return _through([*ends, steps.INFER_SHAPES, *older, steps.CHECK], model, [])
 
 
 def _through(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ganprune.networks import Conv, GeneratorWidths, Norm, generator_convs, has_biases
-from ganprune_exporters.settings import OLDEST_OPSET
+from ganprune_exporters.opsets import TRACED
 
 IR_VERSION = 10
 """Of ONNX's file format; what PyTorch writes with the oldest opset."""
@@ -82,7 +82,7 @@ class _Parts:
         ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
         last = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
         graph = helper.make_graph(self.nodes, "layers", ends, [last], self.tensors)
-        opset = helper.make_opsetid("", OLDEST_OPSET)
+        opset = helper.make_opsetid("", TRACED)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
 
 

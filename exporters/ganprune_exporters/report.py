@@ -24,6 +24,9 @@ class ExportReport:
     """The difference that was allowed; for bytes, one grey level."""
     pictures: int
     """On how many pictures the two were compared."""
+    mute: int
+    """Pictures that told nothing, because float32 itself loses them, as it does blank ones; noise took their
+    place."""
     differing: float
     """Share of the output's numbers that are not exactly PyTorch's."""
     passes: tuple[PassReport, ...]

@@ -7,8 +7,8 @@ from ganprune.errors import UsageError
 from ganprune.sizes import check_size
 from ganprune_exporters.passes import names
 
-OLDEST_OPSET = 18
-"""PyTorch's exporter writes paddings that no older opset can express."""
+OLDEST_OPSET = 7
+"""ONNX Runtime reads files from this one on; whether a graph fits into it, its nodes say."""
 NEWEST_OPSET = 23
 """The newest that all supported versions of PyTorch write and of ONNX Runtime read."""
 
@@ -19,8 +19,9 @@ class ExportSettings:
 
     size: int = 256
     """Height and width of the pictures, pixels, a multiple of 4; also what costs are counted for."""
-    opset: int = OLDEST_OPSET
-    """Version of ONNX's operators, 18 to 23."""
+    opset: int = 18
+    """Version of ONNX's operators, 7 to 23; 18 is the oldest that PyTorch writes, older ones are made from
+    it."""
     dynamic: bool = False
     """Leave batch, height and width free; heights and widths are multiples of 4 all the same."""
     simplify: bool = True
@@ -31,6 +32,8 @@ class ExportSettings:
     """Measure every pass on this machine, take the best choice, and leave out what makes it slower."""
     uint8: bool = False
     """Bytes [n, h, w, c] at both ends, instead of float32 [n, c, h, w] in [-1, 1]."""
+    picture_statistics: bool = False
+    """Batch norm by each picture's own statistics instead of the running ones."""
     tolerance: float = 1e-4
     """Largest difference to PyTorch's output that is allowed, in units of its range [-1, 1]."""
 

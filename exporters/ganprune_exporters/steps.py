@@ -7,6 +7,7 @@ import onnx
 import onnxsim
 from onnx import ModelProto
 
+from ganprune_exporters import opsets
 from ganprune_exporters.passes import with_shapes
 
 
@@ -73,6 +74,13 @@ SIMPLIFY = Step("simplify", "constants folded, operators fused (onnxsim)", _simp
 STRIP = Step("strip", "without the exporter's remarks, which hold paths of the machine", _stripped)
 NAME_SIZES = Step("name-sizes", "an output is as large as its input", _with_named_sizes)
 INFER_SHAPES = Step("infer-shapes", "the size of every tensor inferred anew", with_shapes)
+
+
+def to_opset(opset: int) -> Step:
+    """The step to an older opset; see `opsets.lowered`."""
+    return Step("opset", f"in operators of opset {opset}", lambda model: opsets.lowered(model, opset))
+
+
 CHECK = Step("check", "found valid by ONNX's own checker", _checked)
 
 

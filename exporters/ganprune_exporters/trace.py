@@ -8,6 +8,7 @@ from onnx import ModelProto
 from torch.export import Dim
 
 from ganprune.networks import DOWNSAMPLING, Generator
+from ganprune_exporters.opsets import TRACED
 from ganprune_exporters.settings import ExportSettings
 
 INPUT, OUTPUT = "input", "output"
@@ -40,7 +41,7 @@ def trace(generator: Generator, settings: ExportSettings) -> ModelProto:
                 generator,
                 (picture,),
                 dynamo=True,
-                opset_version=settings.opset,
+                opset_version=max(settings.opset, TRACED),
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_shapes=free,

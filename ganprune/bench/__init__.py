@@ -7,7 +7,7 @@ report.markdown()    # tables and sentences
 from ganprune.bench.candidates import Candidate, candidates_in, candidates_of
 from ganprune.bench.chart import profile_svg
 from ganprune.bench.engine import Arithmetic, Engine, engine_for, installed_providers
-from ganprune.bench.machine import Machine, physical_cores, this_machine
+from ganprune.bench.machine import Machine, enough_cores, physical_cores, this_machine
 from ganprune.bench.profile import Profile
 from ganprune.bench.report import SCHEMA, BenchReport, Network, Timing
 from ganprune.bench.run import bench
@@ -33,6 +33,7 @@ __all__ = [
     "candidates_in",
     "candidates_of",
     "engine_for",
+    "enough_cores",
     "in_threads",
     "installed_providers",
     "physical_cores",

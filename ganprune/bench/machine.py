@@ -2,11 +2,20 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from math import inf
 from pathlib import Path
 
+from ganprune.errors import UsageError
+
 _CPUINFO = Path("/proc/cpuinfo")
+_QUOTAS = (
+    ("/sys/fs/cgroup/cpu.max",),
+    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+)
+"""Files that hold a container's share of time, and of what; control groups of version 2 and 1."""
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
@@ -42,12 +51,42 @@ def this_machine() -> Machine:
 def physical_cores() -> int:
     """Physical cores that this process may use; logical ones where the system does not tell (not Linux)."""
     if hasattr(os, "sched_getaffinity"):
-        usable = os.sched_getaffinity(0)
-        siblings = [Path(_TOPOLOGY.format(cpu)) for cpu in usable]
+        siblings = [Path(_TOPOLOGY.format(cpu)) for cpu in os.sched_getaffinity(0)]
         if all(path.is_file() for path in siblings):
-            return len({path.read_text() for path in siblings})
-        return len(usable)
-    return os.cpu_count() or 1
+            return min(len({path.read_text() for path in siblings}), usable_cores())
+    return usable_cores()
+
+
+def usable_cores() -> int:
+    """Logical cores that this process may use, by its affinity and by its container's quota."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(found, _quota())))
+
+
+def enough_cores(threads: Iterable[int]) -> None:
+    """Raise `UsageError` for more threads than cores.
+
+    They take turns and wait for each other, the network of more layers most: it would seem far slower than
+    it is.
+    """
+    most = max(threads)
+    if most > (cores := usable_cores()):
+        raise UsageError(
+            f"needed at most as many threads as this process may use cores, {cores}, found {most}: what is "
+            f"timed then is how they wait for each other; give --threads {cores}"
+        )
+
+
+def _quota() -> float:
+    """Cores' worth of time that the container gives; infinite where it sets no limit, or does not tell."""
+    for files in _QUOTAS:
+        try:
+            limit, period, *_ = " ".join(Path(file).read_text() for file in files).split()
+            if float(limit) > 0:
+                return float(limit) / float(period)
+        except (OSError, ValueError):  # another version of control groups, or "max"
+            continue
+    return inf
 
 
 def computes_bfloat16() -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganprune.bench.candidates import Candidate
 from ganprune.bench.engine import Engine, engine_for
-from ganprune.bench.machine import this_machine
+from ganprune.bench.machine import enough_cores, this_machine
 from ganprune.bench.pictures import inputs_for, pictures_at
 from ganprune.bench.process import NetworkProcess
 from ganprune.bench.profile import PROFILED_RUNS, Profile
@@ -63,11 +63,12 @@ def bench(
 ) -> BenchReport:
     """Time all candidates in turns, with each number of threads, and compare each with its baselines.
 
-    Raises `UsageError` for names that do not fit, paths that do not exist and providers that are not
-    installed; `InputError` for files that are not networks from one picture, that do not run, or whose
-    process dies. Targets that are missed are told by `BenchReport.missed`.
+    Raises `UsageError` for names that do not fit, paths that do not exist, more threads than cores, and
+    providers that are not installed; `InputError` for files that are not networks from one picture, that do
+    not run, or whose process dies. Targets that are missed are told by `BenchReport.missed`.
     """
     settings = settings or BenchSettings()
+    enough_cores(settings.threads)
     engine = engine_for(settings.provider, settings.arithmetic)
     _check(candidates, settings)
     subjects = [_subject(candidate, settings) for candidate in candidates]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from ganprune import picture_statistics
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.cyclegan import CYCLEGAN
@@ -176,10 +177,7 @@ def _notes(
         )
     batch: list[NetName] = [name for name, member in members.items() if member.network.norm == "batch"]
     if batch:
-        notes.append(
-            f"batch norm in {told(batch)}: its running statistics are used, as CycleGAN's test.py does "
-            "with --eval and not without"
-        )
+        notes.append(picture_statistics.told([told(batch)]))
     if located.naming in (LONE_FILE, LONE_GENERATOR.title):
         notes.append(f"{located.files['G_A'].name} is one generator alone, taken as G_A")
     if options.get("direction") == "BtoA":

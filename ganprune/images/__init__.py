@@ -2,6 +2,7 @@
 
 folders.py      a data folder → paths of both domains; a seeded hold-out that shares no picture
 reading.py      files → uint8; what cannot be read is skipped or refused
+rgb.py          what is stored in a file → RGB of 8 bits, upright; what is remarkable about it
 values.py       uint8 ↔ [-1, 1], as CycleGAN does
 transforms.py   CycleGAN's preprocessing modes: a fixed half, done once, and a random half
 grids.py        pictures beside each other with names above, as one PNG

@@ -17,7 +17,7 @@ _LINE = 20
 
 
 def save_picture(path: Path, picture: Tensor) -> None:
-    """Write uint8 [3, h, w] in the format that the path's ending names; whole or not at all."""
+    """Write uint8 [3, h, w], or [4, h, w] with alpha, in the format of the path's ending; whole or not."""
     with atomic_path(path) as partial:
         _to_image(picture).save(partial)
 

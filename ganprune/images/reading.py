@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ganprune.errors import DamagedPicture, DataError
 from ganprune.images.folders import PictureFolders, unreadable
+from ganprune.images.rgb import Remarks, Shown, UnfitPicture, shown
 from ganprune.reporting import SILENT, Reporter
 
 UNREADABLE_SHARE = 0.1
@@ -27,10 +28,10 @@ UNREADABLE_SHARE = 0.1
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
 """Pillow's names of the formats that are read, whatever a file's ending is."""
 
-MAX_PIXELS = 89_478_485
-"""Pictures of more are refused: a quarter of a gibibyte in RGB, Pillow's own limit for a warning."""
+MAX_PIXELS = 178_956_970
+"""Pictures of more are refused, as Pillow itself does; so many take half a gibibyte in RGB."""
 
-MAX_BYTES = 1 << 30
+MAX_BYTES = 2 << 30
 """Longer files are refused: `MAX_PIXELS` of 16-bit RGB have half of it."""
 
 _T = TypeVar("_T")
@@ -44,28 +45,59 @@ def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT)
     there are more, and for a file that cannot be read.
     """
 
-    def read(path: Path) -> Tensor:
-        return to_tensor(open_picture(path).resize((size, size), Image.Resampling.BICUBIC))
+    remarks = Remarks()
 
-    return torch.stack([picture for _, picture in read_all(paths, read, reporter)])
+    def read(path: Path) -> Tensor:
+        return to_tensor(open_picture(path, remarks).resize((size, size), Image.Resampling.BICUBIC))
+
+    pictures = torch.stack([picture for _, picture in read_all(paths, read, reporter)])
+    remarks.tell(reporter)
+    return pictures
 
 
 def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFolders:
     """The same folders without the training and validation pictures that are damaged.
 
-    Decodes every one of them once. Warns and raises as `load_pictures` does, folder by folder.
+    Decodes every one of them once. Warns and raises as `load_pictures` does, folder by folder, and tells
+    what is remarkable about them.
     """
-    kept: dict[str, tuple[Path, ...]] = {}
+    kept, remarks = dict[str, tuple[Path, ...]](), Remarks()
     for name in ("train_A", "train_B", "val_A", "val_B"):
         paths: tuple[Path, ...] = getattr(folders, name)
         if paths:
-            kept[name] = tuple(path for path, _ in read_all(paths, _decodes, reporter))
+            kept[name] = readable_of(paths, reporter, remarks)
+    remarks.tell(reporter)
     return replace(folders, **kept)
 
 
-def open_picture(path: Path) -> Image.Image:
-    """Decode one file as RGB, whole. Raises as `stored_picture`."""
-    return as_rgb(stored_picture(path))
+def readable_of(
+    paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None
+) -> tuple[Path, ...]:
+    """Those files that can be decoded; few bad ones are named, many raise `DataError`."""
+
+    def decodes(path: Path) -> None:
+        open_picture(path, remarks)
+
+    return tuple(path for path, _ in read_all(paths, decodes, reporter))
+
+
+def open_picture(path: Path, remarks: Remarks | None = None) -> Image.Image:
+    """Decode one file as RGB, whole and upright. Raises as `shown_picture`."""
+    return shown_picture(path, remarks).rgb
+
+
+def shown_picture(path: Path, remarks: Remarks | None = None, upright: bool = True) -> Shown:
+    """Decode one file, whole, as networks are shown it; ``remarks`` gathers what is remarkable about it.
+
+    Raises as `stored_picture`, and `DamagedPicture` where its numbers are none that a picture has.
+    """
+    try:
+        picture = shown(stored_picture(path), upright)
+    except UnfitPicture as error:
+        raise _damaged(path, error) from error
+    if remarks is not None:
+        remarks.add(path, picture.remarks)
+    return picture
 
 
 def stored_picture(path: Path) -> Image.Image:
@@ -86,15 +118,6 @@ def stored_picture(path: Path) -> Image.Image:
             return picture
     except Exception as error:  # damaged files make decoders raise nearly anything
         raise _damaged(path, error) from error
-
-
-def as_rgb(picture: Image.Image) -> Image.Image:
-    """A picture of any mode in RGB."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # transparency that RGB drops
-        if picture.mode.startswith("I;16"):  # convert would turn all but the darkest white
-            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        return picture.convert("RGB")
 
 
 def _content(path: Path) -> bytes:
@@ -142,10 +165,6 @@ def read_all(paths: Sequence[Path], read: Callable[[Path], _T], reporter: Report
     return results
 
 
-def _decodes(path: Path) -> None:
-    open_picture(path)
-
-
 def _named(bad: Sequence[tuple[Path, DamagedPicture]], most: int = 10) -> str:
     named = ", ".join(f"{path.name} ({_reason(error.__cause__)})" for path, error in bad[:most])
     return named + (f" and {len(bad) - most} more" if len(bad) > most else "")
@@ -157,4 +176,6 @@ def _reason(error: BaseException | None) -> str:
         return "no picture"
     if isinstance(error, Image.DecompressionBombError):
         return f"far too large: over {MAX_PIXELS // 1_000_000} million pixels"
+    if isinstance(error, UnfitPicture):
+        return str(error)
     return f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

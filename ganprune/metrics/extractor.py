@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ganprune.errors import DataError
 from ganprune.images import open_picture
-from ganprune.images.reading import read_all, to_tensor
+from ganprune.images.reading import readable_of, to_tensor
+from ganprune.images.rgb import Remarks
 from ganprune.reporting import SILENT, Reporter
 
 Pictures = Tensor | Sequence[Path]
@@ -51,11 +52,10 @@ def features_of(
 
 def find_readable(paths: Sequence[Path], reporter: Reporter = SILENT) -> tuple[Path, ...]:
     """Those files that can be decoded; few bad ones are named, many raise `DataError`."""
-
-    def decodes(path: Path) -> None:
-        open_picture(path)
-
-    return tuple(path for path, _ in read_all(paths, decodes, reporter))
+    remarks = Remarks()
+    found = readable_of(paths, reporter, remarks)
+    remarks.tell(reporter)
+    return found
 
 
 def resized(pictures: Tensor, size: int) -> Tensor:

@@ -116,7 +116,7 @@ def split_pictures(
     """
     tuning, held_out = split_files(folders, settings, reporter)
     size = settings.pictures.size
-    return tuning, {side: load_pictures(held_out[side], size, reporter) for side in SIDES}
+    return tuning, {side: load_pictures(held_out[side], size) for side in SIDES}
 
 
 def split_files(

@@ -3,6 +3,8 @@
 preparation.py   a picture → what the network sees
 translators.py   networks of PyTorch and of ONNX Runtime behind one call
 source.py        a checkpoint, a run or a file → the network of one direction
+memory.py        what a picture takes, before it is begun
+tiles.py         a picture in overlapping tiles
 targets.py       which pictures there are, and which files come of them
 run.py           read, translate, write, a few pictures at a time
 
@@ -14,6 +16,7 @@ from ganprune.translation.preparation import Mode, Preparation, preparation_for
 from ganprune.translation.run import Translated, TranslateSettings, translate_pictures
 from ganprune.translation.source import Direction, Source, open_source
 from ganprune.translation.targets import Existing, Kind
+from ganprune.translation.tiles import Tiled
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "OnnxTranslator",
     "Preparation",
     "Source",
+    "Tiled",
     "TranslateSettings",
     "Translated",
     "Translator",

@@ -3,27 +3,29 @@
 Source: pytorch-CycleGAN-and-pix2pix, ``get_transform`` of ``data/base_dataset.py``, with the defaults of
 ``options/test_options.py`` (``load_size`` is ``crop_size``), under which ``resize_and_crop`` crops nothing.
 
-Pictures differ from CycleGAN's in these cases. ``scale_width``: heights are in proportion, to the nearest
-multiple of 4; CycleGAN makes them at least its ``crop_size``, and cuts off fractions. ``none``: sides of
-less than 14 pixels become 16. Pictures of 16 bits a pixel keep their high bytes; CycleGAN makes them
-white. As in CycleGAN, the rotation that a camera wrote into EXIF is not applied.
+Pictures differ from CycleGAN's in these cases. ``none`` and ``scale_width``: the network needs multiples of
+4, so pictures are padded by their mirror image, and the result is cut to the size they had; CycleGAN resizes
+them to multiples of 4, and makes heights at least its ``crop_size``. Pictures of 16 bits a pixel keep their
+high bytes; CycleGAN makes them white. They are turned upright as EXIF says, unless they are asked for as
+stored; see `ganprune.images.rgb`.
 """
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images import TrainTransform
 from ganprune.images.reading import to_tensor
 from ganprune.onnx_cost import DEFAULT_SIZE, PictureInput
 from ganprune.sizes import SMALLEST, check_size
 
 Mode = Literal["resize", "scale_width", "none"]
-"""resize: to height × width. scale_width: to a width, the height in proportion. none: to the next
-multiples of 4. All resizing is bicubic."""
+"""resize: to height × width. scale_width: to a width, the height in proportion. none: as they are. All
+resizing is bicubic."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
@@ -39,33 +41,56 @@ class Preparation:
     width: int = DEFAULT_SIZE
     """Pixels; for resize and scale_width."""
 
+    least: int = SMALLEST
+    """Height and width, pixels, that smaller pictures are padded to."""
+
     def __call__(self, picture: Image.Image) -> Tensor:
-        """An RGB picture of any size → uint8 [3, h, w]."""
+        """An RGB picture of any size → uint8 [3, h, w], as large as its result will be."""
+        size = picture.size
         if self.mode == "resize":
-            return to_tensor(picture.resize((self.width, self.height), Image.Resampling.BICUBIC))
-        return to_tensor(TrainTransform(SMALLEST, self.width, self.mode, flip=False).resize(picture))
+            size = self.width, self.height
+        elif self.mode == "scale_width":
+            size = self.width, max(1, round(self.width * size[1] / size[0]))
+        return to_tensor(picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC))
+
+    def padded(self, picture: Tensor) -> Tensor:
+        """uint8 [3, h, w] → the same with its mirror image on the right and below, up to multiples of 4."""
+        more = [max(side + -side % DOWNSAMPLING, self.least) - side for side in picture.shape[1:]]
+        if not any(more):
+            return picture
+        return torch.from_numpy(np.pad(picture.numpy(), [(0, 0), *((0, n) for n in more)], mode="reflect"))
 
 
 def preparation_for(
-    mode: str, size: int | None, takes: PictureInput | None = None, default: int = DEFAULT_SIZE
+    mode: str,
+    size: int | None,
+    takes: PictureInput | None = None,
+    default: int = DEFAULT_SIZE,
+    tile: int | None = None,
 ) -> Preparation:
     """The preparation that ``--preprocess`` and ``--size`` ask for; without a size, ``default``.
 
     ``takes`` is the input of an ONNX file, which may be of one size only: pictures are then resized to
-    that. Raises `UsageError` for an unknown mode, and for sizes that do not fit the mode or the file.
+    that, unless it is the size of tiles. Raises `UsageError` for an unknown mode, and for sizes that do not
+    fit the mode or the file.
     """
     if mode not in MODES:
         raise UsageError(f"--preprocess must be one of {', '.join(MODES)}, found {mode!r}")
-    if takes is not None and any(takes.dims[2:]):
+    fixed = takes if takes is not None and any(takes.dims[2:]) else None
+    if fixed is not None and tile is not None:
+        sides = fixed.picture(fixed.shape())
+        if sides != (tile, tile):
+            raise UsageError(f"--tile {tile}: needed the size that {fixed.file} takes, {sides[1]}×{sides[0]}")
+    elif fixed is not None:
         if mode != "resize":
-            sides = "×".join("any" if side is None else str(side) for side in takes.dims[2:])
+            sides = "×".join("any" if side is None else str(side) for side in fixed.dims[2:])
             raise UsageError(
-                f"--preprocess {mode} needs a network that takes any size, found that {takes.file} takes "
-                f"{sides} pixels; use --preprocess resize, or export it again with --dynamic"
+                f"--preprocess {mode} needs a network that takes any size, found that {fixed.file} takes "
+                f"{sides} pixels; use --preprocess resize or --tile, or export it again with --dynamic"
             )
-        return Preparation("resize", *takes.picture(takes.shape(size)))
+        return Preparation("resize", *fixed.picture(fixed.shape(size)))
     if size is not None and mode == "none":
         raise UsageError("--preprocess none keeps the size of pictures; leave --size out")
     side = default if size is None else size
     check_size(side)
-    return Preparation(mode, side, side)
+    return Preparation(mode, side, side, SMALLEST if fixed is None or tile is None else tile)

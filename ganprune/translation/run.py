@@ -2,20 +2,25 @@
 
 import time
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ganprune.errors import DamagedPicture, DataError, InputError, UsageError
-from ganprune.images import open_picture, save_picture, to_float, to_uint8
-from ganprune.images.reading import read_all
+from ganprune.errors import DamagedPicture, InputError, UsageError
+from ganprune.images import save_picture, to_float, to_uint8
+from ganprune.images.reading import read_all, shown_picture
+from ganprune.images.rgb import ALPHA, UPRIGHT, Remarks
 from ganprune.reporting import SILENT, Reporter, Task
+from ganprune.translation.memory import PICTURES, check_memory, free_memory
 from ganprune.translation.preparation import Preparation
 from ganprune.translation.source import Source
 from ganprune.translation.targets import KINDS, Existing, Job, Kind, plan
+from ganprune.translation.tiles import Tiled
 
+_OTHERWISE = {UPRIGHT: "--as-stored takes them as they lie", ALPHA: "--keep-alpha keeps it"}
+"""How to have it otherwise."""
 _WAITING = 4
 """Batches' worth of pictures of different shapes that wait for others of their shape."""
 
@@ -32,6 +37,12 @@ class TranslateSettings:
     """Pictures a forward pass, as far as they are of one shape."""
     existing: Existing = "refuse"
     """What happens to files that are there already."""
+    upright: bool = True
+    """Turn pictures as their EXIF orientation says; otherwise they are taken as they are stored."""
+    keep_alpha: bool = False
+    """Results of pictures with an alpha channel have it too, resized as the picture was."""
+    tile: int | None = None
+    """Side of the tiles that pictures are translated in, pixels; None: whole. See `Tiled`."""
 
     def __post_init__(self) -> None:
         if not self.save or not set(self.save) <= set(KINDS) or len(set(self.save)) < len(self.save):
@@ -70,7 +81,13 @@ class _Read:
 
     job: Job
     picture: Tensor
-    """uint8 [3, h, w]."""
+    """uint8 [3, h, w], h and w multiples of 4."""
+    height: int
+    """Of the result, pixels: what is beyond is padding."""
+    width: int
+    """Of the result."""
+    alpha: Tensor | None
+    """uint8 [1, height, width]."""
 
 
 def translate_pictures(
@@ -88,21 +105,26 @@ def translate_pictures(
     are at most a tenth.
 
     Raises what `ganprune.translation.targets.plan` raises, before anything is read; `UsageError` for
-    ``rec`` without a partner; `InputError` where the network gives numbers that are not finite; and
-    `DataError`, after all others were written, where more than a tenth of the pictures cannot be read.
+    ``rec`` without a partner, and for a picture that needs more memory than there is; `InputError` where
+    the network gives numbers that are not finite; and `DataError`, after all others were written, where more
+    than a tenth of the pictures cannot be read.
     """
     settings = settings or TranslateSettings()
     if "rec" in settings.save and source.back is None:
         raise UsageError(f"--save rec needs both generators, found {source.network} alone; leave rec out")
     jobs = plan(pictures, output, source.direction, settings.save, settings.existing)
     todo = [job for job in jobs if job.targets]
-    bad: dict[Path, DamagedPicture] = {}
+    bad, remarks = dict[Path, DamagedPicture](), Remarks()
+    if settings.tile is not None:
+        back = None if source.back is None else Tiled(source.back, settings.tile)
+        source = replace(source, translate=Tiled(source.translate, settings.tile), back=back)
     files, started = 0, time.monotonic()
     with reporter.task("translate", len(jobs), len(jobs) - len(todo)) as task:
-        for batch in _batches(_read(todo, settings.prepare, bad, task), settings.batch):
+        for batch in _batches(_read(source, todo, settings, bad, remarks, task), settings.batch):
             files += _translate(source, batch)
             task.advance(len(batch))
     translated = len(todo) - len(bad)
+    remarks.tell(reporter, _OTHERWISE)
     _judge([job.picture for job in jobs], bad, len(jobs) - len(bad), reporter)
     return Translated(
         pictures=len(jobs),
@@ -115,17 +137,31 @@ def translate_pictures(
 
 
 def _read(
-    jobs: Iterable[Job], prepare: Preparation, bad: dict[Path, DamagedPicture], task: Task
+    source: Source,
+    jobs: Iterable[Job],
+    settings: TranslateSettings,
+    bad: dict[Path, DamagedPicture],
+    remarks: Remarks,
+    task: Task,
 ) -> Generator[_Read]:
     """Pictures as they are asked for; those that cannot be read go into ``bad``."""
+    prepare, free = settings.prepare, free_memory(source.device)
     for job in jobs:
         try:
-            picture = open_picture(job.picture)
+            found = shown_picture(job.picture, upright=settings.upright)
         except DamagedPicture as error:
             bad[job.picture] = error
             task.advance(1)
-        else:
-            yield _Read(job, prepare(picture))
+            continue
+        kept = found.alpha if settings.keep_alpha else None
+        remarks.add(job.picture, tuple(r for r in found.remarks if kept is None or r != ALPHA))
+        picture = prepare(found.rgb)
+        alpha = None if kept is None else prepare(kept.convert("RGB"))[:1]
+        height, width = picture.shape[1:]
+        at_once = height * width if settings.tile is None else min(height * width, settings.tile**2)
+        needed = settings.batch * (source.bytes_a_pixel * at_once + PICTURES * height * width)
+        check_memory(job.picture, height, width, needed, free, settings.batch)
+        yield _Read(job, prepare.padded(picture), height, width, alpha)
 
 
 def _batches(pictures: Iterable[_Read], size: int) -> Generator[list[_Read]]:
@@ -158,7 +194,8 @@ def _translate(source: Source, batch: Sequence[_Read]) -> int:
                     f"{source.network}: needed finite numbers, found others in the translation of "
                     f"{read.job.picture}; the network is damaged"
                 )
-            save_picture(target, to_uint8(result))
+            pixels = to_uint8(result[:, : read.height, : read.width])
+            save_picture(target, pixels if read.alpha is None else torch.cat([pixels, read.alpha]))
     return sum(len(read.job.targets) for read in batch)
 
 

@@ -1,6 +1,6 @@
 """What translates: the network of one direction, out of a checkpoint, a run, a lone file or an ONNX file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +11,8 @@ from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.networks import Generator
 from ganprune.onnx_cost import PictureInput
+from ganprune.picture_statistics import OPTION, by_picture, told_of
+from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -30,6 +32,10 @@ class Source:
     """Its partner, which translates the other way; None: not there."""
     takes: PictureInput | None = None
     """The input of an ONNX file; None: any picture whose sides are multiples of 4."""
+    bytes_a_pixel: int = 0
+    """Memory that it needs for each pixel of a picture, see `ganprune.translation.memory`; 0: unknown."""
+    device: str = "cpu"
+    """Where it computes."""
     notes: tuple[str, ...] = ()
     """What a user may want to know, one line each."""
 
@@ -42,6 +48,7 @@ def open_source(
     device: str = "cpu",
     precision: Precision = "float32",
     threads: int = 1,
+    picture_statistics: bool = False,
 ) -> Source:
     """Open a CycleGAN folder, a run folder, any one file of them, a lone generator, or an ONNX file.
 
@@ -49,7 +56,8 @@ def open_source(
     in G_B), else AtoB. A generator by itself and an ONNX file translate one way whatever ``direction``
     says; it then only names the results. both: the partner is needed too. Other networks are not read.
     device, precision: of PyTorch's networks. threads: of ONNX Runtime; PyTorch's are set by
-    `ganprune.device.cpu_threads`.
+    `ganprune.device.cpu_threads`. picture_statistics: batch norm by each picture's own, see
+    `ganprune.picture_statistics`.
 
     Raises `UsageError` for an unknown direction, a path that does not exist, and what an ONNX file cannot
     do; `MissingNetwork` where the network is not there; `CheckpointError` and `InputError` for files that
@@ -67,8 +75,19 @@ def open_source(
                 f"ONNX files are run on the CPU in float32, found --device {device} and --precision "
                 f"{precision}; leave them out, or give a checkpoint"
             )
+        if picture_statistics:
+            raise UsageError(
+                f"{OPTION} is chosen when a network is exported, found {path}; give a checkpoint, or export "
+                f"it again with {OPTION}"
+            )
         onnx = OnnxTranslator(path, threads)
-        return Source(path, _or_own(direction, path.stem.endswith("G_B")), onnx, takes=onnx.takes)
+        return Source(
+            path,
+            _or_own(direction, path.stem.endswith("G_B")),
+            onnx,
+            takes=onnx.takes,
+            bytes_a_pixel=bytes_a_pixel(None),
+        )
     files = locate(path).files
     chosen = _or_own(direction, path == files.get("G_B"))
     name: NetName = "G_A" if chosen == "AtoB" else "G_B"
@@ -76,9 +95,23 @@ def open_source(
     used = (name, partner) if both else (name,)
     there = set(used) <= files.keys()  # else all are read, to say what is there, or because one has no name
     quartet = facing(load_quartet(path, used if there else NET_NAMES), chosen)
+    if picture_statistics:
+        quartet = _with_picture_statistics(quartet)
     network = _network(quartet, name, device, precision)
     back = _network(quartet, partner, device, precision) if both else None
-    return Source(quartet.files[name], chosen, network, back, notes=quartet.notes)
+    generator = quartet.G_A if name == "G_A" else quartet.G_B
+    needs = bytes_a_pixel(generator and generator.widths, 2 if precision == "bfloat16" else 4)
+    return Source(
+        quartet.files[name], chosen, network, back, bytes_a_pixel=needs, device=device, notes=quartet.notes
+    )
+
+
+def _with_picture_statistics(quartet: Quartet) -> Quartet:
+    generators = {name: G for name, G in (("G_A", quartet.G_A), ("G_B", quartet.G_B)) if G is not None}
+    notes = [note for note in quartet.notes if OPTION not in note]
+    if (note := told_of(generators, True)) is not None:
+        notes.append(note)
+    return replace(quartet, notes=tuple(notes), **{name: by_picture(G) for name, G in generators.items()})
 
 
 def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:

@@ -31,7 +31,7 @@ class NetworkTranslator:
     """A generator of PyTorch, in eval mode; the network given is copied.
 
     CycleGAN's test.py sets eval mode with ``--eval`` alone. Without, its batch norms use the statistics
-    of the one picture; instance norm makes no difference.
+    of the one picture, as `ganprune.picture_statistics` does; instance norm makes no difference.
     """
 
     def __init__(self, generator: Generator, device: str = "cpu", precision: Precision = "float32") -> None:

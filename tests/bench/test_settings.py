@@ -11,8 +11,10 @@ from ganprune.bench import (
     engine,
     engine_for,
     installed_providers,
+    machine,
     physical_cores,
 )
+from ganprune.bench.machine import usable_cores  # bound before conftest.py patches it
 from ganprune.errors import UsageError
 from tests import onnx_graphs
 from tests.bench.kit import QUICK
@@ -43,6 +45,43 @@ def test_settings_out_of_range_are_refused(change: dict[str, object], message: s
 
 def test_all_and_one_threads_are_measured_by_default() -> None:
     assert set(BenchSettings().threads) == {1, physical_cores()}
+
+
+def test_more_threads_than_cores_are_refused_before_anything_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked = onnx_graphs.conv(tmp_path / "a.onnx"), replace(QUICK, threads=(1, 8), least_speedup=6.0)
+    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
+    with pytest.raises(
+        UsageError, match=r"may use cores, 2, found 8: .* how they wait for each other; give --threads 2"
+    ):
+        bench(candidates_of((path,)), asked)
+    machine.enough_cores((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("limits", "cores"),
+    [
+        ({"cpu.max": "200000 100000"}, 2),
+        ({"cpu.max": "150000 100000\n"}, 1),
+        ({"cpu.max": "20000 100000"}, 1),
+        ({"cpu.max": "max 100000"}, 64),
+        ({"quota": "300000\n", "period": "100000\n"}, 3),
+        ({"quota": "-1", "period": "100000"}, 64),
+        ({}, 64),
+    ],
+)
+def test_cores_are_those_that_a_container_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, str], cores: int
+) -> None:
+    for name, text in limits.items():
+        (tmp_path / name).write_text(text)
+    files = ((str(tmp_path / "cpu.max"),), (str(tmp_path / "quota"), str(tmp_path / "period")))
+    monkeypatch.setattr(machine, "_QUOTAS", files)
+    monkeypatch.setattr(machine, "usable_cores", usable_cores)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    assert machine.usable_cores() == cores
+    assert machine.physical_cores() <= cores
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ MISUSES: dict[str, tuple[tuple[object, ...], str]] = {
     ),
     "no format": (("export", "CKPT"), "ganprune export --onnx"),
     "export nothing": (("export", "--onnx", "nowhere"), "nowhere does not exist"),
-    "export to an old opset": (("export", "--onnx", "CKPT", "--opset", "11"), "--opset must be"),
+    "export to an old opset": (("export", "--onnx", "CKPT", "--opset", "6"), "--opset must be 7"),
     "export without tolerance": (("export", "--onnx", "CKPT", "--atol", "0"), "must be more than 0"),
     "bench nothing": (("bench", "--cpu", "nowhere"), "nowhere does not exist"),
     "bench contradiction": (("bench", "--cpu", "--provider", "CUDAExecutionProvider", "CKPT"), "contradict"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ganprune.bench import machine
 from ganprune.runs import Run
 from tests import onnx_graphs
 from tests.cli.conftest import Mission, Place
@@ -90,7 +91,16 @@ def test_files_of_others_are_timed_on_pictures(pair: tuple[Path, Path], place: P
     assert listing(here) == before
 
 
-def test_csv_is_one_table_and_nothing_else(pair: tuple[Path, Path]) -> None:
+def test_no_claim_is_made_with_more_threads_than_cores(pair: tuple[Path, Path], monkeypatch) -> None:
+    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
+    found = bench(*pair, "--runs", "2,2", "--threads", "8", "--size", "16", "--assert-speedup", "0.001")
+    assert found.code == 2
+    assert "as many threads as this process may use cores, 2, found 8" in found.err
+    assert not found.out
+
+
+def test_csv_is_one_table_and_nothing_else(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
     found = bench(*pair, "--runs", "2,2", "--threads", "2,1", "--size", "16", "--csv")
     lines = list(csv.DictReader(StringIO(found.out)))
     assert [(line["network"], line["threads"]) for line in lines] == [

@@ -1,19 +1,26 @@
 """What export writes, where, and when it says no."""
 
+import copy
 import json
 import shutil
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
+from PIL import Image
 
+from ganprune.picture_statistics import OPTION
 from ganprune_cli import exporting
 from ganprune_cli.onnx_files import calibration_of, few_of
 from ganprune_exporters import chain
+from tests.checkpoints.builders import make_generator
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, write_pictures
+from tests.tiny import random_pictures
 
 
 def test_missed_verification_exits_4_with_all_files_written(run: Path) -> None:
@@ -154,3 +161,49 @@ def test_bench_compares_files_with_the_first(run: Path, against: str) -> None:
     first, second = timed.json["networks"]
     assert first["against"] is None
     assert second["against"] == first["name"]
+
+
+def test_batch_norm_is_told_and_exported_by_picture_statistics_on_request(here: Path) -> None:
+    network = make_generator(1, norm="batch")
+    torch.save(network.state_dict(), "G.pth")
+    words = ("export", "--onnx", "G.pth", "--size", "16", "--json")
+    by = {name: ganprune(*words, "-o", name, *more) for name, more in (("running", ()), ("own", (OPTION,)))}
+    assert [found.code for found in by.values()] == [0, 0]
+    assert (
+        "batch norm in G: its running statistics are used, as CycleGAN's test.py does with"
+        in by["running"].err
+    )
+    assert "--picture-statistics: each picture's own statistics for the batch norm in G" in by["own"].err
+    picture = random_pictures(1, 3, 16, 16, dtype=torch.float32)
+    for name, mode in (("running", False), ("own", True)):
+        session = onnxruntime.InferenceSession(f"{name}/G.onnx", providers=["CPUExecutionProvider"])
+        made = torch.from_numpy(np.asarray(session.run(None, {"input": picture.numpy()})[0]))
+        torch.testing.assert_close(made, copy.deepcopy(network).train(mode)(picture), atol=1e-4, rtol=0)
+
+
+def test_old_opset_and_blank_pictures_end_well(here: Path) -> None:
+    torch.save(make_generator(1).state_dict(), "G.pth")
+    for domain in "AB":
+        Path(f"data/train{domain}").mkdir(parents=True)
+        for i in range(4):
+            Image.new("RGB", (16, 16), (40 * i, 90, 20)).save(f"data/train{domain}/{i}.png")
+    found = ganprune(
+        "export",
+        "--onnx",
+        "G.pth",
+        "--size",
+        "16",
+        "--data",
+        "data",
+        "-o",
+        "out",
+        "--opset",
+        "11",
+        "--fp16",
+        "--json",
+    )
+    assert found.code == 0, found.err
+    assert "of the pictures to verify it on told nothing, because float32 itself loses them" in found.err
+    assert onnx.load("out/G.onnx").opset_import[0].version == 11
+    assert found.json["files"][0]["mute"] == 2
+    assert found.json["variants"][0]["recommended"]

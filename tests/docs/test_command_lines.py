@@ -17,7 +17,12 @@ EXAMPLES = [
     if what != "more"
 ]
 SPANS = [found for page in PAGES for found in spans(page)]
-OTHERS = {"docs/checkpoints.md": {"--eval", "--no_dropout"}, "docs/cluster.md": {"--include-dashboard"}}
+OTHERS = {
+    "docs/checkpoints.md": {"--eval", "--no_dropout"},
+    "docs/cluster.md": {"--include-dashboard"},
+    "docs/export.md": {"--eval"},
+    "docs/what-users-bring.md": {"--eval"},
+}
 """Options of other programs, named by themselves."""
 SCRIPTS = [script for folder in ("benchmarks", "scripts") for script in (ROOT / folder).glob("*.py")]
 ANY_OPTION = {

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,7 +22,8 @@ from ganprune.errors import UsageError, VerificationError
 from ganprune.files import sha256
 from ganprune.networks import Generator, GeneratorWidths, resnet_widths
 from ganprune.onnx_cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
-from ganprune_exporters import ExportReport, ExportSettings, export_onnx
+from ganprune_exporters import ExportReport, ExportSettings, export_onnx, verify
+from ganprune_exporters.opsets import lowered
 from tests.strategies import generator_widths
 from tests.tiny import random_generator, random_pictures
 
@@ -99,6 +101,61 @@ def test_newest_opset_and_the_graph_as_traced_compute_the_same(tmp_path: Path, h
     path, G, _ = exported(tmp_path, resnet_widths(3, 1), how)
     assert difference(path, G, random_pictures(1, 3, 16, 16, dtype=torch.float32)) <= 1e-4
     assert {opset.domain: opset.version for opset in onnx.load(path).opset_import}[""] == how.opset
+
+
+@pytest.mark.parametrize(
+    ("opset", "how"),
+    [
+        (17, {}),
+        (13, {"dynamic": True}),
+        (11, {}),
+        (11, {"dynamic": True, "uint8": True}),
+        (11, {"passes": (), "simplify": False}),
+    ],
+)
+def test_older_opsets_compute_the_same(tmp_path: Path, opset: int, how: dict[str, Any]) -> None:
+    settings = ExportSettings(size=32, opset=opset, **how)
+    path, G, report = exported(tmp_path, UNEVEN, settings)
+    assert report.max_abs <= report.tolerance
+    if not settings.uint8:
+        assert difference(path, G, random_pictures(1, 3, 32, 32, dtype=torch.float32)) <= 1e-4
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", opset)]
+    assert model.ir_version == {17: 8, 13: 7, 11: 6}[opset]  # older programs refuse newer ones
+
+
+def test_node_that_stands_in_the_way_of_an_opset_is_named_with_the_one_that_works(tmp_path: Path) -> None:
+    wanted = r"--opset 10 cannot express Pad \(node_pad\) with 2 inputs; use --opset 11"
+    with pytest.raises(UsageError, match=wanted):
+        exported(tmp_path, UNEVEN, ExportSettings(size=32, opset=10))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("graph", "opset", "words"),
+    [
+        ("(float[2] x) => (float[2] y) {y = Gelu(x)}", 19, "Gelu (y), which it lacks; use --opset 20"),
+        (
+            "(float[2, 3] x) => (int64[1] y) {y = Shape<start = 1>(x)}",
+            14,
+            "Shape (y) with attribute start; use --opset 15",
+        ),
+        (
+            "(float[2, 3] x, int64[1] axes) => (float[2, 1, 3] y) {y = Unsqueeze(x, axes)}",
+            12,
+            "Unsqueeze (y) with 2 inputs; use --opset 13",
+        ),
+        ("(bfloat16[2] x) => (bfloat16[2] y) {y = Relu(x)}", 12, "Relu"),
+    ],
+)
+def test_whatever_an_operator_gained_later_is_told(graph: str, opset: int, words: str) -> None:
+    model = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 20]> graph {graph}')
+    assert lowered(model, 20) is model
+    with pytest.raises(
+        UsageError, match=re.escape(f"--opset {opset} cannot express ") + f".*{re.escape(words)}"
+    ):
+        lowered(model, opset)
 
 
 # The file is complete, and says what it is
@@ -244,10 +301,45 @@ def test_export_leaves_the_generator_alone_and_says_nothing(
         ({"size": 30}, "--size must be a multiple of 4 and at least 16, found 30"),
         ({"size": 8}, "--size must be a multiple of 4 and at least 16, found 8"),
         ({"size": 40_000}, "--size must be at most 8192 pixels, found 40000"),
-        ({"opset": 17}, "--opset must be 18 to 23, found 17"),
+        ({"opset": 6}, "--opset must be 7 to 23, found 6"),
         ({"tolerance": 0.0}, "--tolerance must be more than 0, found 0.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         ExportSettings(**change)  # type: ignore[arg-type]
+
+
+# Pictures that tell nothing
+
+
+def blank(level: float, size: int = 32) -> Tensor:
+    return torch.full((1, 3, size, size), level)
+
+
+@pytest.mark.parametrize(("uint8", "dynamic"), [(False, False), (False, True), (True, True)])
+def test_blank_picture_has_no_say(tmp_path: Path, uint8: bool, dynamic: bool) -> None:
+    G = random_generator(resnet_widths(8, 3), dtype=torch.float32)
+    pictures = torch.cat([random_pictures(1, 3, 32, 32, dtype=torch.float32), blank(0.3)])
+    how = ExportSettings(size=32, uint8=uint8, dynamic=dynamic)
+    report = export_onnx(G, tmp_path / "G.onnx", how, pictures=pictures)
+    assert report.mute == 1 + 2 * dynamic  # with free sizes it is compared in a batch of two, as well
+    assert report.max_abs <= report.tolerance
+    assert report.pictures >= 3  # the other picture, and two of noise
+
+
+def test_float32_itself_loses_blank_pictures_and_no_others() -> None:
+    G = random_generator(resnet_widths(8, 3), dtype=torch.float32)
+    exact = random_generator(resnet_widths(8, 3))
+    for level in (-1.0, 0.0, 0.3, 1.0):
+        assert verify.is_mute(G, blank(level))
+        assert (G(blank(level)) - exact(blank(level).double())).abs().max() > 0.1
+    assert not verify.is_mute(G, random_pictures(1, 3, 32, 32, dtype=torch.float32))
+    assert verify.lost_by_float32(G, random_pictures(1, 3, 32, 32, dtype=torch.float32)) < 1e-5
+
+
+def test_blank_pictures_do_not_hide_a_wrong_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxsim, "simplify", spoiled)
+    G = random_generator(resnet_widths(4, 1), dtype=torch.float32)
+    with pytest.raises(VerificationError, match=r"found a difference of \S+ on picture 1 of 2"):
+        export_onnx(G, tmp_path / "G.onnx", ExportSettings(size=32), pictures=blank(0.3))

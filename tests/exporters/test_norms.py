@@ -1,5 +1,6 @@
 """Generators of every norm: the file computes what PyTorch computes, and costs what the network costs."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,26 @@ def test_costs_in_the_file_are_those_of_the_network_before_its_norms_were_folded
     assert (counted.macs_true, counted.macs_paper) == MACS
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}  # folded into the weights
     assert counted.params <= cost.params(G)
+
+
+@pytest.mark.parametrize("how", [{}, {"dynamic": True}, {"uint8": True}, {"opset": 11}])
+def test_a_file_by_picture_statistics_shows_what_test_py_shows_without_eval(
+    tmp_path: Path, how: dict[str, bool]
+) -> None:
+    G, path = make_generator(1, UNEVEN, "batch"), tmp_path / "G.onnx"
+    report = export_onnx(G, path, ExportSettings(size=32, picture_statistics=True, **how))
+    assert report.max_abs <= report.tolerance
+    model = read_onnx(path)
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    assert (told["ganprune.norm"], told["ganprune.statistics"]) == ("batch", "picture")
+    if "uint8" in how:
+        return
+    picture = random_pictures(1, 3, 32, 32, dtype=torch.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    output = torch.from_numpy(np.asarray(session.run(["output"], {"input": picture.numpy()})[0]))
+    torch.testing.assert_close(output, copy.deepcopy(G).train()(picture), atol=1e-4, rtol=0)
+    assert (output - G(picture)).abs().max() > 0.1
 
 
 def test_running_statistics_of_a_batch_norm_are_no_parameters(tmp_path: Path) -> None:

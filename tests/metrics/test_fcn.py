@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DataError, InputError, UsageError
+from ganprune.images import reading
 from ganprune.metrics import Segmenter, decode_labels, fcn_score, read_labels
 from ganprune.metrics.fcn import measures
 from ganprune.metrics.labels import CITYSCAPES, IGNORED, VOID
@@ -112,8 +113,8 @@ def test_pictures_that_are_no_label_maps_are_refused(tmp_path: Path) -> None:
 
 def test_grey_labels_that_are_far_too_large_are_refused(tmp_path: Path, monkeypatch) -> None:
     path = save(tmp_path, "a.png", blocks(0))
-    monkeypatch.setattr("ganprune.images.reading.MAX_PIXELS", 32 * 48 - 1)
-    with pytest.raises(DataError, match=r"a.png cannot be read as a picture \(far too large"):
+    monkeypatch.setattr(reading, "MAX_PIXELS", 32 * 48 - 1)
+    with pytest.raises(DataError, match=r"a.png cannot be read as a picture \(far too large: over"):
         read_labels(path)
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from ganprune.translation import Preparation, TranslateSettings, open_source, translate_pictures
 from tests.images.pictures import write
@@ -17,7 +17,7 @@ def test_every_kind_of_picture_becomes_cyclegans_file(tmp_path: Path, direction:
     networks, names = write_run(tmp_path), write_kinds(tmp_path / "in")
     there, back = ("G_A", "G_B") if direction == "AtoB" else ("G_B", "G_A")
     source = open_source(tmp_path, direction, both=True)
-    settings = TranslateSettings(("fake", "real", "rec"), Preparation(height=32, width=32))
+    settings = TranslateSettings(("fake", "real", "rec"), Preparation(height=32, width=32), upright=False)
     done = translate_pictures(source, tmp_path / "in", tmp_path / "out", settings)
     mine, other = direction[0], direction[-1]
     for name in names:
@@ -34,26 +34,52 @@ def test_every_kind_of_picture_becomes_cyclegans_file(tmp_path: Path, direction:
 @pytest.mark.parametrize(
     ("mode", "given", "wanted"),
     [
-        ("none", (37, 50), (36, 48)),  # 9.25 and 12.5 fours, rounded as Python does
         ("none", (44, 20), (44, 20)),
-        ("none", (63, 65), (64, 64)),
-        ("scale_width", (50, 100), (24, 48)),
+        ("none", (64, 100), (64, 100)),
         ("scale_width", (72, 60), (24, 20)),
         ("scale_width", (24, 40), (24, 40)),
-        ("scale_width", (50, 30), (24, 16)),  # 14.4: CycleGAN with a crop_size of 16
-        ("scale_width", (48, 43), (24, 20)),  # 21.5: the nearest multiple of 4
+        ("scale_width", (50, 100), (24, 48)),
     ],
 )
 @torch.inference_mode()
-def test_other_modes_keep_the_shape_of_pictures(tmp_path: Path, mode, given, wanted) -> None:
+def test_other_modes_are_cyclegans_where_sizes_are_multiples_of_4(
+    tmp_path: Path, mode, given, wanted
+) -> None:
     net = write_run(tmp_path, ("G_A",))["G_A"]
     path = write(tmp_path / "in/a.png", 1, *given)
     settings = TranslateSettings(prepare=Preparation(mode, 24, 24))
     translate_pictures(open_source(tmp_path / "G_A.safetensors"), path, tmp_path / "out", settings)
-    expected = result_file(net(seen(path, *wanted)))
-    assert (tmp_path / "out/a_fake_B.png").read_bytes() == expected
-    with Image.open(tmp_path / "out/a_fake_B.png") as picture:
-        assert picture.size == wanted
+    assert (tmp_path / "out/a_fake_B.png").read_bytes() == result_file(net(seen(path, *wanted)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "wanted"),
+    [
+        ("none", (362, 529), (362, 529)),
+        ("none", (255, 257), (255, 257)),
+        ("none", (101, 100), (101, 100)),
+        ("none", (5, 3), (5, 3)),
+        ("none", (1, 1), (1, 1)),
+        ("scale_width", (362, 529), (24, 35)),
+        ("scale_width", (50, 30), (24, 14)),
+        ("scale_width", (400, 1), (24, 1)),
+    ],
+)
+@torch.inference_mode()
+def test_pictures_keep_their_own_size_or_shape_padded_by_their_mirror_image(
+    tmp_path: Path, mode, given, wanted
+) -> None:
+    networks = write_run(tmp_path)
+    path = write(tmp_path / "in/a.png", 1, *given)
+    settings = TranslateSettings(("fake", "real", "rec"), Preparation(mode, 24, 24))
+    translate_pictures(open_source(tmp_path, "AtoB", both=True), path, tmp_path / "out", settings)
+    (width, height), real = wanted, seen(path, *wanted)
+    more = [max(side + -side % 4, 16) - side for side in (height, width)]
+    padded = torch.from_numpy(np.pad(real, [(0, 0), (0, 0), (0, more[0]), (0, more[1])], mode="reflect"))
+    fake = networks["G_A"](padded)
+    for label, picture in (("real_A", real), ("fake_B", fake), ("rec_A", networks["G_B"](fake))):
+        written = (tmp_path / f"out/a_{label}.png").read_bytes()
+        assert written == result_file(picture[..., :height, :width]), label
 
 
 @torch.inference_mode()

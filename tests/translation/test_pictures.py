@@ -10,11 +10,12 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DataError, InputError, UsageError
-from ganprune.images import open_picture
+from ganprune.images.reading import shown_picture
+from ganprune.images.rgb import ALPHA, UPRIGHT, Shown
 from ganprune.reporting import Silent, Task
 from ganprune.translation import Preparation, Source, TranslateSettings, open_source, run, translate_pictures
 from ganprune.translation.targets import find_pictures
-from tests.images.pictures import cut_short, no_picture, write
+from tests.images.pictures import cut_short, draw, no_picture, write
 from tests.translation.kit import negative, pixels, source_of, write_run
 
 SMALL = Preparation(height=16, width=16)
@@ -25,8 +26,13 @@ class Listener(Silent):
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
+        self.lines: list[str] = []
+
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def info(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def below(folder: Path) -> list[str]:
@@ -183,16 +189,16 @@ def test_few_pictures_are_in_memory_whatever_their_shapes(tmp_path: Path, monkey
     translated: list[int] = []
     waiting: list[int] = []
 
-    def counted(path: Path) -> Image.Image:
+    def counted(path: Path, upright: bool) -> Shown:
         read.append(path)
-        return open_picture(path)
+        return shown_picture(path, upright=upright)
 
     def watching(pictures: Tensor) -> Tensor:
         waiting.append(len(read) - sum(translated))
         translated.append(len(pictures))
         return -pictures
 
-    monkeypatch.setattr(run, "open_picture", counted)
+    monkeypatch.setattr(run, "shown_picture", counted)
     settings = TranslateSettings(prepare=Preparation("none"), batch=2)
     translate_pictures(source_of(watching), tmp_path / "in", tmp_path / "out", settings)
     assert sum(translated) == len(read) == 40
@@ -266,3 +272,41 @@ def test_progress_counts_every_picture_once(tmp_path: Path) -> None:
         settings = TranslateSettings(prepare=SMALL, batch=4, existing=existing)
         translate_pictures(source_of(), pictures, tmp_path / "out", settings, counter)
     assert counter.tasks == [[10, 10], [10, 10]]
+
+
+# Orientation and transparency
+
+
+def test_pictures_are_translated_upright_or_as_stored(tmp_path: Path) -> None:
+    exif, listener = Image.Exif(), Listener()
+    exif[0x0112] = 6
+    (tmp_path / "in").mkdir()
+    draw(6, 60, 25).save(tmp_path / "in/a.jpg", exif=exif)
+    for folder, upright, shape in (("up", True, (60, 25, 3)), ("stored", False, (25, 60, 3))):
+        settings = TranslateSettings(prepare=Preparation("none"), upright=upright)
+        translate_pictures(source_of(), tmp_path / "in", tmp_path / folder, settings, listener)
+        assert pixels(tmp_path / folder / "a_fake_B.png").shape == shape
+    assert listener.lines == [f"pictures {UPRIGHT}; --as-stored takes them as they lie: a.jpg"]
+
+
+def test_alpha_is_told_and_kept_on_request_resized_as_the_picture_is(tmp_path: Path) -> None:
+    listener, alpha = Listener(), draw(3, 37, 53).convert("L")
+    picture = draw(1, 37, 53)
+    picture.putalpha(alpha)
+    (tmp_path / "in").mkdir()
+    picture.save(tmp_path / "in/a.png")
+    draw(2, 37, 53).save(tmp_path / "in/b.png")
+    for folder, prepare in (("small", SMALL), ("own", Preparation("none"))):
+        settings = TranslateSettings(("fake", "real"), prepare, batch=2, keep_alpha=True)
+        translate_pictures(source_of(), tmp_path / "in", tmp_path / folder, settings, listener)
+        size = (16, 16) if folder == "small" else (37, 53)
+        for name in ("a_fake_B.png", "a_real_A.png"):
+            with Image.open(tmp_path / folder / name) as written:
+                assert (written.mode, written.size) == ("RGBA", size)
+                wanted = np.asarray(alpha.resize(size, Image.Resampling.BICUBIC))
+                assert np.array_equal(np.asarray(written.getchannel("A")), wanted)
+        assert pixels(tmp_path / folder / "b_fake_B.png").shape == (size[1], size[0], 3)
+    assert listener.lines == []
+    translate_pictures(source_of(), tmp_path / "in", tmp_path / "left out", FAST, listener)
+    assert pixels(tmp_path / "left out/a_fake_B.png").shape == (16, 16, 3)
+    assert listener.lines == [f"pictures {ALPHA}; --keep-alpha keeps it: a.png"]

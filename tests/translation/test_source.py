@@ -1,5 +1,6 @@
 """Which network translates, by what a user gives; and networks of ONNX Runtime."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ganprune.networks import Generator, resnet_widths
 from ganprune.onnx_cost import PictureInput
 from ganprune.translation import NetworkTranslator, OnnxTranslator, Preparation, open_source, preparation_for
 from ganprune_exporters import ExportSettings, export_onnx
+from tests.checkpoints.builders import make_generator
 from tests.onnx_graphs import conv, model, of_kind, two_inputs, uint8_last, unknown_operator
 from tests.tiny import fill, random_generator, random_pictures
 from tests.translation.kit import tiny_net, write_run
@@ -221,3 +223,25 @@ def test_size_comes_from_the_file_or_the_user(mode, size, given, wanted) -> None
 def test_sizes_that_do_not_fit_are_refused(mode, size, given, told) -> None:
     with pytest.raises(UsageError, match=told):
         preparation_for(mode, size, given)
+
+
+def test_picture_statistics_are_those_of_test_py_without_eval(tmp_path: Path) -> None:
+    networks = {name: make_generator(seed, norm="batch") for seed, name in enumerate(("G_A", "G_B"))}
+    for name, net in networks.items():
+        save_generator(tmp_path / f"{name}.safetensors", net, {})
+    running, own = (open_source(tmp_path, both=True, picture_statistics=chosen) for chosen in (False, True))
+    assert [note.startswith("batch norm in") for note in running.notes] == [True]
+    assert own.notes == (
+        "--picture-statistics: each picture's own statistics for the batch norm in G_A, G_B",
+    )
+    assert own.back is not None
+    for translate, name in ((own.translate, "G_A"), (own.back, "G_B")):
+        wanted = torch.cat([copy.deepcopy(networks[name]).train()(x) for x in X.split(1)])
+        torch.testing.assert_close(translate(X), wanted, atol=2e-5, rtol=0)
+    assert is_net(running.translate, networks["G_A"])
+
+
+def test_picture_statistics_of_an_exported_file_are_chosen_at_its_export(tmp_path: Path) -> None:
+    export_onnx(tiny_net(1), tmp_path / "G.onnx", ExportSettings(size=32))
+    with pytest.raises(UsageError, match="--picture-statistics is chosen when a network is exported, found"):
+        open_source(tmp_path / "G.onnx", picture_statistics=True)

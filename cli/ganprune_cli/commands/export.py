@@ -31,7 +31,12 @@ def export(
     ] = None,
     size: options.Size = None,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
-    opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset, 18 to 23; default 18.")] = None,
+    opset: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="ONNX opset, 7 to 23; default 18. Not every graph fits into an old one."
+        ),
+    ] = None,
     simplify: Annotated[bool, typer.Option("--simplify/--no-simplify", help="Run onnxsim.")] = True,
     no_pass: Annotated[
         list[str] | None,
@@ -49,6 +54,7 @@ def export(
     uint8: Annotated[
         bool, typer.Option("--uint8", help="Bytes [n, h, w, 3] at both ends, as pictures are decoded.")
     ] = False,
+    picture_statistics: options.PictureStatistics = False,
     fp16: Annotated[
         bool,
         typer.Option("--fp16", help="Also NAME.fp16.onnx: half the size.", rich_help_panel=LESS),
@@ -92,7 +98,8 @@ def export(
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
     wishes = Wishes(
         size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,
-        uint8=uint8, atol=atol, variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
+        uint8=uint8, picture_statistics=picture_statistics, atol=atol,
+        variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
     )  # fmt: skip
     written, following = export_source(source, output, data, wishes, ConsoleReporter(quiet))
     if json:

@@ -42,9 +42,25 @@ def translate(
         str,
         typer.Option(
             metavar="MODE",
-            help="resize: to --size squared; scale_width: to a width of --size; none: to multiples of 4.",
+            help="resize: to --size squared; scale_width: to a width of --size; none: at their own size.",
         ),
     ] = "resize",
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            "--tile",
+            metavar="N",
+            help="Translate in overlapping tiles of N×N pixels, for pictures too large for the memory. "
+            "Instance norm then takes its statistics from each tile: tones may differ between them.",
+        ),
+    ] = None,
+    as_stored: Annotated[
+        bool, typer.Option("--as-stored", help="Do not turn pictures as their EXIF orientation says.")
+    ] = False,
+    keep_alpha: Annotated[
+        bool, typer.Option("--keep-alpha", help="Results keep the alpha channel of pictures that have one.")
+    ] = False,
+    picture_statistics: options.PictureStatistics = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave files that are there, write the others.")
@@ -82,7 +98,9 @@ def translate(
         raise UsageError("translate needs a folder to write pictures into: give -o DIR")
     wishes = Wishes(
         direction=direction, save=save, preprocess=preprocess, size=size, batch=batch, overwrite=overwrite,
-        resume=resume, device=device, precision=precision, threads=threads,
+        resume=resume, picture_statistics=picture_statistics, as_stored=as_stored,
+        keep_alpha=keep_alpha, tile=tile, device=device, precision=precision,
+        threads=threads,
     )  # fmt: skip
     try:
         found, following = translate_source(source, pictures, output, wishes, ConsoleReporter(quiet))

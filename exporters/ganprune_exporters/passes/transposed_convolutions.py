@@ -46,10 +46,9 @@ class TransposedConvolutions(Rewrite):
             new.append(graph.node(operator, inputs, hint, output, **options))
             return new[-1].output[0]
 
-        axis = graph.constant(f"{hint}_axis", np.array([2]))
-        rows: list[str] = []
+        rows, columns = list[str](), list[str]()
         for row in TAPS:
-            columns: list[str] = []
+            columns = []
             for column in TAPS:
                 kernel = graph.constant(f"{node.input[1]}_{row}{column}", _parity(weight, row, column))
                 made = add(
@@ -57,10 +56,9 @@ class TransposedConvolutions(Rewrite):
                     kernel_shape=[1 + row, 1 + column], pads=[0, 0, row, column],
                 )  # [n, c, h, w]  # fmt: skip
                 columns.append(add("Transpose", [made], perm=[0, 2, 3, 1]))  # [n, h, w, c]
-            woven = add("Concat", columns, axis=3)  # [n, h, w, 2c]
-            rows.append(add("Unsqueeze", [woven, axis]))
-        stacked = add("Concat", rows, axis=2)  # [n, h, 2, w, 2c]
-        flat = add("Reshape", [stacked, _shape(graph, node, filters, new)])  # [n, 2h, 2w, c]
+            rows.append(add("Concat", columns, axis=3))  # [n, h, w, 2c]
+        stacked = add("Concat", rows, axis=2)  # [n, h, 2w, 2c]: w pixels of the even row, then of the odd one
+        flat = add("Reshape", [stacked, _shape(graph, node, columns[0], filters, new)])  # [n, 2h, 2w, c]
         add("Transpose", [flat], node.output[0], perm=[0, 3, 1, 2])
         graph.replace([node], new)
 
@@ -71,17 +69,13 @@ def _parity(weight: NDArray[np.float32], row: int, column: int) -> NDArray[np.fl
     return taps.transpose(1, 0, 2, 3)
 
 
-def _shape(graph: Graph, node: NodeProto, filters: int, new: list[NodeProto]) -> str:
-    """A tensor that holds [n, 2h, 2w, filters]; n is copied, and h and w are computed where they are free."""
+def _shape(graph: Graph, node: NodeProto, quarter: str, filters: int, new: list[NodeProto]) -> str:
+    """A tensor that holds [n, 2h, 2w, filters]; computed from ``quarter``, [n, h, w, filters], where h and w
+    are free."""
     hint, sizes = node.name, graph.dims(node.input[0])
     if sizes is not None and isinstance(sizes[2], int) and isinstance(sizes[3], int):
         return graph.constant(f"{hint}_sizes", np.array([0, 2 * sizes[2], 2 * sizes[3], filters]))
-    sizes = graph.node("Shape", [node.input[0]], hint, start=2, end=4)
-    two = graph.constant(f"{hint}_two", np.array([2]))
-    doubled = graph.node("Mul", [sizes.output[0], two], hint)
-    ends = [
-        graph.constant(f"{hint}_{name}", np.array([n])) for name, n in (("batch", 0), ("filters", filters))
-    ]
-    whole = graph.node("Concat", [ends[0], doubled.output[0], ends[1]], hint, axis=0)
-    new += [sizes, doubled, whole]
-    return whole.output[0]
+    now = graph.node("Shape", [quarter], hint)
+    twice = graph.node("Mul", [now.output[0], graph.constant(f"{hint}_twice", np.array([1, 2, 2, 1]))], hint)
+    new += [now, twice]
+    return twice.output[0]

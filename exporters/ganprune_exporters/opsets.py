@@ -1,0 +1,64 @@
+"""A graph in an older opset, where the old operators can say the same."""
+
+from onnx import ModelProto, NodeProto, defs, helper, shape_inference
+
+from ganprune.errors import UsageError
+from ganprune_exporters.passes import with_shapes
+
+TRACED = 18
+"""PyTorch's exporter writes this opset and newer ones; older ones are made from it."""
+
+
+def lowered(model: ModelProto, opset: int) -> ModelProto:
+    """The same graph in opset ``opset``; as it is where that is not older than its own.
+
+    The nodes stay as they are: most operators have grown since, and few have changed. Raises `UsageError`
+    that names the first node which the old opset cannot express, and the oldest one that can express all.
+    Whether old operators also *compute* the same is for the verification to say.
+    """
+    own = _opset(model)
+    if opset >= own:
+        return model
+    found = _in(model, opset)
+    if isinstance(found, ModelProto):
+        return found
+    oldest = next(o for o in range(opset + 1, own + 1) if o == own or isinstance(_in(model, o), ModelProto))
+    raise UsageError(f"--opset {opset} cannot express {found}; use --opset {oldest}")
+
+
+def _opset(model: ModelProto) -> int:
+    return next(entry.version for entry in model.opset_import if not entry.domain)
+
+
+def _in(model: ModelProto, opset: int) -> ModelProto | str:
+    """The graph in another opset, or what of it that opset cannot express."""
+    strange = next((words for node in model.graph.node if (words := _strange(node, opset))), None)
+    if strange is not None:
+        return strange
+    other = ModelProto()
+    other.CopyFrom(model)
+    for entry in other.opset_import:
+        if not entry.domain:
+            entry.version = opset
+    other.ir_version = helper.find_min_ir_version_for(other.opset_import)
+    try:
+        return with_shapes(other)  # types, too, must be those of the old operators
+    except shape_inference.InferenceError as error:
+        return " ".join(str(error).split())
+
+
+def _strange(node: NodeProto, opset: int) -> str | None:
+    """A node, and what its operator lacks in this opset; None: nothing that its schema tells."""
+    name = f"{node.op_type} ({node.name or node.output[0]})"
+    if node.domain:
+        return None
+    try:
+        schema = defs.get_schema(node.op_type, opset, node.domain)
+    except defs.SchemaError:
+        return f"{name}, which it lacks"
+    unknown = [a.name for a in node.attribute if a.name not in schema.attributes]
+    if unknown:
+        return f"{name} with attribute {unknown[0]}"
+    if not schema.min_input <= len(node.input) <= schema.max_input:
+        return f"{name} with {len(node.input)} inputs"
+    return None
