@@ -17,7 +17,7 @@ from torch import Tensor
 from ganprune.evaluation.interface import SIDES, Evaluator, Side
 from ganprune.fitness import fitness
 from ganprune.genome import Layout, pack, unpack
-from ganprune.operators import breed
+from ganprune.operators import breed, mutated
 from ganprune.repair import Repairer
 from ganprune.resources import Resource, kept_macs, kept_weights
 from ganprune.search_settings import SearchSettings
@@ -195,6 +195,11 @@ class CoEvolution:
             mutation=s.operator, parents=s.parents,
         )  # fmt: skip
         return self._repair[side](children, generator)
+
+    def _mutated(self, side: Side, genomes: Tensor, generator: torch.Generator) -> Tensor:
+        """A change of each genome, not yet repaired, by the settings' mutation. bool [n, L] → bool [n, L]."""
+        s, genes = self.settings, list(self.layouts[side].genes.values())
+        return mutated(genomes, generator, mutation=s.operator, rate=s.mutation_rate, genes=genes)
 
     def _score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Population:
         s, scores = (
