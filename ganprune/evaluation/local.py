@@ -163,6 +163,28 @@ class LocalEvaluator:
         columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
         return Scores(*columns)
 
+    def controls(self, side: Side, *, identity: bool = False) -> Scores:
+        """The terms of the original itself and of a network that returns its input: float64 [2] each.
+
+        Beside the original partner. They tell which scores are worse than doing nothing.
+        """
+        half, back, reduction = (
+            self._halves[side],
+            self._generators.get(_other(side)),
+            self.settings.reduction,
+        )
+        rows: list[tuple[float, float, float, float]] = []
+        for made in (half.translated, half.x):
+            seen = cycle = same = 0.0
+            if half.judge is not None and half.judged is not None:
+                seen = l_disa(half.judged, self._run(half.judge, made), reduction)
+            if back is not None:
+                cycle = l_cyc(self._run(back, made), half.x, reduction)
+            if identity and made is half.translated:  # what returns its input has no L_idt
+                same = l_idt(self._run(half.generator, half.y), half.y, reduction)
+            rows.append((seen, l_gena(half.translated, made, reduction), cycle, same))
+        return Scores(*torch.tensor(rows, dtype=torch.float64).unbind(1))
+
     def _partner(self, side: Side, genome: Tensor | None, key: bytes) -> _Network | None:
         """The generator that translates back; one that was built for the last call is not built again."""
         other = _other(side)

@@ -9,11 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ganprune.coevolution import State, describe
+from ganprune.coevolution import State, describe, describe_controls
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.evaluation import (
     SIDES,
     EvaluationSettings,
+    Evaluator,
     FineTuner,
     LocalEvaluator,
     RayEvaluator,
@@ -30,6 +31,7 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.resources import Resource
 from ganprune.runs import Run
 from ganprune.search import searcher_for
+from ganprune.search_settings import SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
@@ -122,6 +124,7 @@ def search(
                 evaluator = stack.enter_context(several)
             else:
                 evaluator = LocalEvaluator(*given)
+            first = {} if done else {"controls": _controls(evaluator, given, settings.search)}
             before, counted = time.monotonic(), 0
             scores: dict[Side, Tensor] = {
                 side: importance(generators[side], layout) for side, layout in both.items()
@@ -130,7 +133,7 @@ def search(
             for current in searcher.states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
-                lines.append(describe(current) | cost)
+                lines.append(describe(current) | cost | (first if current.generation == 0 else {}))
                 save(run, current, lines, fingerprint)
                 task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
@@ -144,6 +147,20 @@ def search(
         pictures_sha256=fingerprint,
     )
     return state
+
+
+def _controls(
+    evaluator: Evaluator, given: tuple[Any, ...], settings: SearchSettings
+) -> dict[Side, dict[str, dict[str, float]]]:
+    """Scores of the originals themselves and of untouched inputs, for the first line of search.jsonl.
+
+    given: arguments of `LocalEvaluator`. Where workers score, what they know of the originals is on the disk.
+    """
+    local = evaluator if isinstance(evaluator, LocalEvaluator) else LocalEvaluator(*given)
+    identity = settings.lambda_identity > 0
+    return {
+        side: describe_controls(settings, local.controls(side, identity=identity)) for side in settings.sides
+    }
 
 
 def _tell_targets(
