@@ -20,6 +20,7 @@ from ganprune.metrics import (
     cached_features,
     fcn_score,
     find_readable,
+    psnr,
     score,
 )
 from ganprune.networks import Generator
@@ -59,7 +60,7 @@ class Jury:
     def __call__(
         self, generators: Mapping[Side, Generator], originals: Mapping[Side, Generator]
     ) -> dict[Side, dict[str, Any]]:
-        """KID with its spread, ``as_b``, ``lost``, and FID and FCN where asked for, of each direction."""
+        """KID with its interval, ``as_b``, ``lost``, ``psnr``; FID and FCN where asked for; of each direction."""
         found = dict[Side, dict[str, Any]]()
         for side, generator in generators.items():
             original = originals[side]
@@ -76,11 +77,11 @@ class Jury:
     def _figures(self, side: Side, fakes: Tensor, original: Generator) -> dict[str, Any]:
         other: Side = "B" if side == "A" else "A"
         source, target = self._real(side), self._real(other)
-        inputs = self._features(self.pictures(side))
-        whole = self._features(self._original(side, original))
+        inputs, made = self._features(self.pictures(side)), self._original(side, original)
+        whole = self._features(made)
         found = score(
-            self._features(fakes), target, ScoreSettings(fid=self.fid, resamples=0),
-            domains=(source, target), originals_and_inputs=(whole, inputs),
+            self._features(fakes), target, ScoreSettings(fid=self.fid), domains=(source, target),
+            originals_and_inputs=(whole, inputs), decibels=psnr(fakes, made), others={"original": whole},
         )  # fmt: skip
         return found.to_json()
 
