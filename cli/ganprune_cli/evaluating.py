@@ -27,8 +27,8 @@ from ganprune.metrics import (
     load_features,
     paired,
     pictures_in,
-    psnr,
     score,
+    squared_errors,
     translated,
 )
 from ganprune.metrics.extractor import Pictures
@@ -135,7 +135,7 @@ def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter
         train=None if wishes.train is None else see.folder(wishes.train),
         domains=a_and_b,
         originals_and_inputs=(see(others[0]), see(others[1])) if others else None,
-        decibels=_psnr_of_files(found, others[0]) if others else None,
+        errors=_errors_of_files(found, others[0]) if others else None,
         others={"original": see(others[0])} if others else None,
     )  # fmt: skip
     return (
@@ -145,14 +145,14 @@ def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter
     )
 
 
-def _psnr_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor | None:
-    """`psnr` of each pair; None where a pair's pictures differ in size."""
+def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor | None:
+    """`squared_errors` of each pair; None where a pair's pictures differ in size."""
     found = list[Tensor]()
     for pair in zip(fakes, originals, strict=True):
         one, other = (to_tensor(open_picture(path))[None] for path in pair)
         if one.shape != other.shape:
             return None
-        found.append(psnr(one, other))
+        found.append(squared_errors(one, other))
     return torch.cat(found)
 
 
@@ -210,7 +210,7 @@ def _direction(
         found = score(
             features[kind], target, settings, train=train, domains=(source, target),
             originals_and_inputs=(features["original"], features["inputs"]),
-            decibels=psnr(part.pictures, made["original"].pictures),
+            errors=squared_errors(part.pictures, made["original"].pictures),
             others=others if kind != "original" else None,
         )  # fmt: skip
         distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}

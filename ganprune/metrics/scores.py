@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganprune.errors import DataError, UsageError
 from ganprune.metrics.bootstrap import Interval, fid_interval, kid_difference, kid_interval, ratio_interval
-from ganprune.metrics.controls import losses, votes
+from ganprune.metrics.controls import decibels, losses, votes
 from ganprune.metrics.frechet import fid
 from ganprune.metrics.kernel import kid
 
@@ -67,7 +67,7 @@ class Scores:
     lost: Figure | None = None
     """See `ganprune.metrics.controls.lost`."""
     psnr: Figure | None = None
-    """Mean over pictures of `ganprune.metrics.controls.psnr`."""
+    """See `ganprune.metrics.controls.psnr`."""
     less: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict[str, Mapping[str, Figure]])
     """How much larger KID and ``lost`` are than of other networks' pictures of the same inputs, by the names
     of these."""
@@ -96,14 +96,14 @@ def score(
     train: Tensor | None = None,
     domains: tuple[Tensor, Tensor] | None = None,
     originals_and_inputs: tuple[Tensor, Tensor] | None = None,
-    decibels: Tensor | None = None,
+    errors: Tensor | None = None,
     others: Mapping[str, Tensor] | None = None,
 ) -> Scores:
     """From features [n, d] of fakes and of real test pictures of the same domain.
 
     train: real training pictures of that domain, for the second protocol of FID. domains: real pictures of
     the other domain and of this one, for ``as_b``. originals_and_inputs: in pairs with the fakes, for
-    ``lost``. decibels: `psnr` of each picture. others: by name, what other networks made of the same
+    ``lost``. errors: `squared_errors` of each picture. others: by name, what other networks made of the same
     inputs, in the same order, for differences in pairs. Raises `DataError` for too few pictures, and for
     features that do not fit together.
     """
@@ -124,8 +124,8 @@ def score(
         as_b = ratio(seen, torch.ones_like(seen))
     if originals_and_inputs is not None:
         lost = ratio(*losses(fakes, *originals_and_inputs))
-    if decibels is not None:
-        psnr = ratio(decibels, torch.ones_like(decibels))
+    if errors is not None:
+        psnr = _in_decibels(ratio(errors, torch.ones_like(errors)))
     for name, theirs in (others or {}).items():
         less[name] = {"kid": _kid_less(fakes, theirs, real, sure, generator)}
         if originals_and_inputs is not None:
@@ -142,6 +142,12 @@ def score(
         psnr=psnr,
         less=less,
     )
+
+
+def _in_decibels(error: Figure) -> Figure:
+    ends = error.interval
+    interval = None if ends is None else Interval(decibels(ends.high), decibels(ends.low))
+    return Figure(decibels(error.value), interval)
 
 
 def _kid_less(

@@ -92,19 +92,20 @@ def test_lost_is_0_for_the_originals_pictures_and_1_for_the_inputs() -> None:
     assert math.isnan(lost(original, original, original))
 
 
-def test_psnr_is_of_a_pictures_mean_squared_error() -> None:
+def test_psnr_is_of_the_mean_squared_error_of_all_pictures() -> None:
     black, white = (
         torch.zeros(1, 3, 4, 4, dtype=torch.uint8),
         torch.full((1, 3, 4, 4), 255, dtype=torch.uint8),
     )
     one = black.clone()
     one[0, 2, 1, 3] = 48  # one of 48 values is wrong by 48: the mean of squares is 48
-    pictures, originals = torch.cat([one, white, black]), torch.cat([black, black, black])
-    wanted = [10 * math.log10(255**2 / 48), 0.0, math.inf]
-    assert psnr(pictures, originals).tolist() == pytest.approx(wanted)
-    # The same on floats in [-1, 1].
-    x, y = to_float(one), to_float(black)
-    assert 10 * math.log10(4 / float((x - y).square().mean())) == pytest.approx(wanted[0], rel=1e-5)
+    same = [black, white]
+    assert psnr(one, black) == pytest.approx(10 * math.log10(255**2 / 48))
+    assert (psnr(white, black), psnr(torch.cat(same), torch.cat(same))) == (0.0, math.inf)
+    # Of several pictures it is that of their mean error, here of 48 and 0.
+    assert psnr(torch.cat([one, white]), torch.cat(same)) == pytest.approx(10 * math.log10(255**2 / 24))
+    x, y = to_float(one), to_float(black)  # in [-1, 1]
+    assert 10 * math.log10(4 / float((x - y).square().mean())) == pytest.approx(psnr(one, black), rel=1e-5)
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

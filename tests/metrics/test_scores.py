@@ -1,5 +1,6 @@
 """Intervals, all figures together, features by content, and pictures in pairs."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -164,13 +165,15 @@ def test_networks_that_share_pictures_are_told_apart_where_their_intervals_overl
 
 def test_psnr_of_the_same_pictures_is_told_as_infinite() -> None:
     x, y = cloud(5, 2, 0), cloud(5, 2, 1)
-    found = score(x, y, ScoreSettings(resamples=5), decibels=torch.full((5,), torch.inf)).to_json()
+    found = score(x, y, ScoreSettings(resamples=5), errors=torch.zeros(5)).to_json()
     assert found["psnr"] is None
     assert figure(found, "psnr") == "∞"
     assert figure(found, "lost") == "–"
-    found = score(x, y, ScoreSettings(resamples=5), decibels=torch.tensor([20.0, 30, 25, 25, 25])).to_json()
-    assert found["psnr"] == 25
-    assert 20 <= found["psnr_interval"][0] < 25 < found["psnr_interval"][1] <= 30
+    errors = torch.tensor([10.0, 30, 20, 15, 25], dtype=torch.float64)
+    found = score(x, y, ScoreSettings(resamples=50), errors=errors).to_json()
+    high, wanted, low = (10 * math.log10(255**2 / error) for error in (10, 20, 30))
+    assert found["psnr"] == pytest.approx(wanted)
+    assert low <= found["psnr_interval"][0] < wanted < found["psnr_interval"][1] <= high
 
 
 def test_lost_of_an_original_that_changes_nothing_is_none() -> None:
