@@ -60,7 +60,7 @@ class Jury:
     def __call__(
         self, generators: Mapping[Side, Generator], originals: Mapping[Side, Generator]
     ) -> dict[Side, dict[str, Any]]:
-        """KID with its interval, ``as_b``, ``lost``, ``psnr`` of each direction; FID and FCN where asked for."""
+        """KID with its interval, ``as_b``, ``lost``, ``psnr`` a direction; FID and FCN where asked for."""
         found = dict[Side, dict[str, Any]]()
         for side, generator in generators.items():
             original = originals[side]
@@ -81,7 +81,8 @@ class Jury:
         whole = self._features(made)
         found = score(
             self._features(fakes), target, ScoreSettings(fid=self.fid), domains=(source, target),
-            originals_and_inputs=(whole, inputs), errors=squared_errors(fakes, made), others={"original": whole},
+            originals_and_inputs=(whole, inputs), errors=squared_errors(fakes, made),
+            others={"original": whole} if fakes is not made else None,
         )  # fmt: skip
         return found.to_json()
 
