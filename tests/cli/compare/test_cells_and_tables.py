@@ -44,10 +44,13 @@ def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
     for part in found["directions"]:
         rows = {row["pictures"]: row for row in part["rows"]}
         side = part["network"][-1]
-        for key in ("kid", "kid_interval", "lost", "as_b", "n_fakes", "n_real", "less"):
+        for key in ("kid", "kid_interval", "lost", "as_b", "n_fakes", "n_real", "psnr"):
             assert record["sides"][side][key] == pytest.approx(rows["slim"][key])
             assert original["sides"][side][key] == pytest.approx(rows["original"][key])
             assert original["inputs"][side][key] == pytest.approx(rows["inputs"][key])
+        ours, theirs = record["sides"][side]["less"]["original"], rows["slim"]["less"]["original"]
+        assert ours["kid"] == pytest.approx(theirs["kid"])
+        assert ours["kid_interval"] == pytest.approx(theirs["kid_interval"])
 
 
 def test_rivals_see_what_a_search_scores_on_and_the_seed_of_their_cell(
