@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import SIDES, Evaluator, Side
+from ganprune.evaluation.interface import SIDES, Evaluator, Scores, Side
 from ganprune.fitness import fitness
 from ganprune.genome import Layout, pack, unpack
-from ganprune.operators import breed
+from ganprune.operators import breed, mutated
 from ganprune.repair import Repairer
 from ganprune.resources import Resource, kept_macs, kept_weights
 from ganprune.search_settings import SearchSettings
@@ -89,6 +89,8 @@ class State:
         return cls(int(tensors["generation"]), {side: population(side) for side in sides}, kept)
 
 
+CONTROLS = ("original", "inputs")
+"""What individuals are seen beside: the original itself, and pictures that no network has touched."""
 _SCORES = tuple(item.name for item in fields(Population) if item.name != "genomes")
 
 
@@ -202,17 +204,24 @@ class CoEvolution:
         )  # fmt: skip
         return self._repair[side](children, generator)
 
+    def _mutated(self, side: Side, genomes: Tensor, generator: torch.Generator) -> Tensor:
+        """A change of each genome, not yet repaired, by the settings' mutation. bool [n, L] → bool [n, L]."""
+        s, genes = self.settings, list(self.layouts[side].genes.values())
+        return mutated(genomes, generator, mutation=s.operator, rate=s.mutation_rate, genes=genes)
+
     def _score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Population:
-        s, scores = (
-            self.settings,
-            self.evaluator.score(side, genomes, partner, identity=self.settings.lambda_identity > 0),
-        )
-        N, macs = kept_weights(self.layouts[side], genomes), kept_macs(self.layouts[side], genomes)
-        F = fitness(
-            N, scores.L_DisA if s.loss == "disa" else scores.L_GenA, scores.L_cyc, scores.L_idt,
-            gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
-        )  # fmt: skip
-        return Population(genomes, N, macs, scores.L_DisA, scores.L_GenA, scores.L_cyc, scores.L_idt, F)
+        layout, identity = self.layouts[side], self.settings.lambda_identity > 0
+        scores = self.evaluator.score(side, genomes, partner, identity=identity)
+        N, macs = kept_weights(layout, genomes), kept_macs(layout, genomes)
+        return _scored(self.settings, genomes, N, macs, scores)
+
+
+def _scored(s: SearchSettings, genomes: Tensor, N: Tensor, macs: Tensor, scores: Scores) -> Population:
+    F = fitness(
+        N, scores.L_DisA if s.loss == "disa" else scores.L_GenA, scores.L_cyc, scores.L_idt,
+        gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
+    )  # fmt: skip
+    return Population(genomes, N, macs, scores.L_DisA, scores.L_GenA, scores.L_cyc, scores.L_idt, F)
 
 
 def random_stream(seed: int, generation: int, side: str) -> torch.Generator:
@@ -225,10 +234,23 @@ def describe(state: State) -> dict[str, object]:
     """One line of search.jsonl: the best of each side with its terms, means, diversity."""
     line: dict[str, object] = {"generation": state.generation}
     for side, population in state.populations.items():
-        best = {name: float(getattr(population, name)[population.best]) for name in _SCORES}
-        line[side] = best | {
+        line[side] = _figures(population, population.best) | {
             "mean_fitness": float(population.fitness.mean()),
             "mean_macs": float(population.macs.mean()),
             "diversity": population.diversity(),
         }
     return line
+
+
+def describe_controls(settings: SearchSettings, scores: Scores) -> dict[str, dict[str, float]]:
+    """What the original itself and the untouched inputs score, by the names of `CONTROLS`; for search.jsonl.
+
+    scores: [2] each, in that order. The original keeps all weights, what returns its input needs none.
+    """
+    N = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    population = _scored(settings, torch.zeros(2, 0, dtype=torch.bool), N, N, scores)
+    return {name: _figures(population, i) for i, name in enumerate(CONTROLS)}
+
+
+def _figures(population: Population, i: int) -> dict[str, float]:
+    return {name: float(getattr(population, name)[i]) for name in _SCORES}

@@ -90,6 +90,19 @@ def exchange(
     return young
 
 
+def mutated(
+    genomes: Tensor, generator: torch.Generator, *,
+    mutation: Mutation, rate: float | None, genes: Sequence[slice],
+) -> Tensor:  # fmt: skip
+    """A change of each genome, as every searcher makes it. bool [n, L] → bool [n, L].
+
+    ``exchange``: see `exchange`. ``flip``: `mutate` with ``rate``, or `mutate_power_law` where that is None.
+    """
+    if mutation == "exchange":
+        return exchange(genomes, rate, genes, generator)
+    return mutate_power_law(genomes, generator) if rate is None else mutate(genomes, rate, generator)
+
+
 def _first(keys: Tensor, among: Tensor, many: Tensor) -> Tensor:
     """As ``many`` of each row of ``among`` as are asked for, those with the smallest keys: bool [n, bits]."""
     return among & (keys.masked_fill(~among, torch.inf).argsort(1).argsort(1) < many)
@@ -111,8 +124,8 @@ def breed(
     genomes: bool [K, L]; fitness: float64 [K]. Each child comes from one uniform number s: a copy of a
     parent for s < ``p_select``, a crossover of two for s < ``p_select + p_crossover``, else a mutated
     parent. Parents are drawn by Eq. 12, from the best share ``parents``. A share ``p_genes`` of crossovers is
-    by ``genes``, whole layers, the others by two points. ``mutation`` is by `exchange`, or flips bits;
-    ``mutation_rate`` None then: `mutate_power_law`. Children may break constraints: repair them.
+    by ``genes``, whole layers, the others by two points. ``mutation`` and its rate: see `mutated`. Children
+    may break constraints: repair them.
     """
     children = len(genomes) - 1
     probabilities = selection_probabilities(fittest(fitness, parents))
@@ -123,11 +136,6 @@ def breed(
     if p_genes > 0:
         by_genes = torch.rand(children, 1, generator=generator) < p_genes
         crossed = torch.where(by_genes, gene_crossover(mothers, fathers, genes, generator), crossed)
-    if mutation == "exchange":
-        mutated = exchange(mothers, mutation_rate, genes, generator)
-    elif mutation_rate is None:
-        mutated = mutate_power_law(mothers, generator)
-    else:
-        mutated = mutate(mothers, mutation_rate, generator)
-    young = torch.where(s < p_select, mothers, torch.where(s < p_select + p_crossover, crossed, mutated))
+    changed = mutated(mothers, generator, mutation=mutation, rate=mutation_rate, genes=genes)
+    young = torch.where(s < p_select, mothers, torch.where(s < p_select + p_crossover, crossed, changed))
     return torch.cat([genomes[fitness.argmax()][None], young])

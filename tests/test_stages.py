@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ganprune.images import find_domains, load_pictures, to_float
 from ganprune.plan import plan
 from ganprune.rebuild import rebuilt
 from ganprune.repair import Repairer
+from ganprune.report.tables import best_losses
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
@@ -151,6 +153,64 @@ def test_interrupted_search_goes_on_to_the_same_end(
     assert going_on.told == (
         [f"going on with the search after generation {complete - 1}"] if complete else []
     )
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_first_line_says_what_originals_and_untouched_inputs_score(
+    run: Run, gan: TinyGan, workers: int | None
+) -> None:
+    settings = replace(SETTINGS, search=replace(SETTINGS.search, generations=0, lambda_identity=0.5),
+                       compute=replace(SETTINGS.compute, workers=workers))  # fmt: skip
+    _search(run, gan, settings)
+    (line,) = _history(run)
+    for side, other in (("A", "B"), ("B", "A")):
+        G, back, D = gan.generators[side], gan.generators[other], gan.judges[side]
+        x, y = (to_float(gan.pictures[domain]) for domain in (side, other))
+        with torch.no_grad():
+            wanted = G(x)
+            for kind, made, same, N in (("original", wanted, G(y), 1.0), ("inputs", x, y, 0.0)):
+                l_disa, l_gena, l_cyc, l_idt = (
+                    float((one - two).square().mean())
+                    for one, two in ((D(wanted), D(made)), (wanted, made), (back(made), x), (same, y))
+                )
+                F = 1 / (N + 10 * (l_disa + 10 * l_cyc + 0.5 * l_idt))
+                expected = {"N": N, "macs": N, "L_DisA": l_disa, "L_GenA": l_gena, "L_cyc": l_cyc,
+                            "L_idt": l_idt, "fitness": F}  # fmt: skip
+                assert line["controls"][side][kind] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+
+
+def test_controls_are_computed_once_and_kept_after_an_interruption(
+    run: Run, gan: TinyGan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _search(Run(tmp_path), gan)
+    with pytest.raises(KeyboardInterrupt):
+        _search(run, gan, reporter=_Watcher(stop_after=13))
+    monkeypatch.delattr(LocalEvaluator, "controls")
+    _search(run, gan)
+    first, *others = _history(run)
+    assert first["controls"] == _history(Run(tmp_path))[0]["controls"]
+    assert not any("controls" in line for line in others)
+
+
+def test_report_says_whether_a_genome_beats_doing_nothing() -> None:
+    def figures(F: float, N: float) -> dict[str, float]:
+        return {"fitness": F, "N": N, "macs": N, "L_DisA": 0.5, "L_GenA": 0.25, "L_cyc": 0.125}
+
+    # 1 / F - N: the best of G_A 4 - 0.25 = 3.75, of G_B 2 - 0.25 = 1.75; doing nothing 2.5 in both.
+    controls = {"original": figures(0.5, 1), "inputs": figures(0.4, 0)}
+    lines = [
+        {"generation": 0, "controls": dict.fromkeys("AB", controls)},
+        {"generation": 7, "A": figures(0.25, 0.25), "B": figures(0.5, 0.25)},
+    ]  # fmt: skip
+    text = unescape(best_losses(lines))
+    nothing = "the untouched input's are 2.5."
+    assert f"G_A's best genome is no better than doing nothing: losses of 3.75, {nothing}" in text
+    assert f"G_B's best genome is better than doing nothing: losses of 1.75, {nothing}" in text
+    for row in ("G_A, best genome", "G_A, the original itself", "G_B, untouched input"):
+        assert row in text
+    older = best_losses([{"generation": 0}, lines[1]])  # as an earlier ganprune wrote it
+    assert "doing nothing" not in older
+    assert "best genome" in older
 
 
 def test_finished_search_is_read_not_done(run: Run, gan: TinyGan, monkeypatch: pytest.MonkeyPatch) -> None:

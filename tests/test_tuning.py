@@ -2,8 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+import torch
+
+from ganprune.coevolution import CoEvolution, State
 from ganprune.evaluation import SIDES, FineTuner, LocalEvaluator, Scores, tuning_pictures
-from ganprune.images import find_domains, split
+from ganprune.fitness import l_cyc, l_disa
+from ganprune.genome import genome_key
+from ganprune.images import find_domains, split, to_float
+from ganprune.rebuild import rebuilt
+from ganprune.search_settings import SearchSettings
 from ganprune.training import TrainSettings
 from tests.images.pictures import write
 from tests.test_evaluation import PLAIN, TERMS, evaluator, exactly_equal, genomes_of, partner_of
@@ -37,6 +45,39 @@ def test_individuals_are_fine_tuned_before_they_are_scored(tmp_path: Path) -> No
     assert tuner.evaluations == before
     none = tuned(gan, tmp_path, steps=0)
     assert exactly_equal(none.score("A", genomes, partner), plain)
+
+
+def test_partner_is_fine_tuned_too(tmp_path: Path) -> None:
+    gan = tiny_gan()
+    p, q = genomes_of(gan, "A", 1)[0], partner_of(gan, "A")
+    local = tuned(gan, tmp_path)
+    found, tune = local.score("A", p[None], q), local._tuner
+    assert tune is not None
+    cut = {side: rebuilt(gan.generators[side], gan.layouts[side], genome)
+           for side, genome in (("A", p), ("B", q))}  # fmt: skip
+    # q as in generation 0, beside the original G_A; then p beside that.
+    partner = tune("B", cut["B"], gan.generators["A"], genome_key(q).hex())
+    slim = tune("A", cut["A"], partner, (genome_key(p) + genome_key(q)).hex())
+    x = to_float(gan.pictures["A"])
+    fake, D = slim(x), gan.judges["A"]
+    assert float(found.L_cyc) == pytest.approx(l_cyc(partner(fake), x), rel=1e-4)
+    assert float(found.L_DisA) == pytest.approx(l_disa(D(gan.generators["A"](x)), D(fake)), rel=1e-4)
+    assert l_cyc(cut["B"](fake), x) != pytest.approx(float(found.L_cyc), rel=1e-3)  # tuning has moved it
+
+
+def test_search_of_fine_tuned_individuals_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    gan = tiny_gan()
+    settings = SearchSettings(population=2, generations=2, apart=0.0)
+
+    def states(state: State | None) -> list[State]:
+        return list(CoEvolution(settings, gan.layouts, tuned(gan, tmp_path, steps=1)).states(state))
+
+    first, second, third = states(None)
+    for before, left in ((first, [second, third]), (second, [third])):
+        again = states(State.from_tensors(before.to_tensors()))
+        for a, b in zip(again, left, strict=True):
+            one, other = a.to_tensors(), b.to_tensors()
+            assert all(torch.equal(one[name], other[name]) for name in other)
 
 
 def test_pictures_to_tune_on_are_a_tenth_of_those_that_nobody_is_scored_on(tmp_path: Path) -> None:

@@ -247,6 +247,7 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
         f"features: {found['features']}",
         *([f"FCN score: network {found['fcn'][:12]}, fed as {found[FCN_INPUT]}"] if "fcn" in found else []),
         "MACs: true ones; the paper's count has transposed convolutions on their output grid",
-        "KID ± its standard deviation over 50 random 80 % subsets of the pictures, [least, most] of seeds",
-        "lost: share of the original's translation that is missing; two figures in a cell: G_A / G_B",
+        "KID [95 % over the pictures, by bootstrap], seeds least … most",
+        "lost: share of the original's translation that is missing; PSNR: dB from the original's pictures; "
+        "two figures in a cell: G_A / G_B",
     ]

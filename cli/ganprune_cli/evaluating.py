@@ -1,10 +1,11 @@
 """What ``evaluate`` does: two folders, a folder and its labels, or a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet
@@ -12,7 +13,8 @@ from ganprune.checkpoints.direction import facing
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.files import sha256
-from ganprune.images import Domain, PictureFolders, load_pictures
+from ganprune.images import Domain, PictureFolders, load_pictures, open_picture
+from ganprune.images.reading import to_tensor
 from ganprune.metrics import (
     Contest,
     FeatureNetwork,
@@ -26,6 +28,7 @@ from ganprune.metrics import (
     paired,
     pictures_in,
     score,
+    squared_errors,
     translated,
 )
 from ganprune.metrics.extractor import Pictures
@@ -132,12 +135,25 @@ def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter
         train=None if wishes.train is None else see.folder(wishes.train),
         domains=a_and_b,
         originals_and_inputs=(see(others[0]), see(others[1])) if others else None,
+        errors=_errors_of_files(found, others[0]) if others else None,
+        others={"original": see(others[0])} if others else None,
     )  # fmt: skip
     return (
         {"fakes": str(fakes), "real": str(real)}
         | scores.to_json()
         | _protocol(see.network, settings, wishes.train is not None)
     )
+
+
+def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor | None:
+    """`squared_errors` of each pair; None where a pair's pictures differ in size."""
+    found = list[Tensor]()
+    for pair in zip(fakes, originals, strict=True):
+        one, other = (to_tensor(open_picture(path))[None] for path in pair)
+        if one.shape != other.shape:
+            return None
+        found.append(squared_errors(one, other))
+    return torch.cat(found)
 
 
 def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
@@ -187,11 +203,15 @@ def _direction(
     assert source is not None
     train = real("train", other) if settings.fid else None
     features = {kind: see(part.pictures) for kind, part in made.items()}
-    rows = list[dict[str, Any]]()
+    rows, variants = list[dict[str, Any]](), list(made)[list(made).index("slim") + 1 :]
     for kind, part in made.items():
+        # What the slim generator's files change is seen beside the slim generator itself.
+        others = {name: features[name] for name in ("original", *(["slim"] if kind in variants else []))}
         found = score(
             features[kind], target, settings, train=train, domains=(source, target),
             originals_and_inputs=(features["original"], features["inputs"]),
+            errors=squared_errors(part.pictures, made["original"].pictures),
+            others=others if kind != "original" else None,
         )  # fmt: skip
         distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}
         rows.append({"pictures": kind} | found.to_json() | distances)

@@ -21,6 +21,7 @@ from ganprune.metrics import (
     fcn_score,
     find_readable,
     score,
+    squared_errors,
 )
 from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
@@ -59,7 +60,7 @@ class Jury:
     def __call__(
         self, generators: Mapping[Side, Generator], originals: Mapping[Side, Generator]
     ) -> dict[Side, dict[str, Any]]:
-        """KID with its spread, ``as_b``, ``lost``, and FID and FCN where asked for, of each direction."""
+        """KID with its interval, ``as_b``, ``lost``, ``psnr`` a direction; FID and FCN where asked for."""
         found = dict[Side, dict[str, Any]]()
         for side, generator in generators.items():
             original = originals[side]
@@ -76,11 +77,12 @@ class Jury:
     def _figures(self, side: Side, fakes: Tensor, original: Generator) -> dict[str, Any]:
         other: Side = "B" if side == "A" else "A"
         source, target = self._real(side), self._real(other)
-        inputs = self._features(self.pictures(side))
-        whole = self._features(self._original(side, original))
+        inputs, made = self._features(self.pictures(side)), self._original(side, original)
+        whole = self._features(made)
         found = score(
-            self._features(fakes), target, ScoreSettings(fid=self.fid, resamples=0),
-            domains=(source, target), originals_and_inputs=(whole, inputs),
+            self._features(fakes), target, ScoreSettings(fid=self.fid), domains=(source, target),
+            originals_and_inputs=(whole, inputs), errors=squared_errors(fakes, made),
+            others={"original": whole} if fakes is not made else None,
         )  # fmt: skip
         return found.to_json()
 

@@ -25,7 +25,7 @@ FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")
 """Among what all cells share: the network of features, and that of segmentation with what it takes."""
 PAPER_SIZE = 256
 """Pixels; what the paper counts arithmetic at."""
-_SIDES: Shape = {str: {"kid": NUMBER, "kid_sd": NUMBER}}
+_SIDES: Shape = {str: {"kid": NUMBER}}
 _WIDTHS: Shape = {str: int}
 _CELL: Shape = {"name": str, "seed": int, "sides": _SIDES, "made": {"settings": {str: object}}}
 _FACTS: dict[str, Shape] = {"steps": int, "settings": {str: object}}

@@ -24,7 +24,11 @@ ARROWS: Mapping[Side, str] = {"A": "A→B", "B": "B→A"}
 
 
 def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means:
-    """By row, side and figure: means over seeds; ``n``, ``kid_low`` and ``kid_high`` say how they differ."""
+    """By row, side and figure: means over seeds; ``n``, ``kid_low`` and ``kid_high`` say how they differ.
+
+    The ends of intervals over pictures are means too: all seeds are judged by the same pictures, so that what
+    these say is no surer with more seeds.
+    """
     rows: dict[str, list[Mapping[Side, Mapping[str, Any]]]] = {ORIGINAL: [original["sides"]]}
     rows[INPUTS] = [original["inputs"]]
     for cell in cells:
@@ -76,6 +80,7 @@ def comparison_table(means: Means, title: str) -> Table:
         columns += [
             column(f"KID {arrow}", one(side, _kid)),
             column(f"lost {arrow}", one(side, lambda part: number(part.get("lost")))),
+            column(f"PSNR {arrow}", one(side, lambda part: number(part.get("psnr"), 1))),
             column(f"FID {arrow}", one(side, lambda part: number(part.get("fid_test"), 1))),
             column(f"class IoU {arrow}", one(side, lambda part: number(part.get("class_iou"), 3))),
         ]
@@ -95,9 +100,11 @@ def comparison_csv(means: Means) -> str:
 
 
 def _kid(part: Mapping[str, Any]) -> str:
-    """``0.412 ± 0.012``, over pictures; with several seeds, their range behind it."""
-    told = f"{part['kid']:.3f} ± {part['kid_sd']:.3f}"
-    return told if part["n"] == 1 else f"{told} [{part['kid_low']:.3f}, {part['kid_high']:.3f}]"
+    """``0.412 [0.390, 0.431]``, over pictures; with several seeds, their range behind it."""
+    told = f"{part['kid']:.3f}"
+    if part.get("kid_interval_low") is not None:
+        told += f" [{part['kid_interval_low']:.3f}, {part['kid_interval_high']:.3f}]"
+    return told if part["n"] == 1 else f"{told}, seeds {part['kid_low']:.3f} … {part['kid_high']:.3f}"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -106,7 +113,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _flat(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers of one direction; the FCN score's three among the others."""
+    """Numbers of one direction; the FCN score's three and the ends of KID's interval among the others."""
     segmented = part.get("fcn") or {}
+    low, high = part.get("kid_interval") or (None, None)
+    part = {**part, "kid_interval_low": low, "kid_interval_high": high}
     return {key: value for key, value in {**part, **segmented}.items()
             if value is None or (isinstance(value, int | float) and not isinstance(value, bool))}  # fmt: skip

@@ -80,6 +80,16 @@ class _Known:
     """None: not computed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """A generator as it is scored."""
+
+    placed: Generator
+    """On the device, in the precision of scores."""
+    whole: Generator | None = None
+    """The same in float32, for the tuner; None without one."""
+
+
 class LocalEvaluator:
     """An `Evaluator` for one device."""
 
@@ -102,7 +112,8 @@ class LocalEvaluator:
         L_DisA is zero, without the other generator L_cyc. A partner that is a genome needs its layout.
         pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
         on_scored: called after every individual, to show progress. tuner: fine-tunes every individual
-        before it is scored; all its terms then depend on the partner too. cache: a folder where what the
+        before it is scored, beside its partner; all its terms then depend on the partner too. A partner is
+        fine-tuned itself, beside the original, as it was in generation 0. cache: a folder where what the
         originals make of the pictures is kept. reporter: is warned where memory runs out, see `Batches`.
 
         Raises `CheckpointError` for networks of other channels than the pictures', `UsageError` for pictures
@@ -138,7 +149,7 @@ class LocalEvaluator:
             self._grams[side] = original_grams(original, exact, file)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
-        self._backs: dict[Side, tuple[bytes, Generator]] = {}
+        self._backs: dict[Side, tuple[bytes, _Network]] = {}
         self._cycles: dict[Side, dict[tuple[bytes, bytes], float]] = {side: {} for side in SIDES}
 
     def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
@@ -152,10 +163,10 @@ class LocalEvaluator:
             cycle, known = self._cycles[side].get((key, partner_key)), self._known[side].get(key)
             if cycle is None or known is None or (identity and known.L_idt is None):
                 self.evaluations += 1
-                translated = self._translate(side, key, genome, partner, identity)
+                translated = self._translate(side, key, genome, back, identity)
                 cycle = 0.0
                 if back is not None:
-                    cycle = l_cyc(self._run(back, translated), half.x, self.settings.reduction)
+                    cycle = l_cyc(self._run(back.placed, translated), half.x, self.settings.reduction)
                 self._cycles[side][key, partner_key] = cycle
             known = self._known[side][key]
             rows.append((known.L_DisA, known.L_GenA, cycle, known.L_idt if identity and known.L_idt else 0.0))
@@ -163,18 +174,54 @@ class LocalEvaluator:
         columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
         return Scores(*columns)
 
-    def _partner(self, side: Side, partner: Tensor | None, key: bytes) -> Generator | None:
+    def controls(self, side: Side, *, identity: bool = False) -> Scores:
+        """The terms of the original itself and of a network that returns its input: float64 [2] each.
+
+        Beside the original partner. They tell which scores are worse than doing nothing.
+        """
+        half, back, reduction = (
+            self._halves[side],
+            self._generators.get(_other(side)),
+            self.settings.reduction,
+        )
+        rows: list[tuple[float, float, float, float]] = []
+        for made in (half.translated, half.x):
+            seen = cycle = same = 0.0
+            if half.judge is not None and half.judged is not None:
+                seen = l_disa(half.judged, self._run(half.judge, made), reduction)
+            if back is not None:
+                cycle = l_cyc(self._run(back, made), half.x, reduction)
+            if identity and made is half.translated:  # what returns its input has no L_idt
+                same = l_idt(self._run(half.generator, half.y), half.y, reduction)
+            rows.append((seen, l_gena(half.translated, made, reduction), cycle, same))
+        return Scores(*torch.tensor(rows, dtype=torch.float64).unbind(1))
+
+    def _partner(self, side: Side, genome: Tensor | None, key: bytes) -> _Network | None:
         """The generator that translates back; one that was built for the last call is not built again."""
-        back = self._generators.get(_other(side))
-        if back is None or partner is None:
-            return back
+        other = _other(side)
+        if other not in self._generators:
+            return None
+        if genome is None:
+            return self._original(other)
         if self._backs.get(side, (b"", None))[0] != key:
-            slim = self._slim(_other(side), partner, self._halves[side].y)
-            self._backs[side] = key, slim
+            # Beside the original, so that a score depends on two genomes, not on all partners before them.
+            self._backs[side] = key, self._network(other, genome, self._original(side), key)
         return self._backs[side][1]
 
+    def _original(self, side: Side) -> _Network:
+        return _Network(self._generators[side], self._originals.get(side))
+
+    def _network(self, side: Side, genome: Tensor, partner: _Network | None, key: bytes) -> _Network:
+        """The slim network of a genome, fine-tuned beside its partner where there is a tuner."""
+        if self._tuner is None:
+            return _Network(self._slim(side, genome))
+        assert partner is not None
+        assert partner.whole is not None
+        tuned = self._tuner(side, self._cut(side, genome), partner.whole, key.hex())
+        return _Network(self._place(tuned), tuned)
+
     def _translate(
-        self, side: Side, key: bytes, genome: Tensor, partner: Tensor | None, identity: bool
+        self, side: Side, key: bytes, genome: Tensor, partner: _Network | None, identity: bool
     ) -> Tensor:
         """Ĝ(x) of one genome; fills in what is known of it."""
         known = self._known[side].get(key)
@@ -182,9 +229,7 @@ class LocalEvaluator:
         if complete and key in self._pictures[side]:
             return self._pictures[side][key]
         half, reduction = self._halves[side], self.settings.reduction
-        slim = self._slim(side, genome, half.x)
-        if self._tuner is not None:
-            slim = self._tuned(self._tuner, side, genome, partner, key)
+        slim = self._network(side, genome, partner, key).placed
         translated = self._run(slim, half.x)
         if not complete:
             seen = 0.0
@@ -198,25 +243,22 @@ class LocalEvaluator:
         self._pictures[side][key] = translated
         return translated
 
-    def _slim(self, side: Side, genome: Tensor, x: Tensor) -> Generator:
-        """The slim network; one of batch norm with the statistics of the pictures that it translates."""
-        layout = self._layouts[side]
+    def _cut(self, side: Side, genome: Tensor) -> Generator:
+        """The slim network in float32, refitted where the settings say so."""
+        original, layout = self._originals[side], self._layouts[side]
         if side in self._grams:
-            slim = refitted_from(self._grams[side], self._originals[side], layout, genome).to(self._dtype)
-        else:
-            slim = rebuilt(self._generators[side], layout, genome)
+            return refitted_from(self._grams[side], original, layout, genome)
+        return rebuilt(original, layout, genome)
+
+    def _slim(self, side: Side, genome: Tensor) -> Generator:
+        """The slim network; one of batch norm with the statistics of the pictures that it translates."""
+        x = self._halves[side].x
+        if side in self._grams:
+            slim = self._cut(side, genome).to(self._dtype)
+        else:  # of the placed original, which is already of the right precision and on the device
+            slim = rebuilt(self._generators[side], self._layouts[side], genome)
         slim = self._batches.attempt(lambda n: recalibrated(slim, x.split(n)))
         return channels_last(slim) if self._on_cpu else slim
-
-    def _tuned(
-        self, tuner: FineTuner, side: Side, genome: Tensor, partner: Tensor | None, key: bytes
-    ) -> Generator:
-        """The slim network after its fine-tuning, beside a partner that stays as it is."""
-        slim = rebuilt(self._originals[side], self._layouts[side], genome)
-        back = self._originals[_other(side)]
-        if partner is not None:
-            back = rebuilt(back, self._layouts[_other(side)], partner)
-        return self._place(tuner(side, slim, back, key.hex()))
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:

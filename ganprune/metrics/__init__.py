@@ -5,23 +5,24 @@ loading.py        a file of weights → a feature network
 mobilenet.py, squeezenet.py, inception.py    the networks; normalise.py: what they are fed
 cache.py          features by content
 folders.py        pictures of a folder, and pairs
-kernel.py         KID and its spread
+kernel.py         KID
 frechet.py        FID
-controls.py       as_b, lost
+controls.py       as_b, lost, PSNR
 bootstrap.py      intervals
 scores.py         all of these for one set of pictures
 translations.py   what an original and a slim generator make of pictures; L_GenA, L_DisA, L_cyc
 labels.py, fcn.py the FCN score
+telling.py        figures in words
 """
 
 from ganprune.metrics.bootstrap import Interval
 from ganprune.metrics.cache import cached_features
-from ganprune.metrics.controls import lost, probe
+from ganprune.metrics.controls import lost, probe, psnr, squared_errors
 from ganprune.metrics.extractor import FeatureNetwork, features_of, find_readable
 from ganprune.metrics.fcn import FcnScore, Segmenter, fcn_score
 from ganprune.metrics.folders import paired, pictures_in
 from ganprune.metrics.frechet import fid
-from ganprune.metrics.kernel import kid, kid_spread
+from ganprune.metrics.kernel import kid
 from ganprune.metrics.labels import decode_labels, read_labels
 from ganprune.metrics.loading import load_features
 from ganprune.metrics.scores import Figure, Scores, ScoreSettings, score
@@ -44,13 +45,14 @@ __all__ = [
     "fid",
     "find_readable",
     "kid",
-    "kid_spread",
     "load_features",
     "lost",
     "paired",
     "pictures_in",
     "probe",
+    "psnr",
     "read_labels",
     "score",
+    "squared_errors",
     "translated",
 ]

@@ -59,6 +59,22 @@ def kid_interval(fakes: Tensor, real: Tensor, resamples: int, generator: torch.G
     return Interval.around(kernels.mmd(), _repeated(once, resamples))
 
 
+def kid_difference(
+    ours: Tensor, theirs: Tensor, real: Tensor, resamples: int, generator: torch.Generator
+) -> Interval:
+    """Of kid(ours) - kid(theirs), features [n, d] of what two networks make of the same inputs, in order.
+
+    The same inputs are redrawn for both, so that what both share, easy pictures and hard ones, drops out.
+    """
+    one, two, m, n = Kernels.of(ours, real), Kernels.of(theirs, real), len(ours), len(real)
+
+    def once() -> float:
+        counts = redraw(m, generator).bincount(minlength=m), redraw(n, generator).bincount(minlength=n)
+        return one.mmd(*counts) - two.mmd(*counts)
+
+    return Interval.around(one.mmd() - two.mmd(), _repeated(once, resamples))
+
+
 def fid_interval(fakes: Tensor, real: Tensor, resamples: int, generator: torch.Generator) -> Interval:
     """Of `fid`, both sides redrawn; no lower than 0, as no distance is."""
 

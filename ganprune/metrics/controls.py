@@ -1,4 +1,7 @@
-"""Measures that need no second set of fakes to be read: is it a zebra, and how much of the change is left."""
+"""Measures that need no second set of fakes to be read: is it a zebra, how much of the change is left, how
+near are the pixels."""
+
+import math
 
 import torch
 from torch import Tensor
@@ -53,3 +56,24 @@ def lost(fakes: Tensor, originals: Tensor, inputs: Tensor) -> float:
     """
     ours, none = losses(fakes, originals, inputs)
     return float(ours.mean() / none.mean())
+
+
+def squared_errors(fakes: Tensor, originals: Tensor) -> Tensor:
+    """Mean squared error of each picture, over pixels and channels. uint8 [n, 3, h, w] each → float64 [n]."""
+    return (fakes.double() - originals.double()).square().flatten(1).mean(1)
+
+
+def decibels(error: float) -> float:
+    """Peak signal-to-noise ratio of a mean squared error of 8-bit pictures: 10 log10(255² / MSE); ∞ of 0.
+
+    On floats in [-1, 1] the same is 10 log10(4 / MSE).
+    """
+    return 10 * math.log10(255**2 / error) if error > 0 else math.inf
+
+
+def psnr(fakes: Tensor, originals: Tensor) -> float:
+    """dB of the error over all pictures: uint8 [n, 3, h, w] each, as they are written.
+
+    Of the mean error, not a mean of each picture's dB: one picture that is nearly right does not raise it.
+    """
+    return decibels(float(squared_errors(fakes, originals).mean()))

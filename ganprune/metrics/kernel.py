@@ -6,16 +6,9 @@ the unbiased estimator of the squared maximum mean discrepancy under the kernel 
 
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ganprune.metrics.needs import need
-
-SUBSETS = 50
-"""Random subsets of the fakes that a spread is taken over."""
-SHARE = 0.8
-"""Share of the fakes in each subset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +48,6 @@ def kernel(x: Tensor, y: Tensor) -> Tensor:
 def kid(fakes: Tensor, real: Tensor) -> float:
     """Unbiased squared MMD of features [m, d] and [n, d]; near 0, and also below, where both are alike."""
     return Kernels.of(fakes, real).mmd()
-
-
-def kid_spread(fakes: Tensor, real: Tensor, subsets: int = SUBSETS, seed: int = 0) -> float:
-    """Standard deviation of `kid` over random subsets of 80 % of the fakes."""
-    kernels, m = Kernels.of(fakes, real), len(fakes)
-    rng, size = np.random.default_rng(seed), max(2, int(SHARE * m))
-    found = list[float]()
-    for _ in range(subsets):
-        chosen = torch.zeros(m, dtype=torch.float64)
-        chosen[torch.from_numpy(rng.permutation(m)[:size])] = 1
-        found.append(kernels.mmd(chosen))
-    return float(np.std(found))
 
 
 def _pairs(k: Tensor, weights: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DataError
-from ganprune.images.reading import as_rgb, stored_picture, to_tensor
+from ganprune.images.reading import stored_picture, to_tensor
+from ganprune.images.rgb import UnfitPicture, shown
 
 VOID = 255
 """Pixels that are not scored."""
@@ -54,10 +55,10 @@ def read_labels(path: Path) -> Tensor:
     try:
         ids = _grey(picture)
         if ids is None:
-            ids = decode_labels(to_tensor(as_rgb(picture)))
+            ids = decode_labels(to_tensor(shown(picture).rgb))
         if bool((ids == VOID).all()):
             raise DataError(f"needed pixels of scored classes, found only void; {_ADVICE}")
-    except DataError as error:
+    except (DataError, UnfitPicture) as error:
         raise DataError(f"{path}: {error}") from None
     return ids
 

@@ -1,17 +1,18 @@
 """All figures of one set of pictures, from features, with intervals."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganprune.errors import UsageError
-from ganprune.metrics.bootstrap import Interval, fid_interval, kid_interval, ratio_interval
-from ganprune.metrics.controls import losses, votes
+from ganprune.errors import DataError, UsageError
+from ganprune.metrics.bootstrap import Interval, fid_interval, kid_difference, kid_interval, ratio_interval
+from ganprune.metrics.controls import decibels, losses, votes
 from ganprune.metrics.frechet import fid
-from ganprune.metrics.kernel import kid, kid_spread
+from ganprune.metrics.kernel import kid
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,6 @@ class Scores:
     """Real pictures that they are compared with."""
     kid: Figure
     """See `ganprune.metrics.kernel`."""
-    kid_sd: float
-    """Standard deviation over 50 random 80 % subsets of the fakes."""
     fid_test: Figure | None = None
     """FID against real test pictures, as the paper has it."""
     fid_train_test: Figure | None = None
@@ -67,15 +66,25 @@ class Scores:
     """See `ganprune.metrics.controls.probe`."""
     lost: Figure | None = None
     """See `ganprune.metrics.controls.lost`."""
+    psnr: Figure | None = None
+    """See `ganprune.metrics.controls.psnr`."""
+    less: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict[str, Mapping[str, Figure]])
+    """How much larger KID and ``lost`` are than of other networks' pictures of the same inputs, by the names
+    of these."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        found = self.kid.to_json("kid") | {"kid_sd": self.kid_sd, "n_fakes": self.n_fakes}
-        found["n_real"] = self.n_real
-        for name in ("fid_test", "fid_train_test", "as_b", "lost"):
+        found = self.kid.to_json("kid") | {"n_fakes": self.n_fakes, "n_real": self.n_real}
+        for name in ("fid_test", "fid_train_test", "as_b", "lost", "psnr"):
             figure: Figure | None = getattr(self, name)
             if figure is not None:
                 found |= figure.to_json(name)
+        if self.less:
+            less = dict[str, Any]()
+            for other, figures in self.less.items():
+                less[other] = {key: value for name, figure in figures.items()
+                               for key, value in figure.to_json(name).items()}  # fmt: skip
+            found["less"] = less
         return found
 
 
@@ -87,12 +96,16 @@ def score(
     train: Tensor | None = None,
     domains: tuple[Tensor, Tensor] | None = None,
     originals_and_inputs: tuple[Tensor, Tensor] | None = None,
+    errors: Tensor | None = None,
+    others: Mapping[str, Tensor] | None = None,
 ) -> Scores:
     """From features [n, d] of fakes and of real test pictures of the same domain.
 
     train: real training pictures of that domain, for the second protocol of FID. domains: real pictures of
     the other domain and of this one, for ``as_b``. originals_and_inputs: in pairs with the fakes, for
-    ``lost``. Raises `DataError` for too few pictures, and for features that do not fit together.
+    ``lost``. errors: `squared_errors` of each picture. others: by name, what other networks made of the same
+    inputs, in the same order, for differences in pairs. Raises `DataError` for too few pictures, and for
+    features that do not fit together.
     """
     sure, generator = settings.resamples, torch.Generator().manual_seed(settings.seed)
     found_kid = Figure(kid(fakes, real), kid_interval(fakes, real, sure, generator) if sure else None)
@@ -104,22 +117,48 @@ def score(
         value = float(above.sum() / below.sum())
         return Figure(value, ratio_interval(above, below, sure, generator) if sure else None)
 
-    as_b = lost = None
+    as_b = lost = psnr = None
+    less = dict[str, dict[str, Figure]]()
     if domains is not None:
         seen = votes(*domains, fakes).double()
         as_b = ratio(seen, torch.ones_like(seen))
     if originals_and_inputs is not None:
         lost = ratio(*losses(fakes, *originals_and_inputs))
+    if errors is not None:
+        psnr = _in_decibels(ratio(errors, torch.ones_like(errors)))
+    for name, theirs in (others or {}).items():
+        less[name] = {"kid": _kid_less(fakes, theirs, real, sure, generator)}
+        if originals_and_inputs is not None:
+            (ours, none), (rest, _) = (losses(part, *originals_and_inputs) for part in (fakes, theirs))
+            less[name]["lost"] = ratio(ours - rest, none)
     return Scores(
         n_fakes=len(fakes),
         n_real=len(real),
         kid=found_kid,
-        kid_sd=kid_spread(fakes, real),
         fid_test=frechet(real) if settings.fid else None,
         fid_train_test=frechet(torch.cat([train, real])) if settings.fid and train is not None else None,
         as_b=as_b,
         lost=lost,
+        psnr=psnr,
+        less=less,
     )
+
+
+def _in_decibels(error: Figure) -> Figure:
+    ends = error.interval
+    interval = None if ends is None else Interval(decibels(ends.high), decibels(ends.low))
+    return Figure(decibels(error.value), interval)
+
+
+def _kid_less(
+    ours: Tensor, theirs: Tensor, real: Tensor, resamples: int, generator: torch.Generator
+) -> Figure:
+    if len(ours) != len(theirs):
+        raise DataError(
+            f"needed pictures in pairs, found {len(ours)} and {len(theirs)}; translate the same folder twice"
+        )
+    value = kid(ours, real) - kid(theirs, real)
+    return Figure(value, kid_difference(ours, theirs, real, resamples, generator) if resamples else None)
 
 
 def _number(value: float) -> float | None:

@@ -13,6 +13,10 @@ from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.translation import Translator
 
+MIRRORED = "original, mirrored"
+"""The original between two mirrors: what it makes of the mirrored picture, mirrored back. As good a picture,
+and another one; so differences below its distance to the original mean little."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contest:
@@ -50,7 +54,7 @@ class Translated:
 def translated(
     pictures: Tensor, contest: Contest, device: str = "cpu", reporter: Reporter = SILENT
 ) -> dict[str, Translated]:
-    """``inputs``, ``original``, ``slim`` and the contest's others: what each makes of pictures.
+    """``inputs``, ``original``, `MIRRORED`, ``slim`` and the contest's others: what each makes of pictures.
 
     pictures: uint8 [n, 3, h, w]. The inputs stand for a network that changes nothing. Distances are means
     over elements and pictures, in float32 on float pictures, one at a time. Networks are used in eval mode,
@@ -62,14 +66,16 @@ def translated(
     for net in nets:
         if net is not None:
             net.eval().to(device)
-    kinds = ("inputs", "original", "slim", *contest.others)
+    kinds = ("inputs", "original", MIRRORED, "slim", *contest.others)
     fakes = {kind: list[Tensor]() for kind in kinds}
     gena, disa, cyc = ({kind: list[float]() for kind in kinds} for _ in range(3))
-    partners = {"original": contest.original_partner, "slim": contest.slim_partner}
+    back = contest.original_partner
+    partners = {"original": back, MIRRORED: back, "slim": contest.slim_partner}
     with reproducible(), reporter.task("translating", len(pictures)) as task:
         for picture in pictures.split(1):
             x = to_float(picture).to(device)
-            made = {"inputs": x, "original": contest.original(x), "slim": contest.slim(x)}
+            made = {"inputs": x, "original": contest.original(x)}
+            made |= {MIRRORED: contest.original(x.flip(3)).flip(3), "slim": contest.slim(x)}
             made |= {kind: other(x.cpu()).to(device) for kind, other in contest.others.items()}
             judged = {kind: contest.judge(y) for kind, y in made.items()} if contest.judge else {}
             for kind, y in made.items():

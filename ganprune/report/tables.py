@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganprune.figures import Bar
+from ganprune.metrics.telling import columns_of, differences, figure
 from ganprune.plain import fits
 from ganprune.report.html import Html, joined, table, tag
 
-QUALITY = {
-    "kid": ("KID", 4), "fid_test": ("FID, test", 1), "fid_train_test": ("FID, train + test", 1),
-    "as_b": ("as_b", 2), "lost": ("lost", 2), "L_DisA": ("L_DisA", 4), "L_GenA": ("L_GenA", 4),
-    "L_cyc": ("L_cyc", 4),
-}  # fmt: skip
-"""Key of a row of evaluation.json → heading and digits."""
+BETTER = "Of as_b and PSNR more is better, of the others less."
+CONTROLS = {"original": "the original itself", "inputs": "untouched input"}
+"""What the best genomes are seen beside, in the words of the report."""
 
 
 def bench_tables(timed: Mapping[str, Any]) -> Html:
@@ -75,13 +73,14 @@ def quality_tables(found: Mapping[str, Any]) -> Html:
     parts: list[Html] = []
     for part in found["directions"]:
         rows = part["rows"]
-        shown = {key: how for key, how in QUALITY.items() if rows[0].get(key) is not None}
-        body = [[row["pictures"], *(_figure(row, key, how[1]) for key, how in shown.items())] for row in rows]
+        shown = columns_of(rows)
+        body = [[row["pictures"], *(figure(row, key) for key in shown)] for row in rows]
         title = f"{part['network']}, {part['direction']}: {rows[0]['n_fakes']} test pictures"
-        parts.append(table(["pictures", *(heading for heading, _ in shown.values())], body, title))
+        parts.append(table(["pictures", *shown.values()], body, title))
+        parts.append(tag("ul", *(tag("li", told) for told in differences(rows))))
     resamples = found.get("resamples")
     sure = f"; […]: 95 %, bootstrap of {resamples}" if resamples else ""
-    parts.append(tag("p", f"Features: {found['features']}{sure}. Smaller is better.", class_="note"))
+    parts.append(tag("p", f"Features: {found['features']}{sure}. {BETTER}", class_="note"))
     return joined(parts)
 
 
@@ -115,25 +114,37 @@ def provenance_tables(config: Mapping[str, Any], provenance: Mapping[str, Any]) 
 
 
 def best_losses(lines: Sequence[Mapping[str, Any]]) -> Html:
-    """What the search ended with."""
-    last, rows = lines[-1], list[tuple[str, ...]]()
+    """What the search ended with, the original and the untouched input; and whether that one is beaten."""
+    last, rows, told = lines[-1], list[tuple[str, ...]](), list[Html]()
     for side in ("A", "B"):
-        if side in last:
-            best = last[side]
-            figures = (f"{float(best[key]):.4g}" for key in ("fitness", "N", "macs", "L_DisA", "L_cyc"))
-            rows.append((f"G_{side}", *figures))
-    headings = ("best genome", "fitness F", "kept weights N", "kept MACs", "L_DisA", "L_cyc")
-    return table(headings, rows, f"At the end, generation {last['generation']}, before fine-tuning")
+        if side not in last:
+            continue
+        name, controls = f"G_{side}", lines[0].get("controls", {}).get(side, {})
+        scored = {f"{name}, best genome": last[side]}
+        scored |= {f"{name}, {CONTROLS[kind]}": figures for kind, figures in controls.items()}
+        for row, figures in scored.items():
+            keys = ("fitness", "N", "macs", "L_DisA", "L_GenA", "L_cyc")
+            rows.append((row, *(f"{float(figures[key]):.4g}" for key in keys)))
+        if "inputs" in controls and math.isfinite(nothing := _losses(controls["inputs"])):
+            best = _losses(last[side])
+            how = "better" if best < nothing else "no better"
+            verdict = f"By this score {name}'s best genome is {how} than doing nothing"
+            told.append(
+                tag("p", f"{verdict}: losses of {best:.4g}, the untouched input's are {nothing:.4g}.")
+            )
+    headings = ("", "fitness F", "kept weights N", "kept MACs", "L_DisA", "L_GenA", "L_cyc")
+    drawn = table(headings, rows, f"At the end, generation {last['generation']}, before fine-tuning")
+    note = (
+        "Losses: what 1 / F has above N. The original and the untouched input are translated back by the "
+        "original partner, a genome by the best of the other generator, where both evolve."
+    )
+    return joined([drawn, *told, *([tag("p", note, class_="note")] if told else [])])
 
 
-def _figure(row: Mapping[str, Any], key: str, digits: int) -> str:
-    if row.get(key) is None:
-        return "–"
-    ends = row.get(f"{key}_interval")
-    interval = ""
-    if ends is not None and None not in ends and ends[0] != ends[1]:
-        interval = f" [{float(ends[0]):.{digits}f}, {float(ends[1]):.{digits}f}]"
-    return f"{float(row[key]):.{digits}f}{interval}"
+def _losses(figures: Mapping[str, Any]) -> float:
+    """γ (L_DisA + λ L_cyc), from the fitness; infinite where that is 0."""
+    F = float(figures["fitness"])
+    return 1 / F - float(figures["N"]) if F > 0 else math.inf
 
 
 def _spelled(value: object) -> str:

@@ -6,8 +6,9 @@ min(1, exp(-(E' - E) / T)). T begins as the spread of the energies of generation
 in simulated annealing", 1984) and falls geometrically to a hundredth of that.
 
 K individuals are scored a generation, as in Algorithm 1: half of them are where the chains stand, because a
-new partner gives them a new score, and half are changes of those, made as Algorithm 1 mutates. The fittest
-chain is only ever changed for the better, so what was found is not lost, as with the elite there.
+new partner gives them a new score, and half are changes of those, made as Algorithm 1 mutates (`--mutation`).
+By exchange a chain keeps the widths that it was drawn with. The fittest chain is only ever changed for the
+better, so what was found is not lost, as with the elite there.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,6 @@ from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.evaluation.interface import Side
-from ganprune.operators import mutate, mutate_power_law
 
 COOLED = 0.01
 """Temperature of the last generation over that of the first."""
@@ -33,9 +33,8 @@ class Annealing(CoEvolution):
     def _breed(self, state: State, side: Side, t: int) -> Tensor:
         """Where the chains stand, then a change of each; of the fittest two where K is odd."""
         now = state.populations[side].genomes[state.memory[f"{side}.chains"]]
-        chance, rate = random_stream(self.settings.seed, t, side), self.settings.mutation_rate
-        parents = now[_owners(self.settings.population)]
-        changed = mutate_power_law(parents, chance) if rate is None else mutate(parents, rate, chance)
+        chance = random_stream(self.settings.seed, t, side)
+        changed = self._mutated(side, now[_owners(self.settings.population)], chance)
         return torch.cat([now, self._repair[side](changed, chance)])
 
     def _memory(

@@ -7,7 +7,7 @@ the number of the front that they are on, then by how lonely they are there; the
 tournaments of two by the same order.
 
 Here a child is a crossover of two parents, by two points or by whole layers, with the probability
-`CROSSED`, and then mutated as Algorithm 1 mutates, or by its power law. Fitness plays no part, nor does γ.
+`CROSSED`, and then mutated as Algorithm 1 mutates. Fitness plays no part, nor does γ.
 The partner of both populations is the original generator: a family has no best member, and so what was once
 scored stays comparable. Generation 0 keeps shares of the filters that go evenly from few to nearly all, so
 that the first front covers the sizes.
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.evaluation.interface import Side
-from ganprune.operators import gene_crossover, mutate, mutate_power_law, two_point_crossover
+from ganprune.operators import gene_crossover, two_point_crossover
 from ganprune.search_settings import SearchSettings
 
 CROSSED = 0.9
@@ -66,9 +66,7 @@ class Front(CoEvolution):
             by_genes = torch.rand(n, 1, generator=chance) < s.p_genes
             crossed = torch.where(by_genes, gene_crossover(mothers, fathers, genes, chance), crossed)
         young = torch.where(torch.rand(n, 1, generator=chance) < CROSSED, crossed, mothers)
-        rate = s.mutation_rate
-        young = mutate_power_law(young, chance) if rate is None else mutate(young, rate, chance)
-        return self._repair[side](young, chance)
+        return self._repair[side](self._mutated(side, young, chance), chance)
 
 
 def objectives(population: Population, settings: SearchSettings) -> Tensor:

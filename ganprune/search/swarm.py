@@ -6,7 +6,9 @@ of particle i, with r uniform on 0 … 1:
     v_id ← v_id + φ r1 (p_id - x_id) + φ r2 (g_d - x_id),  |v_id| ≤ V_max
     x_id ← 1 with the probability 1 / (1 + exp(-v_id)), else 0
 
-with φ = 2 and V_max = 6. Positions are then repaired, as all children are. Velocities begin at 0.
+with φ = 2 and V_max = 6. Positions are then repaired, as all children are. Velocities begin where a particle
+draws as many filters of each layer as it has, at the logit of that share: from 0 it would draw half
+of them, and repair would take most away again by lot.
 
 K individuals are scored a generation, as in Algorithm 1: the best place g, again, because a new partner gives
 it a new score, and K - 1 particles. A particle's own best place keeps the score that it had when it was
@@ -20,7 +22,7 @@ from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.evaluation.interface import Side
-from ganprune.genome import pack, unpack
+from ganprune.genome import Layout, pack, unpack
 
 PULL = 2.0
 """φ: the most that one best place adds to a velocity."""
@@ -54,7 +56,7 @@ class Swarm(CoEvolution):
         for side, population in scored.items():
             x, fitness = population.genomes[1:], population.fitness[1:]
             if before is None:
-                found[f"{side}.velocity"] = torch.zeros(x.shape)
+                found[f"{side}.velocity"] = first_velocity(x, self.layouts[side])
                 found |= {f"{side}.own": pack(x), f"{side}.own_fitness": fitness}
                 continue
             before_own = before.memory[f"{side}.own_fitness"]
@@ -65,6 +67,13 @@ class Swarm(CoEvolution):
             found[f"{side}.own"] = torch.where(better[:, None], pack(x), before.memory[f"{side}.own"])
             found[f"{side}.own_fitness"] = fitness.maximum(before_own)
         return found
+
+
+def first_velocity(x: Tensor, layout: Layout) -> Tensor:
+    """The logit of the share of each gene's filters that a particle keeps. bool [n, L] → float32 [n, L]."""
+    sizes = torch.tensor(layout.sizes)
+    share = layout.gene_counts(x) / sizes
+    return share.logit().clamp(-FASTEST, FASTEST).repeat_interleave(sizes, 1)
 
 
 def velocity(v: Tensor, x: Tensor, own: Tensor, best: Tensor, chance: torch.Generator) -> Tensor:

@@ -83,7 +83,8 @@ def _history(run: Run, last: int) -> list[dict[str, Any]]:
             raise ValueError("a line is none of a generation")
         lines = [line for line in lines if line["generation"] <= last]
         sides = [line.get(side, {}) for line in lines for side in SIDES]
-        if not fits(sides, [{str: NUMBER}]):
+        controls = [line.get("controls", {}) for line in lines]
+        if not fits(sides, [{str: NUMBER}]) or not fits(controls, [{str: {str: {str: NUMBER}}}]):
             raise ValueError("a line holds other things than figures")
         return lines
     except FileNotFoundError:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ganprune.coevolution import State, describe
+from ganprune.coevolution import State, describe, describe_controls
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.evaluation import (
     SIDES,
     EvaluationSettings,
+    Evaluator,
     FineTuner,
     LocalEvaluator,
     RayEvaluator,
@@ -35,6 +36,7 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.resources import Resource
 from ganprune.runs import Run
 from ganprune.search import searcher_for
+from ganprune.search_settings import SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
@@ -129,12 +131,13 @@ def search(
                 evaluator = stack.enter_context(several)
             else:
                 evaluator = LocalEvaluator(*given)
+            first = {} if done else {"controls": _controls(evaluator, given, settings.search)}
             before, counted = time.monotonic(), 0
             searcher = searcher_for(settings.search, both, evaluator, scores, _latency(both, tables), costs)
             for current in searcher.states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
-                lines.append(describe(current) | cost)
+                lines.append(describe(current) | cost | (first if current.generation == 0 else {}))
                 save(run, current, lines, fingerprint)
                 task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
@@ -173,6 +176,20 @@ def _weighed(
         gone = original_removals(original, layout, x, run / CACHE, side, reporter)
         scores[side], costs[side] = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
     return scores, costs
+
+
+def _controls(
+    evaluator: Evaluator, given: tuple[Any, ...], settings: SearchSettings
+) -> dict[Side, dict[str, dict[str, float]]]:
+    """Scores of the originals themselves and of untouched inputs, for the first line of search.jsonl.
+
+    given: arguments of `LocalEvaluator`. Where workers score, what they know of the originals is on the disk.
+    """
+    local = evaluator if isinstance(evaluator, LocalEvaluator) else LocalEvaluator(*given)
+    identity = settings.lambda_identity > 0
+    return {
+        side: describe_controls(settings, local.controls(side, identity=identity)) for side in settings.sides
+    }
 
 
 def _tell_targets(

@@ -1,7 +1,7 @@
 """How near slim generators are to the originals, on pictures that no step sees.
 
-The distances are those that the search goes by: L_GenA, L_DisA and L_cyc (Eq. 4-6 of the paper), each a
-mean over pictures and elements.
+The distances are those of the search: L_GenA, L_DisA and L_cyc (Eq. 4-6 of the paper), each a mean over
+pictures and elements.
 """
 
 import copy
@@ -22,8 +22,6 @@ from ganprune.training.lines import whole_lines
 from ganprune.training.networks import Networks
 
 VALIDATION = "validation.jsonl"
-LAMBDA_CYCLE = 10.0
-"""Weight of L_cyc against L_DisA in the score of the CycleGAN recipe, as in the paper's fitness."""
 
 
 class Validation:
@@ -82,13 +80,14 @@ class Validation:
 def score(figures: Mapping[str, float], name: NetName, taught: bool) -> float:
     """What decides which weights of a generator are best; smaller is better.
 
-    Where the originals teach, the distance to their pictures, L_GenA; else what the search goes by,
-    L_DisA + λ L_cyc.
+    Where the originals teach, the distance to their pictures, L_GenA. The CycleGAN recipe wants no particular
+    pictures, only such as D takes for the other domain: there L_DisA, how far D's patch map is from that of
+    the original's picture. L_cyc, which the search weighs beside it, has no say here: it is small for what
+    changes little and outweighs L_DisA, and so ranks the untouched input above most networks. To take the
+    original's own L_cyc off does not mend this: that is the same number for all.
     """
-    side = name[-1]
-    if taught:
-        return figures[f"L_GenA_{side}"]
-    return figures.get(f"L_DisA_{side}", 0.0) + LAMBDA_CYCLE * figures[f"L_cyc_{side}"]
+    side, loss = name[-1], "L_GenA" if taught else "L_DisA"
+    return figures.get(f"{loss}_{side}", figures[f"L_GenA_{side}"])  # without a D there is no L_DisA
 
 
 class ValidationLog:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ganprune.errors import UsageError
 from ganprune.images.reading import to_tensor
+from ganprune.networks import DOWNSAMPLING
 from ganprune.onnx_cost import DEFAULT_SIZE, PictureInput
 from ganprune.sizes import SMALLEST, check_size
 

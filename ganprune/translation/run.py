@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganprune.errors import DamagedPicture, InputError, UsageError
+from ganprune.errors import DamagedPicture, DataError, InputError, UsageError
 from ganprune.images import save_picture, to_float, to_uint8
 from ganprune.images.reading import read_all, shown_picture
 from ganprune.images.rgb import ALPHA, UPRIGHT, Remarks

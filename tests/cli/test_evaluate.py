@@ -10,7 +10,7 @@ import torch
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import load_pictures, to_float
-from ganprune.metrics import features_of, fid, kid, kid_spread, load_features, lost, pictures_in, probe
+from ganprune.metrics import features_of, fid, kid, load_features, lost, pictures_in, probe, psnr
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import Outcome, ganprune, listing
 from tests.cli.test_bad_input import refusal
@@ -51,11 +51,12 @@ def test_folders_get_the_figures_of_the_library(folders: Path, weights: Path) ->
     f = {name: features_of(network, pictures_in(Path(name)))
          for name in ("fakes", "real", "train", "original", "inputs")}  # fmt: skip
     expected = {
-        "kid": kid(f["fakes"], f["real"]), "kid_sd": kid_spread(f["fakes"], f["real"]),
+        "kid": kid(f["fakes"], f["real"]),
         "fid_test": fid(f["fakes"], f["real"]),
         "fid_train_test": fid(f["fakes"], torch.cat([f["train"], f["real"]])),
         "as_b": probe(f["inputs"], f["real"], f["fakes"]),
         "lost": lost(f["fakes"], f["original"], f["inputs"]),
+        "psnr": psnr(random_uint8(4, seed=1), random_uint8(4, seed=2)),
     }  # fmt: skip
     assert {name: found.json[name] for name in expected} == pytest.approx(expected)
     assert (found.json["n_fakes"], found.json["n_real"]) == (4, 5)
@@ -65,6 +66,18 @@ def test_folders_get_the_figures_of_the_library(folders: Path, weights: Path) ->
     }  # fmt: skip
     low, high = found.json["kid_interval"]
     assert low < expected["kid"] < high
+    less = found.json["less"]["original"]["kid"]
+    assert less == pytest.approx(expected["kid"] - kid(f["original"], f["real"]))
+    table = evaluate("fakes", "real", "--features", weights, *more)
+    assert f"fakes less original, the same pictures: KID {less:+.4f} [" in table.out
+
+
+def test_pictures_of_other_sizes_have_no_psnr(folders: Path, weights: Path) -> None:
+    save_all(folders / "large", random_uint8(4, 64, seed=2), "{}_fake_B.png")
+    found = evaluate("fakes", "real", "--features", weights, "--lost", "large", "inputs", "--json")
+    assert found.code == 0, found.err
+    assert "psnr" not in found.json
+    assert found.json["lost"] > 0
     assert found.err.splitlines()[-1] == "next: ganprune evaluate RUN"
 
 
@@ -135,8 +148,11 @@ def expected_of(
     original, fake = (torch.cat([net(one) for one in x.split(1)]) for net in (G, slim))
     see = load_features(weights, threads=1)
 
+    def pixels(y: torch.Tensor) -> torch.Tensor:
+        return ((y + 1) / 2 * 255).to(torch.uint8)
+
     def seen(y: torch.Tensor) -> torch.Tensor:
-        return see(((y + 1) / 2 * 255).to(torch.uint8))
+        return see(pixels(y))
 
     source, target, train = (
         features_of(see, pictures_in(place.data / name))
@@ -148,6 +164,7 @@ def expected_of(
         "fid_train_test": fid(seen(fake), torch.cat([train, target])),
         "as_b": probe(source, target, seen(fake)),
         "lost": lost(seen(fake), seen(original), see(inputs)),
+        "psnr": psnr(pixels(fake), pixels(original)),
         "L_GenA": l_gena(original, fake),
         "L_DisA": l_disa(D(original), D(fake)),
         "L_cyc": l_cyc(load_generator(run / f"G_{other}.safetensors")(fake), x),
@@ -159,16 +176,20 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
     assert found.code == 0, found.err
     assert [part["network"] for part in found.json["directions"]] == ["G_A", "G_B"]
     rows = found.json["directions"][0]["rows"]
-    assert [row["pictures"] for row in rows] == ["inputs", "original", "slim"]
+    assert [row["pictures"] for row in rows] == ["inputs", "original", "original, mirrored", "slim"]
     expected = expected_of(run, place, weights)
-    assert {name: rows[2][name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-9)
+    assert {name: rows[3][name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-9)
     back = found.json["directions"][1]["rows"]
     expected = expected_of(run, place, weights, "B", "A")
-    assert {name: back[2][name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-9)
+    assert {name: back[3][name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-9)
     for row in rows:
         assert row["n_fakes"] == row["n_real"] == 8
         assert {"fid_test", "fid_train_test"} < row.keys()
     assert (rows[0]["lost"], rows[1]["lost"]) == (1, 0)
+    assert rows[1]["psnr"] is None  # infinite
+    assert rows[2]["lost"] > 0
+    assert rows[2]["psnr"] > rows[0]["psnr"] > 0
+    assert ["less" in row for row in rows] == [True, False, True, True]
     assert (rows[1]["L_GenA"], rows[1]["L_DisA"], rows[0]["L_cyc"]) == (0, 0, None)
     assert found.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
 
@@ -179,6 +200,8 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
     table = evaluate(run, "--features", weights, "--pictures", "4")
     assert "G_B, BtoA: 4 test pictures at 32×32, against 8 real ones" in table.out
     assert "L_cyc" in table.out
+    assert "∞" in table.out
+    assert "slim less original, the same pictures: KID " in table.out
 
 
 def test_files_of_reduced_precision_have_rows_of_their_own(run: Path, weights: Path) -> None:
@@ -188,14 +211,17 @@ def test_files_of_reduced_precision_have_rows_of_their_own(run: Path, weights: P
     assert found.code == 0, found.err
     for part in found.json["directions"]:
         rows = {row["pictures"]: row for row in part["rows"]}
-        assert list(rows) == ["inputs", "original", "slim", "slim, fp16", "slim, int8"]
+        assert list(rows) == ["inputs", "original", "original, mirrored", "slim", "slim, fp16", "slim, int8"]
         assert rows["slim, fp16"]["L_GenA"] == pytest.approx(rows["slim"]["L_GenA"], rel=0.01)
         assert rows["slim, int8"]["L_GenA"] != rows["slim"]["L_GenA"]
         assert rows["slim, int8"]["L_cyc"] is None
+        assert rows["slim, int8"]["less"].keys() == {"original", "slim"}
+        less = rows["slim, int8"]["less"]["slim"]
+        assert less["lost"] == pytest.approx(rows["slim, int8"]["lost"] - rows["slim"]["lost"], abs=1e-9)
     shutil.copy(run / "G_B.safetensors", run / "G_A.safetensors")
     other = evaluate(*words)
-    assert [row["pictures"] for row in other.json["directions"][0]["rows"]] == ["inputs", "original", "slim"]
-    assert len(other.json["directions"][1]["rows"]) == 5
+    assert [row["pictures"] for row in other.json["directions"][0]["rows"]][-1] == "slim"
+    assert len(other.json["directions"][1]["rows"]) == 6
     assert "G_A.int8.onnx was made of other weights; make it anew: ganprune export --onnx --int8" in other.err
 
 
@@ -212,11 +238,12 @@ def test_one_direction_is_judged_by_a_recovered_discriminator(
     assert found.code == 0, found.err
     (part,) = found.json["directions"]
     assert (part["network"], part["direction"]) == ("G_A", "AtoB")
-    assert part["rows"][2]["L_DisA"] > 0
+    slim_row = part["rows"][-1]
+    assert slim_row["L_DisA"] > 0
     x = to_float(load_pictures(pictures_in(place.data / "testA"), 32))
     whole, slim = load_generator(Path("net/latest_net_G_B.pth")), load_generator(Path("run/G_A.safetensors"))
     with torch.inference_mode():  # the slim one's partner is the original G_B
-        assert part["rows"][2]["L_cyc"] == pytest.approx(l_cyc(whole(slim(x)), x), rel=1e-3)
+        assert slim_row["L_cyc"] == pytest.approx(l_cyc(whole(slim(x)), x), rel=1e-3)
 
 
 def test_last_run_is_the_default(mission: Mission, weights: Path, monkeypatch, tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ from ganprune.settings import CompressSettings
 
 
 def _cell(name: str, seed: int, a: float, b: float) -> dict[str, Any]:
-    sides = {side: {"kid": kid, "kid_sd": 0.01, "lost": kid / 2, "macs_true": 2e9, "macs_paper": 3e9,
-                    "params": 1e6, "as_b": 0.5} for side, kid in (("A", a), ("B", b))}  # fmt: skip
+    sides = {side: {"kid": kid, "kid_interval": [kid - 0.05, kid + 0.02], "lost": kid / 2,
+                    "macs_true": 2e9, "macs_paper": 3e9, "params": 1e6, "as_b": 0.5}
+             for side, kid in (("A", a), ("B", b))}  # fmt: skip
     return {"name": name, "seed": seed, "method": "search", "sides": sides}
 
 
@@ -36,7 +37,7 @@ CELLS = [
     _cell("once", 1, 0.7, 0.4),
 ]  # fmt: skip
 ORIGINAL = {"sides": _cell("original", 0, 0.3, 0.2)["sides"],
-            "inputs": {side: {"kid": 2.0, "kid_sd": 0.1, "lost": 1.0} for side in "AB"}}  # fmt: skip
+            "inputs": {side: {"kid": 2.0, "lost": 1.0} for side in "AB"}}  # fmt: skip
 
 
 def test_row_is_a_mean_over_seeds() -> None:
@@ -47,12 +48,13 @@ def test_row_is_a_mean_over_seeds() -> None:
     table = comparison_table(means, "title")
     rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
     assert rows["ours"]["seeds"] == "3"
-    assert rows["ours"]["KID A→B"] == "0.500 ± 0.010 [0.400, 0.600]"
+    assert rows["ours"]["KID A→B"] == "0.500 [0.450, 0.520], seeds 0.400 … 0.600"
     assert rows["ours"]["lost B→A"] == "0.35"
     assert rows["ours"]["ms"] == "5.0 / 6.0"
     assert rows["ours"]["MACs, G"] == "2.00"
-    assert rows["once"]["KID A→B"] == "0.700 ± 0.010"
+    assert rows["once"]["KID A→B"] == "0.700 [0.650, 0.720]"
     assert rows["inputs"]["MACs, G"] == "–"
+    assert rows["inputs"]["KID A→B"] == "2.000"  # of an earlier ganprune, without an interval
     assert "FID A→B" not in table.headings  # nothing to say
 
 
@@ -193,7 +195,7 @@ def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"sides": []}, {"sides": {"A": {"kid": "low", "kid_sd": 0.1}}}, {"made": {"settings": []}},
+        {"sides": []}, {"sides": {"A": {"kid": "low"}}}, {"made": {"settings": []}},
         {"steps": "many"}, {"settings": 3}, {"name": "../theirs"}, {"seed": 7},
     ],
     ids=str,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganprune.errors import DataError
-from ganprune.metrics import features_of, fid, kid, kid_spread, load_features, lost, probe
+from ganprune.images import to_float
+from ganprune.metrics import features_of, fid, kid, load_features, lost, probe, psnr
 from tests.metrics.kit import keras_file, random_uint8
 from tests.metrics.reference import fid_by_formula, kid_by_loops
 from tests.tiny import seeded
@@ -37,13 +38,6 @@ def test_kid_of_pictures_of_one_kind_is_zero_on_average() -> None:
     same = torch.tensor([kid(cloud(20, 3, 2 * i), cloud(30, 3, 2 * i + 1)) for i in range(200)])
     assert abs(float(same.mean())) < 3 * float(same.std()) / math.sqrt(200)
     assert kid(cloud(20, 3, 0), cloud(30, 3, 1, shift=2.0)) > 3 * float(same.std())
-
-
-def test_spread_is_over_the_subsets_that_the_tool_draws() -> None:
-    x, y = cloud(11, 4, 0), cloud(7, 4, 1)
-    rng = np.random.default_rng(0)
-    subsets = [kid(x[rng.permutation(11)[:8]], y) for _ in range(50)]
-    assert kid_spread(x, y) == pytest.approx(float(np.std(subsets)), rel=1e-9)
 
 
 @pytest.mark.parametrize(("m", "n", "d"), [(50, 40, 6), (6, 40, 9), (5, 4, 12), (400, 300, 3)])
@@ -98,9 +92,25 @@ def test_lost_is_0_for_the_originals_pictures_and_1_for_the_inputs() -> None:
     assert math.isnan(lost(original, original, original))
 
 
+def test_psnr_is_of_the_mean_squared_error_of_all_pictures() -> None:
+    black, white = (
+        torch.zeros(1, 3, 4, 4, dtype=torch.uint8),
+        torch.full((1, 3, 4, 4), 255, dtype=torch.uint8),
+    )
+    one = black.clone()
+    one[0, 2, 1, 3] = 48  # one of 48 values is wrong by 48: the mean of squares is 48
+    same = [black, white]
+    assert psnr(one, black) == pytest.approx(10 * math.log10(255**2 / 48))
+    assert (psnr(white, black), psnr(torch.cat(same), torch.cat(same))) == (0.0, math.inf)
+    # Of several pictures it is that of their mean error, here of 48 and 0.
+    assert psnr(torch.cat([one, white]), torch.cat(same)) == pytest.approx(10 * math.log10(255**2 / 24))
+    x, y = to_float(one), to_float(black)  # in [-1, 1]
+    assert 10 * math.log10(4 / float((x - y).square().mean())) == pytest.approx(psnr(one, black), rel=1e-5)
+
+
 def test_what_cannot_be_measured_is_refused() -> None:
     few, many, nan = cloud(1, 3, 0), cloud(9, 3, 1), torch.full((9, 3), math.nan)
-    for measure in (kid, fid, kid_spread):
+    for measure in (kid, fid):
         with pytest.raises(DataError, match="needed at least 2 pictures on either side, found 1"):
             measure(few, many)
         with pytest.raises(DataError, match="needed features that are numbers, found NaN"):

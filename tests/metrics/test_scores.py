@@ -1,5 +1,6 @@
 """Intervals, all figures together, features by content, and pictures in pairs."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from ganprune.metrics import (
     probe,
     score,
 )
-from ganprune.metrics.bootstrap import fid_interval, kid_interval, ratio_interval
+from ganprune.metrics.bootstrap import fid_interval, kid_difference, kid_interval, ratio_interval
+from ganprune.metrics.telling import figure
 from tests.metrics.kit import drawn, ends, random_uint8, save_all
 from tests.metrics.reference import fid_by_formula
 from tests.metrics.test_measures import cloud
@@ -114,7 +116,64 @@ def test_scores_are_the_measures_and_the_same_again() -> None:
     assert (once["n_fakes"], once["n_real"]) == (12, 9)
     assert {"as_b", "as_b_interval", "lost", "lost_interval", "fid_test_interval"} < once.keys()
     plain = score(fakes, real, ScoreSettings(resamples=0)).to_json()
-    assert plain.keys() == {"kid", "kid_sd", "n_fakes", "n_real"}
+    assert plain.keys() == {"kid", "n_fakes", "n_real"}
+
+
+def test_kid_differences_redraw_the_same_inputs_for_both() -> None:
+    one, two, real = (cloud(n, 3, i, 0.2 * i).numpy() for i, n in enumerate((12, 12, 9)))
+    generator = seeded(0)
+
+    def once(i: np.ndarray, j: np.ndarray) -> float:
+        def k(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            return (u @ v.T / 3 + 1) ** 3
+
+        def part(x: np.ndarray) -> float:  # what real pictures have among themselves is in both
+            return float(k(x[i], x[i])[i[:, None] != i].mean() - 2 * k(x[i], real[j]).mean())
+
+        return part(one) - part(two)
+
+    again = np.array([once(drawn(12, generator), drawn(9, generator)) for _ in range(40)])
+    low, high = ends(again - again.mean() + once(np.arange(12), np.arange(9)))
+    found = kid_difference(*(torch.from_numpy(x) for x in (one, two, real)), 40, seeded(0))
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
+
+
+def test_networks_that_share_pictures_are_told_apart_where_their_intervals_overlap() -> None:
+    inputs, original, real = cloud(60, 4, 0), cloud(60, 4, 1), cloud(50, 4, 2)
+    slim = original + 0.1 * cloud(60, 4, 3)
+    coarse = slim + 0.2  # a little worse at every picture
+    found = score(
+        coarse, real, ScoreSettings(), originals_and_inputs=(original, inputs),
+        others={"original": original, "slim": slim},
+    ).to_json()  # fmt: skip
+    alone = score(slim, real, ScoreSettings(), originals_and_inputs=(original, inputs)).to_json()
+    assert found["kid_interval"][0] < alone["kid_interval"][1]
+    less = found["less"]["slim"]
+    assert less["kid"] == pytest.approx(found["kid"] - alone["kid"])
+    assert less["lost"] == pytest.approx(found["lost"] - alone["lost"])
+    assert found["less"]["original"]["lost"] == pytest.approx(found["lost"])
+    low, high = less["lost_interval"]
+    assert 0 < low < less["lost"] < high
+    alone_low, alone_high = alone["kid_interval"]
+    low, high = less["kid_interval"]
+    assert high - low < (alone_high - alone_low) / 2
+    same = score(slim, real, ScoreSettings(), others={"itself": slim}).to_json()["less"]["itself"]
+    assert same == {"kid": 0.0, "kid_interval": [0.0, 0.0]}
+    with pytest.raises(DataError, match="in pairs, found 60 and 9"):
+        score(slim, real, ScoreSettings(), others={"another": slim[:9]})
+
+
+def test_psnr_of_the_same_pictures_is_told_as_infinite() -> None:
+    x, y = cloud(5, 2, 0), cloud(5, 2, 1)
+    found = score(x, y, ScoreSettings(resamples=5), errors=torch.zeros(5)).to_json()
+    assert found["psnr"] is None
+    assert figure(found, "psnr") == "∞"
+    assert figure(found, "lost") == "–"
+    errors = torch.tensor([10.0, 30, 20, 15, 25], dtype=torch.float64)
+    found = score(x, y, ScoreSettings(resamples=50), errors=errors).to_json()
+    high, wanted, low = (10 * math.log10(255**2 / error) for error in (10, 20, 30))
+    assert found["psnr"] == pytest.approx(wanted)
+    assert low <= found["psnr_interval"][0] < wanted < found["psnr_interval"][1] <= high
 
 
 def test_lost_of_an_original_that_changes_nothing_is_none() -> None:

@@ -19,10 +19,12 @@ def test_distances_are_the_papers_means(whole: bool) -> None:
     found = translated(gan.pictures["A"], Contest(gan.generators["A"], slim, *partners, judge))
     x = to_float(gan.pictures["A"])
     with torch.no_grad():
-        made = {"inputs": x, "original": gan.generators["A"](x), "slim": slim(x)}
+        G = gan.generators["A"]
+        made = {"inputs": x, "original": G(x), "original, mirrored": G(x.flip(-1)).flip(-1), "slim": slim(x)}
         judged = {kind: gan.judges["A"](y) for kind, y in made.items()}
-        back = {"original": gan.generators["B"](made["original"]), "slim": slim_back(made["slim"])}
-    assert found.keys() == made.keys()
+        back = {kind: gan.generators["B"](made[kind]) for kind in ("original", "original, mirrored")}
+        back["slim"] = slim_back(made["slim"])
+    assert list(found) == list(made)
     for kind, part in found.items():
         l_gena = float((made["original"] - made[kind]).square().mean())
         assert part.L_GenA == pytest.approx(l_gena, rel=1e-4, abs=1e-9)
@@ -39,3 +41,4 @@ def test_distances_are_the_papers_means(whole: bool) -> None:
             assert part.L_cyc == pytest.approx(float((back[kind] - x).square().mean()), rel=1e-4)
     assert found["original"].L_GenA == 0
     assert found["slim"].L_GenA > 1e-4
+    assert found["original, mirrored"].L_GenA > 1e-4  # no network commutes with mirroring

@@ -14,8 +14,9 @@ import torch
 
 from ganprune.coevolution import Population, State
 from ganprune.errors import UsageError
-from ganprune.evaluation import Side
-from ganprune.genome import pack, unpack
+from ganprune.evaluation import Scores, Side
+from ganprune.genome import Layout, pack, unpack
+from ganprune.networks import resnet_widths
 from ganprune.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
@@ -143,6 +144,27 @@ def test_changes_are_of_the_chains_that_they_are_judged_against() -> None:
     assert accepted(energies(1, 4, 5, 6, 0.9, 3, 9, 9, 0.8), 4, 0.0, seeded(0)).tolist() == [8, 5, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("changes", "widths_stay"),
+    [
+        ({}, True),
+        ({"target_macs": None}, False),
+        ({"mutation": "flip"}, False),
+        ({"mutation": "exchange"}, True),
+    ],
+    ids=str,
+)
+def test_changes_are_made_by_the_mutation_of_the_settings(changes: dict[str, str], widths_stay: bool) -> None:
+    settings = replace(SETTINGS, searcher="annealing", mutation_rate=0.2, **changes)  # pyright: ignore[reportArgumentType]
+    search, layout, chance = Annealing(settings, LAYOUTS, Hidden()), LAYOUTS["A"], seeded(0)
+    now = search.init().populations["A"].genomes
+    changed = search._mutated("A", now, chance)
+    assert (changed != now).any(1).all()
+    assert torch.equal(layout.gene_counts(changed), layout.gene_counts(now)) == widths_stay
+    bred = search._breed(search.init(), "A", 1)  # where four chains stand, a change of each
+    assert torch.equal(layout.gene_counts(bred[4:8]), layout.gene_counts(bred[:4])) or not widths_stay
+
+
 @pytest.mark.parametrize(("t", "share"), [(1, 0.864), (6, 0.368), (12, 0.0)])
 def test_changes_for_the_worse_are_rarer_as_it_cools(t: int, share: float) -> None:
     # From a temperature of 1 over 12 generations to 0.01; a rise of 0.1 is taken with the probability
@@ -190,6 +212,26 @@ def test_particles_move_by_their_velocities() -> None:
     assert ones[0] == pytest.approx(0.9975, abs=0.0015)
 
 
+def test_particles_begin_by_drawing_as_many_filters_as_they_have() -> None:
+    layout = Layout.of(resnet_widths(16, 3))
+    settings = SearchSettings(population=9, searcher="swarm", target_macs=(1 / 15, 1 / 15), direction="AtoB")
+    search, chance = Swarm(settings, {"A": layout}, _Blind()), seeded(0)
+    x, v = (first := search.init()).populations["A"].genomes[1:], first.memory["A.velocity"]
+    for i, piece in enumerate(layout.genes.values()):
+        share = x[:, piece].double().mean(1)
+        assert torch.allclose(
+            v[:, piece].double().sigmoid(), share[:, None].expand(-1, layout.sizes[i]), atol=3e-3
+        )
+
+    def repaired(v: torch.Tensor) -> float:
+        """Share of the drawn filters that repair takes away."""
+        drawn = torch.rand(v.shape, generator=chance) < v.sigmoid()
+        return float((drawn & ~search._repair["A"](drawn, chance)).sum() / drawn.sum())
+
+    assert repaired(v) < 0.15
+    assert repaired(torch.zeros_like(v)) > 0.4  # where they began before
+
+
 def test_bit_on_which_all_places_agree_keeps_its_velocity() -> None:
     settings = replace(SETTINGS, searcher="swarm")
     moving, pulled = 0, 0
@@ -224,6 +266,15 @@ def test_particle_remembers_its_own_best_place(changes: dict[str, str], forgets:
         assert state.memory["A.own_fitness"].tolist() == [best[i][0] for i in range(8)]
         own = unpack(state.memory["A.own"], LAYOUTS["A"].length)
         assert own.tolist() == [best[i][1] for i in range(8)]
+
+
+class _Blind:
+    """An `Evaluator` to which all are alike."""
+
+    def score(self, side: Side, genomes: torch.Tensor, partner: object, *, identity: bool = False) -> Scores:
+        del side, partner, identity
+        none = torch.zeros(len(genomes), dtype=torch.float64)
+        return Scores(none, none, none, none)
 
 
 class _Stopper(Silent):

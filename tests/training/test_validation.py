@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprune.training import Budget, Networks, TrainState, train
-from tests.training.gan import SETTINGS, SIDES, STEPS, Gan
+from ganprune.training import Budget, DistilSettings, Networks, TrainState, train
+from ganprune.training.validation import score
+from tests.training.gan import DISTIL, SETTINGS, SIDES, STEPS, Gan
 from tests.training.kit import pictures, same_bits
 
 
@@ -70,5 +71,32 @@ def test_validation_of_the_originals_themselves_finds_no_distance(gan: Gan):
     figures = gan.validation().figures(whole)
     assert all(figures[f"{term}_{side}"] == 0 for term in ("L_GenA", "L_DisA") for side in SIDES)
     assert all(figures[f"L_cyc_{side}"] > 0 for side in SIDES)
+    assert all(score(figures, name, taught) == 0 for name in ("G_A", "G_B") for taught in (False, True))
     slim = gan.validation().figures(gan.networks)
     assert all(slim[f"L_GenA_{side}"] > 0 for side in SIDES)
+
+
+def test_network_that_changes_nothing_is_not_the_best_of_the_cyclegan_recipe():
+    # Its pictures come back best of all, but D sees that they are not the original's. Figures of horse2zebra.
+    nothing = {"L_GenA_A": 0.029, "L_DisA_A": 0.061, "L_cyc_A": 0.031}
+    network = {"L_GenA_A": 0.008, "L_DisA_A": 0.020, "L_cyc_A": 0.038}
+    paper = [part["L_DisA_A"] + 10 * part["L_cyc_A"] for part in (nothing, network)]
+    assert paper[0] < paper[1]
+    assert score(network, "G_A", taught=False) < score(nothing, "G_A", taught=False)
+
+
+@pytest.mark.parametrize(("distil", "loss"), [(None, "L_DisA"), (DISTIL, "L_GenA")])
+def test_result_of_a_recipe_is_what_its_own_distance_says(
+    tmp_path: Path, gan: Gan, distil: DistilSettings | None, loss: str
+):
+    settings = replace(SETTINGS, average=0.9, validations=6, lr=0.05, distil=distil,
+                       trained=SETTINGS.trained if distil else ("G_A", "G_B", "D_A", "D_B"))  # fmt: skip
+    result = train(
+        gan.networks, pictures(tmp_path), settings, STEPS, tmp_path / "out",
+        teachers=gan.teachers if distil else None, validation=gan.validation(),
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "out/validation.jsonl").read_text().splitlines()]
+    figures = gan.validation().figures(result.networks)
+    for side in SIDES:
+        smallest = min(line[key] for line in lines for key in (f"{loss}_{side}", f"average_{loss}_{side}"))
+        assert figures[f"{loss}_{side}"] == pytest.approx(smallest, rel=1e-3)

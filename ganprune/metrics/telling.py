@@ -1,0 +1,45 @@
+"""Rows of `ganprune evaluate` in words, the same on the screen and in a report."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "kid": ("KID", ".4f"), "fid_test": ("FID, test", ".1f"), "fid_train_test": ("FID, train + test", ".1f"),
+    "as_b": ("as_b", ".2f"), "lost": ("lost", ".3f"), "psnr": ("PSNR, dB", ".1f"),
+    "pixel_accuracy": ("pixel accuracy", ".4f"), "class_accuracy": ("class accuracy", ".4f"),
+    "class_iou": ("class IoU", ".4f"),
+    "L_DisA": ("L_DisA", ".4g"), "L_GenA": ("L_GenA", ".4g"), "L_cyc": ("L_cyc", ".4g"),
+})  # fmt: skip
+"""Key of a row → heading and format."""
+
+Row = Mapping[str, Any]
+"""What `ganprune.metrics.Scores.to_json` returns, and whatever else is known."""
+
+
+def columns_of(rows: Sequence[Row]) -> dict[str, str]:
+    """Those columns that any row fills: key → heading. A lone generator has no D, and so no L_DisA."""
+    return {key: heading for key, (heading, _) in COLUMNS.items()
+            if any(figure(row, key) != "–" for row in rows)}  # fmt: skip
+
+
+def figure(row: Row, key: str, sign: str = "") -> str:
+    """``0.152 [0.121, 0.190]``; ``∞`` for the PSNR of the same pictures, ``–`` for what is not known."""
+    if row.get(key) is None:
+        return "∞" if key == "psnr" and key in row else "–"
+    how, ends = sign + COLUMNS[key][1], row.get(f"{key}_interval")
+    told = f"{float(row[key]):{how}}"
+    if ends is None or None in ends or ends[0] == ends[1]:
+        return told
+    return f"{told} [{float(ends[0]):{how}}, {float(ends[1]):{how}}]"
+
+
+def differences(rows: Sequence[Row]) -> list[str]:
+    """``slim less original, the same pictures: KID +0.0123 [+0.0041, +0.0210]``, a line a pair of rows."""
+    found = list[str]()
+    for row in rows:
+        for other, figures in row.get("less", {}).items():
+            keys = ["kid"] if other == "original" else ["kid", "lost"]  # lost of the original is 0
+            told = [f"{COLUMNS[key][0]} {figure(figures, key, '+')}" for key in keys if key in figures]
+            found.append(f"{row.get('pictures', 'fakes')} less {other}, the same pictures: {', '.join(told)}")
+    return found
