@@ -1,1 +1,1 @@
-"""A package, because torch-fidelity installs one of this name, which a folder without this file gives way to."""
+"""A package: torch-fidelity installs one of this name, which a folder without this file gives way to."""
