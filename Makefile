@@ -1,32 +1,36 @@
 # One command sets up everything it needs: `make demo`, `make test`, `make check`.
-# PYTHON picks the interpreter (3.11 or newer); EXTRAS what is installed: dev,docs,ray runs the tests of Ray and of the
-# site too, which are skipped otherwise; PIP_CONSTRAINT, if set, is honoured by pip.
+# PYTHON picks the interpreter (3.11 or newer); EXTRAS what is installed to test with: tests of what is not are skipped
+# (where CI is set they fail); JOBS how many processes test; PIP_CONSTRAINT, if set, is honoured by pip.
 PYTHON ?= python3
-EXTRAS ?= dev
+EXTRAS ?= docs,metrics,openvino,ray
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := python -m pytest --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo test test-browser check docs lowest dist audit licences install clean
+.PHONY: demo test runtime test-browser check docs lowest dist audit licences install clean
 
 demo: $(VENV)/ready
 	$(BIN)/ganprune demo --output runs/demo
 
-test: $(VENV)/ready
-	$(BIN)/python -m pytest
+test: $(VENV)/extras
+	$(BIN)/$(PYTEST)
 
-# Pages in a real browser: needs Chromium (GANPRUNE_CHROMIUM names it where it is not on the PATH) and, once, the
-# network or npm's cache. Tests whose browser or runtime is missing are skipped and say so.
-test-browser: $(VENV)/ready
-	-$(BIN)/python scripts/vendor_onnxruntime_web.py
-	$(BIN)/python -m pytest tests/browser
+# onnxruntime-web, which tests of the page that translates need, once: with npm, and the network or npm's cache.
+runtime: $(VENV)/ready
+	$(BIN)/python scripts/vendor_onnxruntime_web.py
 
-check: $(VENV)/ready
+# Pages in a real browser: needs Chromium (GANPRUNE_CHROMIUM names it where it is not on the PATH).
+test-browser: $(VENV)/extras runtime
+	$(BIN)/python -m pytest tests/browser tests/docs/test_site_in_browser.py
+
+check: $(VENV)/extras
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
 # The site, in site/: open site/index.html. Building needs no network; a broken link is an error.
-docs: $(VENV)/docs-ready
+docs: $(VENV)/extras
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # The tests that touch dependencies, with the lowest versions that pyproject.toml allows, in an environment of its
@@ -39,8 +43,8 @@ lowest:
 	mkdir -p build
 	$(PYTHON) scripts/lowest.py > $(LOWEST).txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev,metrics,ray]"
-	$(LOWEST)/bin/python -m pytest $(TESTS)
+	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev,metrics,openvino,ray]"
+	$(LOWEST)/bin/$(PYTEST) $(TESTS)
 
 # Wheel and sdist in dist/, the same bytes for the same commit, tried out in an environment of their own.
 dist: $(VENV)/ready
@@ -65,11 +69,11 @@ install: $(VENV)/ready
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("ganprune needs Python 3.11 or newer, found " + sys.version.split()[0] + "; set PYTHON=") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
-$(VENV)/docs-ready: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+$(VENV)/extras: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	touch $@
 
 clean:

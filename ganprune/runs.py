@@ -324,9 +324,13 @@ def write_json(path: Path, value: object) -> None:
 
 def machine() -> dict[str, Any]:
     """Versions and hardware, for provenance."""
+    import torch
+
     packages = ("ganprune", "torch", "onnx", "onnxruntime", "onnxsim", "numpy")
+    versions = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
     return {
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        # PyTorch itself tells its build (2.14.1+cu130), which the package's metadata may leave out
+        "versions": versions | {"torch": str(torch.__version__)},
         "platform": platform.platform(),
         "python": sys.implementation.name,
     }

@@ -10,13 +10,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-from ganprune.errors import GanpruneError
-from ganprune.report.vendor import PACKAGE, TARBALL, VERSION, command, keep
+from ganprune.errors import GanpruneError, UsageError
+from ganprune.report.vendor import PACKAGE, TARBALL, VERSION, command, keep, kept
 
 
 def main() -> None:
+    with suppress(UsageError):
+        print(kept())
+        return
     npm = shutil.which("npm")
     if npm is None:
         sys.exit(f"needed npm, found none on the PATH; run `{command()}` where there is one, then "

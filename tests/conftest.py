@@ -1,16 +1,44 @@
 """Settings of all tests.
 
 One CPU thread, because tiny networks only lose time on more. Hypothesis without deadlines, with the same
-examples every time in CI; ``pytest --hypothesis-profile thorough`` looks much harder.
+examples every time in CI; ``pytest --hypothesis-profile thorough`` looks much harder. In CI nothing is
+skipped but what tests/skips.py allows.
 """
 
 import os
+from collections.abc import Generator
+from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import settings
+
+from tests.skips import NO_DATA, judge
 
 torch.set_num_threads(1)
 settings.register_profile("local", deadline=None, max_examples=20)
 settings.register_profile("ci", deadline=None, max_examples=20, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real checkpoints and pictures."""
+    if "GANPRUNE_DATA" not in os.environ:
+        pytest.skip(NO_DATA)
+    return Path(os.environ["GANPRUNE_DATA"])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    judge(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    judge(report)
+    return report

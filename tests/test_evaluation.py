@@ -18,6 +18,7 @@ from ganprune.evaluation import (
 from ganprune.genome import LayoutKind
 from ganprune.search_settings import SearchSettings
 from tests import oracles
+from tests.skips import needs_cuda
 from tests.tiny import TinyGan, fill, random_genomes, tiny_gan
 
 OTHER: dict[Side, Side] = {"A": "B", "B": "A"}
@@ -255,7 +256,7 @@ def test_a_search_resumed_with_an_empty_memory_ends_as_if_undisturbed() -> None:
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, found none")
+@needs_cuda
 @pytest.mark.parametrize("side", SIDES)
 def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Side) -> None:
     gan = tiny_gan()

@@ -7,7 +7,7 @@ from typing import Any
 
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import load_generator
-from ganprune.device import cpu_threads, resolve_threads
+from ganprune.device import cpu_threads
 from ganprune.evaluation import SIDES, Side
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
 from ganprune.networks import Generator
@@ -34,7 +34,7 @@ def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: 
         "slim": {side: load_generator(folder / f"pruned_G_{side}.safetensors") for side in SIDES},
         "slim, fine-tuned": {side: load_generator(folder / f"G_{side}.safetensors") for side in SIDES},
     }
-    with cpu_threads(resolve_threads(None)):
+    with cpu_threads(job.resolved.threads):
         measured = coats_of(kinds, seed=SEED)
     coats = {kind: {side: asdict(coat) for side, coat in pair.items()} for kind, pair in measured.items()}
     return found | {"coats": coats, "pictures": str(folder / "pictures.png")}

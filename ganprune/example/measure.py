@@ -7,7 +7,7 @@ from statistics import median
 import torch
 
 from ganprune.example.dataset import EXAMPLE_SIZE, scene_index
-from ganprune.example.scenes import Domain, draw
+from ganprune.example.scenes import DOMAINS, Domain, Scene, draw
 from ganprune.example.stripes import background_change, stripe_energy
 from ganprune.images import to_float, to_uint8
 from ganprune.networks import Generator
@@ -27,24 +27,35 @@ class Coats:
     """`background_change`: what happened to everything else, 0 … 1."""
 
 
-@torch.inference_mode()
 def coats(generator: Generator, domain: Domain, *, seed: int, scenes: int = 40) -> Coats:
     """Translate unseen scenes of ``domain`` and measure the animals' coats before and after."""
+    return _measured(generator, _drawn(domain, seed, scenes))
+
+
+def coats_of(
+    kinds: Mapping[str, Mapping[Domain, Generator]], *, seed: int, scenes: int = 40
+) -> dict[str, dict[Domain, Coats]]:
+    """`coats` of both directions for several pairs of generators, on the same scenes."""
+    drawn = {domain: _drawn(domain, seed, scenes) for domain in DOMAINS}
+    return {
+        kind: {domain: _measured(generator, drawn[domain]) for domain, generator in pair.items()}
+        for kind, pair in kinds.items()
+    }
+
+
+def _drawn(domain: Domain, seed: int, scenes: int) -> list[tuple[Scene, Scene]]:
+    """Scenes of a domain, each beside its look in the other domain."""
     other: Domain = "B" if domain == "A" else "A"
+    indices = [scene_index("test", domain, i) for i in range(scenes)]
+    return [(draw(seed, i, domain, EXAMPLE_SIZE), draw(seed, i, other, EXAMPLE_SIZE)) for i in indices]
+
+
+@torch.inference_mode()
+def _measured(generator: Generator, drawn: list[tuple[Scene, Scene]]) -> Coats:
     rows: list[tuple[float, float, float, float]] = []
-    for i in range(scenes):
-        index = scene_index("test", domain, i)
-        scene, twin = (draw(seed, index, look, EXAMPLE_SIZE) for look in (domain, other))
+    for scene, twin in drawn:
         x = torch.from_numpy(scene.picture).permute(2, 0, 1)
         y = to_uint8(generator(to_float(x)[None])[0]).permute(1, 2, 0).numpy()
         before, after, wanted = (stripe_energy(p, scene.animal) for p in (scene.picture, y, twin.picture))
         rows.append((before, after, wanted, background_change(scene.picture, y, scene.animal)))
     return Coats(*(median(column) for column in zip(*rows, strict=True)))
-
-
-def coats_of(kinds: Mapping[str, Mapping[Domain, Generator]], *, seed: int) -> dict[str, dict[Domain, Coats]]:
-    """`coats` of both directions for several pairs of generators."""
-    return {
-        kind: {domain: coats(generator, domain, seed=seed) for domain, generator in pair.items()}
-        for kind, pair in kinds.items()
-    }

@@ -7,9 +7,10 @@ import torch
 
 from ganprune.baselines import METHODS
 from tests.baselines.kit import generator_of, subject_of
+from tests.skips import needs_cuda
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, found none")
+@needs_cuda
 @pytest.mark.parametrize("name", METHODS)
 def test_rivals_choose_on_cuda_what_they_choose_on_a_cpu(name: str) -> None:
     """But for slimming, whose hundred steps of training magnify the rounding."""

@@ -1,18 +1,12 @@
 """A run of the packaged example, and a browser to open its pages in."""
 
 from collections.abc import Generator
-from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
-from ganprune.bench import BenchSettings
-from ganprune_cli import demo
 from tests.browser.chromium import Page, browser, find
-from tests.cli.kit import ganprune
-
-_QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1, profile=True)
+from tests.cli.kit import ganprune, hasty_demo
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +21,7 @@ def command() -> str:
 def run(command: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packaged example, hardly fine-tuned; never written to by a test."""
     folder = tmp_path_factory.mktemp("example") / "runs" / "example"
-    with patch.object(demo, "BENCH", _QUICK()):
+    with hasty_demo(profile=True):
         done = ganprune("demo", "-o", folder, "--budget", "4steps", "--threads", "1")
     assert done.code == 0, done.err
     return folder

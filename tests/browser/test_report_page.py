@@ -1,12 +1,10 @@
 """The report in a real browser: both themes, a phone's width, slider and charts; no errors."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.browser.chromium import Page
-from tests.cli.kit import ganprune
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(20, 23, 27)"
@@ -33,17 +31,6 @@ def test_report_opens_without_errors_and_fits_the_window(
     assert len(sizes) == 8 * 4
     assert set(sizes) == {96}
     _quiet(page, run)
-
-
-def test_a_real_runs_report_opens_too(page: Page) -> None:
-    folder = os.environ.get("GANPRUNE_RUN")
-    if folder is None:
-        pytest.skip("GANPRUNE_RUN names no run folder")
-    assert ganprune("report", folder).code == 0
-    _open(page, Path(folder), width=390, theme="dark")
-    assert page.js("document.documentElement.scrollWidth <= innerWidth")
-    assert page.js("[...document.images].every(image => image.naturalWidth > 0)")
-    _quiet(page, Path(folder))
 
 
 def test_charts_are_drawn_at_a_readable_size(page: Page, run: Path) -> None:

@@ -1,6 +1,5 @@
 """Folders with one small CycleGAN, shared by the tests of checkpoints."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -29,11 +28,3 @@ def a2b(tmp_path: Path) -> tuple[Path, dict[str, nn.Module]]:
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder for all examples of a property."""
     return tmp_path_factory.mktemp("scratch")
-
-
-@pytest.fixture
-def real_data() -> Path:
-    """The folder of real checkpoints and pictures."""
-    if "GANPRUNE_DATA" not in os.environ:
-        pytest.skip("needs real data: set GANPRUNE_DATA to its folder")
-    return Path(os.environ["GANPRUNE_DATA"])

@@ -18,8 +18,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ganprune.bench import BenchSettings
+from ganprune.example import write_dataset
 from ganprune.networks import DiscriminatorWidths, resnet_widths
-from ganprune_cli import pipeline
+from ganprune.settings import CompressSettings
+from ganprune_cli import demo, pipeline
+from ganprune_cli.layers import compress_settings
 from ganprune_cli.main import app
 from tests.tiny import random_generator, random_judge, seeded
 
@@ -87,6 +90,26 @@ def ganprune(*words: object) -> Outcome:
     with patch.object(sys, "argv", ["ganprune", *arguments]):
         result = CliRunner().invoke(app, arguments)
     return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+def few_drawn(folder: Path, *, train: int, **more: Any) -> None:
+    """The example's pictures, but no more than a dozen to train on."""
+    write_dataset(folder, train=min(train, 12), **more)
+
+
+@contextmanager
+def hasty_demo(profile: bool = False) -> Generator[None]:
+    """Within, `demo` is the job that it is, of few pictures, generations and runs."""
+
+    def settings(preset: str, file: Path | None, given: Mapping[str, object]) -> CompressSettings:
+        return compress_settings(preset, file, {**given, "generations": 3})
+
+    with (
+        patch.object(demo, "write_dataset", few_drawn),
+        patch.object(demo, "compress_settings", settings),
+        patch.object(demo, "BENCH", QUICK(profile=profile)),
+    ):
+        yield
 
 
 @contextmanager

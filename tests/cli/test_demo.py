@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
-from ganprune_cli import demo
-from tests.cli.kit import QUICK, ganprune
+from tests.cli.kit import ganprune, hasty_demo
 
 
-def test_demo_runs_the_whole_job(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "BENCH", QUICK())
-    done = ganprune("demo", "--budget", "2steps", "--threads", "1", "--json")
+def test_demo_runs_the_whole_job(here: Path) -> None:
+    with hasty_demo():
+        done = ganprune("demo", "--budget", "2steps", "--threads", "1", "--json")
     assert done.code == 0, done.err
     assert (here / "runs" / "demo" / "pictures.png").is_file()
     assert (here / "runs" / "demo" / "G_A.onnx").is_file()

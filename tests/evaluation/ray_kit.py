@@ -1,14 +1,17 @@
 """Ray clusters on this machine, for tests and benchmarks."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from filelock import FileLock
 
 STARTING = 240
 """Seconds that a node or a worker may take to start; Ray's own 30 are too few where all cores are busy."""
@@ -47,16 +50,20 @@ def add_node(cluster: Any, cpus: int) -> Any:
 
 @contextmanager
 def cluster_of(*cpus: int) -> Generator[Any]:
-    """A `ray.cluster_utils.Cluster` with a node for each number of CPUs; the first is the head."""
+    """A `ray.cluster_utils.Cluster` with a node for each number of CPUs; the first is the head.
+
+    One at a time on a machine, whatever number of processes test: two would contend for ports and memory.
+    """
     from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
-    cluster = Cluster()
-    try:
-        for number in cpus:
-            add_node(cluster, number)
-        yield cluster
-    finally:
-        cluster.shutdown()
+    with FileLock(Path(tempfile.gettempdir(), "ganprune-tests-ray.lock")):
+        cluster = Cluster()
+        try:
+            for number in cpus:
+                add_node(cluster, number)
+            yield cluster
+        finally:
+            cluster.shutdown()
 
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason='needs Ray: pip install "ganprune[ray]"')

@@ -1,7 +1,6 @@
 """Every rewrite, alone and with the others: the file computes what PyTorch computes."""
 
 import copy
-import os
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -249,12 +248,12 @@ def test_no_pass_takes_names_and_all() -> None:
 # Real pictures
 
 
-@pytest.mark.skipif("GANPRUNE_DATA" not in os.environ, reason="needs the real data: set GANPRUNE_DATA")
 @pytest.mark.parametrize("file", ["modern2vintage/G_A2B_epoch33.pth", "horse2zebra/latest_net_G_A.pth"])
-def test_real_generator_is_the_same_on_real_pictures_of_several_sizes(tmp_path: Path, file: str) -> None:
-    root = Path(os.environ["GANPRUNE_DATA"])
-    G = load_generator(root / "teachers" / file)
-    paths = find_domains(root / "horse2zebra").train_A[:2]
+def test_real_generator_is_the_same_on_real_pictures_of_several_sizes(
+    tmp_path: Path, real_data: Path, file: str
+) -> None:
+    G = load_generator(real_data / "teachers" / file)
+    paths = find_domains(real_data / "horse2zebra").train_A[:2]
     pictures = to_float(load_pictures(paths, 64))
     report = export_onnx(G, tmp_path / "fixed.onnx", ExportSettings(size=64), pictures=pictures)
     assert report.rewrites == DEFAULT

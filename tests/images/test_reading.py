@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,9 +132,8 @@ def test_readable_refuses_a_folder_with_more_than_a_tenth_broken(tmp_path: Path)
         readable(find_domains(tmp_path))
 
 
-@pytest.mark.skipif("GANPRUNE_DATA" not in os.environ, reason="set GANPRUNE_DATA to the folder of real data")
-def test_real_pictures_are_all_read_greyscale_ones_too():
-    folders = find_domains(Path(os.environ["GANPRUNE_DATA"]) / "horse2zebra")
+def test_real_pictures_are_all_read_greyscale_ones_too(real_data: Path):
+    folders = find_domains(real_data / "horse2zebra")
     listener = Listener()
     grey = [path for path in folders.test_B if mode_of(path) == "L"]
     assert len(grey) == 5

@@ -1,6 +1,5 @@
 """Feature networks against a second way of writing them, and files that hold none."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -166,14 +165,10 @@ def test_torch_fidelitys_own_network_gives_2048_features(tmp_path: Path) -> None
     torch.testing.assert_close(features_of(network, pictures), expected)
 
 
-@pytest.mark.skipif(
-    "GANPRUNE_DATA" not in os.environ, reason="GANPRUNE_DATA, a folder of real data, is unset"
-)
 @pytest.mark.parametrize("kind", ["mobilenet_v2", "squeezenet1_1"])
-def test_published_weights_agree_with_the_second_writing(kind: str) -> None:
-    data = Path(os.environ["GANPRUNE_DATA"])
-    file = data / f"features/{kind}.safetensors"
-    paths = sorted((data / "horse2zebra/testA").iterdir())[:2]
+def test_published_weights_agree_with_the_second_writing(kind: str, real_data: Path) -> None:
+    file = real_data / f"features/{kind}.safetensors"
+    paths = sorted((real_data / "horse2zebra/testA").iterdir())[:2]
     weights, expected = load_file(file), list[torch.Tensor]()
     for path in paths:
         x = bicubic(to_tensor(open_picture(path)))

@@ -1,7 +1,6 @@
 """KID, FID and the controls against plain formulas, and against the tool that they follow."""
 
 import math
-import os
 import runpy
 import sys
 from pathlib import Path
@@ -128,11 +127,8 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> list[Tensor]:
     return [features_of(network, random_uint8(n, seed=seed)) for seed, n in enumerate((12, 9, 12, 12))]
 
 
-@pytest.mark.skipif(
-    "GANPRUNE_DATA" not in os.environ, reason="GANPRUNE_DATA, a folder of real data, is unset"
-)
-def test_formulas_agree_with_the_tool(features: list[Tensor]) -> None:
-    path = Path(os.environ["GANPRUNE_DATA"]).parent / "tools/kid.py"
+def test_formulas_agree_with_the_tool(features: list[Tensor], real_data: Path) -> None:
+    path = real_data.parent / "tools/kid.py"
     with pytest.MonkeyPatch.context() as patch:  # its formulas need no torchvision, its networks do
         for name in ("torchvision", "torchvision.models"):
             stand_in = type(sys)(name)

@@ -25,10 +25,10 @@ from ganprune.training import (
 )
 from ganprune.training.graphs import EAGER, MOST, Graphs
 from ganprune.training.taught import Taught
+from tests.skips import needs_cuda
 from tests.tiny import random_pictures, seeded
 from tests.training.kit import TINY, networks, pictures, weights
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, found none")
 CUDA = replace(TINY, device="cuda")
 STEPS = 6
 

@@ -1,6 +1,5 @@
 """VGG16's maps as another judge of slim generators."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -82,9 +81,8 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         load_vgg16(tmp_path / "text.pth")
 
 
-@pytest.mark.skipif("GANPRUNE_DATA" not in os.environ, reason="GANPRUNE_DATA, the real data, is not set")
-def test_the_real_file_has_the_published_widths() -> None:
-    network = load_vgg16(Path(os.environ["GANPRUNE_DATA"]) / "features/vgg16_to_conv3_3.safetensors")
+def test_the_real_file_has_the_published_widths(real_data: Path) -> None:
+    network = load_vgg16(real_data / "features/vgg16_to_conv3_3.safetensors")
     maps = network(torch.zeros(1, 3, 32, 32))
     assert [m.shape[1:] for m in maps] == [(64, 32, 32), (128, 16, 16), (256, 8, 8)]
 

@@ -16,10 +16,10 @@ from ganprune.comparing.pruning import prune
 from ganprune.cost import macs
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.runs import Run
-from ganprune_cli import comparing
+from ganprune_cli import comparing, contest
 from tests.cli.compare.conftest import KEYS, compare
 from tests.cli.conftest import Place
-from tests.cli.kit import Outcome, ganprune
+from tests.cli.kit import Outcome, few_drawn, ganprune
 from tests.cli.test_bad_input import refusal
 from tests.metrics.test_fcn import blocks, coloured, nearest_colour, save
 
@@ -197,7 +197,10 @@ def test_what_is_missing_is_told(place: Place, table: Path, here: Path) -> None:
     assert "--data is of a CKPT, found none" in refusal(alone, 2)
 
 
-def test_packaged_example_can_be_planned_and_told_without_a_trace(table: Path, here: Path) -> None:
+def test_packaged_example_can_be_planned_and_told_without_a_trace(
+    table: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "write_dataset", few_drawn)
     words = ("compare", "--config", "example", "--cells", "random")
     planned = ganprune(*words, "--dry-run", "--json")
     assert planned.code == 0, planned.err
