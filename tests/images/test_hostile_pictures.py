@@ -121,7 +121,7 @@ LITTLE = """
 import pathlib, resource, sys
 from ganprune.errors import DamagedPicture
 from ganprune.images import open_picture
-limit = 3 << 30
+limit = 2 << 30
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 for name in sys.argv[1:]:
     try:
