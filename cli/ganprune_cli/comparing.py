@@ -25,6 +25,7 @@ from ganprune.comparing.tables import Found, Timings, means_of
 from ganprune.device import cpu_threads
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
+from ganprune.locking import refuse_run
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.networks import Generator
 from ganprune.plain import as_written
@@ -70,7 +71,7 @@ def compare(
     """Run what is not finished, time all networks together, and return tables and figures as plain values."""
     folder, judges = found.folder, judged_by(network, segmenter)
     records = _records(found, judges)
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_run(folder)
     with Run(folder).locked():
         jury = Jury(
             network, found.job.folders, found.size, found.job.resolved.device, folder / CACHE,

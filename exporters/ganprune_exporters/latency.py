@@ -67,7 +67,7 @@ def latency_table(
     table = measured(widths, norm, size, reporter)
     path = _cache_file(table.made_for)
     try:
-        write_atomically(path, json.dumps(table.to_json()).encode())
+        write_atomically(path, json.dumps(table.to_json()).encode(), over="any")
     except OSError as error:
         reporter.warn(f"{path} cannot be written ({error.strerror}); the next run will measure once more")
     return table

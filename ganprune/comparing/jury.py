@@ -117,6 +117,6 @@ class Jury:
         with tempfile.TemporaryDirectory() as folder:
             fakes = [Path(folder) / f"{i:05}.png" for i in range(len(labels))]
             for path, picture in zip(fakes, pictures, strict=True):
-                save_picture(path, picture)
+                save_picture(path, picture, over="any")
             found = fcn_score(fakes, labels, self.segmenter, resamples=0, reporter=self.reporter)
         return {"fcn": found.to_json()}

@@ -237,7 +237,7 @@ def _read_origin(transfer: Transfer) -> _Origin | None:
 
 
 def _write_origin(partial: Path, origin: _Origin) -> None:
-    write_atomically(_note(partial), json.dumps(asdict(origin)).encode())
+    write_atomically(_note(partial), json.dumps(asdict(origin)).encode(), over="any")
 
 
 def _size(path: Path) -> int:

@@ -116,13 +116,16 @@ def _place_network(partial: Path, file: Path, facts: dict[str, Any]) -> None:
 
     check_network(partial)
     _write_record(file.parent, _read_record(file.parent) | {file.name: facts})
-    with atomic_path(file) as temporary:
+    with atomic_path(file, over="any") as temporary:
         partial.rename(temporary)
     discard(partial)
 
 
 def _already(item: Item, folder: Path, path: Path) -> Downloaded | None:
     """What is there, if it is ``item``; None: the place is free. Raises `UsageError` where it is taken."""
+    note = folder / RECORD
+    if note.exists() and not _read_record(folder):
+        raise UsageError(f"{note} is no record of ganprune's; move it away, or give -o another folder")
     if not path.exists() or (path == folder and path.is_dir() and not any(path.iterdir())):
         return None
     record: dict[str, str] | None = _read_record(folder).get(item.file)

@@ -31,7 +31,7 @@ def judged_originals(
             known["judged"] = run(judge, known["translated"])
         if file is not None:
             tensors = {name: tensor.cpu().contiguous() for name, tensor in known.items()}
-            write_atomically(file, save(tensors, {"key": key}))
+            write_atomically(file, save(tensors, {"key": key}), over="any")
     placed = {name: tensor.to(x.device) for name, tensor in known.items()}
     return placed["translated"], placed.get("judged")
 

@@ -158,7 +158,7 @@ def _translate(source: Source, batch: Sequence[_Read]) -> int:
                     f"{source.network}: needed finite numbers, found others in the translation of "
                     f"{read.job.picture}; the network is damaged"
                 )
-            save_picture(target, to_uint8(result))
+            save_picture(target, to_uint8(result), over="any")  # `plan` has refused those that are there
     return sum(len(read.job.targets) for read in batch)
 
 
