@@ -74,11 +74,10 @@ def train_further(
     def start(
         settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
     ) -> TrainResult:
-        how = {"processes": wishes.processes, "team": team}
+        given, several = (pictures, settings, budget, folder, reporter), wishes.processes
         if missing:
-            return complete(quartet, pictures, settings, budget, folder, reporter, **how)
-        networks = Networks.completed(quartet, settings)
-        return train(networks, pictures, settings, budget, folder, reporter, **how)
+            return complete(quartet, *given, processes=several, team=team)
+        return train(Networks.completed(quartet, settings), *given, processes=several, team=team)
 
     swapped = quartet.options.get("direction") == "BtoA"
     check_all(folder, FILES[:1] if swapped else ())

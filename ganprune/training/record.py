@@ -117,9 +117,9 @@ def check_untrained(folder: Path) -> None:
     found = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(NETWORKS))
     if found:
         raise UsageError(
-            f"{folder} holds trained networks ({found[0]}) and no {RECORD} to go on by; nothing is trained over "
-            f"them: to go on from them: ganprune train --from {shlex.quote(str(folder))} --data DIR; "
-            "for new networks, use `-o` another folder"
+            f"{folder} holds trained networks ({found[0]}) and no {RECORD} to go on by; nothing is "
+            f"overwritten: to train them further, ganprune train --from {shlex.quote(str(folder))} "
+            "--data DIR; for new networks, use `-o` another folder"
         )
 
 
