@@ -85,6 +85,11 @@ def clear_half_written(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def is_recorded(folder: Path) -> bool:
+    """Whether ganprune keeps a record of a folder. Raises `UsageError` for another file of its name."""
+    return bool(_lines(folder))
+
+
 def adopt(folder: Path, changed: Sequence[Path] = ()) -> None:
     """Take what is in a folder, and in folders of it, for made by ganprune, but for ``changed``.
 

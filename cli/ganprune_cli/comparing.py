@@ -33,7 +33,7 @@ from ganprune.reporting import Reporter
 from ganprune.runs import Run, open_run
 from ganprune.stages import search_pictures
 from ganprune.stages.searching import CACHE
-from ganprune_cli.console import print_table
+from ganprune_cli.console import print_table, say
 from ganprune_cli.contest import Contest, circumstances, judged_by
 from ganprune_cli.timing import by_widths, known_times, time_together
 
@@ -226,9 +226,9 @@ def print_comparison(found: Mapping[str, Any], markdown: bool) -> None:
         table = Table(**values)
         left = (0, 3) if table.headings[-1] == "protocol" else (0,)
         print_table(table.title, table.headings, table.rows, markdown=markdown, left=left)
-        print()
+        say()
     mark = "- " if markdown else ""
-    print("\n".join(mark + line for line in (*found["claims"], *found["verdict"], *_protocol(found))))
+    say("\n".join(mark + line for line in (*found["claims"], *found["verdict"], *_protocol(found))))
 
 
 def _protocol(found: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganprune_cli.console import print_table
+from ganprune_cli.console import print_table, say
 
 FIGURES = {
     "fid_test": ("FID, test", 1), "fid_train_test": ("FID, train + test", 1),
@@ -31,7 +31,7 @@ def print_evaluation(found: Mapping[str, Any], markdown: bool) -> None:
                 f"against {first['n_real']} real ones"
             )
             _print_rows(title, part["rows"], markdown, first=True)
-            print()
+            say()
     else:
         title = f"{found['fakes']}: {found['n_fakes']} pictures, against {found['n_real']} in {found['real']}"
         _print_rows(title, [found], markdown, first=False)
@@ -83,4 +83,4 @@ def _sure(found: Mapping[str, Any]) -> str:
 
 
 def _say(*lines: str) -> None:
-    print("\n".join(line for line in lines if line))
+    say("\n".join(line for line in lines if line))

@@ -104,7 +104,7 @@ def train(
     }  # fmt: skip
     from ganprune.errors import UsageError
     from ganprune.training.team import Place
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
     from ganprune_cli.training import Wishes, train_from_nothing, train_further
 
     budget = budget or ("200epochs" if discriminators_for is None else "5m")
@@ -135,5 +135,5 @@ def train(
         print_json(found)
     else:
         for name, path in found["files"].items():
-            print(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
+            say(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
     print_next(command_line("compress", found["folder"], "--data", found["data"]), quiet)
