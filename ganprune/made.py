@@ -96,13 +96,12 @@ def adopt(folder: Path, changed: Sequence[Path] = ()) -> None:
     For what was made before there were records.
     """
     for place, _, names in os.walk(folder):
-        files = [Path(place, name) for name in names]
-        made = [path for path in files if path.is_file() and path not in changed]
-        lines = [
-            f"{what} {json.dumps(path.name)}" for path in made for what in (sha256(path), "own", "begun")
-        ]
-        if lines:
-            _append(Path(place), lines)
+        files = [path for name in names if (path := Path(place, name)).is_file()]
+        known = [path for path in files if path not in changed]
+        lines = [("begun", path) for path in files]
+        lines += [(what, path) for path in known for what in (sha256(path), "own")]
+        if files:
+            _append(Path(place), [f"{what} {json.dumps(path.name)}" for what, path in lines])
 
 
 def sha256(path: Path) -> str:

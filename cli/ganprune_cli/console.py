@@ -216,6 +216,8 @@ def command_line(*words: object) -> str:
 
 def print_next(command: str, quiet: bool = False) -> None:
     """The line that each command ends with, on stderr; an empty command is left out."""
+    if not all(map(_is_shown, command)):  # of the library, which knows no terminals
+        command = " ".join(map(_pasted, shlex.split(command)))
     if command and not quiet:
         print(f"next: {shown(command)}", file=sys.stderr)
 

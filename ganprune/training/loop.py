@@ -36,8 +36,8 @@ from ganprune.training.log import CURVES, TrainLog
 from ganprune.training.networks import Networks, network_file, save_networks
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.processes import together
-from ganprune.training.record import RECORD, Record
-from ganprune.training.replica import STATE, Replica, follow
+from ganprune.training.record import RECORD, STATE, Record
+from ganprune.training.replica import Replica, follow
 from ganprune.training.samples import save_samples
 from ganprune.training.settings import TrainSettings
 from ganprune.training.step import FLAT, TrainingError

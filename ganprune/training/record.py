@@ -17,6 +17,8 @@ from ganprune.training.networks import Networks
 from ganprune.training.settings import TrainSettings
 
 RECORD = "train.json"
+STATE = "train_state.pt"
+"""Where an unfinished training stands."""
 NETWORKS = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".pth.tar", ".pt.tar")
 """Endings of files that may hold trained networks."""
 
@@ -114,7 +116,8 @@ def check_untrained(folder: Path) -> None:
     """Raises `UsageError` for a folder of trained networks without a train.json to go on by."""
     if (folder / RECORD).exists() or not folder.is_dir():
         return
-    found = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(NETWORKS))
+    names = {path.name for path in folder.iterdir() if path.name.lower().endswith(NETWORKS)}
+    found = sorted(names - {STATE})
     if found:
         raise UsageError(
             f"{folder} holds trained networks ({found[0]}) and no {RECORD} to go on by; nothing is "

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -82,6 +82,15 @@ def test_figures_replace_no_file_that_ganprune_did_not_make(here: Path) -> None:
     path.write_bytes(PRECIOUS)
     with pytest.raises(UsageError, match=f"pareto.png {CHANGED}"):
         write_figures({"pareto": drawn}, path.parent)
+
+
+def test_a_comparison_replaces_no_file_that_it_did_not_make(here: Path) -> None:
+    from ganprune.comparing import Records
+
+    path = _precious(here / "cells" / "original.json")
+    with pytest.raises(UsageError, match=f"original.json {FOREIGN}"):
+        Records(path.parent, {}, ("A",)).write_original({}, {})
+    assert path.read_bytes() == PRECIOUS
 
 
 ELSEWHERE: dict[str, Sequence[object]] = {
@@ -254,17 +263,16 @@ def test_two_searches_of_other_settings_in_one_new_folder_do_not_mix(place: Plac
     """The second begins where the first one has seen that the folder is new, and not yet written to it."""
     from ganprune import runs
 
-    real, seconds = runs._is_free, list[Outcome]()
+    locks, seconds = runs.locked, list[Outcome]()
 
-    def slow(folder: Path) -> bool:
-        free = real(folder)
+    def slow(folder: Path) -> AbstractContextManager[None]:
         if not seconds:
             seconds.append(Outcome(0, "", ""))
             with stopped_before_export():
                 seconds[0] = place.compress("-o", "run", "--seed", 1)
-        return free
+        return locks(folder)
 
-    with patch.object(runs, "_is_free", slow):
+    with patch.object(runs, "locked", slow):
         first = place.compress("-o", "run", "--seed", 2)
     assert seconds[0].code == 130
     assert first.code == 3
