@@ -197,4 +197,5 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _write_record(folder: Path, files: dict[str, Any]) -> None:
-    write_atomically(folder / RECORD, (json.dumps({"schema": 1, "files": files}, indent=2) + "\n").encode())
+    text = json.dumps({"schema": 1, "files": files}, indent=2) + "\n"
+    write_atomically(folder / RECORD, text.encode(), over="any")  # `_already` has refused another's
