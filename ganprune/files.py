@@ -3,34 +3,46 @@
 A crash, a full disk, a kill or a loss of power at any moment leaves either the old file or the new one
 under the name that was asked for: the content is flushed to the disk before the name changes hands, and the
 folder after it. A half-written file has a hidden name of its own, ``.<stem>.<pid>.partial`` with the same
-suffix, in the same folder.
+suffix, in the same folder. A file that ganprune did not make is not replaced, see `ganprune.made`.
 """
 
-import hashlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
-_CHUNK = 1 << 20
+from ganprune.made import check_replaceable, flush_to_disk, note, sha256
+
+__all__ = ["Over", "atomic_path", "make_folder", "sha256", "write_atomically"]
+
+Over = Literal["unchanged", "own", "any"]
+"""Which file of the same name is replaced: one that ganprune made and nobody changed; one that it goes on
+writing, such as a log, changed or not; any at all, for caches under names that hold a hash and where the user
+has asked for it."""
 
 
 @contextmanager
-def atomic_path(path: Path) -> Generator[Path]:
+def atomic_path(path: Path, over: Over = "unchanged") -> Generator[Path]:
     """Yield a temporary path to write to; afterwards it becomes ``path``, or vanishes on failure.
 
     The temporary file lies in the same folder, which is made if need be, and has the same suffix.
-    When the block ends normally the file is flushed to the disk and renamed over ``path``: a link of that
-    name is replaced, not followed. When the block raises, the temporary file is removed and an older
-    ``path`` stays as it was.
+    When the block ends normally the file is flushed to the disk and renamed over ``path``. When the block
+    raises, the temporary file is removed and an older ``path`` stays as it was. Raises `UsageError`, before
+    anything is written, where there is a ``path`` that must not be replaced.
     """
     path = Path(path)
     make_folder(path.parent)
+    if over != "any":
+        check_replaceable(path, over == "own")
+        note(path, "begun", durable=False)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     partial.unlink(missing_ok=True)  # one that another process of this number has left, or a link
     try:
         yield partial
-        _flush_to_disk(partial)
+        flush_to_disk(partial)
+        if over != "any":
+            note(path, "own" if over == "own" else sha256(partial))
         partial.replace(path)
     except BaseException as error:
         with suppress(OSError):  # what failed first is what counts
@@ -38,15 +50,16 @@ def atomic_path(path: Path) -> Generator[Path]:
         failed = _of_system(error)
         if failed is None:
             raise
-        failed.filename = failed.filename or str(path)  # a write tells only its number
+        if failed.filename is None or str(failed.filename) == str(partial):  # a write tells only its number
+            failed.filename = str(path)
         raise failed from None
     if os.name == "posix":  # the rename itself is kept in the folder
-        _flush_to_disk(path.parent)
+        flush_to_disk(path.parent)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, over: Over = "unchanged") -> None:
     """Write ``data`` to ``path``, so that readers see all of it or none; see `atomic_path`."""
-    with atomic_path(path) as partial:
+    with atomic_path(path, over) as partial:
         partial.write_bytes(data)
 
 
@@ -56,16 +69,7 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if os.name == "posix":
         for path in missing:
-            _flush_to_disk(path.parent)
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits, read a mebibyte at a time."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+            flush_to_disk(path.parent)
 
 
 def _of_system(error: BaseException) -> OSError | None:
@@ -74,12 +78,3 @@ def _of_system(error: BaseException) -> OSError | None:
     while behind is not None and not isinstance(behind, OSError):
         behind = (behind.__cause__ or behind.__context__) if isinstance(behind, RuntimeError) else None
     return behind
-
-
-def _flush_to_disk(path: Path) -> None:
-    # Windows flushes only what is open for writing; a folder can only be opened for reading.
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

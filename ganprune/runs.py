@@ -11,6 +11,7 @@
     latency.json         milliseconds of every layer, where --target-ms was asked for
     cache/               what the originals make of the search's pictures
     provenance.json      versions, machine, hashes, which stages are finished, and what was warned of
+    .ganprune            which of these files ganprune made, see `ganprune.made`
 
 Files appear whole or not at all. A stage counts as finished while its output files are those it wrote. A run
 folder may come from a stranger: whatever it holds is data, and no name in it leads out of it.
@@ -32,10 +33,11 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import tomli_w
-from filelock import FileLock, Timeout
 
 from ganprune.errors import RunError, UsageError
-from ganprune.files import make_folder, sha256, write_atomically
+from ganprune.files import Over, sha256, write_atomically
+from ganprune.locking import LOCK, locked
+from ganprune.made import RECORD, adopt, clear_half_written, half_written
 from ganprune.plain import fits, is_inside, read_json, read_text, read_toml
 from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.settings import CompressSettings
@@ -49,12 +51,8 @@ RUNS = Path("runs")
 """Where runs go by default, below the working folder."""
 LATEST = "latest"
 """A file in `RUNS` that holds the name of the last run's folder."""
-PARTIAL = ".*.partial*"
-"""Half-written files, see `ganprune.files`."""
 FREE = frozenset({"workers", "processes", "ray"})
 """Settings that change no result, or only its last bits."""
-LOCK = ".lock"
-"""The file that keeps other processes out; empty."""
 MOST_WARNINGS = 100
 """A run keeps no more than so many."""
 _CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": {str: str}}
@@ -142,7 +140,7 @@ class Run:
             "inputs": self._hashes(inputs),
             "outputs": self._hashes(outputs),
         }
-        write_json(self / "provenance.json", provenance)
+        write_json(self / "provenance.json", provenance, "own")
 
     def note(self, warning: str) -> None:
         """Keep a warning in provenance.json: it may say why figures differ from another run's."""
@@ -152,7 +150,7 @@ class Run:
             return
         kept.append(warning)
         with suppress(OSError):  # whatever is the matter with the disk, what is written next will tell
-            write_json(self / "provenance.json", provenance)
+            write_json(self / "provenance.json", provenance, "own")
 
     def _hashes(self, paths: Iterable[Path]) -> dict[str, str]:
         """SHA-256 of files of this folder that are there, by their paths in it."""
@@ -165,22 +163,22 @@ class Run:
         Raises `RunError` while one is in it, and for a folder with links in it: what is written through one
         would be written elsewhere.
         """
-        make_folder(self.folder)
         _refuse_links(self.folder)
-        lock = FileLock(self / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunError(
-                f"another ganprune is working in {self.folder}; "
-                "wait for it to end, or use `-o` another folder"
-            ) from None
-        try:
-            for partial in self.folder.rglob(PARTIAL):  # of a process that was killed
-                partial.unlink()
+        with locked(self.folder):
+            self._adopt()
+            for record in self.folder.rglob(RECORD):
+                clear_half_written(record.parent)
             yield
-        finally:
-            lock.release()
+
+    def _adopt(self) -> None:
+        """A run, a training or a comparison of an older ganprune has no record: its files are its own."""
+        known = any((self / name).is_file() for name in ("provenance.json", "train.json", "original.json"))
+        if not known or (self / RECORD).exists():
+            return
+        made = {name: digest for record in self.provenance.get("stages", {}).values()
+                for name, digest in record["outputs"].items()}  # fmt: skip
+        changed = [self / name for name in made if self._hashes([self / name]) != {name: made[name]}]
+        adopt(self.folder, changed)
 
 
 class Noting:
@@ -211,20 +209,21 @@ def open_run(folder: Path, config: Mapping[str, Any], command: str) -> Run:
     change as long as no fine-tuning was begun. Raises `RunError` where the folder belongs to a run with
     other settings, or to something else.
     """
-    run = Run(folder)
-    if (run / "config.toml").exists():
+    run, config_file = Run(folder), folder / "config.toml"
+    if config_file.exists():
         _refuse_other(run, config)
-        if run.config["settings"] != config["settings"]:
-            with run.locked():
-                changed = run.config | {"settings": config["settings"]}
-                write_atomically(run / "config.toml", tomli_w.dumps(changed).encode())
     elif folder.exists() and not _is_free(folder):
         raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
-    else:
-        make_folder(folder)
-        write_atomically(run / "config.toml", tomli_w.dumps(config).encode())
-    if not (run / "provenance.json").exists():
-        write_json(run / "provenance.json", {"schema": 1, "created": _now(), "command": command, **machine()})
+    with run.locked():  # another process may have begun a run here in the meantime
+        if not config_file.exists():
+            write_atomically(config_file, tomli_w.dumps(config).encode())
+        _refuse_other(run, config)
+        if run.config["settings"] != config["settings"]:
+            changed = run.config | {"settings": config["settings"]}
+            write_atomically(config_file, tomli_w.dumps(changed).encode())
+        if not (run / "provenance.json").exists():
+            begun = {"schema": 1, "created": _now(), "command": command, **machine()}
+            write_json(run / "provenance.json", begun, "own")
     return run
 
 
@@ -247,7 +246,9 @@ def _refuse_links(folder: Path) -> None:
 
 def _is_free(folder: Path) -> bool:
     """Whether a folder holds nothing, or only what a start that was killed has left."""
-    return folder.is_dir() and all(path.match(PARTIAL) for path in folder.iterdir())
+    if not folder.is_dir():
+        return False
+    return {path.name for path in folder.iterdir()} <= {LOCK, RECORD, *half_written(folder)}
 
 
 def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
@@ -256,7 +257,13 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         if before.get(key) != now[key]:
             what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
             raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
-    settings = CompressSettings().to_flat() | dict(OLDER) | before["settings"]
+    known = CompressSettings().to_flat()
+    if unknown := before["settings"].keys() - known.keys() - now["settings"].keys():
+        raise RunError(
+            f"{run.folder} was made by another ganprune, with settings that this one does not know: "
+            f"{', '.join(sorted(unknown))}; go on with it by that version, or use `-o` another folder"
+        )
+    settings = known | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
         f"--{key} {_spell(settings.get(key))} (now {_spell(value)})"
@@ -290,11 +297,11 @@ def mark_latest(run: Run, reporter: Reporter = SILENT) -> None:
     folder = run.folder.resolve()
     name = folder.name if folder.parent == RUNS.resolve() else str(folder)
     try:
-        write_atomically(RUNS / LATEST, f"{name}\n".encode())
-    except OSError as error:
+        write_atomically(RUNS / LATEST, f"{name}\n".encode(), "own")
+    except (OSError, UsageError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
         reporter.warn(
-            f"{RUNS / LATEST} was not written ({error.strerror or error}); "
-            f"later commands need the run's name: {run.folder}"
+            f"{RUNS / LATEST} was not written ({reason}); later commands need the run's name: {run.folder}"
         )
 
 
@@ -317,9 +324,9 @@ def find_run(path: Path | None) -> Run:
     return Run(path)
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file, whole or not at all."""
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+def write_json(path: Path, value: object, over: Over = "unchanged") -> None:
+    """Write a JSON file, whole or not at all; see `ganprune.files.write_atomically`."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), over)
 
 
 def machine() -> dict[str, Any]:

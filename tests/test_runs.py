@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from ganprune import runs
 from ganprune.errors import RunError, UsageError
+from ganprune.files import Over, write_atomically
+from ganprune.made import note
 from ganprune.reporting import Silent
 from ganprune.runs import MOST_WARNINGS, Noting, Run, default_folder, find_run, mark_latest, open_run
 
@@ -94,7 +97,7 @@ def test_start_that_was_killed_at_any_moment_can_be_repeated(
     for written in range(3):
         folder, left = tmp_path / str(written), [None] * written
         with monkeypatch.context() as patch:
-            patch.setattr(runs, "write_atomically", lambda path, data: _kill(path, data, left))  # noqa: B023
+            patch.setattr(runs, "write_atomically", partial(_kill, left))
             with suppress(KeyboardInterrupt):
                 open_run(folder, CONFIG, "")
         run = open_run(folder, CONFIG, "ganprune compress horse2zebra")
@@ -102,13 +105,15 @@ def test_start_that_was_killed_at_any_moment_can_be_repeated(
         assert run.provenance["schema"] == 1
 
 
-def _kill(path: Path, data: bytes, left: list[None]) -> None:
+def _kill(left: list[None], path: Path, data: bytes, over: Over = "unchanged") -> None:
     """Write as many files as ``left`` is long, then half of one."""
-    if not left:
-        path.with_name(f".{path.stem}.1.partial{path.suffix}").write_bytes(data[:9])
-        raise KeyboardInterrupt
-    left.pop()
-    path.write_bytes(data)
+    if left:
+        left.pop()
+        write_atomically(path, data, over)
+        return
+    note(path, "begun")
+    path.with_name(f".{path.stem}.1.partial{path.suffix}").write_bytes(data[:9])
+    raise KeyboardInterrupt
 
 
 def test_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -232,15 +237,15 @@ def test_lock_is_given_back_when_the_work_fails(run: Run) -> None:
 
 
 def test_half_written_files_of_a_killed_process_are_cleared_away(run: Run) -> None:
-    (run / "fine-tune").mkdir()
-    partial = [
-        _lines(run, ".G_A.123.partial.onnx", "half"),
-        _lines(run, "fine-tune/.state.9.partial", "half"),
-    ]
-    whole = _lines(run, "G_A.onnx", "whole")
+    for name in ("G_A.onnx", "fine-tune/state"):
+        write_atomically(run / name, b"whole")
+    (run / "mine").mkdir()
+    ours = [_lines(run, name, "half") for name in (".G_A.123.partial.onnx", "fine-tune/.state.9.partial")]
+    foreign = (".notes.123.partial.txt", ".G_A.partial.onnx", "mine/.G_A.123.partial.onnx")
+    others = [_lines(run, name, "somebody's") for name in foreign]
     with run.locked():
-        assert not any(path.exists() for path in partial)
-    assert whole.exists()
+        assert not any(path.exists() for path in ours)
+    assert all(path.exists() for path in (*others, run / "G_A.onnx", run / "fine-tune" / "state"))
 
 
 def test_default_folder_follows_settings_networks_and_data_alone(tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of, enough_cores
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
 from ganprune.runs import find_run
+from ganprune.scratch import scratch_folder
 from ganprune_cli.console import command_line
 from ganprune_cli.exporting import generators_of, is_run
 from ganprune_cli.onnx_files import export_all
@@ -49,14 +49,14 @@ def bench_sources(
     if len(sources) == 1 and sources[0].is_dir() and any(sources[0].glob("*.onnx")):
         timed = bench_files(candidates_in(sources[0]), settings, reporter, output)
         return timed, command_line("bench", "--cpu", sources[0], "--spread")
-    with TemporaryDirectory(prefix="ganprune-") as scratch:
+    with scratch_folder() as scratch:
         files: list[Path] = []
         for path in sources:
             if path.suffix == ".onnx":
                 files.append(path)
                 continue
             networks = generators_of(path)
-            folder = Path(scratch) / path.stem
+            folder = scratch / path.stem
             export = ExportSettings(size=settings.size or ExportSettings().size)
             reports = export_all(folder, networks, dict.fromkeys(networks), export, reporter)
             files += [report.path for report in reports]

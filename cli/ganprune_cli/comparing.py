@@ -25,6 +25,7 @@ from ganprune.comparing.tables import Found, Timings, means_of
 from ganprune.device import cpu_threads
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
+from ganprune.locking import refuse_run
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.networks import Generator
 from ganprune.plain import as_written
@@ -32,7 +33,7 @@ from ganprune.reporting import Reporter
 from ganprune.runs import Run, open_run
 from ganprune.stages import search_pictures
 from ganprune.stages.searching import CACHE
-from ganprune_cli.console import print_table
+from ganprune_cli.console import print_table, say
 from ganprune_cli.contest import Contest, circumstances, judged_by
 from ganprune_cli.timing import by_widths, known_times, time_together
 
@@ -72,7 +73,7 @@ def compare(
     records = _records(found, judges)
     if found.comparison.settings.bench_seconds:
         enough_cores((found.comparison.settings.bench_threads,))
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_run(folder)
     with Run(folder).locked():
         jury = Jury(
             network, found.job.folders, found.size, found.job.resolved.device, folder / CACHE,
@@ -227,9 +228,9 @@ def print_comparison(found: Mapping[str, Any], markdown: bool) -> None:
         table = Table(**values)
         left = (0, 3) if table.headings[-1] == "protocol" else (0,)
         print_table(table.title, table.headings, table.rows, markdown=markdown, left=left)
-        print()
+        say()
     mark = "- " if markdown else ""
-    print("\n".join(mark + line for line in (*found["claims"], *found["verdict"], *_protocol(found))))
+    say("\n".join(mark + line for line in (*found["claims"], *found["verdict"], *_protocol(found))))
 
 
 def _protocol(found: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from ganprune.comparing.record import judges_of
 from ganprune.plan import plan
 from ganprune.reporting import Reporter
 from ganprune.training import Budget
-from ganprune_cli.console import duration, print_table
+from ganprune_cli.console import duration, print_table, say
 from ganprune_cli.contest import Contest, circumstances
 
 
@@ -52,9 +52,7 @@ def print_outline(found: Mapping[str, Any], markdown: bool) -> None:
     headings = ("cell", "seed", "method", "fine-tuning", "search and fine-tuning")
     print_table("Plan; nothing was written", headings, rows, markdown=markdown, left=(0, 2, 3, 4))
     left = [row for row in found["cells"] if not row["done"]]
-    print(
-        f"{len(left)} of {len(rows)} cells are left: {_told(found['seconds'], [r['untimed'] for r in left])}"
-    )
+    say(f"{len(left)} of {len(rows)} cells are left: {_told(found['seconds'], [r['untimed'] for r in left])}")
 
 
 def _told(seconds: float, untimed: Sequence[str]) -> str:

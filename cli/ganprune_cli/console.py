@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 import time
+import unicodedata
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,41 @@ _RECENT = 12
 """The time left is judged by the pace over so many of them: a long task may speed up."""
 
 
+_UNSHOWN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+"""Unicode's categories of letters that steer a terminal, turn text round, or are none."""
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter == "\n" or unicodedata.category(letter) not in _UNSHOWN
+
+
+def shown(text: object) -> str:
+    """A text as it may be shown, whatever names are in it: one letter for each that steers a terminal."""
+    return "".join(letter if _is_shown(letter) else "�" for letter in str(text))
+
+
+def say(text: object = "", end: str = "\n") -> None:
+    """Data on stdout."""
+    print(shown(text), end=end, flush=True)
+
+
+def _pasted(word: object) -> str:
+    """A word for a shell; letters that are not shown as $'…' spells them."""
+    text = str(word)
+    if all(map(_is_shown, text)) and "\n" not in text:
+        return shlex.quote(text)
+    return "$'" + "".join(map(_spelled, text)) + "'"
+
+
+def _spelled(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is no UTF-8, as Python holds it
+        return f"\\x{code - 0xDC00:02x}"
+    if letter in "\\'":
+        return f"\\{letter}"
+    return letter if _is_shown(letter) and letter != "\n" else f"\\U{code:08x}"
+
+
 class _Bar:
     """A task shown as an animated bar, its numbers behind it and its words on lines of their own below."""
 
@@ -31,7 +67,7 @@ class _Bar:
         self._progress.advance(self._task, steps)
         if figures:
             numbers = {name: value for name, value in figures.items() if not isinstance(value, str)}
-            words = {name: value for name, value in figures.items() if isinstance(value, str)}
+            words = {name: shown(value) for name, value in figures.items() if isinstance(value, str)}
             self._progress.update(self._task, figures=_spell(numbers), words=words)
 
 
@@ -65,7 +101,7 @@ class _Lines:
 
     def _print(self, seconds: str) -> None:
         parts = (f"{self._title} {self._done}/{self._total}", self._figures, seconds)
-        print(", ".join(part for part in parts if part), file=sys.stderr, flush=True)
+        print(shown(", ".join(part for part in parts if part)), file=sys.stderr, flush=True)
 
 
 class ConsoleReporter:
@@ -106,22 +142,23 @@ class ConsoleReporter:
                 TimeRemainingColumn(), TextColumn("left"),
             )  # fmt: skip
             with Live(*columns, console=Console(stderr=True), expand=True) as progress:
-                shown = progress.add_task(title, total=total, completed=done, figures="", words={})
-                yield _Bar(progress, shown)
+                task_id = progress.add_task(shown(title), total=total, completed=done, figures="", words={})
+                yield _Bar(progress, task_id)
 
     def info(self, message: str) -> None:
         """A line on stderr."""
         if not self._quiet:
-            print(message, file=sys.stderr, flush=True)
+            print(shown(message), file=sys.stderr, flush=True)
 
     def warn(self, message: str) -> None:
         """A line on stderr, --quiet or not."""
-        print(f"warning: {message}", file=sys.stderr, flush=True)
+        print(f"warning: {shown(message)}", file=sys.stderr, flush=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout, with its schema version first."""
-    print(json.dumps({"schema": 1} | dict(value), indent=2, ensure_ascii=False))
+    text = json.dumps({"schema": 1} | dict(value), indent=2, ensure_ascii=False)
+    print("".join(c if _is_shown(c) else json.dumps(c)[1:-1] for c in text))
 
 
 def print_table(
@@ -132,6 +169,7 @@ def print_table(
 
     Rows in ``better`` are green. A table that does not fit is as wide as it must be.
     """
+    title, rows = shown(title), [[shown(cell) for cell in row] for row in rows]
     if markdown:
         lines = [f"**{title}**", "", "| " + " | ".join(columns) + " |"]
         lines.append("| " + " | ".join(":--" if i in left else "--:" for i in range(len(columns))) + " |")
@@ -173,13 +211,15 @@ def print_table(
 
 def command_line(*words: object) -> str:
     """A command of ganprune, to be pasted into a shell."""
-    return shlex.join(["ganprune", *map(str, words)])
+    return " ".join(map(_pasted, ("ganprune", *words)))
 
 
 def print_next(command: str, quiet: bool = False) -> None:
     """The line that each command ends with, on stderr; an empty command is left out."""
+    if not all(map(_is_shown, command)):  # of the library, which knows no terminals
+        command = " ".join(map(_pasted, shlex.split(command)))
     if command and not quiet:
-        print(f"next: {command}", file=sys.stderr)
+        print(f"next: {shown(command)}", file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganprune.metrics.telling import columns_of, differences, figure
-from ganprune_cli.console import print_table
+from ganprune_cli.console import print_table, say
 
 
 def print_evaluation(found: Mapping[str, Any], markdown: bool) -> None:
@@ -23,7 +23,7 @@ def print_evaluation(found: Mapping[str, Any], markdown: bool) -> None:
                 f"against {first['n_real']} real ones"
             )
             _print_rows(title, part["rows"], markdown, first=True)
-            print()
+            say()
     else:
         title = f"{found['fakes']}: {found['n_fakes']} pictures, against {found['n_real']} in {found['real']}"
         _print_rows(title, [found], markdown, first=False)
@@ -49,5 +49,4 @@ def _sure(found: Mapping[str, Any]) -> str:
 
 
 def _say(*lines: str) -> None:
-    for line in filter(None, lines):
-        print(line)
+    say("\n".join(line for line in lines if line))

@@ -13,6 +13,7 @@ from ganprune.checkpoints.options import read_options
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
+from ganprune.locking import writing_to
 from ganprune.networks import Generator
 from ganprune.picture_statistics import told_of
 from ganprune.reporting import SILENT, Reporter
@@ -22,7 +23,15 @@ from ganprune.stages import RECOVERED, search_pictures
 from ganprune_cli.console import command_line
 from ganprune_cli.job import domains_of
 from ganprune_cli.made_runs import made_by
-from ganprune_cli.onnx_files import Variants, export_all, export_run, few_of, run_networks, write_variants
+from ganprune_cli.onnx_files import (
+    Variants,
+    export_all,
+    export_run,
+    few_of,
+    names_of,
+    run_networks,
+    write_variants,
+)
 from ganprune_cli.rewrites import remembered
 from ganprune_exporters import ExportSettings
 from ganprune_exporters.passes import without
@@ -84,7 +93,8 @@ def export_source(
     taken = [name for name in networks if output is None and Path(f"{name}.onnx").exists()]
     if taken:
         raise UsageError(
-            f"{taken[0]}.onnx is already in this folder; give `-o` another, or `-o .` to replace it"
+            f"{taken[0]}.onnx is already in this folder; give `-o` another, or `-o .` to replace one that "
+            "ganprune made"
         )
     settings = wishes.settings(ExportSettings().size)
     pictures = None
@@ -96,9 +106,10 @@ def export_source(
         wanted = CompressSettings.from_flat({"size": settings.size, "pictures": wishes.variants.pictures})
         folders = domains_of(_options(source), data)
         pictures = search_pictures(folders, wanted, wishes.reporter(reporter))
-    reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
-    files = [report.to_json() for report in reports]
-    variants = write_variants(files, networks, pictures, settings, wishes.variants, reporter)
+    with writing_to(folder, names_of(networks, wishes.variants)):
+        reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
+        files = [report.to_json() for report in reports]
+        variants = write_variants(files, networks, pictures, settings, wishes.variants, reporter)
     written = [report.path for report in (*reports, *variants)]
     return _exported(files, variants), command_line("bench", "--cpu", *written)
 
@@ -123,16 +134,17 @@ def _export_run(
     pictures = _run_pictures(config, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
     _tell_norm({f"G_{side}": network for side, network in slim.items()}, wishes, reporter)
-    if output is None:
+    if output is None or output.resolve() == run.folder.resolve():
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
             written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
         return _exported(files, written), command_line("bench", "--cpu", run.folder)
     chosen = {name: remembered(run, name, network, export_settings) for name, network in networks.items()}
     shown = few_of(pictures, networks)
-    reports = export_all(output, networks, shown, export_settings, reporter, chosen)
-    files = [report.to_json() for report in reports]
-    written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
+    with writing_to(output, names_of(networks, wishes.variants)):
+        reports = export_all(output, networks, shown, export_settings, reporter, chosen)
+        files = [report.to_json() for report in reports]
+        written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
     return _exported(files, written), command_line("bench", "--cpu", output)
 
 

@@ -20,7 +20,7 @@ from ganprune.stages import (
     write_both,
 )
 from ganprune.stages.family import folder_names, pair_within, write_front
-from ganprune_cli.console import print_table
+from ganprune_cli.console import print_table, say
 from ganprune_cli.job import Job
 
 
@@ -75,7 +75,7 @@ def print_front(found: dict[str, Any], markdown: bool) -> None:
         headings = ("share of MACs", "losses", "L_DisA", "L_cyc", "N")
         print_table(f"G_{side}: no network found is both smaller and nearer", headings, rows,
                     markdown=markdown, left=())  # fmt: skip
-        print()
+        say()
     rows = [
         (point["folder"], name, f"{net['macs_true'] / 1e9:.2f}", f"{net['params'] / 1e6:.3f}")
         for point in found["points"]

@@ -2,17 +2,18 @@
 
 import errno
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import ParamSpec, TypeGuard
 
 import typer
 
 P = ParamSpec("P")
 
 INTERRUPTED = 130
+_OF_DISKS = frozenset((errno.EIO, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESTALE))
+"""What a file system says that is damaged, gone, or cannot flush or lock files."""
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
@@ -42,7 +43,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 def invocation() -> str:
     """The command line that is running, as one can type it again."""
-    return shlex.join(["ganprune", *sys.argv[1:]])
+    from ganprune_cli.console import command_line
+
+    return command_line(*sys.argv[1:])
 
 
 def _interrupted(error: BaseException | None) -> bool:
@@ -73,18 +76,37 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"error: {where}{_system(error)}", 1
+    if isinstance(error, UnicodeError) and _surrogates(error):
+        return (
+            f"error: {ascii(error.object)[:300]}: names of files and folders must be UTF-8 for this, found "
+            "other bytes; rename it"
+        ), 2
+    if "Too many open files" in str(error):  # native code says it in errors of its own
+        return f"error: {_system(OSError(errno.EMFILE, 'Too many open files'))}", 1
     line = f"internal error: {type(error).__name__}: {str(error)[:300]}; set GANPRUNE_DEBUG=1 to see where"
     return f"{line}, and please report it", 1
 
 
 def _system(error: OSError) -> str:
     """What the system says, and what to do where it is about writing."""
+    told = f"{error.strerror or error}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        limit = "the disk is full" if error.errno == errno.ENOSPC else f"{error.strerror}"
+        limit = "the disk is full" if error.errno == errno.ENOSPC else told
         return f"{limit}; free some space and run again: {invocation()}"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{told}; allow more (`ulimit -n`), or use fewer --workers, and run again: {invocation()}"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{told}; use a shorter path"
+    if error.errno in _OF_DISKS:
+        return f"{told}; look at the disk, or use `-o` a folder on another one"
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{error.strerror}; ganprune must be able to read and write here, or use `-o` another folder"
-    return f"{error.strerror or error}"
+        return f"{told}; ganprune must be able to read and write here, or use `-o` another folder"
+    return told
+
+
+def _surrogates(error: UnicodeError) -> TypeGuard[UnicodeEncodeError]:
+    """Whether a name that is no UTF-8, which Python holds by surrogates, was to be written down."""
+    return isinstance(error, UnicodeEncodeError) and any("\ud800" <= c <= "\udfff" for c in error.object)
 
 
 def _one_line(text: str) -> str:

@@ -9,7 +9,7 @@ from ganprune.checkpoints import inspect
 from ganprune.cost import mebibytes
 from ganprune.onnx_cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
 from ganprune.runs import find_run
-from ganprune_cli.console import command_line, print_table
+from ganprune_cli.console import command_line, print_table, say
 from ganprune_cli.exporting import is_run
 
 COLUMNS = (
@@ -77,7 +77,7 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         ("problem", found["problems"]),
     ):
         for line in lines:
-            print(f"{label}: {line}")
+            say(f"{label}: {line}")
 
 
 def _cells(network: Mapping[str, Any]) -> list[str]:

@@ -10,14 +10,16 @@ from torch import Tensor
 
 from ganprune.errors import UsageError, VerificationError
 from ganprune.evaluation import Side
+from ganprune.files import make_folder
 from ganprune.images import to_float
+from ganprune.made import check_all
 from ganprune.networks import Generator
 from ganprune.plain import NUMBER, fits
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune_cli.rewrites import remember, remembered
 from ganprune_exporters import ExportReport, ExportSettings, export_onnx
-from ganprune_exporters.variants import LIMIT, Kind, VariantReport, export_variant
+from ganprune_exporters.variants import LIMIT, Kind, VariantReport, export_variant, variant_of
 
 VERIFIED_PICTURES = 2
 """Real pictures of each domain that every exported file is compared with PyTorch on."""
@@ -115,7 +117,8 @@ def export_all(
 
     ``chosen``: settings of single files in place of ``settings``; see also `settings_of`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    check_all(folder, (f"{name}.onnx" for name in networks))
     reports, missed = list[ExportReport](), list[VerificationError]()
     with reporter.task("export", len(networks)) as task:
         for name, network in networks.items():
@@ -131,6 +134,18 @@ def export_all(
     if missed:
         raise VerificationError("; ".join(str(error) for error in missed))
     return reports
+
+
+def names_of(networks: Iterable[str], variants: Variants) -> list[str]:
+    """Files that an export of networks of these names writes."""
+    whole = [Path(f"{name}.onnx") for name in networks]
+    less = [variant_of(path, kind) for path in whole for kind in variants.kinds if _may_be_less(path)]
+    return [path.name for path in (*whole, *less)]
+
+
+def _may_be_less(path: Path) -> bool:
+    """Whether a file gets siblings of reduced precision: originals do not."""
+    return not path.name.startswith("original_")
 
 
 def write_variants(
@@ -154,7 +169,7 @@ def write_variants(
     for file in files:
         path = Path(file["path"])
         name = path.name.removesuffix(".onnx")
-        if name.startswith("original_"):
+        if not _may_be_less(path):
             continue
         how = replace(settings, passes=tuple(file["rewrites"]), tune=False)
         for kind in variants.kinds:

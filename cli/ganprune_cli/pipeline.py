@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candida
 from ganprune.device import keep_freed_memory
 from ganprune.evaluation import Side
 from ganprune.files import sha256, write_atomically
+from ganprune.locking import writing_to
 from ganprune.networks import Generator
 from ganprune.plain import NUMBER, fits, read_json
 from ganprune.reporting import Reporter
@@ -114,21 +116,23 @@ def bench_run(
     The run keeps its bench.json where that is of the same files and was measured for longer. ``output``: a
     folder to write to in place of the run. Returns the report, and what was found as plain values.
     """
-    started = time.monotonic()
-    report, timed = bench_files(candidates_in(run.folder), settings, reporter)
-    timed["predictions"] = compare(run.folder, timed, reporter)
-    folder = output or run.folder
-    write_profile(folder, report)
+    started, folder = time.monotonic(), output or run.folder
+    with writing_to(folder, bench_names(settings), run.folder):
+        report, timed = bench_files(candidates_in(run.folder), settings, reporter)
+        timed["predictions"] = compare(run.folder, timed, reporter)
+        write_profile(folder, report)
+        if folder.resolve() != run.folder.resolve():
+            write_json(folder / "bench.json", timed)
+            return report, timed
     if output is None and (kept := longer_bench(run, settings)):
         reporter.info(
             f"{run / 'bench.json'} stays what a longer or another measurement found ({kept}); "
             f"`-o {run.folder}` replaces it, `-o` another folder keeps both"
         )
         return report, timed
-    write_json(folder / "bench.json", timed)
-    if folder.resolve() == run.folder.resolve():
-        run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
-        refresh_report(run, reporter)
+    write_json(run / "bench.json", timed)
+    run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
+    refresh_report(run, reporter)
     return report, timed
 
 
@@ -151,12 +155,19 @@ def bench_files(
 
     The tables go with the figures, so that a reader can print them again.
     """
-    report = bench(candidates, settings, reporter)
-    timed = report.to_json() | {"header": report.header(), "tables": [asdict(t) for t in report.tables()]}
-    if output is not None:
-        write_json(output / "bench.json", timed)
-        write_profile(output, report)
+    with nullcontext() if output is None else writing_to(output, bench_names(settings)):
+        report = bench(candidates, settings, reporter)
+        tables = [asdict(table) for table in report.tables()]
+        timed = report.to_json() | {"header": report.header(), "tables": tables}
+        if output is not None:
+            write_json(output / "bench.json", timed)
+            write_profile(output, report)
     return report, timed
+
+
+def bench_names(settings: BenchSettings) -> list[str]:
+    """Files that `bench_files` writes."""
+    return ["bench.json", *(["profile.svg"] if settings.profile else [])]
 
 
 def write_profile(folder: Path, report: BenchReport) -> None:

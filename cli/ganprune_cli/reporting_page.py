@@ -10,6 +10,7 @@ from ganprune.report.server import HOST, page_server
 from ganprune.report.vendor import keep, kept
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune_cli.console import say
 
 
 def make_report(run: Run, output: Path | None, reporter: Reporter) -> Path:
@@ -57,8 +58,8 @@ def serve(run: Run, port: int, runtime: Path | None, reporter: Reporter) -> None
         make_report(run, None, reporter)
     with page_server(run, folder, port) as server:
         address = f"http://{HOST}:{server.server_address[1]}/"
-        print(f"translate in the browser: {address}", flush=True)
-        print(f"the run's report: {address}{REPORT}", flush=True)
+        say(f"translate in the browser: {address}")
+        say(f"the run's report: {address}{REPORT}")
         reporter.info("Ctrl-C ends it")
         try:
             server.serve_forever(poll_interval=0.2)

@@ -33,7 +33,7 @@ def remember(
     chosen = {
         name: {"for": _key(networks[name], settings), "passes": list(specs)} for name, specs in passes.items()
     }
-    write_json(run / FILE, {"schema": 1, "files": _read(run) | chosen})
+    write_json(run / FILE, {"schema": 1, "files": _read(run) | chosen}, over="own")
 
 
 def _key(generator: Generator, settings: ExportSettings) -> dict[str, Any]:

@@ -6,20 +6,20 @@ from typing import Any
 from ganprune.bench import in_threads
 from ganprune.plan import Plan
 from ganprune.settings import CompressSettings
-from ganprune_cli.console import duration, print_table
+from ganprune_cli.console import duration, print_table, say
 
 
 def print_bench(timed: dict[str, Any], markdown: bool, every: bool = False) -> None:
     """The tables of a measurement; ``every``: how the times are spread too."""
-    print(f"{timed['header']}\n")
+    say(f"{timed['header']}\n")
     for table in timed["tables"]:
         if table.get("detail") and not every:
             continue
         slim = [i for i, row in enumerate(table["rows"]) if row[0] in _compared(timed)]
         print_table(table["title"], table["headings"], table["rows"], markdown=markdown, better=slim)
-        print()
+        say()
     for sentence in timed["sentences"]:
-        print(sentence)
+        say(sentence)
 
 
 def _compared(timed: dict[str, Any]) -> set[str]:

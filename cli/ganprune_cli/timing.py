@@ -66,7 +66,7 @@ def time_together(
         "files": here, "timings": timings, "machine": asdict(measured.machine),
         "threads": settings.threads[0],
     }  # fmt: skip
-    write_json(path, result)
+    write_json(path, result, over="own")
     return result
 
 
@@ -129,7 +129,7 @@ def _exported(
             if not files[name].is_file() or known.get(name) != [made, sha256(files[name])]:
                 export_onnx(network, files[name], how, pictures=shown[name.rpartition(".")[2]])
                 known[name] = [made, sha256(files[name])]
-                write_json(folder / EXPORTS, known)
+                write_json(folder / EXPORTS, known, over="own")
             task.advance()
     return files
 

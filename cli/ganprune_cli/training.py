@@ -14,9 +14,11 @@ from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.files import write_atomically
 from ganprune.images import PictureFolders, find_domains, readable, split
+from ganprune.made import check_all
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.training import Budget, Networks, Team, TrainResult, TrainSettings, complete, joined, train
+from ganprune.training.record import check_untrained
 from ganprune.training.team import Place
 from ganprune_cli.job import data_folder, domains_of
 
@@ -40,15 +42,20 @@ ARCHITECTURE = ("ngf", "blocks")
 """Options that a generator which is there already decides."""
 
 
-def train_missing(
+def train_further(
     checkpoint: Path,
     direction: str,
     data: Path | None,
     folder: Path | None,
     wishes: Wishes,
     reporter: Reporter,
+    *,
+    missing: bool,
 ) -> dict[str, Any]:
-    """Train the networks that a checkpoint lacks; returns what was written, as plain values."""
+    """Train the networks that a checkpoint lacks, or all four from where they are; returns what was written.
+
+    missing: those that it lacks; the others stay as they are. Plain values are returned.
+    """
     if direction not in get_args(Direction):
         raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
@@ -59,7 +66,7 @@ def train_missing(
         reporter.info(note)
     data = data_folder(quartet, data, checkpoint, reporter)
     name = checkpoint.resolve().name if checkpoint.is_dir() else checkpoint.resolve().parent.name
-    folder = folder or Path("checkpoints") / f"{name}-complete"
+    folder = folder or Path("checkpoints") / f"{name}-{'complete' if missing else 'continued'}"
     if folder.resolve() in {path.resolve().parent for path in quartet.files.values()}:
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
     folders = readable(domains_of(quartet.options, data), reporter)
@@ -67,14 +74,17 @@ def train_missing(
     def start(
         settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
     ) -> TrainResult:
-        return complete(
-            quartet, pictures, settings, budget, folder, reporter, processes=wishes.processes, team=team
-        )
+        given, several = (pictures, settings, budget, folder, reporter), wishes.processes
+        if missing:
+            return complete(quartet, *given, processes=several, team=team)
+        return train(Networks.completed(quartet, settings), *given, processes=several, team=team)
 
+    swapped = quartet.options.get("direction") == "BtoA"
+    check_all(folder, FILES[:1] if swapped else ())
     found = _train(folders, folder, wishes, start)
-    if quartet.options.get("direction") == "BtoA":  # so that whoever reads the folder knows, too
+    if swapped:  # so that whoever reads the folder knows, too
         write_atomically(folder / FILES[0], b"direction: BtoA\n")
-    return found | {"trained": quartet.missing(), "data": str(data)}
+    return found | {"trained": quartet.missing() if missing else NET_NAMES, "data": str(data)}
 
 
 def train_from_nothing(data: Path, folder: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
@@ -96,6 +106,7 @@ def _train(
     wishes: Wishes,
     start: Start,
 ) -> dict[str, Any]:
+    check_untrained(folder)
     place = Place.of_torchrun()
     if place.size > 1 and wishes.processes > 1:
         raise UsageError(f"torchrun has started {place.size} processes; leave --processes out")

@@ -60,6 +60,7 @@ def export_onnx(
 
     from ganprune_exporters import verify
 
+    str(path).encode()  # ONNX Runtime opens no other names: what will fail is said before the work
     start = perf_counter()
     settings = settings or ExportSettings()
     reference = verify.reference(generator, settings)

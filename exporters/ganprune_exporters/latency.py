@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from ganprune.files import write_atomically
 from ganprune.latency import KINDS, Axis, Kind, LatencyTable, Piece, kind_of
 from ganprune.networks import GeneratorWidths, Norm
 from ganprune.reporting import SILENT, Reporter
+from ganprune.scratch import scratch_folder
 from ganprune_exporters.passes import apply
 from ganprune_exporters.passes.names import CHOICES, DEFAULT
 from ganprune_exporters.settings import ExportSettings
@@ -67,7 +67,7 @@ def latency_table(
     table = measured(widths, norm, size, reporter)
     path = _cache_file(table.made_for)
     try:
-        write_atomically(path, json.dumps(table.to_json()).encode())
+        write_atomically(path, json.dumps(table.to_json()).encode(), over="any")
     except OSError as error:
         reporter.warn(f"{path} cannot be written ({error.strerror}); the next run will measure once more")
     return table
@@ -200,8 +200,8 @@ def _block_of(inputs: int) -> int:
 
     last: Layer = layers_of(GeneratorWidths(1, 1, 1, (), 1, 1))[-1]
     model = layer_graph(replace(last, inputs=inputs, filters=1), 16)
-    with TemporaryDirectory(prefix="ganprune-") as folder:
-        optimized = Path(folder) / "optimized.onnx"
+    with scratch_folder() as folder:
+        optimized = folder / "optimized.onnx"
         _session(model, optimized)
         graph = onnx.load(optimized).graph
     filters = {tensor.name: tensor.dims[0] for tensor in graph.initializer}

@@ -13,6 +13,7 @@ from torch import Tensor
 from ganprune.bench.statistics import Ratio
 from ganprune.errors import UsageError, VerificationError
 from ganprune.files import atomic_path
+from ganprune.made import check_replaceable
 from ganprune.reporting import SILENT, Reporter
 from ganprune_exporters import int8, verify
 from ganprune_exporters.chain import finished, plain, rewritten
@@ -89,7 +90,8 @@ def export_variant(
     ``calibration`` is needed for int8, and should be other pictures. Raises `UsageError` where it is
     missing, and `VerificationError` if what was written is not even close to PyTorch's pictures.
     """
-    target, whole = path.with_suffix(f".{kind}.onnx"), onnx.load(path)
+    target, whole = variant_of(path, kind), onnx.load(path)
+    check_replaceable(target)
     kept, layers = tuple[str, ...](), sum(node.op_type == "Conv" for node in whole.graph.node)
     if kind == "fp16":
         model = halved(whole)
@@ -140,6 +142,11 @@ def export_variant(
         recommended=recommended,
         verdict=verdict,
     )
+
+
+def variant_of(path: Path, kind: Kind) -> Path:
+    """Where the file of reduced precision goes that stands beside ``path``."""
+    return path.with_suffix(f".{kind}.onnx")
 
 
 def judged(kind: Kind, distance: float, limit: float, speedup: Ratio, quantized: int) -> tuple[bool, str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ganprune.bench.engine import Engine
 from ganprune.children import how_it_died, start_python, stop
 from ganprune.errors import InputError, UsageError
+from ganprune.scratch import scratch_folder
 
 _PROGRAM = Path(__file__).with_name("worker.py")
 
@@ -70,7 +71,8 @@ class NetworkProcess:
 
     def profile(self, runs: int) -> dict[str, float]:
         """Milliseconds a run that each kind of operator takes, median of ``runs``."""
-        return self._ask({"do": "profile", "runs": runs})["operators"]
+        with scratch_folder() as folder:
+            return self._ask({"do": "profile", "runs": runs, "log": str(folder / "log")})["operators"]
 
     def close(self) -> None:
         """End the process, whatever it does, and wait until it is gone. May be called again."""

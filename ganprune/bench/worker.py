@@ -15,7 +15,6 @@ from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from statistics import median
-from tempfile import TemporaryDirectory
 from threading import Thread
 from time import perf_counter
 from typing import Any, BinaryIO
@@ -91,15 +90,14 @@ class Network:
             peak = _resident("VmHWM")
             known = peak is not None and self._before is not None
             return {"process": peak, "network": peak - self._before if known else None}  # pyright: ignore
-        return {"operators": self._profile(message["runs"])}
+        return {"operators": self._profile(message["runs"], message["log"])}
 
-    def _profile(self, runs: int) -> dict[str, float]:
+    def _profile(self, runs: int, log: str) -> dict[str, float]:
         """Milliseconds a run that each kind of operator takes, in a session of its own that keeps a log."""
-        with TemporaryDirectory(prefix="ganprune-") as folder:
-            session = _session(self._order, f"{folder}/log")
-            for i in range(1 + runs):
-                session.run(None, self._feeds[i % len(self._feeds)])
-            events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        session = _session(self._order, log)
+        for i in range(1 + runs):
+            session.run(None, self._feeds[i % len(self._feeds)])
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         starts = sorted(event["ts"] for event in events if event["name"] == "model_run")
         spent: dict[str, list[float]] = {}
         for event in events:

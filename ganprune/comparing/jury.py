@@ -1,7 +1,6 @@
 """Test pictures through networks, and what a feature network says of them; the same for all cells."""
 
 import copy
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from ganprune.metrics import (
 )
 from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
+from ganprune.scratch import scratch_folder
 
 LABELS: Side = "B"
 """The domain of label maps in cityscapes; G_B draws streets from them, which a network then segments."""
@@ -116,9 +116,9 @@ class Jury:
         if self.segmenter is None or side != LABELS:
             return {}
         labels = find_readable(self.folders.pictures("test", side), self.reporter)
-        with tempfile.TemporaryDirectory() as folder:
-            fakes = [Path(folder) / f"{i:05}.png" for i in range(len(labels))]
+        with scratch_folder() as folder:
+            fakes = [folder / f"{i:05}.png" for i in range(len(labels))]
             for path, picture in zip(fakes, pictures, strict=True):
-                save_picture(path, picture)
+                save_picture(path, picture, over="any")
             found = fcn_score(fakes, labels, self.segmenter, resamples=0, reporter=self.reporter)
         return {"fcn": found.to_json()}

@@ -37,6 +37,11 @@ class Patience:
     """How often to try; only what has broken or is overloaded is tried again."""
     pause: float = 1.0
     """Seconds before the second attempt; doubled before each further one."""
+    most: int = 32 << 30
+    """Bytes of the largest file that is fetched: a server may send without end."""
+    slowest: float = 1000.0
+    """Bytes a second below which, after ``slow`` seconds, the connection counts as broken."""
+    slow: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +124,15 @@ def _attempt(transfer: Transfer, patience: Patience, reporter: Reporter) -> None
         if None not in (total, transfer.size) and total != transfer.size:
             discard(partial)
             raise DownloadError(_wrong_size(transfer, f"the server offers {total:,}"))
+        if total is not None and total > patience.most:
+            discard(partial)
+            raise _too_large(transfer, patience)
         if not start:
             discard(partial)
             _write_origin(partial, _Origin(transfer.url, _validator(response.headers), total))
             if asked:
                 reporter.info("the file has changed, or the server knows no ranges: from the beginning")
-        _receive(response, transfer, start, total, reporter)
+        _receive(response, transfer, start, total, patience, reporter)
     got = _size(partial)
     if total is not None and got < total:
         raise _Broken(f"the connection was cut after {got:,} of {total:,} bytes")
@@ -134,8 +142,14 @@ def _attempt(transfer: Transfer, patience: Patience, reporter: Reporter) -> None
 
 
 def _receive(
-    response: HTTPResponse, transfer: Transfer, start: int, total: int | None, reporter: Reporter
+    response: HTTPResponse,
+    transfer: Transfer,
+    start: int,
+    total: int | None,
+    patience: Patience,
+    reporter: Reporter,
 ) -> None:
+    most = patience.most if transfer.size is None else transfer.size
     if total is None:
         reporter.info(f"fetching {transfer.partial.name}; the server does not say how large it is")
         reporter = SILENT
@@ -149,6 +163,12 @@ def _receive(
             file.write(chunk)
             file.flush()  # a kill loses nothing that came
             before, done = done, done + len(chunk)
+            if done > most:
+                discard(transfer.partial)
+                raise _too_large(transfer, patience)
+            waited = time.monotonic() - began
+            if waited > patience.slow and done - start < patience.slowest * waited:
+                raise _Broken(f"the server sends less than {patience.slowest:g} bytes a second")
             if steps := _mebibytes(done) - _mebibytes(before):
                 rate = (done - start) / max(time.monotonic() - began, 1e-3)
                 task.advance(steps, speed=f"{rate / 1e6:.1f} MB/s")
@@ -242,7 +262,7 @@ def _read_origin(transfer: Transfer) -> _Origin | None:
 
 
 def _write_origin(partial: Path, origin: _Origin) -> None:
-    write_atomically(_note(partial), json.dumps(asdict(origin)).encode())
+    write_atomically(_note(partial), json.dumps(asdict(origin)).encode(), over="any")
 
 
 def _size(path: Path) -> int:
@@ -258,6 +278,13 @@ def _wrong_size(transfer: Transfer, found: str) -> str:
     return (
         f"{transfer.url}: needed {transfer.size:,} bytes, {found}; the file may have been replaced: "
         f"look at it with a browser; --from {transfer.url} takes what is there"
+    )
+
+
+def _too_large(transfer: Transfer, patience: Patience) -> DownloadError:
+    most = patience.most if transfer.size is None else transfer.size
+    return DownloadError(
+        f"{transfer.url}: needed at most {most:,} bytes, the server sends more; {transfer.by_hand}"
     )
 
 

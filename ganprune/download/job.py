@@ -116,13 +116,16 @@ def _place_network(partial: Path, file: Path, facts: dict[str, Any]) -> None:
 
     check_network(partial)
     _write_record(file.parent, _read_record(file.parent) | {file.name: facts})
-    with atomic_path(file) as temporary:
+    with atomic_path(file, over="any") as temporary:
         partial.rename(temporary)
     discard(partial)
 
 
 def _already(item: Item, folder: Path, path: Path) -> Downloaded | None:
     """What is there, if it is ``item``; None: the place is free. Raises `UsageError` where it is taken."""
+    note = folder / RECORD
+    if note.exists() and not _read_record(folder):
+        raise UsageError(f"{note} is no record of ganprune's; move it away, or give -o another folder")
     if not path.exists() or (path == folder and path.is_dir() and not any(path.iterdir())):
         return None
     record: dict[str, str] | None = _read_record(folder).get(item.file)
@@ -194,4 +197,5 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _write_record(folder: Path, files: dict[str, Any]) -> None:
-    write_atomically(folder / RECORD, (json.dumps({"schema": 1, "files": files}, indent=2) + "\n").encode())
+    text = json.dumps({"schema": 1, "files": files}, indent=2) + "\n"
+    write_atomically(folder / RECORD, text.encode(), over="any")  # `_already` has refused another's

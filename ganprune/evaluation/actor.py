@@ -6,13 +6,13 @@ import socket
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
 from ganprune.device import keep_freed_memory
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.serving import Row, Server, Start, Task, Warnings, portable
+from ganprune.scratch import scratch_folder
 
 Files = dict[str, bytes]
 """Files of what the originals make of the pictures, by name; see `ganprune.evaluation.originals`."""
@@ -55,11 +55,11 @@ class Actor:
         inputs: pickled `ganprune.evaluation.serving.Inputs`. They and the files arrive by the object store.
         """
         try:
-            with TemporaryDirectory() as folder:
+            with scratch_folder() as folder:
                 for name, data in files.items():
-                    Path(folder, name).write_bytes(data)
-                self._server = Server(Start(settings, threads, inputs), self._warnings, Path(folder))
-                made = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+                    (folder / name).write_bytes(data)
+                self._server = Server(Start(settings, threads, inputs), self._warnings, folder)
+                made = {path.name: path.read_bytes() for path in folder.iterdir()}
                 return self._reply({name: data for name, data in made.items() if files.get(name) != data})
         except Exception as error:
             return self._reply(portable(error))

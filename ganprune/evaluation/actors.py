@@ -229,7 +229,7 @@ class Actors:
             known = {} if self._files is None else self._ray.get(self._files)
             self._files = self._ray.put(known | files)
             for name, data in files.items() if self._cache is not None else ():
-                write_atomically(self._cache / name, data)  # pyright: ignore[reportOptionalOperand]
+                write_atomically(self._cache / name, data, over="any")  # pyright: ignore[reportOptionalOperand]
         self._start_those_waiting()
 
     def _known_files(self, inputs: Inputs) -> Files:

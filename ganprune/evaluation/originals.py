@@ -93,7 +93,7 @@ def _kept(file: Path | None, key: str, compute: Callable[[], dict[str, Tensor]])
         known = compute()
         if file is not None:
             tensors = {name: tensor.cpu().contiguous() for name, tensor in known.items()}
-            write_atomically(file, save(tensors, {"key": key}))
+            write_atomically(file, save(tensors, {"key": key}), over="any")
     return known
 
 

@@ -64,7 +64,7 @@ def write_dataset(
                     path = folder / f"{split}{domain}" / f"{index:07d}.png"
                     if not path.exists():
                         picture = Image.fromarray(draw(seed, index, domain, size).picture)
-                        with atomic_path(path) as partial:
+                        with atomic_path(path, over="any") as partial:
                             picture.save(partial)
                     task.advance()
 
@@ -88,4 +88,4 @@ def _claim(folder: Path, settings: dict[str, int]) -> None:
             "choose another folder"
         )
     else:
-        write_atomically(note, (json.dumps(settings) + "\n").encode())
+        write_atomically(note, (json.dumps(settings) + "\n").encode(), over="any")

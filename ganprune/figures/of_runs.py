@@ -32,6 +32,8 @@ from ganprune.figures.sheets import Cell, Sheet, draw_sheet, gamma_sheet, method
 from ganprune.figures.svg import to_svg
 from ganprune.figures.widths import widths_diagram
 from ganprune.files import write_atomically
+from ganprune.locking import refuse_run
+from ganprune.made import check_all
 from ganprune.networks import Generator, resnet_widths
 from ganprune.runs import Run
 
@@ -91,6 +93,8 @@ def draw_figures(runs: Sequence[Labelled]) -> dict[str, Drawing]:
 
 def write_figures(drawings: Mapping[str, Drawing], folder: Path) -> list[Path]:
     """Write every figure as SVG and PNG; returns the files."""
+    refuse_run(folder)
+    check_all(folder, (f"{name}.{ending}" for name in drawings for ending in ("svg", "png")))
     found: list[Path] = []
     for name, drawing in drawings.items():
         for ending, data in (("svg", to_svg(drawing).encode("utf-8", "replace")), ("png", to_png(drawing))):

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ganprune.files import atomic_path
+from ganprune.files import Over, atomic_path
 from ganprune.images.reading import to_tensor
 
 _GAP = 4
@@ -16,9 +16,12 @@ _LINE = 20
 """Height of the line of names, pixels."""
 
 
-def save_picture(path: Path, picture: Tensor) -> None:
-    """Write uint8 [3, h, w], or [4, h, w] with alpha, in the format of the path's ending; whole or not."""
-    with atomic_path(path) as partial:
+def save_picture(path: Path, picture: Tensor, over: Over = "unchanged") -> None:
+    """Write uint8 [3, h, w], or [4, h, w] with alpha, in the format of the path's ending; whole or not.
+
+    over: as of `ganprune.files.atomic_path`.
+    """
+    with atomic_path(path, over) as partial:
         _to_image(picture).save(partial)
 
 

@@ -32,7 +32,7 @@ def cached_features(
         return load_tensors(path.read_bytes())["features"]
     except (FileNotFoundError, SafetensorError, KeyError):
         found = features_of(network, pictures, batch, reporter)
-        write_atomically(path, save_tensors({"features": found}, {"network": network.name}))
+        write_atomically(path, save_tensors({"features": found}, {"network": network.name}), over="any")
         return found
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from ganprune.device import cpu_threads, reproducible
 from ganprune.errors import DownloadError, InputError, UsageError
 from ganprune.files import sha256
+from ganprune.scratch import scratch_folder
 
 INCEPTION_KEY = "Conv2d_1a_3x3.conv.weight"
 """A tensor that tells the network by its name."""
@@ -52,8 +52,8 @@ def load_inception(
     if file is None:
         net, file = _downloaded(extractor)
     else:
-        with TemporaryDirectory(prefix="ganprune-") as scratch:  # it reads files alone, and any pickle
-            weights = Path(scratch) / "inception.pth"
+        with scratch_folder() as scratch:  # it reads files alone, and any pickle
+            weights = scratch / "inception.pth"
             torch.save(dict(tensors or {}), weights)
             try:
                 net = extractor("inception", [FEATURES], feature_extractor_weights_path=str(weights))

@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from ganprune.files import write_atomically
+from ganprune.locking import refuse_run
+from ganprune.made import check_replaceable
 from ganprune.report.html import Html, joined, tag
 from ganprune.report.sections import sections
 from ganprune.reporting import SILENT, Reporter
@@ -24,6 +26,9 @@ def write_report(run: Run, path: Path | None = None, reporter: Reporter = SILENT
     Raises `RunError` for a folder that is no run, or holds no slim generator yet.
     """
     path = path or run / REPORT
+    if path.parent.resolve() != run.folder.resolve():
+        refuse_run(path.parent)
+    check_replaceable(path)
     write_atomically(path, report_page(run, reporter).encode("utf-8", "replace"))
     return path
 

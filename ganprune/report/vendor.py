@@ -46,7 +46,7 @@ def keep(tarball: Path, folder: Path | None = None) -> Path:
         for name in FILES:
             member = archive.extractfile(f"package/dist/{name}")
             assert member is not None  # the hash says so
-            write_atomically(folder / name, member.read())
+            write_atomically(folder / name, member.read(), over="any")
     return folder
 
 

@@ -20,6 +20,7 @@ from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, Side
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
+from ganprune.locking import gone
 from ganprune.plain import NUMBER, fits, parse_json, read_text
 from ganprune.runs import Run
 from ganprune.search_settings import SearchSettings
@@ -38,10 +39,12 @@ def save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str) 
 
     fingerprint: of the pictures that were scored on, 64 hexadecimal digits.
     """
+    if state.generation and not (run / HISTORY).exists():
+        raise gone(run.folder)
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    write_atomically(run / HISTORY, text.encode())
+    write_atomically(run / HISTORY, text.encode(), over="own")
     tensors = state.to_tensors() | {"pictures_sha256": torch.tensor(list(bytes.fromhex(fingerprint)))}
-    write_atomically(run / STATE, save_tensors(tensors))
+    write_atomically(run / STATE, save_tensors(tensors), over="own")
 
 
 def saved(

@@ -32,7 +32,7 @@ class TrainLog:
         self.folder, self.every = folder, every
         self.lines = whole_lines(folder / LOG, step)
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        write_atomically(folder / LOG, text.encode())
+        write_atomically(folder / LOG, text.encode(), over="own")
 
     def add(self, state: TrainState, losses: dict[str, float], lr: float) -> None:
         """Count the step that ``state`` has just made; the sums are kept in it."""

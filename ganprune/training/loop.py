@@ -22,19 +22,22 @@ from torch import Tensor
 from ganprune.checkpoints import NetName, load_quartet
 from ganprune.errors import GanpruneError
 from ganprune.failures import out_of_memory
+from ganprune.files import make_folder
 from ganprune.images import Domain
+from ganprune.locking import gone
+from ganprune.made import check_all, check_replaceable, remove_made
 from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.best import validate, validation_steps
 from ganprune.training.budget import Budget, learning_rate
 from ganprune.training.checks import check_channels, check_shortest
 from ganprune.training.distillation import Teacher
-from ganprune.training.log import TrainLog
-from ganprune.training.networks import Networks, save_networks
+from ganprune.training.log import CURVES, TrainLog
+from ganprune.training.networks import Networks, network_file, save_networks
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.processes import together
-from ganprune.training.record import RECORD, Record
-from ganprune.training.replica import STATE, Replica, follow
+from ganprune.training.record import RECORD, STATE, Record
+from ganprune.training.replica import Replica, follow
 from ganprune.training.samples import save_samples
 from ganprune.training.settings import TrainSettings
 from ganprune.training.step import FLAT, TrainingError
@@ -107,16 +110,15 @@ def train(
     if not team.leads:
         follow(*following, team)
         return _result(folder, Record.open(folder, networks, pictures, settings, budget).steps or 0)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     record = Record.open(folder, networks, pictures, settings, budget)
-    leftovers = list(folder.glob(".*.partial.*"))  # of a kill in the middle of a save
     if record.finished(folder) or not (folder / RECORD).exists():
-        leftovers.append(folder / STATE)  # of a kill at the very end, or of another training
-    for path in leftovers:
-        path.unlink(missing_ok=True)
+        remove_made(folder / STATE)  # of a kill at the very end, or of another training
     if record.steps is not None and record.finished(folder):
         team.told(STOP)
         return _result(folder, record.steps)
+    check_replaceable(folder / STATE, own=True)
+    check_all(folder, (CURVES, *(network_file(name) for name, _ in networks.items())))
     data = TrainingPictures(pictures, settings.transform, reporter)
     check_shortest(networks, data.shortest)
     record.write(folder)
@@ -147,7 +149,7 @@ def train(
         written += save_networks(folder, run.state.networks.to_use(), "last").values()
     record = replace(record, steps=run.state.step, best=run.chosen())
     record.finish(folder, written)
-    (folder / STATE).unlink()
+    remove_made(folder / STATE)
     team.told(STOP)
     return _result(folder, run.state.step)
 
@@ -265,6 +267,8 @@ class _Run:
 
     def _save(self) -> None:
         """Unless a generator gives one colour: what is saved is good."""
+        if not (self.folder / RECORD).exists():  # it was written before the first step
+            raise gone(self.folder)
         if not self._flat:
             self.state.save(self.folder / STATE)
         self._saved = time.monotonic()

@@ -122,9 +122,14 @@ def _drawn(net: _Net, name: NetName, settings: TrainSettings) -> _Net:
     return net
 
 
+def network_file(name: NetName, epoch: str = "latest") -> str:
+    """What CycleGAN calls a network's file."""
+    return f"{epoch}_net_{name}.pth"
+
+
 def save_networks(folder: Path, networks: Networks, epoch: str = "latest") -> dict[NetName, Path]:
     """Write ``<epoch>_net_G_A.pth`` and its siblings as CycleGAN does, each whole or not at all."""
-    files: dict[NetName, Path] = {name: folder / f"{epoch}_net_{name}.pth" for name, _ in networks.items()}
+    files: dict[NetName, Path] = {name: folder / network_file(name, epoch) for name, _ in networks.items()}
     for name, net in networks.items():
         save_cyclegan_pth(files[name], net)
     return files

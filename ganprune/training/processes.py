@@ -18,7 +18,6 @@ from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from subprocess import DEVNULL
-from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -29,6 +28,7 @@ from ganprune.children import how_it_died, start_python, stop
 from ganprune.device import keep_freed_memory
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.reporting import Reporter, Task
+from ganprune.scratch import scratch_folder
 from ganprune.training.step import TrainingError
 from ganprune.training.team import LostProcess, Place, check_devices, joined
 
@@ -75,13 +75,13 @@ def together(
     check_devices(device, processes)
     threads = max(1, torch.get_num_threads() // processes)
     members: list[_Member] = []
-    with TemporaryDirectory(prefix="ganprune-") as folder:
+    with scratch_folder() as folder:
         try:
             for rank in range(processes):
                 members.append(_Member(rank, processes))
             for member in members:
                 call = pickle.dumps(follow if member.rank else lead)
-                meeting = Path(folder) / "meeting"
+                meeting = folder / "meeting"
                 place = Place(member.rank, processes, member.rank, processes)
                 member.send(Start(place, device, threads, meeting, call))
             return _attend(members, reporter)

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganprune.errors import RunError
+from ganprune.errors import RunError, UsageError
 from ganprune.files import sha256, write_atomically
 from ganprune.images import Domain
 from ganprune.plain import NUMBER, Shape, fits, is_inside, read_json
@@ -16,6 +17,10 @@ from ganprune.training.networks import Networks
 from ganprune.training.settings import TrainSettings
 
 RECORD = "train.json"
+STATE = "train_state.pt"
+"""Where an unfinished training stands."""
+NETWORKS = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".pth.tar", ".pt.tar")
+"""Endings of files that may hold trained networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Write train.json."""
-        write_atomically(folder / RECORD, (json.dumps(asdict(self), indent=2) + "\n").encode())
+        write_atomically(folder / RECORD, (json.dumps(asdict(self), indent=2) + "\n").encode(), over="own")
 
     def finish(self, folder: Path, files: Sequence[Path]) -> None:
         """Write train.json with the hashes of what the training made."""
@@ -104,6 +109,20 @@ class Record:
         return self.outputs is not None and all(
             (folder / name).is_file() and sha256(folder / name) == known
             for name, known in self.outputs.items()
+        )
+
+
+def check_untrained(folder: Path) -> None:
+    """Raises `UsageError` for a folder of trained networks without a train.json to go on by."""
+    if (folder / RECORD).exists() or not folder.is_dir():
+        return
+    names = {path.name for path in folder.iterdir() if path.name.lower().endswith(NETWORKS)}
+    found = sorted(names - {STATE})
+    if found:
+        raise UsageError(
+            f"{folder} holds trained networks ({found[0]}) and no {RECORD} to go on by; nothing is "
+            f"overwritten: to train them further, ganprune train --from {shlex.quote(str(folder))} "
+            "--data DIR; for new networks, use `-o` another folder"
         )
 
 

@@ -15,13 +15,12 @@ from ganprune.training.distillation import Teacher
 from ganprune.training.graphs import Graphs
 from ganprune.training.networks import Networks
 from ganprune.training.pictures import Drawn, TrainingPictures
+from ganprune.training.record import STATE
 from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState
 from ganprune.training.step import train_step
 from ganprune.training.taught import Taught
 from ganprune.training.team import STOP, Team
-
-STATE = "train_state.pt"
 
 
 class Replica:

@@ -152,7 +152,7 @@ class TrainState:
             "sums": self.sums,
             "counted": self.counted,
         }
-        with atomic_path(path) as partial, partial.open("wb") as file:
+        with atomic_path(path, over="own") as partial, partial.open("wb") as file:
             torch.save(content, file)
 
     def load(self, path: Path) -> None:

@@ -105,7 +105,8 @@ class ValidationLog:
         prefixed = {f"average_{name}": value for name, value in average.items()}
         rounded = {name: float(f"{value:.6g}") for name, value in (dict(now) | prefixed).items()}
         self.lines.append({"step": step} | rounded)
-        write_atomically(self._path, "".join(json.dumps(line) + "\n" for line in self.lines).encode())
+        text = "".join(json.dumps(line) + "\n" for line in self.lines)
+        write_atomically(self._path, text.encode(), over="own")
 
 
 def panels(lines: Sequence[Mapping[str, float]]) -> dict[str, dict[str, str]]:

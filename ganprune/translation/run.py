@@ -195,7 +195,8 @@ def _translate(source: Source, batch: Sequence[_Read]) -> int:
                     f"{read.job.picture}; the network is damaged"
                 )
             pixels = to_uint8(result[:, : read.height, : read.width])
-            save_picture(target, pixels if read.alpha is None else torch.cat([pixels, read.alpha]))
+            picture = pixels if read.alpha is None else torch.cat([pixels, read.alpha])
+            save_picture(target, picture, over="any")  # `plan` has refused those that are there
     return sum(len(read.job.targets) for read in batch)
 
 

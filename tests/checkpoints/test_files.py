@@ -16,18 +16,19 @@ from ganprune.files import atomic_path, sha256, write_atomically
 def test_a_written_file_is_alone_in_its_folder(tmp_path: Path) -> None:
     write_atomically(tmp_path / "new" / "deep" / "bench.json", b"one")
     write_atomically(tmp_path / "new" / "deep" / "bench.json", b"two")
-    assert [path.name for path in (tmp_path / "new" / "deep").iterdir()] == ["bench.json"]
+    names = {path.name for path in (tmp_path / "new" / "deep").iterdir()}
+    assert names == {"bench.json", ".ganprune"}  # the record of what was made
     assert (tmp_path / "new" / "deep" / "bench.json").read_bytes() == b"two"
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "G.onnx"
-    target.write_bytes(b"old")
+    write_atomically(target, b"old")
     with pytest.raises(KeyboardInterrupt), atomic_path(target) as partial:  # noqa: PT012
         partial.write_bytes(b"half of the n")
         assert target.read_bytes() == b"old"
         raise KeyboardInterrupt
-    assert [path.name for path in tmp_path.iterdir()] == ["G.onnx"]
+    assert {path.name for path in tmp_path.iterdir()} == {"G.onnx", ".ganprune"}
     assert target.read_bytes() == b"old"
 
 
@@ -60,7 +61,7 @@ def test_data_are_on_the_disk_before_the_name_is_taken(
     monkeypatch.setattr(os, "fsync", seen_flush)
     monkeypatch.setattr(Path, "replace", seen_rename)
     write_atomically(tmp_path / "file", b"data")
-    assert events[:2] == ["flush", "rename"]
+    assert events[:3] == ["flush", "flush", "rename"]  # the content, the record, the name
 
 
 def test_a_reader_sees_whole_files_alone_while_the_writer_is_killed(tmp_path: Path) -> None:

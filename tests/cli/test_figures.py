@@ -23,7 +23,7 @@ def test_every_figure_is_drawn_twice(run: Path, here: Path) -> None:
     shutil.copytree(run, here / "other")
     done = ganprune("figures", run, "other", "--label", "ours", "--label", "ThiNet", "-o", "drawn")
     assert done.code == 0, done.err
-    files = {path.name for path in (here / "drawn").iterdir()}
+    files = {path.name for path in (here / "drawn").glob("[!.]*")}
     assert files == {f"{name}.{kind}" for name in NAMES for kind in ("svg", "png")}
     assert sorted(done.out.split()) == sorted(f"drawn/{name}" for name in files)
     for name in NAMES:

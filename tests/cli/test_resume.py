@@ -41,13 +41,20 @@ def test_interrupted_run_goes_on_where_it_stopped(place: Place, here: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["G_A.safetensors", "latest_net_G_B.pth", "pruned_G_A.safetensors"])
-def test_output_that_was_lost_or_changed_is_made_again(place: Place, run: Path, name: str) -> None:
+def test_output_that_was_lost_is_made_again_and_one_that_was_changed_is_kept(
+    place: Place, run: Path, name: str
+) -> None:
     good = (run / name).read_bytes()
-    for bad in (None, b"junk"):
-        (run / name).unlink() if bad is None else (run / name).write_bytes(bad)
-        with stopped_before_export():
-            assert place.compress("-o", run).code == 130
-        assert (run / name).read_bytes() == good
+    (run / name).write_bytes(b"edited")
+    with stopped_before_export():
+        refused = place.compress("-o", run)
+    assert refused.code == 2
+    assert f"{name} has changed since ganprune made it; nothing is overwritten: move it away" in refused.err
+    assert (run / name).read_bytes() == b"edited"
+    (run / name).unlink()
+    with stopped_before_export():
+        assert place.compress("-o", run).code == 130
+    assert (run / name).read_bytes() == good
 
 
 def test_lost_provenance_costs_time_and_nothing_else(place: Place, run: Path) -> None:

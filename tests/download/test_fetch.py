@@ -3,6 +3,7 @@
 import random
 import socket
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,3 +277,20 @@ def test_progress_is_told_in_mebibytes_and_goes_on_too(site: Site, transfer: Tra
     fetch(transfer, EAGER, listener := Listener())
     assert listener.tasks == [("f.zip, MiB", 3, 0), ("f.zip, MiB", 3, 2)]
     assert listener.steps == 3
+
+
+def test_a_download_without_end_is_given_up(site: Site, transfer: Transfer) -> None:
+    site.length = False
+    with pytest.raises(
+        DownloadError, match="needed at most 100,000 bytes, the server sends more; take a train"
+    ):
+        fetch(transfer, replace(EAGER, most=100_000))
+    assert not transfer.partial.exists()
+    site.length = True
+    with pytest.raises(DownloadError, match="needed at most 100,000 bytes"):
+        fetch(transfer, replace(EAGER, most=100_000))
+
+
+def test_a_server_that_sends_next_to_nothing_counts_as_broken(site: Site, transfer: Transfer) -> None:
+    with pytest.raises(DownloadError, match="the server sends less than 1e\\+12 bytes a second"):
+        fetch(transfer, replace(EAGER, slow=0, slowest=1e12))

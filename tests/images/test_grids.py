@@ -48,4 +48,4 @@ def test_a_saved_png_holds_the_same_bytes(tmp_path: Path):
     save_picture(tmp_path / "new" / "a.png", noise(5))
     with Image.open(tmp_path / "new" / "a.png") as picture:
         assert np.array_equal(np.asarray(picture), noise(5).permute(1, 2, 0).numpy())
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
+    assert [path.name for path in (tmp_path / "new").glob("[!.]*")] == ["a.png"]

@@ -47,7 +47,9 @@ def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_call_end
 ) -> None:
     write_atomically(tmp_path / "state.bin", b"new")
     partial = f".state.{os.getpid()}.partial.bin"
-    assert disk.events == [("flush", partial), ("rename", "state.bin"), ("flush", tmp_path.name)]
+    assert disk.events == [
+        ("flush", partial), ("flush", ".ganprune"), ("rename", "state.bin"), ("flush", tmp_path.name)
+    ]  # fmt: skip
 
 
 def test_every_moment_of_a_write_leaves_the_old_file_or_the_new_one(tmp_path: Path, disk: Disk) -> None:

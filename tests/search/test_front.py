@@ -219,7 +219,7 @@ def test_pair_is_the_nearest_of_the_size(tmp_path: Path) -> None:
         pair_within(state, 0.0001, SETTINGS)
     run = Run(tmp_path)
     found = write_front(run, state, SETTINGS)
-    assert {path.name for path in tmp_path.iterdir()} == {"front.json", "front.svg", "provenance.json"}
+    assert {path.name for path in tmp_path.glob("[!.]*")} == {"front.json", "front.svg", "provenance.json"}
     assert [len(found["sides"][side]) for side in "AB"] == [
         len(front_of(population, SETTINGS).macs) for population in state.populations.values()
     ]

@@ -36,6 +36,7 @@ def test_a_training_writes_what_it_promises_and_nothing_else(tmp_path: Path):
         "train.json",
         "train.jsonl",
         "curves.svg",
+        ".ganprune",
     }
     assert result.steps == 12
     assert {path.name for path in result.files.values()} == nets

@@ -110,7 +110,7 @@ def bench(
     """
     from ganprune.errors import TargetError, UsageError
     from ganprune_cli.benching import bench_settings, bench_sources
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_bench
 
     if cpu and provider not in (None, "CPUExecutionProvider", "OpenVINOExecutionProvider"):
@@ -125,7 +125,7 @@ def bench(
     if json:
         print_json(timed)
     elif csv:
-        print(report.csv(), end="")
+        say(report.csv(), end="")
     else:
         print_bench(timed, markdown, every=spread)
     if missed := report.missed():

@@ -108,18 +108,17 @@ def compare(
 
     All get the same pictures, size, fine-tuning and figures. Finished cells are not done again.
     """
-    from tempfile import TemporaryDirectory
-
     from ganprune.comparing import read_comparison
     from ganprune.comparing.record import judges_of
     from ganprune.device import resolve_threads
     from ganprune.errors import UsageError
     from ganprune.metrics import Segmenter
+    from ganprune.scratch import scratch_folder
     from ganprune_cli.comparing import compare as run_compare
     from ganprune_cli.comparing import finished as what_is_there
     from ganprune_cli.comparing import nothing_finished, print_comparison
     from ganprune_cli.comparison_plan import outline, print_outline
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
     from ganprune_cli.contest import check_sources, contest, example, folder_of, judged_by, only
     from ganprune_cli.evaluating import Wishes
 
@@ -147,9 +146,9 @@ def compare(
     network = None if dry_run or judges else asked.network()
     cores = resolve_threads(compute.threads)
     segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)
-    with TemporaryDirectory() as scratch:  # so that what runs nothing leaves nothing
+    with scratch_folder() as scratch:  # so that what runs nothing leaves nothing
         if ckpt is None:
-            ckpt, data = example((Path(scratch) if dry_run or finished else folder) / "pictures", reporter)
+            ckpt, data = example((scratch if dry_run or finished else folder) / "pictures", reporter)
         found = contest(ckpt, data, comparison, folder, reporter)
         if dry_run:
             planned = outline(found, reporter)
@@ -168,7 +167,7 @@ def compare(
     if json:
         print_json(result)
     elif csv:
-        print(lines, end="")
+        say(lines, end="")
     else:
         print_comparison(result, markdown)
     if result["best"] is not None:

@@ -1,7 +1,5 @@
 """``ganprune compress``: the whole job."""
 
-import typer
-
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 
@@ -80,7 +78,7 @@ def compress(
         if key not in ("ckpt", "data", "output", "preset", "config", "dry_run", "json", "markdown", "quiet")
     }
     from ganprune.errors import UsageError
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
     from ganprune_cli.job import prepare
     from ganprune_cli.layers import compress_settings
     from ganprune_cli.pipeline import compress as run_compress
@@ -115,5 +113,5 @@ def compress(
         print_bench(found["bench"], markdown)
         run = found["run"]
         slim = ", ".join(f"{run}/G_{side}.onnx" for side in settings.search.sides)
-        typer.echo(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
+        say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
     print_next(command_line("bench", "--cpu", found["run"]), quiet)

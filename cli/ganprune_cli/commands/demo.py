@@ -20,7 +20,7 @@ def demo(
     """
     from pathlib import Path
 
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.demo import print_coats, run_demo
     from ganprune_cli.tables import print_bench
 
@@ -31,7 +31,7 @@ def demo(
         print_json(found)
     else:
         print_bench(found["bench"], markdown)
-        print()
+        say()
         print_coats(found["coats"], markdown)
-        print(f"\npictures: {found['pictures']}")
+        say(f"\npictures: {found['pictures']}")
     print_next("ganprune compress CKPT --data DIR, with a checkpoint of your own", quiet)

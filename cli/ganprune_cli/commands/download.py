@@ -45,7 +45,7 @@ def download(
     from ganprune.download import download as bring
     from ganprune.download import find_item, item_at, with_sha256
     from ganprune.errors import UsageError
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
 
     if name is None and source is None:
         if sha256 is not None or output is not None:
@@ -66,7 +66,7 @@ def download(
              "already": found.already, "sha256": found.sha256, "next_command": following}
         )  # fmt: skip
     else:
-        print(f"{found.name}  {found.path}")
+        say(f"{found.name}  {found.path}")
     print_next(following, quiet)
 
 

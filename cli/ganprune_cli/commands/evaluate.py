@@ -110,6 +110,7 @@ def evaluate(
     """
     from ganprune.errors import UsageError
     from ganprune.figures.of_run import EVALUATION
+    from ganprune.made import check_replaceable
     from ganprune.runs import find_run, write_json
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.evaluating import Wishes, evaluate_folders, evaluate_run
@@ -132,6 +133,7 @@ def evaluate(
         run = find_run(given[0] if given else None)
         _ = run.config  # no run at all is refused
         with run.locked():
+            check_replaceable(run / EVALUATION)
             found = evaluate_run(run, wishes, reporter)
             write_json(run / EVALUATION, found)
             refresh_report(run, reporter)

@@ -36,11 +36,11 @@ def figures(
     from ganprune.figures.of_runs import draw_figures, labelled, write_figures
     from ganprune.plain import as_written
     from ganprune.runs import find_run
-    from ganprune_cli.console import command_line, print_next
+    from ganprune_cli.console import command_line, print_next, say
 
     runs = [find_run(source) for source in sources or [None]]
     with as_written(" or ".join(str(run.folder) for run in runs)):
         drawings = draw_figures(labelled(runs, label or ()))
     for path in write_figures(drawings, output or Path("figures")):
-        typer.echo(path)
+        say(path)
     print_next(command_line("report", runs[0].folder), quiet)

@@ -50,7 +50,7 @@ def report(
     """
     from ganprune.errors import UsageError
     from ganprune.runs import find_run
-    from ganprune_cli.console import ConsoleReporter, command_line, print_next
+    from ganprune_cli.console import ConsoleReporter, command_line, print_next, say
     from ganprune_cli.reporting_page import make_report
     from ganprune_cli.reporting_page import serve as serve_run
 
@@ -64,5 +64,5 @@ def report(
         serve_run(run, 8000 if port is None else port, runtime, reporter)
         return
     path = make_report(run, output, reporter)
-    typer.echo(f"report: {path}, {path.stat().st_size / 2**20:.1f} MiB")
+    say(f"report: {path}, {path.stat().st_size / 2**20:.1f} MiB")
     print_next(command_line("report", run.folder, "--serve"), quiet)

@@ -28,6 +28,12 @@ def train(
             "and the other generator if there is one alone.",
         ),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="CKPT", help="Go on with the networks of this checkpoint, in another folder."
+        ),
+    ] = None,
     direction: options.LoneDirection = None,
     budget: Annotated[
         str | None,
@@ -98,8 +104,8 @@ def train(
     }  # fmt: skip
     from ganprune.errors import UsageError
     from ganprune.training.team import Place
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
-    from ganprune_cli.training import Wishes, train_from_nothing, train_missing
+    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
+    from ganprune_cli.training import Wishes, train_from_nothing, train_further
 
     budget = budget or ("200epochs" if discriminators_for is None else "5m")
     wishes = Wishes(
@@ -109,12 +115,17 @@ def train(
     )  # fmt: skip
     follows = Place.of_torchrun().rank > 0
     reporter = ConsoleReporter(quiet or follows)
-    if discriminators_for is not None:
-        found = train_missing(discriminators_for, direction or "AtoB", data, output, wishes, reporter)
+    checkpoint, missing = discriminators_for or start, discriminators_for is not None
+    if missing and start is not None:
+        raise UsageError("--from trains all networks, --discriminators-for those that are missing; give one")
+    if checkpoint is not None:
+        found = train_further(
+            checkpoint, direction or "AtoB", data, output, wishes, reporter, missing=missing
+        )
     elif data is None:
         raise UsageError("train needs pictures: give --data DIR, a folder with trainA and trainB")
     elif direction is not None:
-        raise UsageError("--direction is for a lone generator; give it with --discriminators-for")
+        raise UsageError("--direction is for a lone generator; give it with --discriminators-for or --from")
     else:
         folder = output or Path("checkpoints") / data.resolve().name
         found = train_from_nothing(data, folder, wishes, reporter)
@@ -124,5 +135,5 @@ def train(
         print_json(found)
     else:
         for name, path in found["files"].items():
-            print(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
+            say(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
     print_next(command_line("compress", found["folder"], "--data", found["data"]), quiet)

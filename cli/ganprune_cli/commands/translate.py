@@ -91,7 +91,7 @@ def translate(
     not depend on --batch, but for rounding.
     """
     from ganprune.errors import UsageError
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.translating import Wishes, summary, translate_source
 
     if output is None:
@@ -111,5 +111,5 @@ def translate(
     if json:
         print_json(found)
     else:
-        print(summary(found))
+        say(summary(found))
     print_next(following, quiet)
