@@ -10,10 +10,10 @@ from typing import Any
 from ganprune import cost
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
-from ganprune.checkpoints.layouts.ganprune_run import GANPRUNE_RUN
+from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
-from ganprune.checkpoints.quartet import Quartet, assembled, open_member, training_command
+from ganprune.checkpoints.quartet import Quartet, assembled, members_of, training_command
 from ganprune.errors import UsageError
 from ganprune.networks import DOWNSAMPLING, Discriminator, DiscriminatorWidths, GeneratorWidths, resnet_widths
 
@@ -104,9 +104,7 @@ def inspect(path: Path, size: int = 256) -> Inspection:
         member = opened(path, located.read(path, "G_A"))
         if isinstance(member.network, Discriminator):
             return _lone_discriminator(path, size, member)
-        members: dict[NetName, OpenedNetwork] = {"G_A": member}
-    else:
-        members = {name: open_member(located, name) for name in located.files}
+    located, members = members_of(located)
     quartet = assembled(path, located, members)
     return Inspection(
         path=path,
