@@ -49,8 +49,8 @@ def folded(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str,
 def _spectral(name: str, weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
     """W / σ.
 
-    The rows of the matrix are the first index of W, or the second one of a transposed convolution: u and v fit
-    one of them. Where they fit both, it is the one whose singular vectors they are: σ is largest there.
+    The rows of the matrix are the first index of W, or the second one of a transposed convolution: u and v
+    fit one of them. Where they fit both, it is the one whose singular vectors they are: σ is largest there.
     """
     matrices = [weight.transpose(0, rows).flatten(1) for rows in range(min(weight.ndim, 2))]
     sigmas = [u @ matrix @ v for matrix in matrices if matrix.shape == (*u.shape, *v.shape)]
