@@ -13,6 +13,7 @@ from ganprune.checkpoints.options import read_options
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
+from ganprune.images import DataSource
 from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
@@ -70,7 +71,7 @@ def is_run(path: Path) -> bool:
 
 
 def export_source(
-    source: Path | None, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
+    source: Path | None, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
 ) -> tuple[Exported, str]:
     """Export what ``source`` is. Returns what was written, and the command to run next."""
     if source is None or is_run(source):
@@ -90,7 +91,10 @@ def export_source(
         reporter.warn("no --data was given: the files are verified on noise, not on pictures")
     else:
         wanted = CompressSettings.from_flat({"size": settings.size, "pictures": wishes.variants.pictures})
-        folders = domains_of(_options(source), data)
+        sides: list[Side] = (
+            ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
+        )
+        folders = domains_of(_options(source), data, domains=sides)
         pictures = search_pictures(folders, wanted, wishes.reporter(reporter))
     reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
     files = [report.to_json() for report in reports]
@@ -107,7 +111,7 @@ def generators_of(source: Path) -> dict[str, Generator]:
 
 
 def _export_run(
-    run: Run, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
+    run: Run, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
 ) -> tuple[Exported, str]:
     config = run.config
     settings = made_by(run)
@@ -170,7 +174,7 @@ def _options(checkpoint: Path) -> dict[str, str]:
 
 def _run_pictures(
     config: Mapping[str, Any],
-    data: Path | None,
+    data: DataSource | None,
     settings: CompressSettings,
     wishes: Wishes,
     reporter: Reporter,
@@ -181,7 +185,8 @@ def _run_pictures(
         "pictures": wishes.variants.pictures,
     }
     try:
-        folders = domains_of(_options(Path(config["checkpoint"])), data or Path(config["data"]))
+        source = data or DataSource.of_config(config["data"])
+        folders = domains_of(_options(Path(config["checkpoint"])), source, domains=settings.search.sides)
         return search_pictures(folders, CompressSettings.from_flat(flat), wishes.reporter(reporter))
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")

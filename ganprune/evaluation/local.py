@@ -58,8 +58,8 @@ class _Half:
     layout: Layout
     x: Tensor
     """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
-    y: Tensor
-    """Pictures of the domain that is translated to."""
+    y: Tensor | None
+    """Pictures of the domain that is translated to; None: there are none."""
     translated: Tensor
     """G(x) of the original."""
     judged: Tensor | None
@@ -96,7 +96,8 @@ class LocalEvaluator:
         generators: G_A under "A", G_B under "B"; judges: D_A, which judges the output of G_A, under "A".
         layouts: of the sides that are to be scored; such a side needs its generator. Without its judge
         L_DisA is zero, without the other generator L_cyc. A partner that is a genome needs its layout.
-        pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
+        pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied. Those of a domain
+        that is only translated to may be missing where no identity loss is asked for.
         on_scored: called after every individual, to show progress. tuner: fine-tunes every individual
         before it is scored; all its terms then depend on the partner too. cache: a folder where what the
         originals make of the pictures is kept. reporter: is warned where memory runs out, see `Batches`.
@@ -105,7 +106,7 @@ class LocalEvaluator:
         too small for a discriminator.
         """
         for side, generator in generators.items():
-            _check_fit(generator, judges.get(side), pictures[side])
+            _check_fit(generator, judges.get(side), pictures.get(side, next(iter(pictures.values()))))
         self.settings, self._on_scored = settings, on_scored
         self.evaluations = 0
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
@@ -113,7 +114,9 @@ class LocalEvaluator:
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(settings.device), dtype
         self._on_cpu = self._device.type == "cpu"
-        x = {side: self._laid_out(to_float(pictures[side]).to(self._device, dtype)) for side in SIDES}
+        x: dict[Side, Tensor] = {
+            side: self._laid_out(to_float(part).to(self._device, dtype)) for side, part in pictures.items()
+        }
         self._layouts, self._tuner = layouts, tuner
         self._originals = dict(generators) if tuner is not None else {}
         """As given, for the tuner: float32."""
@@ -124,7 +127,7 @@ class LocalEvaluator:
             file = None if cache is None else cache / f"original_{side}.safetensors"
             setting = f"channels-last, batch {settings.batch}, {torch.get_num_threads()} threads"
             translated, judged = judged_originals(G, D, x[side], self._run, setting, file)
-            self._halves[side] = _Half(G, D, layout, x[side], x[_other(side)], translated, judged)
+            self._halves[side] = _Half(G, D, layout, x[side], x.get(_other(side)), translated, judged)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
         self._backs: dict[Side, tuple[bytes, Generator]] = {}
@@ -158,7 +161,9 @@ class LocalEvaluator:
         if back is None or partner is None:
             return back
         if self._backs.get(side, (b"", None))[0] != key:
-            slim = self._slim(back, self._layouts[_other(side)], partner, self._halves[side].y)
+            y = self._halves[side].y
+            assert y is not None  # a partner that evolves translates pictures of its own
+            slim = self._slim(back, self._layouts[_other(side)], partner, y)
             self._backs[side] = key, slim
         return self._backs[side][1]
 
@@ -179,11 +184,10 @@ class LocalEvaluator:
             seen = 0.0
             if half.judge is not None and half.judged is not None:
                 seen = l_disa(half.judged, self._run(half.judge, translated), reduction)
-            self._known[side][key] = _Known(
-                seen,
-                l_gena(half.translated, translated, reduction),
-                l_idt(self._run(slim, half.y), half.y, reduction) if identity else None,
-            )
+            unchanged = None
+            if identity and half.y is not None:
+                unchanged = l_idt(self._run(slim, half.y), half.y, reduction)
+            self._known[side][key] = _Known(seen, l_gena(half.translated, translated, reduction), unchanged)
         self._pictures[side][key] = translated
         return translated
 

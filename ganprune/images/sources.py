@@ -34,7 +34,7 @@ class DataSource:
         if root is not None and (A is not None or B is not None):
             one = "--data-b" if A is None else "--data-a"
             raise UsageError(f"--data and {one} contradict each other; give --data, or --data-a and --data-b")
-        return None if root is A is B is None else cls(root, A, B)
+        return None if root is None and A is None and B is None else cls(root, A, B)
 
     @classmethod
     def of_config(cls, found: str | Mapping[str, Any]) -> "DataSource":
@@ -45,10 +45,23 @@ class DataSource:
         return cls(A=None if A is None else Path(A), B=None if B is None else Path(B))
 
     def config(self) -> str | dict[str, str]:
-        """For a run's config.toml: whole paths."""
+        """For a run's config.toml, and for JSON."""
         if self.root is not None:
-            return str(self.root.resolve())
-        return {domain: str(folder.resolve()) for domain, folder in self.folders().items()}
+            return str(self.root)
+        return {domain: str(folder) for domain, folder in self.folders().items()}
+
+    def resolved(self) -> "DataSource":
+        """The same with whole paths."""
+        root, folders = self.root, self.folders()
+        if root is not None:
+            return DataSource(root.resolve())
+        return DataSource(None, *(folders[d].resolve() if d in folders else None for d in get_args(Domain)))
+
+    @property
+    def name(self) -> str:
+        """Of what is made of it: that of its folder, or those of both."""
+        places = [self.root] if self.root is not None else list(self.folders().values())
+        return "2".join(place.resolve().name for place in places if place is not None)
 
     def words(self) -> list[object]:
         """The options that say the same."""

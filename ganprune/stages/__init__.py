@@ -9,7 +9,7 @@ family.py       the fronts of a search for all sizes
 
 from ganprune.stages.cutting import rebuild_both, write_both
 from ganprune.stages.searching import check_target, layouts, picture_hash, search
-from ganprune.stages.setting_up import Resolved, needed_networks, search_pictures
+from ganprune.stages.setting_up import Resolved, needed_domains, needed_networks, search_pictures
 from ganprune.stages.training import RECOVERED, fine_tune, recover, tuner_for
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "check_target",
     "fine_tune",
     "layouts",
+    "needed_domains",
     "needed_networks",
     "picture_hash",
     "rebuild_both",

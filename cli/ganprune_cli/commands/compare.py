@@ -36,6 +36,8 @@ def compare(
             help="Folder with trainA, trainB, testA and testB. Default: dataroot of train_opt.txt.",
         ),
     ] = None,
+    data_a: options.DataA = None,
+    data_b: options.DataB = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -114,6 +116,7 @@ def compare(
     from ganprune.comparing.record import judges_of
     from ganprune.device import resolve_threads
     from ganprune.errors import UsageError
+    from ganprune.images import DataSource
     from ganprune.metrics import Segmenter
     from ganprune_cli.comparing import compare as run_compare
     from ganprune_cli.comparing import finished as what_is_there
@@ -131,7 +134,8 @@ def compare(
         "budget": budget, "size": size, "population": population, "generations": generations,
         "target-macs": target_macs, "device": device, "threads": threads, "workers": workers,
     }  # fmt: skip
-    check_sources(config, ckpt, data)
+    source = DataSource.given(data, data_a, data_b)
+    check_sources(config, ckpt, source)
     comparison = only(read_comparison(config, given), cells)
     if fcn is not None and comparison.settings.task != "cityscapes":
         raise UsageError(
@@ -149,8 +153,8 @@ def compare(
     segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)
     with TemporaryDirectory() as scratch:  # so that what runs nothing leaves nothing
         if ckpt is None:
-            ckpt, data = example((Path(scratch) if dry_run or finished else folder) / "pictures", reporter)
-        found = contest(ckpt, data, comparison, folder, reporter)
+            ckpt, source = example((Path(scratch) if dry_run or finished else folder) / "pictures", reporter)
+        found = contest(ckpt, source, comparison, folder, reporter)
         if dry_run:
             planned = outline(found, reporter)
             if json:
