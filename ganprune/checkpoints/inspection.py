@@ -13,7 +13,7 @@ from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
-from ganprune.checkpoints.quartet import Quartet, assembled, members_of, training_command
+from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
 from ganprune.networks import DOWNSAMPLING, Discriminator, DiscriminatorWidths, GeneratorWidths, resnet_widths
 
@@ -190,7 +190,7 @@ def _problems(quartet: Quartet) -> list[str]:
     generators = [generator for generator in (quartet.G_A, quartet.G_B) if generator]
     if missing and quartet.naming != GANPRUNE_RUN.title:
         cure = (
-            "`ganprune train --discriminators-for …` trains them"
+            "`ganprune compress` does without, `ganprune train --discriminators-for …` trains them"
             if generators
             else "put the generators of the same training beside the discriminators"
         )
@@ -217,6 +217,4 @@ def _next_command(path: Path, quartet: Quartet) -> str:
         return f"ganprune export --onnx {target}"
     dataroot = quartet.options.get("dataroot", "")
     data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
-    if quartet.missing():
-        return training_command(path, data)
     return f"ganprune compress {target} --data {data}"
