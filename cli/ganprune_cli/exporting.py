@@ -90,7 +90,8 @@ def export_source(
     if data is None:
         reporter.warn("no --data was given: the files are verified on noise, not on pictures")
     else:
-        wanted = CompressSettings.from_flat({"size": settings.size, "pictures": wishes.variants.pictures})
+        few = {"size": settings.size, "pictures": wishes.variants.pictures}
+        wanted = CompressSettings.from_flat(few, given=())
         sides: list[Side] = (
             ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
         )
@@ -187,7 +188,7 @@ def _run_pictures(
     try:
         source = data or DataSource.of_config(config["data"])
         folders = domains_of(_options(Path(config["checkpoint"])), source, domains=settings.search.sides)
-        return search_pictures(folders, CompressSettings.from_flat(flat), wishes.reporter(reporter))
+        return search_pictures(folders, CompressSettings.from_flat(flat, given=()), wishes.reporter(reporter))
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")
         return None
