@@ -13,7 +13,7 @@ from tests.cli.conftest import Place
 from tests.cli.kit import ganprune
 from tests.tiny import random_generator, random_judge
 
-SHORT = ("--generations", "0", "--budget", "0")
+SHORT = ("--population", "4", "--generations", "0", "--threads", "1", "--budget", "0")
 """All that these tests ask for besides --data: the default search and fine-tuning take half an hour."""
 
 
@@ -37,7 +37,7 @@ def test_the_three_commands_work_on_narrow_generators_by_default(place: Place, h
     config = read_toml(run / "config.toml")
     assert config["adapted"]["align"] == 16
     assert config["settings"]["align"] < 16
-    for words in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3")):
+    for words in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3", "--threads", "1")):
         following = ganprune(*words)
         assert following.code == 0, following.err
     shutil.copytree(place.data, here / "changed")
@@ -49,7 +49,7 @@ def test_the_three_commands_work_on_narrow_generators_by_default(place: Place, h
 def test_a_lone_generator_needs_no_options_and_no_domains(place: Place, here: Path) -> None:
     net = write(here / "net", 8, 1, "G")
     shutil.copytree(place.data / "trainA", here / "photos")
-    done = ganprune("compress", net, "--data", "photos", *SHORT[:2], "--budget", "1steps", "-o", "run")
+    done = ganprune("compress", net, "--data", "photos", *SHORT[:-1], "1steps", "-o", "run")
     assert done.code == 0, done.err
     for adapted in ("--direction AtoB", "--lambda-cycle 0", "--loss gena --distil-features 0"):
         assert done.err.count(adapted) == 1
