@@ -78,7 +78,7 @@ def test_two_folders_are_compressed_trained_and_refused_as_one_would_be(place: P
     shown = ganprune("compress", place.checkpoint, *both, "--config", place.config, "--dry-run")
     assert shown.code == 0, shown.err
     assert f"--data-a {place.data}/trainA --data-b {place.data}/trainB" in shown.err
-    small = ("--ngf", "4", "--blocks", "0", "--ndf", "4", "--size", "32", "--threads", "1", "--device", "cpu")
+    small = ("--ngf", "4", "--blocks", "1", "--ndf", "4", "--size", "32", "--threads", "1", "--device", "cpu")
     trained = ganprune("train", *both, *small, "--budget", "1steps")
     assert trained.code == 0, trained.err
     following = f"next: ganprune compress checkpoints/trainA2trainB --data-a {place.data}/trainA --data-b"
