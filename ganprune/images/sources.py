@@ -61,7 +61,7 @@ class DataSource:
     def name(self) -> str:
         """Of what is made of it: that of its folder, or those of both."""
         places = [self.root] if self.root is not None else list(self.folders().values())
-        return "2".join(place.resolve().name for place in places if place is not None)
+        return "2".join(place.resolve().name for place in places)
 
     def words(self) -> list[object]:
         """The options that say the same."""
