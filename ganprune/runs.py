@@ -1,6 +1,6 @@
 """The run folder: everything that one ``compress`` made, resumable after any interruption.
 
-    config.toml          what was asked for, and what ``auto`` came to
+    config.toml          what was asked for, what of it was adapted, and what ``auto`` came to
     search.jsonl         one line a generation
     state.safetensors    where the search stands
     G_A.safetensors …    slim generators, with widths, kept indices and source hash in the metadata
@@ -24,7 +24,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -36,11 +36,12 @@ import tomli_w
 
 from ganprune.errors import RunError, UsageError
 from ganprune.files import Over, sha256, write_atomically
+from ganprune.images import DataSource
 from ganprune.locking import LOCK, locked
 from ganprune.made import RECORD, adopt, clear_half_written, half_written
 from ganprune.plain import fits, is_inside, read_json, read_text, read_toml
 from ganprune.reporting import SILENT, Reporter, Task
-from ganprune.settings import CompressSettings
+from ganprune.settings import KEYS, CompressSettings, spelled
 
 OLDER: Mapping[str, object] = MappingProxyType(
     {"width-spread": "none", "mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0}
@@ -55,7 +56,13 @@ FREE = frozenset({"workers", "processes", "ray"})
 """Settings that change no result, or only its last bits."""
 MOST_WARNINGS = 100
 """A run keeps no more than so many."""
-_CONFIG = {"checkpoint": str, "data": str, "settings": dict, "resolved": dict, "sha256": {str: str}}
+_CONFIG = {
+    "checkpoint": str,
+    "data": (str, {str: str}),
+    "settings": dict,
+    "resolved": dict,
+    "sha256": {str: str},
+}
 """What config.toml holds."""
 _STAGE = {"outputs": {str: str}, "inputs": {str: str}}
 """What provenance.json holds for every finished stage, and more."""
@@ -201,25 +208,30 @@ class Noting:
         self._run.note(message)
 
 
-def open_run(folder: Path, config: Mapping[str, Any], command: str) -> Run:
+def open_run(
+    folder: Path, config: Mapping[str, Any], command: str, given: Collection[str] = frozenset(KEYS)
+) -> Run:
     """Start a run in ``folder``, or go on with the one that is there.
 
-    config: ``checkpoint`` and ``data`` (paths), ``settings`` (flat), ``resolved`` (what auto came to) and
-    ``sha256`` of the networks. Going on, the resolved values of the first start are kept; the budget may
-    change as long as no fine-tuning was begun. Raises `RunError` where the folder belongs to a run with
-    other settings, or to something else.
+    config: ``checkpoint`` and ``data`` (paths), ``settings`` (flat), ``adapted`` (what of them was otherwise
+    before `ganprune.adapting`, if anything), ``resolved`` (what auto came to) and ``sha256`` of the networks.
+    given: the settings that were asked for. Going on, the resolved values of the first start are kept, and so
+    are the adapted ones that nobody asks for; the budget may change as long as no fine-tuning was begun.
+    Raises `RunError` where the folder belongs to a run with other settings, or to something else.
     """
     run, config_file = Run(folder), folder / "config.toml"
     if config_file.exists():
-        _refuse_other(run, config)
+        _refuse_other(run, _going_on(run.config, config, given))
     elif folder.exists() and not _is_free(folder):
         raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
     with run.locked():  # another process may have begun a run here in the meantime
         if not config_file.exists():
             write_atomically(config_file, tomli_w.dumps(config).encode())
+        config = _going_on(run.config, config, given)
         _refuse_other(run, config)
         if run.config["settings"] != config["settings"]:
-            changed = run.config | {"settings": config["settings"]}
+            changed = {key: config[key] for key in ("settings", "adapted") if key in config}
+            changed = {key: value for key, value in run.config.items() if key != "adapted"} | changed
             write_atomically(config_file, tomli_w.dumps(changed).encode())
         if not (run / "provenance.json").exists():
             begun = {"schema": 1, "created": _now(), "command": command, **machine()}
@@ -251,11 +263,30 @@ def _is_free(folder: Path) -> bool:
     return {path.name for path in folder.iterdir()} <= {LOCK, RECORD, *half_written(folder)}
 
 
+def _going_on(before: Mapping[str, Any], now: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+    """``now`` with what ``before`` has adapted, where the same was asked for."""
+    old, new, settings = _adapted(before), _adapted(now), dict(now["settings"])
+    for key in {*old, *new} - {*given}:
+        was = before["settings"].get(key)
+        if was is not None and old.get(key, was) == new.get(key, settings.get(key)):
+            settings[key] = was
+    kept = {key: value for key, value in old.items() if key not in given}
+    rest = {key: value for key, value in now.items() if key != "adapted"}
+    return rest | {"settings": settings} | ({"adapted": kept} if kept else {})
+
+
+def _adapted(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Flat settings as they were before they adapted."""
+    found = config.get("adapted")
+    return cast(Mapping[str, Any], found) if isinstance(found, dict) else {}
+
+
 def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
     before, now = run.config, config
     for key in ("sha256", "data"):
         if before.get(key) != now[key]:
-            what = "another checkpoint" if key == "sha256" else f"--data {before.get(key)}"
+            words = " ".join(map(str, DataSource.of_config(before["data"]).words()))
+            what = "another checkpoint" if key == "sha256" else words
             raise RunError(f"{run.folder} was made from {what}; use `-o` another folder")
     known = CompressSettings().to_flat()
     if unknown := before["settings"].keys() - known.keys() - now["settings"].keys():
@@ -266,7 +297,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
     settings = known | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
-        f"--{key} {_spell(settings.get(key))} (now {_spell(value)})"
+        f"--{key} {spelled(settings.get(key))} (now {spelled(value)})"
         for key, value in now["settings"].items()
         if key not in free and settings.get(key) != value
     ]
@@ -277,17 +308,12 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         )
 
 
-def _spell(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
-    return str(value)
-
-
 def default_folder(config: Mapping[str, Any]) -> Path:
     """``runs/<checkpoint's name>-<8 digits>``: the same command finds the same folder again."""
     path = Path(config["checkpoint"])
     name = path.name if path.is_dir() else path.parent.name
-    settings = {key: value for key, value in config["settings"].items() if key not in FREE}
+    asked = {**config["settings"], **_adapted(config)}  # whatever it adapts to
+    settings = {key: value for key, value in asked.items() if key not in FREE}
     identity = json.dumps([settings, config["sha256"], config["data"]], sort_keys=True)
     return RUNS / f"{name or 'run'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 

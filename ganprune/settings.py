@@ -6,10 +6,10 @@ Command line, ``--config`` files, presets and a run's ``config.toml`` all speak 
 
 import difflib
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from ganprune.checkpoints import NET_NAMES
 from ganprune.device import checked_threads
@@ -177,14 +177,24 @@ class CompressSettings:
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
     tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    given: frozenset[str] = field(default_factory=lambda: frozenset(KEYS), compare=False)
+    """Flat keys of what somebody asked for: that is binding. The others adapt, see `ganprune.adapting`."""
 
     def __post_init__(self) -> None:
         Team(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
 
     @classmethod
-    def from_flat(cls, flat: Mapping[str, object], source: str = "the settings") -> "CompressSettings":
-        """Build and check. Raises `UsageError` for unknown keys and values out of range."""
-        sections: dict[str, dict[str, object]] = {section.name: {} for section in fields(cls)}
+    def from_flat(
+        cls,
+        flat: Mapping[str, object],
+        source: str = "the settings",
+        given: Collection[str] | None = None,
+    ) -> "CompressSettings":
+        """Build and check. Raises `UsageError` for unknown keys and values out of range.
+
+        given: keys of what was asked for; None: of all.
+        """
+        sections: dict[str, dict[str, object]] = {section: {} for section in _SECTIONS}
         for key, value in flat.items():
             if key not in KEYS:
                 near = difflib.get_close_matches(key, KEYS, n=1)
@@ -192,7 +202,12 @@ class CompressSettings:
                 raise UsageError(f"{source}: unknown setting {key!r}; {hint}")
             section, name, kind = KEYS[key]
             sections[section][name] = _parse(key, value, kind)
-        return cls(**{name: _SECTIONS[name](**values) for name, values in sections.items()})  # type: ignore[arg-type]
+        built: dict[str, Any] = {name: _SECTIONS[name](**values) for name, values in sections.items()}
+        return cls(**built, given=frozenset(KEYS if given is None else given))
+
+    def changed(self, flat: Mapping[str, object]) -> "CompressSettings":
+        """The same with other values, which nobody asked for."""
+        return CompressSettings.from_flat(self.to_flat() | dict(flat), given=self.given)
 
     def to_flat(self) -> dict[str, object]:
         """The reverse of `from_flat`, in values that TOML and JSON hold; None is spelled "none"."""
@@ -221,6 +236,13 @@ def read_config(path: Path) -> dict[str, object]:
     if not isinstance(flat, dict):
         raise UsageError(f"--config {path}: [settings] must be a table, found {flat!r}")
     return flat
+
+
+def spelled(value: object) -> str:
+    """A flat value as the command line takes it."""
+    if isinstance(value, list):
+        return ",".join(map(spelled, cast("list[object]", value)))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _parse(key: str, value: Any, kind: Any) -> object:

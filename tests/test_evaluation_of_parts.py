@@ -26,6 +26,16 @@ def test_scores_without_a_judge_or_a_partner_leave_out_only_their_terms(side: Si
     assert exactly_equal(alone.score(side, genomes, None, identity=True), replace(whole, L_cyc=none))
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_scores_need_pictures_of_the_domain_that_is_translated_alone(side: Side) -> None:
+    gan = tiny_gan()
+    genomes = genomes_of(gan, side)
+    whole = evaluator(gan).score(side, genomes, None)
+    mine: dict[Side, Layout] = {side: gan.layouts[side]}
+    half = LocalEvaluator(gan.generators, gan.judges, mine, {side: gan.pictures[side]}, PLAIN)
+    assert exactly_equal(half.score(side, genomes, None), whole)
+
+
 def test_batch_norm_is_scored_with_the_statistics_of_the_slim_network() -> None:
     gan = tiny_gan()
     for seed, side in enumerate(SIDES):

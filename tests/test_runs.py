@@ -287,3 +287,17 @@ def test_json_files_are_whole_and_readable(run: Run) -> None:
     text = (run / "provenance.json").read_text(encoding="utf-8")
     assert text.endswith("}\n")
     assert json.loads(text)["schema"] == 1
+
+
+def test_a_run_keeps_what_it_adapted_and_takes_what_is_asked_for(tmp_path: Path) -> None:
+    asked = CONFIG["settings"] | {"align": 16, "size": 256}
+    first = CONFIG | {"settings": asked | {"align": 4, "size": 64}, "adapted": {"align": 16, "size": 256}}
+    run = open_run(tmp_path / "run", first, "")
+    assert default_folder(first) == default_folder(CONFIG | {"settings": asked})
+    for later in (CONFIG | {"settings": asked}, first, first | {"settings": asked | {"align": 2}}):
+        later = later if "adapted" not in later else later | {"adapted": first["adapted"]}
+        assert open_run(run.folder, later, "", given=()).config == first
+    with pytest.raises(RunError, match=r"was made with --size 64 \(now 256\)"):
+        open_run(run.folder, CONFIG | {"settings": asked}, "", given=("size",))
+    with pytest.raises(RunError, match=r"was made with --align 4 \(now 1\)"):
+        open_run(run.folder, CONFIG | {"settings": asked | {"align": 1}}, "", given=())

@@ -12,7 +12,7 @@ from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.files import sha256
-from ganprune.images import PictureFolders, find_domains
+from ganprune.images import DataSource, PictureFolders, find_domains
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
@@ -48,7 +48,7 @@ class Contest:
 
 
 def contest(
-    checkpoint: Path, data: Path | None, comparison: Comparison, folder: Path, reporter: Reporter
+    checkpoint: Path, data: DataSource | None, comparison: Comparison, folder: Path, reporter: Reporter
 ) -> Contest:
     """Check all cells before any is begun. Raises as `prepare`, and `DataError` without test pictures."""
     settings = [cell.settings for cell in comparison.cells]
@@ -59,7 +59,7 @@ def contest(
             "domains have changed places; give a copy of the settings file without `task`"
         )
     jobs = {cell.key: _with(job, cell.settings, checkpoint) for cell in comparison.cells}
-    find_domains(Path(job.config["data"]), ("train", "test"))
+    find_domains(DataSource.of_config(job.config["data"]), ("train", "test"))
     for what, found in (
         ("--direction", {s.search.direction for s in settings}),
         ("--size", {str(s.pictures.size) for s in settings}),
@@ -72,7 +72,8 @@ def contest(
 
 def _with(job: Job, settings: CompressSettings, checkpoint: Path) -> Job:
     """The same networks and pictures with other settings, checked."""
-    check_networks(job.quartet, settings, checkpoint, Path(job.config["data"]), recovers=False)
+    source = DataSource.of_config(job.config["data"])
+    check_networks(job.quartet, settings, checkpoint, source, recovers=False)
     resolved = Resolved.of(settings.compute)
     config = {**job.config, "settings": settings.to_flat(), "resolved": asdict(resolved)}
     check_target(job.completed().generators, settings)
@@ -110,7 +111,7 @@ def folder_of(output: Path | None, config: str) -> Path:
     return output or Path("runs") / f"compare-{Path(config).stem}"
 
 
-def check_sources(config: str, checkpoint: Path | None, data: Path | None) -> None:
+def check_sources(config: str, checkpoint: Path | None, data: DataSource | None) -> None:
     """Raises `UsageError` without a checkpoint, unless the settings file is of the example."""
     if checkpoint is not None:
         return
@@ -120,10 +121,10 @@ def check_sources(config: str, checkpoint: Path | None, data: Path | None) -> No
         raise UsageError("--data is of a CKPT, found none; give a CycleGAN run folder before it")
 
 
-def example(drawn: Path, reporter: Reporter) -> tuple[Path, Path]:
+def example(drawn: Path, reporter: Reporter) -> tuple[Path, DataSource]:
     """The packaged checkpoint, and its pictures, which are drawn into a folder."""
     write_dataset(drawn, seed=1, train=200, test=24, size=EXAMPLE_SIZE, reporter=reporter)
-    return CHECKPOINT, drawn
+    return CHECKPOINT, DataSource(drawn)
 
 
 def only(comparison: Comparison, names: str | None) -> Comparison:

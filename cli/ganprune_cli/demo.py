@@ -10,6 +10,7 @@ from ganprune.checkpoints import load_generator
 from ganprune.device import cpu_threads
 from ganprune.evaluation import SIDES, Side
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
+from ganprune.images import DataSource
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune_cli.console import print_table
@@ -27,7 +28,7 @@ def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: 
     drawn = folder.with_name(f"{folder.name}-pictures")
     write_dataset(drawn, seed=SEED, train=200, test=8, size=EXAMPLE_SIZE, reporter=reporter)
     settings = compress_settings("demo", None, given)
-    job = prepare(CHECKPOINT, drawn, settings, reporter)
+    job = prepare(CHECKPOINT, DataSource(drawn), settings, reporter)
     found = compress(job, folder, command, reporter, BENCH)
     kinds: dict[str, dict[Side, Generator]] = {
         "original": job.generators,

@@ -13,7 +13,7 @@ from ganprune.checkpoints.direction import facing
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.files import sha256
-from ganprune.images import Domain, PictureFolders, load_pictures, open_picture
+from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture
 from ganprune.images.reading import to_tensor
 from ganprune.metrics import (
     Contest,
@@ -67,7 +67,7 @@ class Wishes:
     lost: tuple[Path, Path] | None = None
     fcn: Path | None = None
     fcn_input: str = "torchvision"
-    data: Path | None = None
+    data: DataSource | None = None
     pictures: int | None = None
     cache: Path | None = None
     device: str | None = None
@@ -167,8 +167,9 @@ def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]
     made = made_by(run)
     quartet = _originals(run, made)
     contests = _contests(run, made, quartet)
-    data = Path(config["data"]) if wishes.data is None else wishes.data
-    folders = domains_of(quartet.options, data, ("test",))
+    source = DataSource.of_config(config["data"]) if wishes.data is None else wishes.data
+    bare: Split = "train" if wishes.data is None else "test"
+    folders = domains_of(quartet.options, source, ("test",), bare=bare)
     network = wishes.network()
     see = _Seer(network, wishes.batch or 32, wishes.cache or run / CACHE, reporter)
     device = resolve_device(wishes.device or "auto")

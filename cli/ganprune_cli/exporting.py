@@ -13,6 +13,7 @@ from ganprune.checkpoints.options import read_options
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
+from ganprune.images import DataSource
 from ganprune.locking import writing_to
 from ganprune.networks import Generator
 from ganprune.picture_statistics import told_of
@@ -82,7 +83,7 @@ def is_run(path: Path) -> bool:
 
 
 def export_source(
-    source: Path | None, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
+    source: Path | None, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
 ) -> tuple[Exported, str]:
     """Export what ``source`` is. Returns what was written, and the command to run next."""
     if source is None or is_run(source):
@@ -103,8 +104,12 @@ def export_source(
     if data is None:
         reporter.warn("no --data was given: the files are verified on noise, not on pictures")
     else:
-        wanted = CompressSettings.from_flat({"size": settings.size, "pictures": wishes.variants.pictures})
-        folders = domains_of(_options(source), data)
+        few = {"size": settings.size, "pictures": wishes.variants.pictures}
+        wanted = CompressSettings.from_flat(few, given=())
+        sides: list[Side] = (
+            ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
+        )
+        folders = domains_of(_options(source), data, domains=sides)
         pictures = search_pictures(folders, wanted, wishes.reporter(reporter))
     with writing_to(folder, names_of(networks, wishes.variants)):
         reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
@@ -122,7 +127,7 @@ def generators_of(source: Path) -> dict[str, Generator]:
 
 
 def _export_run(
-    run: Run, output: Path | None, data: Path | None, wishes: Wishes, reporter: Reporter
+    run: Run, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
 ) -> tuple[Exported, str]:
     config = run.config
     settings = made_by(run)
@@ -192,7 +197,7 @@ def _options(checkpoint: Path) -> dict[str, str]:
 
 def _run_pictures(
     config: Mapping[str, Any],
-    data: Path | None,
+    data: DataSource | None,
     settings: CompressSettings,
     wishes: Wishes,
     reporter: Reporter,
@@ -203,8 +208,9 @@ def _run_pictures(
         "pictures": wishes.variants.pictures,
     }
     try:
-        folders = domains_of(_options(Path(config["checkpoint"])), data or Path(config["data"]))
-        return search_pictures(folders, CompressSettings.from_flat(flat), wishes.reporter(reporter))
+        source = data or DataSource.of_config(config["data"])
+        folders = domains_of(_options(Path(config["checkpoint"])), source, domains=settings.search.sides)
+        return search_pictures(folders, CompressSettings.from_flat(flat, given=()), wishes.reporter(reporter))
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")
         return None

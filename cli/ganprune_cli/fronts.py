@@ -31,17 +31,18 @@ def find_front(
 
     Every pair lies in a run folder of its own, points/<share>, fine-tuned as ``budget`` says.
     """
-    run = open_run(output or default_folder(job.config), job.config, command)
+    run = open_run(output or default_folder(job.config), job.config, command, job.settings.given)
     with run.locked():
         reporter.info(f"run folder: {run.folder}")
-        resolved, settings = Resolved.of_run(run), job.settings
+        job = job.in_run(run)
+        resolved, settings = job.resolved, job.settings
         pictures = search_pictures(job.folders, settings, reporter)
         tuner = tuner_for(job.judges, job.folders, settings, resolved)
         state = search(run, job.generators, job.judges, pictures, settings, resolved, reporter, tuner)
         found = write_front(run, state, settings.search)
         points = list[dict[str, Any]]()
         for share, name in folder_names(shares).items():
-            folder = open_run(run / name, job.config, command)
+            folder = open_run(run / name, run.config, command)
             slim = _made(folder, pair_within(state, share, settings.search), job, resolved, reporter)
             points.append({"share": share, "folder": str(folder.folder), "networks": _costs(slim, job)})
     return {"run": str(run.folder), "front": found["sides"], "points": points}

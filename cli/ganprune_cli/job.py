@@ -5,16 +5,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ganprune.adapting import adapted
 from ganprune.checkpoints import Quartet, load_quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.errors import MissingNetwork, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import SIDES, Side
 from ganprune.files import sha256
-from ganprune.images import PictureFolders, Split, find_domains
+from ganprune.images import DataSource, PictureFolders, Split, find_domains
 from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import Reporter
+from ganprune.runs import Run
 from ganprune.settings import CompressSettings
-from ganprune.stages import Resolved, check_target, needed_networks
+from ganprune.stages import Resolved, check_target, needed_domains, needed_networks
 from ganprune.training import Networks, TrainSettings, load_vgg16
 from ganprune_cli.console import command_line
 
@@ -47,62 +49,98 @@ class Job:
         nets = Networks.completed(self.quartet, TrainSettings())
         return replace(self, quartet=replace(self.quartet, **dict(nets.items())))
 
+    def in_run(self, run: Run) -> "Job":
+        """By the settings that a run goes by: it keeps what was adapted when it began."""
+        settings = CompressSettings.from_flat(run.config["settings"], given=self.settings.given)
+        return replace(self, settings=settings, resolved=Resolved.of_run(run))
+
 
 def prepare(
-    checkpoint: Path, data: Path | None, settings: CompressSettings, reporter: Reporter, *,
+    checkpoint: Path, data: DataSource | None, settings: CompressSettings, reporter: Reporter, *,
     recovers: bool = True,
 ) -> Job:  # fmt: skip
-    """Read the checkpoint and find the pictures. recovers: the command has --recover-discriminators.
+    """Read the checkpoint, find the pictures, and adapt to them what nobody asked for, with one note.
 
-    Raises `UsageError` for paths that do not exist, a missing --data and a target out of reach,
-    `CheckpointError` and its kind for networks that are missing or cannot be used, `DataError` for the
-    folders.
+    recovers: the command has --recover-discriminators. Raises `UsageError` for paths that do not exist, a
+    missing --data and a target out of reach, `CheckpointError` and its kind for networks that are missing or
+    cannot be used, `DataError` for the folders.
     """
     quartet = facing(load_quartet(checkpoint), settings.search.direction)
     for note in quartet.notes:
         reporter.info(note)
-    data = data_folder(quartet, data, checkpoint, reporter)
-    check_networks(quartet, settings, checkpoint, data, recovers)
+    source = data_source(quartet, data, checkpoint, reporter)
+    if not (quartet.G_A or quartet.G_B):
+        quartet.require(*needed_networks(settings))
+
+    def find(domains: Sequence[Side]) -> PictureFolders:
+        return domains_of(quartet.options, source, (), domains)
+
+    fitting = adapted(settings, quartet, _completed(quartet), find)
+    if fitting.note:
+        reporter.info(fitting.note)
+    settings = fitting.settings
+    check_networks(quartet, settings, checkpoint, source, recovers)
+    folders = domains_of(quartet.options, source, domains=needed_domains(settings))
+    if folders.note:
+        reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
     config = {
         "checkpoint": str(checkpoint.resolve()),
-        "data": str(data.resolve()),
+        "data": source.resolved().config(),
         "settings": settings.to_flat(),
         "resolved": asdict(resolved),
         "sha256": {name: sha256(path) for name, path in quartet.files.items()},
     }
-    job = Job(quartet, domains_of(quartet.options, data), settings, resolved, config)
+    if fitting.before:
+        config["adapted"] = dict(fitting.before)
+    job = Job(quartet, folders, settings, resolved, config)
     check_target(job.completed().generators, settings)
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
     return job
 
 
-def data_folder(quartet: Quartet, given: Path | None, checkpoint: Path, reporter: Reporter) -> Path:
+def _completed(quartet: Quartet) -> dict[Side, Generator]:
+    nets = Networks.completed(quartet, TrainSettings())
+    return {"A": nets.G_A, "B": nets.G_B}
+
+
+def data_source(
+    quartet: Quartet, given: DataSource | None, checkpoint: Path, reporter: Reporter
+) -> DataSource:
     """--data, or where the training's options say that the pictures are. Raises `UsageError` without both."""
     if given is not None:
         return given
     if "dataroot" not in quartet.options:
         raise UsageError(
-            "pictures are needed: give --data DIR, a folder with trainA and trainB "
-            f"(no train_opt.txt with a dataroot beside {checkpoint})"
+            "pictures are needed: give --data DIR, a folder with trainA and trainB, or --data-a DIR and "
+            f"--data-b DIR (no train_opt.txt with a dataroot beside {checkpoint})"
         )
     data = Path(quartet.options["dataroot"])
     reporter.info(f"--data {data}, from the checkpoint's options")
-    return data
+    return DataSource(data)
 
 
-def domains_of(options: Mapping[str, str], data: Path, needs: Sequence[Split] = ("train",)) -> PictureFolders:
+def domains_of(
+    options: Mapping[str, str],
+    source: DataSource,
+    needs: Sequence[Split] = ("train",),
+    domains: Sequence[Side] = SIDES,
+    bare: Split = "train",
+) -> PictureFolders:
     """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
 
-    options: the training's, see `read_options`. needs: as of `find_domains`, which also says what is raised.
+    options: the training's, see `read_options`. Two folders are of the checkpoint's own domains. Others: as
+    of `find_domains`, which also says what is raised.
     """
-    folders = find_domains(data, needs)
-    return folders.swapped() if options.get("direction") == "BtoA" else folders
+    if options.get("direction") != "BtoA" or source.root is None:
+        return find_domains(source, needs, domains, bare)
+    swapped: list[Side] = ["B" if domain == "A" else "A" for domain in domains]
+    return find_domains(source, needs, swapped, bare).swapped()
 
 
 def check_networks(
-    quartet: Quartet, settings: CompressSettings, checkpoint: Path, data: Path, recovers: bool
+    quartet: Quartet, settings: CompressSettings, checkpoint: Path, data: DataSource, recovers: bool
 ) -> None:
     """Raises `MissingNetwork`, with what can be done about it, unless all that is needed is there."""
     needed = needed_networks(settings)
@@ -111,7 +149,7 @@ def check_networks(
         quartet.require(*needed)
     if not absent or settings.recovery.recover_discriminators:
         return
-    words = ["--discriminators-for", checkpoint, "--data", data]
+    words = ["--discriminators-for", checkpoint, *data.words()]
     if settings.search.direction != "both":
         words += ["--direction", settings.search.direction]
     found = ", ".join(f"{name} ({path.name})" for name, path in quartet.files.items())

@@ -12,15 +12,18 @@ def compress_settings(
 ) -> CompressSettings:
     """Merge the layers. ``given``: flat keys from the command line, None where unset.
 
+    Of the settings, those of the file and of the command line count as asked for; a preset's do not.
+
     A config file stands alone unless --preset is given too: it is not mixed with the default preset.
     Raises `UsageError` for an unknown preset, a bad file, unknown keys and values out of range.
     """
     flat: dict[str, object] = {}
+    asked: dict[str, object] = {}
     if preset_name is not None or config is None:
         flat |= preset(preset_name or DEFAULT_PRESET).settings
     if config is not None:
         from_file = read_config(config)
         CompressSettings.from_flat(from_file, source=str(config))
-        flat |= from_file
-    flat |= {key.replace("_", "-"): value for key, value in given.items() if value is not None}
-    return CompressSettings.from_flat(flat)
+        asked |= from_file
+    asked |= {key.replace("_", "-"): value for key, value in given.items() if value is not None}
+    return CompressSettings.from_flat(flat | asked, given=asked)

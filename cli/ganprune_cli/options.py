@@ -21,6 +21,14 @@ Data = Annotated[
         "--data", metavar="DIR", help="Folder with trainA and trainB. Default: dataroot of train_opt.txt."
     ),
 ]
+DataA = Annotated[
+    Path | None,
+    typer.Option("--data-a", metavar="DIR", help="In place of --data: a folder of pictures of A."),
+]
+DataB = Annotated[
+    Path | None,
+    typer.Option("--data-b", metavar="DIR", help="The same of B."),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="DIR", help="The run folder, or where files go."),

@@ -21,7 +21,6 @@ from ganprune.runs import Noting, Run, default_folder, mark_latest, open_run, wr
 from ganprune.showcase import SHOWN, save_comparison
 from ganprune.stages import (
     RECOVERED,
-    Resolved,
     fine_tune,
     rebuild_both,
     recover,
@@ -53,12 +52,13 @@ def compress(
     """Search, rebuild, fine-tune, export, bench. Returns what was found, as plain values."""
     folder = output or default_folder(job.config)
     tables = tables_for(job, folder, reporter)
-    run = open_run(folder, job.config, command)
+    run = open_run(folder, job.config, command, job.settings.given)
     with run.locked():
         reporter = Noting(reporter, run)
         keep_tables(run, tables)
         reporter.info(f"run folder: {run.folder}")
-        resolved = Resolved.of_run(run)
+        job = job.in_run(run)
+        resolved = job.resolved
         keep_freed_memory()
         pictures = search_pictures(job.folders, job.settings, reporter)
         mark_latest(run, reporter)

@@ -13,14 +13,14 @@ from ganprune.device import cpu_threads, keep_freed_memory, resolve_device, reso
 from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.files import write_atomically
-from ganprune.images import PictureFolders, find_domains, readable, split
+from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
 from ganprune.made import check_all
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.training import Budget, Networks, Team, TrainResult, TrainSettings, complete, joined, train
 from ganprune.training.record import check_untrained
 from ganprune.training.team import Place
-from ganprune_cli.job import data_folder, domains_of
+from ganprune_cli.job import data_source, domains_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ ARCHITECTURE = ("ngf", "blocks")
 def train_further(
     checkpoint: Path,
     direction: str,
-    data: Path | None,
+    data: DataSource | None,
     folder: Path | None,
     wishes: Wishes,
     reporter: Reporter,
@@ -64,7 +64,7 @@ def train_further(
     quartet = facing(load_quartet(checkpoint), direction)
     for note in quartet.notes:
         reporter.info(note)
-    data = data_folder(quartet, data, checkpoint, reporter)
+    data = data_source(quartet, data, checkpoint, reporter)
     name = checkpoint.resolve().name if checkpoint.is_dir() else checkpoint.resolve().parent.name
     folder = folder or Path("checkpoints") / f"{name}-{'complete' if missing else 'continued'}"
     if folder.resolve() in {path.resolve().parent for path in quartet.files.values()}:
@@ -84,10 +84,10 @@ def train_further(
     found = _train(folders, folder, wishes, start)
     if swapped:  # so that whoever reads the folder knows, too
         write_atomically(folder / FILES[0], b"direction: BtoA\n")
-    return found | {"trained": quartet.missing() if missing else NET_NAMES, "data": str(data)}
+    return found | {"trained": quartet.missing() if missing else NET_NAMES, "data": data.config()}
 
 
-def train_from_nothing(data: Path, folder: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+def train_from_nothing(data: DataSource, folder: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
     """Train all four networks on trainA and trainB of ``data``; returns what was written, as plain values."""
     folders = readable(find_domains(data), reporter)
 
@@ -97,7 +97,7 @@ def train_from_nothing(data: Path, folder: Path, wishes: Wishes, reporter: Repor
         networks, processes = Networks.fresh(settings), wishes.processes
         return train(networks, pictures, settings, budget, folder, reporter, processes=processes, team=team)
 
-    return _train(folders, folder, wishes, start) | {"trained": NET_NAMES, "data": str(data)}
+    return _train(folders, folder, wishes, start) | {"trained": NET_NAMES, "data": data.config()}
 
 
 def _train(

@@ -4,6 +4,7 @@ layouts/          where the networks of a training lie: a table, one module a la
 formats/          how a file holds tensors: a table, one module a format
 reading.py        a file → tensors, or one line that says why not
 contents.py       wrappers, prefixes, relics and dropout undone
+folding.py        spectral and weight norm, folded into the weights
 norms.py          which norm a network has, and the tensors that come with it
 architecture.py   tensors → a network of the widths they have
 quartet.py        a folder or a file → G_A, G_B, D_A, D_B

@@ -39,7 +39,7 @@ def role_of(tensors: Mapping[str, Tensor]) -> Role:
 
     Raises UnsupportedArchitecture for kinds that are known and not read, CheckpointError for others.
     """
-    if any(name.startswith("model.model.") for name in tensors):
+    if any(re.search(r"^model\.(model|\d{1,6}\.model)\.", name) for name in tensors):
         raise UnsupportedArchitecture("a U-Net generator; ganprune reads ResNet generators (resnet_9blocks)")
     if any(re.search(r"conv_block\.\d+\.conv\.", name) for name in tensors):
         raise UnsupportedArchitecture(

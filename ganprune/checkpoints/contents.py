@@ -1,9 +1,9 @@
 """From whatever a file holds to one flat dict of tensors under CycleGAN's names.
 
-Undone here: wrappers (``{"state_dict": …, "epoch": …}``), prefixes that ``DataParallel`` and
-``torch.compile`` put before every name, relics (InstanceNorm layers of PyTorch before 0.4 saved
-running statistics that they do not use), the numbers that dropout shifts, and other names of the layers
-inside residual blocks.
+Undone here: wrappers (``{"state_dict": …, "epoch": …}``), prefixes that ``DataParallel``, ``torch.compile``
+and Lightning put before every name, relics (InstanceNorm layers of PyTorch before 0.4 saved running
+statistics that they do not use), the numbers that dropout shifts, and other names of the layers inside
+residual blocks.
 """
 
 import re
@@ -19,11 +19,13 @@ _T = TypeVar("_T")
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Entries under which training scripts keep a state dict beside other things."""
 
-PREFIXES = ("module.", "_orig_mod.")
-"""Put before every name by ``DataParallel`` and by ``torch.compile``, in either order."""
+_NAMED = re.compile(
+    r"(?P<prefix>(?:[^.]{1,64}\.){0,8}?)(?P<own>(?:model|net)\.\d{1,6}\..+)", re.ASCII | re.DOTALL
+)
+"""A tensor's name in one of CycleGAN's networks, whatever stands before it."""
 
-MAX_PREFIXES = 4
-"""So many prefixes are taken off; names in a hostile file may have a million."""
+_WRAPPED = re.compile(r"(?:(?:module|_orig_mod)\.){1,4}", re.ASCII)
+"""Put before every name by ``DataParallel`` and by ``torch.compile``."""
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Last parts of the names of running statistics."""
@@ -37,7 +39,7 @@ _SHIFTED = re.compile(r"(?P<block>model\.\d{1,6}\.conv_block)\.(?P<number>[67])\
 
 
 def flat_tensors(held: object) -> dict[str, Tensor]:
-    """The one state dict in what a file holds, without wrappers and prefixes.
+    """The one state dict in what a file holds, without wrappers, what lies beside it, and prefixes.
 
     Raises CheckpointError when it holds something else.
     """
@@ -47,6 +49,9 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
     if not isinstance(held, Mapping):
         raise CheckpointError(f"holds a {type(held).__name__}, a state dict was needed")
     entries = cast("Mapping[object, object]", held)
+    inside = [value for value in entries.values() if _starts_with_tensor(value)]
+    if len(inside) == 1 and not any(isinstance(value, Tensor) for value in entries.values()):
+        entries = cast("Mapping[object, object]", inside[0])
     for name, value in entries.items():
         if not isinstance(value, Tensor):
             raise CheckpointError(
@@ -56,7 +61,7 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
     tensors = {str(name): cast("Tensor", value) for name, value in entries.items()}
     if not tensors:
         raise CheckpointError("holds no tensors")
-    return without_prefixes(tensors)
+    return without_prefix(tensors)
 
 
 def split_relics(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -106,15 +111,32 @@ def split_block_name(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], 
     return {plain.get(name, name): tensor for name, tensor in tensors.items()}, called.pop()
 
 
-def without_prefixes(names: Mapping[str, _T], prefixes: tuple[str, ...] = PREFIXES) -> dict[str, _T]:
-    """The same under names without the prefixes that all of them have, in any order."""
-    plain = dict(names)
-    for _ in range(MAX_PREFIXES):
-        shared = [prefix for prefix in prefixes if all(name.startswith(prefix) for name in plain)]
-        if not shared:
-            break
-        plain = {name.removeprefix(shared[0]): value for name, value in plain.items()}
-    return plain
+def prefix_of(name: str) -> tuple[str, str]:
+    """What stands before a tensor's own name, without the last dot, and that name: by its structure.
+
+    ``nets.gen_ab.model.1.weight`` → ``nets.gen_ab``, ``model.1.weight``. Of a name that no network of
+    CycleGAN has, the part before the first dot.
+    """
+    found = _NAMED.fullmatch(name)
+    if found:
+        return found["prefix"].removesuffix("."), found["own"]
+    first, _, rest = _WRAPPED.sub("", name, count=1).partition(".")
+    return first, rest
+
+
+def without_prefix(tensors: Mapping[str, _T]) -> dict[str, _T]:
+    """The same under names without what stands before all of them."""
+    named = [prefix_of(name) for name in tensors if _NAMED.fullmatch(name)]
+    if len(named) == len(tensors) and len({prefix for prefix, _ in named}) == 1:
+        return {own: tensor for (_, own), tensor in zip(named, tensors.values(), strict=True)}
+    if all(map(_WRAPPED.match, tensors)):
+        return {_WRAPPED.sub("", name, count=1): tensor for name, tensor in tensors.items()}
+    return dict(tensors)
+
+
+def _starts_with_tensor(held: object) -> bool:
+    values = cast("Mapping[object, object]", held).values() if isinstance(held, Mapping) else ()
+    return isinstance(next(iter(values), None), Tensor)
 
 
 def _is_vector(tensor: Tensor | None) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 from ganprune import cost
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
-from ganprune.checkpoints.layouts.ganprune_run import GANPRUNE_RUN
+from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
-from ganprune.checkpoints.quartet import Quartet, assembled, open_member, training_command
+from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
 from ganprune.networks import DOWNSAMPLING, Discriminator, DiscriminatorWidths, GeneratorWidths, resnet_widths
 
@@ -104,9 +104,7 @@ def inspect(path: Path, size: int = 256) -> Inspection:
         member = opened(path, located.read(path, "G_A"))
         if isinstance(member.network, Discriminator):
             return _lone_discriminator(path, size, member)
-        members: dict[NetName, OpenedNetwork] = {"G_A": member}
-    else:
-        members = {name: open_member(located, name) for name in located.files}
+    located, members = members_of(located)
     quartet = assembled(path, located, members)
     return Inspection(
         path=path,
@@ -192,7 +190,7 @@ def _problems(quartet: Quartet) -> list[str]:
     generators = [generator for generator in (quartet.G_A, quartet.G_B) if generator]
     if missing and quartet.naming != GANPRUNE_RUN.title:
         cure = (
-            "`ganprune train --discriminators-for …` trains them"
+            "`ganprune compress` does without, `ganprune train --discriminators-for …` trains them"
             if generators
             else "put the generators of the same training beside the discriminators"
         )
@@ -219,6 +217,4 @@ def _next_command(path: Path, quartet: Quartet) -> str:
         return f"ganprune export --onnx {target}"
     dataroot = quartet.options.get("dataroot", "")
     data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
-    if quartet.missing():
-        return training_command(path, data)
     return f"ganprune compress {target} --data {data}"

@@ -15,6 +15,7 @@ from ganprune.checkpoints.architecture import (
     role_of,
 )
 from ganprune.checkpoints.contents import flat_tensors, split_block_name, split_dropout, split_relics
+from ganprune.checkpoints.folding import folded
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.layouts.bundle import networks_in
 from ganprune.checkpoints.reading import about, head_of, read_held
@@ -37,6 +38,8 @@ class OpenedNetwork:
     """Names of unused running statistics that were dropped."""
     dropout: bool
     """Whether it was trained with dropout in its residual blocks; in eval mode that does nothing."""
+    folded: tuple[str, ...] = ()
+    """Norms of its weights that were folded into them, see `ganprune.checkpoints.folding`."""
 
 
 def load_generator(path: Path) -> Generator:
@@ -76,7 +79,8 @@ def opened(
     """
     metadata = read_metadata(path)
     with about(path, entry):
-        used, relics = split_relics(tensors)
+        whole, norms = folded(tensors)
+        used, relics = split_relics(whole)
         if (role or role_of(used)) == "discriminator":
             network = discriminator_from_tensors(used)
         else:
@@ -90,7 +94,7 @@ def opened(
             }
         )
         dropout = split_dropout(split_block_name(used)[0])[1]
-        return OpenedNetwork(network, ", ".join(precisions), relics, dropout)
+        return OpenedNetwork(network, ", ".join(precisions), relics, dropout, norms)
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -2,19 +2,18 @@
 
 import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from ganprune import picture_statistics
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
-from ganprune.checkpoints.layouts.cyclegan import CYCLEGAN
-from ganprune.checkpoints.layouts.lone_generator import LONE_GENERATOR
+from ganprune.checkpoints.layouts.files import FILES
 from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
-from ganprune.errors import CheckpointError, MissingNetwork
+from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.networks import Discriminator, Generator
 
 
@@ -45,6 +44,8 @@ class Quartet:
     """Where the layout would have each network."""
     source: Path | None = None
     """The folder or file that was given."""
+    alone: bool = False
+    """Whether there is one generator, and nothing says which way it translates; it is taken as G_A."""
 
     def missing(self) -> tuple[NetName, ...]:
         """Names of the networks that are not there."""
@@ -71,7 +72,7 @@ class Quartet:
             folders = " and ".join(sorted({str(path.parent) for path in self.files.values()}))
             advice = (
                 f"{self.naming} has no others in {folders}; give a folder with all four networks "
-                f"of one training, named {CYCLEGAN.example}"
+                f"of one training, named {FILES[0].example}"
             )
         if any(name.startswith("G") for name in present):
             advice += (
@@ -100,10 +101,40 @@ def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES) -> Quartet:
     no error here, see `Quartet.require`.
     """
     located = locate(path)
-    members: dict[NetName, OpenedNetwork] = {
-        name: open_member(located, name) for name in located.files if name in only
-    }
-    return assembled(Path(path), located, members)
+    return assembled(Path(path), *members_of(located, only))
+
+
+def members_of(
+    located: Located, only: Collection[NetName] = NET_NAMES
+) -> tuple[Located, dict[NetName, OpenedNetwork]]:
+    """The networks of a located set, and the set without what is left aside.
+
+    A discriminator of an architecture that is not read, or one that does not see what the only generator
+    makes, as pix2pix's does not, is no obstacle to its generators: it counts as missing, with a note.
+    """
+    members: dict[NetName, OpenedNetwork] = {}
+    aside = list[str]()
+    for name in located.files:
+        if name not in only:
+            continue
+        try:
+            members[name] = open_member(located, name)
+        except UnsupportedArchitecture as error:
+            if name.startswith("G"):
+                raise
+            aside.append(f"{name} is left aside: {error}")
+    if located.alone and "D_A" in members and "G_A" in members:
+        G, D = members["G_A"].network, members["D_A"].network
+        if isinstance(G, Generator) and D.widths.in_channels != G.widths.out_channels:
+            del members["D_A"]
+            aside.append(
+                f"{located.files['D_A'].name} is left aside: it judges pictures of {D.widths.in_channels} "
+                f"channels, the generator makes {G.widths.out_channels}"
+            )
+    if aside:
+        files = {name: path for name, path in located.files.items() if name in members or name not in only}
+        located = replace(located, files=files, notes=(*located.notes, *aside))
+    return located, members
 
 
 def load_generators(path: Path) -> dict[str, Generator]:
@@ -153,6 +184,7 @@ def assembled(source: Path, located: Located, members: Mapping[NetName, OpenedNe
         options=options,
         looked_for=dict(located.looked_for),
         source=source,
+        alone=located.alone,
     )
     _check_channels(quartet)
     return quartet
@@ -175,11 +207,19 @@ def _notes(
             f"dropout in the residual blocks of {told(dropouts)} does nothing when pictures are translated; "
             "CycleGAN's own code needs --no_dropout for what ganprune writes"
         )
+    for kind in dict.fromkeys(kind for member in members.values() for kind in member.folded):
+        normed: list[NetName] = [name for name, member in members.items() if kind in member.folded]
+        notes.append(f"{kind} of {told(normed)} is folded into the weights, as eval mode has them")
     batch: list[NetName] = [name for name, member in members.items() if member.network.norm == "batch"]
     if batch:
         notes.append(picture_statistics.told([told(batch)]))
-    if located.naming in (LONE_FILE, LONE_GENERATOR.title):
-        notes.append(f"{located.files['G_A'].name} is one generator alone, taken as G_A")
+    if located.alone:
+        entry = f" ({located.entries['G_A']})" if located.entries else ""
+        whole = f"{located.files['G_A'].name}{' holds' if entry else ' is'} one generator"
+        if "D_A" in members:
+            notes.append(f"{whole}{entry}, taken as G_A; {told(['D_A'])} judges what it makes")
+        else:
+            notes.append(f"{whole} alone{entry}, taken as G_A")
     if options.get("direction") == "BtoA":
         notes.append("trained with direction BtoA: what is called A here was the folder of B pictures")
     return notes

@@ -62,8 +62,8 @@ class _Half:
     layout: Layout
     x: Tensor
     """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
-    y: Tensor
-    """Pictures of the domain that is translated to."""
+    y: Tensor | None
+    """Pictures of the domain that is translated to; None: there are none."""
     translated: Tensor
     """G(x) of the original."""
     judged: Tensor | None
@@ -110,7 +110,8 @@ class LocalEvaluator:
         generators: G_A under "A", G_B under "B"; judges: D_A, which judges the output of G_A, under "A".
         layouts: of the sides that are to be scored; such a side needs its generator. Without its judge
         L_DisA is zero, without the other generator L_cyc. A partner that is a genome needs its layout.
-        pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied.
+        pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied. Those of a domain
+        that is only translated to may be missing where no identity loss is asked for.
         on_scored: called after every individual, to show progress. tuner: fine-tunes every individual
         before it is scored, beside its partner; all its terms then depend on the partner too. A partner is
         fine-tuned itself, beside the original, as it was in generation 0. cache: a folder where what the
@@ -120,7 +121,7 @@ class LocalEvaluator:
         too small for a discriminator.
         """
         for side, generator in generators.items():
-            _check_fit(generator, judges.get(side), pictures[side])
+            _check_fit(generator, judges.get(side), pictures.get(side, next(iter(pictures.values()))))
         self.settings, self._on_scored = settings, on_scored
         self.evaluations = 0
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
@@ -128,7 +129,9 @@ class LocalEvaluator:
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(settings.device), dtype
         self._on_cpu = self._device.type == "cpu"
-        x = {side: self._laid_out(to_float(pictures[side]).to(self._device, dtype)) for side in SIDES}
+        x: dict[Side, Tensor] = {
+            side: self._laid_out(to_float(part).to(self._device, dtype)) for side, part in pictures.items()
+        }
         self._layouts, self._tuner = layouts, tuner
         self._originals = dict(generators)
         """As given: float32."""
@@ -139,7 +142,7 @@ class LocalEvaluator:
             file = None if cache is None else cache / f"original_{side}.safetensors"
             setting = f"channels-last, batch {settings.batch}, {torch.get_num_threads()} threads"
             translated, judged = judged_originals(G, D, x[side], self._run, setting, file)
-            self._halves[side] = _Half(G, D, layout, x[side], x[_other(side)], translated, judged)
+            self._halves[side] = _Half(G, D, layout, x[side], x.get(_other(side)), translated, judged)
         self._grams = dict[Side, dict[str, Gram]]()
         for side in layouts if settings.refit else ():
             exact = to_float(pictures[side]).to(self._device)
@@ -191,7 +194,9 @@ class LocalEvaluator:
                 seen = l_disa(half.judged, self._run(half.judge, made), reduction)
             if back is not None:
                 cycle = l_cyc(self._run(back, made), half.x, reduction)
-            if identity and made is half.translated:  # what returns its input has no L_idt
+            if (
+                identity and half.y is not None and made is half.translated
+            ):  # what returns its input has no L_idt
                 same = l_idt(self._run(half.generator, half.y), half.y, reduction)
             rows.append((seen, l_gena(half.translated, made, reduction), cycle, same))
         return Scores(*torch.tensor(rows, dtype=torch.float64).unbind(1))
@@ -235,11 +240,10 @@ class LocalEvaluator:
             seen = 0.0
             if half.judge is not None and half.judged is not None:
                 seen = l_disa(half.judged, self._run(half.judge, translated), reduction)
-            self._known[side][key] = _Known(
-                seen,
-                l_gena(half.translated, translated, reduction),
-                l_idt(self._run(slim, half.y), half.y, reduction) if identity else None,
-            )
+            unchanged = None
+            if identity and half.y is not None:
+                unchanged = l_idt(self._run(slim, half.y), half.y, reduction)
+            self._known[side][key] = _Known(seen, l_gena(half.translated, translated, reduction), unchanged)
         self._pictures[side][key] = translated
         return translated
 

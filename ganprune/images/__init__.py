@@ -1,5 +1,6 @@
 """Pictures: where they lie, how they are read, what training does to them, how they are shown.
 
+sources.py      --data, or --data-a and --data-b, and where pictures may lie there
 folders.py      a data folder → paths of both domains; a seeded hold-out that shares no picture
 reading.py      files → uint8; what cannot be read is skipped or refused
 rgb.py          what is stored in a file → RGB of 8 bits, upright; what is remarkable about it
@@ -8,14 +9,16 @@ transforms.py   CycleGAN's preprocessing modes: a fixed half, done once, and a r
 grids.py        pictures beside each other with names above, as one PNG
 """
 
-from ganprune.images.folders import Domain, PictureFolders, Split, find_domains, split
+from ganprune.images.folders import PictureFolders, find_domains, split
 from ganprune.images.grids import cells, grid, save_picture
 from ganprune.images.reading import load_pictures, open_picture, readable
+from ganprune.images.sources import DataSource, Domain, Split
 from ganprune.images.transforms import Cut, Preprocess, TrainTransform
 from ganprune.images.values import to_float, to_uint8
 
 __all__ = [
     "Cut",
+    "DataSource",
     "Domain",
     "PictureFolders",
     "Preprocess",

@@ -1,21 +1,17 @@
-"""Where the pictures of both domains lie, in CycleGAN's folders, and which of them are for what."""
+"""The pictures of both domains, and which of them are for what."""
 
 import os
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from ganprune.errors import DataError, UsageError
 from ganprune.files import sha256
-
-Domain = Literal["A", "B"]
-"""G_A translates A to B, G_B translates B to A."""
-Split = Literal["train", "val", "test"]
-"""What a picture is for. Test pictures are never seen by a search or a training."""
+from ganprune.images.sources import DataSource, Domain, Split
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 """Endings of picture files, in lower case; upper case counts too."""
@@ -31,6 +27,8 @@ class PictureFolders:
     val_B: tuple[Path, ...] = ()
     test_A: tuple[Path, ...] = ()
     test_B: tuple[Path, ...] = ()
+    note: str = ""
+    """What a user may want to know of how they were found."""
 
     def pictures(self, split: Split, domain: Domain) -> tuple[Path, ...]:
         """The pictures of one folder; empty where there is no such folder."""
@@ -38,30 +36,52 @@ class PictureFolders:
 
     def swapped(self) -> "PictureFolders":
         """The same with A and B exchanged, as CycleGAN's ``--direction BtoA`` sees them."""
-        return PictureFolders(self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A)
+        return PictureFolders(
+            self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A, self.note
+        )
 
 
-def find_domains(root: Path, needs: Sequence[Split] = ("train",)) -> PictureFolders:
-    """Find ``trainA trainB valA valB testA testB`` below ``root``, or ``train/A train/B …``.
+def find_domains(
+    source: Path | DataSource,
+    needs: Sequence[Split] = ("train",),
+    domains: Sequence[Domain] = get_args(Domain),
+    bare: Split = "train",
+) -> PictureFolders:
+    """Find the pictures of all parts of both domains, see `ganprune.images.sources` for where they may lie.
 
-    Folders are read recursively; hidden files are left out. ``needs`` names what must be there for
-    both domains. Raises `UsageError` where ``root`` does not exist, `DataError` where a folder that is
-    needed is missing or holds no pictures.
+    Folders are read recursively; hidden files are left out. ``needs`` names the parts that must be there for
+    ``domains``; pictures in no folder of a part are for ``bare``. Where one domain is needed, all pictures of
+    a folder without any of these folders are its.
+
+    Raises `UsageError` where a folder does not exist, `DataError` where one that is needed is missing or
+    holds no pictures.
     """
-    if not root.exists():
-        raise UsageError(f"--data {root} does not exist; give a folder with trainA and trainB")
-    if not root.is_dir():
-        raise DataError(f"--data {root} is a file; give a folder with trainA and trainB")
+    source = source if isinstance(source, DataSource) else DataSource(source)
+    options = {"--data": source.root, "--data-a": source.A, "--data-b": source.B}
+    for option, place in options.items():
+        inside = "with trainA and trainB" if option == "--data" else "of pictures"
+        if place is not None and not place.exists():
+            raise UsageError(f"{option} {place} does not exist; give a folder {inside}")
+        if place is not None and not place.is_dir():
+            raise DataError(f"{option} {place} is a file; give a folder {inside}")
+    note = ""
     found: dict[str, tuple[Path, ...]] = {}
     for part in get_args(Split):
         for domain in get_args(Domain):
-            folder = _folder(root, part, domain)
+            folder = source.folder(part, domain, bare)
             found[f"{part}_{domain}"] = pictures_below(folder) if folder else ()
+    if source.root is not None and len(domains) == 1 and not _has_folders(source):
+        found[f"{bare}_{domains[0]}"] = pictures_below(source.root)
+        note = f"{source.root} has no folders of domains: all its pictures are taken as what is translated"
     for part in needs:
-        for domain in get_args(Domain):
+        for domain in domains:
             if not found[f"{part}_{domain}"]:
-                raise DataError(_complaint(root, part, domain))
-    return PictureFolders(**found)
+                raise DataError(_complaint(source, part, domain, needs, domains, bare))
+    return PictureFolders(**found, note=note)
+
+
+def _has_folders(source: DataSource) -> bool:
+    return any(source.folder(part, domain) for part in get_args(Split) for domain in get_args(Domain))
 
 
 def pictures_below(folder: Path, without: Path | None = None) -> tuple[Path, ...]:
@@ -143,22 +163,49 @@ def _place(folders: PictureFolders, domain: Domain) -> Path:
     return folders.pictures("train", domain)[0].parent
 
 
-def _folder(root: Path, part: str, domain: str) -> Path | None:
-    flat, nested = root / f"{part}{domain}", root / part / domain
-    return flat if flat.is_dir() else nested if nested.is_dir() else None
-
-
-def _complaint(root: Path, part: str, domain: str) -> str:
-    """What was needed, what the root holds, what to do."""
-    folder = _folder(root, part, domain)
+def _complaint(
+    source: DataSource,
+    part: Split,
+    domain: Domain,
+    needs: Sequence[Split],
+    domains: Sequence[Domain],
+    bare: Split,
+) -> str:
+    """What was needed, what is there, what to do; what it says to give was tried."""
+    folder = source.folder(part, domain, bare)
     if folder is not None:
-        entries = sorted(entry.name for entry in folder.iterdir())
         kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        return f"{folder} needs pictures ({kinds}), found {_listed(entries)}; put pictures there"
-    near = [other for other in (root.parent, *sorted(root.iterdir())) if _folder(other, part, domain)]
-    advice = f"give --data {near[0]}" if near else f"make {part}A and {part}B there, or give another --data"
-    entries = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in root.iterdir())
-    return f"{root} needs a folder {part}{domain} (or {part}/{domain}), found {_listed(entries)}; {advice}"
+        return f"{folder} needs pictures ({kinds}), found {_entries(folder)}; put pictures there"
+    wanted = " and ".join(f"{each}{domain}" for each in needs)
+    if source.root is None:
+        own = source.folders().get(domain)
+        if own is None:
+            return f"needed pictures of domain {domain}, found none; give --data-{domain.lower()} DIR"
+        found = _entries(own)
+        return f"{own} needs a folder {part}{domain} (or {part}), found {found}; make {wanted} there"
+    root = source.root
+    inside = [entry for entry in sorted(root.iterdir()) if entry.is_dir()]
+    near = [other for other in (root.parent, *inside) if _serves(DataSource(other), needs, domains, bare)]
+    pair = [entry for entry in inside if pictures_below(entry)]
+    if near:
+        advice = f"give --data {near[0]}"
+    elif (
+        len(pair) == 2 and not _has_folders(source) and _serves(DataSource(None, *pair), needs, domains, bare)
+    ):
+        advice = f"give --data-a {pair[0]} --data-b {pair[1]}, or the other way round"
+    else:
+        advice = f"make {part}A and {part}B there, or give another --data, or --data-a and --data-b"
+    return f"{root} needs a folder {part}{domain} (or {part}/{domain}), found {_entries(root)}; {advice}"
+
+
+def _serves(source: DataSource, needs: Sequence[Split], domains: Sequence[Domain], bare: Split) -> bool:
+    """Whether all that is needed is there."""
+    places = [source.folder(part, domain, bare) for part in needs for domain in domains]
+    return all(place is not None and pictures_below(place) for place in places)
+
+
+def _entries(folder: Path) -> str:
+    return _listed(sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir()))
 
 
 def _listed(entries: Sequence[str], most: int = 6) -> str:

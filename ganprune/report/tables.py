@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganprune.figures import Bar
+from ganprune.images import DataSource
 from ganprune.metrics.telling import columns_of, differences, figure
 from ganprune.plain import fits
 from ganprune.report.html import Html, joined, table, tag
@@ -94,7 +95,10 @@ def settings_table(config: Mapping[str, Any]) -> Html:
 
 def provenance_tables(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> Html:
     """Where everything came from: files with hashes, versions, stages with their times."""
-    facts = [("checkpoint", config["checkpoint"]), ("pictures", config["data"])]
+    facts = [
+        ("checkpoint", config["checkpoint"]),
+        ("pictures", " ".join(map(str, DataSource.of_config(config["data"]).words()))),
+    ]
     facts += [(key, provenance[key]) for key in ("created", "platform") if key in provenance]
     facts += [(f"SHA-256 of {name}", value) for name, value in config["sha256"].items()]
     parts = [table((), facts, words=2)]

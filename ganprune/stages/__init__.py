@@ -10,7 +10,7 @@ training.py     recovery of missing networks, fine-tuning         family.py     
 from ganprune.stages.cutting import rebuild_both, write_both
 from ganprune.stages.refitting import refit_both
 from ganprune.stages.searching import check_target, layouts, picture_hash, search
-from ganprune.stages.setting_up import Resolved, needed_networks, search_pictures
+from ganprune.stages.setting_up import Resolved, needed_domains, needed_networks, search_pictures
 from ganprune.stages.training import RECOVERED, fine_tune, recover, tuner_for
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_target",
     "fine_tune",
     "layouts",
+    "needed_domains",
     "needed_networks",
     "picture_hash",
     "rebuild_both",

@@ -91,6 +91,23 @@ def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
     return tuple(name for name in NET_NAMES if name in names)
 
 
+def needed_domains(settings: CompressSettings) -> tuple[Side, ...]:
+    """Domains that pictures are needed of: those that are translated by what evolves.
+
+    Both where it is trained by CycleGAN's recipe or against a discriminator that learns, where other networks
+    are trained first, and for the identity loss.
+    """
+    search, tuning = settings.search, settings.tuning
+    trained = Budget.parse(tuning.budget).amount > 0
+    both = (
+        settings.pictures.tune_steps > 0
+        or (trained and (tuning.recipe == "paper" or tuning.distil_gan > 0))
+        or settings.recovery.recover_discriminators
+        or search.lambda_identity > 0
+    )
+    return SIDES if both else search.sides
+
+
 def search_pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
 ) -> dict[Side, Tensor]:
@@ -98,10 +115,13 @@ def search_pictures(
     _, pictures = split_pictures(folders, settings, reporter)
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
-            reporter.warn(
-                f"--pictures {settings.pictures.pictures} was asked for, domain {side} has {len(found)} "
-                "to score on; half of a training folder at most is held out"
+            rest = (
+                f"domain {side} has {len(found)} to score on; half of a training folder at most is held out"
             )
+            if "pictures" in settings.given:
+                reporter.warn(f"--pictures {settings.pictures.pictures} was asked for, {rest}")
+            else:
+                reporter.info(rest)
     return pictures
 
 
@@ -111,12 +131,13 @@ def split_pictures(
     """Files of both domains to fine-tune on, and pictures to score on: uint8 [n, 3, size, size].
 
     Those to score on are taken from valA / valB where there are such, else from a seeded hold-out of trainA /
-    trainB that fine-tuning does not see; none comes from a test folder. Raises `DataError` where there are
-    none, or too many are unreadable.
+    trainB that fine-tuning does not see; none comes from a test folder. A domain without training pictures is
+    left out: what needs one says so before, see `needed_domains`. Raises `DataError` where too many are
+    unreadable.
     """
     tuning, held_out = split_files(folders, settings, reporter)
     size = settings.pictures.size
-    return tuning, {side: load_pictures(held_out[side], size) for side in SIDES}
+    return tuning, {side: load_pictures(held_out[side], size) for side in held_out}
 
 
 def split_files(
@@ -124,5 +145,6 @@ def split_files(
 ) -> tuple[dict[Side, Sequence[Path]], dict[Side, Sequence[Path]]]:
     """The same, where those to score on are not read."""
     folders, n = readable(folders, reporter), settings.pictures.pictures
-    parts = {side: split(folders, side, seed=settings.search.seed, holdout=n) for side in SIDES}
-    return {side: parts[side][0] for side in SIDES}, {side: parts[side][1][:n] for side in SIDES}
+    sides: list[Side] = [side for side in SIDES if folders.pictures("train", side)]
+    parts = {side: split(folders, side, seed=settings.search.seed, holdout=n) for side in sides}
+    return {side: parts[side][0] for side in sides}, {side: parts[side][1][:n] for side in sides}

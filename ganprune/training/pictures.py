@@ -1,4 +1,7 @@
-"""Which pictures a step sees: those of A in a new order every epoch, those of B drawn at random."""
+"""Which pictures a step sees: those of A in a new order every epoch, those of B drawn at random.
+
+Where there are pictures of one domain alone, they come in that order, whichever it is.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,15 +89,16 @@ class TrainingPictures:
 
         The order of A follows from the seed and the epoch; all else is drawn from ``generator``.
         """
-        A, B = self._kept["A"], self._kept["B"]
-        chosen: dict[Domain, list[Drawn]] = {"A": [], "B": []}
+        there: list[Domain] = sorted(self._kept)
+        first, *others = there
+        chosen: dict[Domain, list[Drawn]] = {domain: [] for domain in there}
         for shown in range(step * n, (step + 1) * n):
             epoch, place = divmod(shown, self.epoch)
             order = torch.randperm(self.epoch, generator=generator_for(seed, "epoch", epoch))
-            a = int(order[place]) % len(A)
-            b = int(torch.randint(len(B), (), generator=generator))
-            chosen["A"].append(self._placed("A", a, generator))
-            chosen["B"].append(self._placed("B", b, generator))
+            index: dict[Domain, int] = {first: int(order[place]) % self.count(first)}
+            index |= {o: int(torch.randint(self.count(o), (), generator=generator)) for o in others}
+            for domain, i in index.items():
+                chosen[domain].append(self._placed(domain, i, generator))
         return chosen
 
     def pictures(self, domain: Domain, drawn: Sequence[Drawn]) -> Tensor:

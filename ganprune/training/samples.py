@@ -25,20 +25,19 @@ def save_samples(
 ) -> None:
     """Write a grid: a row a pair of pictures; input, translation and reconstruction, both ways.
 
-    pictures: uint8 [3, h, w], h and w multiples of 4, as many of A as of B. Of the sides that have an
-    original generator its translation stands beside the input. What needs a network that is not there is
-    left out.
+    pictures: uint8 [3, h, w], h and w multiples of 4, as many of A as of B, or of one of them alone. Of the
+    sides that have an original generator its translation stands beside the input. What needs a network that
+    is not there is left out.
     """
     device, originals = networks.device, originals or {}
     nets: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
-    ways: tuple[tuple[Domain, Domain], ...] = (("A", "B"), ("B", "A"))
     there: list[Domain] = [side for side in nets if f"G_{side}" not in networks.absent]
+    sides: list[Domain] = [side for side in there if side in pictures]
     rows: list[list[Tensor]] = []
-    for pair in zip(pictures["A"], pictures["B"], strict=True):
+    for pair in zip(*(pictures[side] for side in sides), strict=True):
         row: list[Tensor] = []
-        for picture, (side, other) in zip(pair, ways, strict=True):
-            if side not in there:
-                continue
+        for picture, side in zip(pair, sides, strict=True):
+            other: Domain = "B" if side == "A" else "A"
             x = to_float(picture)[None]
             row.append(picture)
             if side in originals:
@@ -50,7 +49,7 @@ def save_samples(
                 row.append(to_uint8(nets[other](translated)[0]).cpu())
         rows.append(row)
     shown: list[str] = []
-    for side in there:
+    for side in sides:
         real, original, fake, back = COLUMNS[side]
         shown += [real, *([original] if side in originals else []), fake]
         shown += [back] if len(there) == len(nets) else []

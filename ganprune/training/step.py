@@ -116,9 +116,11 @@ def distil_step(
     G_terms = {name: term for _, terms in halves.values() for name, term in terms.items()}
     finish_descent(G_terms, state.opt_G, team)
     fakes = dict(pictures) | {side: fake for side, ((fake,), _) in halves.items()}
-    D_terms = judges_step(
-        state, pictures["A"], pictures["B"], fakes["B"], fakes["A"], settings, lr, generator, team, graphs
-    )
+    D_terms = dict[str, Tensor]()
+    if state.opt_D is not None:  # else pictures of one domain may be all there are
+        D_terms = judges_step(
+            state, pictures["A"], pictures["B"], fakes["B"], fakes["A"], settings, lr, generator, team, graphs
+        )
     _count(state, settings, team)
     named = {"A": "B", "B": "A"}  # G_A's translations are pictures of B
     spread = {f"spread_{named[side]}": fake.std() for side, ((fake,), _) in halves.items()}

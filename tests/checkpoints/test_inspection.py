@@ -84,8 +84,11 @@ def test_missing_discriminators_are_a_problem_and_no_error(tmp_path: Path) -> No
     write_networks(tmp_path, {"G_A": "latest_net_G_A.pth", "G_B": "latest_net_G_B.pth"})
     found = inspect(tmp_path)
     assert found.missing == ("D_A", "D_B")
-    assert found.problems == ("D_A, D_B missing: `ganprune train --discriminators-for …` trains them",)
-    assert found.next_command == f"ganprune train --discriminators-for {tmp_path} --data DIR"
+    assert found.problems == (
+        "D_A, D_B missing: "
+        "`ganprune compress` does without, `ganprune train --discriminators-for …` trains them",
+    )
+    assert found.next_command == f"ganprune compress {tmp_path} --data DIR"
 
 
 def test_a_lone_generator_is_to_get_the_networks_that_it_lacks(tmp_path: Path) -> None:
@@ -95,9 +98,10 @@ def test_a_lone_generator_is_to_get_the_networks_that_it_lacks(tmp_path: Path) -
     for given in (tmp_path, tmp_path / "latest_net_G.pth"):
         found = inspect(given)
         assert found.problems == (
-            "G_B, D_A, D_B missing: `ganprune train --discriminators-for …` trains them",
+            "G_B, D_A, D_B missing: "
+            "`ganprune compress` does without, `ganprune train --discriminators-for …` trains them",
         )
-        told = ["ganprune", "train", "--discriminators-for", str(given), "--data", str(tmp_path / "pictures")]
+        told = ["ganprune", "compress", str(given), "--data", str(tmp_path / "pictures")]
         assert shlex.split(found.next_command) == told
 
 

@@ -178,6 +178,8 @@ def test_missing_networks_of_the_a2b_naming_are_looked_for_under_its_names(a2b: 
 def test_a_lone_generator_is_told_how_to_bring_the_others(tmp_path: Path) -> None:
     write_networks(tmp_path, {"G_A": "latest_net_G.pth"})
     with pytest.raises(MissingNetwork, match=r"a lone generator has no others in .*named latest_net_G_A"):
+        load_quartet(tmp_path).require("G_B", "D_A")
+    with pytest.raises(MissingNetwork, match=r"needed D_A; .*; looked for latest_net_D\.pth in "):
         load_quartet(tmp_path).require("D_A")
 
 

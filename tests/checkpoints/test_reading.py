@@ -127,7 +127,7 @@ def test_tensors_are_read_as_they_lie_on_the_disk(tmp_path: Path) -> None:
         ([torch.zeros(1)], "holds a list, a state dict was needed"),
         (torch.zeros(1), "holds a Tensor, a state dict was needed"),
         ({"epoch": 3, "w": torch.zeros(1)}, "holds a int as 'epoch'"),
-        ({"G_A": {"w": torch.zeros(1)}}, "holds a dict as 'G_A'"),
+        ({"G_A": {"w": torch.zeros(1)}, "ema": {"w": torch.zeros(1)}}, "holds a dict as 'G_A'"),
         ({"state_dict": 5}, "holds a int, a state dict was needed"),
     ],
 )

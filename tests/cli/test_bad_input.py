@@ -106,8 +106,11 @@ def _emptied(folder: Path) -> None:
 
 
 PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty folder": (lambda d: _emptied(d / "trainA"), "trainA needs pictures"),
-    "no folder": (lambda d: shutil.rmtree(d / "trainB"), "needs a folder trainB"),
+    "empty folders": (
+        lambda d: [_emptied(d / name) for name in ("trainA", "trainB")],
+        "trainA needs pictures",
+    ),
+    "no folders": (lambda d: [shutil.rmtree(d / name) for name in ("trainA", "trainB")], "a folder trainA"),
     "one in eight": (lambda d: _unreadable(d, "trainB", "03.png"), "1 of 8 pictures in"),
     "all": (lambda d: _unreadable(d, "trainA", *(f"{i:02}.png" for i in range(8))), "8 of 8 pictures in"),
 }

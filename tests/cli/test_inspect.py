@@ -57,8 +57,8 @@ def test_missing_networks_are_told_and_no_error(place: Place, here: Path) -> Non
     found = ganprune("inspect", net)
     assert found.code == 0
     assert "missing: D_A" in found.out
-    assert "problem: D_A missing: `ganprune train --discriminators-for …` trains them" in found.out
-    assert found.err == f"next: ganprune train --discriminators-for {net} --data DIR\n"
+    assert "problem: D_A missing: `ganprune compress` does without, `ganprune train" in found.out
+    assert found.err == f"next: ganprune compress {net} --data DIR\n"
 
 
 def test_file_of_an_unknown_name_is_told_by_its_content(place: Place, here: Path) -> None:

@@ -14,7 +14,19 @@ from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal
 
-OTHERS = {"data", "output", "preset", "config", "dry-run", "json", "markdown", "quiet", "help"}
+OTHERS = {
+    "data",
+    "data-a",
+    "data-b",
+    "output",
+    "preset",
+    "config",
+    "dry-run",
+    "json",
+    "markdown",
+    "quiet",
+    "help",
+}
 """Options of compress that are no settings."""
 
 
@@ -34,6 +46,8 @@ def test_options_beat_the_file_and_the_file_beats_the_preset(here: Path) -> None
     assert found.search.align == PRESETS["fast"].settings["align"]
     assert found.search.lambda_cycle == 3.0
     assert found.search.gamma == CompressSettings().search.gamma
+    assert {"generations", "lambda-cycle"} <= found.given
+    assert not {"gamma", "align"} & found.given  # nobody's, and the preset's
 
 
 def test_file_without_a_preset_stands_alone(here: Path) -> None:

@@ -45,7 +45,7 @@ def same(a: Path, b: Path) -> bool:
 def test_the_command_that_compress_names_makes_what_compress_needs(
     place: Place, here: Path, generators: Path
 ) -> None:
-    refused = compress(place, generators)
+    refused = compress(place, generators, "--loss", "disa")
     assert refused.code == 3
     assert "needed D_A and D_B; found G_A (latest_net_G_A.pth), G_B (latest_net_G_B.pth)" in refused.err
     assert "add --recover-discriminators" in refused.err
@@ -124,16 +124,16 @@ def test_one_direction_makes_one_slim_generator(
 def test_a_lone_generator_is_compressed_without_any_discriminator(
     place: Place, here: Path, published: Path
 ) -> None:
-    words = ("--direction", "BtoA", "--loss", "gena", "--lambda-cycle", "0", "-o", "run")
+    words = ("--direction", "BtoA", "-o", "run")
     done = compress(place, published, *words)
     assert done.code == 0, done.err
     assert load_generator(here / "run/G_B.safetensors").widths.blocks == 2
     assert ganprune("export", "--onnx", "run").code == 0
-    tuned = compress(place, published, *words[:-1], "tuned", "--budget", "2steps", "--distil-features", "0")
+    tuned = compress(place, published, *words[:-1], "tuned", "--budget", "2steps")
     assert tuned.code == 0, tuned.err
     assert {path.name for path in (here / "tuned/fine-tune").glob("latest_*")} == {"latest_net_G_B.pth"}
     assert not same(here / "tuned/G_B.safetensors", here / "tuned/pruned_G_B.safetensors")
-    needs = compress(place, published, "--loss", "gena", "-o", "other")
+    needs = compress(place, published, "--lambda-cycle", "10", "-o", "other")
     assert needs.code == 3
     assert "needed G_B; found G_A (latest_net_G.pth)" in needs.err
 

@@ -25,7 +25,7 @@ def test_flat_and_nested_folders_give_the_same_pictures(tmp_path: Path):
     one, other = find_domains(flat), find_domains(nested)
     for name in ("train_A", "train_B", "val_A", "val_B", "test_A", "test_B"):
         assert contents(getattr(one, name)) == contents(getattr(other, name))
-    assert [len(getattr(one, name)) for name in one.__slots__] == [3, 2, 2, 0, 1, 1]
+    assert [len(getattr(one, name)) for name in one.__slots__[:6]] == [3, 2, 2, 0, 1, 1]
 
 
 def test_pictures_are_found_below_subfolders_in_any_spelling_sorted_by_relative_path(tmp_path: Path):

@@ -39,6 +39,18 @@ def test_an_epoch_shows_each_picture_of_A_in_a_new_order_and_B_by_chance(tmp_pat
     assert sum((shown["B"].count(i) - share) ** 2 / share for i in range(B)) < 18.5  # p = 0.001 at 4 degrees
 
 
+@pytest.mark.parametrize("domain", ["A", "B"])
+def test_pictures_of_one_domain_alone_come_in_a_new_order_every_epoch(tmp_path: Path, domain) -> None:
+    data = TrainingPictures({domain: pictures(tmp_path, 5, 5)[domain]}, WHOLE)
+    orders = [
+        tuple(data.drawn(7, 5 * epoch + place, 1, seeded(place))[domain][0].index for place in range(5))
+        for epoch in range(8)
+    ]
+    assert all(sorted(order) == list(range(5)) for order in orders)
+    assert len(set(orders)) > 4
+    assert data.drawn(7, 0, 1, seeded(0)).keys() == {domain}
+
+
 def test_a_step_can_be_drawn_again_without_those_before(tmp_path: Path):
     data = TrainingPictures(pictures(tmp_path), TrainTransform(16, 22))
     wanted = [data.batch(1, step, 2, seeded(step)) for step in range(6)]

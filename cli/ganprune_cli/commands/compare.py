@@ -36,6 +36,8 @@ def compare(
             help="Folder with trainA, trainB, testA and testB. Default: dataroot of train_opt.txt.",
         ),
     ] = None,
+    data_a: options.DataA = None,
+    data_b: options.DataB = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -112,6 +114,7 @@ def compare(
     from ganprune.comparing.record import judges_of
     from ganprune.device import resolve_threads
     from ganprune.errors import UsageError
+    from ganprune.images import DataSource
     from ganprune.metrics import Segmenter
     from ganprune.scratch import scratch_folder
     from ganprune_cli.comparing import compare as run_compare
@@ -130,7 +133,8 @@ def compare(
         "budget": budget, "size": size, "population": population, "generations": generations,
         "target-macs": target_macs, "device": device, "threads": threads, "workers": workers,
     }  # fmt: skip
-    check_sources(config, ckpt, data)
+    source = DataSource.given(data, data_a, data_b)
+    check_sources(config, ckpt, source)
     comparison = only(read_comparison(config, given), cells)
     if fcn is not None and comparison.settings.task != "cityscapes":
         raise UsageError(
@@ -148,8 +152,8 @@ def compare(
     segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)
     with scratch_folder() as scratch:  # so that what runs nothing leaves nothing
         if ckpt is None:
-            ckpt, data = example((scratch if dry_run or finished else folder) / "pictures", reporter)
-        found = contest(ckpt, data, comparison, folder, reporter)
+            ckpt, source = example((scratch if dry_run or finished else folder) / "pictures", reporter)
+        found = contest(ckpt, source, comparison, folder, reporter)
         if dry_run:
             planned = outline(found, reporter)
             if json:

@@ -8,6 +8,8 @@ from ganprune_cli.guard import guarded, invocation
 def compress(
     ckpt: options.Checkpoint,
     data: options.Data = None,
+    data_a: options.DataA = None,
+    data_b: options.DataB = None,
     output: options.Output = None,
     preset: options.PresetName = None,
     config: options.Config = None,
@@ -75,9 +77,11 @@ def compress(
     given = {
         key: value
         for key, value in locals().items()
-        if key not in ("ckpt", "data", "output", "preset", "config", "dry_run", "json", "markdown", "quiet")
-    }
+        if key not in ("ckpt", "data", "data_a", "data_b", "output", "preset", "config", "dry_run", "json",
+                       "markdown", "quiet")
+    }  # fmt: skip
     from ganprune.errors import UsageError
+    from ganprune.images import DataSource
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
     from ganprune_cli.job import prepare
     from ganprune_cli.layers import compress_settings
@@ -88,12 +92,13 @@ def compress(
     if settings.search.searcher == "front":
         raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
     reporter = ConsoleReporter(quiet)
-    job = prepare(ckpt, data, settings, reporter)
+    job = prepare(ckpt, DataSource.given(data, data_a, data_b), settings, reporter)
     if dry_run:
         from ganprune.plan import plan
         from ganprune.stages import search_pictures
         from ganprune_cli.predicting import foresee
 
+        settings = job.settings
         search_pictures(job.folders, settings, reporter)  # says now what would fail later
         milliseconds = foresee(job, reporter)
         whole = job.completed()
@@ -112,6 +117,6 @@ def compress(
     else:
         print_bench(found["bench"], markdown)
         run = found["run"]
-        slim = ", ".join(f"{run}/G_{side}.onnx" for side in settings.search.sides)
+        slim = ", ".join(f"{run}/G_{side}.onnx" for side in job.settings.search.sides)
         say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
     print_next(command_line("bench", "--cpu", found["run"]), quiet)

@@ -65,6 +65,8 @@ def evaluate(
             metavar="DIR", help="Folder with testA and testB; default: the run's own.", rich_help_panel=RUN
         ),
     ] = None,
+    data_a: options.DataA = None,
+    data_b: options.DataB = None,
     pictures: Annotated[
         int | None,
         typer.Option(
@@ -110,6 +112,7 @@ def evaluate(
     """
     from ganprune.errors import UsageError
     from ganprune.figures.of_run import EVALUATION
+    from ganprune.images import DataSource
     from ganprune.made import check_replaceable
     from ganprune.runs import find_run, write_json
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
@@ -121,8 +124,8 @@ def evaluate(
         raise UsageError("give one of --json and --markdown")
     wishes = Wishes(
         features=features, fid=fid, bootstrap=bootstrap, seed=seed, train=train, probe=probe, lost=lost,
-        fcn=fcn, fcn_input=fcn_input, data=data, pictures=pictures, cache=cache, device=device,
-        threads=threads, batch=batch,
+        fcn=fcn, fcn_input=fcn_input, data=DataSource.given(data, data_a, data_b),
+        pictures=pictures, cache=cache, device=device, threads=threads, batch=batch,
     )  # fmt: skip
     reporter, given = ConsoleReporter(quiet), sources or []
     if len(given) > 2:

@@ -29,6 +29,8 @@ def export(
         Path | None,
         typer.Option("--data", metavar="DIR", help="Pictures to verify on; default those of the run."),
     ] = None,
+    data_a: options.DataA = None,
+    data_b: options.DataB = None,
     size: options.Size = None,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
     opset: Annotated[
@@ -86,6 +88,7 @@ def export(
     if a file computes something else.
     """
     from ganprune.errors import UsageError
+    from ganprune.images import DataSource
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.exporting import Wishes, export_source
     from ganprune_cli.onnx_files import Variants
@@ -101,7 +104,9 @@ def export(
         uint8=uint8, picture_statistics=picture_statistics, atol=atol,
         variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
     )  # fmt: skip
-    written, following = export_source(source, output, data, wishes, ConsoleReporter(quiet))
+    written, following = export_source(
+        source, output, DataSource.given(data, data_a, data_b), wishes, ConsoleReporter(quiet)
+    )
     if json:
         print_json(written)
     else:

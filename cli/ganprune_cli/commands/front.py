@@ -14,6 +14,8 @@ NO_TARGET = {"target-macs": "none", "target-params": "none", "target-ms": "none"
 def front(
     ckpt: options.Checkpoint,
     data: options.Data = None,
+    data_a: options.DataA = None,
+    data_b: options.DataB = None,
     output: options.Output = None,
     points: Annotated[
         str,
@@ -52,9 +54,11 @@ def front(
     given = {
         key: value
         for key, value in locals().items()
-        if key not in ("ckpt", "data", "output", "points", "config", "json", "markdown", "quiet")
-    }
+        if key not in ("ckpt", "data", "data_a", "data_b", "output", "points", "config", "json", "markdown",
+                       "quiet")
+    }  # fmt: skip
     from ganprune.errors import UsageError
+    from ganprune.images import DataSource
     from ganprune.stages.family import shares_of
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.fronts import find_front, print_front
@@ -69,7 +73,7 @@ def front(
     chosen = own | {key: value for key, value in given.items() if value is not None}
     settings = compress_settings(None, config, chosen | {"searcher": "front"} | NO_TARGET)
     reporter = ConsoleReporter(quiet)
-    job = prepare(ckpt, data, settings, reporter, recovers=False)
+    job = prepare(ckpt, DataSource.given(data, data_a, data_b), settings, reporter, recovers=False)
     found = find_front(job, output, shares, invocation(), reporter)
     if json:
         print_json(found)

@@ -18,6 +18,8 @@ def _number(metavar: str, text: str, panel: str) -> typer.models.OptionInfo:
 @guarded
 def train(
     data: options.Data = None,
+    data_a: options.DataA = None,
+    data_b: options.DataB = None,
     output: options.Output = None,
     discriminators_for: Annotated[
         Path | None,
@@ -103,6 +105,7 @@ def train(
         "preprocess": preprocess,
     }  # fmt: skip
     from ganprune.errors import UsageError
+    from ganprune.images import DataSource
     from ganprune.training.team import Place
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
     from ganprune_cli.training import Wishes, train_from_nothing, train_further
@@ -113,6 +116,7 @@ def train(
         budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
         processes=1 if processes is None else processes,
     )  # fmt: skip
+    source = DataSource.given(data, data_a, data_b)
     follows = Place.of_torchrun().rank > 0
     reporter = ConsoleReporter(quiet or follows)
     checkpoint, missing = discriminators_for or start, discriminators_for is not None
@@ -120,15 +124,18 @@ def train(
         raise UsageError("--from trains all networks, --discriminators-for those that are missing; give one")
     if checkpoint is not None:
         found = train_further(
-            checkpoint, direction or "AtoB", data, output, wishes, reporter, missing=missing
+            checkpoint, direction or "AtoB", source, output, wishes, reporter, missing=missing
         )
-    elif data is None:
-        raise UsageError("train needs pictures: give --data DIR, a folder with trainA and trainB")
+    elif source is None:
+        raise UsageError(
+            "train needs pictures: give --data DIR, a folder with trainA and trainB, or --data-a DIR and "
+            "--data-b DIR"
+        )
     elif direction is not None:
         raise UsageError("--direction is for a lone generator; give it with --discriminators-for or --from")
     else:
-        folder = output or Path("checkpoints") / data.resolve().name
-        found = train_from_nothing(data, folder, wishes, reporter)
+        folder = output or Path("checkpoints") / source.name
+        found = train_from_nothing(source, folder, wishes, reporter)
     if follows:
         return
     if json:
@@ -136,4 +143,4 @@ def train(
     else:
         for name, path in found["files"].items():
             say(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
-    print_next(command_line("compress", found["folder"], "--data", found["data"]), quiet)
+    print_next(command_line("compress", found["folder"], *DataSource.of_config(found["data"]).words()), quiet)

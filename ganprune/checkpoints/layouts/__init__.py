@@ -1,17 +1,17 @@
-"""How the networks of one training lie in a folder: one module a layout, and the table of them.
+"""How the networks of one training lie in a folder, and the table of layouts.
 
-Adding a layout is adding a module with one object that satisfies `Layout`, and naming it in `NAMED` or
-`OPENED`.
+conventions.py    what each school calls its networks: one table for files and for entries of one file
+files.py          one file a network                bundle.py    one file with all networks
+
+Another school's names are a row of `CONVENTIONS`; another layout is an object that satisfies `Layout`, named
+in `NAMED` or `OPENED`.
 """
 
 from pathlib import Path
 from typing import Protocol
 
-from ganprune.checkpoints.layouts.a2b import A2B
-from ganprune.checkpoints.layouts.bundle import BUNDLE, SUFFIXES
-from ganprune.checkpoints.layouts.cyclegan import CYCLEGAN
-from ganprune.checkpoints.layouts.ganprune_run import GANPRUNE_RUN
-from ganprune.checkpoints.layouts.lone_generator import LONE_GENERATOR
+from ganprune.checkpoints.layouts.bundle import BUNDLE
+from ganprune.checkpoints.layouts.files import FILES, GANPRUNE_RUN, SUFFIXES
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, require_exists
 from ganprune.errors import CheckpointError
@@ -41,7 +41,7 @@ class Layout(Protocol):
         ...
 
 
-NAMED: tuple[Layout, ...] = (GANPRUNE_RUN, CYCLEGAN, A2B, LONE_GENERATOR)
+NAMED: tuple[Layout, ...] = (GANPRUNE_RUN, *FILES)
 """Layouts told by the names of files; of two that find equally many networks, the first is taken."""
 
 OPENED: tuple[Layout, ...] = (BUNDLE,)
@@ -55,7 +55,8 @@ def locate(path: Path) -> Located:
     """The set of networks that a folder holds, or that a file belongs to.
 
     In a folder the layout that finds most networks is taken, and of its epochs ``latest``, else the
-    highest. A file whose name and contents no layout knows is a set by itself, taken as G_A.
+    highest. A file of a network's name may yet hold a whole training. A file whose name and contents no
+    layout knows is a set by itself, taken as G_A.
 
     Raises UsageError when ``path`` does not exist, CheckpointError for a folder without networks, for
     one with several bundles, and for a file by itself that is damaged.
@@ -68,11 +69,21 @@ def locate(path: Path) -> Located:
         names = [entry.name for entry in entries if entry.exists()]
     sets = [layout.find(folder, names) for layout in NAMED]
     if folder == path:
-        best = [found[0] for found in sets if found]
-        return max(best, key=lambda located: len(located.files)) if best else _opened(path, entries)
-    own = [located for found in sets for located in found if path in located.files.values()]
-    own = own or [located for layout in OPENED for located in layout.find(folder, [path.name])]
-    return own[0] if own else Located(LONE_FILE, {"G_A": path})
+        own = [found[0] for found in sets if found]
+        if not own:
+            return _opened(path, entries)
+    else:
+        own = [located for found in sets for located in found if path in located.files.values()]
+    best = max(own, key=_count, default=Located(LONE_FILE, {"G_A": path}, alone=True))
+    if len(best.files) > 1:
+        return best
+    (only,) = best.files.values()
+    held = [located for layout in OPENED for located in layout.find(folder, [only.name])]
+    return max(held, key=_count) if held and (best.alone or _count(held[0]) > 1) else best
+
+
+def _count(located: Located) -> int:
+    return len(located.files)
 
 
 def _beside(path: Path) -> list[Path]:

@@ -3,10 +3,11 @@
 {"G_A": {...}, "G_B": {...}, "D_A": {...}, "D_B": {...}, "optimizer_G": {...}, "epoch": 3}
 
 Or wrapped once more, under ``state_dict`` or ``models``; or flat, with the network's name before every
-tensor's (``G_A.model.1.weight``), as PyTorch Lightning and safetensors have it. What is no network is
-left aside. `CONVENTIONS` is the one table of names.
+tensor's (``nets.G_A.model.1.weight``), as PyTorch Lightning and safetensors have it. What is no network is
+left aside. `CONVENTIONS` is the one table of names; under other names a generator is told by its tensors.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,57 +15,22 @@ from typing import cast
 
 from torch import Tensor
 
-from ganprune.checkpoints.contents import PREFIXES, WRAPPERS, flat_tensors, without_prefixes
+from ganprune.checkpoints.contents import WRAPPERS, flat_tensors, prefix_of
+from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention, matched
 from ganprune.checkpoints.layouts.naming import Located, NetName
 from ganprune.checkpoints.reading import about, peek, read_held
 from ganprune.errors import CheckpointError
 
-SUFFIXES = (".pth", ".pt", ".ckpt", ".tar", ".pkl", ".bin", ".safetensors")
-"""Files that are looked into where a folder is given; a file that is given may have any name."""
-
 MAX_NAMES = 8
 """So many entries that are no networks are told by name."""
-
-_GENERATORS, _JUDGES = ("g", "gen", "generator"), ("d", "dis", "disc", "discriminator")
-
-
-def _spellings(kinds: tuple[str, ...], *directions: str) -> frozenset[str]:
-    return frozenset(kind + direction for kind in kinds for direction in directions)
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """What one school calls its networks, see `_plain` for how names are compared."""
-
-    title: str
-    """Name for messages and reports."""
-    names: Mapping[NetName, frozenset[str]]
-    """Its names for ours."""
-
-
-CONVENTIONS = (
-    Convention(  # a discriminator has the name of the generator that it teaches: D_A judges B
-        "bundle",
-        {"G_A": frozenset({"ga"}), "G_B": frozenset({"gb"}),
-         "D_A": frozenset({"da"}), "D_B": frozenset({"db"})},
-    ),
-    Convention(  # a discriminator has the name of the domain that it judges: D_B judges B
-        "bundle, A2B names",
-        {"G_A": _spellings(_GENERATORS, "a2b", "ab", "atob"),
-         "G_B": _spellings(_GENERATORS, "b2a", "ba", "btoa"),
-         "D_A": _spellings(_JUDGES, "b"), "D_B": _spellings(_JUDGES, "a")},
-    ),
-    Convention("bundle of one generator", {"G_A": frozenset(_GENERATORS)}),
-)  # fmt: skip
-"""Of conventions that find equally many networks, the first is taken; one generator at least is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """What was found in a file."""
 
-    title: str
-    """Of the convention."""
+    convention: Convention
+    """Whose names they have."""
     networks: Mapping[NetName, object]
     """A state dict each; in a file that was only peeked at, with tensors on the device meta."""
     entries: Mapping[NetName, str]
@@ -76,22 +42,39 @@ class Bundle:
 def networks_in(held: object) -> Bundle | None:
     """The networks in what a file holds; None when it is no bundle.
 
-    Raises CheckpointError when two entries could be the same network.
+    Raises CheckpointError when two entries could be the same network, and for several generators whose names
+    do not tell which is which.
     """
+    unnamed = list[tuple[str, Mapping[object, object], list[str]]]()
     for level, around in _levels(held):
         nested = {name: value for name, value in level.items() if _is_state_dict(value)}
         for entries in (nested, _parts(level)):
-            title, names = _matched(entries)
-            if names:
-                inside = [name for name, value in level.items() if not _is_tensor(value)]
-                others = dict.fromkeys(str(name) for name in (*around, *entries, *inside))
-                return Bundle(
-                    title,
-                    {ours: entries[theirs] for ours, theirs in names.items()},
-                    names,
-                    tuple(name for name in others if name not in names.values()),
-                )
+            named = matched(name for name in entries if isinstance(name, str))
+            inside = [name for name, value in level.items() if not _is_tensor(value)]
+            others = [str(name) for name in dict.fromkeys((*around, *entries, *inside))]
+            if named:
+                return _bundle(*named, entries, others)
+            for name, value in entries.items():
+                if isinstance(name, str) and name not in WRAPPERS and _generates(value):
+                    unnamed.append((name, entries, others))
+    if any(name == "" for name, _, _ in unnamed):  # one network by itself, with others beside it
+        return None
+    if len(unnamed) > 1:
+        names = " and ".join(repr(name[:64]) for name, _, _ in unnamed[:MAX_NAMES])
+        raise CheckpointError(
+            f"holds several generators, {names}, whose names do not say which way they translate; name them "
+            "G_A2B and G_B2A, or save the state_dict() of one by itself"
+        )
+    for name, entries, others in unnamed:
+        return _bundle(CONVENTIONS[-1], {"G_A": name}, entries, others)
     return None
+
+
+def _bundle(
+    convention: Convention, names: dict[NetName, str], entries: Mapping[object, object], others: list[str]
+) -> Bundle:
+    networks: dict[NetName, object] = {ours: entries[theirs] for ours, theirs in names.items()}
+    return Bundle(convention, networks, names, tuple(name for name in others if name not in names.values()))
 
 
 def _levels(held: object) -> Iterator[tuple[Mapping[object, object], list[str]]]:
@@ -107,40 +90,23 @@ def _levels(held: object) -> Iterator[tuple[Mapping[object, object], list[str]]]
 
 
 def _parts(level: Mapping[object, object]) -> dict[object, object]:
-    """A flat state dict's tensors by the part of their names before the first dot."""
-    tensors = {name: value for name, value in level.items() if isinstance(name, str) and _is_tensor(value)}
+    """A flat state dict's tensors by the network that is named before theirs."""
     parts: dict[object, object] = {}
-    for name, tensor in without_prefixes(tensors, (*PREFIXES, "model.")).items():
-        first, _, rest = name.partition(".")
-        cast("dict[str, object]", parts.setdefault(first, {}))[rest] = tensor
+    for name, tensor in level.items():
+        if isinstance(name, str) and _is_tensor(tensor):
+            network, own = prefix_of(name)
+            cast("dict[str, object]", parts.setdefault(network, {}))[own] = tensor
     return parts
 
 
-def _matched(entries: Mapping[object, object]) -> tuple[str, dict[NetName, str]]:
-    """The title of the convention that knows most of the entries, and which is which; none: no bundle."""
-    plain = {entry: _plain(entry) for entry in entries if isinstance(entry, str)}
-    best: tuple[str, dict[NetName, list[str]]] = "", {}
-    for convention in CONVENTIONS:
-        known: dict[NetName, list[str]] = {}
-        for name, spellings in convention.names.items():
-            if found := [entry for entry, word in plain.items() if word in spellings]:
-                known[name] = found
-        if len(known) > len(best[1]) and any(name.startswith("G") for name in known):
-            best = convention.title, known
-    for name, found in best[1].items():
-        if len(found) > 1:
-            raise CheckpointError(f"both {found[0]!r} and {found[1]!r} could be {name}; keep one of them")
-    return best[0], {name: found[0] for name, found in best[1].items()}
-
-
-def _plain(name: str) -> str:
-    """``netG_A2B``, ``G_A2B`` and ``G_A2B_state_dict`` are all ``ga2b``."""
-    plain = name[:64].lower().replace("_", "").replace("-", "")
-    for ending in ("statedict", "state", "weights", "model", "net"):
-        plain = plain.removesuffix(ending)
-    for beginning in ("model", "net"):
-        plain = plain.removeprefix(beginning)
-    return plain
+def _generates(value: object) -> bool:
+    """Whether a state dict is of a generator, by the names of its tensors."""
+    while isinstance(value, Mapping) and (
+        wrapper := next((name for name in WRAPPERS if isinstance(value.get(name), Mapping)), None)
+    ):
+        value = cast("Mapping[object, object]", value)[wrapper]
+    names = {str(name) for name in cast("Mapping[object, object]", value)}
+    return any(re.search(r"(^|\.)model\.1\.weight", name) for name in names)
 
 
 def _is_tensor(value: object) -> bool:
@@ -200,16 +166,14 @@ class BundleLayout:
                 f"{path.name}: left aside what is no network of a CycleGAN: {told}"
                 + (f" and {more} more" if more > 0 else "")
             )
-        convention = next(one for one in CONVENTIONS if one.title == bundle.title)
-        if len(convention.names) == 1:
-            notes.append(f"{path.name} holds one generator alone ({bundle.entries['G_A']}), taken as G_A")
         return Located(
-            bundle.title,
+            bundle.convention.bundled,
             dict.fromkeys(bundle.networks, path),
-            dict.fromkeys(convention.names, path),
+            dict.fromkeys(bundle.convention.schools[0], path),
             read=_Reader(),
             notes=tuple(notes),
             entries=bundle.entries,
+            alone=bundle.convention.alone,
         )
 
 

@@ -1,0 +1,215 @@
+"""Settings that nobody asked for adapt to the checkpoint and the pictures; what was asked for is binding.
+
+    direction, losses      to the networks and the pictures that are there
+    size                   to pictures that are all smaller, to the crops of the training, to a discriminator
+    target, alignment      to what layers of these widths can come to
+
+What comes out depends on the checkpoint and the pictures alone. A run folder keeps it, so it goes on by the
+same settings whatever has changed around it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ganprune.checkpoints import Quartet
+from ganprune.errors import DataError, UsageError
+from ganprune.evaluation import SIDES, Side
+from ganprune.genome import Layout
+from ganprune.images import PictureFolders, open_picture
+from ganprune.networks import DOWNSAMPLING, Generator
+from ganprune.repair import Repairer
+from ganprune.settings import CompressSettings, spelled
+from ganprune.stages import needed_domains
+
+LOOKED_AT = 16
+"""So many pictures of each domain are looked at for their size."""
+TARGETS = (0.1, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0)
+"""Shares of the MACs that are tried where the default cannot be reached."""
+AIMLESS = 0.25
+"""Where there is no target, layers must be able to come to so few MACs."""
+
+
+Change = tuple[Mapping[str, object], str]
+"""Flat values that would fit, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """Settings that fit, and what was changed for that."""
+
+    settings: CompressSettings
+    before: Mapping[str, object]
+    """Flat values that were replaced, by their keys."""
+    note: str
+    """All of it in one line; empty where nothing was changed."""
+
+
+def adapted(
+    settings: CompressSettings,
+    quartet: Quartet,
+    generators: Mapping[Side, Generator],
+    find: Callable[[Sequence[Side]], PictureFolders],
+) -> Adapted:
+    """Settings that can be carried out with a checkpoint and pictures, as far as what was asked for allows.
+
+    quartet: what is there; generators: with those that will be trained before the search. find: looks for
+    the pictures of some domains, and says nothing where there are none.
+    """
+    flat, found, told = settings.to_flat(), settings, list[str]()
+
+    def adapt(changes: Iterator[Change]) -> None:
+        nonlocal found
+        for values, why in changes:
+            now = found.to_flat()
+            new = {key: v for key, v in values.items() if key not in settings.given and now[key] != v}
+            if new:
+                found = found.changed(new)
+                told.append(f"{' '.join(f'--{key} {spelled(v)}' for key, v in new.items())} ({why})")
+
+    if not settings.recovery.recover_discriminators:
+        adapt(_direction(found, quartet, find(SIDES)))
+        adapt(_losses(found, quartet, find(SIDES)))
+    adapt(_size(found, quartet, find(needed_domains(found))))
+    adapt(_widths(found, generators))
+    now = found.to_flat()
+    before = {key: value for key, value in flat.items() if now[key] != value}
+    return Adapted(
+        found, before, f"chosen to fit, as nothing else was asked for: {'; '.join(told)}" if told else ""
+    )
+
+
+def _direction(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
+    """The way that there is a generator and, if there are pictures, pictures for."""
+    pictured = [side for side in SIDES if folders.pictures("train", side)]
+    there: list[Side] = [side for side in SIDES if getattr(quartet, f"G_{side}") is not None]
+    able: list[Side] = [side for side in there if side in pictured] or there
+    if len(able) == 1 and settings.search.sides != tuple(able):
+        other = _other(able[0])
+        why = f"there are no pictures of {other}" if other in there else f"there is no G_{other}"
+        yield {"direction": "AtoB" if able[0] == "A" else "BtoA"}, why
+
+
+def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
+    """What can be computed with the networks and pictures that there are."""
+    sides = settings.search.sides
+    judges = [f"D_{side}" for side in sides if getattr(quartet, f"D_{side}") is None]
+    alone = {"recipe": "distil", "tune-steps": 0, "distil-gan": 0.0}
+    if judges:
+        yield {"loss": "gena", "distil-features": 0.0} | alone, f"there is no {' and no '.join(judges)}"
+    for side in map(_other, sides):
+        if getattr(quartet, f"G_{side}") is None:
+            yield {"lambda-cycle": 0.0, "recipe": "distil", "tune-steps": 0}, f"there is no G_{side}"
+        if not folders.pictures("train", side) and folders.pictures("train", _other(side)):
+            yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {side}"
+
+
+def _size(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
+    """No larger than what the networks were trained on, or than the pictures; large enough for a D."""
+    size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
+    largest = size
+    if crops.isdecimal() and len(crops) < 6:
+        largest, why = int(crops), f"trained with crop_size {crops}"
+    else:
+        sides = settings.search.sides
+        looked_at = [path for side in sides for path in _some(folders.pictures("train", side))]
+        largest, why = _largest(looked_at, size), "no picture is larger"
+    fitting = max(largest // DOWNSAMPLING, 4) * DOWNSAMPLING
+    if fitting < size:
+        yield {"size": fitting}, why
+        size = fitting if "size" not in settings.given else size
+    judges = [quartet.D_A, quartet.D_B] if settings.search.loss == "disa" else []
+    least = max((judge.widths.smallest_picture for judge in judges if judge is not None), default=0)
+    if least > size:
+        yield {"size": -(-least // DOWNSAMPLING) * DOWNSAMPLING}, "its discriminators need no less"
+
+
+def _some(paths: Sequence[Path]) -> Sequence[Path]:
+    """At most `LOOKED_AT` of them, evenly."""
+    return paths[:: -(-len(paths) // LOOKED_AT) or 1]
+
+
+def _largest(paths: Sequence[Path], enough: int) -> int:
+    """Of the pictures' shorter sides, pixels; ``enough`` as soon as one is, or where none can be read."""
+    sides = list[int]()
+    for path in paths:
+        try:
+            sides.append(min(open_picture(path).size))
+        except DataError:  # whoever reads all pictures judges those
+            continue
+        if sides[-1] >= enough:
+            break
+    return max(sides, default=enough)
+
+
+def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) -> Iterator[Change]:
+    """The target, or the next one that can be reached; then the coarsest steps that come to it."""
+    search = settings.search
+    target = search.target_macs
+    targets = [target]
+    if target is not None and "target-macs" not in settings.given:
+        targets += [(share, share) for share in TARGETS if share > max(target)]
+    aligns = [search.align] if "align" in settings.given else [*_halves(search.align)]
+    for shares in targets:
+        align = _coarsest(settings, generators, shares, aligns)
+        if align is None:
+            continue
+        if shares == target or shares is None:
+            yield (
+                {"align": align},
+                "coarser steps miss the target" if target else "coarser steps leave no choice",
+            )
+        else:
+            smallest = "the smallest share that these generators can come to"
+            yield {"align": align, "target-macs": list(shares)}, smallest
+        return
+
+
+def _coarsest(
+    settings: CompressSettings,
+    generators: Mapping[Side, Generator],
+    shares: tuple[float, float] | None,
+    aligns: Sequence[int],
+) -> int | None:
+    """The first step that comes to the target, else the first that comes below it; None: none does."""
+    below: int | None = None
+    for align in aligns:
+        met = _reach(settings, generators, shares, align)
+        if met:
+            return align
+        below = align if below is None and met is not None else below
+    return below
+
+
+def _halves(align: int) -> Iterator[int]:
+    while align >= 1:
+        yield align
+        align //= 2
+
+
+def _reach(
+    settings: CompressSettings,
+    generators: Mapping[Side, Generator],
+    shares: tuple[float, float] | None,
+    align: int,
+) -> bool | None:
+    """Whether networks in steps of ``align`` come to within 2 % of all targets; None: none is so small."""
+    search, met = replace(settings.search, target_macs=shares, align=align), True
+    aimless = shares is search.target_params is search.target_ms is None
+    for side in search.sides:
+        layout = Layout.of(generators[side].widths, search.layout)
+        limits = replace(search.constraints(side), target_ms=None)
+        limits = replace(limits, target_macs=AIMLESS) if aimless else limits
+        try:
+            repairer = Repairer(layout, limits)
+        except UsageError:
+            return None
+        one = repairer(layout.full()[None], torch.Generator().manual_seed(0))[0]
+        met = met and (aimless or all(on_target for _, _, on_target in repairer.outcome(one)))
+    return met
+
+
+def _other(side: Side) -> Side:
+    return "B" if side == "A" else "A"

@@ -1,0 +1,103 @@
+"""Where the pictures of both domains are: in one folder of a dataset, or in a folder of each.
+
+Of a folder of a dataset any of these is read, and the same for ``val`` and ``test``:
+
+    trainA/  trainB/      train/A/  train/B/      A/trainA/  B/trainB/      A/train/  B/train/      A/  B/
+
+Of a folder of one domain A: ``trainA/``, ``train/``, or the pictures themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ganprune.errors import UsageError
+
+Domain = Literal["A", "B"]
+"""G_A translates A to B, G_B translates B to A."""
+Split = Literal["train", "val", "test"]
+"""What a picture is for. Test pictures are never seen by a search or a training."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """``--data``, or ``--data-a`` and ``--data-b``."""
+
+    root: Path | None = None
+    A: Path | None = None
+    B: Path | None = None
+
+    @classmethod
+    def given(cls, root: Path | None, A: Path | None, B: Path | None) -> "DataSource | None":
+        """From options; None: none was given. Raises `UsageError` for a root and a folder of one domain."""
+        if root is not None and (A is not None or B is not None):
+            one = "--data-b" if A is None else "--data-a"
+            raise UsageError(f"--data and {one} contradict each other; give --data, or --data-a and --data-b")
+        return None if root is None and A is None and B is None else cls(root, A, B)
+
+    @classmethod
+    def of_config(cls, found: str | Mapping[str, Any]) -> "DataSource":
+        """What `config` made."""
+        if isinstance(found, str):
+            return cls(Path(found))
+        A, B = (str(found[domain]) if domain in found else None for domain in get_args(Domain))
+        return cls(A=None if A is None else Path(A), B=None if B is None else Path(B))
+
+    def config(self) -> str | dict[str, str]:
+        """For a run's config.toml, and for JSON."""
+        if self.root is not None:
+            return str(self.root)
+        return {domain: str(folder) for domain, folder in self.folders().items()}
+
+    def resolved(self) -> "DataSource":
+        """The same with whole paths."""
+        root, folders = self.root, self.folders()
+        if root is not None:
+            return DataSource(root.resolve())
+        return DataSource(None, *(folders[d].resolve() if d in folders else None for d in get_args(Domain)))
+
+    @property
+    def name(self) -> str:
+        """Of what is made of it: that of its folder, or those of both."""
+        places = [self.root] if self.root is not None else list(self.folders().values())
+        return "2".join(place.resolve().name for place in places)
+
+    def words(self) -> list[object]:
+        """The options that say the same."""
+        if self.root is not None:
+            return ["--data", self.root]
+        return [
+            word for domain, path in self.folders().items() for word in (f"--data-{domain.lower()}", path)
+        ]
+
+    def folders(self) -> dict[Domain, Path]:
+        """The folders of single domains."""
+        both: dict[Domain, Path | None] = {"A": self.A, "B": self.B}
+        return {domain: folder for domain, folder in both.items() if folder is not None}
+
+    def swapped(self) -> "DataSource":
+        """The same with A and B exchanged; a dataset's folder as it is."""
+        return DataSource(self.root, self.B, self.A)
+
+    def folder(self, part: Split, domain: Domain, bare: Split = "train") -> Path | None:
+        """Where the pictures of one part of a domain lie; None: nowhere.
+
+        bare: what pictures are for that lie in no folder of a part.
+        """
+        if self.root is not None:
+            own = self.root / domain
+            places = [self.root / f"{part}{domain}", self.root / part / domain]
+        else:
+            own = self.folders().get(domain)
+            places = [] if own is None else [own / part / domain]
+        if own is not None:
+            places += [own / f"{part}{domain}", own / part]
+            places += [own] if part == bare and not _is_parted(own, domain) else []
+        return next((place for place in places if place.is_dir()), None)
+
+
+def _is_parted(folder: Path, domain: Domain) -> bool:
+    """Whether a domain's folder has others for train, val or test."""
+    names = [name for part in get_args(Split) for name in (part, f"{part}{domain}")]
+    return any((folder / name).is_dir() for name in names)
