@@ -1,12 +1,13 @@
 """What each step gives back of what cutting takes, before any training, on test pictures.
 
-    python benchmarks/refit.py CKPT DATA OUT --features FILE [--network G_A] [--targets 0.5 0.25 0.0667]
+    python benchmarks/refit.py CKPT DATA OUT --features FILE [--network G_A] [--targets 0.5 0.25] [--runs RUN …]
 
 Rows for each share of the MACs: layers all alike and cut, with the filters of the largest importance; the
 same refitted; the surgeon's filters in those widths; the surgeon's widths too, refitted from Gram matrices,
 and in sequence; and, as controls, random filters in the surgeon's widths, the untouched input, and the
 original conjugated by a mirror, an equally good picture. DATA has trainA, trainB, testA, testB. Refits look
-at training pictures of the domain that the network translates, scores are of test pictures. Writes OUT, JSON,
+at training pictures of the domain that the network translates, scores are of test pictures. Of runs of
+`ganprune compress` the networks are measured as the search's was cut, refitted and trained. Writes OUT, JSON,
 and prints a Markdown table. Rows that OUT has are not measured again.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganprune.checkpoints import load_quartet
+from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.cost import macs
 from ganprune.device import cpu_threads, resolve_threads
 from ganprune.files import write_atomically
@@ -80,7 +81,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--network", choices=("G_A", "G_B"), default="G_A")
-    parser.add_argument("--targets", type=float, nargs="+", default=[0.5, 0.25, 1 / 15])
+    parser.add_argument("--targets", type=float, nargs="*", default=[0.5, 0.25, 1 / 15])
+    parser.add_argument("--runs", type=Path, nargs="*", default=[])
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--pictures", type=int, default=48, help="that refits look at")
     parser.add_argument("--test-pictures", type=int, default=1000, help="at most")
@@ -116,12 +118,18 @@ def main() -> None:
         measured("the untouched input", None)
         if "the original, conjugated by a mirror" not in rows:
             rows["the original, conjugated by a mirror"] = judge.mirrored(original)
+        for run in opt.runs:
+            for kind, name in (("pruned_", "cut"), ("refitted_", "refitted"), ("", "trained")):
+                path = run / f"{kind}{opt.network}.safetensors"
+                if path.exists():
+                    measured(f"run {run.name}, {name}", load_generator(path))
         before = time.monotonic()
-        found = grams(original, x[:8])
-        gone = removals(original, layout, found)
+        found = grams(original, x[:8]) if opt.targets else {}
+        gone = removals(original, layout, found) if opt.targets else {}
         weighing = time.monotonic() - before
-        scores, weights = as_scores(gone), importance(original, layout, torch.cat(x[:8]))
+        weights = importance(original, layout, torch.cat(x[:8]))
         for target in opt.targets:
+            scores = as_scores(gone)
             limits = Constraints(align=16, target_macs=target)
             repairer = Repairer(layout, limits)
             legal = [list(range(16, size + 1, 16)) for size in layout.sizes]
