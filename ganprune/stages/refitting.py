@@ -46,14 +46,14 @@ def refit_both(
     if run.finished("refit", inputs):
         return {side: load_generator(path) for side, path in paths.items()}
     device, started, slim = resolve_device(resolved.device), time.monotonic(), dict[Side, Generator]()
-    files, _ = split_files(folders, settings, reporter)
+    files, _ = split_files(folders, settings)  # the search has told what cannot be read
     size, seed = settings.pictures.size, settings.search.seed
     for side, network in pruned.items():
         kept = kept_filters(run, side, originals[side], network)
         order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
         few = order[: _as_many_as_fit(n, size, originals[side])].tolist()
         chosen = [files[side][i] for i in few]
-        pictures = to_float(load_pictures(chosen, size, reporter)).to(device).split(1)
+        pictures = to_float(load_pictures(chosen, size)).to(device).split(1)
         left = {
             conv.key: Kept(kept.get(conv.source or ""), kept.get(conv.target or ""))
             for conv in generator_convs(network.widths.blocks)

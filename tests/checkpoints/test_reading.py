@@ -217,3 +217,16 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(CheckpointError, match=r"G\.pth: cannot be read: Permission denied"):
         read_tensors(tmp_path / "G.pth")
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_safetensors_whose_header_is_as_long_as_a_pickle_begins_are_read(
+    tmp_path: Path, protocol: int
+) -> None:
+    """A header of 0x…0280 bytes starts with a pickle's mark and protocol 2."""
+    tensors, wanted = {"model.1.weight": torch.ones(2)}, 0x80 + 256 * protocol
+    least = int.from_bytes(safetensors.torch.save(tensors, {"note": ""})[:8], "little")
+    written = safetensors.torch.save(tensors, {"note": "x" * (wanted - least)})
+    assert written[:2] == bytes([0x80, protocol])
+    (tmp_path / "G.pth").write_bytes(written)
+    assert torch.equal(read_tensors(tmp_path / "G.pth")["model.1.weight"], torch.ones(2))

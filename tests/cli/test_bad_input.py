@@ -15,8 +15,8 @@ G_A = "latest_net_G_A.pth"
 
 
 def refusal(outcome: Outcome, code: int) -> str:
-    """The one line that a command was refused with."""
-    (line,) = outcome.err.splitlines()
+    """The one line that a command was refused with, but for the note of what adapted before."""
+    (line,) = (line for line in outcome.err.splitlines() if not line.startswith("chosen to fit"))
     assert line.startswith("error: ")
     assert outcome.code == code, line
     assert outcome.out == ""
@@ -46,17 +46,19 @@ def _lacking(tensors: dict[str, torch.Tensor]) -> None:
     del tensors["model.4.weight"]
 
 
+ZEROS = torch.zeros(4, 3, 4, 4)
 CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no checkpoint": (lambda f: (f / G_A).write_text("see you later"), "no checkpoint"),
     "empty file": (lambda f: (f / G_A).write_bytes(b""), "is empty"),
     "truncated": (lambda f: (f / G_A).write_bytes((f / G_A).read_bytes()[:5000]), "truncated or damaged"),
-    "U-Net": (lambda f: torch.save({"model.model.0.weight": torch.zeros(4, 3, 4, 4)}, f / G_A), "a U-Net"),
+    "U-Net": (
+        lambda f: torch.save(dict.fromkeys(("model.model.0.weight", "model.model.1.model.1.weight"), ZEROS), f / G_A),
+        "a U-Net",
+    ),
     "runs code": (lambda f: torch.save({"model.1.weight": _RunsCode()}, f / G_A), "nothing was run"),
     "lacking keys": (lambda f: _change(f / G_A, _lacking), "lacks model.4.weight"),
     "contradicting shapes": (lambda f: _change(f / G_A, _other_shape), "model.4.weight has shape 8×5×3×3"),
     "NaN": (lambda f: _change(f / G_A, _nan), "holds NaN"),
-    "missing D_B": (lambda f: (f / "latest_net_D_B.pth").unlink(), "needed D_B; found G_A"),
-    "missing G_B": (lambda f: (f / "latest_net_G_B.pth").unlink(), "needed G_B; found G_A"),
     "no networks": (lambda f: [file.unlink() for file in f.iterdir()], "no networks here"),
 }
 

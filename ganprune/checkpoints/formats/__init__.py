@@ -32,8 +32,9 @@ class Format:
 
 FORMATS = (
     Format("torch.save", torch_file.is_zip, torch_file.read_zip),
-    Format("torch.save before 1.6", torch_file.is_legacy, torch_file.read_legacy),
+    # Before old pickles: the first bytes are the length of a header, which may be those of a pickle, too.
     Format("safetensors", safetensors_file.is_safetensors, safetensors_file.read),
+    Format("torch.save before 1.6", torch_file.is_legacy, torch_file.read_legacy),
 )
 """Every format that is read, in the order they are tried."""
 
