@@ -33,7 +33,8 @@ OTHERS = {
 def test_every_setting_has_an_option_of_its_name() -> None:
     compress = typer.main.get_command(app).commands["compress"]  # pyright: ignore[reportAttributeAccessIssue]
     options = {word.removeprefix("--") for p in compress.params for word in p.opts if word[:2] == "--"}
-    assert options - OTHERS == KEYS.keys() - {"p-select", "p-crossover"}
+    by_config_alone = {"p-select", "p-crossover", "refit", "refit-pictures"}
+    assert options - OTHERS == KEYS.keys() - by_config_alone
 
 
 def test_options_beat_the_file_and_the_file_beats_the_preset(here: Path) -> None:
