@@ -15,7 +15,7 @@ from tests.reliability.kit import one_line, same_files
 from tests.training.kit import TINY, networks, pictures, same_bits
 
 
-def test_pictures_that_vanish_during_a_search_are_not_missed(
+def test_pictures_that_vanish_during_a_search_are_not_missed_by_it_and_named_by_the_refit(
     place: Place, here: Path, calm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = Path(shutil.copytree(place.data, here / "data"))
@@ -26,9 +26,14 @@ def test_pictures_that_vanish_during_a_search_are_not_missed(
         return score(self, *given, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LocalEvaluator, "score", vanishing)
+    command = ("compress", place.checkpoint, "--data", data, "--config", place.config, "-o", "run")
     with stopped_before_export():
-        found = ganprune("compress", place.checkpoint, "--data", data, "--config", place.config, "-o", "run")
-    assert found.code == 130, found.err
+        found = ganprune(*command)
+        assert found.code == 3
+        assert f"{data / 'trainA'}" in found.err.splitlines()[-1]
+        assert (here / "run" / "search.svg").exists()
+        shutil.copytree(place.data / "trainA", data / "trainA")
+        assert ganprune(*command).code == 130
     assert same_files(here / "run", calm, ("G_A.safetensors", "G_B.safetensors"))
 
 
