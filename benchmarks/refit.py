@@ -1,6 +1,6 @@
 """What each step gives back of what cutting takes, before any training, on test pictures.
 
-    python benchmarks/refit.py CKPT DATA OUT --features FILE [--network G_A] [--targets 0.5 0.25] [--runs RUN …]
+    python benchmarks/refit.py CKPT DATA OUT --features FILE [--network G_A] [--targets 0.25] [--runs RUN …]
 
 Rows for each share of the MACs: layers all alike and cut, with the filters of the largest importance; the
 same refitted; the surgeon's filters in those widths; the surgeon's widths too, refitted from Gram matrices,

@@ -25,7 +25,7 @@ from ganprune.failures import out_of_memory
 from ganprune.files import make_folder
 from ganprune.images import Domain
 from ganprune.locking import gone
-from ganprune.made import check_all, check_replaceable, remove_made
+from ganprune.made import check_all, check_replaceable, clear_half_written, remove_made
 from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.best import validate, validation_steps
@@ -111,6 +111,7 @@ def train(
         follow(*following, team)
         return _result(folder, Record.open(folder, networks, pictures, settings, budget).steps or 0)
     make_folder(folder)
+    clear_half_written(folder)  # of a kill in the middle of a save
     record = Record.open(folder, networks, pictures, settings, budget)
     if record.finished(folder) or not (folder / RECORD).exists():
         remove_made(folder / STATE)  # of a kill at the very end, or of another training

@@ -46,15 +46,12 @@ def _lacking(tensors: dict[str, torch.Tensor]) -> None:
     del tensors["model.4.weight"]
 
 
-ZEROS = torch.zeros(4, 3, 4, 4)
+ZEROS, UNET = torch.zeros(4, 3, 4, 4), ("model.model.0.weight", "model.model.1.model.1.weight")
 CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no checkpoint": (lambda f: (f / G_A).write_text("see you later"), "no checkpoint"),
     "empty file": (lambda f: (f / G_A).write_bytes(b""), "is empty"),
     "truncated": (lambda f: (f / G_A).write_bytes((f / G_A).read_bytes()[:5000]), "truncated or damaged"),
-    "U-Net": (
-        lambda f: torch.save(dict.fromkeys(("model.model.0.weight", "model.model.1.model.1.weight"), ZEROS), f / G_A),
-        "a U-Net",
-    ),
+    "U-Net": (lambda f: torch.save(dict.fromkeys(UNET, ZEROS), f / G_A), "a U-Net"),
     "runs code": (lambda f: torch.save({"model.1.weight": _RunsCode()}, f / G_A), "nothing was run"),
     "lacking keys": (lambda f: _change(f / G_A, _lacking), "lacks model.4.weight"),
     "contradicting shapes": (lambda f: _change(f / G_A, _other_shape), "model.4.weight has shape 8×5×3×3"),

@@ -226,5 +226,6 @@ def test_layers_and_filters_of_a_run_are_its_networks(run: Path, place: Place) -
     layer = first_layer_of(Run(run), "B")
     weights = original.state_dict()["model.1.weight"].numpy()
     assert np.array_equal(layer.original, weights)
-    assert np.array_equal(slim.state_dict()["model.1.weight"].numpy(), weights[list(layer.kept)])
+    cut = weights[list(layer.kept)]  # of a layer that keeps its inputs, a refit changes rounding alone
+    assert np.allclose(slim.state_dict()["model.1.weight"].numpy(), cut, atol=1e-4)
     assert layer.tuned is None

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from ganprune.checkpoints import load_generator
+from ganprune.files import Over
 from ganprune.images import load_pictures, save_picture
 from ganprune.translation import run as translation
 from ganprune_exporters import ExportSettings, export_onnx
@@ -122,10 +123,10 @@ def test_interrupted_translation_keeps_whole_files_and_goes_on(
 ) -> None:
     words = (place.checkpoint, place.data / "testA", "--size", "16")
 
-    def stopping(path: Path, picture: torch.Tensor) -> None:
+    def stopping(path: Path, picture: torch.Tensor, over: Over) -> None:
         if path.name == "03_fake_B.png":
             raise KeyboardInterrupt
-        save_picture(path, picture)
+        save_picture(path, picture, over)
 
     with monkeypatch.context() as patch:
         patch.setattr(translation, "save_picture", stopping)

@@ -17,9 +17,7 @@ def page(site: Path) -> Generator[Page]:
         yield opened
 
 
-@pytest.mark.parametrize(
-    "name", ["index", "guide", "method", "commands/compress", "results/refit"]
-)
+@pytest.mark.parametrize("name", ["index", "guide", "method", "commands/compress", "results/refit"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_page_fits_a_phone_and_loads_nothing_from_elsewhere(
     page: Page, site: Path, name: str, theme: str
