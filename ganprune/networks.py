@@ -19,7 +19,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, group_norm
+from torch.nn.functional import batch_norm
 
 DOWNSAMPLING = 4
 """A generator halves its picture twice: heights and widths are multiples of 4 pixels."""
@@ -153,9 +153,9 @@ class InstanceNorm(nn.InstanceNorm2d):
     """`nn.InstanceNorm2d`, with right gradients.
 
     PyTorch's own (2.14) gives wrong ones on a CPU, silently, where the gradient of a single picture reaches
-    it in channels-last order. What `batch_norm` of one picture and `group_norm` of a group a channel compute
-    is the same, and their gradients are right in every order. Both leave channels-last maps in their order,
-    too, which PyTorch's own copies there and back.
+    it in channels-last order. What `batch_norm` computes of one picture is the same, and its gradients are
+    right in every order. It leaves channels-last maps in their order, too, which PyTorch's own copies there
+    and back.
     """
 
     keeps_order = False
@@ -167,9 +167,12 @@ class InstanceNorm(nn.InstanceNorm2d):
         by_gradient = learns and torch.is_grad_enabled() and input.device.type == "cpu"
         if not (self.keeps_order or by_gradient):
             return super().forward(input)
-        if len(input) == 1:  # one picture's statistics are the batch's
-            return batch_norm(input, None, None, self.weight, self.bias, training=True, eps=self.eps)
-        return group_norm(input, input.shape[1], self.weight, self.bias, self.eps)
+        # One picture's statistics are its batch's. `group_norm` would take all at once, and round more.
+        each = [
+            batch_norm(one, None, None, self.weight, self.bias, training=True, eps=self.eps)
+            for one in input.split(1)
+        ]
+        return each[0] if len(each) == 1 else torch.cat(each)
 
 
 def _norm(kind: Norm, channels: int) -> nn.Module:
