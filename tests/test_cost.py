@@ -22,7 +22,8 @@ def bare(widths: GeneratorWidths) -> Generator:
 def torch_pruning_counts(widths: GeneratorWidths, height: int, width: int) -> tuple[int, int]:
     """What Torch-Pruning counts: convolutions with biases, and the biases' additions alone."""
     G, x = bare(widths), torch.empty(1, widths.in_channels, height, width, device="meta")
-    _, _, layers, *_ = torch_pruning.utils.count_ops_and_params(G, x, layer_wise=True)
+    _, _, *others = torch_pruning.utils.count_ops_and_params(G, x, layer_wise=True)
+    layers = others[0]
     convs = [m for m in G.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     biases = 0
 

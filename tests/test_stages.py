@@ -163,7 +163,8 @@ def test_first_line_says_what_originals_and_untouched_inputs_score(
                        compute=replace(SETTINGS.compute, workers=workers))  # fmt: skip
     _search(run, gan, settings)
     (line,) = _history(run)
-    for side, other in (("A", "B"), ("B", "A")):
+    pairs: tuple[tuple[Side, Side], ...] = (("A", "B"), ("B", "A"))
+    for side, other in pairs:
         G, back, D = gan.generators[side], gan.generators[other], gan.judges[side]
         x, y = (to_float(gan.pictures[domain]) for domain in (side, other))
         with torch.no_grad():

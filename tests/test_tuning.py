@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, State
-from ganprune.evaluation import SIDES, FineTuner, LocalEvaluator, Scores, tuning_pictures
+from ganprune.evaluation import SIDES, FineTuner, LocalEvaluator, Scores, Side, tuning_pictures
 from ganprune.fitness import l_cyc, l_disa
 from ganprune.genome import genome_key
 from ganprune.images import find_domains, split, to_float
@@ -53,8 +54,8 @@ def test_partner_is_fine_tuned_too(tmp_path: Path) -> None:
     local = tuned(gan, tmp_path)
     found, tune = local.score("A", p[None], q), local._tuner
     assert tune is not None
-    cut = {side: rebuilt(gan.generators[side], gan.layouts[side], genome)
-           for side, genome in (("A", p), ("B", q))}  # fmt: skip
+    genomes: dict[Side, Tensor] = {"A": p, "B": q}
+    cut = {side: rebuilt(gan.generators[side], gan.layouts[side], genomes[side]) for side in genomes}
     # q as in generation 0, beside the original G_A; then p beside that.
     partner = tune("B", cut["B"], gan.generators["A"], genome_key(q).hex())
     slim = tune("A", cut["A"], partner, (genome_key(p) + genome_key(q)).hex())

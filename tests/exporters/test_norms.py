@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -51,7 +52,7 @@ def test_costs_in_the_file_are_those_of_the_network_before_its_norms_were_folded
 
 @pytest.mark.parametrize("how", [{}, {"dynamic": True}, {"uint8": True}, {"opset": 11}])
 def test_a_file_by_picture_statistics_shows_what_test_py_shows_without_eval(
-    tmp_path: Path, how: dict[str, bool]
+    tmp_path: Path, how: dict[str, Any]
 ) -> None:
     G, path = make_generator(1, UNEVEN, "batch"), tmp_path / "G.onnx"
     report = export_onnx(G, path, ExportSettings(size=32, picture_statistics=True, **how))

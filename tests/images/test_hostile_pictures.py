@@ -94,7 +94,7 @@ def _claiming(kind: str, width: int, height: int) -> bytes:
     small = bytearray(file.getvalue())
     match kind:
         case "PPM":
-            return small.replace(b"40 32", b"%d %d" % (width, height))
+            return bytes(small.replace(b"40 32", b"%d %d" % (width, height)))
         case "GIF":
             small[6:10] = struct.pack("<2H", width, height)
         case "BMP":

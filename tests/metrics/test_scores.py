@@ -134,7 +134,8 @@ def test_kid_differences_redraw_the_same_inputs_for_both() -> None:
 
     again = np.array([once(drawn(12, generator), drawn(9, generator)) for _ in range(40)])
     low, high = ends(again - again.mean() + once(np.arange(12), np.arange(9)))
-    found = kid_difference(*(torch.from_numpy(x) for x in (one, two, real)), 40, seeded(0))
+    features = [torch.from_numpy(x) for x in (one, two, real)]
+    found = kid_difference(features[0], features[1], features[2], 40, seeded(0))
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
 
 
