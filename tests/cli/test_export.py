@@ -23,7 +23,11 @@ from tests.cli.kit import ganprune, write_pictures
 from tests.tiny import random_pictures
 
 
-def test_missed_verification_exits_4_with_all_files_written(run: Path) -> None:
+def test_missed_verification_exits_4_with_all_files_written(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What float32 itself loses is allowed beside the tolerance: here, as if it lost nothing.
+    monkeypatch.setattr("ganprune_exporters.verify.lost_by_float32", lambda *_: 0.0)
     names = [f"{kind}.onnx" for side in "AB" for kind in (
         f"original_G_{side}", f"original_G_{side}.rewritten", f"G_{side}"
     )]  # fmt: skip
