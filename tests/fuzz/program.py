@@ -7,12 +7,14 @@ beginning of long work: `light` stops commands there.
 
 import io
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +23,8 @@ from unittest.mock import patch
 import torch
 from typer.main import get_command
 
+import ganprune_cli
+import ganprune_exporters
 from ganprune_cli.main import app
 
 SECONDS = 300
@@ -73,6 +77,7 @@ def time_limit(seconds: int = SECONDS) -> Generator[None]:
 @contextmanager
 def light(targets: Sequence[str]) -> Generator[None]:
     """Within, commands are interrupted where work of these names begins; unknown names are left out."""
+    _import_all()  # a module that is imported in here would keep the interrupted names for good
     with ExitStack() as stack:
         for target in targets:
             try:
@@ -80,6 +85,14 @@ def light(targets: Sequence[str]) -> Generator[None]:
             except (AttributeError, ModuleNotFoundError):
                 continue
         yield
+
+
+@cache
+def _import_all() -> None:
+    for package in (ganprune_cli, ganprune_exporters):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
 
 
 @cache
