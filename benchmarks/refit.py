@@ -52,7 +52,8 @@ class Judge:
         return self.of(torch.stack(made))
 
     def inputs(self) -> Row:
-        return self.of(self._x)
+        # Their own features: written as 8 bits again, as translations are, some would lose a level.
+        return self.of(self._x) | {"lost": float(lost(self._of_inputs, self._of_wanted, self._of_inputs))}
 
     def of(self, made: Tensor) -> Row:
         error = (made - self.wanted).square().mean()
