@@ -1,12 +1,15 @@
 """Small random networks and pictures to test with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganprune.checkpoints import Quartet
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.genome import Layout, LayoutKind
+from ganprune.images import PictureFolders
 from ganprune.networks import (
     Discriminator,
     DiscriminatorWidths,
@@ -14,6 +17,9 @@ from ganprune.networks import (
     GeneratorWidths,
     resnet_widths,
 )
+from ganprune.runs import Run
+from ganprune.settings import CompressSettings
+from ganprune.stages import Job, Resolved
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -79,3 +85,11 @@ def tiny_gan(kind: LayoutKind = "filters", size: int = 32) -> TinyGan:
             for seed, side in enumerate(SIDES)
         },
     )
+
+
+def tiny_job(run: Run, gan: TinyGan, settings: CompressSettings, **changes: Any) -> Job:
+    """A job of its networks and pictures in a run folder, in float32 on one thread; changed."""
+    quartet = Quartet(*(nets.get(side) for nets in (gan.generators, gan.judges) for side in SIDES))
+    resolved = Resolved("cpu", "float32", threads=1, batch=1)
+    job = Job(run, quartet, PictureFolders((), ()), gan.pictures, settings, resolved)
+    return replace(job, **changes)

@@ -15,6 +15,7 @@ from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.files import sha256
 from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture
 from ganprune.images.reading import to_tensor
+from ganprune.made_runs import made_by
 from ganprune.metrics import (
     Contest,
     FeatureNetwork,
@@ -34,15 +35,14 @@ from ganprune.metrics import (
 from ganprune.metrics.extractor import Pictures
 from ganprune.networks import Generator
 from ganprune.onnx_cost import read_onnx
+from ganprune.preparing import domains_of
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.shell import command_line
 from ganprune.stages import RECOVERED
 from ganprune.stages.searching import CACHE
 from ganprune.translation import OnnxTranslator, Translator
-from ganprune_cli.console import command_line
-from ganprune_cli.job import domains_of
-from ganprune_cli.made_runs import made_by
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS
 

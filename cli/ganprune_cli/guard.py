@@ -43,7 +43,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 def invocation() -> str:
     """The command line that is running, as one can type it again."""
-    from ganprune_cli.console import command_line
+    from ganprune.shell import command_line
 
     return command_line(*sys.argv[1:])
 

@@ -15,12 +15,12 @@ from ganprune.evaluation import SIDES, Side
 from ganprune.files import write_atomically
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
 from ganprune.made import check_all
+from ganprune.preparing import data_source, domains_of
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.training import Budget, Networks, Team, TrainResult, TrainSettings, complete, joined, train
 from ganprune.training.record import check_untrained
 from ganprune.training.team import Place
-from ganprune_cli.job import data_source, domains_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class Records:
 
 
 def judges_of(folder: Path) -> dict[str, str]:
-    """What a folder's cells were judged by, see `ganprune_cli.contest.judged_by`; empty without originals.
+    """What a folder's cells were judged by, see `contest.judged_by`; empty without originals.
 
     Raises `RunError` where the file is damaged.
     """

@@ -10,34 +10,26 @@ from ganprune.checkpoints import load_generator, read_metadata, save_generator
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.errors import RunError
 from ganprune.evaluation import Side
-from ganprune.images import PictureFolders, load_pictures, to_float
+from ganprune.images import load_pictures, to_float
 from ganprune.networks import Generator, generator_convs
 from ganprune.plain import fits, parse_json
 from ganprune.refit import Kept, RefitSettings, refitted
-from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
-from ganprune.settings import CompressSettings
-from ganprune.stages.setting_up import Resolved, split_files
+from ganprune.stages.job import Job
+from ganprune.stages.setting_up import split_files
 from ganprune.training.chance import generator_for
 
 MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""
 
 
-def refit_both(
-    run: Run,
-    pruned: Mapping[Side, Generator],
-    originals: Mapping[Side, Generator],
-    folders: PictureFolders,
-    settings: CompressSettings,
-    resolved: Resolved,
-    reporter: Reporter = SILENT,
-) -> dict[Side, Generator]:
+def refit_both(job: Job, pruned: Mapping[Side, Generator]) -> dict[Side, Generator]:
     """Refit each slim generator on training pictures of the domain that it translates.
 
     On ``settings.tuning.refit_pictures`` of those that the search was not scored on; 0 of them returns the
     generators as they are. Writes refitted_G_A.safetensors and refitted_G_B.safetensors.
     """
+    run, settings, originals = job.run, job.settings, job.originals
     n = settings.tuning.refit_pictures
     if not n:
         return dict(pruned)
@@ -45,8 +37,8 @@ def refit_both(
     inputs = [run / f"pruned_G_{side}.safetensors" for side in pruned]
     if run.finished("refit", inputs):
         return {side: load_generator(path) for side, path in paths.items()}
-    device, started, slim = resolve_device(resolved.device), time.monotonic(), dict[Side, Generator]()
-    files, _ = split_files(folders, settings)  # the search has told what cannot be read
+    device, started, slim = resolve_device(job.resolved.device), time.monotonic(), dict[Side, Generator]()
+    files, _ = split_files(job.folders, settings)  # the search has told what cannot be read
     size, seed = settings.pictures.size, settings.search.seed
     for side, network in pruned.items():
         kept = kept_filters(run, side, originals[side], network)
@@ -58,10 +50,10 @@ def refit_both(
             conv.key: Kept(kept.get(conv.source or ""), kept.get(conv.target or ""))
             for conv in generator_convs(network.widths.blocks)
         }
-        with cpu_threads(resolved.threads):
+        with cpu_threads(job.resolved.threads):
             found = refitted(
                 network.to(device), originals[side].to(device), left, pictures,
-                RefitSettings(seed=seed), reporter,
+                RefitSettings(seed=seed), job.reporter,
             )  # fmt: skip
         assert isinstance(found, Generator)
         slim[side] = found.to("cpu")

@@ -15,8 +15,8 @@ from PIL import Image
 
 from ganprune.picture_statistics import OPTION
 from ganprune_cli import exporting
-from ganprune_cli.onnx_files import calibration_of, few_of
 from ganprune_exporters import chain
+from ganprune_exporters.files import calibration_of, few_of
 from tests.checkpoints.builders import make_generator
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, write_pictures

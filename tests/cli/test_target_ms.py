@@ -18,7 +18,7 @@ from ganprune.latency import Latency, predicted
 from ganprune.networks import GeneratorWidths, resnet_widths
 from ganprune.repair import ON_TARGET
 from ganprune.reporting import SILENT, Reporter, Silent
-from ganprune_cli.predicting import TABLES, compare, read_tables
+from ganprune.stages.predicting import TABLES, compare_predictions, read_tables
 from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place
@@ -222,12 +222,16 @@ def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
 ) -> None:
     run, timed, expected = timed_run
     told = Told()
-    assert compare(run, timed, told) == [{"network": "G_A", "predicted_ms": expected, "measured_ms": 16.5}]
+    assert compare_predictions(run, timed, told) == [
+        {"network": "G_A", "predicted_ms": expected, "measured_ms": 16.5}
+    ]
     assert told.news == ["G_A: 16.0 ms predicted, 16.5 ms measured"]
     assert told.warnings == []
     for ms in (14.0, 18.0):
         told = Told()
-        compare(run, timed | {"timings": [{"network": "G_A", "threads": 1, "median_ms": ms}]}, told)
+        compare_predictions(
+            run, timed | {"timings": [{"network": "G_A", "threads": 1, "median_ms": ms}]}, told
+        )
         assert told.news == []
         assert len(told.warnings) == 1
         assert told.warnings[0].startswith(
@@ -247,6 +251,6 @@ def test_nothing_is_said_of_what_the_tables_were_not_made_for(
         {"networks": [{"name": "G_A", "batch": 1, "height": 32, "width": 32}]},
         {"timings": [{"network": "G_A", "threads": 2, "median_ms": 16.5}]},
     ):
-        assert compare(run, timed | {"timings": timed["timings"][:1]} | changed, told) == []
-    assert compare(tmp_path, timed, told) == []
+        assert compare_predictions(run, timed | {"timings": timed["timings"][:1]} | changed, told) == []
+    assert compare_predictions(tmp_path, timed, told) == []
     assert told.news == told.warnings == []

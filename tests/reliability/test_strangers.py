@@ -18,8 +18,8 @@ from ganprune.plain import fits, is_inside, parse_json, read_json, read_lines, r
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, find_run
 from ganprune.training import Budget, train
-from ganprune_cli.onnx_files import export_run
 from ganprune_exporters import ExportSettings
+from ganprune_exporters.runs import export_run
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing, stopped_before_export
 from tests.reliability.kit import one_line

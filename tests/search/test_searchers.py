@@ -25,9 +25,9 @@ from ganprune.search.annealing import accepted
 from ganprune.search.swarm import FASTEST, velocity
 from ganprune.search_settings import Searcher, SearchSettings
 from ganprune.settings import CompressSettings
-from ganprune.stages import Resolved, search
+from ganprune.stages import search
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
-from tests.tiny import random_genomes, seeded, tiny_gan
+from tests.tiny import random_genomes, seeded, tiny_gan, tiny_job
 
 SETTINGS = SearchSettings(
     population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), apart=0.0
@@ -297,17 +297,16 @@ class _Stopper(Silent):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_interrupted_run_of_another_searcher_goes_on_to_the_same_end(name: str, tmp_path: Path) -> None:
-    gan, resolved = tiny_gan(), Resolved("cpu", "float32", 1, 1)
+    gan = tiny_gan()
     settings = CompressSettings.from_flat(
         {"searcher": name, "population": 4, "generations": 3, "pictures": 2, "size": 32, "device": "cpu"}
     )
     for folder in ("calm", "broken"):
         (tmp_path / folder).mkdir()
-    given = (gan.generators, gan.judges, gan.pictures, settings, resolved)
-    calm = search(Run(tmp_path / "calm"), *given)
+    calm, broken = (tiny_job(Run(tmp_path / folder), gan, settings) for folder in ("calm", "broken"))
     with pytest.raises(KeyboardInterrupt):
-        search(Run(tmp_path / "broken"), *given, _Stopper(20))  # in the third generation
-    assert _same(search(Run(tmp_path / "broken"), *given), calm)
+        search(replace(broken, reporter=_Stopper(20)))  # in the third generation
+    assert _same(search(broken), search(calm))
     lines = (tmp_path / "broken" / "search.jsonl").read_text().splitlines()
     assert [json.loads(line)["generation"] for line in lines] == [0, 1, 2, 3]
 

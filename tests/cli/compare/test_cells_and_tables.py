@@ -15,7 +15,7 @@ from ganprune.coevolution import random_stream
 from ganprune.comparing.pruning import prune
 from ganprune.cost import macs
 from ganprune.images import find_domains, load_pictures, split, to_float
-from ganprune.runs import Run
+from ganprune.stages import Job
 from ganprune_cli import comparing, contest
 from tests.cli.compare.conftest import KEYS, compare
 from tests.cli.conftest import Place
@@ -58,14 +58,14 @@ def test_rivals_see_what_a_search_scores_on_and_the_seed_of_their_cell(
 ) -> None:
     seen = dict[tuple[int, str], Subject]()
 
-    def spied(run: Run, name: str, choose: Method, *rest: Any) -> Any:
+    def spied(job: Job, name: str, choose: Method) -> Any:
         sides = iter("AB")
 
         def chosen(subject: Subject) -> Pruned:
-            seen[run.config["settings"]["seed"], next(sides)] = subject
+            seen[job.settings.search.seed, next(sides)] = subject
             return choose(subject)
 
-        return prune(run, name, chosen, *rest)
+        return prune(job, name, chosen)
 
     with patch("ganprune.comparing.running.prune", spied):
         done = compare(place, table, "-o", "out", "--cells", "thinet", "--budget", "0steps", "-q")

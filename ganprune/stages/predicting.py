@@ -7,16 +7,16 @@ from typing import Any
 
 from ganprune.errors import InputError, RunError
 from ganprune.evaluation import SIDES, Side
+from ganprune.exporter import Exporter
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
-from ganprune.networks import GeneratorWidths
+from ganprune.networks import Generator, GeneratorWidths
 from ganprune.onnx_cost import read_onnx
 from ganprune.plain import parse_json, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.stages import check_target
-from ganprune_cli.job import Job
-from ganprune_exporters.latency import known_table, latency_table
+from ganprune.settings import CompressSettings
+from ganprune.stages.searching import check_target
 
 TABLES = "latency.json"
 """In a run folder: the tables that its search went by, one for each generator that evolves."""
@@ -24,27 +24,33 @@ MOST_OFF = 0.1
 """A prediction that is off by a larger share of the measured time is warned of."""
 
 
-def tables_for(job: Job, folder: Path, reporter: Reporter) -> dict[Side, LatencyTable] | None:
+Tables = Mapping[Side, LatencyTable]
+
+
+def tables_for(
+    generators: Mapping[Side, Generator],
+    settings: CompressSettings,
+    folder: Path,
+    exporter: Exporter,
+    reporter: Reporter,
+) -> Tables | None:
     """What a run goes by: its own tables where it has begun, else this machine's, measured if need be.
 
     None without --target-ms. Raises `UsageError` for a target out of reach, `RunError` for damaged tables.
     """
-    search, size = job.settings.search, job.settings.pictures.size
+    search = settings.search
     if search.target_ms is None:
         return None
-    generators = job.completed().generators
     if (folder / TABLES).exists():
         tables = read_tables(folder / TABLES)
     else:
-        tables = dict[Side, LatencyTable]()
-        for side in search.sides:
-            G = generators[side]
-            tables[side] = latency_table(G.widths, G.norm, size, reporter)
-    check_target(generators, job.settings, tables)
+        size = settings.pictures.size
+        tables = {side: exporter.latency_table(generators[side], size, reporter) for side in search.sides}
+    check_target(generators, settings, tables)
     return tables
 
 
-def keep_tables(run: Run, tables: Mapping[Side, LatencyTable] | None) -> None:
+def keep_tables(run: Run, tables: Tables | None) -> None:
     """Write the tables to the run folder, once: from then on the run goes by them."""
     if tables and not (run / TABLES).exists():
         value = {f"G_{side}": table.to_json() for side, table in tables.items()}
@@ -63,25 +69,28 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
         ) from None
 
 
-def foresee(job: Job, reporter: Reporter) -> dict[str, dict[str, float | None]]:
+def foreseen(
+    generators: Mapping[Side, Generator],
+    settings: CompressSettings,
+    exporter: Exporter,
+    reporter: Reporter,
+) -> dict[str, dict[str, float | None]]:
     """For --dry-run: check the target in milliseconds if this machine is known. Measures nothing.
 
     Returns what each original is predicted to take, and what its slim network may; empty without a target.
     """
-    search, size = job.settings.search, job.settings.pictures.size
+    search, tables = settings.search, dict[Side, LatencyTable]()
     if search.target_ms is None:
         return {}
-    generators = job.completed().generators
-    tables = dict[Side, LatencyTable]()
     for side in search.sides:
-        table = known_table(generators[side].widths, generators[side].norm, size)
+        table = exporter.known_table(generators[side], settings.pictures.size)
         if table is None:
             reporter.info("--target-ms: how fast this machine is would be measured first, about a minute")
             return {
                 f"G_{s}": {"original": None, "target": search.constraints(s).target_ms} for s in search.sides
             }
         tables[side] = table
-    check_target(generators, job.settings, tables)
+    check_target(generators, settings, tables)
     return {
         f"G_{side}": {
             "original": predicted(table, generators[side].widths),
@@ -91,7 +100,7 @@ def foresee(job: Job, reporter: Reporter) -> dict[str, dict[str, float | None]]:
     }
 
 
-def compare(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[dict[str, Any]]:
+def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[dict[str, Any]]:
     """How the slim generators' measured medians in one thread compare with what the run's tables predict.
 
     timed: a `ganprune.bench.BenchReport` as JSON. Nothing is said of other machines, runtimes and sizes.
