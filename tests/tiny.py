@@ -89,7 +89,8 @@ def tiny_gan(kind: LayoutKind = "filters", size: int = 32) -> TinyGan:
 
 def tiny_job(run: Run, gan: TinyGan, settings: CompressSettings, **changes: Any) -> Job:
     """A job of its networks and pictures in a run folder, in float32 on one thread; changed."""
-    quartet = Quartet(*(nets.get(side) for nets in (gan.generators, gan.judges) for side in SIDES))
+    G, D = gan.generators, gan.judges
+    quartet = Quartet(G.get("A"), G.get("B"), D.get("A"), D.get("B"))
     resolved = Resolved("cpu", "float32", threads=1, batch=1)
     job = Job(run, quartet, PictureFolders((), ()), gan.pictures, settings, resolved)
     return replace(job, **changes)

@@ -41,6 +41,7 @@ def tables_for(
     search = settings.search
     if search.target_ms is None:
         return None
+    tables: dict[Side, LatencyTable]
     if (folder / TABLES).exists():
         tables = read_tables(folder / TABLES)
     else:

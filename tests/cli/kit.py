@@ -17,13 +17,12 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from ganprune import compression
+from ganprune import compression, demo
 from ganprune.bench import BenchSettings
 from ganprune.example import write_dataset
 from ganprune.layers import compress_settings
 from ganprune.networks import DiscriminatorWidths, resnet_widths
 from ganprune.settings import CompressSettings
-from ganprune_cli import demo
 from ganprune_cli.main import app
 from ganprune_exporters.exporter import OnnxExporter
 from tests.tiny import random_generator, random_judge, seeded

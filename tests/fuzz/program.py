@@ -32,7 +32,7 @@ SECONDS = 300
 
 LONG = (
     "ganprune.preparing.Prepared.opened", "ganprune.compression.tables_for", "ganprune.compression.plan",
-    "ganprune_cli.training.train", "ganprune_cli.training.complete", "ganprune_cli.demo.run_demo",
+    "ganprune_cli.training.train", "ganprune_cli.training.complete", "ganprune.demo.run_demo",
     "ganprune.comparing.running.compare", "ganprune.comparing.contest.example",
     "ganprune.figures.of_runs.draw_figures", "ganprune_cli.evaluating.load_features",
     "ganprune_cli.serving.serve", "ganprune.download.download",

@@ -12,11 +12,11 @@ import torch
 from ganprune.baselines import Method, Pruned, Subject
 from ganprune.checkpoints import load_generator
 from ganprune.coevolution import random_stream
+from ganprune.comparing import contest, running
 from ganprune.comparing.pruning import prune
 from ganprune.cost import macs
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.stages import Job
-from ganprune_cli import comparing, contest
 from tests.cli.compare.conftest import KEYS, compare
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, few_drawn, ganprune
@@ -207,7 +207,7 @@ def test_packaged_example_can_be_planned_and_told_without_a_trace(
     assert [(row["cell"], row["done"]) for row in planned.json["cells"]] == [("random", False)]
     assert not list(here.iterdir())
     features = ("--features", table / "m.safetensors", "-o", "out", "-q")
-    with patch.object(comparing, "time_together", return_value={}):
+    with patch.object(running, "time_together", return_value={}):
         done = ganprune(*words, *features, "--budget", "1steps", "--json")
     assert done.code == 0, done.err
     told = ganprune(*words, "-o", "out", "-q", "--budget", "1steps", "--finished", "--json")
