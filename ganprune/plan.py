@@ -64,8 +64,7 @@ def plan(
     scored = search.population * (search.generations + 1)
     passes, seconds, one = 0, 0.0, dict[Side, float]()
     for side, generator in generators.items():
-        target = search.constraints(side).target_macs
-        share = 0.25 if target is None else target  # coin flips keep about a quarter
+        share = search.constraints(side).share or 0.25  # coin flips keep about a quarter
         one[side] = _seconds_of(generator, size, resolved) * (share if side in search.sides else 1)
     for side in search.sides:
         judge = [_seconds_of(judges[side], size, resolved)] if side in judges else []

@@ -2,6 +2,13 @@
 
 How much of the weights a genome keeps is the paper's N(p), Eq. 10. Weights and multiply-accumulates are sums
 over convolutions of factor · inputs · filters. One table of indices serves fitness, targets and repair.
+
+*Work* stands for time where nothing was timed:
+
+    work = MACs + κ · values written by convolutions
+
+Every value of a map is also padded, normalised, activated and copied, which takes as long as κ
+multiply-accumulates; so few filters on a large map take longer than their MACs say.
 """
 
 from dataclasses import dataclass
@@ -15,8 +22,12 @@ from ganprune.cost import positions_of
 from ganprune.genome import Layout
 from ganprune.networks import DOWNSAMPLING, generator_convs
 
-Use = Literal["weights", "params", "macs"]
-"""weights: of convolutions, as Eq. 10 counts them; params: biases too; macs: true multiply-accumulates."""
+Use = Literal["weights", "params", "macs", "work"]
+"""weights: of convolutions, as Eq. 10 counts them; params: biases too; macs: true multiply-accumulates; work:
+see above."""
+
+KAPPA = 200.0
+"""κ. Measured in ONNX Runtime, one thread, against the plainly exported original: docs/results/speed.md."""
 
 
 class Resource(Protocol):
@@ -44,15 +55,19 @@ class Convolutions:
 
     @classmethod
     def of_layout(cls, layout: Layout, use: Use) -> "Convolutions":
-        """The resource ``use`` of the networks of a layout. MACs are those of a 4×4-pixel picture."""
+        """The resource ``use`` of the networks of a layout; MACs and work of a picture of 4×4 pixels."""
         genes, convs = list(layout.genes), generator_convs(layout.widths.blocks)
         place = {None: len(genes), **{group: genes.index(gene) for group, gene in layout.gene_of.items()}}
-        uses = [positions_of(c, DOWNSAMPLING, DOWNSAMPLING, "true") if use == "macs" else 1 for c in convs]
+        by_picture, side = use in ("macs", "work"), DOWNSAMPLING
+        uses = [positions_of(c, side, side, "true") if by_picture else 1 for c in convs]
+        each = np.full(len(convs), float(use == "params"))
+        if use == "work":
+            each = np.array([KAPPA * (side // c.output_stride) ** 2 for c in convs])
         return cls(
             np.array([place[c.source] for c in convs]),
             np.array([place[c.target] if c.target else len(genes) + 1 for c in convs]),
             np.array([c.kernel**2 * n for c, n in zip(convs, uses, strict=True)], dtype=float),
-            np.full(len(convs), float(use == "params")),
+            each,
             np.array([layout.widths.in_channels, layout.widths.out_channels]),
         )
 

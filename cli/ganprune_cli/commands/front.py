@@ -7,8 +7,6 @@ import typer
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 
-NO_TARGET = {"target-macs": "none", "target-params": "none", "target-ms": "none"}
-
 
 @guarded
 def front(
@@ -59,6 +57,7 @@ def front(
     }  # fmt: skip
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
+    from ganprune.search_settings import TARGETS
     from ganprune.stages.family import shares_of
     from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
     from ganprune_cli.fronts import find_front, print_front
@@ -71,7 +70,8 @@ def front(
         raise UsageError(f"--points must be shares above 0 and at most 1, found {points}") from None
     own = {"budget": "0", "population": 32, "generations": 40} if config is None else {}
     chosen = own | {key: value for key, value in given.items() if value is not None}
-    settings = compress_settings(None, config, chosen | {"searcher": "front"} | NO_TARGET)
+    no_target = dict.fromkeys(TARGETS, "none")
+    settings = compress_settings(None, config, chosen | {"searcher": "front"} | no_target)
     reporter = ConsoleReporter(quiet)
     job = prepare(ckpt, DataSource.given(data, data_a, data_b), settings, reporter, recovers=False)
     found = find_front(job, output, shares, invocation(), reporter)
