@@ -27,7 +27,7 @@ Use = Literal["weights", "params", "macs", "work"]
 see above."""
 
 KAPPA = 200.0
-"""κ. Measured in ONNX Runtime, one thread, against the plainly exported original: docs/results/speed.md."""
+"""κ. Measured in ONNX Runtime, one thread, against the plainly exported original: docs/method.md, "Targets and repair"."""
 
 
 class Resource(Protocol):

@@ -7,13 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganprune.cost import params
+from ganprune.cost import macs, params
 from ganprune.errors import UsageError
 from ganprune.genome import Layout, LayoutKind
 from ganprune.networks import Generator, resnet_widths
 from ganprune.rebuild import rebuilt
 from ganprune.repair import ON_TARGET, Constraints, Repairer
-from ganprune.resources import kept_macs
+from ganprune.resources import KAPPA, Convolutions, kept_macs
 from tests.oracles import counted_macs
 from tests.strategies import layouts
 from tests.tiny import seeded
@@ -50,6 +50,26 @@ def test_every_gene_keeps_a_multiple_of_align_or_all(
             size = sizes(layout)[gene]
             assert min(align, size) <= count
             assert count % align == 0 or count == size
+
+
+def test_work_is_macs_and_kappa_for_every_value_that_a_convolution_writes() -> None:
+    layout = Layout.of(MIDDLE)
+    network = Generator(MIDDLE, "instance")
+    values = list[int]()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            module.register_forward_hook(lambda *args: values.append(args[2].numel()))
+    network(torch.rand(1, 3, 16, 16))
+    work = Convolutions.of_layout(layout, "work").of(np.array(layout.sizes))
+    assert 16 * work == macs(MIDDLE, 16, 16, "true") + KAPPA * sum(values)  # work is of 4×4 pixels
+
+
+def test_a_speed_up_is_met_by_work() -> None:
+    layout = Layout.of(ORIGINAL)
+    work = Convolutions.of_layout(layout, "work")
+    repaired = Repairer(layout, Constraints(16, speed_up=4))(any_genomes(layout, 5, 0), seeded(0))
+    share = work.of(layout.gene_counts(repaired).numpy()) / work.of(np.array(layout.sizes))
+    assert ((share <= 0.25) & (share >= 0.25 * ON_TARGET)).all()
 
 
 @given(

@@ -92,7 +92,7 @@ def test_threshold_keeps_more_of_a_layer_that_matters_more() -> None:
 
 
 def test_rivals_need_a_size() -> None:
-    with pytest.raises(UsageError, match="rivals need a size to come to, found none; give target-macs"):
+    with pytest.raises(UsageError, match="rivals need a size to come to, found none; give speed-up"):
         method("l1")(subject_of(generator_of(), target=None))
 
 
