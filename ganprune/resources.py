@@ -27,7 +27,8 @@ Use = Literal["weights", "params", "macs", "work"]
 see above."""
 
 KAPPA = 200.0
-"""κ. Measured in ONNX Runtime, one thread, against the plainly exported original: docs/method.md, "Targets and repair"."""
+"""κ. Measured in ONNX Runtime, one thread, against the plainly exported original: see "Targets and repair" in
+docs/method.md."""
 
 
 class Resource(Protocol):
