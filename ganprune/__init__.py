@@ -4,7 +4,7 @@
     from ganprune import Layout, load_quartet, rebuilt
 
     G = load_quartet(Path("checkpoints/horse2zebra")).G_A
-    layout = Layout.of(G.widths)
+    layout = Layout.of(G)
     slim = rebuilt(G, layout, genome)      # a physically smaller Generator
 
 The names below are imported when they are first used, so that ``import ganprune`` is instant.

@@ -194,7 +194,7 @@ def _reach(settings: CompressSettings, generators: Mapping[Side, Generator], ali
     """Whether networks in steps of ``align`` come to within 2 % of all targets; None: none is so small."""
     search, met, aimless = replace(settings.search, align=align), True, settings.search.aimless
     for side in search.sides:
-        layout = Layout.of(generators[side].widths, search.layout)
+        layout = Layout.of(generators[side], search.layout)
         limits = replace(search.constraints(side), target_ms=None)
         limits = replace(limits, target_macs=AIMLESS) if aimless else limits
         try:

@@ -61,7 +61,7 @@ def _made(run: Run, state: State, job: Job, resolved: Resolved, reporter: Report
 def _costs(slim: dict[Side, Generator], job: Job) -> dict[str, dict[str, float]]:
     size = job.settings.pictures.size
     return {
-        f"G_{side}": {"macs_true": macs(net.widths, size, size, "true"), "params": params(net)}
+        f"G_{side}": {"macs_true": macs(net, size, size, "true"), "params": params(net)}
         for side, net in slim.items()
     }
 

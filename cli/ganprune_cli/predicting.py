@@ -9,7 +9,7 @@ from ganprune.errors import InputError, RunError
 from ganprune.evaluation import SIDES, Side
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
-from ganprune.networks import GeneratorWidths
+from ganprune.networks import Generator, GeneratorWidths
 from ganprune.onnx_cost import read_onnx
 from ganprune.plain import parse_json, read_json
 from ganprune.reporting import Reporter
@@ -84,7 +84,7 @@ def foresee(job: Job, reporter: Reporter) -> dict[str, dict[str, float | None]]:
     check_target(generators, job.settings, tables)
     return {
         f"G_{side}": {
-            "original": predicted(table, generators[side].widths),
+            "original": predicted(table, generators[side]),
             "target": search.constraints(side).target_ms,
         }
         for side, table in tables.items()
@@ -105,7 +105,7 @@ def compare(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
             continue
-        ms, expected = timing["median_ms"], predicted(table, _widths(folder / f"{name}.onnx"))
+        ms, expected = timing["median_ms"], predicted(table, Generator(_widths(folder / f"{name}.onnx")))
         found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
         line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
         if abs(expected - ms) <= MOST_OFF * ms:

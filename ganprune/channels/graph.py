@@ -126,6 +126,27 @@ class ChannelGraph:
         """Number of units of every group."""
         return {name: group.size for name, group in self.groups.items()}
 
+    def units(self, kept: Mapping[str, Tensor]) -> Tensor:
+        """Which units are kept: of the kept places of every group, int64 each → bool [units]."""
+        found = torch.zeros(self.length, dtype=torch.bool)
+        for name, places in kept.items():
+            found[self.groups[name].units.start + places.cpu()] = True
+        return found
+
+    def taps(self) -> list[tuple[str, NDArray[np.int64]]]:
+        """Modules whose maps tell how far a network has come, with the units of their channels.
+
+        The trunk as it begins and behind every residual block; without a trunk, behind every layer.
+        """
+        behind = {layer.name: layer.activation or layer.norm or layer.name for layer in self.layers}
+        trunk = self.groups.get("trunk")
+        if trunk is not None:
+            sums = [(name, units) for name, units in self.sums if name and _any_in(units, trunk.units)]
+            first = next(layer for layer in self.layers if _any_in(layer.writes, trunk.units))
+            if sums:
+                return [(behind[first.name], first.writes), *sums]
+        return [(behind[layer.name], layer.writes) for layer in self.layers if (layer.writes != WHOLE).any()]
+
     def layer(self, name: str) -> Layer:
         """The convolution of a name. Raises `KeyError` where there is none."""
         for layer in self.layers:
@@ -151,6 +172,27 @@ class ChannelGraph:
             for group in self.groups.values()
         ]
         return np.array([*found, np.count_nonzero(units == WHOLE)], dtype=np.float64)
+
+
+SIDES = (32, 64, 128, 256, 512)
+"""Pixels that `graph_of` tries."""
+
+
+def graph_of(network: nn.Module) -> ChannelGraph:
+    """The `ChannelGraph` of a network of which no picture is at hand: run on the smallest one that it takes.
+
+    It has as many channels as the network's first convolution reads. Raises what the network raises where no
+    picture of up to 512 pixels will do.
+    """
+    channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
+    like = next(network.parameters())
+    for side in SIDES:
+        try:
+            return ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
+        except (RuntimeError, ValueError):  # a map became too small
+            if side == SIDES[-1]:
+                raise
+    raise AssertionError
 
 
 def kept(units: NDArray[np.int64], genome: Tensor) -> Tensor:

@@ -41,7 +41,9 @@ def groups_of(
 
 
 def _named(layers: Sequence[Layer], slices: Sequence[slice]) -> Mapping[str, Group]:
-    writers = [[i for i, layer in enumerate(layers) if _in(layer.writes, s) and not layer.depthwise] for s in slices]
+    writers = [
+        [i for i, layer in enumerate(layers) if _in(layer.writes, s) and not layer.depthwise] for s in slices
+    ]
     readers = [[i for i, layer in enumerate(layers) if _in(layer.reads, s)] for s in slices]
     trunks = [g for g, who in enumerate(writers) if len(who) > 1]
     if not trunks and slices:
@@ -51,7 +53,8 @@ def _named(layers: Sequence[Layer], slices: Sequence[slice]) -> Mapping[str, Gro
     for g, piece in enumerate(slices):
         role = _role(g, trunks, writers, readers)
         counts[role] = n = counts.get(role, 0) + 1
-        name = f"inner{n - 1}" if role == "inner" else f"up{n}" if role == "up" else role if n == 1 else f"{role}{n}"
+        number = n - 1 if role == "inner" else n
+        name = role if n == 1 and role not in ("inner", "up") else f"{role}{number}"
         found[name] = Group(name, role, piece)
     return found
 

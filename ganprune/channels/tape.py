@@ -51,9 +51,9 @@ class Call:
 
     def values(self) -> Iterator[Value]:
         """Tensors that it was given and that other calls returned."""
-        found = list[Value]()
-        map_aggregate((self.args, self.kwargs), lambda leaf: found.append(leaf) if isinstance(leaf, Value) else None)
-        return iter(found)
+        found = list[Any]()
+        map_aggregate((self.args, self.kwargs), found.append)
+        return (leaf for leaf in found if isinstance(leaf, Value))
 
     def run(self, known: Callable[[Value | Weight], Tensor]) -> tuple[Tensor, ...]:
         """Call it again with other tensors."""
@@ -115,7 +115,11 @@ class _Recorder(TorchFunctionMode):
         return self._values.get(id(tensor), Value(-1))
 
     def __torch_function__(
-        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         given = kwargs or {}
         told_args, told_kwargs = map_aggregate((args, dict(given)), self._told)
@@ -131,9 +135,7 @@ class _Recorder(TorchFunctionMode):
             outputs.append(value)
         if outputs or result is None:
             shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-            self.calls.append(
-                Call(func, told_args, told_kwargs, tuple(outputs), shapes, self._within[-1])
-            )
+            self.calls.append(Call(func, told_args, told_kwargs, tuple(outputs), shapes, self._within[-1]))
         return result
 
     def _told(self, leaf: Any) -> Any:

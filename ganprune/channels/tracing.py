@@ -17,27 +17,29 @@ from ganprune.channels.roles import groups_of
 from ganprune.channels.tape import Call, Tape, Value, Weight
 from ganprune.channels.units import Channels, Units
 
-PASSING = frozenset(
-    """relu relu_ leaky_relu leaky_relu_ elu elu_ selu celu gelu silu mish hardtanh hardswish hardsigmoid
-    sigmoid tanh softplus softsign tanhshrink softshrink rrelu relu6 logsigmoid threshold
-    dropout dropout2d feature_dropout alpha_dropout
-    max_pool2d _max_pool2d avg_pool2d lp_pool2d adaptive_avg_pool2d adaptive_max_pool2d _adaptive_max_pool2d
-    interpolate upsample grid_sample
-    contiguous clone detach to float double half bfloat16 type_as requires_grad_ identity
-    abs neg exp log sqrt rsqrt square sin cos clamp clamp_ clip clamp_min clamp_max nan_to_num
-    zeros_like ones_like rand_like randn_like empty_like sign floor ceil round reciprocal
-    __neg__ __abs__ __get__""".split()
-)
+PASSING = frozenset({
+    "relu", "relu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "selu", "celu", "gelu", "silu",
+    "mish", "hardtanh", "hardswish", "hardsigmoid", "sigmoid", "tanh", "softplus", "softsign",
+    "tanhshrink", "softshrink", "rrelu", "relu6", "logsigmoid", "threshold", "dropout", "dropout2d",
+    "feature_dropout", "alpha_dropout", "max_pool2d", "_max_pool2d", "avg_pool2d", "lp_pool2d",
+    "adaptive_avg_pool2d", "adaptive_max_pool2d", "_adaptive_max_pool2d", "interpolate", "upsample",
+    "grid_sample", "contiguous", "clone", "detach", "to", "float", "double", "half", "bfloat16",
+    "type_as", "requires_grad_", "identity", "abs", "neg", "exp", "log", "sqrt", "rsqrt", "square",
+    "sin", "cos", "clamp", "clamp_", "clip", "clamp_min", "clamp_max", "nan_to_num", "zeros_like",
+    "ones_like", "rand_like", "randn_like", "empty_like", "sign", "floor", "ceil", "round",
+    "reciprocal", "__neg__", "__abs__", "__get__",
+})  # fmt: skip
 """Functions whose output has the channels of their first argument, if as many come out as went in."""
 
-PAIRING = frozenset(
-    """add add_ sub sub_ mul mul_ div div_ true_divide maximum minimum pow pow_ where lerp addcmul
-    __add__ __radd__ __iadd__ __sub__ __rsub__ __isub__ __mul__ __rmul__ __imul__ __truediv__ __rtruediv__
-    __itruediv__ __pow__ __rpow__""".split()
-)
+PAIRING = frozenset({
+    "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "true_divide", "maximum", "minimum",
+    "pow", "pow_", "where", "lerp", "addcmul", "__add__", "__radd__", "__iadd__", "__sub__",
+    "__rsub__", "__isub__", "__mul__", "__rmul__", "__imul__", "__truediv__", "__rtruediv__",
+    "__itruediv__", "__pow__", "__rpow__",
+})  # fmt: skip
 """Element by element: channels of the same place are united."""
 
-REDUCING = frozenset("mean sum amax amin var std max min norm".split())
+REDUCING = frozenset(["mean", "sum", "amax", "amin", "var", "std", "max", "min", "norm"])
 SPATIAL = {2, 3, -1, -2}
 
 
@@ -90,11 +92,15 @@ class Tracing:
             several = len(shape) >= 2
             self._maps[value] = self.units.new(shape[1], whole=True) if several else None
         if seen:
-            self.notes[f"{call.module or 'the network'}: {call.name} {why}; its channels are kept whole"] = None
+            self.notes[self._of(call, why)] = None
+
+    @staticmethod
+    def _of(call: Call, why: str) -> str:
+        return f"{call.module or 'the network'}: {call.name} {why}; its channels are kept whole"
 
     def _step(self, call: Call) -> None:
         rule = _RULES.get(call.name)
-        if not any(isinstance(value, Value) for value in call.values()):
+        if next(call.values(), None) is None:
             self._put_constant(call)
         elif rule is not None:
             rule(self, call)
@@ -143,8 +149,7 @@ class Tracing:
                     continue  # one number for all channels, or none
                 if known is None or dim != 1:
                     known = self.units.new(n, whole=True)
-                    self.notes[f"{call.module or 'the network'}: {call.name} with a tensor made on the way; "
-                               "its channels are kept whole"] = None  # fmt: skip
+                    self.notes[self._of(call, "has a tensor that is made on the way")] = None
                 together.append(known)
         if not together:
             self._put_constant(call)
@@ -180,8 +185,11 @@ class Tracing:
         channels = self._channels(_argument(call, 0, "input"))
         dims = _argument(call, 1, "dim")
         dims = {dims} if isinstance(dims, int) else set(dims or ())
-        if channels is not None and dims and dims <= SPATIAL and all(
-            len(shape) >= 2 and shape[1] == len(channels) for shape in call.shapes
+        if (
+            channels is not None
+            and dims
+            and dims <= SPATIAL
+            and all(len(shape) >= 2 and shape[1] == len(channels) for shape in call.shapes)
         ):
             self._put(call, channels)
         else:
@@ -198,9 +206,10 @@ class Tracing:
         tensor = self._weights[weight.name]
         shape, n = tensor.shape, len(reads)
         depthwise = groups == n == shape[0] and shape[1] == 1 and n > 1
-        if groups != 1 and not depthwise:
-            self._lost(call, f"is of {groups} groups of channels")
-            return
+        grouped = groups != 1 and not depthwise
+        if grouped:
+            self.units.keep_whole(reads.tolist())
+            self.notes[self._of(call, f"is of {groups} groups of channels")] = None
         filters = shape[1] if transposed and not depthwise else shape[0]
         into, out = (0, 1) if transposed else (1, 0)
         if depthwise:
@@ -208,10 +217,15 @@ class Tracing:
             self._tie(weight, 0, reads)
         else:
             known = self._written.get(weight.name)
-            writes = self.units.new(filters) if known is None else known[1]
+            writes = (
+                self.units.new(filters * (groups if transposed else 1), grouped)
+                if known is None
+                else known[1]
+            )
             if known is None:
                 self._written[weight.name] = reads, writes
-                self.cuts += [(weight.name, out, writes), (weight.name, into, reads)]
+                if not grouped:
+                    self.cuts += [(weight.name, out, writes), (weight.name, into, reads)]
             else:
                 self.units.unite(known[0], reads)
         if not self._tie(bias, 0, writes):
@@ -222,7 +236,8 @@ class Tracing:
         used = math.prod(self._shapes[x][2:]) / self._picture if transposed else pixels
         norm, activation = self._behind(call)
         name = weight.name.rpartition(".")[0]
-        layer = Layer(name, reads, writes, math.prod(shape[2:]), used, pixels, transposed, depthwise, norm, activation)  # fmt: skip
+        taps = math.prod(shape[2:]) if depthwise else math.prod(shape[2:]) // groups
+        layer = Layer(name, reads, writes, taps, used, pixels, transposed, depthwise, norm, activation)
         self.layers.append((layer, reads, writes))
         self._put(call, writes)
 
@@ -321,7 +336,7 @@ class Tracing:
                 self.units.unite(channels[:n], channels[i * n : (i + 1) * n])
         else:
             self.units.keep_whole(channels.tolist())
-            self.notes[f"{call.module or 'the network'}: {call.name} counts channels; they are kept whole"] = None
+            self.notes[self._of(call, "counts channels")] = None
         start = 0
         for value, shape in zip(call.outputs, call.shapes, strict=True):
             self._shapes[value] = shape
@@ -362,9 +377,8 @@ class Tracing:
         same = channels is not None and len(shape) >= 2 and shape[:2] == self._shapes[x][:2]
         given = [a for a in call.args[1:] if isinstance(a, int | tuple | list)]
         flat = [n for a in given for n in (a if isinstance(a, tuple | list) else [a])]
-        if same and call.name in ("flatten", "squeeze", "unsqueeze"):
-            self._put(call, channels)
-        elif same and channels is not None and len(flat) > 1 and flat[1] == -1:
+        by_place = call.name in ("flatten", "squeeze", "unsqueeze") or (len(flat) > 1 and flat[1] == -1)
+        if same and by_place:
             self._put(call, channels)
         else:
             # The number of channels may stand in the code: as many must come.
@@ -399,7 +413,9 @@ def traced(network: nn.Module, tape: Tape) -> ChannelGraph:
     groups, unit_of = groups_of([(layer, writes) for layer, _, writes in t.layers], t.units)
 
     def resolved(channels: Channels) -> Channels:
-        return np.array([unit_of.get(root, WHOLE) for root in t.units.roots(channels).tolist()], dtype=np.int64)
+        return np.array(
+            [unit_of.get(root, WHOLE) for root in t.units.roots(channels).tolist()], dtype=np.int64
+        )
 
     layers = tuple(
         Layer(layer.name, resolved(reads), resolved(writes), layer.taps, layer.positions, layer.outputs,

@@ -1,5 +1,6 @@
 """The stage that a rival has in place of search and rebuild: filters chosen by its own method."""
 
+import copy
 import json
 import time
 from collections.abc import Mapping
@@ -45,8 +46,7 @@ def prune(
     both = layouts(generators, settings)
     with cpu_threads(resolved.threads), reporter.task(name, len(both)) as task:
         for side, layout in both.items():
-            original = Generator(layout.widths, generators[side].norm)
-            original.load_state_dict(generators[side].state_dict())
+            original = copy.deepcopy(generators[side])
             subject = Subject(
                 original.to(resolved.device).requires_grad_(False).eval(), layout,
                 to_float(pictures[side]).to(resolved.device),
@@ -54,7 +54,9 @@ def prune(
                 random_stream(settings.search.seed, 0, side),
             )  # fmt: skip
             pruned = choose(subject)
-            slim[side] = pruned.network.to("cpu", torch.float32)
+            network = pruned.network.to("cpu", torch.float32)
+            assert isinstance(network, Generator)
+            slim[side] = network
             kept = {group: index.tolist() for group, index in layout.kept(pruned.genome).items()}
             save_generator(paths[side], slim[side], {"network": f"G_{side}", "kept": json.dumps(kept)})
             task.advance()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.evaluation import FineTuner, Side, tuning_pictures
@@ -145,8 +146,9 @@ def _teacher(
     originals: Mapping[Side, Generator],
     judges: Mapping[Side, Discriminator],
 ) -> Teacher:
-    kept = kept_filters(run, side, originals[side], slim)["trunk"]
-    return Teacher(originals[side], kept, judges.get(side))
+    graph = graph_of(originals[side])
+    units = graph.units(kept_filters(run, side, graph, slim))
+    return Teacher(originals[side], graph, units, judges.get(side))
 
 
 def _samples(validation: Mapping[Side, Tensor]) -> dict[Side, Sequence[Tensor]]:

@@ -15,6 +15,7 @@ from ganprune.coevolution import random_stream
 from ganprune.comparing.pruning import prune
 from ganprune.cost import macs
 from ganprune.images import find_domains, load_pictures, split, to_float
+from ganprune.networks import Generator
 from ganprune.runs import Run
 from ganprune_cli import comparing, contest
 from tests.cli.compare.conftest import KEYS, compare
@@ -32,8 +33,8 @@ def test_every_cell_is_a_run_of_the_size_asked_for(place: Place, out: Path) -> N
         for side in "AB":
             slim = load_generator(out / "cells" / key / f"G_{side}.safetensors").widths
             figures = record["sides"][side]
-            assert figures["macs_true"] == macs(slim, 32, 32, "true")
-            assert 0.3 < figures["macs_true"] / macs(whole, 32, 32, "true") <= 0.4
+            assert figures["macs_true"] == macs(Generator(slim), 32, 32, "true")
+            assert 0.3 < figures["macs_true"] / macs(Generator(whole), 32, 32, "true") <= 0.4
 
 
 def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
