@@ -14,9 +14,11 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests import fast_exports
 from tests.skips import NO_DATA, judge
 
 torch.set_num_threads(1)
+fast_exports.share()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts this in the background has it, and what it starts, ignore Ctrl-C, which tests send.
     signal.signal(signal.SIGINT, signal.default_int_handler)
