@@ -1,6 +1,7 @@
 """Exports share what they would otherwise do again, which most of a run of all tests was spent on.
 
-A graph is traced once in a process. tests/exporters/test_export.py, whose claims are of the tracing, does without.
+A graph is traced once in a process. tests/exporters/test_export.py, of whose claims tracing is a part, traces
+each time.
 """
 
 import hashlib

@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ganprune.bench import BenchSettings
-from ganprune.example import write_dataset
+from ganprune.example import coats_of, write_dataset
 from ganprune.networks import DiscriminatorWidths, resnet_widths
 from ganprune.settings import CompressSettings
 from ganprune_cli import demo, pipeline
@@ -99,14 +99,16 @@ def few_drawn(folder: Path, *, train: int, **more: Any) -> None:
 
 @contextmanager
 def hasty_demo(profile: bool = False) -> Generator[None]:
-    """Within, `demo` is the job that it is, of few pictures, generations and runs."""
+    """Within, `demo` is the job that it is, of few pictures, scenes, individuals, generations and runs."""
 
     def settings(preset: str, file: Path | None, given: Mapping[str, object]) -> CompressSettings:
-        return compress_settings(preset, file, {**given, "generations": 3})
+        small = {"population": 4, "generations": 2, "pictures": 2}
+        return compress_settings(preset, file, {**given, **small})
 
     with (
         patch.object(demo, "write_dataset", few_drawn),
         patch.object(demo, "compress_settings", settings),
+        patch.object(demo, "coats_of", partial(coats_of, scenes=10)),
         patch.object(demo, "BENCH", QUICK(profile=profile)),
     ):
         yield
