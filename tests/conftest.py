@@ -28,6 +28,21 @@ settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+LONGEST = ("tests/evaluation/test_ray", "tests/cli/test_ray", "tests/cli/", "tests/docs/", "tests/browser/")
+"""Of these, one test may take as long as hundreds of others: last, it would keep one process busy alone.
+
+Those of Ray are one behind the other, because a machine has one cluster at a time: another process would wait
+for it.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        return next((i for i, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST))
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real checkpoints and pictures."""

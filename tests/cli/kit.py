@@ -92,9 +92,9 @@ def ganprune(*words: object) -> Outcome:
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
-def few_drawn(folder: Path, *, train: int, **more: Any) -> None:
-    """The example's pictures, but no more than a dozen to train on."""
-    write_dataset(folder, train=min(train, 12), **more)
+def few_drawn(folder: Path, *, train: int, test: int, **more: Any) -> None:
+    """The example's pictures, but no more than a dozen to train on and eight to test with."""
+    write_dataset(folder, train=min(train, 12), test=min(test, 8), **more)
 
 
 @contextmanager
