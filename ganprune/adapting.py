@@ -26,8 +26,11 @@ from ganprune.stages import needed_domains
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
-TARGETS = (0.1, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0)
-"""Shares of the MACs that are tried where the default cannot be reached."""
+TARGETS: Mapping[str, Sequence[float]] = {
+    "target-macs": (0.1, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0),
+    "speed-up": (10.0, 7.0, 4.0, 3.0, 2.0, 1.5, 1.0),
+}
+"""What is tried where the default of a target cannot be reached, the most ambitious first."""
 AIMLESS = 0.25
 """Where there is no target, layers must be able to come to so few MACs."""
 
@@ -147,36 +150,34 @@ def _largest(paths: Sequence[Path], enough: int) -> int:
 def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) -> Iterator[Change]:
     """The target, or the next one that can be reached; then the coarsest steps that come to it."""
     search = settings.search
-    target = search.target_macs
-    targets = [target]
-    if target is not None and "target-macs" not in settings.given:
-        targets += [(share, share) for share in TARGETS if share > max(target)]
+    easier: list[dict[str, object]] = [{}]
+    for key, values in TARGETS.items():
+        now = search.speed_up if key == "speed-up" else search.target_macs
+        if now is not None and key not in settings.given:
+            less = [v for v in values if (v < min(now) if key == "speed-up" else v > max(now))]
+            easier.extend({key: [value, value]} for value in less)
     aligns = [search.align] if "align" in settings.given else [*_halves(search.align)]
-    for shares in targets:
-        align = _coarsest(settings, generators, shares, aligns)
+    for target in easier:
+        align = _coarsest(settings.changed(target), generators, aligns)
         if align is None:
             continue
-        if shares == target or shares is None:
-            yield (
-                {"align": align},
-                "coarser steps miss the target" if target else "coarser steps leave no choice",
-            )
+        if target:
+            why = "the most that these generators can come to"
         else:
-            smallest = "the smallest share that these generators can come to"
-            yield {"align": align, "target-macs": list(shares)}, smallest
+            why = "coarser steps leave no choice" if search.aimless else "coarser steps miss the target"
+        yield {"align": align} | target, why
         return
 
 
 def _coarsest(
     settings: CompressSettings,
     generators: Mapping[Side, Generator],
-    shares: tuple[float, float] | None,
     aligns: Sequence[int],
 ) -> int | None:
     """The first step that comes to the target, else the first that comes below it; None: none does."""
     below: int | None = None
     for align in aligns:
-        met = _reach(settings, generators, shares, align)
+        met = _reach(settings, generators, align)
         if met:
             return align
         below = align if below is None and met is not None else below
@@ -189,17 +190,11 @@ def _halves(align: int) -> Iterator[int]:
         align //= 2
 
 
-def _reach(
-    settings: CompressSettings,
-    generators: Mapping[Side, Generator],
-    shares: tuple[float, float] | None,
-    align: int,
-) -> bool | None:
+def _reach(settings: CompressSettings, generators: Mapping[Side, Generator], align: int) -> bool | None:
     """Whether networks in steps of ``align`` come to within 2 % of all targets; None: none is so small."""
-    search, met = replace(settings.search, target_macs=shares, align=align), True
-    aimless = shares is search.target_params is search.target_ms is None
+    search, met, aimless = replace(settings.search, align=align), True, settings.search.aimless
     for side in search.sides:
-        layout = Layout.of(generators[side].widths, search.layout)
+        layout = Layout.of(generators[side], search.layout)
         limits = replace(search.constraints(side), target_ms=None)
         limits = replace(limits, target_macs=AIMLESS) if aimless else limits
         try:

@@ -125,8 +125,8 @@ class CoEvolution:
         for side in self.settings.sides:
             generator = random_stream(self.settings.seed, 0, side)
             limits = self.settings.constraints(side)
-            target = limits.target_macs or limits.target_params
-            keep = 0.5 if target is None else target**0.5  # a width w of every layer costs about w² MACs
+            # A width w of every layer costs about w² MACs.
+            keep = 0.5 if limits.share is None else limits.share**0.5
             if limits.target_ms is not None:
                 keep = self._repair[side].uniform_share()
             genomes = (

@@ -39,7 +39,7 @@ def find_front(
             pair = pair_within(state, share, job.settings.search)
             _, slim = finished_networks(point, rebuild_both(point, pair))
             costs = {
-                f"G_{side}": {"macs_true": macs(net.widths, size, size, "true"), "params": params(net)}
+                f"G_{side}": {"macs_true": macs(net, size, size, "true"), "params": params(net)}
                 for side, net in slim.items()
             }
             points.append({"share": share, "folder": str(point.run.folder), "networks": costs})

@@ -64,8 +64,7 @@ def plan(
     scored = search.population * (search.generations + 1)
     passes, seconds, one = 0, 0.0, dict[Side, float]()
     for side, generator in generators.items():
-        target = search.constraints(side).target_macs
-        share = 0.25 if target is None else target  # coin flips keep about a quarter
+        share = search.constraints(side).share or 0.25  # coin flips keep about a quarter
         one[side] = _seconds_of(generator, size, resolved) * (share if side in search.sides else 1)
     for side in search.sides:
         judge = [_seconds_of(judges[side], size, resolved)] if side in judges else []
@@ -95,9 +94,7 @@ def plan(
         threads=resolved.scoring_threads,
         workers=workers,
         target_macs={f"G_{side}": search.constraints(side).target_macs for side in search.sides},
-        original_macs={
-            f"G_{side}": macs(generators[side].widths, size, size, "true") for side in search.sides
-        },
+        original_macs={f"G_{side}": macs(generators[side], size, size, "true") for side in search.sides},
     )
 
 

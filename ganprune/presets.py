@@ -24,8 +24,8 @@ with (docs/results/refit.md)."""
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({
     "fast": Preset(
-        "a quarter of the arithmetic, widths that CPUs like, a search of minutes (default)",
-        {"population": 12, "generations": 6, "pictures": 8, "target-macs": [0.25, 0.25], "align": 16}
+        "four times as fast, at most a quarter of the arithmetic, a search of minutes (default)",
+        {"population": 12, "generations": 6, "pictures": 8, "speed-up": [4.0, 4.0], "align": 16}
         | {"lambda-cycle": BALANCED},
     ),
     "paper": Preset(
@@ -36,8 +36,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         | {"refit": False, "refit-pictures": 0},
     ),
     "tiny": Preset(
-        "a fifteenth of the arithmetic, for phones",
-        {"population": 12, "generations": 6, "pictures": 8, "target-macs": [1 / 15, 1 / 15], "align": 16}
+        "13 times as fast, at most a fifteenth of the arithmetic, for phones",
+        {"population": 12, "generations": 6, "pictures": 8, "speed-up": [13.0, 13.0], "align": 16}
         | {"lambda-cycle": BALANCED},
     ),
     "demo": Preset(

@@ -37,6 +37,9 @@ class Constraints:
     """The same in predicted milliseconds a picture."""
     min_filters: int = 1
     """Fewest filters of a gene; all of them where it has no more."""
+    speed_up: float | None = None
+    """How many times as fast as the original as it is, by `ganprune.resources`' count of work: the same on
+    every machine, as nothing is timed."""
     width_spread: float | None = None
     """With a target: no gene keeps more filters than a middle number times this, nor fewer than that number
     divided by it; to the nearest step of ``align``, and further where the target needs it. 1: no others;
@@ -58,10 +61,25 @@ class Constraints:
                 raise UsageError(f"--target-{option} must be above 0 and at most 1, found {share}")
         if self.target_ms is not None and not 0 < self.target_ms < float("inf"):
             raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
+        if self.speed_up is not None and not 1 <= self.speed_up < float("inf"):
+            raise UsageError(f"--speed-up must be 1 or more, found {self.speed_up}")
         if self.width_spread is not None and not 1 <= self.width_spread < float("inf"):
             raise UsageError(f"--width-spread must be 1 or more, or none, found {self.width_spread}")
         if not 0 < self.block_width <= 1:
             raise UsageError(f"--block-width must be above 0 and at most 1, found {self.block_width}")
+
+    @property
+    def share(self) -> float | None:
+        """Of the original's arithmetic, or time, that a network may keep; None: without a target, or where
+        only milliseconds say it."""
+        fastest = None if self.speed_up is None else 1 / self.speed_up
+        shares = [s for s in (self.target_macs, self.target_params, fastest) if s is not None]
+        return min(shares, default=None)
+
+    @property
+    def aimless(self) -> bool:
+        """Whether there is no target."""
+        return self.share is None and self.target_ms is None
 
 
 class Repairer:
@@ -83,7 +101,10 @@ class Repairer:
         self.layout, self.constraints = layout, constraints
         self._pieces = list(layout.genes.values())
         self._sizes = np.array(layout.sizes)
-        shape = [constraints.block_width if gene.startswith("inner") else 1.0 for gene in layout.genes]
+        shape = [
+            constraints.block_width if layout.graph.groups[gene].role == "inner" else 1.0
+            for gene in layout.genes
+        ]
         self._alike = self._sizes * np.array(shape)
         """What layers "alike" keep equal shares of."""
         self._legal = [_legal_counts(size, constraints) for size in layout.sizes]
@@ -111,6 +132,9 @@ class Repairer:
         if (share := constraints.target_params) is not None:
             params = Share(Convolutions.of_layout(self.layout, "params"), self.layout)
             yield f"--target-params {share:g}", params, share, "{:.4f} of the parameters"
+        if (times := constraints.speed_up) is not None:
+            work = Share(Convolutions.of_layout(self.layout, "work"), self.layout)
+            yield f"--speed-up {times:g}", work, 1 / times, "{:.4f} of the work"
         if constraints.target_ms is not None:
             if latency is None:
                 raise UsageError("--target-ms needs a table of this machine's speed, found none")

@@ -2,6 +2,13 @@
 
 How much of the weights a genome keeps is the paper's N(p), Eq. 10. Weights and multiply-accumulates are sums
 over convolutions of factor · inputs · filters. One table of indices serves fitness, targets and repair.
+
+*Work* stands for time where nothing was timed:
+
+    work = MACs + κ · values written by convolutions
+
+Every value of a map is also padded, normalised, activated and copied, which takes as long as κ
+multiply-accumulates; so few filters on a large map take longer than their MACs say.
 """
 
 from dataclasses import dataclass
@@ -11,12 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.cost import positions_of
 from ganprune.genome import Layout
-from ganprune.networks import DOWNSAMPLING, generator_convs
 
-Use = Literal["weights", "params", "macs"]
-"""weights: of convolutions, as Eq. 10 counts them; params: biases too; macs: true multiply-accumulates."""
+Use = Literal["weights", "params", "macs", "work"]
+"""weights: of convolutions, as Eq. 10 counts them; params: biases too; macs: true multiply-accumulates; work:
+see above."""
+
+KAPPA = 200.0
+"""κ. Measured in ONNX Runtime, one thread, against the plainly exported original: see "Targets and repair" in
+docs/method.md."""
 
 
 class Resource(Protocol):
@@ -31,37 +41,44 @@ class Resource(Protocol):
 class Convolutions:
     """A `Resource`: Σ over convolutions of factor · inputs · filters, and Σ over filters of ``each``."""
 
-    source: np.ndarray
-    """Place of every convolution's inputs among the genes; the picture's channels stand behind them."""
-    target: np.ndarray
-    """Place of its filters."""
+    reads: np.ndarray
+    """Inputs of every convolution for each kept bit of each gene; in the last column those that are always
+    there: [convolutions, genes + 1]."""
+    writes: np.ndarray
+    """The same of its filters."""
     factor: np.ndarray
-    """What one pair of an input and a filter counts."""
+    """What one pair of an input and a filter counts: [convolutions]."""
     each: np.ndarray
-    """What one filter counts besides, by convolution."""
-    picture: np.ndarray
-    """Channels of the picture that goes in and of that which comes out."""
+    """What one filter counts besides."""
 
     @classmethod
     def of_layout(cls, layout: Layout, use: Use) -> "Convolutions":
-        """The resource ``use`` of the networks of a layout. MACs are those of a 4×4-pixel picture."""
-        genes, convs = list(layout.genes), generator_convs(layout.widths.blocks)
-        place = {None: len(genes), **{group: genes.index(gene) for group, gene in layout.gene_of.items()}}
-        uses = [positions_of(c, DOWNSAMPLING, DOWNSAMPLING, "true") if use == "macs" else 1 for c in convs]
+        """The resource ``use`` of the networks of a layout; MACs and work for each pixel of the picture."""
+        layers = layout.graph.layers
+        places = [list(layout.genes).index(layout.gene_of[group]) for group in layout.graph.groups]
+
+        def by_gene(units: np.ndarray) -> np.ndarray:
+            *of_groups, whole = layout.graph.counts(units)
+            found = np.zeros(len(layout.genes) + 1)
+            np.add.at(found, places, of_groups)
+            found[-1] = whole
+            return found
+
+        uses = [layer.taps * (layer.positions if use in ("macs", "work") else 1) for layer in layers]
+        each = [float(use == "params") + KAPPA * layer.outputs * (use == "work") for layer in layers]
         return cls(
-            np.array([place[c.source] for c in convs]),
-            np.array([place[c.target] if c.target else len(genes) + 1 for c in convs]),
-            np.array([c.kernel**2 * n for c, n in zip(convs, uses, strict=True)], dtype=float),
-            np.full(len(convs), float(use == "params")),
-            np.array([layout.widths.in_channels, layout.widths.out_channels]),
+            np.array([by_gene(layer.reads) for layer in layers]),
+            np.array([by_gene(layer.writes) for layer in layers]),
+            np.array([0.0 if layer.depthwise else n for layer, n in zip(layers, uses, strict=True)]),
+            np.array([e + n * layer.depthwise for layer, n, e in zip(layers, uses, each, strict=True)]),
         )
 
     def of(self, counts: np.ndarray) -> np.ndarray:
         """See `Resource.of`."""
-        picture = np.broadcast_to(self.picture, (*counts.shape[:-1], 2))
-        padded = np.concatenate([counts, picture], axis=-1).astype(float)
-        filters = padded[..., self.target]
-        return (self.factor * padded[..., self.source] * filters + self.each * filters).sum(-1)
+        always = np.ones((*counts.shape[:-1], 1))
+        padded = np.concatenate([counts, always], axis=-1)
+        filters = padded @ self.writes.T
+        return ((self.factor * (padded @ self.reads.T) + self.each) * filters).sum(-1)
 
 
 class Share:

@@ -14,6 +14,9 @@ Searcher = Literal["coevolution", "annealing", "swarm", "front"]
 at once, see ``ganprune front``. All score as many."""
 
 
+TARGETS = ("speed-up", "target-macs", "target-params", "target-ms")
+"""Settings that say what size, or speed, to come to."""
+
 Mutation = Literal["auto", "flip", "exchange"]
 """auto: exchange with a target, which leaves repair nothing to do; without one flip, as only that changes
 widths."""
@@ -43,6 +46,9 @@ class SearchSettings:
     """Share of the true MACs that G_A and G_B may keep; None: γ alone decides."""
     target_params: tuple[float, float] | None = None
     """Share of the parameters that they may keep."""
+    speed_up: tuple[float, float] | None = None
+    """How many times as fast as the originals G_A and G_B are to run, by a count of their work, see
+    `ganprune.resources`; nothing is timed."""
     target_ms: tuple[float, float] | None = None
     """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
     min_filters: int = 1
@@ -132,8 +138,12 @@ class SearchSettings:
         """What ``mutation`` comes to."""
         if self.mutation != "auto":
             return self.mutation
-        targets = (self.target_macs, self.target_params, self.target_ms)
-        return "flip" if all(target is None for target in targets) else "exchange"
+        return "flip" if self.aimless else "exchange"
+
+    @property
+    def aimless(self) -> bool:
+        """Whether there is no target, so that γ alone decides the size."""
+        return self.constraints("A").aimless
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -148,6 +158,7 @@ class SearchSettings:
             target_macs=self.target_macs and self.target_macs[i],
             target_params=self.target_params and self.target_params[i],
             target_ms=self.target_ms and self.target_ms[i],
+            speed_up=self.speed_up and self.speed_up[i],
             min_filters=self.min_filters,
             width_spread=self.width_spread,
             block_width=self.block_width,

@@ -10,12 +10,12 @@ from PIL import Image
 from ganprune.adapting import Adapted, adapted
 from ganprune.checkpoints import Quartet
 from ganprune.evaluation import Side
-from ganprune.genome import Layout
 from ganprune.images import PictureFolders, find_domains
 from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.presets import PRESETS
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings
+from tests.tiny import layout_of
 
 NONE = PictureFolders((), ())
 
@@ -46,10 +46,10 @@ def fitted(found: Quartet, preset: str = "fast", folders: PictureFolders = NONE,
 def test_default_targets_can_be_reached_by_generators_of_any_size(ngf: int, preset: str) -> None:
     for blocks in range(10):
         search = fitted(quartet(ngf, blocks), preset).settings.search
-        layout = Layout.of(resnet_widths(ngf, blocks), search.layout)
+        layout = layout_of(resnet_widths(ngf, blocks), search.layout)
         Repairer(layout, search.constraints("A"))  # raises where it cannot be reached
         if preset == "fast":
-            assert search.target_macs == (0.25, 0.25)
+            assert search.speed_up == (4, 4)
 
 
 def test_a_standard_generator_needs_no_other_defaults() -> None:
@@ -61,11 +61,13 @@ def test_an_alignment_or_a_target_that_was_asked_for_stays_and_the_other_one_ada
     narrow = quartet(16, 2)
     coarse = fitted(narrow, align=16).settings.search
     assert coarse.align == 16
-    assert coarse.target_macs is not None
-    assert coarse.target_macs[0] > 0.25
-    small = fitted(narrow, target_macs=0.2).settings.search
-    assert small.target_macs == (0.2, 0.2)
+    assert coarse.speed_up is not None
+    assert coarse.speed_up[0] < 4
+    small = fitted(narrow, speed_up=4).settings.search
+    assert small.speed_up == (4, 4)
     assert small.align < 16
+    macs = fitted(narrow, "smoke", target_macs=0.2).settings.search
+    assert (macs.target_macs, macs.align) == ((0.2, 0.2), 8)
     both = fitted(narrow, align=16, target_macs=0.25)
     assert (both.note, both.settings.search.align) == ("", 16)
 

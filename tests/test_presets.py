@@ -1,20 +1,22 @@
 """Named settings."""
 
 import pytest
+import torch
 
 from ganprune.errors import UsageError
-from ganprune.genome import Layout
 from ganprune.networks import resnet_widths
 from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
 from ganprune.repair import Repairer
+from ganprune.resources import kept_macs
 from ganprune.settings import CompressSettings
+from tests.tiny import layout_of, seeded
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_preset_is_valid_and_within_reach_of_the_usual_generator(name: str) -> None:
     settings = CompressSettings.from_flat(preset(name).settings)
     for side in ("A", "B"):
-        Repairer(Layout.of(resnet_widths(64, 9)), settings.search.constraints(side))
+        Repairer(layout_of(resnet_widths(64, 9)), settings.search.constraints(side))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -23,10 +25,20 @@ def test_preset_has_a_summary_of_one_line(name: str) -> None:
     assert "\n" not in preset(name).summary
 
 
-def test_default_preset_is_a_quarter_in_widths_that_cpus_like() -> None:
+def test_default_preset_is_four_times_as_fast_in_widths_that_cpus_like() -> None:
     search = CompressSettings.from_flat(preset(DEFAULT_PRESET).settings).search
-    assert search.target_macs == (0.25, 0.25)
+    assert search.speed_up == (4, 4)
     assert search.align == 16
+
+
+@pytest.mark.parametrize(("name", "most"), [("fast", 0.25), ("tiny", 1 / 15)])
+def test_presets_keep_at_most_this_share_of_the_arithmetic(name: str, most: float) -> None:
+    search = CompressSettings.from_flat(preset(name).settings).search
+    layout = layout_of(resnet_widths(64, 9))
+    repaired = Repairer(layout, search.constraints("A"))(
+        torch.rand(20, layout.length, generator=seeded(0)) < 0.5, seeded(0)
+    )
+    assert kept_macs(layout, repaired).max() <= most
 
 
 def test_paper_preset_is_algorithm_1_with_the_numbers_of_the_paper() -> None:

@@ -1,4 +1,4 @@
-"""The packaged example comes out as it was recorded, however the code is built: `ganprune.compress` of a seed.
+"""The packaged example comes out as it was recorded, however the code is built.
 
 ``recorded/example.json`` was made at commit 47b128f, when the command line still held the job, with the
 settings below. What a CPU or a version of a library may change in the last bits is compared as numbers; which

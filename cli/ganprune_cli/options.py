@@ -91,6 +91,14 @@ TargetMacs = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
+SpeedUp = Annotated[
+    str | None,
+    typer.Option(
+        metavar="F[,F]",
+        help="How many times as fast to run, by a count of the work; both, or G_A,G_B.",
+        rich_help_panel=SEARCH,
+    ),
+]
 TargetParams = Annotated[
     str | None,
     typer.Option(metavar="F[,F]", help="Share of the parameters to keep.", rich_help_panel=SEARCH),

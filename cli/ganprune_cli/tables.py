@@ -86,10 +86,13 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     ]
     for name, share in sketch.target_macs.items():
         whole = sketch.original_macs[name] / 1e9
-        others = search.target_params or search.target_ms
+        others = search.target_params or search.target_ms or search.speed_up
         free = "as the other targets allow" if others else "γ alone decides"
         kept = free if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
         rows.append((f"{name}, true MACs", f"{whole:.2f} G → {kept}"))
+    for side in search.sides:
+        if (times := search.constraints(side).speed_up) is not None:
+            rows.append((f"G_{side}, speed", f"about {times:g} times the original's, by a count of the work"))
     for side, share in zip(search.sides, search.target_params or (), strict=False):
         rows.append((f"G_{side}, parameters", f"at most {share:.1%}"))
     for name, ms in found.milliseconds.items():

@@ -73,8 +73,8 @@ def _uniform(share: float, repairer: Repairer) -> np.ndarray:
 def _largest(repairer: Repairer, counts: Callable[[float], np.ndarray]) -> float:
     """The largest share, 0 … 1, whose counts lie within the targets."""
     limits = repairer.constraints
-    if (limits.target_macs, limits.target_params, limits.target_ms) == (None, None, None):
-        raise UsageError("rivals need a size to come to, found none; give target-macs, target-params or -ms")
+    if limits.aimless:
+        raise UsageError("rivals need a size to come to, found none; give speed-up or target-macs")
     if repairer.used(counts(1.0)) <= 1:
         return 1.0
     low, high = 0.0, 1.0

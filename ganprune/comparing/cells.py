@@ -245,8 +245,8 @@ def _cells(
     except UsageError as error:
         raise UsageError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
     search = made[0].search
-    if method != SEARCH and search.target_macs is None and search.target_params is None:
-        raise UsageError(f"{where}: rivals need a size to come to; give target-macs or target-params")
+    if method != SEARCH and search.aimless:
+        raise UsageError(f"{where}: rivals need a size to come to; give speed-up or target-macs")
     return [Cell(name, method, settings) for settings in made]
 
 

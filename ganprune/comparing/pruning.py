@@ -1,5 +1,6 @@
 """The stage that a rival has in place of search and rebuild: filters chosen by its own method."""
 
+import copy
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +33,7 @@ def prune(job: Job, name: str, choose: Method) -> dict[Side, Generator]:
     both = layouts(job.originals, job.settings)
     with cpu_threads(job.resolved.threads), job.reporter.task(name, len(both)) as task:
         for side, layout in both.items():
-            original = Generator(layout.widths, job.originals[side].norm)
-            original.load_state_dict(job.originals[side].state_dict())
+            original = copy.deepcopy(job.originals[side])
             subject = Subject(
                 original.to(device).requires_grad_(False).eval(), layout,
                 to_float(job.pictures[side]).to(device),
@@ -41,8 +41,10 @@ def prune(job: Job, name: str, choose: Method) -> dict[Side, Generator]:
                 random_stream(search.seed, 0, side),
             )  # fmt: skip
             pruned = choose(subject)
-            slim[side] = pruned.network.to("cpu", torch.float32)
-            save_pruned(job, side, slim[side], layout.kept(pruned.genome))
+            network = pruned.network.to("cpu", torch.float32)
+            assert isinstance(network, Generator)
+            slim[side] = network
+            save_pruned(job, side, network, layout.kept(pruned.genome))
             task.advance()
     run.finish("rebuild", paths.values(), time.monotonic() - started, method=name)
     return slim

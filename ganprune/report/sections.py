@@ -94,6 +94,9 @@ def _overview(run: Run) -> Html:
     names = " and ".join(f"G_{side}" for side in sides)
     shares = settings.get("target-macs", "none")
     target = "γ alone deciding the size"
+    if isinstance(speeds := settings.get("speed-up"), list):
+        times = " and ".join(f"{float(times):g}" for times in dict.fromkeys(speeds))
+        target = f"to run {times} times as fast"
     if isinstance(shares, list):
         kept = " and ".join(f"{float(share):.0%}" for share in dict.fromkeys(shares))
         target = f"at most {kept} of the true MACs kept"

@@ -94,7 +94,7 @@ def foreseen(
     check_target(generators, settings, tables)
     return {
         f"G_{side}": {
-            "original": predicted(table, generators[side].widths),
+            "original": predicted(table, generators[side]),
             "target": search.constraints(side).target_ms,
         }
         for side, table in tables.items()
@@ -115,7 +115,7 @@ def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Report
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
             continue
-        ms, expected = timing["median_ms"], predicted(table, _widths(folder / f"{name}.onnx"))
+        ms, expected = timing["median_ms"], predicted(table, Generator(_widths(folder / f"{name}.onnx")))
         found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
         line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
         if abs(expected - ms) <= MOST_OFF * ms:

@@ -50,7 +50,7 @@ CACHE = "cache"
 def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
     """The genome layouts of the generators that evolve."""
     search = settings.search
-    return {side: Layout.of(generators[side].widths, search.layout) for side in search.sides}
+    return {side: Layout.of(generators[side], search.layout) for side in search.sides}
 
 
 def check_target(

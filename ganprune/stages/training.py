@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.evaluation import FineTuner, Side, tuning_pictures
@@ -122,8 +123,9 @@ def _recipe(job: Job) -> TrainSettings:
 
 def _teacher(job: Job, side: Side, slim: Generator) -> Teacher:
     original = job.originals[side]
-    kept = kept_filters(job.run, side, original, slim)["trunk"]
-    return Teacher(original, kept, job.discriminators.get(side))
+    graph = graph_of(original)
+    units = graph.units(kept_filters(job.run, side, graph, slim))
+    return Teacher(original, graph, units, job.discriminators.get(side))
 
 
 def _samples(validation: Mapping[Side, Tensor]) -> dict[Side, Sequence[Tensor]]:

@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_generator
-from ganprune.genome import Layout
 from ganprune.latency import Latency, predicted
-from ganprune.networks import GeneratorWidths, resnet_widths
+from ganprune.networks import Generator, GeneratorWidths, resnet_widths
 from ganprune.repair import ON_TARGET
 from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune.stages.predicting import TABLES, compare_predictions, read_tables
@@ -23,7 +22,7 @@ from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, listing, stopped_before_export
-from tests.tiny import random_generator
+from tests.tiny import layout_of, random_generator
 
 WHOLE = resnet_widths(4, 2)
 """The generators of the tiny checkpoint."""
@@ -57,12 +56,12 @@ def target(place: Place, here: Path, measured: list[int]) -> float:
     """Half of what the original takes on this machine; it is not measured yet."""
     table = latency.measured(WHOLE, "instance", 32)
     measured.clear()
-    return round(predicted(table, WHOLE) / 2, 3)
+    return round(predicted(table, Generator(WHOLE)) / 2, 3)
 
 
 def on_target(run: Path, side: Any, target: float) -> bool:
     """Whether the slim generator takes at most that, and as near to it as one more filter anywhere allows."""
-    layout = Layout.of(WHOLE)
+    layout = layout_of(WHOLE)
     resource = Latency(read_tables(run / TABLES)[side], layout)
     counts = np.array([*load_generator(run / f"G_{side}.safetensors").widths.groups().values()])
     larger = counts + np.eye(len(counts), dtype=int)
@@ -88,7 +87,7 @@ def test_slim_generators_are_predicted_to_take_what_was_asked_for(
     assert [entry["network"] for entry in bench["predictions"]] == ["G_A", "G_B"]
     for side, entry in zip(("A", "B"), bench["predictions"], strict=True):
         widths = load_generator(run / f"G_{side}.safetensors").widths
-        assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], widths))
+        assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], Generator(widths)))
         assert entry["measured_ms"] == medians[f"G_{side}"]
         assert (
             f"G_{side}: {entry['predicted_ms']:.1f} ms predicted, {entry['measured_ms']:.1f} ms" in done.err
@@ -101,7 +100,7 @@ def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, targ
     for side, table in read_tables(here / "run" / TABLES).items():
         widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
         assert all(width % 2 == 0 for width in widths.groups().values())
-        assert 0.7 * target <= predicted(table, widths) <= target
+        assert 0.7 * target <= predicted(table, Generator(widths)) <= target
 
 
 def test_a_run_goes_on_with_the_tables_that_it_began_with(
@@ -144,7 +143,9 @@ def test_damaged_tables_of_a_run_are_refused(place: Place, here: Path, target: f
 def test_milliseconds_out_of_reach_are_refused_before_a_run_begins(
     place: Place, here: Path, target: float
 ) -> None:
-    least = predicted(latency.measured(WHOLE, "instance", 32), GeneratorWidths(1, 1, 1, (1, 1), 1, 1))
+    least = predicted(
+        latency.measured(WHOLE, "instance", 32), Generator(GeneratorWidths(1, 1, 1, (1, 1), 1, 1))
+    )
     done = place.compress("-o", "run", "--target-ms", f"{target},0.01")
     assert done.code == 2
     assert (

@@ -15,7 +15,7 @@ import torch
 from ganprune.coevolution import Population, State
 from ganprune.errors import UsageError
 from ganprune.evaluation import Scores, Side
-from ganprune.genome import Layout, pack, unpack
+from ganprune.genome import pack, unpack
 from ganprune.networks import resnet_widths
 from ganprune.repair import Repairer
 from ganprune.reporting import Silent, Task
@@ -27,7 +27,7 @@ from ganprune.search_settings import Searcher, SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages import search
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
-from tests.tiny import random_genomes, seeded, tiny_gan, tiny_job
+from tests.tiny import layout_of, random_genomes, seeded, tiny_gan, tiny_job
 
 SETTINGS = SearchSettings(
     population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), apart=0.0
@@ -213,7 +213,7 @@ def test_particles_move_by_their_velocities() -> None:
 
 
 def test_particles_begin_by_drawing_as_many_filters_as_they_have() -> None:
-    layout = Layout.of(resnet_widths(16, 3))
+    layout = layout_of(resnet_widths(16, 3))
     settings = SearchSettings(population=9, searcher="swarm", target_macs=(1 / 15, 1 / 15), direction="AtoB")
     search, chance = Swarm(settings, {"A": layout}, _Blind()), seeded(0)
     x, v = (first := search.init()).populations["A"].genomes[1:], first.memory["A.velocity"]

@@ -19,6 +19,7 @@ def compress(
     gamma: options.Gamma = None,
     lambda_cycle: options.LambdaCycle = None,
     lambda_identity: options.LambdaIdentity = None,
+    speed_up: options.SpeedUp = None,
     target_macs: options.TargetMacs = None,
     target_params: options.TargetParams = None,
     target_ms: options.TargetMs = None,

@@ -7,8 +7,6 @@ import typer
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 
-NO_TARGET = {"target-macs": "none", "target-params": "none", "target-ms": "none"}
-
 
 @guarded
 def front(
@@ -61,6 +59,7 @@ def front(
     from ganprune.fronts import find_front
     from ganprune.images import DataSource
     from ganprune.layers import compress_settings
+    from ganprune.search_settings import TARGETS
     from ganprune.shell import command_line
     from ganprune.stages.family import shares_of
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
@@ -72,7 +71,8 @@ def front(
         raise UsageError(f"--points must be shares above 0 and at most 1, found {points}") from None
     own = {"budget": "0", "population": 32, "generations": 40} if config is None else {}
     chosen = own | {key: value for key, value in given.items() if value is not None}
-    settings = compress_settings(None, config, chosen | {"searcher": "front"} | NO_TARGET)
+    no_target = dict.fromkeys(TARGETS, "none")
+    settings = compress_settings(None, config, chosen | {"searcher": "front"} | no_target)
     source, reporter = DataSource.given(data, data_a, data_b), ConsoleReporter(quiet)
     found = find_front(ckpt, source, settings, shares, output, invocation(), reporter)
     if json:
