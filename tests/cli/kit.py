@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ganprune.bench import BenchSettings
-from ganprune.example import write_dataset
+from ganprune.example import coats_of, write_dataset
 from ganprune.networks import DiscriminatorWidths, resnet_widths
 from ganprune.settings import CompressSettings
 from ganprune_cli import demo, pipeline
@@ -92,21 +92,23 @@ def ganprune(*words: object) -> Outcome:
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
-def few_drawn(folder: Path, *, train: int, **more: Any) -> None:
-    """The example's pictures, but no more than a dozen to train on."""
-    write_dataset(folder, train=min(train, 12), **more)
+def few_drawn(folder: Path, *, train: int, test: int, **more: Any) -> None:
+    """The example's pictures, but no more than a dozen to train on and eight to test with."""
+    write_dataset(folder, train=min(train, 12), test=min(test, 8), **more)
 
 
 @contextmanager
 def hasty_demo(profile: bool = False) -> Generator[None]:
-    """Within, `demo` is the job that it is, of few pictures, generations and runs."""
+    """Within, `demo` is the job that it is, of few pictures, scenes, individuals, generations and runs."""
 
     def settings(preset: str, file: Path | None, given: Mapping[str, object]) -> CompressSettings:
-        return compress_settings(preset, file, {**given, "generations": 3})
+        small = {"population": 4, "generations": 2, "pictures": 4}
+        return compress_settings(preset, file, {**given, **small})
 
     with (
         patch.object(demo, "write_dataset", few_drawn),
         patch.object(demo, "compress_settings", settings),
+        patch.object(demo, "coats_of", partial(coats_of, scenes=10)),
         patch.object(demo, "BENCH", QUICK(profile=profile)),
     ):
         yield

@@ -10,7 +10,7 @@ import tomli_w
 from PIL import Image
 
 from tests.cli.conftest import Place
-from tests.cli.kit import ganprune
+from tests.cli.kit import ganprune, stopped_before_export
 
 NAMES = {"sizes", "methods", "pareto", "filters-G_A", "filters-G_B", "layers-G_A", "layers-G_B"}
 
@@ -43,7 +43,8 @@ def test_runs_that_differ_in_gamma_are_called_by_it(run: Path, here: Path) -> No
 
 
 def test_runs_of_other_pictures_are_refused(run: Path, place: Place, here: Path) -> None:
-    assert place.compress("-o", "other", "--seed", "5", "--generations", "1").code == 0
+    with stopped_before_export():
+        assert place.compress("-o", "other", "--seed", "5", "--generations", "1").code == 130
     done = ganprune("figures", run, "other")
     assert done.code == 2
     assert "other shows other pictures than" in done.err

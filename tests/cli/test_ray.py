@@ -81,7 +81,7 @@ def test_search_begun_on_a_cluster_goes_on_without_it_and_the_reverse(
     place: Place, here: Path, address: str
 ) -> None:
     expected = searched(place, "calm", "--workers", 1)
-    elsewhere: tuple[Any, ...] = ("--ray", address)
+    elsewhere: tuple[Any, ...] = ("--ray", address, "--workers", 1)
     for run, first, second in (("left", elsewhere, ()), ("joined", ("--workers", 1), elsewhere)):
         with stopped_after_generation(1):
             assert place.compress(*first, "-o", run).code == 130

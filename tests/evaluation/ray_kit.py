@@ -19,9 +19,11 @@ PATIENT = {
     "RAY_agent_register_timeout_ms": str(1000 * STARTING),
     "RAY_worker_register_timeout_seconds": str(STARTING),
     "RAY_raylet_start_wait_time_s": str(STARTING),
+    "RAY_enable_worker_prestart": "0",
+    "RAY_prestart_worker_first_driver": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""Of the environment that nodes are started in."""
+"""Of the environment that nodes are started in: time enough, and no processes that nobody asked for."""
 
 
 def patient(get_node: Callable[..., Any]) -> Callable[..., Any]:

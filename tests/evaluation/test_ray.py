@@ -284,7 +284,7 @@ def test_fine_tuned_individuals_score_alike_on_nodes_without_their_pictures(
     tuner = replace(one._tuner, _read=[])
     P, q = genomes_of(gan, "A", 3), partner_of(gan, "A", 1)
     expected = one.score("A", P, q)
-    with nodes(gan, cluster, tuner=tuner) as evaluator:
+    with nodes(gan, cluster, 1, tuner=tuner) as evaluator:
         for paths in tuner.pictures.values():
             shutil.rmtree(paths[0].parent, ignore_errors=True)
         assert exactly_equal(evaluator.score("A", P, q), expected)
@@ -292,14 +292,14 @@ def test_fine_tuned_individuals_score_alike_on_nodes_without_their_pictures(
 
 def test_what_a_node_raises_arrives_as_it_is(cluster: Any) -> None:
     with pytest.raises(UsageError, match="pictures of at least 12 pixels, found 8") as caught:
-        nodes(tiny_gan(size=8), cluster)
+        nodes(tiny_gan(size=8), cluster, 1)
     assert "in _check_fit" in caught.value.__notes__[0]
 
 
 def test_other_versions_on_a_node_are_refused(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganprune.evaluation.actors.versions", lambda: {"ganprune": "9", "torch": "9"})
     with pytest.raises(UsageError, match=r"all nodes need ganprune 9, which is here, found .* on "):
-        nodes(tiny_gan(), cluster)
+        nodes(tiny_gan(), cluster, 1)
 
 
 def test_full_cluster_is_given_up_after_a_while(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ def test_full_cluster_is_given_up_after_a_while(cluster: Any, monkeypatch: pytes
     monkeypatch.setattr(Actors, "_greet", lambda *_: None)
     told = rf"--ray {cluster.address}: no worker for 1 s; the cluster has 1 nodes, 2 CPUs"
     with pytest.raises(Exception, match=told):
-        nodes(tiny_gan(), cluster)
+        nodes(tiny_gan(), cluster, 1)
 
 
 DRIVER = """
@@ -317,7 +317,7 @@ from tests.test_evaluation import genomes_of
 from tests.tiny import tiny_gan
 from types import SimpleNamespace
 gan, seed = tiny_gan(), 0
-evaluator = nodes(gan, SimpleNamespace(address=sys.argv[1]))
+evaluator = nodes(gan, SimpleNamespace(address=sys.argv[1]), 1)
 print(*processes(evaluator), flush=True)
 while True:
     seed += 1

@@ -22,8 +22,9 @@ from ganprune.errors import UsageError, VerificationError
 from ganprune.files import sha256
 from ganprune.networks import Generator, GeneratorWidths, resnet_widths
 from ganprune.onnx_cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
-from ganprune_exporters import ExportReport, ExportSettings, export_onnx, verify
+from ganprune_exporters import ExportReport, ExportSettings, chain, export_onnx, verify
 from ganprune_exporters.opsets import lowered
+from tests import fast_exports
 from tests.strategies import generator_widths
 from tests.tiny import random_generator, random_pictures
 
@@ -61,6 +62,11 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Generator, E
     """A fixed file of odd widths, verified on three pictures."""
     pictures = random_pictures(3, 3, 32, 32, dtype=torch.float32)
     return exported(tmp_path_factory.mktemp("uneven"), UNEVEN, pictures=pictures)
+
+
+@pytest.fixture(autouse=True)
+def every_export_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "trace", fast_exports.trace)
 
 
 # The file computes what the generator computes

@@ -60,6 +60,14 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def untimed(table: Path) -> Path:
+    """The same settings, but for times, which take exports."""
+    path = table / "untimed.toml"
+    path.write_text(CELLS.replace("bench-seconds = 1", "bench-seconds = 0"))
+    return path
+
+
 def compare(place: Place, table: Path, *words: object) -> Outcome:
     given = ("--config", table / "cells.toml", "--features", table / "m.safetensors")
     return ganprune("compare", place.checkpoint, "--data", place.data, *given, *words)

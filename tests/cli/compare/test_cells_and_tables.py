@@ -54,7 +54,7 @@ def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
 
 
 def test_rivals_see_what_a_search_scores_on_and_the_seed_of_their_cell(
-    place: Place, table: Path, here: Path
+    place: Place, table: Path, untimed: Path, here: Path
 ) -> None:
     seen = dict[tuple[int, str], Subject]()
 
@@ -68,7 +68,8 @@ def test_rivals_see_what_a_search_scores_on_and_the_seed_of_their_cell(
         return prune(run, name, chosen, *rest)
 
     with patch("ganprune.comparing.running.prune", spied):
-        done = compare(place, table, "-o", "out", "--cells", "thinet", "--budget", "0steps", "-q")
+        few = ("--config", untimed, "--cells", "thinet", "--budget", "0steps")
+        done = compare(place, table, "-o", "out", *few, "-q")
     assert done.code == 0, done.err
     assert seen.keys() == {(seed, side) for seed in (0, 1) for side in "AB"}
     for (seed, side), subject in seen.items():
@@ -94,11 +95,11 @@ def test_next_step_is_with_the_cell_that_lacks_least(
 
 
 def test_training_from_b_to_a_is_judged_by_pictures_that_have_changed_places(
-    place: Place, table: Path, here: Path
+    place: Place, table: Path, untimed: Path, here: Path
 ) -> None:
     shutil.copytree(place.checkpoint, here / "net")
     (here / "net" / "train_opt.txt").write_text("direction: BtoA\n")
-    text = (table / "cells.toml").read_text()
+    text = untimed.read_text()
     features = ("--features", table / "m.safetensors", "--threads", "1")
     words = ("compare", "net", "--data", place.data, *features, "--cells", "random", "-o", "out", "-q")
     (here / "task.toml").write_text(text)
@@ -133,13 +134,14 @@ def test_table_has_a_row_a_method(result: Any) -> None:
     assert all("of 2 comparisons with thinet," in sentence for sentence in result["verdict"])
 
 
-def test_streets_drawn_from_labels_get_the_fcn_score(place: Place, table: Path, here: Path) -> None:
+def test_streets_drawn_from_labels_get_the_fcn_score(
+    place: Place, table: Path, untimed: Path, here: Path
+) -> None:
     shutil.copytree(place.data, here / "data")
     for i, path in enumerate(sorted((here / "data" / "testB").iterdir())):
         save(path.parent, path.name, coloured(blocks(i)))
     network, other = nearest_colour(here / "seg.onnx"), nearest_colour(here / "other.onnx", classes=18)
-    text = (table / "cells.toml").read_text().replace("horse2zebra", "cityscapes")
-    (here / "streets.toml").write_text(text.replace("bench-seconds = 1", "bench-seconds = 0"))
+    (here / "streets.toml").write_text(untimed.read_text().replace("horse2zebra", "cityscapes"))
 
     def compare(*words: object, config: str = "streets.toml") -> Outcome:
         given = ("--data", "data", "--config", config, "-o", "out", "--cells", "ours,random", "-q")

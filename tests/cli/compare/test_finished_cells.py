@@ -79,7 +79,9 @@ def test_finished_cells_are_told_without_the_network_that_judged_them(
     assert "was made with --budget 4steps (now 9steps)" in refusal(changed, 3)
 
 
-def test_time_becomes_the_steps_of_the_first_cell(place: Place, table: Path, out: Path, here: Path) -> None:
+def test_time_becomes_the_steps_of_the_first_cell(
+    place: Place, table: Path, untimed: Path, out: Path, here: Path
+) -> None:
     for path in out.glob("*.json"):
         if path.name.startswith(("original", "ours-0")):
             record = json.loads(path.read_text())
@@ -87,7 +89,7 @@ def test_time_becomes_the_steps_of_the_first_cell(place: Place, table: Path, out
                 record["settings"]["budget"] = record["made"]["settings"]["budget"] = "1m"
             (here / path.name).write_text(json.dumps(record))
     words = ("-o", here, "--budget", "1m", "--cells", "ours,random", "-q")
-    text = (table / "cells.toml").read_text().replace("seeds = [0, 1]\n[cells.swarm]", "[cells.swarm]")
+    text = untimed.read_text().replace("seeds = [0, 1]\n[cells.swarm]", "[cells.swarm]")
     (here / "one.toml").write_text(text)
     done = compare(place, table, "--config", here / "one.toml", *words)
     assert done.code == 0, done.err
@@ -137,15 +139,18 @@ def test_other_test_pictures_are_refused(place: Place, table: Path, out: Path, h
     assert ".json was made with test pictures" in refusal(changed, 3)
 
 
-def test_interrupted_comparison_goes_on(place: Place, table: Path, out: Path, here: Path) -> None:
+def test_interrupted_comparison_goes_on(
+    place: Place, table: Path, untimed: Path, out: Path, here: Path
+) -> None:
+    words = ("--config", untimed, "-o", here, "--cells", "random")
     with patch.object(comparing.Records, "write", side_effect=KeyboardInterrupt):
-        broken = compare(place, table, "-o", here, "--cells", "random")
+        broken = compare(place, table, *words)
     assert broken.code == 130
     assert "interrupted; to go on, run again: ganprune compare" in broken.err
     with patch("ganprune.comparing.running.prune", side_effect=AssertionError):  # what is left is not touched
-        refused = compare(place, table, "-o", here, "--cells", "random")
+        refused = compare(place, table, *words)
     assert refused.code == 1
-    done = compare(place, table, "-o", here, "--cells", "random", "-q")
+    done = compare(place, table, *words, "-q")
     assert done.code == 0, done.err
     now, calm = (json.loads((folder / "random-0.json").read_text()) for folder in (here, out))
     assert now["sides"] == calm["sides"]
