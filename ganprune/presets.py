@@ -24,7 +24,7 @@ with (docs/results/refit.md)."""
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({
     "fast": Preset(
-        "four times as fast, at most a quarter of the arithmetic, a search of minutes (default)",
+        "about four times as fast, at most a quarter of the arithmetic, a search of minutes (default)",
         {"population": 12, "generations": 6, "pictures": 8, "speed-up": [4.0, 4.0], "align": 16}
         | {"lambda-cycle": BALANCED},
     ),
@@ -36,7 +36,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         | {"refit": False, "refit-pictures": 0},
     ),
     "tiny": Preset(
-        "13 times as fast, at most a fifteenth of the arithmetic, for phones",
+        "about 12 times as fast, at most a fifteenth of the arithmetic, for phones",
         {"population": 12, "generations": 6, "pictures": 8, "speed-up": [13.0, 13.0], "align": 16}
         | {"lambda-cycle": BALANCED},
     ),

@@ -7,11 +7,10 @@ each time.
 import hashlib
 import io
 from functools import cache
+from importlib import import_module
 
 import torch
 from onnx import ModelProto
-from torch._export import utils
-from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from ganprune.networks import Generator
 from ganprune_exporters import trace as tracing
@@ -26,12 +25,14 @@ _TRACED: dict[str, bytes] = {}
 
 def share() -> None:
     """Have all exports of this process share: called before anything else imports the exporters."""
-    # The names are PyTorch's own: if one of them goes, tests are slower again.
-    if hasattr(ONNXRegistry, "from_torchlib"):
-        ONNXRegistry.from_torchlib = staticmethod(cache(ONNXRegistry.from_torchlib))
-    name = "_collect_all_valid_cia_ops_for_namespace"
-    if hasattr(utils, name):
+    # The names are PyTorch's own: where one is missing, as in other versions, tests are slower.
+    try:
+        registry = import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+        registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
+        utils, name = import_module("torch._export.utils"), "_collect_all_valid_cia_ops_for_namespace"
         setattr(utils, name, cache(getattr(utils, name)))
+    except (ImportError, AttributeError):
+        pass
     tracing.trace = _traced_once
 
 

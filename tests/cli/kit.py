@@ -103,7 +103,7 @@ def hasty_demo(profile: bool = False) -> Generator[None]:
     """Within, `demo` is the job that it is, of few pictures, scenes, individuals, generations and runs."""
 
     def settings(preset: str, file: Path | None, given: Mapping[str, object]) -> CompressSettings:
-        small = {"population": 4, "generations": 2, "pictures": 2}
+        small = {"population": 4, "generations": 2, "pictures": 4}
         return compress_settings(preset, file, {**given, **small})
 
     with (
