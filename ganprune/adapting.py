@@ -3,6 +3,7 @@
     direction, losses      to the networks and the pictures that are there
     size                   to pictures that are all smaller, to the crops of the training, to a discriminator
     target, alignment      to what layers of these widths can come to
+    batch                  to the processes that share it
 
 What comes out depends on the checkpoint and the pictures alone. A run folder keeps it, so it goes on by the
 same settings whatever has changed around it.
@@ -23,6 +24,7 @@ from ganprune.networks import DOWNSAMPLING, Generator
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
+from ganprune.training import Team
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
@@ -74,6 +76,7 @@ def adapted(
         adapt(_losses(found, quartet, find(SIDES)))
     adapt(_size(found, quartet, find(needed_domains(found))))
     adapt(_widths(found, generators))
+    adapt(_batch(found))
     now = found.to_flat()
     before = {key: value for key, value in flat.items() if now[key] != value}
     return Adapted(
@@ -209,6 +212,12 @@ def _reach(
         one = repairer(layout.full()[None], torch.Generator().manual_seed(0))[0]
         met = met and (aimless or all(on_target for _, _, on_target in repairer.outcome(one)))
     return met
+
+
+def _batch(settings: CompressSettings) -> Iterator[Change]:
+    """The least that all processes of the fine-tuning have equal shares of."""
+    processes, batch = settings.compute.processes, settings.tuning.tune_batch
+    yield {"tune-batch": Team(size=processes).shared(batch)}, f"{processes} processes share every batch"
 
 
 def _other(side: Side) -> Side:

@@ -306,6 +306,10 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
             f"{run.folder} was made with {', '.join(changed)}; run the same command again to go on with it, "
             "or use `-o` another folder"
         )
+    try:  # what may change, here --processes, must go with what the run keeps
+        CompressSettings.from_flat(now["settings"])
+    except UsageError as error:
+        raise RunError(f"{run.folder}: {error}, and `-o` another folder") from None
 
 
 def default_folder(config: Mapping[str, Any]) -> Path:

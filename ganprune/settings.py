@@ -181,7 +181,8 @@ class CompressSettings:
     """Flat keys of what somebody asked for: that is binding. The others adapt, see `ganprune.adapting`."""
 
     def __post_init__(self) -> None:
-        Team(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
+        if "tune-batch" in self.given:
+            Team(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
 
     @classmethod
     def from_flat(

@@ -137,10 +137,17 @@ def test_files_of_equal_size_and_different_content_are_different_pictures(tmp_pa
 def test_a_hold_out_takes_at_most_half(tmp_path: Path):
     folders = find_domains(domains(tmp_path, {"trainA": 5, "trainB": 1}))
     assert [len(part) for part in split(folders, "A", seed=0, holdout=8)] == [3, 2]
-    with pytest.raises(
-        DataError, match=r"at least 2 different training pictures of domain B, found 1 .*trainB"
-    ):
-        split(folders, "B", seed=0, holdout=8)
+
+
+def test_a_single_training_picture_is_trained_and_judged_on(tmp_path: Path):
+    folders = find_domains(domains(tmp_path, {"trainA": 1, "trainB": 1}))
+    assert split(folders, "A", seed=0, holdout=8) == (folders.train_A, folders.train_A)
+    shutil.copy(tmp_path / "trainB/000.png", tmp_path / "trainB/again.png")
+    tuning, validation = split(find_domains(tmp_path), "B", seed=0, holdout=8)
+    assert (len(tuning), len(validation)) == (2, 1)
+    shutil.copytree(tmp_path / "trainA", tmp_path / "testA")
+    with pytest.raises(DataError, match="all training pictures of domain A are also in valA or testA; add"):
+        split(find_domains(tmp_path), "A", seed=0, holdout=8)
 
 
 def test_training_pictures_that_are_all_validation_pictures_are_refused(tmp_path: Path):
