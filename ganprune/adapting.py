@@ -20,6 +20,7 @@ from ganprune.errors import DataError, UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.genome import Layout
 from ganprune.images import PictureFolders, open_picture
+from ganprune.latency import Latency, LatencyTable
 from ganprune.networks import DOWNSAMPLING, Generator
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings, spelled
@@ -36,6 +37,8 @@ AIMLESS = 0.25
 
 Change = tuple[Mapping[str, object], str]
 """Flat values that would fit, and why."""
+Step = Callable[[CompressSettings], Iterator[Change]]
+"""Looks at one thing, by what was found so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +63,40 @@ def adapted(
     quartet: what is there; generators: with those that will be trained before the search. find: looks for
     the pictures of some domains, and says nothing where there are none.
     """
-    flat, found, told = settings.to_flat(), settings, list[str]()
+    steps: list[Step] = []
+    if not settings.recovery.recover_discriminators:
+        steps += [
+            lambda found: _direction(found, quartet, find(SIDES)),
+            lambda found: _losses(found, quartet, find(SIDES)),
+        ]
+    steps += [
+        lambda found: _size(found, quartet, find(needed_domains(found))),
+        lambda found: _widths(found, generators, {}),
+        _batch,
+    ]
+    return _step_by_step(settings, steps)
 
-    def adapt(changes: Iterator[Change]) -> None:
-        nonlocal found
-        for values, why in changes:
+
+def adapted_to_speed(
+    settings: CompressSettings,
+    generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
+) -> Adapted:
+    """Settings that can be carried out on a machine of this speed, likewise: --target-ms decides, too."""
+    return _step_by_step(settings, [lambda found: _widths(found, generators, tables)])
+
+
+def _step_by_step(settings: CompressSettings, steps: Sequence[Step]) -> Adapted:
+    found, told = settings, list[str]()
+    for step in steps:
+        for values, why in step(found):
             now = found.to_flat()
             new = {key: v for key, v in values.items() if key not in settings.given and now[key] != v}
             if new:
                 found = found.changed(new)
                 told.append(f"{' '.join(f'--{key} {spelled(v)}' for key, v in new.items())} ({why})")
-
-    if not settings.recovery.recover_discriminators:
-        adapt(_direction(found, quartet, find(SIDES)))
-        adapt(_losses(found, quartet, find(SIDES)))
-    adapt(_size(found, quartet, find(needed_domains(found))))
-    adapt(_widths(found, generators))
-    adapt(_batch(found))
     now = found.to_flat()
-    before = {key: value for key, value in flat.items() if now[key] != value}
+    before = {key: value for key, value in settings.to_flat().items() if now[key] != value}
     return Adapted(
         found, before, f"chosen to fit, as nothing else was asked for: {'; '.join(told)}" if told else ""
     )
@@ -147,8 +165,15 @@ def _largest(paths: Sequence[Path], enough: int) -> int:
     return max(sides, default=enough)
 
 
-def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) -> Iterator[Change]:
-    """The target, or the next one that can be reached; then the coarsest steps that come to it."""
+def _widths(
+    settings: CompressSettings,
+    generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
+) -> Iterator[Change]:
+    """The target, or the next one that can be reached; then the coarsest steps that come to it.
+
+    tables: of this machine's speed; without them --target-ms is left out.
+    """
     search = settings.search
     target = search.target_macs
     targets = [target]
@@ -156,13 +181,13 @@ def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) ->
         targets += [(share, share) for share in TARGETS if share > max(target)]
     aligns = [search.align] if "align" in settings.given else [*_halves(search.align)]
     for shares in targets:
-        align = _coarsest(settings, generators, shares, aligns)
+        align = _coarsest(settings, generators, tables, shares, aligns)
         if align is None:
             continue
         if shares == target or shares is None:
             yield (
                 {"align": align},
-                "coarser steps miss the target" if target else "coarser steps leave no choice",
+                "coarser steps miss the target" if target or tables else "coarser steps leave no choice",
             )
         else:
             smallest = "the smallest share that these generators can come to"
@@ -173,13 +198,14 @@ def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) ->
 def _coarsest(
     settings: CompressSettings,
     generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
     shares: tuple[float, float] | None,
     aligns: Sequence[int],
 ) -> int | None:
     """The first step that comes to the target, else the first that comes below it; None: none does."""
     below: int | None = None
     for align in aligns:
-        met = _reach(settings, generators, shares, align)
+        met = _reach(settings, generators, tables, shares, align)
         if met:
             return align
         below = align if below is None and met is not None else below
@@ -195,6 +221,7 @@ def _halves(align: int) -> Iterator[int]:
 def _reach(
     settings: CompressSettings,
     generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
     shares: tuple[float, float] | None,
     align: int,
 ) -> bool | None:
@@ -203,10 +230,14 @@ def _reach(
     aimless = shares is search.target_params is search.target_ms is None
     for side in search.sides:
         layout = Layout.of(generators[side].widths, search.layout)
-        limits = replace(search.constraints(side), target_ms=None)
+        limits, latency = search.constraints(side), None
+        if tables:
+            latency = Latency(tables[side], layout)
+        else:
+            limits = replace(limits, target_ms=None)
         limits = replace(limits, target_macs=AIMLESS) if aimless else limits
         try:
-            repairer = Repairer(layout, limits)
+            repairer = Repairer(layout, limits, latency)
         except UsageError:
             return None
         one = repairer(layout.full()[None], torch.Generator().manual_seed(0))[0]

@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganprune.adapting import adapted
+from ganprune.adapting import adapted, adapted_to_speed
 from ganprune.checkpoints import Quartet, load_quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, Split, find_domains
+from ganprune.latency import LatencyTable
 from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -48,6 +49,16 @@ class Job:
         """With untrained networks where the checkpoint lacks some, to estimate what work with them costs."""
         nets = Networks.completed(self.quartet, TrainSettings())
         return replace(self, quartet=replace(self.quartet, **dict(nets.items())))
+
+    def adapted_to(self, tables: Mapping[Side, LatencyTable], reporter: Reporter) -> "Job":
+        """The same on a machine of this speed: what nobody asked for adapts, with one note."""
+        fitting = adapted_to_speed(self.settings, self.completed().generators, tables)
+        if not fitting.before:
+            return self
+        reporter.info(fitting.note)
+        before = {**fitting.before, **self.config.get("adapted", {})}
+        config = {**self.config, "settings": fitting.settings.to_flat(), "adapted": before}
+        return replace(self, settings=fitting.settings, config=config)
 
     def in_run(self, run: Run) -> "Job":
         """By the settings that a run goes by: it keeps what was adapted when it began."""

@@ -51,7 +51,7 @@ def compress(
 ) -> dict[str, Any]:
     """Search, rebuild, fine-tune, export, bench. Returns what was found, as plain values."""
     folder = output or default_folder(job.config)
-    tables = tables_for(job, folder, reporter)
+    job, tables = tables_for(job, folder, reporter)
     run = open_run(folder, job.config, command, job.settings.given)
     with run.locked():
         reporter = Noting(reporter, run)

@@ -24,14 +24,17 @@ MOST_OFF = 0.1
 """A prediction that is off by a larger share of the measured time is warned of."""
 
 
-def tables_for(job: Job, folder: Path, reporter: Reporter) -> dict[Side, LatencyTable] | None:
-    """What a run goes by: its own tables where it has begun, else this machine's, measured if need be.
+def tables_for(
+    job: Job, folder: Path, reporter: Reporter
+) -> tuple[Job, Mapping[Side, LatencyTable] | None]:
+    """The job adapted to this machine's speed, and what its run goes by: its own tables where it has begun,
+    else this machine's, measured if need be.
 
     None without --target-ms. Raises `UsageError` for a target out of reach, `RunError` for damaged tables.
     """
     search, size = job.settings.search, job.settings.pictures.size
     if search.target_ms is None:
-        return None
+        return job, None
     generators = job.completed().generators
     if (folder / TABLES).exists():
         tables = read_tables(folder / TABLES)
@@ -40,8 +43,9 @@ def tables_for(job: Job, folder: Path, reporter: Reporter) -> dict[Side, Latency
         for side in search.sides:
             G = generators[side]
             tables[side] = latency_table(G.widths, G.norm, size, reporter)
+    job = job.adapted_to(tables, reporter)
     check_target(generators, job.settings, tables)
-    return tables
+    return job, tables
 
 
 def keep_tables(run: Run, tables: Mapping[Side, LatencyTable] | None) -> None:
@@ -63,26 +67,28 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
         ) from None
 
 
-def foresee(job: Job, reporter: Reporter) -> dict[str, dict[str, float | None]]:
-    """For --dry-run: check the target in milliseconds if this machine is known. Measures nothing.
+def foresee(job: Job, reporter: Reporter) -> tuple[Job, dict[str, dict[str, float | None]]]:
+    """For --dry-run: adapt to the target in milliseconds if this machine is known. Measures nothing.
 
-    Returns what each original is predicted to take, and what its slim network may; empty without a target.
+    Returns the job, and what each original is predicted to take and its slim network may; empty without a
+    target. Raises `UsageError` for one out of reach.
     """
     search, size = job.settings.search, job.settings.pictures.size
     if search.target_ms is None:
-        return {}
+        return job, {}
     generators = job.completed().generators
     tables = dict[Side, LatencyTable]()
     for side in search.sides:
         table = known_table(generators[side].widths, generators[side].norm, size)
         if table is None:
             reporter.info("--target-ms: how fast this machine is would be measured first, about a minute")
-            return {
+            return job, {
                 f"G_{s}": {"original": None, "target": search.constraints(s).target_ms} for s in search.sides
             }
         tables[side] = table
+    job = job.adapted_to(tables, reporter)
     check_target(generators, job.settings, tables)
-    return {
+    return job, {
         f"G_{side}": {
             "original": predicted(table, generators[side].widths),
             "target": search.constraints(side).target_ms,

@@ -98,9 +98,9 @@ def compress(
         from ganprune.stages import search_pictures
         from ganprune_cli.predicting import foresee
 
+        search_pictures(job.folders, job.settings, reporter)  # says now what would fail later
+        job, milliseconds = foresee(job, reporter)
         settings = job.settings
-        search_pictures(job.folders, settings, reporter)  # says now what would fail later
-        milliseconds = foresee(job, reporter)
         whole = job.completed()
         sketch = plan(whole.generators, whole.judges, settings, job.resolved)
         if json:
