@@ -19,7 +19,6 @@ folder may come from a stranger: whatever it holds is data, and no name in it le
 
 import hashlib
 import json
-import os
 import platform
 import shlex
 import sys

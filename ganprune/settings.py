@@ -32,6 +32,9 @@ class PictureSettings:
     """Height and width of every picture, pixels; a multiple of 4."""
     pictures: int = 8
     """Validation pictures of each domain that every individual is scored on."""
+    picture_statistics: bool = False
+    """Generators of batch norm normalise each picture by its own statistics, from the search to the export;
+    see `ganprune.picture_statistics`."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = 0

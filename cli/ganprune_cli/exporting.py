@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganprune.checkpoints import NetName, load_generator, load_generators, load_quartet
-from ganprune.checkpoints.direction import facing
+from ganprune.checkpoints import NetName, load_generator, load_generators
 from ganprune.checkpoints.options import read_options
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
@@ -22,7 +21,7 @@ from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import RECOVERED, search_pictures
 from ganprune_cli.console import command_line
-from ganprune_cli.job import domains_of
+from ganprune_cli.job import domains_of, quartet_for
 from ganprune_cli.made_runs import made_by
 from ganprune_cli.onnx_files import (
     Variants,
@@ -167,7 +166,7 @@ def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
     found = dict[Side, Generator]()
     path, known = Path(run.config["checkpoint"]), run.config["sha256"]
     try:
-        quartet = facing(load_quartet(path), settings.search.direction)
+        quartet = quartet_for(settings, path)
         for side in settings.search.sides:
             name: NetName = "G_A" if side == "A" else "G_B"
             if name not in known:  # the checkpoint lacked it, and the run made it

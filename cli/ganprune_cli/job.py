@@ -76,7 +76,7 @@ def prepare(
     missing --data and a target out of reach, `CheckpointError` and its kind for networks that are missing or
     cannot be used, `DataError` for the folders.
     """
-    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    quartet = quartet_for(settings, checkpoint)
     for note in quartet.notes:
         reporter.info(note)
     source = data_source(quartet, data, checkpoint, reporter)
@@ -109,6 +109,12 @@ def prepare(
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
     return job
+
+
+def quartet_for(settings: CompressSettings, checkpoint: Path) -> Quartet:
+    """The networks of a checkpoint as a run of these settings takes them. Raises as `load_quartet`."""
+    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    return quartet.by_picture() if settings.pictures.picture_statistics else quartet
 
 
 def _completed(quartet: Quartet) -> dict[Side, Generator]:

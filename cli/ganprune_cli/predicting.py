@@ -24,9 +24,7 @@ MOST_OFF = 0.1
 """A prediction that is off by a larger share of the measured time is warned of."""
 
 
-def tables_for(
-    job: Job, folder: Path, reporter: Reporter
-) -> tuple[Job, Mapping[Side, LatencyTable] | None]:
+def tables_for(job: Job, folder: Path, reporter: Reporter) -> tuple[Job, Mapping[Side, LatencyTable] | None]:
     """The job adapted to this machine's speed, and what its run goes by: its own tables where it has begun,
     else this machine's, measured if need be.
 

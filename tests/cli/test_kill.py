@@ -84,9 +84,7 @@ def test_search_that_is_killed_again_and_again_ends_the_same(place: Place, here:
     assert not [path for path in killed.iterdir() if "partial" in path.name]
 
 
-@pytest.mark.parametrize(
-    ("how", "code", "workers"), [(signal.SIGINT, 130, 0), (signal.SIGTERM, 143, 2)]
-)
+@pytest.mark.parametrize(("how", "code", "workers"), [(signal.SIGINT, 130, 0), (signal.SIGTERM, 143, 2)])
 def test_ctrl_c_and_kill_end_with_130_or_143_and_the_command_to_go_on(
     place: Place, here: Path, how: signal.Signals, code: int, workers: int
 ) -> None:

@@ -103,7 +103,9 @@ def test_train_refuses_a_batch_that_cannot_be_shared_and_chooses_one_that_can(he
     assert found.code == 2
     assert "so --batch must be a multiple of 4, found 2; use --batch 4" in found.err
     assert not (here / "net/train.json").exists()
-    fitting = ganprune("train", "--data", "data", "-o", "net", *TINY[:-2], "--processes", "2", "--budget", "1steps")
+    fitting = ganprune(
+        "train", "--data", "data", "-o", "net", *TINY[:-2], "--processes", "2", "--budget", "1steps"
+    )
     assert fitting.code == 0, fitting.err
     assert "--batch 2, as 2 processes share every batch" in fitting.err
     assert b'"batch": 2' in (here / "net/train.json").read_bytes()
