@@ -11,6 +11,7 @@ same settings whatever has changed around it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -65,13 +66,11 @@ def adapted(
     """
     steps: list[Step] = []
     if not settings.recovery.recover_discriminators:
-        steps += [
-            lambda found: _direction(found, quartet, find(SIDES)),
-            lambda found: _losses(found, quartet, find(SIDES)),
-        ]
+        folders = find(SIDES)
+        steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
     steps += [
-        lambda found: _size(found, quartet, find(needed_domains(found))),
-        lambda found: _widths(found, generators, {}),
+        partial(_size, quartet=quartet, find=find),
+        partial(_widths, generators=generators, tables={}),
         _batch,
     ]
     return _step_by_step(settings, steps)
@@ -83,7 +82,7 @@ def adapted_to_speed(
     tables: Mapping[Side, LatencyTable],
 ) -> Adapted:
     """Settings that can be carried out on a machine of this speed, likewise: --target-ms decides, too."""
-    return _step_by_step(settings, [lambda found: _widths(found, generators, tables)])
+    return _step_by_step(settings, [partial(_widths, generators=generators, tables=tables)])
 
 
 def _step_by_step(settings: CompressSettings, steps: Sequence[Step]) -> Adapted:
@@ -127,8 +126,11 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
             yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {side}"
 
 
-def _size(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
+def _size(
+    settings: CompressSettings, quartet: Quartet, find: Callable[[Sequence[Side]], PictureFolders]
+) -> Iterator[Change]:
     """No larger than what the networks were trained on, or than the pictures; large enough for a D."""
+    folders = find(needed_domains(settings))
     size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
     largest = size
     if crops.isdecimal() and len(crops) < 6:

@@ -113,7 +113,8 @@ def search_pictures(
 ) -> dict[Side, Tensor]:
     """Validation pictures of both domains: uint8 [n, 3, size, size]; see `split_pictures`."""
     tuning, held_out = split_files(folders, settings, reporter)
-    pictures = {side: load_pictures(held_out[side], settings.pictures.size) for side in held_out}
+    size = settings.pictures.size
+    pictures: dict[Side, Tensor] = {side: load_pictures(paths, size) for side, paths in held_out.items()}
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
             rest = f"domain {side} has {len(found)} to score on; " + (

@@ -1,4 +1,4 @@
-"""``compress --picture-statistics``: batch norm as CycleGAN's test.py shows it, from the search to the files."""
+"""``compress --picture-statistics``: batch norm as CycleGAN's test.py shows it, from search to files."""
 
 import copy
 from pathlib import Path
