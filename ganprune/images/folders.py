@@ -13,7 +13,7 @@ from ganprune.errors import DataError, UsageError
 from ganprune.files import sha256
 from ganprune.images.sources import DataSource, Domain, Split
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 """Endings of picture files, in lower case; upper case counts too."""
 
 
