@@ -30,7 +30,7 @@ def test_flat_and_nested_folders_give_the_same_pictures(tmp_path: Path):
 
 
 def test_pictures_are_found_below_subfolders_in_any_spelling_sorted_by_relative_path(tmp_path: Path):
-    found = ["B.JPG", "a/z.jpeg", "a.png", "c.PPM", "d.bmp", "e.tif", "f.TIFF", "g.webp", "g/a.jpg"]
+    found = ["B.JPG", "a/z.jpeg", "a.png", "c.PPM", "d.bmp", "e.tif", "f.TIFF", "g.webp", "g/a.jpg", "h.jfif"]
     for name in [*found, "notes.txt", ".hidden.jpg", "jpg"]:
         (path := tmp_path / "trainA" / name).parent.mkdir(parents=True, exist_ok=True)
         no_picture(path)
@@ -68,7 +68,7 @@ def test_a_folder_beside_the_right_one_leads_to_it(tmp_path: Path, given: str):
 def test_an_empty_folder_is_named_with_what_it_holds(tmp_path: Path):
     domains(tmp_path, {"trainA": 1})
     (tmp_path / "trainB").mkdir()
-    with pytest.raises(DataError, match=r"trainB needs pictures \(bmp jpeg .*\), found nothing; put"):
+    with pytest.raises(DataError, match=r"trainB needs pictures \(bmp jfif .*\), found nothing; put"):
         find_domains(tmp_path)
     no_picture(tmp_path / "trainB/readme.txt")
     with pytest.raises(DataError, match=r"trainB needs pictures .* found readme.txt; put pictures there"):
