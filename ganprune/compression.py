@@ -20,7 +20,7 @@ from ganprune.runs import default_folder, mark_latest
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved, finished_networks, rebuild_both, recover, search, search_pictures
 from ganprune.stages.benching import bench_once
-from ganprune.stages.predicting import foreseen, keep_tables, tables_for
+from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.showing import show
 
@@ -94,6 +94,7 @@ def compress(
     exporter = exporter or default_exporter()
     whole = prepared.completed().generators
     tables = tables_for(whole, prepared.settings, folder, exporter, reporter)
+    prepared = prepared.at_speed(tables, reporter)
     with prepared.opened(folder, command, reporter, tables) as job:
         job.reporter.info(f"run folder: {folder}")
         keep_tables(job.run, tables)
@@ -143,7 +144,9 @@ def foresee(
     search_pictures(prepared.folders, prepared.settings, reporter)  # says now what would fail later
     whole = prepared.completed()
     exporter = exporter or default_exporter()
-    milliseconds = foreseen(whole.generators, prepared.settings, exporter, reporter)
+    tables = known_tables(whole.generators, prepared.settings, exporter, reporter)
+    prepared = prepared.at_speed(tables, reporter)
+    milliseconds = foreseen(whole.generators, prepared.settings, tables)
     sketch = plan(whole.generators, whole.discriminators, prepared.settings, prepared.resolved)
     return Foreseen(sketch, milliseconds, prepared.settings, prepared.quartet.missing())
 

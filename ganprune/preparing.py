@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganprune.adapting import adapted
+from ganprune.adapting import adapted, adapted_to_speed
 from ganprune.checkpoints import Quartet, load_quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.device import keep_freed_memory
@@ -37,6 +37,23 @@ class Prepared:
     def completed(self) -> Quartet:
         """With untrained networks where the checkpoint lacks some, to estimate what work with them costs."""
         return _completed(self.quartet)
+
+    def at_speed(self, tables: Mapping[Side, LatencyTable] | None, reporter: Reporter) -> "Prepared":
+        """The same on a machine of this speed: what nobody asked for adapts, with one note.
+
+        tables: None without --target-ms, which changes nothing. Raises `UsageError` for one out of reach.
+        """
+        if not tables:
+            return self
+        generators = self.completed().generators
+        fitting = adapted_to_speed(self.settings, generators, tables)
+        check_target(generators, fitting.settings, tables)
+        if not fitting.before:
+            return self
+        reporter.info(fitting.note)
+        before = {**fitting.before, **self.config.get("adapted", {})}
+        config = {**self.config, "settings": fitting.settings.to_flat(), "adapted": before}
+        return replace(self, settings=fitting.settings, config=config)
 
     @contextmanager
     def opened(
@@ -71,7 +88,7 @@ def prepare(
     missing --data and a target out of reach, `CheckpointError` and its kind for networks that are missing or
     cannot be used, `DataError` for the folders.
     """
-    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    quartet = quartet_for(settings, checkpoint)
     for note in quartet.notes:
         reporter.info(note)
     source = data_source(quartet, data, checkpoint, reporter)
@@ -104,6 +121,12 @@ def prepare(
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
     return prepared
+
+
+def quartet_for(settings: CompressSettings, checkpoint: Path) -> Quartet:
+    """The networks of a checkpoint as a run of these settings takes them. Raises as `load_quartet`."""
+    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    return quartet.by_picture() if settings.pictures.picture_statistics else quartet
 
 
 def _completed(quartet: Quartet) -> Quartet:

@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganprune.checkpoints import NetName, load_generator, load_generators, load_quartet
-from ganprune.checkpoints.direction import facing
+from ganprune.checkpoints import NetName, load_generator, load_generators
 from ganprune.checkpoints.options import read_options
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
@@ -18,7 +17,7 @@ from ganprune.locking import writing_to
 from ganprune.made_runs import is_run, made_by
 from ganprune.networks import Generator
 from ganprune.picture_statistics import told_of
-from ganprune.preparing import domains_of
+from ganprune.preparing import domains_of, quartet_for
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
@@ -155,7 +154,7 @@ def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
     found = dict[Side, Generator]()
     path, known = Path(run.config["checkpoint"]), run.config["sha256"]
     try:
-        quartet = facing(load_quartet(path), settings.search.direction)
+        quartet = quartet_for(settings, path)
         for side in settings.search.sides:
             name: NetName = "G_A" if side == "A" else "G_B"
             if name not in known:  # the checkpoint lacked it, and the run made it

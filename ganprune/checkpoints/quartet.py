@@ -64,6 +64,16 @@ class Quartet:
         """Names of the networks that are not there."""
         return tuple(name for name in NET_NAMES if getattr(self, name) is None)
 
+    def by_picture(self) -> "Quartet":
+        """The same with generators that normalise each picture by its own statistics, told in the notes; see
+        `ganprune.picture_statistics`."""
+        generators = {name: G for name, G in (("G_A", self.G_A), ("G_B", self.G_B)) if G is not None}
+        notes = [note for note in self.notes if picture_statistics.OPTION not in note]
+        if (note := picture_statistics.told_of(generators, True)) is not None:
+            notes.append(note)
+        changed = {name: picture_statistics.by_picture(G) for name, G in generators.items()}
+        return replace(self, notes=tuple(notes), **changed)
+
     def require(self, *names: NetName) -> None:
         """Raise MissingNetwork unless all the networks called ``names`` are there."""
         absent = [name for name in self.missing() if name in names]

@@ -16,7 +16,6 @@ from ganprune.plain import parse_json, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
-from ganprune.stages.searching import check_target
 
 TABLES = "latency.json"
 """In a run folder: the tables that its search went by, one for each generator that evolves."""
@@ -36,19 +35,15 @@ def tables_for(
 ) -> Tables | None:
     """What a run goes by: its own tables where it has begun, else this machine's, measured if need be.
 
-    None without --target-ms. Raises `UsageError` for a target out of reach, `RunError` for damaged tables.
+    None without --target-ms. Raises `RunError` for damaged tables.
     """
     search = settings.search
     if search.target_ms is None:
         return None
-    tables: dict[Side, LatencyTable]
     if (folder / TABLES).exists():
-        tables = read_tables(folder / TABLES)
-    else:
-        size = settings.pictures.size
-        tables = {side: exporter.latency_table(generators[side], size, reporter) for side in search.sides}
-    check_target(generators, settings, tables)
-    return tables
+        return read_tables(folder / TABLES)
+    size = settings.pictures.size
+    return {side: exporter.latency_table(generators[side], size, reporter) for side in search.sides}
 
 
 def keep_tables(run: Run, tables: Tables | None) -> None:
@@ -70,34 +65,37 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
         ) from None
 
 
-def foreseen(
-    generators: Mapping[Side, Generator],
-    settings: CompressSettings,
-    exporter: Exporter,
-    reporter: Reporter,
-) -> dict[str, dict[str, float | None]]:
-    """For --dry-run: check the target in milliseconds if this machine is known. Measures nothing.
-
-    Returns what each original is predicted to take, and what its slim network may; empty without a target.
-    """
-    search, tables = settings.search, dict[Side, LatencyTable]()
+def known_tables(
+    generators: Mapping[Side, Generator], settings: CompressSettings, exporter: Exporter, reporter: Reporter
+) -> Tables | None:
+    """This machine's tables where it was measured before; None: it was not, or there is no --target-ms."""
+    search, found = settings.search, dict[Side, LatencyTable]()
     if search.target_ms is None:
-        return {}
+        return None
     for side in search.sides:
         table = exporter.known_table(generators[side], settings.pictures.size)
         if table is None:
             reporter.info("--target-ms: how fast this machine is would be measured first, about a minute")
-            return {
-                f"G_{s}": {"original": None, "target": search.constraints(s).target_ms} for s in search.sides
-            }
-        tables[side] = table
-    check_target(generators, settings, tables)
+            return None
+        found[side] = table
+    return found
+
+
+def foreseen(
+    generators: Mapping[Side, Generator], settings: CompressSettings, tables: Tables | None
+) -> dict[str, dict[str, float | None]]:
+    """For --dry-run: what each original is predicted to take, None where this machine was never measured,
+    and what its slim network may. Empty without --target-ms.
+    """
+    search = settings.search
+    if search.target_ms is None:
+        return {}
     return {
         f"G_{side}": {
-            "original": predicted(table, generators[side]),
+            "original": predicted(tables[side], generators[side]) if tables else None,
             "target": search.constraints(side).target_ms,
         }
-        for side, table in tables.items()
+        for side in search.sides
     }
 
 

@@ -41,12 +41,12 @@ QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
 
 
-def write_checkpoint(folder: Path, names: Mapping[str, str] = CYCLEGAN) -> Path:
-    """A CycleGAN of ngf 4 with two residual blocks; its two discriminators differ in their widths."""
+def write_checkpoint(folder: Path, names: Mapping[str, str] = CYCLEGAN, ngf: int = 4) -> Path:
+    """A CycleGAN with two residual blocks; its two discriminators differ in their widths."""
     folder.mkdir(parents=True)
     networks = {
-        "G_A": random_generator(resnet_widths(4, 2), 1, torch.float32),
-        "G_B": random_generator(resnet_widths(4, 2), 2, torch.float32),
+        "G_A": random_generator(resnet_widths(ngf, 2), 1, torch.float32),
+        "G_B": random_generator(resnet_widths(ngf, 2), 2, torch.float32),
         "D_A": random_judge(DiscriminatorWidths((4, 8)), 3),
         "D_B": random_judge(DiscriminatorWidths((3, 6)), 4),
     }

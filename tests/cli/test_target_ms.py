@@ -15,13 +15,14 @@ import torch
 from ganprune.checkpoints import load_generator
 from ganprune.latency import Latency, predicted
 from ganprune.networks import Generator, GeneratorWidths, resnet_widths
+from ganprune.plain import read_toml
 from ganprune.repair import ON_TARGET
 from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune.stages.predicting import TABLES, compare_predictions, read_tables
 from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place
-from tests.cli.kit import Outcome, listing, stopped_before_export
+from tests.cli.kit import Outcome, ganprune, listing, stopped_before_export, write_checkpoint
 from tests.tiny import layout_of, random_generator
 
 WHOLE = resnet_widths(4, 2)
@@ -101,6 +102,32 @@ def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, targ
         widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
         assert all(width % 2 == 0 for width in widths.groups().values())
         assert 0.7 * target <= predicted(table, Generator(widths)) <= target
+
+
+def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_for(
+    place: Place, here: Path, target: float, measured: list[int]
+) -> None:
+    net = write_checkpoint(here / "net", ngf=16)
+    table = latency.measured(resnet_widths(16, 2), "instance", 32)
+    few = round(predicted(table, Generator(resnet_widths(16, 2))) / 30, 3)
+    words = ("compress", net, "--data", place.data, "--target-macs", "none", "--population", 4)
+    words += ("--generations", 0, "--size", 32, "--budget", 0, "--threads", 1, "--target-ms", few)
+    with stopped_before_export():
+        done = ganprune(*words, "-o", "run")
+        assert done.code == 130, done.err
+        assert ganprune(*words, "-o", "run").code == 130  # the same run
+    assert done.err.count("(coarser steps miss the target)") == 1
+    config = read_toml(here / "run/config.toml")
+    assert config["adapted"]["align"] == 16
+    for side, table in read_tables(here / "run" / TABLES).items():
+        widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
+        assert all(width % config["settings"]["align"] == 0 for width in widths.groups().values())
+        assert ON_TARGET * few <= predicted(table, Generator(widths)) <= few
+    shown = ganprune(*words, "--dry-run", "--json")
+    assert shown.json["settings"]["align"] == config["settings"]["align"]
+    refused = ganprune(*words, "--align", 16, "-o", "other")
+    assert refused.code == 2
+    assert "cannot be reached with --align 16" in refused.err
 
 
 def test_a_run_goes_on_with_the_tables_that_it_began_with(

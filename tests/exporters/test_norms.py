@@ -60,7 +60,7 @@ def test_a_file_by_picture_statistics_shows_what_test_py_shows_without_eval(
     model = read_onnx(path)
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
     told = {entry.key: entry.value for entry in model.metadata_props}
-    assert (told["ganprune.norm"], told["ganprune.statistics"]) == ("batch", "picture")
+    assert (told["ganprune.norm"], told["ganprune.statistics"]) == ("affine-instance", "picture")
     if "uint8" in how:
         return
     picture = random_pictures(1, 3, 32, 32, dtype=torch.float32)

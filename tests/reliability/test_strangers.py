@@ -125,6 +125,14 @@ def test_a_run_with_links_is_not_worked_in(place: Place, run: Path, here: Path, 
     assert listing(outside) == before
 
 
+def test_a_run_of_very_many_levels_is_one_line(place: Place, run: Path) -> None:
+    Path(run, *"d" * 300).mkdir(parents=True)
+    for refused in (place.compress("-o", run), ganprune("export", "--onnx", run)):
+        assert refused.code == 3
+        assert "d is more than 20 folders deep; a run has few levels: remove it" in one_line(refused.err)
+    assert ganprune("inspect", run).code == 0
+
+
 def test_a_link_is_never_replaced_nor_written_through(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "report.html").symlink_to(tmp_path / "victim")

@@ -59,6 +59,7 @@ def compress(
     validations: options.Validations = None,
     patience: options.Patience = None,
     size: options.Size = None,
+    picture_statistics: options.RunPictureStatistics = None,
     device: options.Device = None,
     precision: options.Precision = None,
     threads: options.Threads = None,
