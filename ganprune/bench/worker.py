@@ -97,14 +97,21 @@ class Network:
         session = _session(self._order, log)
         for i in range(1 + runs):
             session.run(None, self._feeds[i % len(self._feeds)])
-        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-        starts = sorted(event["ts"] for event in events if event["name"] == "model_run")
-        spent: dict[str, list[float]] = {}
-        for event in events:
-            if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
-                row = spent.setdefault(event["args"]["op_name"], [0.0] * len(starts))
-                row[bisect(starts, event["ts"]) - 1] += event["dur"] / 1000
-        return {kind: median(row[1:]) for kind, row in spent.items()}  # the first run is slower
+        return operators_of(json.loads(Path(session.end_profiling()).read_text(encoding="utf-8")))
+
+
+def operators_of(events: list[dict[str, Any]]) -> dict[str, float]:
+    """Milliseconds a run of each kind of operator, of the runtime's log.
+
+    The median of all runs but the first, which is slower.
+    """
+    starts = sorted(event["ts"] for event in events if event["name"] == "model_run")
+    spent: dict[str, list[float]] = {}
+    for event in events:
+        if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
+            row = spent.setdefault(event["args"]["op_name"], [0.0] * len(starts))
+            row[bisect(starts, event["ts"]) - 1] += event["dur"] / 1000
+    return {kind: median(row[1:]) for kind, row in spent.items()}
 
 
 def _session(order: dict[str, Any], log: str | None = None) -> Any:
