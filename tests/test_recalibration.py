@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from ganprune.genome import Layout
 from ganprune.networks import Generator, GeneratorWidths, Norm, resnet_widths
 from ganprune.rebuild import rebuilt, recalibrated
 from tests.checkpoints.builders import make_generator
 from tests.strategies import generator_widths
-from tests.tiny import layout_of, random_genomes, random_pictures, widths_of
+from tests.tiny import random_genomes, random_pictures
 
 
 def _batch_norms(G: Generator) -> dict[str, nn.BatchNorm2d]:
@@ -55,8 +56,8 @@ def test_recalibration_changes_statistics_alone_and_nothing_of_the_original() ->
 
 
 def test_recalibration_brings_a_cut_network_back_to_the_statistics_it_has() -> None:
-    layout = layout_of(resnet_widths(4, 1))
-    G = make_generator(1, widths_of(layout), "batch").double()
+    G = make_generator(1, resnet_widths(4, 1), "batch").double()
+    layout = Layout.of(G)
     x = random_pictures(4, 3, 16, 16)
     slim = rebuilt(G, layout, random_genomes(layout, 1)[0])
     after = recalibrated(slim, [x])

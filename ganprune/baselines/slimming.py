@@ -91,7 +91,6 @@ def scaled(generator: nn.Module, layout: Layout, scales: Tensor, x: Tensor) -> T
         watch(layer.norm or layer.name, layout.bits(layer.writes, gene), piece)
         for gene, piece in layout.genes.items()
         for layer in writers(layout, gene)
-        if layer.norm
     ]
     try:
         return generator(x)

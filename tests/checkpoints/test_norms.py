@@ -88,7 +88,8 @@ def test_batch_norm_is_told_what_cyclegans_test_does_without_eval(tmp_path: Path
     torch.save(make_generator(1, norm="batch").state_dict(), tmp_path / "latest_net_G_A.pth")
     assert load_quartet(tmp_path).notes == (
         "batch norm in latest_net_G_A.pth: its running statistics are used, as CycleGAN's test.py does with "
-        "--eval and not without; `export` and `translate` use each picture's own with --picture-statistics",
+        "--eval and not without; `compress`, `export` and `translate` use each picture's own with "
+        "--picture-statistics",
     )
 
 

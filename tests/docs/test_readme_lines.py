@@ -34,7 +34,7 @@ def test_five_lines_of_the_readme_do_the_demos_job(
     """Exactly those lines, of fewer pictures, individuals and steps than they would take otherwise."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    assert len(_lines().splitlines()) == 5
+    assert sum(map(bool, _lines().splitlines())) == 5
     with (
         patch.object(example, "write_dataset", few_drawn),
         patch.object(compression, "compress_settings", _fewer),
