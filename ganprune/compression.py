@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.bench import BenchSettings, Table
 from ganprune.checkpoints import NetName
 from ganprune.errors import UsageError
@@ -12,7 +14,6 @@ from ganprune.evaluation import Side
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
 from ganprune.layers import compress_settings
-from ganprune.networks import Generator
 from ganprune.plan import Plan, plan
 from ganprune.preparing import prepare
 from ganprune.reporting import SILENT, Reporter
@@ -37,9 +38,9 @@ class Compressed:
     settings: CompressSettings
     """What the run goes by: what was asked for, and the rest as it was adapted."""
     resolved: Resolved
-    originals: Mapping[Side, Generator]
+    originals: Mapping[Side, nn.Module]
     """Those that became slim: A translates A to B."""
-    slim: Mapping[Side, Generator]
+    slim: Mapping[Side, nn.Module]
     """The slim generators, fine-tuned: float32, on the CPU."""
     files: Mapping[str, Path]
     """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
@@ -107,7 +108,7 @@ def compress(
         files = exporter.export_run(job, slim)
         timed = bench_once(job.run, bench or BenchSettings(), job.reporter)
         finish_with_report(job.run, job.reporter)
-    originals: dict[Side, Generator] = {side: job.originals[side] for side in slim}
+    originals: dict[Side, nn.Module] = {side: job.originals[side] for side in slim}
     return Compressed(folder, job.settings, job.resolved, originals, slim, files, timed)
 
 

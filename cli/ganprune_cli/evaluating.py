@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
@@ -32,7 +32,6 @@ from ganprune.metrics import (
     translated,
 )
 from ganprune.metrics.extractor import Pictures
-from ganprune.networks import Generator
 from ganprune.onnx_cost import read_onnx
 from ganprune.preparing import domains_of, quartet_for
 from ganprune.reporting import Reporter
@@ -234,7 +233,7 @@ def _contests(run: Run, settings: CompressSettings, quartet: Quartet) -> dict[Do
 
 
 def _others(
-    run: Run, side: Domain, slim: Generator, size: int, threads: int, reporter: Reporter
+    run: Run, side: Domain, slim: nn.Module, size: int, threads: int, reporter: Reporter
 ) -> dict[str, Translator]:
     """The run's files of reduced precision, by the names of their rows; those of other weights left out."""
     found = dict[str, Translator]()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName, load_generator, load_generators
 from ganprune.checkpoints.options import read_options
@@ -15,7 +15,6 @@ from ganprune.files import sha256
 from ganprune.images import DataSource
 from ganprune.locking import writing_to
 from ganprune.made_runs import is_run, made_by
-from ganprune.networks import Generator
 from ganprune.picture_statistics import told_of
 from ganprune.preparing import domains_of, quartet_for
 from ganprune.reporting import SILENT, Reporter
@@ -106,7 +105,7 @@ def export_source(
     return _exported(files, variants), command_line("bench", "--cpu", *written)
 
 
-def generators_of(source: Path) -> dict[str, Generator]:
+def generators_of(source: Path) -> dict[str, nn.Module]:
     """G_A and G_B of a checkpoint folder or a bundle, or the one generator of a file, called G."""
     if not source.exists():
         raise UsageError(f"{source} does not exist; give a run, a CycleGAN folder or a generator's file")
@@ -119,7 +118,7 @@ def _export_run(
     config = run.config
     settings = made_by(run)
     export_settings = wishes.settings(settings.pictures.size)
-    slim: dict[Side, Generator] = {
+    slim: dict[Side, nn.Module] = {
         side: load_generator(run / f"G_{side}.safetensors") for side in settings.search.sides
     }
     originals = _originals(run, settings)
@@ -140,7 +139,7 @@ def _export_run(
     return _exported(files, written), command_line("bench", "--cpu", output)
 
 
-def _tell_norm(networks: Mapping[str, Generator], wishes: Wishes, reporter: Reporter) -> None:
+def _tell_norm(networks: Mapping[str, nn.Module], wishes: Wishes, reporter: Reporter) -> None:
     if note := told_of(networks, wishes.picture_statistics):
         reporter.info(note)
 
@@ -149,9 +148,9 @@ def _exported(files: list[dict[str, Any]], variants: list[VariantReport]) -> Exp
     return {"files": files, "variants": [report.to_json() for report in variants]}
 
 
-def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
+def _originals(run: Run, settings: CompressSettings) -> dict[Side, nn.Module]:
     """The generators that a run compressed, from where they were; checked to be the same files."""
-    found = dict[Side, Generator]()
+    found = dict[Side, nn.Module]()
     path, known = Path(run.config["checkpoint"]), run.config["sha256"]
     try:
         quartet = quartet_for(settings, path)

@@ -3,9 +3,10 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from ganprune import cost
 from ganprune.checkpoints.architecture import Role
@@ -15,7 +16,15 @@ from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
-from ganprune.networks import DOWNSAMPLING, Discriminator, DiscriminatorWidths, GeneratorWidths, resnet_widths
+from ganprune.networks import (
+    DOWNSAMPLING,
+    Discriminator,
+    DiscriminatorWidths,
+    Generator,
+    GeneratorWidths,
+    resnet_widths,
+)
+from ganprune.traits import graph_at, norm_of, widths_of
 
 SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""
@@ -102,7 +111,7 @@ def inspect(path: Path, size: int = 256) -> Inspection:
     located = locate(path)
     if located.naming == LONE_FILE:
         member = opened(path, located.read(path, "G_A"))
-        if isinstance(member.network, Discriminator):
+        if member.role == "discriminator":
             return _lone_discriminator(path, size, member)
     located, members = members_of(located)
     quartet = assembled(path, located, members)
@@ -132,29 +141,36 @@ def _lone_discriminator(path: Path, size: int, member: OpenedNetwork) -> Inspect
 
 
 def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str = "") -> NetworkReport:
-    network = member.network
-    if isinstance(network, Discriminator):
-        role, words = "discriminator", _discriminator_words(network.widths)
-        counted = _discriminator_macs(network.widths, size)
-        macs: dict[cost.Convention, int] = {"true": counted, "paper": counted}  # nothing is transposed
-    else:
-        role, words = "generator", _generator_words(network.widths)
-        macs = {kind: cost.macs(network, size, size, kind) for kind in ("true", "paper")}
+    network, graph = member.network, graph_at(member.network, size)
     return NetworkReport(
         name=name,
         file=file,
-        role=role,
+        role=member.role,
         task=_TASKS.get(name, "judges A or B"),
-        architecture=words,
-        widths=asdict(network.widths),
+        architecture=_words(network),
+        widths=_widths(network),
         params=sum(parameter.numel() for parameter in network.parameters()),
-        macs=macs,
+        macs={kind: cost.macs(graph, size, size, kind) for kind in ("true", "paper")},
         precision=member.precision,
-        norm=network.norm,
+        norm=norm_of(network),
         relics=len(member.relics),
         dropout=member.dropout,
         entry=entry,
     )
+
+
+def _words(network: nn.Module) -> str:
+    if isinstance(network, Generator):
+        return _generator_words(network.widths)
+    return (
+        _discriminator_words(network.widths) if isinstance(network, Discriminator) else type(network).__name__
+    )
+
+
+def _widths(network: nn.Module) -> dict[str, Any]:
+    if isinstance(network, Discriminator):
+        return asdict(network.widths)
+    return widths_of(network)
 
 
 def _generator_words(w: GeneratorWidths) -> str:
@@ -173,17 +189,6 @@ def _discriminator_words(w: DiscriminatorWidths) -> str:
     return f"PatchGAN {field}×{field}, filters {'/'.join(str(width) for width in w.filters)}"
 
 
-def _discriminator_macs(w: DiscriminatorWidths, size: int) -> int:
-    """Kept inputs × filters × 4² at every position of each layer's output."""
-    total, side, inputs = 0, size, w.in_channels
-    for i, filters in enumerate((*w.filters, 1)):
-        strided = i < len(w.filters) - 1
-        side = max(side // 2 if strided else side - 1, 0)  # 4×4, padding 1
-        total += prod((inputs, filters, 16, side, side))
-        inputs = filters
-    return total
-
-
 def _problems(quartet: Quartet) -> list[str]:
     problems: list[str] = []
     missing = quartet.missing()
@@ -196,6 +201,8 @@ def _problems(quartet: Quartet) -> list[str]:
         )
         problems.append(f"{', '.join(missing)} missing: {cure}")
     for generator in generators:
+        if not isinstance(generator, Generator):
+            continue
         found = {
             "netG": f"resnet_{generator.widths.blocks}blocks",
             "ngf": str(generator.widths.stem),

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints.architecture import (
     Role,
@@ -20,7 +20,7 @@ from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.layouts.bundle import networks_in
 from ganprune.checkpoints.reading import about, head_of, read_held
 from ganprune.errors import CheckpointError
-from ganprune.networks import Discriminator, Generator, GeneratorWidths
+from ganprune.traits import norm_of, widths_of
 
 FORMAT_VERSION = "1"
 """Version of the metadata that ganprune writes into its own safetensors files."""
@@ -30,8 +30,10 @@ FORMAT_VERSION = "1"
 class OpenedNetwork:
     """A network and how it lay on the disk."""
 
-    network: Generator | Discriminator
+    network: nn.Module
     """float32, on the CPU, in eval mode, without gradients."""
+    role: Role
+    """What it is for."""
     precision: str
     """Number formats of its tensors in the file, e.g. ``float16``."""
     relics: tuple[str, ...]
@@ -42,7 +44,7 @@ class OpenedNetwork:
     """Norms of its weights that were folded into them, see `ganprune.checkpoints.folding`."""
 
 
-def load_generator(path: Path) -> Generator:
+def load_generator(path: Path) -> nn.Module:
     """The generator in one file of any kind; other files in its folder play no part.
 
     The network is float32, on the CPU, in eval mode, without gradients. Of a file with several
@@ -66,7 +68,7 @@ def load_generator(path: Path) -> Generator:
             held = next(state for name, state in bundle.networks.items() if name.startswith("G"))
     with about(path, entry):
         tensors = flat_tensors(held)
-    return cast(Generator, opened(path, tensors, "generator", entry).network)
+    return opened(path, tensors, "generator", entry).network
 
 
 def opened(
@@ -81,7 +83,8 @@ def opened(
     with about(path, entry):
         whole, norms = folded(tensors)
         used, relics = split_relics(whole)
-        if (role or role_of(used)) == "discriminator":
+        is_for = role or role_of(used)
+        if is_for == "discriminator":
             network = discriminator_from_tensors(used)
         else:
             network = generator_from_tensors(used)
@@ -94,7 +97,7 @@ def opened(
             }
         )
         dropout = split_dropout(split_block_name(used)[0])[1]
-        return OpenedNetwork(network, ", ".join(precisions), relics, dropout, norms)
+        return OpenedNetwork(network, is_for, ", ".join(precisions), relics, dropout, norms)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -110,21 +113,23 @@ def read_metadata(path: Path) -> dict[str, str]:
         return safetensors_file.read_header(path) if safetensors_file.is_safetensors(head) else {}
 
 
-def widths_json(widths: GeneratorWidths) -> str:
-    """A generator's widths as JSON, with the names of `GeneratorWidths`."""
-    return json.dumps(asdict(widths))
-
-
-def _check_metadata(metadata: Mapping[str, str], generator: Generator) -> None:
+def _check_metadata(metadata: Mapping[str, str], generator: nn.Module) -> None:
     version = metadata.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"written in format {version!r} by a newer ganprune, this one reads {FORMAT_VERSION}; update it"
         )
-    found = widths_json(generator.widths)
-    stated = metadata.get("widths")
-    if stated is not None and json.loads(stated) != json.loads(found):
-        raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {found}")
-    norm = metadata.get("norm", generator.norm)
-    if norm != generator.norm:
-        raise CheckpointError(f"its metadata speak of norm {norm}, its tensors are of norm {generator.norm}")
+    found, stated = widths_of(generator), metadata.get("widths")
+    if stated is not None and _flat(json.loads(stated)) != found:
+        raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {json.dumps(found)}")
+    norm = metadata.get("norm", norm_of(generator))
+    if norm != norm_of(generator):
+        raise CheckpointError(
+            f"its metadata speak of norm {norm}, its tensors are of norm {norm_of(generator)}"
+        )
+
+
+def _flat(widths: dict[str, Any]) -> dict[str, Any]:
+    """As they are written now: files of ganprune 0.x have the blocks' widths in one list."""
+    inner = widths.pop("inner", [])
+    return widths | {f"inner{i}": width for i, width in enumerate(inner)}

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from torch import nn
+
 from ganprune.checkpoints import NET_NAMES, NetName, Quartet, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.layouts import locate
 from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.networks import Generator
 from ganprune.onnx_cost import PictureInput
 from ganprune.picture_statistics import OPTION
+from ganprune.traits import channels_of
 from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
@@ -100,7 +102,7 @@ def open_source(
     network = _network(quartet, name, device, precision)
     back = _network(quartet, partner, device, precision) if both else None
     generator = quartet.G_A if name == "G_A" else quartet.G_B
-    needs = bytes_a_pixel(generator and generator.widths, 2 if precision == "bfloat16" else 4)
+    needs = bytes_a_pixel(generator, 2 if precision == "bfloat16" else 4)
     return Source(
         quartet.files[name], chosen, network, back, bytes_a_pixel=needs, device=device, notes=quartet.notes
     )
@@ -112,11 +114,11 @@ def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:
 
 def _network(quartet: Quartet, name: NetName, device: str, precision: Precision) -> NetworkTranslator:
     quartet.require(name)
-    generator: Generator = getattr(quartet, name)
-    widths = generator.widths
-    if (widths.in_channels, widths.out_channels) != (3, 3):
+    generator: nn.Module = getattr(quartet, name)
+    inputs, outputs = channels_of(generator)
+    if (inputs, outputs) != (3, 3):
         raise CheckpointError(
-            f"{quartet.files[name]}: needed a generator from RGB to RGB, found one from {widths.in_channels} "
-            f"to {widths.out_channels} channels; give a checkpoint that was trained on RGB"
+            f"{quartet.files[name]}: needed a generator from RGB to RGB, found one from {inputs} "
+            f"to {outputs} channels; give a checkpoint that was trained on RGB"
         )
     return NetworkTranslator(generator, device, precision)
