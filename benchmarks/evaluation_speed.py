@@ -116,7 +116,7 @@ def main() -> None:
         "A": load_pictures(folders.train_A[: opt.pictures], opt.size),
         "B": load_pictures(folders.train_B[: opt.pictures], opt.size),
     }
-    layouts: dict[Side, Layout] = {"A": Layout.of(nets.G_A.widths), "B": Layout.of(nets.G_B.widths)}
+    layouts: dict[Side, Layout] = {"A": Layout.of(nets.G_A), "B": Layout.of(nets.G_B)}
     generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
     judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
     x = to_float(pictures[SIDE]).to(opt.device)
@@ -146,7 +146,7 @@ def main() -> None:
                     torch.testing.assert_close(found.L_DisA[0], expected.L_DisA[0], rtol=1e-3, atol=1e-6)
             share = float(kept_macs(layouts["A"], genomes).mean())
             share_back = float(kept_macs(layouts["B"], partner[None])[0])
-            whole = [cost.macs(G.widths, opt.size, opt.size, "true") for G in generators.values()]
+            whole = [cost.macs(G, opt.size, opt.size, "true") for G in generators.values()]
             macs += share * whole[0] + share_back * whole[1] + judge_macs(nets.D_A, opt.size)
         rates = {
             name: best_rate(nets.G_A, opt.size, dtypes[name], opt.pictures, opt.device) for name in evaluators

@@ -71,7 +71,7 @@ def graphs(network: Generator, settings: ExportSettings) -> dict[str, ModelProto
 
 
 def true_macs(network: Generator, size: int) -> int:
-    return cost.macs(network.widths, size, size, "true")
+    return cost.macs(network, size, size, "true")
 
 
 def spelled(ratio: Ratio) -> str:

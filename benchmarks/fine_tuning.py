@@ -77,7 +77,7 @@ class Bench:
         self.block_width = block_width
         self.originals: dict[Side, Generator] = {"A": self.nets.G_A, "B": self.nets.G_B}
         self.judges: dict[Side, Discriminator] = {"A": self.nets.D_A, "B": self.nets.D_B}
-        self.layouts: dict[Side, Layout] = {side: Layout.of(self.originals[side].widths) for side in SIDES}
+        self.layouts: dict[Side, Layout] = {side: Layout.of(self.originals[side]) for side in SIDES}
         folders, self.precision = find_domains(opt.data), resolve_precision("auto", opt.device)
         self.train: dict[Side, Sequence[Path]] = {}
         self.validation: dict[Side, Tensor] = {}
@@ -205,9 +205,7 @@ class Bench:
         if kind == "continued":
             for side in SIDES:
                 slim[side] = load_generator(self.opt.run / f"G_{side}.safetensors")
-                sizes[side] = macs(slim[side].widths, 4, 4, "true") / macs(
-                    self.originals[side].widths, 4, 4, "true"
-                )
+                sizes[side] = macs(slim[side], 4, 4, "true") / macs(self.originals[side].widths, 4, 4, "true")
                 cut = read_metadata(self.opt.run / f"pruned_G_{side}.safetensors")
                 kept = torch.tensor(json.loads(cut["kept"])["trunk"])
                 teachers[side] = Teacher(self.originals[side], kept, self.judges[side], self.vgg)
@@ -216,7 +214,7 @@ class Bench:
                 pruned = self.pruned(kind, target, side, seed)
                 sizes[side] = float(kept_macs(layout, pruned.genome[None]))
                 slim[side] = pruned.network
-                kept = layout.kept(pruned.genome)["trunk"]
+                kept = layout.graph, layout.units(pruned.genome)
                 teachers[side] = Teacher(self.originals[side], kept, self.judges[side], self.vgg)
         elif kind != "original":
             how = kind if kind in ("random", "uniform") else "searched"

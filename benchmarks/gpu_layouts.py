@@ -70,7 +70,7 @@ def main() -> None:
     args.add_argument("--targets", default="0.25,0.066")
     opt = args.parse_args()
     G = next(iter(load_generators(opt.checkpoint).values())).to("cuda", torch.bfloat16)
-    layout, trunk = Layout.of(G.widths), G.widths.trunk
+    layout, trunk = Layout.of(G), G.widths.trunk
     with torch.inference_mode(), reproducible():
         conv = channels_last(nn.Conv2d(trunk, trunk, 3, padding=1).to(G.model[1].weight), None)
         x = torch.randn(16, trunk, 64, 64).to("cuda", torch.bfloat16).to(memory_format=torch.channels_last)

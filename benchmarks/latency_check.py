@@ -51,7 +51,7 @@ def main() -> None:
     opt = args.parse_args()
     G = load_quartet(opt.checkpoint).G_A
     assert isinstance(G, Generator)
-    layout = Layout.of(G.widths)
+    layout = Layout.of(G)
     start = time.perf_counter()
     table = latency_table(G.widths, G.norm, opt.size)
     print(f"{this_machine()}; table in {time.perf_counter() - start:.0f} s")

@@ -59,7 +59,7 @@ class Example:
                 "B": load_pictures(found.train_B, EXAMPLE_SIZE),
             }
         generators = {"A": nets.G_A, "B": nets.G_B}
-        self.layouts: dict[Side, Layout] = {side: Layout.of(generators[side].widths) for side in SIDES}
+        self.layouts: dict[Side, Layout] = {side: Layout.of(generators[side]) for side in SIDES}
         self.arguments: tuple[Any, ...] = (
             generators, {"A": nets.D_A, "B": nets.D_B}, self.layouts, shown, SETTINGS,
         )  # fmt: skip

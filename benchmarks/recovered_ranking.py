@@ -53,7 +53,7 @@ def spearman(a: Tensor, b: Tensor) -> float:
 @torch.inference_mode()
 def losses(G: Generator, judges: dict[str, Discriminator], genomes: Tensor, x: Tensor) -> dict[str, Tensor]:
     """L_DisA by every discriminator, and L_GenA: float64 [n] each."""
-    layout = Layout.of(G.widths)
+    layout = Layout.of(G)
 
     def run(net: Generator | Discriminator, pictures: Tensor) -> Tensor:
         return torch.cat([net(picture) for picture in pictures.split(1)])
@@ -92,7 +92,7 @@ def main() -> None:
             }
             x = to_float(pictures[side]).to(dtype)
             for kind in SETS:
-                genomes = genomes_of(kind, Layout.of(G.widths), opt.genomes)
+                genomes = genomes_of(kind, Layout.of(G), opt.genomes)
                 by = losses(G, judges, genomes, x)
                 for name, values in by.items():
                     found.setdefault(name, {})[f"D_{side} {kind}"] = spearman(by["original"], values)

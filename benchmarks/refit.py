@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.cost import macs
 from ganprune.device import cpu_threads, resolve_threads
@@ -95,7 +96,7 @@ def main() -> None:
     order = torch.randperm(len(folders.pictures("train", domain)), generator=torch.Generator().manual_seed(0))
     chosen = [folders.pictures("train", domain)[i] for i in order[: opt.pictures]]
     x = list(to_float(load_pictures(chosen, opt.size)).split(1))
-    layout = Layout.of(original.widths)
+    layout = Layout.of(original)
 
     def measured(name: str, network: torch.nn.Module | None, seconds: float = 0.0) -> None:
         if name not in rows:
@@ -125,7 +126,7 @@ def main() -> None:
                 if path.exists():
                     measured(f"run {run.name}, {name}", load_generator(path))
         before = time.monotonic()
-        found = grams(original, x[:8]) if opt.targets else {}
+        found = grams(original, graph_of(original), x[:8]) if opt.targets else {}
         gone = removals(original, layout, found) if opt.targets else {}
         weighing = time.monotonic() - before
         weights = importance(original, layout, torch.cat(x[:8]))
@@ -169,7 +170,7 @@ def main() -> None:
 
 
 def _macs(network: Generator) -> int:
-    return macs(network.widths, 256, 256, "true")
+    return macs(network, 256, 256, "true")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Subject:
 def subject(checkpoint: Path, data: Path, size: int, n: int, precision: Any) -> Subject:
     nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
     generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
-    layouts: dict[Side, Layout] = {side: Layout.of(generators[side].widths) for side in SIDES}
+    layouts: dict[Side, Layout] = {side: Layout.of(generators[side]) for side in SIDES}
     shown = {"A": load_pictures(folders.train_A[:n], size), "B": load_pictures(folders.train_B[:n], size)}
     settings = EvaluationSettings(precision=precision)
     return Subject(

@@ -79,7 +79,7 @@ class Bench:
     ) -> None:
         nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
         self.generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
-        self.layouts: dict[Side, Layout] = {side: Layout.of(self.generators[side].widths) for side in SIDES}
+        self.layouts: dict[Side, Layout] = {side: Layout.of(self.generators[side]) for side in SIDES}
         judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
         settings = EvaluationSettings(
             device, resolve_precision("auto", device), batch=1 if device == "cpu" else n, reduction=reduction

@@ -22,12 +22,13 @@ from ganprune.baselines.allocation import within_layers
 from ganprune.baselines.subject import writers
 from ganprune.comparing import read_comparison
 from ganprune.comparing.cells import packaged
+from ganprune.comparing.contest import contest
+from ganprune.comparing.running import compare
 from ganprune.errors import GanpruneError
 from ganprune.metrics import load_features
 from ganprune.networks import Generator
-from ganprune_cli.comparing import compare, print_comparison
+from ganprune_cli.comparing import print_comparison
 from ganprune_cli.console import ConsoleReporter
-from ganprune_cli.contest import contest
 
 NAME = "torch-pruning"
 

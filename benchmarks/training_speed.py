@@ -109,12 +109,12 @@ def measured(
     judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
     slim, teachers = dict[Side, Generator](), dict[Side, Teacher]()
     for side, G in whole.items():
-        layout = Layout.of(G.widths)
+        layout = Layout.of(G)
         genome = torch.zeros(layout.length, dtype=torch.bool)
         for piece in layout.genes.values():  # which filters they are does not change the speed
             genome[piece.start : piece.start + round(share * (piece.stop - piece.start))] = True
         slim[side] = rebuilt(G, layout, genome)
-        teachers[side] = Teacher(G, layout.kept(genome)["trunk"], judges[side])
+        teachers[side] = Teacher(G, layout.graph, layout.units(genome), judges[side])
     made = Networks(slim["A"], slim["B"], nets.D_A, nets.D_B)
     paper = FineTuneSettings(recipe="paper").training(base, SIDES)
     distil = FineTuneSettings().training(base, SIDES)

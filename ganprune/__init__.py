@@ -1,11 +1,10 @@
 """Makes trained CycleGAN generators small and fast.
 
-    from pathlib import Path
-    from ganprune import Layout, load_quartet, rebuilt
+    import ganprune
 
-    G = load_quartet(Path("checkpoints/horse2zebra")).G_A
-    layout = Layout.of(G.widths)
-    slim = rebuilt(G, layout, genome)      # a physically smaller Generator
+    run = ganprune.compress("checkpoints/horse2zebra", "datasets/horse2zebra")
+    run.slim["A"]           # a physically smaller generator
+    run.files["G_A"]        # the same as a verified ONNX file
 
 The names below are imported when they are first used, so that ``import ganprune`` is instant.
 """
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganprune.checkpoints import Quartet, load_generator, load_quartet, save_generator
     from ganprune.coevolution import CoEvolution, State
+    from ganprune.compression import Compressed, compress
     from ganprune.errors import GanpruneError
     from ganprune.evaluation import EvaluationSettings, Evaluator, LocalEvaluator
     from ganprune.genome import Layout
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _HOME = {
     "CoEvolution": "coevolution",
     "CompressSettings": "settings",
+    "Compressed": "compression",
     "Discriminator": "networks",
     "EvaluationSettings": "evaluation",
     "Evaluator": "evaluation",
@@ -39,6 +40,7 @@ _HOME = {
     "Quartet": "checkpoints",
     "SearchSettings": "search_settings",
     "State": "coevolution",
+    "compress": "compression",
     "kept_macs": "resources",
     "kept_weights": "resources",
     "load_generator": "checkpoints",
@@ -52,6 +54,7 @@ _HOME = {
 __all__ = [
     "CoEvolution",
     "CompressSettings",
+    "Compressed",
     "Discriminator",
     "EvaluationSettings",
     "Evaluator",
@@ -63,6 +66,7 @@ __all__ = [
     "Quartet",
     "SearchSettings",
     "State",
+    "compress",
     "kept_macs",
     "kept_weights",
     "load_generator",

@@ -3,6 +3,7 @@
     direction, losses      to the networks and the pictures that are there
     size                   to pictures that are all smaller, to the crops of the training, to a discriminator
     target, alignment      to what layers of these widths can come to
+    batch                  to the processes that share it
 
 What comes out depends on the checkpoint and the pictures alone. A run folder keeps it, so it goes on by the
 same settings whatever has changed around it.
@@ -10,6 +11,7 @@ same settings whatever has changed around it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,10 +21,12 @@ from ganprune.errors import DataError, UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.genome import Layout
 from ganprune.images import PictureFolders, open_picture
+from ganprune.latency import Latency, LatencyTable
 from ganprune.networks import DOWNSAMPLING, Generator
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
+from ganprune.training import Team
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
@@ -37,6 +41,8 @@ AIMLESS = 0.25
 
 Change = tuple[Mapping[str, object], str]
 """Flat values that would fit, and why."""
+Step = Callable[[CompressSettings], Iterator[Change]]
+"""Looks at one thing, by what was found so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +67,38 @@ def adapted(
     quartet: what is there; generators: with those that will be trained before the search. find: looks for
     the pictures of some domains, and says nothing where there are none.
     """
-    flat, found, told = settings.to_flat(), settings, list[str]()
+    steps: list[Step] = []
+    if not settings.recovery.recover_discriminators:
+        folders = find(SIDES)
+        steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
+    steps += [
+        partial(_size, quartet=quartet, find=find),
+        partial(_widths, generators=generators, tables={}),
+        _batch,
+    ]
+    return _step_by_step(settings, steps)
 
-    def adapt(changes: Iterator[Change]) -> None:
-        nonlocal found
-        for values, why in changes:
+
+def adapted_to_speed(
+    settings: CompressSettings,
+    generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
+) -> Adapted:
+    """Settings that can be carried out on a machine of this speed, likewise: --target-ms decides, too."""
+    return _step_by_step(settings, [partial(_widths, generators=generators, tables=tables)])
+
+
+def _step_by_step(settings: CompressSettings, steps: Sequence[Step]) -> Adapted:
+    found, told = settings, list[str]()
+    for step in steps:
+        for values, why in step(found):
             now = found.to_flat()
             new = {key: v for key, v in values.items() if key not in settings.given and now[key] != v}
             if new:
                 found = found.changed(new)
                 told.append(f"{' '.join(f'--{key} {spelled(v)}' for key, v in new.items())} ({why})")
-
-    if not settings.recovery.recover_discriminators:
-        adapt(_direction(found, quartet, find(SIDES)))
-        adapt(_losses(found, quartet, find(SIDES)))
-    adapt(_size(found, quartet, find(needed_domains(found))))
-    adapt(_widths(found, generators))
     now = found.to_flat()
-    before = {key: value for key, value in flat.items() if now[key] != value}
+    before = {key: value for key, value in settings.to_flat().items() if now[key] != value}
     return Adapted(
         found, before, f"chosen to fit, as nothing else was asked for: {'; '.join(told)}" if told else ""
     )
@@ -109,8 +129,11 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
             yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {side}"
 
 
-def _size(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
+def _size(
+    settings: CompressSettings, quartet: Quartet, find: Callable[[Sequence[Side]], PictureFolders]
+) -> Iterator[Change]:
     """No larger than what the networks were trained on, or than the pictures; large enough for a D."""
+    folders = find(needed_domains(settings))
     size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
     largest = size
     if crops.isdecimal() and len(crops) < 6:
@@ -147,8 +170,15 @@ def _largest(paths: Sequence[Path], enough: int) -> int:
     return max(sides, default=enough)
 
 
-def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) -> Iterator[Change]:
-    """The target, or the next one that can be reached; then the coarsest steps that come to it."""
+def _widths(
+    settings: CompressSettings,
+    generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
+) -> Iterator[Change]:
+    """The target, or the next one that can be reached; then the coarsest steps that come to it.
+
+    tables: of this machine's speed; without them --target-ms is left out.
+    """
     search = settings.search
     easier: list[dict[str, object]] = [{}]
     for key, values in TARGETS.items():
@@ -158,7 +188,7 @@ def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) ->
             easier.extend({key: [value, value]} for value in less)
     aligns = [search.align] if "align" in settings.given else [*_halves(search.align)]
     for target in easier:
-        align = _coarsest(settings.changed(target), generators, aligns)
+        align = _coarsest(settings.changed(target), generators, tables, aligns)
         if align is None:
             continue
         if target:
@@ -172,12 +202,13 @@ def _widths(settings: CompressSettings, generators: Mapping[Side, Generator]) ->
 def _coarsest(
     settings: CompressSettings,
     generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
     aligns: Sequence[int],
 ) -> int | None:
     """The first step that comes to the target, else the first that comes below it; None: none does."""
     below: int | None = None
     for align in aligns:
-        met = _reach(settings, generators, align)
+        met = _reach(settings, generators, tables, align)
         if met:
             return align
         below = align if below is None and met is not None else below
@@ -190,20 +221,35 @@ def _halves(align: int) -> Iterator[int]:
         align //= 2
 
 
-def _reach(settings: CompressSettings, generators: Mapping[Side, Generator], align: int) -> bool | None:
+def _reach(
+    settings: CompressSettings,
+    generators: Mapping[Side, Generator],
+    tables: Mapping[Side, LatencyTable],
+    align: int,
+) -> bool | None:
     """Whether networks in steps of ``align`` come to within 2 % of all targets; None: none is so small."""
     search, met, aimless = replace(settings.search, align=align), True, settings.search.aimless
     for side in search.sides:
-        layout = Layout.of(generators[side].widths, search.layout)
-        limits = replace(search.constraints(side), target_ms=None)
+        layout = Layout.of(generators[side], search.layout)
+        limits, latency = search.constraints(side), None
+        if tables:
+            latency = Latency(tables[side], layout)
+        else:
+            limits = replace(limits, target_ms=None)
         limits = replace(limits, target_macs=AIMLESS) if aimless else limits
         try:
-            repairer = Repairer(layout, limits)
+            repairer = Repairer(layout, limits, latency)
         except UsageError:
             return None
         one = repairer(layout.full()[None], torch.Generator().manual_seed(0))[0]
         met = met and (aimless or all(on_target for _, _, on_target in repairer.outcome(one)))
     return met
+
+
+def _batch(settings: CompressSettings) -> Iterator[Change]:
+    """The least that all processes of the fine-tuning have equal shares of."""
+    processes, batch = settings.compute.processes, settings.tuning.tune_batch
+    yield {"tune-batch": Team(size=processes).shared(batch)}, f"{processes} processes share every batch"
 
 
 def _other(side: Side) -> Side:

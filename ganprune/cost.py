@@ -12,31 +12,27 @@ Norms, activations, additions and paddings are not counted, as usual in the fiel
 
 from typing import Literal
 
-from ganprune.networks import Conv, Generator, GeneratorWidths, generator_convs
+from torch import nn
+
+from ganprune.channels import ChannelGraph, graph_of
 
 Convention = Literal["true", "paper"]
 """How transposed convolutions are counted: on their input grid, or on their output grid."""
 
 
-def positions_of(conv: Conv, height: int, width: int, convention: Convention) -> int:
-    """How many times each weight of a convolution is used on a picture of height × width pixels."""
-    on_input = conv.transposed and convention == "true"
-    stride = conv.input_stride if on_input else conv.output_stride
-    return (height // stride) * (width // stride)
+def macs(network: nn.Module | ChannelGraph, height: int, width: int, convention: Convention) -> int:
+    """Multiply-accumulates of all convolutions for one picture of height × width pixels, multiples of the
+    network's stride."""
+    graph = network if isinstance(network, ChannelGraph) else graph_of(network)
+    total = 0.0
+    for layer in graph.layers:
+        positions = layer.outputs if convention == "paper" else layer.positions
+        pairs = len(layer.writes) * (1 if layer.depthwise else len(layer.reads))
+        total += pairs * layer.taps * positions * height * width
+    return round(total)
 
 
-def macs(widths: GeneratorWidths, height: int, width: int, convention: Convention) -> int:
-    """Multiply-accumulates for one picture of height × width pixels (multiples of 4)."""
-    groups = widths.groups()
-    total = 0
-    for conv in generator_convs(widths.blocks):
-        inputs = widths.in_channels if conv.source is None else groups[conv.source]
-        filters = widths.out_channels if conv.target is None else groups[conv.target]
-        total += inputs * filters * conv.kernel**2 * positions_of(conv, height, width, convention)
-    return total
-
-
-def params(generator: Generator) -> int:
+def params(generator: nn.Module) -> int:
     """Number of parameters, biases included: 11,378,179 for the original."""
     return sum(p.numel() for p in generator.parameters())
 

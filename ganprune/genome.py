@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from ganprune.channels import ChannelGraph, graph_of, kept
 from ganprune.errors import UsageError
-from ganprune.networks import GeneratorWidths
 
 LayoutKind = Literal["filters", "shared"]
-"""``filters``: every block's inner convolution has bits of its own (2,944 for the original).
+"""``filters``: every group of filters has bits of its own (2,944 for the original).
 ``shared``: all residual convolutions follow the trunk's bits (640), as in the authors' code."""
 
 
@@ -24,35 +26,38 @@ class Layout:
     """Which bits of a genome belong to which filters of one generator."""
 
     kind: LayoutKind
-    widths: GeneratorWidths
+    graph: ChannelGraph
     """Of the generator that is compressed."""
     genes: Mapping[str, slice]
     """Pieces of the genome that are independent of each other, in order; together all bits."""
     gene_of: Mapping[str, str]
-    """Group of filters (see `GeneratorWidths.groups`) → the gene that holds its bits."""
+    """Group of filters (see `ganprune.channels`) → the gene that holds its bits."""
 
     @classmethod
-    def of(cls, widths: GeneratorWidths, kind: LayoutKind = "filters") -> "Layout":
-        """Lay out a genome for a generator of these widths.
+    def of(cls, network: nn.Module | ChannelGraph, kind: LayoutKind = "filters") -> "Layout":
+        """Lay out a genome for a generator, or for one whose channels are known.
 
         Raises `UsageError` for ``shared`` where a block's inner width differs from the trunk's.
         """
-        if kind == "shared" and any(inner != widths.trunk for inner in widths.inner):
+        graph = network if isinstance(network, ChannelGraph) else graph_of(network)
+        sizes = graph.sizes
+        inner = [name for name, group in graph.groups.items() if kind == "shared" and group.role == "inner"]
+        if any(sizes[name] != sizes["trunk"] for name in inner):
             raise UsageError(
-                f"--layout shared needs inner widths equal to the trunk's {widths.trunk}, "
-                f"found {list(widths.inner)}; use --layout filters"
+                f"--layout shared needs inner widths equal to the trunk's {sizes['trunk']}, "
+                f"found {[sizes[name] for name in inner]}; use --layout filters"
             )
         genes: dict[str, slice] = {}
         gene_of: dict[str, str] = {}
         start = 0
-        for group, width in widths.groups().items():
-            if kind == "shared" and group.startswith("inner"):
+        for group, width in sizes.items():
+            if group in inner:
                 gene_of[group] = "trunk"
                 continue
             genes[group] = slice(start, start + width)
             gene_of[group] = group
             start += width
-        return cls(kind, widths, genes, gene_of)
+        return cls(kind, graph, genes, gene_of)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -77,10 +82,26 @@ class Layout:
         """Number of kept filters of every gene. genomes: bool [K, L] → int64 [K, genes]."""
         return torch.stack([genomes[:, piece].sum(1) for piece in self.genes.values()], 1)
 
-    def slim_widths(self, genome: Tensor) -> GeneratorWidths:
-        """Widths of the network that one genome describes. genome: bool [L]."""
-        counts = self.counts(genome[None])
-        return self.widths.with_groups({group: int(count) for group, count in counts.items()})
+    def slim_widths(self, genome: Tensor) -> dict[str, int]:
+        """Number of filters of every group of the network that one genome describes. genome: bool [L]."""
+        return {group: int(count) for group, count in self.counts(genome[None]).items()}
+
+    def units(self, genome: Tensor) -> Tensor:
+        """Which units of the graph a genome keeps: bool [L] → bool [units]."""
+        return torch.cat([genome[self.genes[self.gene_of[group]]] for group in self.graph.groups])
+
+    def channels(self, of: NDArray[np.int64], genome: Tensor) -> Tensor:
+        """Places of the channels that a genome keeps of a table of units, see `ganprune.channels`: int64."""
+        return kept(of, self.units(genome))
+
+    def bits(self, of: NDArray[np.int64], gene: str) -> NDArray[np.int64]:
+        """For a table of units, the place of each one's bit in a gene; -1 for those of other genes."""
+        found = np.full(len(of), -1)
+        for name, group in self.graph.groups.items():
+            if self.gene_of[name] == gene:
+                own = (of >= group.units.start) & (of < group.units.stop)
+                found[own] = of[own] - group.units.start
+        return found
 
     def full(self) -> Tensor:
         """The genome that keeps every filter: bool [L]."""

@@ -11,35 +11,38 @@ all blocks, whose parts may cancel, and behind a ReLU much of a channel may be z
 import torch
 from torch import Tensor, nn
 
+from ganprune.channels import ChannelGraph
 from ganprune.genome import Layout
-from ganprune.networks import Generator, generator_convs
 
 PICTURES = 8
 """So many pictures are looked at, the first ones; more change little."""
 
 
-def importance(generator: Generator, layout: Layout, pictures: Tensor) -> Tensor:
+def importance(generator: nn.Module, layout: Layout, pictures: Tensor) -> Tensor:
     """Score of every bit: float64 [L], > 0, comparable within a gene only; its mean over each gene is 1.
 
     pictures: float32 [n, channels, h, w] in [-1, 1] of the domain that the generator translates.
     """
-    energies = channel_energies(generator, pictures[:PICTURES])
-    state = generator.state_dict()
+    energies = channel_energies(generator, layout.graph, pictures[:PICTURES])
     worth = {
         gene: torch.zeros(size, dtype=torch.float64)
         for gene, size in zip(layout.genes, layout.sizes, strict=True)
     }
-    for conv in generator_convs(layout.widths.blocks):
-        if conv.source is not None:
-            weight = state[f"{conv.key}.weight"].double().square()
-            weight = weight.transpose(0, 0 if conv.transposed else 1)  # [in, out, k, k]
-            worth[layout.gene_of[conv.source]] += weight.flatten(1).sum(1).cpu() * energies[conv.key]
+    for layer in layout.graph.layers:
+        weight = generator.get_parameter(f"{layer.name}.weight").detach().double().square()
+        if layer.depthwise:
+            continue
+        weight = weight.transpose(0, 0 if layer.transposed else 1)  # [in, out, k, k]
+        each = weight.flatten(1).sum(1).cpu() * energies[layer.name]
+        for gene in layout.genes:
+            bits = torch.from_numpy(layout.bits(layer.reads, gene))
+            worth[gene].index_add_(0, bits[bits >= 0], each[bits >= 0])
     scores = [worth[gene].sqrt() for gene in layout.genes]
     return torch.cat([(score + 1e-12) / (score + 1e-12).mean() for score in scores])
 
 
 @torch.no_grad()
-def channel_energies(generator: Generator, pictures: Tensor) -> dict[str, Tensor]:
+def channel_energies(generator: nn.Module, graph: ChannelGraph, pictures: Tensor) -> dict[str, Tensor]:
     """Variance of every channel that a convolution reads, mean over the pictures: {its key: float64 [in]}.
 
     pictures: float [n, channels, h, w] in [-1, 1].
@@ -53,7 +56,7 @@ def channel_energies(generator: Generator, pictures: Tensor) -> dict[str, Tensor
 
         return generator.get_submodule(key).register_forward_pre_hook(add)
 
-    handles = [watch(conv.key) for conv in generator_convs(generator.widths.blocks)]
+    handles = [watch(layer.name) for layer in graph.layers]
     like = next(generator.parameters())
     try:
         for picture in pictures.split(1):

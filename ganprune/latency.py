@@ -16,10 +16,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-from ganprune.errors import RunError
+from ganprune.channels import ChannelGraph, Group, Layer
+from ganprune.errors import RunError, UsageError
 from ganprune.genome import Layout
-from ganprune.networks import Conv, GeneratorWidths, generator_convs
+from ganprune.networks import Conv
 
 SCHEMA = 2
 """Version of `LatencyTable.to_json`; raised when a key changes its meaning or goes."""
@@ -148,17 +150,23 @@ class Latency:
 
     def __init__(self, table: LatencyTable, layout: Layout) -> None:
         """Raises `RunError` where the table does not reach the layout's widths."""
-        genes, convs = list(layout.genes), generator_convs(layout.widths.blocks)
-        place = {group: genes.index(gene) for group, gene in layout.gene_of.items()}
-        whole, pictures = layout.widths, (len(genes), len(genes) + 1)
-        self._picture = np.array([whole.in_channels, whole.out_channels])
-        self._source = [place[c.source] if c.source else pictures[0] for c in convs]
-        self._target = [place[c.target] if c.target else pictures[1] for c in convs]
-        inner = max(whole.inner, default=1)
-        widest: dict[Kind, tuple[int, int]] = {kind_of(c): _channels(c, whole) for c in convs}
-        widest |= {"inner": (whole.trunk, inner), "residual": (inner, whole.trunk)}
+        graph = layout.graph
+        genes, pictures = list(layout.genes), (len(layout.genes), len(layout.genes) + 1)
+        groups = {group.units.start: name for name, group in graph.groups.items()}
+        self._picture = np.array([graph.inputs, graph.outputs])
+
+        def place(units: NDArray[np.int64], otherwise: int) -> int:
+            return otherwise if units[0] < 0 else genes.index(layout.gene_of[groups[int(units.min())]])
+
+        kinds: list[Kind] = [_kind(layer, graph) for layer in graph.layers]
+        self._source = [place(layer.reads, pictures[0]) for layer in graph.layers]
+        self._target = [place(layer.writes, pictures[1]) for layer in graph.layers]
+        widest: dict[Kind, tuple[int, int]] = {}
+        for kind, layer in zip(kinds, graph.layers, strict=True):
+            inputs, filters = widest.get(kind, (0, 0))
+            widest[kind] = max(inputs, len(layer.reads)), max(filters, len(layer.writes))
         tables = {kind: table.dense(kind, *channels) for kind, channels in widest.items()}
-        self._tables = [tables[kind_of(c)] for c in convs]
+        self._tables = [tables[kind] for kind in kinds]
 
     def of(self, counts: NDArray[Any]) -> NDArray[np.float64]:
         """See `ganprune.resources.Resource.of`: int [..., genes] → milliseconds [...]."""
@@ -168,16 +176,28 @@ class Latency:
         return np.sum([table[padded[..., i], padded[..., f]] for table, i, f in layers], 0)
 
 
-def predicted(table: LatencyTable, widths: GeneratorWidths) -> float:
-    """Milliseconds a picture of the generator of these widths."""
-    layout = Layout.of(widths)
+def predicted(table: LatencyTable, network: nn.Module) -> float:
+    """Milliseconds a picture of a generator."""
+    layout = Layout.of(network)
     return float(Latency(table, layout).of(np.array(layout.sizes)))
 
 
-def _channels(conv: Conv, widths: GeneratorWidths) -> tuple[int, int]:
-    groups = widths.groups()
-    inputs = groups[conv.source] if conv.source else widths.in_channels
-    return inputs, groups[conv.target] if conv.target else widths.out_channels
+def _kind(layer: Layer, graph: ChannelGraph) -> Kind:
+    """The kind of a layer. Raises `UsageError` for one that no table is measured of."""
+
+    def group_of(units: NDArray[np.int64]) -> Group | None:
+        return next((g for g in graph.groups.values() if g.units.start <= units[0] < g.units.stop), None)
+
+    source, target = group_of(layer.reads), group_of(layer.writes)
+    name = "picture" if target is None else "inner" if target.role == "inner" else target.name
+    if source is not None and source.role == "inner":
+        name = "residual"
+    for kind in KINDS:
+        if kind == name and layer.taps == (49 if kind in ("stem", "picture") else 9):
+            return kind
+    raise UsageError(
+        f"--target-ms knows the layers of CycleGAN's ResNet, {layer.name} is none; use --speed-up"
+    )
 
 
 def _piece(value: Any) -> Piece:

@@ -193,6 +193,12 @@ class ResnetBlock(nn.Module):
             nn.ReflectionPad2d(1), nn.Conv2d(inner, trunk, 3, bias=bias), _norm(norm, trunk),
         )  # fmt: skip
 
+    @property
+    def inner(self) -> int:
+        """Filters between the two convolutions."""
+        (first, _) = (module for module in self.conv_block if isinstance(module, nn.Conv2d))
+        return first.out_channels
+
     def forward(self, x: Tensor) -> Tensor:
         """[n, trunk, h, w] → [n, trunk, h, w]."""
         return x + self.conv_block(x)
@@ -212,7 +218,6 @@ class Generator(nn.Module):
     def __init__(self, widths: GeneratorWidths, norm: Norm = "instance") -> None:
         super().__init__()
         w, bias = widths, has_biases(norm)
-        self.widths = widths
         self.norm: Norm = norm
 
         def conv(inputs: int, filters: int, **shape: int) -> list[nn.Module]:
@@ -232,6 +237,15 @@ class Generator(nn.Module):
             *up(w.up1, w.up2),
             nn.ReflectionPad2d(3), nn.Conv2d(w.up2, w.out_channels, 7), nn.Tanh(),
         )  # fmt: skip
+
+    @property
+    def widths(self) -> GeneratorWidths:
+        """As its convolutions have them now."""
+        blocks = [module for module in self.model if isinstance(module, ResnetBlock)]
+        others = [m for m in self.model if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        stem, down, trunk, up1, up2, last = (conv.out_channels for conv in others)
+        inner = tuple(block.inner for block in blocks)
+        return GeneratorWidths(stem, down, trunk, inner, up1, up2, others[0].in_channels, last)
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, in_channels, h, w] → [n, out_channels, h, w]."""

@@ -4,11 +4,9 @@ Source: pytorch-CycleGAN-and-pix2pix, ``test.py``: networks stay in training mod
 and pictures come one by one. The batch norm of one picture is its instance norm, with weights and biases.
 """
 
-import copy
 from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
 
 from ganprune.networks import Generator
 
@@ -16,23 +14,26 @@ OPTION = "--picture-statistics"
 
 
 def by_picture(generator: Generator) -> Generator:
-    """A copy that normalises each picture by its own statistics, in any batch; itself where it has no batch
-    norm."""
+    """The network of affine instance norm that normalises each picture by its own statistics, in any batch;
+    itself where it has no batch norm."""
     if generator.norm != "batch":
         return generator
-    changed = copy.deepcopy(generator)
-    for module in list(changed.modules()):
-        for name, norm in list(module.named_children()):
-            if isinstance(norm, nn.BatchNorm2d):
-                setattr(module, name, _instance_norm(norm))
-    return changed
+    with torch.device(next(generator.parameters()).device):
+        made = Generator(generator.widths, "affine-instance")
+    made.block_name = generator.block_name
+    # Biases before an instance norm do nothing; before a batch norm there are none.
+    biases = {name: torch.zeros_like(value) for name, value in made.state_dict().items()}
+    known = {name: value for name, value in generator.state_dict().items() if name in biases}
+    made.load_state_dict(biases | known)
+    learns = any(parameter.requires_grad for parameter in generator.parameters())
+    return made.train(generator.training).requires_grad_(learns)
 
 
 def told(names: Iterable[str]) -> str:
     """One line for those whose networks of these names have batch norm."""
     return (
         f"batch norm in {', '.join(names)}: its running statistics are used, as CycleGAN's test.py does with "
-        f"--eval and not without; `export` and `translate` use each picture's own with {OPTION}"
+        f"--eval and not without; `compress`, `export` and `translate` use each picture's own with {OPTION}"
     )
 
 
@@ -43,16 +44,3 @@ def told_of(networks: Mapping[str, Generator], by_picture: bool) -> str | None:
         where = f"in {', '.join(names)}" if names else "in none of the networks, and changes nothing"
         return f"{OPTION}: each picture's own statistics for the batch norm {where}"
     return told(names) if names else None
-
-
-def _instance_norm(norm: nn.BatchNorm2d) -> nn.InstanceNorm2d:
-    like = norm.weight
-    made = nn.InstanceNorm2d(
-        norm.num_features, norm.eps, affine=True, device=like.device, dtype=like.dtype
-    ).train(norm.training)
-    with torch.no_grad():
-        made.weight.copy_(norm.weight)
-        made.bias.copy_(norm.bias)
-    for tensor in (made.weight, made.bias):
-        tensor.requires_grad_(like.requires_grad)
-    return made

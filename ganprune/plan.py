@@ -94,9 +94,7 @@ def plan(
         threads=resolved.scoring_threads,
         workers=workers,
         target_macs={f"G_{side}": search.constraints(side).target_macs for side in search.sides},
-        original_macs={
-            f"G_{side}": macs(generators[side].widths, size, size, "true") for side in search.sides
-        },
+        original_macs={f"G_{side}": macs(generators[side], size, size, "true") for side in search.sides},
     )
 
 

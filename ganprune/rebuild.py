@@ -1,9 +1,11 @@
 """From a genome to a network: a physically slim one, and its masked dense twin.
 
-Instance norm without parameters maps a channel of zeros to zeros, so a filter whose weights *and*
-bias are zeroed contributes nothing, through residual sums too: the masked twin and the slim network
-compute the same pictures. A zeroed filter that keeps its bias would leave about 1e-6 behind. Batch norm
-maps zeros to a shift of its own, so there the norm's weights are zeroed too.
+Any network of a `ganprune.channels.ChannelGraph` is cut as it is: every parameter and buffer that has an
+entry a channel loses those of the dropped ones, and its module says how many are left. So what comes out is a
+module of the same class, which trains, exports, and can be cut again.
+
+The masked twin has zeros in their place: in filters, biases and norms, and in the weights that read the
+channel, which may not be zero behind every activation. It computes the same pictures.
 """
 
 import copy
@@ -13,43 +15,43 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from ganprune.channels import ChannelGraph, kept
 from ganprune.genome import Layout
-from ganprune.networks import Conv, Generator, generator_convs
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
-def rebuilt(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
+def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
     """The slim generator that a genome describes: slices of the weights, nothing retrained.
 
     genome: bool [L], at least one bit in every gene. The result shares no memory with ``generator``
     and has its device and precision. Raises `ValueError` for a layout of other widths, or an empty gene.
     """
-    if layout.widths != generator.widths:
-        raise ValueError(f"the layout is of {layout.widths}, the generator of {generator.widths}")
-    original, device = generator.state_dict(), next(generator.parameters()).device
-    kept = {group: index.to(device) for group, index in layout.kept(genome).items()}
-    slim = _twin(generator)
-    slim.widths = layout.slim_widths(genome)
-    for conv in generator_convs(layout.widths.blocks):
-        filters = None if conv.target is None else kept[conv.target]
-        weight = original[f"{conv.key}.weight"]
-        if conv.source is not None:
-            weight = _picked(weight, 0 if conv.transposed else 1, kept[conv.source])
-        weight = _picked(weight, 1 if conv.transposed else 0, filters)
-        module = slim.get_submodule(conv.key)
-        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-        module.in_channels, module.out_channels = weight.shape[:2] if conv.transposed else weight.shape[1::-1]
-        _put(slim, f"{conv.key}.weight", weight)
-        for name in _vectors(conv, original):
-            _put(slim, name, _picked(original[name], 0, filters))
-        norm = None if conv.norm_key is None else slim.get_submodule(conv.norm_key)
-        if isinstance(norm, nn.InstanceNorm2d | nn.BatchNorm2d):
-            norm.num_features = module.out_channels
+    original, slim = _tensors(generator), _twin(generator)
+    units = layout.units(genome)
+    for group, piece in layout.graph.groups.items():
+        if not units[piece.units].any():
+            raise ValueError(f"every group needs at least one filter, {group} has none")
+    left = dict.fromkeys(original, ()) | _places(layout.graph, original, units)
+    for name, cuts in left.items():
+        tensor = original[name]
+        for dim, index in cuts:
+            tensor = tensor.index_select(dim, index.to(tensor.device))
+        _put(slim, name, tensor if cuts else tensor.clone())
+    for name, units_of in layout.graph.norms:
+        _resized(slim.get_submodule(name), len(units_of), len(kept(units_of, units)))
+    for owner in {name.rpartition(".")[0] for name, cuts in left.items() if cuts}:
+        module = slim.get_submodule(owner)
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            _told(module)
+        else:
+            for name, cuts in left.items():
+                if cuts and name.rpartition(".")[0] == owner:
+                    _resized(module, original[name].shape[cuts[0][0]], len(cuts[0][1]))
     return slim.eval()
 
 
-def recalibrated(generator: Generator, pictures: Iterable[Tensor]) -> Generator:
+def recalibrated(generator: _Module, pictures: Iterable[Tensor]) -> _Module:
     """A slim generator of batch norm with the running statistics of its own maps; others as they are.
 
     The statistics that it was cut with are those of maps to which dropped filters still added.
@@ -76,28 +78,70 @@ def recalibrated(generator: Generator, pictures: Iterable[Tensor]) -> Generator:
     return twin.eval()
 
 
-def masked(generator: Generator, layout: Layout, genome: Tensor) -> Generator:
-    """The dense network of Eq. 9: what is dropped is zero, in biases and norms too; computes as `rebuilt`."""
-    twin, kept = copy.deepcopy(generator), layout.kept(genome)
-    state = twin.state_dict()
-    for conv in generator_convs(layout.widths.blocks):
-        if conv.target is None:
-            continue
-        weight = state[f"{conv.key}.weight"]
-        mask = torch.zeros(weight.shape[1 if conv.transposed else 0], device=weight.device)
-        mask[kept[conv.target]] = 1
-        weight.mul_(mask.view((1, -1, 1, 1) if conv.transposed else (-1, 1, 1, 1)))
-        for name in _vectors(conv, state):
-            if name.endswith((".weight", ".bias")):
-                state[name].mul_(mask)
+def masked(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
+    """The dense network of Eq. 9: what is dropped is zero, in biases, norms and readers too; computes as
+    `rebuilt`."""
+    twin, units = copy.deepcopy(generator), layout.units(genome)
+    for name, tensor in twin.named_parameters():
+        for cut in layout.graph.cuts:
+            if cut.tensor == name:
+                mask = torch.zeros(len(cut.units), device=tensor.device)
+                mask[kept(cut.units, units).to(tensor.device)] = 1
+                shape = [-1 if dim == cut.dim else 1 for dim in range(tensor.ndim)]
+                tensor.data.mul_(mask.view(shape))
     return twin.requires_grad_(False).eval()
 
 
-def _picked(tensor: Tensor, dim: int, index: Tensor | None) -> Tensor:
-    """A copy of the entries that are kept; of all of them where ``index`` is None or there is no such dim."""
-    if index is None or tensor.ndim == 0:
-        return tensor.clone()
-    return tensor.index_select(dim, index)
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by their names, those too that a state dict leaves out."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+def _places(
+    graph: ChannelGraph, tensors: Mapping[str, Tensor], units: Tensor
+) -> dict[str, tuple[tuple[int, Tensor], ...]]:
+    """For every tensor that is cut: dimensions, and places along them that are kept."""
+    found: dict[str, tuple[tuple[int, Tensor], ...]] = {}
+    for cut in graph.cuts:
+        there = tensors.get(cut.tensor)
+        size = None if there is None or there.ndim <= cut.dim else there.shape[cut.dim]
+        if size != len(cut.units):
+            raise ValueError(
+                f"the layout is of another network: needed {len(cut.units)} entries of {cut.tensor} along "
+                f"dimension {cut.dim}, found {size}"
+            )
+        found[cut.tensor] = (*found.get(cut.tensor, ()), (cut.dim, kept(cut.units, units)))
+    return found
+
+
+def _told(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Make a convolution say of itself what its weight says."""
+    first, second = conv.weight.shape[:2]
+    if conv.groups > 1:  # depthwise
+        conv.groups = conv.in_channels = conv.out_channels = first
+    elif isinstance(conv, nn.ConvTranspose2d):
+        conv.in_channels, conv.out_channels = first, second
+    else:
+        conv.in_channels, conv.out_channels = second, first
+
+
+COUNTS = (
+    "num_features",
+    "num_parameters",
+    "num_channels",
+    "channels",
+    "in_channels",
+    "out_channels",
+    "groups",
+)
+"""What modules call a number of channels that they keep."""
+
+
+def _resized(module: nn.Module, before: int, after: int) -> None:
+    """Make a module that holds one number a channel say how many these are now."""
+    for name in COUNTS:
+        if module.__dict__.get(name) == before:
+            setattr(module, name, after)
 
 
 def _twin(module: _Module) -> _Module:
@@ -121,11 +165,3 @@ def _put(net: nn.Module, name: str, tensor: Tensor) -> None:
     module = net.get_submodule(path)
     is_buffer = leaf in dict(module.named_buffers(recurse=False))
     setattr(module, leaf, tensor if is_buffer else nn.Parameter(tensor, requires_grad=False))
-
-
-def _vectors(conv: Conv, state: Mapping[str, Tensor]) -> list[str]:
-    """Names of everything that has one number a filter: a convolution's bias, and its norm's tensors."""
-    names = [f"{conv.key}.bias"]
-    parts = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    names += [f"{conv.norm_key}.{part}" for part in parts]
-    return [name for name in names if name in state]

@@ -101,7 +101,10 @@ class Repairer:
         self.layout, self.constraints = layout, constraints
         self._pieces = list(layout.genes.values())
         self._sizes = np.array(layout.sizes)
-        shape = [constraints.block_width if gene.startswith("inner") else 1.0 for gene in layout.genes]
+        shape = [
+            constraints.block_width if layout.graph.groups[gene].role == "inner" else 1.0
+            for gene in layout.genes
+        ]
         self._alike = self._sizes * np.array(shape)
         """What layers "alike" keep equal shares of."""
         self._legal = [_legal_counts(size, constraints) for size in layout.sizes]

@@ -18,9 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.cost import positions_of
 from ganprune.genome import Layout
-from ganprune.networks import DOWNSAMPLING, generator_convs
 
 Use = Literal["weights", "params", "macs", "work"]
 """weights: of convolutions, as Eq. 10 counts them; params: biases too; macs: true multiply-accumulates; work:
@@ -43,41 +41,44 @@ class Resource(Protocol):
 class Convolutions:
     """A `Resource`: Σ over convolutions of factor · inputs · filters, and Σ over filters of ``each``."""
 
-    source: np.ndarray
-    """Place of every convolution's inputs among the genes; the picture's channels stand behind them."""
-    target: np.ndarray
-    """Place of its filters."""
+    reads: np.ndarray
+    """Inputs of every convolution for each kept bit of each gene; in the last column those that are always
+    there: [convolutions, genes + 1]."""
+    writes: np.ndarray
+    """The same of its filters."""
     factor: np.ndarray
-    """What one pair of an input and a filter counts."""
+    """What one pair of an input and a filter counts: [convolutions]."""
     each: np.ndarray
-    """What one filter counts besides, by convolution."""
-    picture: np.ndarray
-    """Channels of the picture that goes in and of that which comes out."""
+    """What one filter counts besides."""
 
     @classmethod
     def of_layout(cls, layout: Layout, use: Use) -> "Convolutions":
-        """The resource ``use`` of the networks of a layout; MACs and work of a picture of 4×4 pixels."""
-        genes, convs = list(layout.genes), generator_convs(layout.widths.blocks)
-        place = {None: len(genes), **{group: genes.index(gene) for group, gene in layout.gene_of.items()}}
-        by_picture, side = use in ("macs", "work"), DOWNSAMPLING
-        uses = [positions_of(c, side, side, "true") if by_picture else 1 for c in convs]
-        each = np.full(len(convs), float(use == "params"))
-        if use == "work":
-            each = np.array([KAPPA * (side // c.output_stride) ** 2 for c in convs])
+        """The resource ``use`` of the networks of a layout; MACs and work for each pixel of the picture."""
+        layers = layout.graph.layers
+        places = [list(layout.genes).index(layout.gene_of[group]) for group in layout.graph.groups]
+
+        def by_gene(units: np.ndarray) -> np.ndarray:
+            *of_groups, whole = layout.graph.counts(units)
+            found = np.zeros(len(layout.genes) + 1)
+            np.add.at(found, places, of_groups)
+            found[-1] = whole
+            return found
+
+        uses = [layer.taps * (layer.positions if use in ("macs", "work") else 1) for layer in layers]
+        each = [float(use == "params") + KAPPA * layer.outputs * (use == "work") for layer in layers]
         return cls(
-            np.array([place[c.source] for c in convs]),
-            np.array([place[c.target] if c.target else len(genes) + 1 for c in convs]),
-            np.array([c.kernel**2 * n for c, n in zip(convs, uses, strict=True)], dtype=float),
-            each,
-            np.array([layout.widths.in_channels, layout.widths.out_channels]),
+            np.array([by_gene(layer.reads) for layer in layers]),
+            np.array([by_gene(layer.writes) for layer in layers]),
+            np.array([0.0 if layer.depthwise else n for layer, n in zip(layers, uses, strict=True)]),
+            np.array([e + n * layer.depthwise for layer, n, e in zip(layers, uses, each, strict=True)]),
         )
 
     def of(self, counts: np.ndarray) -> np.ndarray:
         """See `Resource.of`."""
-        picture = np.broadcast_to(self.picture, (*counts.shape[:-1], 2))
-        padded = np.concatenate([counts, picture], axis=-1).astype(float)
-        filters = padded[..., self.target]
-        return (self.factor * padded[..., self.source] * filters + self.each * filters).sum(-1)
+        always = np.ones((*counts.shape[:-1], 1))
+        padded = np.concatenate([counts, always], axis=-1)
+        filters = padded @ self.writes.T
+        return ((self.factor * (padded @ self.reads.T) + self.each) * filters).sum(-1)
 
 
 class Share:

@@ -19,7 +19,6 @@ folder may come from a stranger: whatever it holds is data, and no name in it le
 
 import hashlib
 import json
-import os
 import platform
 import shlex
 import sys
@@ -56,6 +55,8 @@ FREE = frozenset({"workers", "processes", "ray"})
 """Settings that change no result, or only its last bits."""
 MOST_WARNINGS = 100
 """A run keeps no more than so many."""
+MOST_LEVELS = 20
+"""Folders in folders of a run."""
 _CONFIG = {
     "checkpoint": str,
     "data": (str, {str: str}),
@@ -167,10 +168,10 @@ class Run:
     def locked(self) -> Generator[None]:
         """Keep other processes out of this run.
 
-        Raises `RunError` while one is in it, and for a folder with links in it: what is written through one
-        would be written elsewhere.
+        Raises `RunError` while one is in it, and for a folder with links in it (what is written through one
+        would be written elsewhere) or with very many levels.
         """
-        _refuse_links(self.folder)
+        _refuse_odd(self.folder)
         with locked(self.folder):
             self._adopt()
             for record in self.folder.rglob(RECORD):
@@ -246,14 +247,22 @@ def _names(stages: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Iterable[st
             yield from record[part]
 
 
-def _refuse_links(folder: Path) -> None:
-    for place, folders, files in os.walk(folder):
-        for path in (Path(place, name) for name in (*folders, *files)):
-            if path.is_symlink():
+def _refuse_odd(folder: Path, levels: int = MOST_LEVELS) -> None:
+    """Raises `RunError` for links, and for more levels of folders than may be walked through."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.is_symlink():
+            raise RunError(
+                f"{path} is a link; a run folder holds its own files alone: put what it leads to in its "
+                "place, or remove it"
+            )
+        if path.is_dir():
+            if not levels:
                 raise RunError(
-                    f"{path} is a link; a run folder holds its own files alone: put what it leads to in its "
-                    "place, or remove it"
+                    f"{path} is more than {MOST_LEVELS} folders deep; a run has few levels: remove it"
                 )
+            _refuse_odd(path, levels - 1)
 
 
 def _is_free(folder: Path) -> bool:
@@ -306,6 +315,10 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
             f"{run.folder} was made with {', '.join(changed)}; run the same command again to go on with it, "
             "or use `-o` another folder"
         )
+    try:  # what may change, here --processes, must go with what the run keeps
+        CompressSettings.from_flat(now["settings"])
+    except UsageError as error:
+        raise RunError(f"{run.folder}: {error}, and `-o` another folder") from None
 
 
 def default_folder(config: Mapping[str, Any]) -> Path:

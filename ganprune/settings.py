@@ -32,6 +32,9 @@ class PictureSettings:
     """Height and width of every picture, pixels; a multiple of 4."""
     pictures: int = 8
     """Validation pictures of each domain that every individual is scored on."""
+    picture_statistics: bool = False
+    """Generators of batch norm normalise each picture by its own statistics, from the search to the export;
+    see `ganprune.picture_statistics`."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = 0
@@ -181,7 +184,8 @@ class CompressSettings:
     """Flat keys of what somebody asked for: that is binding. The others adapt, see `ganprune.adapting`."""
 
     def __post_init__(self) -> None:
-        Team(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
+        if "tune-batch" in self.given:
+            Team(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
 
     @classmethod
     def from_flat(

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ganprune.genome import Layout, LayoutKind
 from ganprune.networks import GeneratorWidths
+from tests.tiny import layout_of
 
 
 @st.composite
@@ -32,7 +33,7 @@ def generator_widths(
 def layouts(draw: st.DrawFn, most: int = 6, blocks: int = 3) -> Layout:
     """Both kinds."""
     kind = draw(st.sampled_from(("filters", "shared")))
-    return Layout.of(draw(generator_widths(kind, most, blocks)), kind)
+    return layout_of(draw(generator_widths(kind, most, blocks)), kind)
 
 
 @st.composite

@@ -10,12 +10,12 @@ from PIL import Image
 from ganprune.adapting import Adapted, adapted
 from ganprune.checkpoints import Quartet
 from ganprune.evaluation import Side
-from ganprune.genome import Layout
 from ganprune.images import PictureFolders, find_domains
 from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.presets import PRESETS
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings
+from tests.tiny import layout_of
 
 NONE = PictureFolders((), ())
 
@@ -46,7 +46,7 @@ def fitted(found: Quartet, preset: str = "fast", folders: PictureFolders = NONE,
 def test_default_targets_can_be_reached_by_generators_of_any_size(ngf: int, preset: str) -> None:
     for blocks in range(10):
         search = fitted(quartet(ngf, blocks), preset).settings.search
-        layout = Layout.of(resnet_widths(ngf, blocks), search.layout)
+        layout = layout_of(resnet_widths(ngf, blocks), search.layout)
         Repairer(layout, search.constraints("A"))  # raises where it cannot be reached
         if preset == "fast":
             assert search.speed_up == (4, 4)

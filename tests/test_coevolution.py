@@ -19,11 +19,11 @@ from ganprune.repair import ON_TARGET
 from ganprune.resources import kept_macs, kept_weights
 from ganprune.search_settings import SearchSettings
 from tests.strategies import layouts as any_layout
-from tests.tiny import random_genomes, seeded
+from tests.tiny import layout_of, random_genomes, seeded
 
 LAYOUTS: dict[Side, Layout] = {
-    "A": Layout.of(resnet_widths(8, 2)),
-    "B": Layout.of(resnet_widths(6, 1), "shared"),
+    "A": layout_of(resnet_widths(8, 2)),
+    "B": layout_of(resnet_widths(6, 1), "shared"),
 }
 SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.0)
 
@@ -157,7 +157,7 @@ def test_a_state_that_lacks_a_tensor_is_refused() -> None:
 
 
 def test_a_full_size_state_stays_under_five_megabytes() -> None:
-    layout = Layout.of(resnet_widths(64, 9))
+    layout = layout_of(resnet_widths(64, 9))
     population = Population(random_genomes(layout, 32), *torch.rand(7, 32, dtype=torch.float64).unbind(0))
     assert len(safetensors.torch.save(State(0, {"A": population, "B": population}).to_tensors())) < 5e6
 
@@ -176,7 +176,7 @@ def test_fitness_is_equation_11_of_the_terms_and_the_genomes(loss: Any, term: st
 
 
 def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> None:
-    layouts: dict[Side, Layout] = {side: Layout.of(resnet_widths(32, 3)) for side in SIDES}
+    layouts: dict[Side, Layout] = {side: layout_of(resnet_widths(32, 3)) for side in SIDES}
     targets = {"A": 0.3, "B": 0.6}
     settings = replace(SMALL, target_macs=(0.3, 0.6), align=2)
     for state in CoEvolution(settings, layouts, FakeEvaluator()).states(None):
@@ -190,7 +190,7 @@ def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> N
 
 
 def test_the_first_generation_is_fair_coin_flips() -> None:
-    layouts: dict[Side, Layout] = {side: Layout.of(resnet_widths(64, 9)) for side in SIDES}
+    layouts: dict[Side, Layout] = {side: layout_of(resnet_widths(64, 9)) for side in SIDES}
     state = CoEvolution(SearchSettings(), layouts, FakeEvaluator()).init()
     for side in SIDES:
         genomes = state.populations[side].genomes
@@ -201,7 +201,7 @@ def test_the_first_generation_is_fair_coin_flips() -> None:
 
 
 def test_one_sides_random_numbers_do_not_depend_on_the_other_side() -> None:
-    other: dict[Side, Layout] = {"A": LAYOUTS["A"], "B": Layout.of(resnet_widths(3, 4))}
+    other: dict[Side, Layout] = {"A": LAYOUTS["A"], "B": layout_of(resnet_widths(3, 4))}
     settings = replace(SMALL, partners="original")
     here, there = search(settings)[-1], list(CoEvolution(settings, other, FakeEvaluator()).states(None))[-1]
     assert torch.equal(here.populations["A"].genomes, there.populations["A"].genomes)

@@ -41,6 +41,7 @@ def test_batch_norm_is_scored_with_the_statistics_of_the_slim_network() -> None:
     for seed, side in enumerate(SIDES):
         gan.generators[side] = Generator(gan.generators[side].widths, "batch").requires_grad_(False).eval()
         fill(gan.generators[side], seed)
+        gan.layouts[side] = Layout.of(gan.generators[side])
     genome = genomes_of(gan, "A", 1)
     slim = rebuilt(gan.generators["A"], gan.layouts["A"], genome[0]).train()
     for module in slim.modules():

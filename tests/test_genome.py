@@ -11,14 +11,14 @@ from ganprune.rebuild import rebuilt
 from ganprune.resources import kept_macs, kept_weights
 from tests.oracles import counted_macs, counted_weights
 from tests.strategies import genomes, layouts
-from tests.tiny import random_generator, random_genomes, random_pictures
+from tests.tiny import layout_of, random_generator, random_genomes, random_pictures, slim_widths, widths_of
 
 KINDS: tuple[LayoutKind, ...] = ("filters", "shared")
 
 
 @pytest.mark.parametrize(("kind", "bits"), [("filters", 2944), ("shared", 640)])
 def test_the_original_has_as_many_bits_as_the_method_states(kind: LayoutKind, bits: int) -> None:
-    layout = Layout.of(resnet_widths(64, 9), kind)
+    layout = layout_of(resnet_widths(64, 9), kind)
     assert layout.length == len(layout.full()) == bits
 
 
@@ -30,7 +30,7 @@ def test_genes_cover_every_bit_once_and_in_order(layout: Layout) -> None:
 
 def test_shared_layout_gives_residual_convolutions_the_trunks_bits_and_filters_their_own() -> None:
     widths = resnet_widths(2, 2)
-    shared, own = Layout.of(widths, "shared"), Layout.of(widths, "filters")
+    shared, own = layout_of(widths, "shared"), layout_of(widths, "filters")
     assert list(shared.genes) == ["stem", "down", "trunk", "up1", "up2"]
     assert list(own.genes) == ["stem", "down", "trunk", "inner0", "inner1", "up1", "up2"]
     genome = random_genomes(shared, 1)[0]
@@ -40,13 +40,13 @@ def test_shared_layout_gives_residual_convolutions_the_trunks_bits_and_filters_t
 
 def test_shared_layout_is_refused_where_inner_widths_differ_from_the_trunks() -> None:
     with pytest.raises(UsageError, match=r"trunk's 8, found \[8, 6\]; use --layout filters"):
-        Layout.of(GeneratorWidths(2, 4, 8, (8, 6), 4, 2), "shared")
+        layout_of(GeneratorWidths(2, 4, 8, (8, 6), 4, 2), "shared")
 
 
 @given(data=st.data(), layout=layouts())
 def test_N_is_the_share_of_weights_that_the_rebuilt_network_has(data: st.DataObject, layout: Layout) -> None:
     genome = data.draw(genomes(layout))
-    original = random_generator(layout.widths)
+    original = random_generator(widths_of(layout))
     share = counted_weights(rebuilt(original, layout, genome)) / counted_weights(original)
     assert kept_weights(layout, genome[None]).item() == pytest.approx(share, rel=1e-15)
 
@@ -57,7 +57,7 @@ def test_share_of_macs_is_the_one_that_pytorch_counts_at_any_picture_size(
 ) -> None:
     genome = data.draw(genomes(layout))
     height, width = 4 * data.draw(st.integers(2, 64)), 4 * data.draw(st.integers(2, 64))
-    slim, whole = layout.slim_widths(genome), layout.widths
+    slim, whole = slim_widths(layout, genome), widths_of(layout)
     share = counted_macs(slim, height, width) / counted_macs(whole, height, width)
     assert kept_macs(layout, genome[None]).item() == pytest.approx(share, rel=1e-15)
 
@@ -66,7 +66,7 @@ def test_share_of_macs_is_the_one_that_pytorch_counts_at_any_picture_size(
 def test_the_full_genome_keeps_everything(layout: Layout) -> None:
     full = layout.full()[None]
     assert kept_weights(layout, full).item() == kept_macs(layout, full).item() == 1
-    assert layout.slim_widths(full[0]) == layout.widths
+    assert slim_widths(layout, full[0]) == widths_of(layout)
 
 
 @given(layout=layouts(), n=st.integers(1, 5), seed=st.integers(0, 999))
@@ -80,11 +80,11 @@ def test_a_population_is_counted_as_its_genomes_are_one_by_one(layout: Layout, n
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("base", ["full", "random"])
 def test_flipping_any_one_bit_changes_N_and_the_networks_output(kind: LayoutKind, base: str) -> None:
-    layout = Layout.of(resnet_widths(4, 2), kind)
+    layout = layout_of(resnet_widths(4, 2), kind)
     genome = layout.full() if base == "full" else random_genomes(layout, 1)[0]
     for piece in layout.genes.values():
         genome[piece.start : piece.start + 2] = True  # whichever bit flips, a filter stays
-    original, x = random_generator(layout.widths), random_pictures(1, 3, 16, 16)
+    original, x = random_generator(widths_of(layout)), random_pictures(1, 3, 16, 16)
     N, picture = kept_weights(layout, genome[None]), rebuilt(original, layout, genome)(x)
     for bit in range(layout.length):
         flipped = genome.clone()

@@ -1,15 +1,16 @@
 import pytest
 import torch
 
+from ganprune.channels import graph_of
 from ganprune.coevolution import CoEvolution
 from ganprune.evaluation import Side
-from ganprune.genome import Layout, LayoutKind
+from ganprune.genome import LayoutKind
 from ganprune.importance import channel_energies, importance
 from ganprune.networks import NORMS, Generator, Norm, resnet_widths
 from ganprune.rebuild import recalibrated
 from ganprune.search_settings import SearchSettings
 from tests.test_coevolution import LAYOUTS, FakeEvaluator
-from tests.tiny import fill, random_pictures, seeded
+from tests.tiny import fill, layout_of, random_pictures, seeded
 
 WIDTHS = resnet_widths(4, 2)
 PICTURES = random_pictures(2, 3, 32, 32, dtype=torch.float32)
@@ -24,7 +25,7 @@ def generator(norm: Norm = "instance") -> Generator:
 @pytest.mark.parametrize("kind", ["filters", "shared"])
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_filter_that_nobody_reads_has_the_least_score(norm: Norm, kind: LayoutKind) -> None:
-    net, layout = generator(norm), Layout.of(WIDTHS, kind)
+    net, layout = generator(norm), layout_of(WIDTHS, kind)
     net.state_dict()["model.4.weight"][:, 2] = 0  # the third filter of the stem
     scores = importance(net, layout, PICTURES)
     assert scores.shape == (layout.length,)
@@ -38,7 +39,7 @@ def test_a_filter_that_nobody_reads_has_the_least_score(norm: Norm, kind: Layout
 
 @pytest.mark.parametrize("norm", ["instance", "affine-instance", "batch"])
 def test_behind_a_norm_the_size_of_a_filter_itself_does_not_count(norm: Norm) -> None:
-    net, layout = generator(norm), Layout.of(WIDTHS)
+    net, layout = generator(norm), layout_of(WIDTHS)
     if norm == "batch":  # its statistics are those of its maps, as after a training
         net = recalibrated(net, [PICTURES])
     before = importance(net, layout, PICTURES)
@@ -55,13 +56,13 @@ def test_behind_a_norm_the_size_of_a_filter_itself_does_not_count(norm: Norm) ->
     [("affine-instance", "model.2.weight"), ("batch", "model.2.weight"), ("none", "model.1.weight")],
 )
 def test_the_scale_of_a_channel_counts_whatever_gives_it(norm: Norm, key: str) -> None:
-    net, layout = generator(norm), Layout.of(WIDTHS)
+    net, layout = generator(norm), layout_of(WIDTHS)
     net.state_dict()[key][3] = 90
     assert int(importance(net, layout, PICTURES)[layout.genes["stem"]].argmax()) == 3
 
 
 def test_a_channel_that_its_norm_switches_off_has_the_least_score() -> None:
-    net, layout = generator("affine-instance"), Layout.of(WIDTHS)
+    net, layout = generator("affine-instance"), layout_of(WIDTHS)
     net.state_dict()["model.2.bias"][2] = -90  # the ReLU leaves nothing of it
     stem = importance(net, layout, PICTURES)[layout.genes["stem"]]
     assert stem[2] == stem.min() < 1e-6
@@ -70,7 +71,7 @@ def test_a_channel_that_its_norm_switches_off_has_the_least_score() -> None:
 @pytest.mark.parametrize("norm", NORMS)
 def test_energies_are_variances_of_what_each_convolution_reads(norm: Norm) -> None:
     net = generator(norm).double()
-    energies = channel_energies(net, PICTURES)
+    energies = channel_energies(net, graph_of(net), PICTURES)
     x = PICTURES.double()
     for i, module in enumerate(net.model):
         if f"model.{i}" in energies:

@@ -17,12 +17,12 @@ from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.genome import Layout, LayoutKind
 from ganprune.latency import KINDS, Axis, Kind, Latency, LatencyTable, Piece, kind_of, predicted
-from ganprune.networks import GeneratorWidths, generator_convs, resnet_widths
+from ganprune.networks import Generator, GeneratorWidths, generator_convs, resnet_widths
 from ganprune.repair import ON_TARGET, Constraints, Repairer
 from ganprune.resources import Resource
 from ganprune.search_settings import SearchSettings
 from tests.test_coevolution import FakeEvaluator
-from tests.tiny import seeded
+from tests.tiny import layout_of, seeded, slim_widths
 
 GROUPED = Axis((1, 16, 32, 64), block=16, fine=16, granule=4)
 OTHERS = Axis((17, 33, 63))
@@ -105,19 +105,19 @@ def test_a_disturbed_time_is_lowered_to_that_of_something_larger() -> None:
 
 @pytest.mark.parametrize("kind", ["filters", "shared"])
 def test_a_network_takes_the_sum_of_its_layers(kind: LayoutKind) -> None:
-    layout = Layout.of(WIDTHS, kind)
+    layout = layout_of(WIDTHS, kind)
     genomes = torch.rand(6, layout.length, generator=seeded(0)) < 0.6
     found = Latency(TABLE, layout).of(layout.gene_counts(genomes).numpy().reshape(2, 3, -1))
     assert found.shape == (2, 3)
     for genome, ms in zip(genomes, found.flatten().tolist(), strict=True):
-        slim = layout.slim_widths(genome)
+        slim = slim_widths(layout, genome)
         channels = {**slim.groups(), "in": slim.in_channels, "out": slim.out_channels}
         expected = 0.0
         for conv in generator_convs(slim.blocks):
             i, f = channels[conv.source or "in"], channels[conv.target or "out"]
             expected += TABLE.dense(kind_of(conv), 64, 64)[i, f]
         assert ms == pytest.approx(expected)
-        assert predicted(TABLE, slim) == pytest.approx(expected)
+        assert predicted(TABLE, Generator(slim)) == pytest.approx(expected)
 
 
 def test_blocks_of_different_widths_are_looked_up_in_one_table() -> None:
@@ -126,13 +126,13 @@ def test_blocks_of_different_widths_are_looked_up_in_one_table() -> None:
     more = replace(uneven, inner=(40, 11))
     grown = dense["inner"][24, 11] - dense["inner"][24, 10]
     grown += dense["residual"][11, 24] - dense["residual"][10, 24]
-    assert predicted(TABLE, more) - predicted(TABLE, uneven) == pytest.approx(grown)
+    assert predicted(TABLE, Generator(more)) - predicted(TABLE, Generator(uneven)) == pytest.approx(grown)
 
 
 def test_a_table_that_does_not_reach_so_far_is_refused() -> None:
     message = "table reaches 64 inputs and 64 filters of layer trunk, found 32 and 128"
     with pytest.raises(RunError, match=message):
-        predicted(TABLE, replace(resnet_widths(16, 1), trunk=128))
+        predicted(TABLE, Generator(replace(resnet_widths(16, 1), trunk=128)))
 
 
 def test_a_table_comes_back_from_json_as_it_was() -> None:
@@ -177,9 +177,9 @@ def test_a_damaged_table_is_refused(value: Any, reason: str) -> None:
 @pytest.mark.parametrize("align", [1, 4])
 @pytest.mark.parametrize("share", [0.4, 0.7])
 def test_repaired_genomes_take_what_is_asked_for(kind: LayoutKind, align: int, share: float) -> None:
-    layout = Layout.of(WIDTHS, kind)
+    layout = layout_of(WIDTHS, kind)
     latency = Latency(TABLE, layout)
-    target = share * predicted(TABLE, WIDTHS)
+    target = share * predicted(TABLE, Generator(WIDTHS))
     repair = Repairer(layout, Constraints(align, target_ms=target), latency)
     genomes = repair(torch.rand(8, layout.length, generator=seeded(1)) < share, seeded(2))
     ms = latency.of(layout.gene_counts(genomes).numpy())
@@ -191,10 +191,10 @@ def test_repaired_genomes_take_what_is_asked_for(kind: LayoutKind, align: int, s
 
 
 def test_the_first_generation_and_all_others_keep_to_the_milliseconds() -> None:
-    layouts: dict[Side, Layout] = {"A": Layout.of(WIDTHS), "B": Layout.of(WIDTHS, "shared")}
+    layouts: dict[Side, Layout] = {"A": layout_of(WIDTHS), "B": layout_of(WIDTHS, "shared")}
     latency: dict[Side, Resource] = {side: Latency(TABLE, layout) for side, layout in layouts.items()}
     asked: dict[Side, float] = {"A": 0.5, "B": 0.8}
-    whole = predicted(TABLE, WIDTHS)
+    whole = predicted(TABLE, Generator(WIDTHS))
     settings = SearchSettings(population=6, generations=3, target_ms=(0.5 * whole, 0.8 * whole))
     states = list(CoEvolution(settings, layouts, FakeEvaluator(), latency=latency).states(None))
     assert len(states) == 4
@@ -206,7 +206,7 @@ def test_the_first_generation_and_all_others_keep_to_the_milliseconds() -> None:
 
 
 def test_coin_flips_are_weighted_so_that_networks_take_about_what_is_asked_for() -> None:
-    layout, whole = Layout.of(WIDTHS), predicted(TABLE, WIDTHS)
+    layout, whole = layout_of(WIDTHS), predicted(TABLE, Generator(WIDTHS))
     latency, shares = Latency(TABLE, layout), list[float]()
     for target in (0.2 * whole, 0.5 * whole, 0.8 * whole, 2 * whole):
         share = Repairer(layout, Constraints(target_ms=target), latency).uniform_share()
@@ -218,8 +218,8 @@ def test_coin_flips_are_weighted_so_that_networks_take_about_what_is_asked_for()
 
 
 def test_milliseconds_out_of_reach_are_refused_with_the_least_that_are_possible() -> None:
-    layout = Layout.of(WIDTHS)
-    least = predicted(TABLE, GeneratorWidths(4, 4, 4, (4, 4), 4, 4))
+    layout = layout_of(WIDTHS)
+    least = predicted(TABLE, Generator(GeneratorWidths(4, 4, 4, (4, 4), 4, 4)))
     message = rf"--target-ms 0\.1 cannot be reached with --align 4: .* network has {least:.1f} ms"
     with pytest.raises(UsageError, match=message):
         Repairer(layout, Constraints(4, target_ms=0.1), Latency(TABLE, layout))

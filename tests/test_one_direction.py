@@ -1,19 +1,19 @@
 """What a compression needs, and one that makes a single slim generator."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from ganprune import networks
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import SIDES
 from ganprune.images import find_domains
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
-from ganprune.stages import fine_tune, needed_networks, rebuild_both, search, tuner_for, write_both
-from tests.test_stages import RESOLVED, SETTINGS, _write_pictures, gan, run
-from tests.tiny import TinyGan
+from ganprune.stages import fine_tune, needed_networks, rebuild_both, search, write_both
+from tests.test_stages import SETTINGS, _write_pictures, gan, run
+from tests.tiny import TinyGan, tiny_job
 
 __all__ = ["gan", "run"]
 
@@ -21,6 +21,15 @@ __all__ = ["gan", "run"]
 def _settings(**changes: object) -> CompressSettings:
     return CompressSettings.from_flat(
         SETTINGS.to_flat() | {k.replace("_", "-"): v for k, v in changes.items()}
+    )
+
+
+def _only(gan: TinyGan, needed: tuple[str, ...]) -> TinyGan:
+    """What is left where a checkpoint has but these networks."""
+    return replace(
+        gan,
+        generators={side: net for side, net in gan.generators.items() if f"G_{side}" in needed},
+        judges={side: net for side, net in gan.judges.items() if f"D_{side}" in needed},
     )
 
 
@@ -42,21 +51,17 @@ def test_a_compression_runs_on_the_networks_it_is_said_to_need(
 ) -> None:
     settings = _settings(**changes)
     assert needed_networks(settings) == needed
-    generators: dict[Side, networks.Generator] = {
-        side: net for side, net in gan.generators.items() if f"G_{side}" in needed
-    }
-    judges: dict[Side, networks.Discriminator] = {
-        side: net for side, net in gan.judges.items() if f"D_{side}" in needed
-    }
-    state = search(run, generators, judges, gan.pictures, settings, RESOLVED)
-    slim = rebuild_both(run, generators, state, gan.pictures, settings)
+    few = _only(gan, needed)
+    job = tiny_job(run, few, settings)
+    state = search(job)
+    slim = rebuild_both(job, state)
     assert tuple(slim) == tuple(state.populations) == settings.search.sides
-    write_both(run, slim, {"A": "12", "B": "34"})
+    write_both(job, slim)
     for side in SIDES:
         assert (run / f"G_{side}.safetensors").exists() == (side in slim)
     for side, population in state.populations.items():
-        assert (population.L_DisA > 0).all() == (side in judges)
-        assert (population.L_cyc > 0).all() == (len(generators) == 2)
+        assert (population.L_DisA > 0).all() == (side in few.judges)
+        assert (population.L_cyc > 0).all() == (len(few.generators) == 2)
 
 
 @pytest.mark.parametrize(("recipe", "still"), [("paper", {"G_A", "D_A"}), ("distil", {"G_A", "D_A", "D_B"})])
@@ -66,9 +71,9 @@ def test_one_direction_fine_tunes_its_own_networks_alone(
     for seed, name in enumerate(("trainA", "trainB")):
         _write_pictures(tmp_path / name, [f"{i}.png" for i in range(6)], seed)
     settings = _settings(direction="BtoA", budget="2steps", recipe=recipe)
-    state = search(run, gan.generators, gan.judges, gan.pictures, settings, RESOLVED)
-    slim = rebuild_both(run, gan.generators, state, gan.pictures, settings)
-    tuned = fine_tune(run, slim, gan.generators, gan.judges, find_domains(tmp_path), settings, RESOLVED)
+    job = tiny_job(run, gan, settings, folders=find_domains(tmp_path))
+    slim = rebuild_both(job, search(job))
+    tuned = fine_tune(job, slim)
     after = load_quartet(run / "fine-tune")
     moved = {
         "G_A": (gan.generators["A"], after.G_A), "G_B": (slim["B"], after.G_B),
@@ -104,25 +109,19 @@ def test_fine_tuning_runs_on_the_networks_it_is_said_to_need_and_writes_no_other
 ) -> None:
     for seed, name in enumerate(("trainA", "trainB")):
         _write_pictures(tmp_path / name, [f"{i}.png" for i in range(6)], seed)
-    settings, folders = _settings(**changes), find_domains(tmp_path)
+    settings = _settings(**changes)
     assert needed_networks(settings) == needed
-    generators: dict[Side, networks.Generator] = {
-        side: net for side, net in gan.generators.items() if f"G_{side}" in needed
-    }
-    judges: dict[Side, networks.Discriminator] = {
-        side: net for side, net in gan.judges.items() if f"D_{side}" in needed
-    }
-    tuner = tuner_for(judges, folders, settings, RESOLVED)
-    state = search(run, generators, judges, gan.pictures, settings, RESOLVED, tuner=tuner)
-    slim = rebuild_both(run, generators, state, gan.pictures, settings)
-    tuned = fine_tune(run, slim, generators, judges, folders, settings, RESOLVED)
+    few = _only(gan, needed)
+    job = tiny_job(run, few, settings, folders=find_domains(tmp_path))
+    slim = rebuild_both(job, search(job))
+    tuned = fine_tune(job, slim)
     written = {path.name.removeprefix("latest_net_")[:3] for path in (run / "fine-tune").glob("latest_net_*")}
     assert written == set(needed)
     for side, net in tuned.items():
         assert any(
             not torch.equal(a, b) for a, b in zip(net.parameters(), slim[side].parameters(), strict=True)
         )
-    again = fine_tune(run, slim, generators, judges, folders, settings, RESOLVED)
+    again = fine_tune(job, slim)
     assert all(
         torch.equal(value, again[side].state_dict()[key])
         for side, net in tuned.items()

@@ -10,7 +10,7 @@ from onnxsim.model_info import ModelInfo
 
 from ganprune.cost import macs
 from ganprune.errors import InputError, UsageError
-from ganprune.networks import resnet_widths
+from ganprune.networks import Generator, resnet_widths
 from ganprune.onnx_cost import OnnxCost, cost_metadata, count, onnx_cost, picture_input, read_onnx
 from tests import onnx_graphs
 
@@ -72,10 +72,10 @@ def test_metadata_of_ours_outlive_a_graph_rewrite_and_scale_with_the_picture(tmp
     widths = resnet_widths(4, 2)
     path = onnx_graphs.conv(tmp_path / "ours.onnx", dims=("n", 3, "h", "w"))
     model = onnx.load(path)
-    true, paper = macs(widths, 32, 48, "true"), macs(widths, 32, 48, "paper")
+    true, paper = macs(Generator(widths), 32, 48, "true"), macs(Generator(widths), 32, 48, "paper")
     helper.set_model_props(model, cost_metadata(123, true, paper, 32, 48))
     onnx.save(model, path)
-    at_64 = (macs(widths, 64, 64, "true"), macs(widths, 64, 64, "paper"))
+    at_64 = (macs(Generator(widths), 64, 64, "true"), macs(Generator(widths), 64, 64, "paper"))
     assert cost_of(path, 64) == OnnxCost(123, *at_64, "metadata")
 
 

@@ -4,20 +4,19 @@ import pytest
 import torch
 
 from ganprune.errors import UsageError
-from ganprune.genome import Layout
 from ganprune.networks import resnet_widths
 from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
 from ganprune.repair import Repairer
 from ganprune.resources import kept_macs
 from ganprune.settings import CompressSettings
-from tests.tiny import seeded
+from tests.tiny import layout_of, seeded
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_preset_is_valid_and_within_reach_of_the_usual_generator(name: str) -> None:
     settings = CompressSettings.from_flat(preset(name).settings)
     for side in ("A", "B"):
-        Repairer(Layout.of(resnet_widths(64, 9)), settings.search.constraints(side))
+        Repairer(layout_of(resnet_widths(64, 9)), settings.search.constraints(side))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -35,7 +34,7 @@ def test_default_preset_is_four_times_as_fast_in_widths_that_cpus_like() -> None
 @pytest.mark.parametrize(("name", "most"), [("fast", 0.25), ("tiny", 1 / 15)])
 def test_presets_keep_at_most_this_share_of_the_arithmetic(name: str, most: float) -> None:
     search = CompressSettings.from_flat(preset(name).settings).search
-    layout = Layout.of(resnet_widths(64, 9))
+    layout = layout_of(resnet_widths(64, 9))
     repaired = Repairer(layout, search.constraints("A"))(
         torch.rand(20, layout.length, generator=seeded(0)) < 0.5, seeded(0)
     )

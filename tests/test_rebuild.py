@@ -16,7 +16,15 @@ from tests.checkpoints import reference
 from tests.checkpoints.builders import assert_same, make_generator
 from tests.oracles import translate
 from tests.strategies import genomes, layouts
-from tests.tiny import random_generator, random_genomes, random_pictures, seeded
+from tests.tiny import (
+    layout_of,
+    random_generator,
+    random_genomes,
+    random_pictures,
+    seeded,
+    slim_widths,
+    widths_of,
+)
 
 KINDS: tuple[LayoutKind, ...] = ("filters", "shared")
 
@@ -35,8 +43,8 @@ def random_order(n: int) -> Tensor:
 def assert_slim_equals_dense(G: Generator, layout: Layout, genome: Tensor, x: Tensor, atol: float) -> None:
     """The slim network against the masked twin, and against activations masked after the norm (Eq. 9)."""
     slim = rebuilt(G, layout, genome)
-    assert slim.widths == layout.slim_widths(genome)
-    by_activation = translate(G.state_dict(), x, layout.widths.blocks, layout.kept(genome))
+    assert slim.widths == slim_widths(layout, genome)
+    by_activation = translate(G.state_dict(), x, widths_of(layout).blocks, layout.kept(genome))
     for dense in (masked(G, layout, genome)(x), by_activation):
         torch.testing.assert_close(slim(x), dense, atol=atol, rtol=0)
 
@@ -45,7 +53,10 @@ def assert_slim_equals_dense(G: Generator, layout: Layout, genome: Tensor, x: Te
 def test_rebuilt_generator_equals_masked_generator_in_float64(
     data: st.DataObject, layout: Layout, seed: int
 ) -> None:
-    G, x = random_generator(layout.widths, seed), random_pictures(1, layout.widths.in_channels, 20, 16)
+    G, x = (
+        random_generator(widths_of(layout), seed),
+        random_pictures(1, widths_of(layout).in_channels, 20, 16),
+    )
     assert_slim_equals_dense(G, layout, data.draw(genomes(layout)), x, atol=1e-9)
 
 
@@ -53,8 +64,8 @@ def test_rebuilt_generator_equals_masked_generator_in_float64(
 def test_rebuilt_generator_equals_masked_generator_in_float32(
     data: st.DataObject, layout: Layout, seed: int
 ) -> None:
-    G = random_generator(layout.widths, seed, torch.float32)
-    x = random_pictures(1, layout.widths.in_channels, 32, 32, dtype=torch.float32)
+    G = random_generator(widths_of(layout), seed, torch.float32)
+    x = random_pictures(1, widths_of(layout).in_channels, 32, 32, dtype=torch.float32)
     assert_slim_equals_dense(G, layout, data.draw(genomes(layout)), x, atol=1e-4)
 
 
@@ -63,10 +74,11 @@ def test_rebuilt_generator_equals_masked_generator_in_float32(
 def test_rebuilt_generator_equals_masked_generator_whatever_the_norm(
     norm: Norm, data: st.DataObject, layout: Layout, seed: int
 ) -> None:
-    G = make_generator(seed, layout.widths, norm).double()
-    x, genome = random_pictures(2, layout.widths.in_channels, 20, 16), data.draw(genomes(layout))
+    G = make_generator(seed, widths_of(layout), norm).double()
+    layout = Layout.of(G, layout.kind)
+    x, genome = random_pictures(2, widths_of(layout).in_channels, 20, 16), data.draw(genomes(layout))
     slim = rebuilt(G, layout, genome)
-    assert (slim.widths, slim.norm) == (layout.slim_widths(genome), norm)
+    assert (slim.widths, slim.norm) == (slim_widths(layout, genome), norm)
     by_activation = reference.translated(G.state_dict(), x, norm, layout.kept(genome))
     for dense in (masked(G, layout, genome)(x), by_activation):
         torch.testing.assert_close(slim(x), dense, atol=1e-9, rtol=0)
@@ -77,11 +89,12 @@ def test_rebuilt_generator_equals_masked_generator_whatever_the_norm(
 def test_every_tensor_of_a_slim_generator_is_a_slice_of_the_originals(
     norm: Norm, data: st.DataObject, layout: Layout
 ) -> None:
-    G, genome = make_generator(1, layout.widths, norm), data.draw(genomes(layout))
+    G, genome = make_generator(1, widths_of(layout), norm), data.draw(genomes(layout))
+    layout = Layout.of(G, layout.kind)
     slim, kept = rebuilt(G, layout, genome), layout.kept(genome)
     original = G.state_dict()
     assert list(slim.state_dict()) == list(original)
-    for conv in generator_convs(layout.widths.blocks):
+    for conv in generator_convs(widths_of(layout).blocks):
         inputs = slice(None) if conv.source is None else kept[conv.source]
         filters = slice(None) if conv.target is None else kept[conv.target]
         ours, theirs = slim.state_dict()[f"{conv.key}.weight"], original[f"{conv.key}.weight"]
@@ -99,9 +112,10 @@ def test_every_tensor_of_a_slim_generator_is_a_slice_of_the_originals(
 def test_masked_batch_norms_give_zeros_for_dropped_filters_and_keep_their_statistics(
     data: st.DataObject, layout: Layout
 ) -> None:
-    genome, G = data.draw(genomes(layout)), make_generator(1, layout.widths, "batch")
+    genome, G = data.draw(genomes(layout)), make_generator(1, widths_of(layout), "batch")
+    layout = Layout.of(G, layout.kind)
     twin, kept = masked(G, layout, genome), layout.kept(genome)
-    for conv in generator_convs(layout.widths.blocks):
+    for conv in generator_convs(widths_of(layout).blocks):
         if conv.norm_key is None or conv.target is None:
             continue
         theirs, ours = (
@@ -115,52 +129,56 @@ def test_masked_batch_norms_give_zeros_for_dropped_filters_and_keep_their_statis
 
 
 @given(data=st.data(), layout=layouts())
-def test_masked_generator_zeroes_dropped_filters_with_their_biases_and_nothing_else(
+def test_masked_generator_zeroes_dropped_filters_their_biases_what_reads_them_and_nothing_else(
     data: st.DataObject, layout: Layout
 ) -> None:
     genome = data.draw(genomes(layout))
-    G, kept = random_generator(layout.widths), layout.kept(genome)
+    G, kept = random_generator(widths_of(layout)), layout.kept(genome)
     twin = masked(G, layout, genome)
-    for conv in generator_convs(layout.widths.blocks):
+
+    def mask(group: str | None, size: int) -> Tensor:
+        places = torch.arange(size) if group is None else kept[group]
+        return torch.zeros(size, dtype=torch.float64).index_fill(0, places, 1)
+
+    for conv in generator_convs(widths_of(layout).blocks):
         (weight, bias), (masked_weight, masked_bias) = (
             (net.get_parameter(f"{conv.key}.weight"), net.get_parameter(f"{conv.key}.bias"))
             for net in (G, twin)
         )
-        filters = range(len(bias)) if conv.target is None else kept[conv.target].tolist()
-        for n in range(len(bias)):
-            expected = 1 if n in filters else 0
-            ours, theirs = (w[:, n] if conv.transposed else w[n] for w in (masked_weight, weight))
-            assert torch.equal(ours, theirs * expected)
-            assert torch.equal(masked_bias[n], bias[n] * expected)
+        weight, masked_weight = (w.transpose(0, 1) if conv.transposed else w for w in (weight, masked_weight))
+        filters, inputs = mask(conv.target, len(bias)), mask(conv.source, weight.shape[1])
+        assert torch.equal(masked_weight, weight * torch.outer(filters, inputs)[:, :, None, None])
+        assert torch.equal(masked_bias, bias * filters)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("blocks", [0, 1, 6, 9])
 def test_one_filter_a_gene_still_equals_the_masked_generator(kind: LayoutKind, blocks: int) -> None:
-    layout = Layout.of(resnet_widths(3, blocks), kind)
+    layout = layout_of(resnet_widths(3, blocks), kind)
     genome = one_per_gene(layout)
-    assert set(layout.slim_widths(genome).groups().values()) == {1}
-    G, x = random_generator(layout.widths), random_pictures(2, 3, 16, 16)
+    assert set(slim_widths(layout, genome).groups().values()) == {1}
+    G, x = random_generator(widths_of(layout)), random_pictures(2, 3, 16, 16)
     assert_slim_equals_dense(G, layout, genome, x, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_aligned_widths_equal_the_masked_generator(kind: LayoutKind) -> None:
-    layout = Layout.of(resnet_widths(16, 2), kind)
+    layout = layout_of(resnet_widths(16, 2), kind)
     genome = torch.zeros(layout.length, dtype=torch.bool)
     for piece in layout.genes.values():
         size = piece.stop - piece.start
         genome[piece] = random_order(size) < max(8, size // 16 * 8)
-    assert {width % 8 for width in layout.slim_widths(genome).groups().values()} == {0}
-    G, x = random_generator(layout.widths), random_pictures(1, 3, 16, 16)
+    assert {width % 8 for width in slim_widths(layout, genome).groups().values()} == {0}
+    G, x = random_generator(widths_of(layout)), random_pictures(1, 3, 16, 16)
     assert_slim_equals_dense(G, layout, genome, x, atol=1e-9)
 
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(layout=layouts())
 def test_the_full_genome_gives_the_original_to_the_last_bit(norm: Norm, layout: Layout) -> None:
-    G = make_generator(1, layout.widths, norm).double()
-    x = random_pictures(1, layout.widths.in_channels, 16, 16)
+    G = make_generator(1, widths_of(layout), norm).double()
+    layout = Layout.of(G, layout.kind)
+    x = random_pictures(1, widths_of(layout).in_channels, 16, 16)
     slim = rebuilt(G, layout, layout.full())
     assert torch.equal(slim(x), G(x))
     assert torch.equal(masked(G, layout, layout.full())(x), G(x))
@@ -170,10 +188,10 @@ def test_the_full_genome_gives_the_original_to_the_last_bit(norm: Norm, layout: 
 @pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data(), layout=layouts())
 def test_rebuilding_a_slim_generator_composes(norm: Norm, data: st.DataObject, layout: Layout) -> None:
-    first = data.draw(genomes(layout))
-    G = make_generator(1, layout.widths, norm)
+    G = make_generator(1, widths_of(layout), norm)
+    layout, first = Layout.of(G, layout.kind), data.draw(genomes(layout))
     slim = rebuilt(G, layout, first)
-    smaller = Layout.of(slim.widths, layout.kind)
+    smaller = Layout.of(slim, layout.kind)
     second = data.draw(genomes(smaller))
     both = torch.zeros_like(first)
     both[first.nonzero().flatten()[second]] = True
@@ -205,8 +223,8 @@ def prune_with_torch_pruning(G: Generator, kept: dict[str, Tensor]) -> Generator
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_rebuilt_generator_is_torch_prunings(kind: LayoutKind, norm: Norm, seed: int) -> None:
-    layout = Layout.of(resnet_widths(3, 2), kind)
-    G, x = make_generator(1, layout.widths, norm).double(), random_pictures(1, 3, 16, 16)
+    G, x = make_generator(1, resnet_widths(3, 2), norm).double(), random_pictures(1, 3, 16, 16)
+    layout = Layout.of(G, kind)
     genome = random_genomes(layout, 1, seed)[0]
     slim, other = rebuilt(G, layout, genome), prune_with_torch_pruning(G, layout.kept(genome))
     assert_same(slim, other)
@@ -218,8 +236,8 @@ def test_rebuilt_generator_is_torch_prunings(kind: LayoutKind, norm: Norm, seed:
 def test_the_original_is_left_untouched_and_shares_no_memory(
     build: Callable[[Generator, Layout, Tensor], Generator], base: str
 ) -> None:
-    layout = Layout.of(resnet_widths(3, 2))
-    G = random_generator(layout.widths)
+    layout = layout_of(resnet_widths(3, 2))
+    G = random_generator(widths_of(layout))
     before = copy.deepcopy(G.state_dict())
     genome = layout.full() if base == "full" else random_genomes(layout, 1)[0]
     other = build(G, layout, genome)
@@ -232,8 +250,8 @@ def test_the_original_is_left_untouched_and_shares_no_memory(
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_precision_is_the_originals_and_weights_stand_alone(dtype: torch.dtype) -> None:
-    layout = Layout.of(resnet_widths(3, 1))
-    slim = rebuilt(random_generator(layout.widths, dtype=dtype), layout, random_genomes(layout, 1)[0])
+    layout = layout_of(resnet_widths(3, 1))
+    slim = rebuilt(random_generator(widths_of(layout), dtype=dtype), layout, random_genomes(layout, 1)[0])
     assert not slim.training
     for parameter in slim.parameters():
         assert parameter.dtype == dtype
@@ -243,18 +261,18 @@ def test_precision_is_the_originals_and_weights_stand_alone(dtype: torch.dtype) 
 
 
 def test_an_empty_gene_is_refused_by_name() -> None:
-    layout = Layout.of(resnet_widths(2, 1))
-    G = random_generator(layout.widths)
+    layout = layout_of(resnet_widths(2, 1))
+    G = random_generator(widths_of(layout))
     for gene, piece in layout.genes.items():
         genome = layout.full()
         genome[piece] = False
-        with pytest.raises(ValueError, match=f"at least one filter, {gene} has 0"):
+        with pytest.raises(ValueError, match=f"every group needs at least one filter, {gene} has none"):
             rebuilt(G, layout, genome)
 
 
 def test_all_genomes_of_the_smallest_network_equal_their_masked_twins() -> None:
     widths = GeneratorWidths(1, 2, 2, (2,), 2, 1, in_channels=1, out_channels=1)
-    layout = Layout.of(widths)
+    layout = layout_of(widths)
     G, x = random_generator(widths), random_pictures(1, 1, 16, 16)
     either = [(True, False), (False, True), (True, True)]
     for down, trunk, inner, up1 in itertools.product(either, repeat=4):

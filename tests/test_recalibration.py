@@ -56,8 +56,8 @@ def test_recalibration_changes_statistics_alone_and_nothing_of_the_original() ->
 
 
 def test_recalibration_brings_a_cut_network_back_to_the_statistics_it_has() -> None:
-    layout = Layout.of(resnet_widths(4, 1))
-    G = make_generator(1, layout.widths, "batch").double()
+    G = make_generator(1, resnet_widths(4, 1), "batch").double()
+    layout = Layout.of(G)
     x = random_pictures(4, 3, 16, 16)
     slim = rebuilt(G, layout, random_genomes(layout, 1)[0])
     after = recalibrated(slim, [x])

@@ -16,7 +16,7 @@ from ganprune.repair import ON_TARGET, Constraints, Repairer
 from ganprune.resources import KAPPA, Convolutions, kept_macs
 from tests.oracles import counted_macs
 from tests.strategies import layouts
-from tests.tiny import seeded
+from tests.tiny import layout_of, seeded, slim_widths
 
 ORIGINAL = resnet_widths(64, 9)
 MIDDLE = resnet_widths(16, 3)
@@ -53,19 +53,20 @@ def test_every_gene_keeps_a_multiple_of_align_or_all(
 
 
 def test_work_is_macs_and_kappa_for_every_value_that_a_convolution_writes() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     network = Generator(MIDDLE, "instance")
     values = list[int]()
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
             module.register_forward_hook(lambda *args: values.append(args[2].numel()))
     network(torch.rand(1, 3, 16, 16))
+    written = sum(values)
     work = Convolutions.of_layout(layout, "work").of(np.array(layout.sizes))
-    assert 16 * work == macs(MIDDLE, 16, 16, "true") + KAPPA * sum(values)  # work is of 4×4 pixels
+    assert 256 * work == macs(network, 16, 16, "true") + KAPPA * written  # work is of one pixel
 
 
 def test_a_speed_up_is_met_by_work() -> None:
-    layout = Layout.of(ORIGINAL)
+    layout = layout_of(ORIGINAL)
     work = Convolutions.of_layout(layout, "work")
     repaired = Repairer(layout, Constraints(16, speed_up=4))(any_genomes(layout, 5, 0), seeded(0))
     share = work.of(layout.gene_counts(repaired).numpy()) / work.of(np.array(layout.sizes))
@@ -81,14 +82,14 @@ def test_a_speed_up_is_met_by_work() -> None:
 def test_repaired_genomes_come_back_unchanged(
     kind: LayoutKind, align: int, target: float | None, seed: int
 ) -> None:
-    layout = Layout.of(MIDDLE, kind)
+    layout = layout_of(MIDDLE, kind)
     repair = Repairer(layout, Constraints(align, target))
     once = repair(any_genomes(layout, 2, seed), seeded(seed))
     assert torch.equal(repair(once, seeded(seed + 1)), once)
 
 
 def test_without_constraints_only_empty_genes_change_and_get_one_filter() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     genomes = any_genomes(layout, 4, seed=0)
     genomes[1, layout.genes["down"]] = False
     genomes[3] = False
@@ -108,10 +109,10 @@ def test_without_constraints_only_empty_genes_change_and_get_one_filter() -> Non
 def test_with_single_filters_the_target_is_met_from_below_within_two_percent(
     kind: LayoutKind, target: float, keep: float, seed: int
 ) -> None:
-    layout = Layout.of(ORIGINAL, kind)
+    layout = layout_of(ORIGINAL, kind)
     genomes = any_genomes(layout, 1, seed, min(1, max(target**0.5 * 1.1, keep * target**0.5)))
     repaired = Repairer(layout, Constraints(1, target))(genomes, seeded(seed))
-    true = counted_macs(layout.slim_widths(repaired[0]), 64, 64) / counted_macs(ORIGINAL, 64, 64)
+    true = counted_macs(slim_widths(layout, repaired[0]), 64, 64) / counted_macs(ORIGINAL, 64, 64)
     assert ON_TARGET * target <= true <= target
 
 
@@ -147,7 +148,7 @@ def next_step(size: int, count: int, align: int) -> int:
 def test_within_a_gene_bits_are_only_added_or_only_dropped(
     align: int, target: float | None, seed: int
 ) -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     before = any_genomes(layout, 1, seed)
     after = Repairer(layout, Constraints(align, target))(before, seeded(seed))
     for gene, piece in layout.genes.items():
@@ -156,7 +157,7 @@ def test_within_a_gene_bits_are_only_added_or_only_dropped(
 
 
 def test_counts_round_to_a_neighbour_in_proportion_to_its_nearness() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     piece, n = layout.genes["trunk"], 2000
     genomes = layout.full().repeat(n, 1)
     genomes[:, piece] = torch.arange(64) < 10  # between 8 and 16, a quarter of the way up
@@ -167,7 +168,7 @@ def test_counts_round_to_a_neighbour_in_proportion_to_its_nearness() -> None:
 
 
 def test_dropped_filters_are_drawn_evenly() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     piece, n = layout.genes["down"], 4000
     genomes = layout.full().repeat(n, 1)
     genomes[:, piece.stop - 2 : piece.stop] = False  # 30 of 32 kept, so 6 more go for 24
@@ -178,7 +179,7 @@ def test_dropped_filters_are_drawn_evenly() -> None:
 
 
 def test_repair_depends_on_the_generator_alone_and_leaves_its_input() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     repair, genomes = Repairer(layout, Constraints(8, 0.4)), any_genomes(layout, 3, seed=0)
     before = genomes.clone()
     first, again, other = (repair(genomes, seeded(seed)) for seed in (5, 5, 6))
@@ -190,7 +191,7 @@ def test_repair_depends_on_the_generator_alone_and_leaves_its_input() -> None:
 @pytest.mark.parametrize("kind", ["filters", "shared"])
 @pytest.mark.parametrize("target", [0.15, 0.4])
 def test_a_target_of_parameters_holds_for_the_network_that_is_built(kind: LayoutKind, target: float) -> None:
-    layout, original = Layout.of(MIDDLE, kind), Generator(MIDDLE)
+    layout, original = layout_of(MIDDLE, kind), Generator(MIDDLE)
     repair = Repairer(layout, Constraints(target_params=target))
     for genome in repair(any_genomes(layout, 4, seed=1), seeded(0)):
         share = params(rebuilt(original, layout, genome)) / params(original)
@@ -205,7 +206,7 @@ class Milliseconds:
 
 
 def test_of_several_targets_all_are_kept_and_one_is_met() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     macs, ms = 0.5, layout.length / 2
     repair = Repairer(layout, Constraints(target_macs=macs, target_ms=ms), Milliseconds())
     for genome in repair(any_genomes(layout, 6, seed=2), seeded(0)):
@@ -226,7 +227,7 @@ class Stairs:
 
 @pytest.mark.parametrize("ms", [18.4, 20.0, 21.4, 27.2])
 def test_a_target_is_met_by_exchange_where_no_single_step_fits(ms: float) -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     repair = Repairer(layout, Constraints(align=16, target_ms=ms), Stairs())
     genomes = repair(any_genomes(layout, 12, seed=4), seeded(0))
     used = Stairs().of(layout.gene_counts(genomes).numpy()) / ms
@@ -239,7 +240,7 @@ def test_a_target_is_met_by_exchange_where_no_single_step_fits(ms: float) -> Non
 
 
 def test_what_no_steps_can_meet_is_told() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     repair = Repairer(
         layout, Constraints(align=16, target_ms=17.0), Stairs()
     )  # 16 is the least, 17.1 the next
@@ -250,7 +251,7 @@ def test_what_no_steps_can_meet_is_told() -> None:
 
 @pytest.mark.parametrize(("align", "least"), [(1, 5), (4, 6), (8, 100)])
 def test_no_gene_keeps_fewer_filters_than_the_minimum(align: int, least: int) -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     repair = Repairer(layout, Constraints(align, min_filters=least))
     for genome in repair(any_genomes(layout, 4, seed=3, keep=0.1), seeded(0)):
         for gene, count in counts(layout, genome).items():
@@ -260,7 +261,7 @@ def test_no_gene_keeps_fewer_filters_than_the_minimum(align: int, least: int) ->
 
 
 def test_the_smallest_network_is_within_reach_and_nothing_below_it() -> None:
-    layout = Layout.of(MIDDLE)
+    layout = layout_of(MIDDLE)
     smallest = Repairer(layout, Constraints(8))(any_genomes(layout, 1, 0, keep=0), seeded(0))
     least = float(kept_macs(layout, smallest))
     reached = Repairer(layout, Constraints(8, least))(layout.full()[None], seeded(0))
@@ -283,7 +284,7 @@ def test_the_smallest_network_is_within_reach_and_nothing_below_it() -> None:
 def test_layers_stay_near_the_share_of_all_layers_alike(
     target: float, spread: float, align: int, seed: int
 ) -> None:
-    layout = Layout.of(ORIGINAL)
+    layout = layout_of(ORIGINAL)
     repair = Repairer(layout, Constraints(align, target, width_spread=spread))
     share = repair.uniform_share()
     assert share**2 * 0.9 <= target <= share**2 * 1.1  # a width w of every layer costs about w² MACs
@@ -304,7 +305,7 @@ def test_layers_stay_near_the_share_of_all_layers_alike(
 def test_blocks_are_narrow_so_that_the_other_layers_are_wide(
     target: float, block_width: float, align: int, seed: int
 ) -> None:
-    layout = Layout.of(ORIGINAL)
+    layout = layout_of(ORIGINAL)
     repair = Repairer(layout, Constraints(align, target, width_spread=1.0, block_width=block_width))
     share = repair.uniform_share()
     assert share > Repairer(layout, Constraints(align, target, width_spread=1.0)).uniform_share()
@@ -317,7 +318,7 @@ def test_blocks_are_narrow_so_that_the_other_layers_are_wide(
 
 
 def test_block_width_means_nothing_where_blocks_share_the_bits_of_the_trunk() -> None:
-    layout = Layout.of(MIDDLE, "shared")
+    layout = layout_of(MIDDLE, "shared")
     narrow = Repairer(layout, Constraints(1, 0.3, width_spread=1.25, block_width=0.25))
     plain = Repairer(layout, Constraints(1, 0.3, width_spread=1.25))
     genomes = any_genomes(layout, 4, seed=3)
@@ -325,13 +326,13 @@ def test_block_width_means_nothing_where_blocks_share_the_bits_of_the_trunk() ->
 
 
 def test_a_spread_of_widths_means_nothing_without_a_target() -> None:
-    layout, genomes = Layout.of(MIDDLE), any_genomes(Layout.of(MIDDLE), 3, seed=1)
+    layout, genomes = layout_of(MIDDLE), any_genomes(layout_of(MIDDLE), 3, seed=1)
     repaired = Repairer(layout, Constraints(width_spread=1.0))(genomes, seeded(0))
     assert torch.equal(repaired, genomes)
 
 
 def test_widths_may_lie_further_apart_where_the_target_needs_it() -> None:
-    layout = Layout.of(MIDDLE)  # all layers alike in steps of 8: 8 and 16 filters, nothing between
+    layout = layout_of(MIDDLE)  # all layers alike in steps of 8: 8 and 16 filters, nothing between
     for target in (0.3, 0.5, 0.7, 1.0):
         repair = Repairer(layout, Constraints(8, target, width_spread=1.0))
         macs = float(kept_macs(layout, repair(any_genomes(layout, 1, seed=2), seeded(0))))

@@ -1,5 +1,6 @@
 """The stages of a compression, without the command line."""
 
+import hashlib
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ganprune.checkpoints import load_generator, read_metadata
+from ganprune.checkpoints import NetName, load_generator, read_metadata
 from ganprune.coevolution import CoEvolution, State
 from ganprune.errors import DataError, RunError, UsageError
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator
@@ -39,7 +40,7 @@ from ganprune.stages import (
     search_pictures,
     write_both,
 )
-from tests.tiny import TinyGan, seeded, tiny_gan
+from tests.tiny import TinyGan, seeded, tiny_gan, tiny_job
 
 RESOLVED = Resolved("cpu", "float32", 1, 1)
 SETTINGS = CompressSettings.from_flat(
@@ -58,9 +59,8 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path / "run")
 
 
-def _search(run: Run, gan: TinyGan, settings: CompressSettings = SETTINGS, **options: Any) -> State:
-    pictures = options.pop("pictures", gan.pictures)
-    return search(run, gan.generators, gan.judges, pictures, settings, RESOLVED, **options)
+def _search(run: Run, gan: TinyGan, settings: CompressSettings = SETTINGS, **changes: Any) -> State:
+    return search(tiny_job(run, gan, settings, **changes))
 
 
 def _same(one: State, other: State) -> bool:
@@ -240,7 +240,7 @@ def test_state_of_other_pictures_is_refused(run: Run, gan: TinyGan) -> None:
 
 def test_search_on_a_device_that_has_gone_is_refused(run: Run, gan: TinyGan) -> None:
     with pytest.raises(UsageError, match="--device cuda:99 needs a CUDA device"):
-        search(run, gan.generators, gan.judges, gan.pictures, SETTINGS, replace(RESOLVED, device="cuda:99"))
+        _search(run, gan, resolved=replace(RESOLVED, device="cuda:99"))
 
 
 def test_hash_of_pictures_tells_pixels_shapes_and_sides() -> None:
@@ -260,8 +260,7 @@ def test_hash_of_pictures_tells_pixels_shapes_and_sides() -> None:
 
 def test_rebuilt_generators_are_those_of_the_best_genomes(run: Run, gan: TinyGan) -> None:
     state = _search(run, gan)
-    slim = rebuild_both(run, gan.generators, state, gan.pictures, SETTINGS)
-    read_back = rebuild_both(run, gan.generators, state, gan.pictures, SETTINGS)
+    slim, read_back = (rebuild_both(tiny_job(run, gan, SETTINGS), state) for _ in range(2))
     for side, layout in layouts(gan.generators, SETTINGS).items():
         expected = rebuilt(gan.generators[side], layout, state.populations[side].best_genome)
         for found in (slim[side], read_back[side], load_generator(run / f"pruned_G_{side}.safetensors")):
@@ -271,12 +270,16 @@ def test_rebuilt_generators_are_those_of_the_best_genomes(run: Run, gan: TinyGan
 
 
 def test_written_files_say_what_they_are(run: Run, gan: TinyGan) -> None:
-    state = _search(run, gan)
-    write_both(run, rebuild_both(run, gan.generators, state, gan.pictures, SETTINGS), {"A": "12", "B": "34"})
-    for side, source in (("A", "12"), ("B", "34")):
+    job, files = tiny_job(run, gan, SETTINGS), dict[NetName, Path]()
+    for name in ("G_A", "G_B"):
+        files[name] = run / f"{name}.original"
+        files[name].write_bytes(name.encode())
+    of_files = replace(job, quartet=replace(job.quartet, files=files))
+    write_both(of_files, rebuild_both(job, search(job)))
+    for side in SIDES:
         metadata = read_metadata(run / f"G_{side}.safetensors")
         assert metadata["network"] == f"G_{side}"
-        assert metadata["source_sha256"] == source
+        assert metadata["source_sha256"] == hashlib.sha256(f"G_{side}".encode()).hexdigest()
         kept = json.loads(metadata["kept"])
         widths = load_generator(run / f"latest_net_G_{side}.pth").widths
         assert widths.groups() == {group: len(index) for group, index in kept.items()}
@@ -308,7 +311,7 @@ def test_pictures_to_score_on_are_not_those_to_fine_tune_on(
     monkeypatch.setattr("ganprune.stages.training.train", watch)
     settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"budget": "1steps", "recipe": "paper"})
     with pytest.raises(KeyboardInterrupt):
-        fine_tune(run, gan.generators, gan.generators, gan.judges, folders, settings, RESOLVED)
+        fine_tune(tiny_job(run, gan, settings, folders=folders), gan.generators)
     for side in SIDES:
         assert len(tuned[side]) == 4
         assert all(path.parent.name == f"train{side}" for path in tuned[side])
@@ -343,9 +346,7 @@ def test_seed_draws_the_pictures(tmp_path: Path) -> None:
 def test_no_budget_leaves_the_generators_alone(run: Run, gan: TinyGan, tmp_path: Path) -> None:
     for seed, name in enumerate(("trainA", "trainB")):
         _write_pictures(tmp_path / name, ["0.png", "1.png"], seed)
-    same = fine_tune(
-        run, gan.generators, gan.generators, gan.judges, find_domains(tmp_path), SETTINGS, RESOLVED
-    )
+    same = fine_tune(tiny_job(run, gan, SETTINGS, folders=find_domains(tmp_path)), gan.generators)
     assert all(same[side] is gan.generators[side] for side in SIDES)
     assert not (run / "fine-tune").exists()
 

@@ -1,12 +1,17 @@
 """Small random networks and pictures to test with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganprune.checkpoints import Quartet
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.genome import Layout, LayoutKind
+from ganprune.images import PictureFolders
 from ganprune.networks import (
     Discriminator,
     DiscriminatorWidths,
@@ -14,10 +19,34 @@ from ganprune.networks import (
     GeneratorWidths,
     resnet_widths,
 )
+from ganprune.runs import Run
+from ganprune.settings import CompressSettings
+from ganprune.stages import Job, Resolved
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+@cache
+def layout_of(widths: GeneratorWidths, kind: LayoutKind = "filters") -> Layout:
+    """Of CycleGAN's ResNet of these widths."""
+    return Layout.of(Generator(widths), kind)
+
+
+def widths_of(layout: Layout) -> GeneratorWidths:
+    """The reverse of `layout_of`."""
+    return _widths(layout, layout.graph.sizes)
+
+
+def slim_widths(layout: Layout, genome: Tensor) -> GeneratorWidths:
+    """What a genome leaves of them."""
+    return _widths(layout, layout.slim_widths(genome))
+
+
+def _widths(layout: Layout, groups: Mapping[str, int]) -> GeneratorWidths:
+    blocks = sum(name.startswith("inner") for name in groups)
+    return resnet_widths(1, blocks, layout.graph.inputs, layout.graph.outputs).with_groups(groups)
 
 
 @torch.no_grad()
@@ -71,7 +100,7 @@ def tiny_gan(kind: LayoutKind = "filters", size: int = 32) -> TinyGan:
     return TinyGan(
         {side: random_generator(widths[side], seed, torch.float32) for seed, side in enumerate(SIDES)},
         {side: random_judge(judges[side], 10 + seed) for seed, side in enumerate(SIDES)},
-        {side: Layout.of(widths[side], kind) for side in SIDES},
+        {side: layout_of(widths[side], kind) for side in SIDES},
         {
             side: torch.randint(
                 256, (count[side], 3, size, size), generator=seeded(20 + seed), dtype=torch.uint8
@@ -79,3 +108,12 @@ def tiny_gan(kind: LayoutKind = "filters", size: int = 32) -> TinyGan:
             for seed, side in enumerate(SIDES)
         },
     )
+
+
+def tiny_job(run: Run, gan: TinyGan, settings: CompressSettings, **changes: Any) -> Job:
+    """A job of its networks and pictures in a run folder, in float32 on one thread; changed."""
+    G, D = gan.generators, gan.judges
+    quartet = Quartet(G.get("A"), G.get("B"), D.get("A"), D.get("B"))
+    resolved = Resolved("cpu", "float32", threads=1, batch=1)
+    job = Job(run, quartet, PictureFolders((), ()), gan.pictures, settings, resolved)
+    return replace(job, **changes)

@@ -1,22 +1,10 @@
-"""What ``bench`` times: a run, ONNX files, or a checkpoint that is exported for the purpose."""
+"""The options of ``bench``, read."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of, enough_cores
+from ganprune.bench import BenchSettings
 from ganprune.errors import UsageError
-from ganprune.reporting import Reporter
-from ganprune.runs import find_run
-from ganprune.scratch import scratch_folder
-from ganprune_cli.console import command_line
-from ganprune_cli.exporting import generators_of, is_run
-from ganprune_cli.onnx_files import export_all
-from ganprune_cli.pipeline import bench_files, bench_run
-from ganprune_exporters import ExportSettings
-
-Timed = tuple[BenchReport, dict[str, Any]]
-"""What was measured: the report, and the same as plain values with its tables."""
 
 
 def bench_settings(*, threads: str | None = None, runs: str | None = None, **given: object) -> BenchSettings:
@@ -30,38 +18,6 @@ def bench_settings(*, threads: str | None = None, runs: str | None = None, **giv
         numbers["maximum"] = most[0] if most else max(least, BenchSettings().maximum)
     numbers |= {name: value for name, value in given.items() if value is not None}
     return replace(BenchSettings(), **numbers)
-
-
-def bench_sources(
-    sources: list[Path], settings: BenchSettings, output: Path | None, reporter: Reporter
-) -> tuple[Timed, str]:
-    """Time what is given. Returns the figures, and the command to run next."""
-    for path in sources:
-        if not path.exists():
-            raise UsageError(f"{path} does not exist; give a run folder, ONNX files or a checkpoint")
-    enough_cores(settings.threads)  # a checkpoint is exported first, which takes a while
-    if not sources or (len(sources) == 1 and is_run(sources[0])):
-        run = find_run(sources[0] if sources else None)
-        with run.locked():
-            return bench_run(run, settings, reporter, output), command_line("inspect", run.folder)
-    if settings.profile and output is None:
-        reporter.info("a chart of the profile is written to the folder that `-o` gives")
-    if len(sources) == 1 and sources[0].is_dir() and any(sources[0].glob("*.onnx")):
-        timed = bench_files(candidates_in(sources[0]), settings, reporter, output)
-        return timed, command_line("bench", "--cpu", sources[0], "--spread")
-    with scratch_folder() as scratch:
-        files: list[Path] = []
-        for path in sources:
-            if path.suffix == ".onnx":
-                files.append(path)
-                continue
-            networks = generators_of(path)
-            folder = scratch / path.stem
-            export = ExportSettings(size=settings.size or ExportSettings().size)
-            reports = export_all(folder, networks, dict.fromkeys(networks), export, reporter)
-            files += [report.path for report in reports]
-        timed = bench_files(candidates_of(tuple(files)), settings, reporter, output)
-    return timed, "ganprune compress CKPT --data DIR"
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

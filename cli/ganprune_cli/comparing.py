@@ -1,221 +1,14 @@
-"""``compare``: all cells, one library call a step, then one measurement of all networks together."""
+"""How ``compare`` shows what it found, and what it would do."""
 
-import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
-from ganprune.baselines import METHODS, Method
-from ganprune.bench import BenchSettings, Machine, Table, enough_cores, in_threads
-from ganprune.comparing import (
-    Cell,
-    Jury,
-    Records,
-    claims,
-    comparison_csv,
-    comparison_table,
-    paper_table,
-    run_cell,
-    verdict,
-)
-from ganprune.comparing.record import FCN_INPUT, ORIGINAL, network_of, size_of
-from ganprune.comparing.steps import ASKED, in_steps
-from ganprune.comparing.tables import Found, Timings, means_of
-from ganprune.device import cpu_threads
-from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Side
-from ganprune.locking import refuse_run
-from ganprune.metrics import FeatureNetwork, Segmenter
-from ganprune.networks import Generator
-from ganprune.plain import as_written
-from ganprune.reporting import Reporter
-from ganprune.runs import Run, open_run
-from ganprune.stages import search_pictures
-from ganprune.stages.searching import CACHE
-from ganprune_cli.console import print_table, say
-from ganprune_cli.contest import Contest, circumstances, judged_by
-from ganprune_cli.timing import by_widths, known_times, time_together
-
-CELLS = "cells"
-"""Folder of the cells' run folders."""
-
-
-def finished(found: Contest, judges: Mapping[str, str]) -> dict[str, Any]:
-    """Tables and figures of what is there; see `compare`. judges: as `judged_by`, of the same networks.
-
-    Raises `UsageError` where that is nothing.
-    """
-    folder, records = found.folder, _records(found, judges)
-    if records.original() is None or not any(map(records.finished, found.comparison.cells)):
-        raise nothing_finished(folder)
-    return _told(found, records, known_times(folder), judges)
-
-
-def nothing_finished(folder: Path) -> UsageError:
-    """What is raised where there is nothing to tell."""
-    return UsageError(
-        f"--finished needs {ORIGINAL}.json and cells that are, found not both in {folder}; "
-        "leave it out to run them"
-    )
-
-
-def compare(
-    found: Contest,
-    network: FeatureNetwork,
-    segmenter: Segmenter | None,
-    command: str,
-    reporter: Reporter,
-    methods: Mapping[str, Method] = METHODS,
-) -> dict[str, Any]:
-    """Run what is not finished, time all networks together, and return tables and figures as plain values."""
-    folder, judges = found.folder, judged_by(network, segmenter)
-    records = _records(found, judges)
-    if found.comparison.settings.bench_seconds:
-        enough_cores((found.comparison.settings.bench_threads,))
-    refuse_run(folder)
-    with Run(folder).locked():
-        jury = Jury(
-            network, found.job.folders, found.size, found.job.resolved.device, folder / CACHE,
-            found.comparison.settings.fid, segmenter, reporter,
-        )  # fmt: skip
-        unfinished = [cell for cell in found.comparison.in_turns if records.finished(cell) is None]
-        if records.original() is None:
-            _judge_originals(found, records, jury)
-        for i, cell in enumerate(unfinished):
-            reporter.info(f"cell {cell.key}, {i + 1} of {len(unfinished)} that are left")
-            _run(found, cell, records, jury, command, reporter, methods)
-        timed = _timed(found, records, reporter)
-    return _told(found, records, timed, judges)
-
-
-def _records(found: Contest, judges: Mapping[str, str]) -> Records:
-    return Records(found.folder, circumstances(found, judges), found.sides)
-
-
-def _judge_originals(found: Contest, records: Records, jury: Jury) -> None:
-    with cpu_threads(found.job.resolved.threads):
-        figures = jury(found.originals, found.originals)
-        inputs = jury.inputs(found.originals)
-    sizes = {side: size_of(G, G, found.size) for side, G in found.originals.items()}
-    records.write_original({side: sizes[side] | figures[side] for side in figures}, inputs)
-
-
-def _run(
-    found: Contest, cell: Cell, records: Records, jury: Jury, command: str, reporter: Reporter,
-    methods: Mapping[str, Method],
-) -> None:  # fmt: skip
-    """One cell to its JSON."""
-    started, job, folder = time.monotonic(), found.jobs[cell.key], _folder(found.folder, cell)
-    settled = in_steps(cell, _there(found, records).values(), folder)
-    asked = {"method": cell.method, ASKED: cell.settings.tuning.budget}
-    config = {**job.config, "settings": settled.settings.to_flat(), **asked}
-    run = open_run(folder, config, command)
-    if run.config.get("method") != cell.method:
-        raise RunError(
-            f"{run.folder} was made by the method {run.config.get('method')} (now {cell.method}); delete it "
-            "to run the cell again, or use `-o` another folder"
-        )
-    resolved = replace(job.resolved, **run.config["resolved"])
-    slim = run_cell(run, settled, job.generators, job.judges, job.folders, resolved, reporter, methods)
-    with cpu_threads(resolved.threads):
-        figures = jury(slim, found.originals)
-    sides: dict[Side, dict[str, Any]] = {
-        side: size_of(G, found.originals[side], found.size) | figures[side] for side, G in slim.items()
-    }
-    stages = run.provenance["stages"]
-    records.write(cell, sides, {
-        "seconds": round(time.monotonic() - started, 1),
-        "stages": {name: stage["seconds"] for name, stage in stages.items()},
-        "steps": stages.get("fine-tune", {}).get("steps", 0),
-        "settings": cell.settings.to_flat(), "device": resolved.device, "precision": resolved.precision,
-    })  # fmt: skip
-
-
-def _timed(found: Contest, records: Records, reporter: Reporter) -> dict[str, Any]:
-    """Milliseconds of every method's first finished seed; of those that are gone, by their widths."""
-    settings, slim = found.comparison.settings, dict[str, Path | Generator]()
-    if not settings.bench_seconds:
-        return {}
-    for cell, record in _there(found, records).items():
-        if f"{cell.name}.G_{found.sides[0]}" in slim:
-            continue
-        for side in found.sides:
-            file = _folder(found.folder, cell) / f"G_{side}.safetensors"
-            told = record["sides"][side]
-            network = file if file.is_file() else network_of(told, found.originals[side])
-            if network is not None:
-                slim[f"{cell.name}.G_{side}"] = network
-    pictures = search_pictures(found.job.folders, found.job.settings)
-    how = BenchSettings(threads=(settings.bench_threads,), seconds=settings.bench_seconds, maximum=200)
-    return time_together(found.folder, found.originals, slim, pictures, found.size, how, reporter)
-
-
-def _finished(found: Contest, records: Records) -> list[Found]:
-    """Records of the cells that are finished, in the order of the file."""
-    return [record for cell in found.comparison.cells if (record := records.finished(cell))]
-
-
-def _there(found: Contest, records: Records) -> Mapping[Cell, Found]:
-    """All finished cells of the file; of those that --cells has left out, those made in the same way."""
-    there = {cell: record for cell in found.comparison.cells if (record := records.finished(cell))}
-    for cell in found.comparison.others:
-        try:
-            record = records.finished(cell)
-        except RunError:
-            continue
-        if record is not None:
-            there[cell] = record
-    return there
-
-
-def _folder(folder: Path, cell: Cell) -> Path:
-    return folder / CELLS / cell.key
-
-
-def _told(
-    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
-) -> dict[str, Any]:
-    with as_written(str(found.folder), "delete the JSON files of cells that are not, to run these again"):
-        return _report(found, records, timed, judges)
-
-
-def _report(
-    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
-) -> dict[str, Any]:
-    settings, cells, original = found.comparison.settings, _finished(found, records), records.original()
-    assert original is not None
-    claim = settings.claim
-    timings: Timings = timed.get("timings", {})
-    means = means_of(cells, original, timings)
-    title = f"{len(cells)} cells at {found.size}×{found.size}, fine-tuned for {_budgets(found)}"
-    tables = [comparison_table(means, title)]
-    if settings.task is not None and claim is not None:
-        tables.append(paper_table(settings.task, claim, means, found.size, judges))
-    return {
-        "folder": str(found.folder), "best": _best(found, cells), **judges, "size": found.size,
-        "tables": [asdict(table) for table in tables],
-        "claims": [] if claim is None else list(claims(cells, claim)),
-        "verdict": [] if claim is None else list(verdict(cells, claim)),
-        "methods": means, "timing": dict(timed), "csv": comparison_csv(means),
-        "precisions": sorted({str(cell["precision"]) for cell in cells if "precision" in cell}),
-    }  # fmt: skip
-
-
-def _best(found: Contest, cells: Sequence[Found]) -> str | None:
-    """The run folder of the cell that lacks least of the original's translation, of those that are there."""
-    folders = {str(found.folder / CELLS / f"{cell['name']}-{cell['seed']}"): cell for cell in cells}
-    there = {name: cell for name, cell in folders.items() if (Path(name) / "config.toml").is_file()}
-
-    def lacks(name: str) -> float:
-        return sum(part.get("lost") or 0.0 for part in there[name]["sides"].values())
-
-    return min(there, key=lacks, default=None)
-
-
-def _budgets(found: Contest) -> str:
-    budgets = dict.fromkeys(cell.settings.tuning.budget for cell in found.comparison.cells)
-    return " or ".join(budgets)
+from ganprune.bench import Machine, Table, in_threads
+from ganprune.comparing.record import FCN_INPUT
+from ganprune.comparing.timing import by_widths
+from ganprune_cli.console import duration, print_table, say
 
 
 def _machine(timed: Mapping[str, Any]) -> Machine:
@@ -223,7 +16,7 @@ def _machine(timed: Mapping[str, Any]) -> Machine:
 
 
 def print_comparison(found: Mapping[str, Any], markdown: bool) -> None:
-    """What `compare` returns, and the protocol in words."""
+    """What `ganprune.comparing.running.compare` returns, and the protocol in words."""
     for values in found["tables"]:
         table = Table(**values)
         left = (0, 3) if table.headings[-1] == "protocol" else (0,)
@@ -252,3 +45,24 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
         "lost: share of the original's translation that is missing; PSNR: dB from the original's pictures; "
         "two figures in a cell: G_A / G_B",
     ]
+
+
+def print_outline(found: Mapping[str, Any], markdown: bool) -> None:
+    """What `ganprune.comparing.outline.outline` returns."""
+    rows = [
+        (row["cell"], str(row["seed"]), row["method"], row["budget"],
+         "finished" if row["done"] else _told(row["seconds"], [row["untimed"]]))
+        for row in found["cells"]
+    ]  # fmt: skip
+    headings = ("cell", "seed", "method", "fine-tuning", "search and fine-tuning")
+    print_table("Plan; nothing was written", headings, rows, markdown=markdown, left=(0, 2, 3, 4))
+    left = [row for row in found["cells"] if not row["done"]]
+    say(f"{len(left)} of {len(rows)} cells are left: {_told(found['seconds'], [r['untimed'] for r in left])}")
+
+
+def _told(seconds: float, untimed: Sequence[str]) -> str:
+    """``about 5 min 00 s``, and what is no time: ``about 3.0 s + 2 × 300steps``."""
+    counts = Counter(budget for budget in untimed if budget)
+    others = [budget if n == 1 else f"{n} × {budget}" for budget, n in counts.items()]
+    known = [f"about {duration(seconds)}"] if seconds or not others else []
+    return " + ".join([*known, *others])

@@ -4,7 +4,6 @@ import json
 import shlex
 import sys
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ganprune.reporting import Task
+from ganprune.shell import is_shown, pasted, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -22,39 +22,9 @@ _RECENT = 12
 """The time left is judged by the pace over so many of them: a long task may speed up."""
 
 
-_UNSHOWN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Unicode's categories of letters that steer a terminal, turn text round, or are none."""
-
-
-def _is_shown(letter: str) -> bool:
-    return letter.isprintable() or letter == "\n" or unicodedata.category(letter) not in _UNSHOWN
-
-
-def shown(text: object) -> str:
-    """A text as it may be shown, whatever names are in it: one letter for each that steers a terminal."""
-    return "".join(letter if _is_shown(letter) else "�" for letter in str(text))
-
-
 def say(text: object = "", end: str = "\n") -> None:
     """Data on stdout."""
     print(shown(text), end=end, flush=True)
-
-
-def _pasted(word: object) -> str:
-    """A word for a shell; letters that are not shown as $'…' spells them."""
-    text = str(word)
-    if all(map(_is_shown, text)) and "\n" not in text:
-        return shlex.quote(text)
-    return "$'" + "".join(map(_spelled, text)) + "'"
-
-
-def _spelled(letter: str) -> str:
-    code = ord(letter)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is no UTF-8, as Python holds it
-        return f"\\x{code - 0xDC00:02x}"
-    if letter in "\\'":
-        return f"\\{letter}"
-    return letter if _is_shown(letter) and letter != "\n" else f"\\U{code:08x}"
 
 
 class _Bar:
@@ -158,7 +128,7 @@ class ConsoleReporter:
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout, with its schema version first."""
     text = json.dumps({"schema": 1} | dict(value), indent=2, ensure_ascii=False)
-    print("".join(c if _is_shown(c) else json.dumps(c)[1:-1] for c in text))
+    print("".join(c if is_shown(c) else json.dumps(c)[1:-1] for c in text))
 
 
 def print_table(
@@ -209,15 +179,10 @@ def print_table(
     Console(width=max(wide, width(laid).minimum)).print(laid)
 
 
-def command_line(*words: object) -> str:
-    """A command of ganprune, to be pasted into a shell."""
-    return " ".join(map(_pasted, ("ganprune", *words)))
-
-
 def print_next(command: str, quiet: bool = False) -> None:
     """The line that each command ends with, on stderr; an empty command is left out."""
-    if not all(map(_is_shown, command)):  # of the library, which knows no terminals
-        command = " ".join(map(_pasted, shlex.split(command)))
+    if not all(map(is_shown, command)):  # of the library, which knows no terminals
+        command = " ".join(map(pasted, shlex.split(command)))
     if command and not quiet:
         print(f"next: {shown(command)}", file=sys.stderr)
 

@@ -1,44 +1,9 @@
-"""The packaged example through the whole pipeline."""
+"""How ``demo`` shows what it measured."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from ganprune.bench import BenchSettings
-from ganprune.checkpoints import load_generator
-from ganprune.device import cpu_threads
-from ganprune.evaluation import SIDES, Side
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
-from ganprune.images import DataSource
-from ganprune.networks import Generator
-from ganprune.reporting import Reporter
 from ganprune_cli.console import print_table
-from ganprune_cli.job import prepare
-from ganprune_cli.layers import compress_settings
-from ganprune_cli.pipeline import compress
-
-SEED = 1
-"""Of the drawn pictures; the example's networks were trained on those of seed 0."""
-BENCH = BenchSettings(seconds=8)
-
-
-def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: Reporter) -> dict[str, Any]:
-    """Draw pictures beside ``folder``, compress the packaged CycleGAN into it, measure the coats."""
-    drawn = folder.with_name(f"{folder.name}-pictures")
-    write_dataset(drawn, seed=SEED, train=200, test=8, size=EXAMPLE_SIZE, reporter=reporter)
-    settings = compress_settings("demo", None, given)
-    job = prepare(CHECKPOINT, DataSource(drawn), settings, reporter)
-    found = compress(job, folder, command, reporter, BENCH)
-    kinds: dict[str, dict[Side, Generator]] = {
-        "original": job.generators,
-        "slim": {side: load_generator(folder / f"pruned_G_{side}.safetensors") for side in SIDES},
-        "slim, fine-tuned": {side: load_generator(folder / f"G_{side}.safetensors") for side in SIDES},
-    }
-    with cpu_threads(job.resolved.threads):
-        measured = coats_of(kinds, seed=SEED)
-    coats = {kind: {side: asdict(coat) for side, coat in pair.items()} for kind, pair in measured.items()}
-    return found | {"coats": coats, "pictures": str(folder / "pictures.png")}
 
 
 def print_coats(coats: Mapping[str, Any], markdown: bool) -> None:

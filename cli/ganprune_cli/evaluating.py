@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet
-from ganprune.checkpoints.direction import facing
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.files import sha256
 from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture
 from ganprune.images.reading import to_tensor
+from ganprune.made_runs import made_by
 from ganprune.metrics import (
     Contest,
     FeatureNetwork,
@@ -34,15 +34,14 @@ from ganprune.metrics import (
 from ganprune.metrics.extractor import Pictures
 from ganprune.networks import Generator
 from ganprune.onnx_cost import read_onnx
+from ganprune.preparing import domains_of, quartet_for
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.shell import command_line
 from ganprune.stages import RECOVERED
 from ganprune.stages.searching import CACHE
 from ganprune.translation import OnnxTranslator, Translator
-from ganprune_cli.console import command_line
-from ganprune_cli.job import domains_of
-from ganprune_cli.made_runs import made_by
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS
 
@@ -265,7 +264,7 @@ def _originals(run: Run, settings: CompressSettings) -> Quartet:
     path, known = Path(config["checkpoint"]), config["sha256"]
     needed = {*known, *(f"G_{side}" for side in settings.search.sides)}
     try:
-        quartet = facing(load_quartet(path), settings.search.direction)
+        quartet = quartet_for(settings, path)
         recovered = run / RECOVERED / "latest_net_G_A.pth"
         if recovered.is_file():
             lacking = {name: getattr(load_quartet(recovered), name) for name in quartet.missing()}

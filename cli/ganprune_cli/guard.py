@@ -2,29 +2,40 @@
 
 import errno
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeGuard
+from typing import NoReturn, ParamSpec, TypeGuard
 
 import typer
 
 P = ParamSpec("P")
 
 INTERRUPTED = 130
+TERMINATED = 128 + signal.SIGTERM
 _OF_DISKS = frozenset((errno.EIO, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESTALE))
 """What a file system says that is damaged, gone, or cannot flush or lock files."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which `kill`, schedulers and containers send: it ends a command as Ctrl-C does."""
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
     """Turn what a command raises into a line that helps.
 
     Exit codes: 0 done; 1 failed; 2 usage; 3 input not understood; 4 a target or a verification was missed
-    (results are still written); 130 interrupted. GANPRUNE_DEBUG=1 shows the traceback as well.
+    (results are still written); 130 interrupted; 143 ended by SIGTERM. GANPRUNE_DEBUG=1 shows the traceback
+    as well.
     """
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        main = threading.current_thread() is threading.main_thread()  # no other one may set handlers
+        if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _terminate)
         try:
             command(*args, **kwargs)
         except (KeyboardInterrupt, Exception) as error:
@@ -33,7 +44,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             if os.environ.get("GANPRUNE_DEBUG") and not isinstance(error, KeyboardInterrupt):
                 raise
             line, code = _explain(error)
-            if code == INTERRUPTED:
+            if code in (INTERRUPTED, TERMINATED):
                 typer.echo(err=True)  # after whatever the line of progress has come to
             typer.echo(_one_line(line), err=True)
             raise typer.Exit(code) from None
@@ -41,25 +52,35 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def code_of(interrupt: KeyboardInterrupt) -> int:
+    """The exit code of a command that was interrupted."""
+    return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
+
+
 def invocation() -> str:
     """The command line that is running, as one can type it again."""
-    from ganprune_cli.console import command_line
+    from ganprune.shell import command_line
 
     return command_line(*sys.argv[1:])
 
 
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind it: some imports turn one into an error of their own."""
+def _terminate(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # `timeout` sends it twice; the first one is being followed
+    raise Terminated
+
+
+def _interrupted(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C or SIGTERM behind it, if any: some imports turn one into an error of their own."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            return True
+            return error
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _explain(error: BaseException) -> tuple[str, int]:
-    if _interrupted(error):
-        return f"interrupted; to go on, run again: {invocation()}", INTERRUPTED
+    if cause := _interrupted(error):
+        return f"interrupted; to go on, run again: {invocation()}", code_of(cause)
     from ganprune.errors import GanpruneError
     from ganprune.failures import device_lost, out_of_memory
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from ganprune.checkpoints import inspect
 from ganprune.cost import mebibytes
+from ganprune.made_runs import is_run
 from ganprune.onnx_cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
 from ganprune.runs import find_run
-from ganprune_cli.console import command_line, print_table, say
-from ganprune_cli.exporting import is_run
+from ganprune.shell import command_line
+from ganprune_cli.console import print_table, say
 
 COLUMNS = (
     "network", "task", "architecture", "norm", "params", "MiB (float32)",

@@ -339,6 +339,15 @@ PictureStatistics = Annotated[
         help="Batch norm by each picture's own statistics, as CycleGAN's test.py without --eval.",
     ),
 ]
+RunPictureStatistics = Annotated[
+    bool | None,
+    typer.Option(
+        "--picture-statistics",
+        help="Batch norm by each picture's own statistics, as CycleGAN's test.py without --eval.",
+        show_default=False,
+        rich_help_panel=COMPUTE,
+    ),
+]
 Device = Annotated[
     str | None, typer.Option(metavar="DEV", help="cpu, cuda, cuda:N or auto.", rich_help_panel=COMPUTE)
 ]

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganprune.bench import in_threads
-from ganprune.plan import Plan
-from ganprune.settings import CompressSettings
+from ganprune.compression import Foreseen
 from ganprune_cli.console import duration, print_table, say
 
 
-def print_bench(timed: dict[str, Any], markdown: bool, every: bool = False) -> None:
+def print_bench(timed: Mapping[str, Any], markdown: bool, every: bool = False) -> None:
     """The tables of a measurement; ``every``: how the times are spread too."""
     say(f"{timed['header']}\n")
     for table in timed["tables"]:
@@ -22,7 +21,7 @@ def print_bench(timed: dict[str, Any], markdown: bool, every: bool = False) -> N
         say(sentence)
 
 
-def _compared(timed: dict[str, Any]) -> set[str]:
+def _compared(timed: Mapping[str, Any]) -> set[str]:
     """Names of the networks that an original is compared with."""
     return {net["name"] for net in timed["networks"] if net["against"] and not net.get("original")}
 
@@ -68,17 +67,14 @@ def print_export(
     print_table(title, headings, rows, markdown=markdown, left=(0, 6))
 
 
-def print_plan(
-    sketch: Plan,
-    settings: CompressSettings,
-    missing: Sequence[str],
-    milliseconds: Mapping[str, Mapping[str, float | None]],
-    markdown: bool,
-) -> None:
-    """What --dry-run shows; ``missing``: networks that the checkpoint lacks; milliseconds: see `foresee`."""
+def print_plan(found: Foreseen, markdown: bool) -> None:
+    """What --dry-run shows."""
+    sketch, settings = found.plan, found.settings
     search, rows = settings.search, list[tuple[str, str]]()
-    if missing and settings.recovery.recover_discriminators:
-        rows.append(("recovery", f"{', '.join(missing)} trained for {settings.recovery.recover_budget}"))
+    if found.missing and settings.recovery.recover_discriminators:
+        rows.append(
+            ("recovery", f"{', '.join(found.missing)} trained for {settings.recovery.recover_budget}")
+        )
     several = f" in each of {sketch.workers} workers" if sketch.workers > 1 else ""
     if settings.compute.ray is not None:
         several = f", {sketch.workers} workers of a Ray cluster"
@@ -99,7 +95,7 @@ def print_plan(
             rows.append((f"G_{side}, speed", f"about {times:g} times the original's, by a count of the work"))
     for side, share in zip(search.sides, search.target_params or (), strict=False):
         rows.append((f"G_{side}, parameters", f"at most {share:.1%}"))
-    for name, ms in milliseconds.items():
+    for name, ms in found.milliseconds.items():
         before = f"{ms['original']:.1f} ms" if ms["original"] else "this machine is measured first,"
         rows.append((f"{name}, milliseconds", f"{before} → at most {ms['target']:g} ms predicted"))
     budget = settings.tuning.budget

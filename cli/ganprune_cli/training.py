@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,12 +15,12 @@ from ganprune.evaluation import SIDES, Side
 from ganprune.files import write_atomically
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
 from ganprune.made import check_all
+from ganprune.preparing import data_source, domains_of
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.training import Budget, Networks, Team, TrainResult, TrainSettings, complete, joined, train
 from ganprune.training.record import check_untrained
 from ganprune.training.team import Place
-from ganprune_cli.job import data_source, domains_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def train_further(
 
     swapped = quartet.options.get("direction") == "BtoA"
     check_all(folder, FILES[:1] if swapped else ())
-    found = _train(folders, folder, wishes, start)
+    found = _train(folders, folder, wishes, start, reporter)
     if swapped:  # so that whoever reads the folder knows, too
         write_atomically(folder / FILES[0], b"direction: BtoA\n")
     return found | {"trained": quartet.missing() if missing else NET_NAMES, "data": data.config()}
@@ -97,7 +97,7 @@ def train_from_nothing(data: DataSource, folder: Path, wishes: Wishes, reporter:
         networks, processes = Networks.fresh(settings), wishes.processes
         return train(networks, pictures, settings, budget, folder, reporter, processes=processes, team=team)
 
-    return _train(folders, folder, wishes, start) | {"trained": NET_NAMES, "data": data.config()}
+    return _train(folders, folder, wishes, start, reporter) | {"trained": NET_NAMES, "data": data.config()}
 
 
 def _train(
@@ -105,6 +105,7 @@ def _train(
     folder: Path,
     wishes: Wishes,
     start: Start,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     check_untrained(folder)
     place = Place.of_torchrun()
@@ -113,6 +114,10 @@ def _train(
     device = resolve_device(wishes.device)
     precision = resolve_precision(wishes.precision, device)
     settings = TrainSettings(**wishes.recipe, device=device, precision=precision)
+    several = Team(size=max(wishes.processes, place.size))
+    if "batch" not in wishes.recipe and several.shared(settings.batch) != settings.batch:
+        settings = replace(settings, batch=several.shared(settings.batch))
+        reporter.info(f"--batch {settings.batch}, as {several.size} processes share every batch")
     budget = Budget.parse(wishes.budget)
     threads = max(1, resolve_threads(wishes.threads) // place.local_size)
     pictures: dict[Side, tuple[Path, ...]] = {

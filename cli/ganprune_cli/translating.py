@@ -7,13 +7,13 @@ from typing import Any, cast
 
 from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
+from ganprune.made_runs import is_run, made_by
 from ganprune.onnx_cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
+from ganprune.shell import command_line
 from ganprune.translation import Kind, TranslateSettings, open_source, preparation_for, translate_pictures
-from ganprune_cli.console import command_line, duration
-from ganprune_cli.exporting import is_run
-from ganprune_cli.made_runs import made_by
+from ganprune_cli.console import duration
 
 
 @dataclass(frozen=True, slots=True)

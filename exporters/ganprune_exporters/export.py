@@ -165,7 +165,7 @@ def _describe(generator: "Generator", settings: ExportSettings) -> dict[str, str
     from ganprune.onnx_cost import cost_metadata
 
     size, widths = settings.size, generator.widths
-    true, paper = cost.macs(widths, size, size, "true"), cost.macs(widths, size, size, "paper")
+    true, paper = cost.macs(generator, size, size, "true"), cost.macs(generator, size, size, "paper")
     return {
         "ganprune.version": _version(),
         "ganprune.widths": _widths_json(widths),

@@ -13,13 +13,12 @@ nothing of what it adds. ``readers``, `ganprune.importance`, takes the weights t
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.baselines.allocation import within_layers
 from ganprune.baselines.subject import Pruned, Subject, filters_of, writers
 from ganprune.genome import Layout
 from ganprune.importance import importance
-from ganprune.networks import Generator
 
 
 def l1(subject: Subject) -> Pruned:
@@ -38,12 +37,17 @@ def by_readers(subject: Subject) -> Pruned:
     return subject.cut(within_layers(scores, subject.repairer, subject.chance))
 
 
-def norms(generator: Generator, layout: Layout, p: int) -> Tensor:
+def norms(generator: nn.Module, layout: Layout, p: int) -> Tensor:
     """‖F_j‖_p of the weights that write each bit: float64 [L]."""
     found = list[Tensor]()
     for gene in layout.genes:
-        weights = torch.cat([filters_of(generator, conv) for conv in writers(layout, gene)], 1)
-        found.append(weights.norm(p, dim=1))
+        size = layout.genes[gene].stop - layout.genes[gene].start
+        powers = torch.zeros(size, dtype=torch.float64)
+        for layer in writers(layout, gene):
+            bits = torch.from_numpy(layout.bits(layer.writes, gene))
+            each = filters_of(generator, layer).abs().pow(p).sum(1)
+            powers.index_add_(0, bits[bits >= 0], each[bits >= 0])
+        found.append(powers.pow(1 / p))
     return torch.cat(found)
 
 

@@ -19,14 +19,15 @@ Where norms have weights, these count too: a bit is worth γ times their mean ov
 import copy
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganprune.baselines.allocation import across_layers
-from ganprune.baselines.subject import Pruned, Subject, readers, scale_inputs, writers
+from ganprune.baselines.subject import Pruned, Subject, of_channels, readers, scale_inputs, writers
 from ganprune.errors import UsageError
 from ganprune.genome import Layout
-from ganprune.networks import Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def slimming(subject: Subject, settings: SlimmingSettings | None = None) -> Prun
 
 
 def sparse_scales(
-    generator: Generator, layout: Layout, pictures: Tensor, settings: SlimmingSettings | None = None
+    generator: nn.Module, layout: Layout, pictures: Tensor, settings: SlimmingSettings | None = None
 ) -> Tensor:
     """γ of every bit after training: float32 [L], 0 or more. pictures: float [n, 3, h, w]."""
     s = settings or SlimmingSettings()
@@ -77,21 +78,19 @@ def sparse_scales(
     return scales.detach().cpu()
 
 
-def scaled(generator: Generator, layout: Layout, scales: Tensor, x: Tensor) -> Tensor:
+def scaled(generator: nn.Module, layout: Layout, scales: Tensor, x: Tensor) -> Tensor:
     """G_γ(x): every channel times its scale behind its norm. scales: [L]; x: [n, 3, h, w]."""
-    modules = dict(generator.named_modules())
 
-    def watch(norm: str, piece: slice) -> torch.utils.hooks.RemovableHandle:
+    def watch(norm: str, bits: NDArray[np.int64], piece: slice) -> torch.utils.hooks.RemovableHandle:
         def times(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            return output * scales[piece].to(output.dtype)[:, None, None]
+            return output * of_channels(scales[piece], bits).to(output.dtype)[:, None, None]
 
-        return modules[norm].register_forward_hook(times)
+        return generator.get_submodule(norm).register_forward_hook(times)
 
     handles = [
-        watch(conv.norm_key, piece)
+        watch(layer.norm or layer.name, layout.bits(layer.writes, gene), piece)
         for gene, piece in layout.genes.items()
-        for conv in writers(layout, gene)
-        if conv.norm_key
+        for layer in writers(layout, gene)
     ]
     try:
         return generator(x)
@@ -100,21 +99,28 @@ def scaled(generator: Generator, layout: Layout, scales: Tensor, x: Tensor) -> T
             handle.remove()
 
 
-def folded(generator: Generator, layout: Layout, scales: Tensor) -> Generator:
+def folded(generator: nn.Module, layout: Layout, scales: Tensor) -> nn.Module:
     """A copy that computes G_γ without scales: those that read a channel are multiplied. scales: [L] ≥ 0."""
     twin = copy.deepcopy(generator)
     for gene, piece in layout.genes.items():
-        for conv in readers(layout, gene):
-            scale_inputs(twin, conv, scales[piece])
+        for layer in readers(layout, gene):
+            scale_inputs(twin, layer, of_channels(scales[piece], layout.bits(layer.reads, gene)))
     return twin.requires_grad_(False).eval()
 
 
-def _norm_weights(generator: Generator, layout: Layout) -> Tensor:
+def _norm_weights(generator: nn.Module, layout: Layout) -> Tensor:
     """Mean |γ| of the norms behind each bit's convolutions; 1 where they have none. [L]."""
-    if generator.norm not in ("affine-instance", "batch"):
-        return torch.ones(layout.length, dtype=torch.float64)
-    state, found = generator.state_dict(), list[Tensor]()
-    for gene in layout.genes:
-        weights = [state[f"{conv.norm_key}.weight"].double().abs().cpu() for conv in writers(layout, gene)]
-        found.append(torch.stack(weights).mean(0))
+    found = list[Tensor]()
+    for gene, piece in layout.genes.items():
+        total = torch.zeros(2, piece.stop - piece.start, dtype=torch.float64)
+        for layer in writers(layout, gene):
+            weight = (
+                None if layer.norm is None else getattr(generator.get_submodule(layer.norm), "weight", None)
+            )
+            if isinstance(weight, Tensor):
+                bits = torch.from_numpy(layout.bits(layer.writes, gene))
+                each = weight.detach().double().abs().cpu()
+                each = torch.stack([each, torch.ones_like(each)])
+                total.index_add_(1, bits[bits >= 0], each[:, bits >= 0])
+        found.append(torch.where(total[1] > 0, total[0] / total[1].clamp_min(1), 1.0))
     return torch.cat(found)

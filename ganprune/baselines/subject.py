@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from ganprune.channels import Layer
 from ganprune.genome import Layout
-from ganprune.networks import Conv, Generator, generator_convs
 from ganprune.rebuild import rebuilt, recalibrated
 from ganprune.repair import Repairer
 
@@ -16,7 +18,7 @@ from ganprune.repair import Repairer
 class Subject:
     """One generator that is to become smaller."""
 
-    generator: Generator
+    generator: nn.Module
     """The original; it is left as it is."""
     layout: Layout
     """Which bit is which filter."""
@@ -27,7 +29,7 @@ class Subject:
     chance: torch.Generator
     """Of every random choice, on the CPU."""
 
-    def cut(self, genome: Tensor, generator: Generator | None = None) -> "Pruned":
+    def cut(self, genome: Tensor, generator: nn.Module | None = None) -> "Pruned":
         """The slim network of a genome: slices of the original, or of ``generator`` with changed weights."""
         slim = rebuilt(generator or self.generator, self.layout, genome)
         return Pruned(genome, recalibrated(slim, self.pictures.split(1)))
@@ -39,7 +41,7 @@ class Pruned:
 
     genome: Tensor
     """Which filters are kept: bool [L]; it satisfies the constraints."""
-    network: Generator
+    network: nn.Module
     """The slim generator, with whatever weights the method has changed; not fine-tuned."""
 
 
@@ -47,25 +49,31 @@ Method = Callable[[Subject], Pruned]
 """A rival."""
 
 
-def writers(layout: Layout, gene: str) -> list[Conv]:
+def writers(layout: Layout, gene: str) -> list[Layer]:
     """Convolutions whose filters are the bits of a gene."""
-    return [c for c in generator_convs(layout.widths.blocks) if c.target and layout.gene_of[c.target] == gene]
+    return [layer for layer in layout.graph.layers if (layout.bits(layer.writes, gene) >= 0).any()]
 
 
-def readers(layout: Layout, gene: str) -> list[Conv]:
+def readers(layout: Layout, gene: str) -> list[Layer]:
     """Convolutions whose inputs are the bits of a gene."""
-    return [c for c in generator_convs(layout.widths.blocks) if c.source and layout.gene_of[c.source] == gene]
+    return [layer for layer in layout.graph.layers if (layout.bits(layer.reads, gene) >= 0).any()]
 
 
-def filters_of(generator: Generator, conv: Conv) -> Tensor:
+def filters_of(generator: nn.Module, layer: Layer) -> Tensor:
     """A convolution's weights, a row a filter: float64 [filters, inputs · k · k]."""
-    weight = generator.state_dict()[f"{conv.key}.weight"].double().cpu()
-    return (weight.transpose(0, 1) if conv.transposed else weight).flatten(1)
+    weight = generator.get_parameter(f"{layer.name}.weight").detach().double().cpu()
+    return (weight.transpose(0, 1) if layer.transposed else weight).flatten(1)
 
 
 @torch.no_grad()
-def scale_inputs(generator: Generator, conv: Conv, scales: Tensor) -> None:
+def scale_inputs(generator: nn.Module, layer: Layer, scales: Tensor) -> None:
     """Multiply the weights that read each input of a convolution, in place. scales: [inputs]."""
-    weight = generator.get_parameter(f"{conv.key}.weight")
-    shape = (-1, 1, 1, 1) if conv.transposed else (1, -1, 1, 1)
+    weight = generator.get_parameter(f"{layer.name}.weight")
+    shape = (-1, 1, 1, 1) if layer.transposed or layer.depthwise else (1, -1, 1, 1)
     weight.mul_(scales.to(weight).view(shape))
+
+
+def of_channels(values: Tensor, bits: NDArray[np.int64], others: float = 1.0) -> Tensor:
+    """One value a channel: that of its bit, [bits of a gene], or ``others`` for channels of other genes."""
+    index = torch.from_numpy(bits).to(values.device)
+    return torch.where(index >= 0, values[index.clamp_min(0)], others)

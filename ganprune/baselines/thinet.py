@@ -24,13 +24,15 @@ What the paper leaves open for a CycleGAN:
 import copy
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
 from ganprune.baselines.allocation import uniform_counts
-from ganprune.baselines.subject import Pruned, Subject, readers, scale_inputs
-from ganprune.networks import Conv, Generator
+from ganprune.baselines.subject import Pruned, Subject, of_channels, readers, scale_inputs
+from ganprune.channels import Layer
 from ganprune.rebuild import masked
 
 SAMPLES = 256
@@ -45,13 +47,27 @@ def thinet(subject: Subject, samples: int = SAMPLES) -> Pruned:
         layout.genes.values(), zip(layout.genes, counts.tolist(), strict=True), strict=True
     ):
         pruned, reading = masked(network, layout, genome), readers(layout, gene)
-        grams = products(pruned, reading, subject.pictures, samples, subject.chance)
+        grams = [
+            by_bit(gram, layout.bits(layer.reads, gene), piece.stop - piece.start)
+            for layer, gram in zip(
+                reading, products(pruned, reading, subject.pictures, samples, subject.chance), strict=True
+            )
+        ]
         relative = torch.stack([gram / gram.sum().clamp_min(1e-12) for gram in grams])  # 1ᵀ X̂ᵀX̂ 1 = Σ y²
         dropped = greedy(relative.sum(0), piece.stop - piece.start - count)
         genome[piece.start + dropped] = False
-        for conv, gram in zip(reading, grams, strict=True):
-            scale_inputs(network, conv, scaling(gram, genome[piece]))
+        for layer, gram in zip(reading, grams, strict=True):
+            scales = scaling(gram, genome[piece])
+            scale_inputs(network, layer, of_channels(scales, layout.bits(layer.reads, gene)))
     return subject.cut(genome, network)
+
+
+def by_bit(gram: Tensor, bits: NDArray[np.int64], size: int) -> Tensor:
+    """X̂ᵀX̂ of a gene's bits, from that of all channels that a layer reads: [C, C] → [size, size]."""
+    own = torch.from_numpy(np.flatnonzero(bits >= 0))
+    place = torch.from_numpy(bits[bits >= 0])
+    found = torch.zeros(size, len(own), dtype=gram.dtype).index_add_(0, place, gram[own][:, own])
+    return torch.zeros(size, size, dtype=gram.dtype).index_add_(1, place, found)
 
 
 def greedy(gram: Tensor, n: int) -> Tensor:
@@ -79,10 +95,10 @@ def scaling(gram: Tensor, kept: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def products(
-    generator: Generator, convs: Sequence[Conv], pictures: Tensor, samples: int, chance: torch.Generator
+    generator: nn.Module, convs: Sequence[Layer], pictures: Tensor, samples: int, chance: torch.Generator
 ) -> list[Tensor]:
     """X̂ᵀX̂ of each convolution over entries drawn from all pictures: float64 [C, C] each."""
-    modules = [generator.get_submodule(conv.key) for conv in convs]
+    modules = [generator.get_submodule(conv.name) for conv in convs]
     seen: dict[nn.Module, Tensor] = {}
 
     def remember(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ganprune.baselines.allocation import within_layers
 from ganprune.baselines.subject import Pruned, Subject, writers
 from ganprune.genome import Layout
-from ganprune.networks import Generator, norm_key
 
 
 def trimming(subject: Subject) -> Pruned:
@@ -27,21 +26,32 @@ def trimming(subject: Subject) -> Pruned:
 
 
 @torch.inference_mode()
-def apoz(generator: Generator, layout: Layout, pictures: Tensor) -> Tensor:
+def apoz(generator: nn.Module, layout: Layout, pictures: Tensor) -> Tensor:
     """Eq. 1: share of zeros of every bit's activations. float [n, 3, h, w] → float64 [L].
 
     Where several rectified maps share a bit, the mean over them.
     """
-    modules, places = dict(generator.named_modules()), dict[str, list[str]]()
-    for gene in layout.genes:
-        relus = [norm_key(conv.norm_key) for conv in writers(layout, gene) if conv.norm_key]
-        places[gene] = [relu for relu in relus if isinstance(modules.get(relu), nn.ReLU)]
-    watched = {relu for relus in places.values() for relu in relus}
-    zeros = _zeros(generator, {relu: modules[relu] for relu in watched}, pictures)
-    return torch.cat([torch.stack([zeros[relu] for relu in places[gene]]).mean(0) for gene in layout.genes])
+    layers = [layer for gene in layout.genes for layer in writers(layout, gene)]
+    modules = dict(generator.named_modules())
+    watched = {
+        layer.activation: modules[layer.activation]
+        for layer in layers
+        if layer.activation and isinstance(modules[layer.activation], nn.ReLU)
+    }
+    zeros = _zeros(generator, watched, pictures)
+    found = list[Tensor]()
+    for gene, piece in layout.genes.items():
+        total = torch.zeros(2, piece.stop - piece.start, dtype=torch.float64)
+        for layer in writers(layout, gene):
+            if layer.activation in watched:
+                bits = torch.from_numpy(layout.bits(layer.writes, gene))
+                each = torch.stack([zeros[layer.activation], torch.ones_like(zeros[layer.activation])])
+                total.index_add_(1, bits[bits >= 0], each[:, bits >= 0])
+        found.append(total[0] / total[1].clamp_min(1))
+    return torch.cat(found)
 
 
-def _zeros(generator: Generator, relus: Mapping[str, nn.Module], pictures: Tensor) -> dict[str, Tensor]:
+def _zeros(generator: nn.Module, relus: Mapping[str, nn.Module], pictures: Tensor) -> dict[str, Tensor]:
     """Share of zeros behind each module, by channel: float64 [channels]."""
     zeros: dict[str, Tensor] = {}
 

@@ -139,7 +139,7 @@ def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str 
         macs: dict[cost.Convention, int] = {"true": counted, "paper": counted}  # nothing is transposed
     else:
         role, words = "generator", _generator_words(network.widths)
-        macs = {kind: cost.macs(network.widths, size, size, kind) for kind in ("true", "paper")}
+        macs = {kind: cost.macs(network, size, size, kind) for kind in ("true", "paper")}
     return NetworkReport(
         name=name,
         file=file,

@@ -14,6 +14,7 @@ from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
+from ganprune.images import Domain
 from ganprune.networks import Discriminator, Generator
 
 
@@ -47,9 +48,31 @@ class Quartet:
     alone: bool = False
     """Whether there is one generator, and nothing says which way it translates; it is taken as G_A."""
 
+    @property
+    def generators(self) -> dict[Domain, Generator]:
+        """The generators that are there, by the domain that each translates."""
+        both: dict[Domain, Generator | None] = {"A": self.G_A, "B": self.G_B}
+        return {domain: net for domain, net in both.items() if net is not None}
+
+    @property
+    def discriminators(self) -> dict[Domain, Discriminator]:
+        """The discriminators that are there, each by the domain of the generator that it judges."""
+        both: dict[Domain, Discriminator | None] = {"A": self.D_A, "B": self.D_B}
+        return {domain: net for domain, net in both.items() if net is not None}
+
     def missing(self) -> tuple[NetName, ...]:
         """Names of the networks that are not there."""
         return tuple(name for name in NET_NAMES if getattr(self, name) is None)
+
+    def by_picture(self) -> "Quartet":
+        """The same with generators that normalise each picture by its own statistics, told in the notes; see
+        `ganprune.picture_statistics`."""
+        generators = {name: G for name, G in (("G_A", self.G_A), ("G_B", self.G_B)) if G is not None}
+        notes = [note for note in self.notes if picture_statistics.OPTION not in note]
+        if (note := picture_statistics.told_of(generators, True)) is not None:
+            notes.append(note)
+        changed = {name: picture_statistics.by_picture(G) for name, G in generators.items()}
+        return replace(self, notes=tuple(notes), **changed)
 
     def require(self, *names: NetName) -> None:
         """Raise MissingNetwork unless all the networks called ``names`` are there."""

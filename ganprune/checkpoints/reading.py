@@ -73,7 +73,7 @@ def head_of(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(HEAD)
         if not head:
-            raise CheckpointError("is empty")
+            raise CheckpointError("is empty; copy or download it again")
     return head
 
 

@@ -1,7 +1,10 @@
 """Searches, ablations and rivals side by side: the same networks, pictures, size, fine-tuning and figures.
 
 cells.py       a settings file → cells; the packaged files are in settings/
-running.py     one cell: genomes by a search or a rival, slim networks, fine-tuning
+contest.py     a settings file that fits to a checkpoint and data
+running.py     every cell to its figures, then all networks timed together
+outline.py     the same, foreseen
+timing.py      all networks in one measurement
 pruning.py     the stage that a rival has in place of a search
 jury.py        test pictures through networks → figures
 record.py      a finished cell as JSON; which are finished
@@ -16,7 +19,6 @@ from ganprune.comparing.claims import claims, verdict
 from ganprune.comparing.jury import Jury
 from ganprune.comparing.paper import TASKS, paper_table
 from ganprune.comparing.record import Records
-from ganprune.comparing.running import run_cell
 from ganprune.comparing.tables import comparison_csv, comparison_table
 
 __all__ = [
@@ -32,6 +34,5 @@ __all__ = [
     "packaged",
     "paper_table",
     "read_comparison",
-    "run_cell",
     "verdict",
 ]

@@ -9,12 +9,15 @@ from typing import Any, cast
 
 import torch
 
+from ganprune.channels import graph_of
 from ganprune.comparing.cells import Cell
 from ganprune.cost import macs, mebibytes, params
 from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, Side
+from ganprune.genome import Layout
 from ganprune.networks import Generator
 from ganprune.plain import NUMBER, Shape, fits, read_json
+from ganprune.rebuild import rebuilt
 from ganprune.runs import write_json
 from ganprune.settings import KEYS
 
@@ -100,7 +103,7 @@ class Records:
 
 
 def judges_of(folder: Path) -> dict[str, str]:
-    """What a folder's cells were judged by, see `ganprune_cli.contest.judged_by`; empty without originals.
+    """What a folder's cells were judged by, see `contest.judged_by`; empty without originals.
 
     Raises `RunError` where the file is damaged.
     """
@@ -127,12 +130,12 @@ def _damaged(path: Path, reason: str) -> RunError:
 def size_of(generator: Generator, original: Generator, size: int) -> dict[str, Any]:
     """What a generator costs, also over the original: parameters, MiB, MACs at ``size`` and as the paper; and
     its widths, see `network_of`."""
-    w, whole = generator.widths, original.widths
+    w, whole = graph_of(generator), graph_of(original)
     true, paper = (macs(w, size, size, convention) for convention in ("true", "paper"))
     at_256, whole_256 = (macs(net, PAPER_SIZE, PAPER_SIZE, "paper") for net in (w, whole))
     numbers = params(generator)
     return {
-        "widths": w.groups(),
+        "widths": w.sizes,
         "params": numbers, "mebibytes": mebibytes(numbers), "compression": params(original) / numbers,
         "macs_true": true, "macs_paper": paper, "speedup_in_theory": macs(whole, size, size, "true") / true,
         "macs_paper_256": at_256, "ratio_paper_256": whole_256 / at_256,
@@ -140,12 +143,13 @@ def size_of(generator: Generator, original: Generator, size: int) -> dict[str, A
 
 
 def network_of(part: Mapping[str, Any], original: Generator) -> Generator | None:
-    """A generator of the widths that a cell's record tells for one direction, with random weights.
+    """A generator of the widths that a cell's record tells for one direction, cut out of the original.
 
     It takes as long as the cell's own. None where the record, of an earlier ganprune, has no widths. Raises
     `RunError` for widths that no network slimmed from ``original`` has.
     """
-    widths, whole = part.get("widths"), original.widths.groups()
+    layout = Layout.of(original)
+    widths, whole = part.get("widths"), layout.graph.sizes
     if widths is None:
         return None
     known = fits(widths, _WIDTHS) and widths.keys() == whole.keys()
@@ -154,9 +158,8 @@ def network_of(part: Mapping[str, Any], original: Generator) -> Generator | None
             f"a finished cell has the widths {_short(widths)}, wanted is a number of filters for each of "
             f"{', '.join(whole)}, at most the original's; delete the cell's JSON file to run it again"
         )
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(0)
-        return Generator(original.widths.with_groups(widths), original.norm).eval()
+    first = [torch.arange(whole[group]) < count for group, count in widths.items()]
+    return rebuilt(original, layout, torch.cat(first))
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

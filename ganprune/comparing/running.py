@@ -1,52 +1,223 @@
-"""One cell in its run folder: the same way for searches and rivals, but for the choice of filters."""
+"""All cells of a comparison, one after the other, then one measurement of all networks together."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 from ganprune.baselines import METHODS, Method
+from ganprune.bench import BenchSettings, enough_cores
 from ganprune.comparing.cells import SEARCH, Cell
+from ganprune.comparing.claims import claims, verdict
+from ganprune.comparing.contest import Contest, circumstances, judged_by
+from ganprune.comparing.jury import Jury
+from ganprune.comparing.paper import paper_table
 from ganprune.comparing.pruning import prune
+from ganprune.comparing.record import ORIGINAL, Records, network_of, size_of
+from ganprune.comparing.steps import ASKED, in_steps
+from ganprune.comparing.tables import Found, Timings, comparison_csv, comparison_table, means_of
+from ganprune.comparing.timing import known_times, time_together
+from ganprune.device import cpu_threads
+from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
-from ganprune.images import PictureFolders
-from ganprune.networks import Discriminator, Generator
-from ganprune.reporting import SILENT, Reporter
+from ganprune.exporter import Exporter, default_exporter
+from ganprune.locking import refuse_run
+from ganprune.metrics import FeatureNetwork, Segmenter
+from ganprune.networks import Generator
+from ganprune.plain import as_written
+from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.stages import (
-    Resolved,
-    fine_tune,
-    rebuild_both,
-    refit_both,
-    search,
-    search_pictures,
-    tuner_for,
-    write_both,
-)
+from ganprune.stages import finished_networks, rebuild_both, search, search_pictures
+from ganprune.stages.searching import CACHE
+
+CELLS = "cells"
+"""Folder of the cells' run folders."""
 
 
-def run_cell(
-    run: Run,
-    cell: Cell,
-    originals: Mapping[Side, Generator],
-    judges: Mapping[Side, Discriminator],
-    folders: PictureFolders,
-    resolved: Resolved,
-    reporter: Reporter = SILENT,
-    methods: Mapping[str, Method] = METHODS,
-) -> dict[Side, Generator]:
-    """The fine-tuned slim generators of a cell; called again, go on where it was interrupted.
+def finished(found: Contest, judges: Mapping[str, str]) -> dict[str, Any]:
+    """Tables and figures of what is there; see `compare`. judges: as `judged_by`, of the same networks.
 
-    methods: rivals by name. The run folder is one of `ganprune compress` up to its ONNX files. Test pictures
-    are not looked at.
+    Raises `UsageError` where that is nothing.
     """
-    settings = cell.settings
-    pictures = search_pictures(folders, settings, reporter)
-    if cell.method == SEARCH:
-        tuner = tuner_for(judges, folders, settings, resolved)
-        state = search(run, originals, judges, pictures, settings, resolved, reporter, tuner)
-        pruned = rebuild_both(run, originals, state, pictures, settings)
-    else:
-        choose = methods[cell.method]
-        pruned = prune(run, cell.method, choose, originals, pictures, settings, resolved, reporter)
-    refitted = refit_both(run, pruned, originals, folders, settings, resolved, reporter)
-    slim = fine_tune(run, refitted, originals, judges, folders, settings, resolved, reporter)
-    write_both(run, slim, {side: run.config["sha256"][f"G_{side}"] for side in slim})
-    return slim
+    folder, records = found.folder, _records(found, judges)
+    if records.original() is None or not any(map(records.finished, found.comparison.cells)):
+        raise nothing_finished(folder)
+    return _told(found, records, known_times(folder), judges)
+
+
+def nothing_finished(folder: Path) -> UsageError:
+    """What is raised where there is nothing to tell."""
+    return UsageError(
+        f"--finished needs {ORIGINAL}.json and cells that are, found not both in {folder}; "
+        "leave it out to run them"
+    )
+
+
+def compare(
+    found: Contest,
+    network: FeatureNetwork,
+    segmenter: Segmenter | None,
+    command: str,
+    reporter: Reporter,
+    methods: Mapping[str, Method] = METHODS,
+    exporter: Exporter | None = None,
+) -> dict[str, Any]:
+    """Run what is not finished, time all networks together, and return tables and figures as plain values.
+
+    methods: rivals by name. exporter: what writes the files to be timed; None: the installed one.
+    """
+    folder, judges = found.folder, judged_by(network, segmenter)
+    records = _records(found, judges)
+    if found.comparison.settings.bench_seconds:
+        enough_cores((found.comparison.settings.bench_threads,))
+    refuse_run(folder)
+    with Run(folder).locked():
+        jury = Jury(
+            network, found.job.folders, found.size, found.job.resolved.device, folder / CACHE,
+            found.comparison.settings.fid, segmenter, reporter,
+        )  # fmt: skip
+        unfinished = [cell for cell in found.comparison.in_turns if records.finished(cell) is None]
+        if records.original() is None:
+            _judge_originals(found, records, jury)
+        for i, cell in enumerate(unfinished):
+            reporter.info(f"cell {cell.key}, {i + 1} of {len(unfinished)} that are left")
+            _run(found, cell, records, jury, command, reporter, methods)
+        timed = _timed(found, records, exporter or default_exporter(), reporter)
+    return _told(found, records, timed, judges)
+
+
+def _records(found: Contest, judges: Mapping[str, str]) -> Records:
+    return Records(found.folder, circumstances(found, judges), found.sides)
+
+
+def _judge_originals(found: Contest, records: Records, jury: Jury) -> None:
+    with cpu_threads(found.job.resolved.threads):
+        figures = jury(found.originals, found.originals)
+        inputs = jury.inputs(found.originals)
+    sizes = {side: size_of(G, G, found.size) for side, G in found.originals.items()}
+    records.write_original({side: sizes[side] | figures[side] for side in figures}, inputs)
+
+
+def _run(
+    found: Contest, cell: Cell, records: Records, jury: Jury, command: str, reporter: Reporter,
+    methods: Mapping[str, Method],
+) -> None:  # fmt: skip
+    """One cell to its JSON: searches and rivals in the same way, but for the choice of filters.
+
+    The run folder is one of `ganprune.compress` up to its ONNX files. Test pictures are looked at in the end.
+    """
+    started, prepared, folder = time.monotonic(), found.jobs[cell.key], _folder(found.folder, cell)
+    settled = in_steps(cell, _there(found, records).values(), folder)
+    asked = {"method": cell.method, ASKED: cell.settings.tuning.budget}
+    config = {**prepared.config, "settings": settled.settings.to_flat(), **asked}
+    with replace(prepared, config=config).opened(folder, command, reporter) as job:
+        if job.run.config.get("method") != cell.method:
+            raise RunError(
+                f"{folder} was made by the method {job.run.config.get('method')} (now {cell.method}); delete "
+                "it to run the cell again, or use `-o` another folder"
+            )
+        if cell.method == SEARCH:
+            pruned = rebuild_both(job, search(job))
+        else:
+            pruned = prune(job, cell.method, methods[cell.method])
+        _, slim = finished_networks(job, pruned)
+    with cpu_threads(job.resolved.threads):
+        figures = jury(slim, found.originals)
+    sides: dict[Side, dict[str, Any]] = {
+        side: size_of(G, found.originals[side], found.size) | figures[side] for side, G in slim.items()
+    }
+    stages = job.run.provenance["stages"]
+    records.write(cell, sides, {
+        "seconds": round(time.monotonic() - started, 1),
+        "stages": {name: stage["seconds"] for name, stage in stages.items()},
+        "steps": stages.get("fine-tune", {}).get("steps", 0),
+        "settings": cell.settings.to_flat(), "device": job.resolved.device,
+        "precision": job.resolved.precision,
+    })  # fmt: skip
+
+
+def _timed(found: Contest, records: Records, exporter: Exporter, reporter: Reporter) -> dict[str, Any]:
+    """Milliseconds of every method's first finished seed; of those that are gone, by their widths."""
+    settings, slim = found.comparison.settings, dict[str, Path | Generator]()
+    if not settings.bench_seconds:
+        return {}
+    for cell, record in _there(found, records).items():
+        if f"{cell.name}.G_{found.sides[0]}" in slim:
+            continue
+        for side in found.sides:
+            file = _folder(found.folder, cell) / f"G_{side}.safetensors"
+            told = record["sides"][side]
+            network = file if file.is_file() else network_of(told, found.originals[side])
+            if network is not None:
+                slim[f"{cell.name}.G_{side}"] = network
+    pictures = search_pictures(found.job.folders, found.job.settings)
+    how = BenchSettings(threads=(settings.bench_threads,), seconds=settings.bench_seconds, maximum=200)
+    return time_together(found.folder, found.originals, slim, pictures, found.size, how, exporter, reporter)
+
+
+def _finished(found: Contest, records: Records) -> list[Found]:
+    """Records of the cells that are finished, in the order of the file."""
+    return [record for cell in found.comparison.cells if (record := records.finished(cell))]
+
+
+def _there(found: Contest, records: Records) -> Mapping[Cell, Found]:
+    """All finished cells of the file; of those that --cells has left out, those made in the same way."""
+    there = {cell: record for cell in found.comparison.cells if (record := records.finished(cell))}
+    for cell in found.comparison.others:
+        try:
+            record = records.finished(cell)
+        except RunError:
+            continue
+        if record is not None:
+            there[cell] = record
+    return there
+
+
+def _folder(folder: Path, cell: Cell) -> Path:
+    return folder / CELLS / cell.key
+
+
+def _told(
+    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
+) -> dict[str, Any]:
+    with as_written(str(found.folder), "delete the JSON files of cells that are not, to run these again"):
+        return _report(found, records, timed, judges)
+
+
+def _report(
+    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
+) -> dict[str, Any]:
+    settings, cells, original = found.comparison.settings, _finished(found, records), records.original()
+    assert original is not None
+    claim = settings.claim
+    timings: Timings = timed.get("timings", {})
+    means = means_of(cells, original, timings)
+    title = f"{len(cells)} cells at {found.size}×{found.size}, fine-tuned for {_budgets(found)}"
+    tables = [comparison_table(means, title)]
+    if settings.task is not None and claim is not None:
+        tables.append(paper_table(settings.task, claim, means, found.size, judges))
+    return {
+        "folder": str(found.folder), "best": _best(found, cells), **judges, "size": found.size,
+        "tables": [asdict(table) for table in tables],
+        "claims": [] if claim is None else list(claims(cells, claim)),
+        "verdict": [] if claim is None else list(verdict(cells, claim)),
+        "methods": means, "timing": dict(timed), "csv": comparison_csv(means),
+        "precisions": sorted({str(cell["precision"]) for cell in cells if "precision" in cell}),
+    }  # fmt: skip
+
+
+def _best(found: Contest, cells: Sequence[Found]) -> str | None:
+    """The run folder of the cell that lacks least of the original's translation, of those that are there."""
+    folders = {str(found.folder / CELLS / f"{cell['name']}-{cell['seed']}"): cell for cell in cells}
+    there = {name: cell for name, cell in folders.items() if (Path(name) / "config.toml").is_file()}
+
+    def lacks(name: str) -> float:
+        return sum(part.get("lost") or 0.0 for part in there[name]["sides"].values())
+
+    return min(there, key=lacks, default=None)
+
+
+def _budgets(found: Contest) -> str:
+    budgets = dict.fromkeys(cell.settings.tuning.budget for cell in found.comparison.cells)
+    return " or ".join(budgets)

@@ -149,7 +149,7 @@ class LocalEvaluator:
             original = copy.deepcopy(generators[side]).to(self._device)
             file = None if cache is None else cache / grams_file(side)
             self._originals[side] = original
-            self._grams[side] = original_grams(original, exact, file)
+            self._grams[side] = original_grams(original, layouts[side].graph, exact, file)
         self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
         self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
         self._backs: dict[Side, tuple[bytes, _Network]] = {}

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ganprune.channels import ChannelGraph
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.networks import Generator
@@ -40,12 +41,12 @@ def judged_originals(
 
 
 def original_grams(
-    generator: Generator, x: Tensor, file: Path | None, reporter: Reporter = SILENT
+    generator: Generator, graph: ChannelGraph, x: Tensor, file: Path | None, reporter: Reporter = SILENT
 ) -> dict[str, Gram]:
     """`ganprune.refit.gram_matrices` of an original on pictures [n, 3, h, w] in [-1, 1]; kept likewise."""
 
     def compute() -> dict[str, Tensor]:
-        found = grams(generator, x.split(1), reporter=reporter)
+        found = grams(generator, graph, x.split(1), reporter=reporter)
         return {f"{name}/{part}": getattr(gram, part) for name, gram in found.items() for part in parts}
 
     parts = [item.name for item in fields(Gram)]
@@ -70,7 +71,8 @@ def original_removals(
     """`ganprune.refit.removals` of an original by its `original_grams`; both kept in a folder."""
 
     def compute() -> dict[str, Tensor]:
-        found = original_grams(generator, x, None if folder is None else folder / grams_file(side), reporter)
+        file = None if folder is None else folder / grams_file(side)
+        found = original_grams(generator, layout.graph, x, file, reporter)
         gone = removals(generator, layout, found, reporter=reporter)
         return {f"{gene}/{part}": getattr(one, part) for gene, one in gone.items() for part in parts}
 

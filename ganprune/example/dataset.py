@@ -37,7 +37,13 @@ def scene_index(split: Split, domain: Domain, number: int) -> int:
 
 
 def write_dataset(
-    folder: Path, *, seed: int, train: int, test: int, size: int = EXAMPLE_SIZE, reporter: Reporter = SILENT
+    folder: Path | str,
+    *,
+    seed: int,
+    train: int,
+    test: int,
+    size: int = EXAMPLE_SIZE,
+    reporter: Reporter = SILENT,
 ) -> None:
     """Draw ``train`` and ``test`` pictures of either domain into ``folder``, as PNG files.
 
@@ -52,6 +58,7 @@ def write_dataset(
             f"a data set needs at least 1 and fewer than {_FIRST_TEST_INDEX // 2} training pictures a domain "
             f"and no negative number of test pictures, found {train} and {test}; change the counts"
         )
+    folder = Path(folder)
     draw(seed, 0, "A", size)  # raises for settings that nothing can be drawn with, before a file is written
     _claim(folder, {"procedure": PROCEDURE, "seed": seed, "train": train, "test": test, "size": size})
     with reporter.task("drawing", total=2 * (train + test)) as task:

@@ -13,7 +13,7 @@ from ganprune.errors import DataError, UsageError
 from ganprune.files import sha256
 from ganprune.images.sources import DataSource, Domain, Split
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 """Endings of picture files, in lower case; upper case counts too."""
 
 
@@ -133,7 +133,8 @@ def split(
 
     Validation pictures are those of valA / valB where there are such, else at most ``holdout`` distinct
     ones drawn from the training folder by ``seed``, and at most half of it. No file of one part has the
-    same content as a file of the other, or as a test picture. Raises `DataError` where too few are left.
+    same content as a file of the other, or as a test picture; but a single training picture is both. Raises
+    `DataError` where none is left.
     """
     train, val, test = (folders.pictures(part, domain) for part in get_args(Split))
     content = _contents((*train, *val, *test))
@@ -143,12 +144,9 @@ def split(
     if not val and holdout > 0:
         distinct = list({content[path]: path for path in reversed(train)}.values())[::-1]
         order = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(seed)).tolist()
+        if len(distinct) == 1:
+            return train, tuple(distinct)
         val = tuple(distinct[i] for i in order[: min(holdout, len(distinct) // 2)])
-        if not val:
-            raise DataError(
-                f"needed at least 2 different training pictures of domain {domain}, found {len(distinct)} "
-                f"that are not in test{domain} too; add pictures to {_place(folders, domain)}"
-            )
     held = {content[path] for path in val}
     tuning = tuple(path for path in train if content[path] not in held)
     if not tuning:

@@ -13,17 +13,20 @@ filters are kept.
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ganprune.channels import ChannelGraph, kept
 from ganprune.genome import Layout
-from ganprune.networks import Generator, generator_convs
 from ganprune.rebuild import rebuilt
 from ganprune.refit.moments import RIDGE, Moments, ridged
-from ganprune.refit.patches import Convolution, matrix, patches, put_matrix
+from ganprune.refit.patches import Convolution, matrix, patches, put_matrix, refits
 from ganprune.refit.sequence import RefitSettings
 from ganprune.reporting import SILENT, Reporter
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Gram:
 
 
 def grams(
-    original: Generator,
+    original: nn.Module,
+    graph: ChannelGraph,
     pictures: Sequence[Tensor],
     settings: RefitSettings | None = None,
     reporter: Reporter = SILENT,
@@ -56,8 +60,11 @@ def grams(
     settings = settings or RefitSettings()
     random = torch.Generator().manual_seed(settings.seed)
     net = copy.deepcopy(original).float().eval().requires_grad_(False)
-    convs = generator_convs(net.widths.blocks)
-    watched = {conv.key: _Watched(net, conv.key, conv.norm_key, settings.positions, random) for conv in convs}
+    watched = {
+        layer.name: _Watched(net, layer.name, layer.norm, settings.positions, random)
+        for layer in graph.layers
+        if refits(net, layer)
+    }
     with torch.enable_grad(), reporter.task("looking at the original's maps", len(pictures)) as task:
         for picture in pictures:
             x = picture.clone().requires_grad_(True)
@@ -104,27 +111,27 @@ class _Watched:
 @torch.no_grad()
 def refitted_from(
     found: Mapping[str, Gram],
-    original: Generator,
+    original: _Module,
     layout: Layout,
     genome: Tensor,
     ridge: float = RIDGE,
-) -> Generator:
+) -> _Module:
     """The slim generator of a genome, each layer refitted as if the original's maps reached it.
 
     found: `grams` of the original. genome: bool [L]. Batch norms keep the original's statistics, see
     `ganprune.rebuild.recalibrated`.
     """
-    slim, kept = rebuilt(original, layout, genome), layout.kept(genome)
-    for conv in generator_convs(layout.widths.blocks):
-        module, source = slim.get_submodule(conv.key), original.get_submodule(conv.key)
+    slim, units = rebuilt(original, layout, genome), layout.units(genome)
+    for layer in layout.graph.layers:
+        if layer.name not in found:
+            continue
+        module, source = slim.get_submodule(layer.name), original.get_submodule(layer.name)
         assert isinstance(module, Convolution)
         assert isinstance(source, Convolution)
-        gram, whole = found[conv.key], matrix(source)
-        if conv.target is not None:
-            whole = whole[kept[conv.target].to(whole.device)]
+        gram, whole = found[layer.name], matrix(source)
+        whole = whole[kept(layer.writes, units).to(whole.device)]
         columns = torch.arange(whole.shape[1], device=whole.device)
-        if conv.source is not None:
-            columns = columns.view(-1, conv.kernel**2)[kept[conv.source].to(whole.device)].flatten()
+        columns = columns.view(len(layer.reads), -1)[kept(layer.reads, units).to(whole.device)].flatten()
         rest = torch.ones(whole.shape[1], dtype=torch.bool, device=whole.device)
         rest[columns] = False
         AI = gram.A[columns]
@@ -132,7 +139,7 @@ def refitted_from(
         factor = torch.linalg.cholesky(A)
         W = whole[:, columns] + torch.cholesky_solve(AI[:, rest] @ whole[:, rest].T, factor).T
         put_matrix(module, W)
-        norm = None if conv.norm_key is None else slim.get_submodule(conv.norm_key)
+        norm = None if layer.norm is None else slim.get_submodule(layer.norm)
         if module.bias is not None and not isinstance(norm, nn.InstanceNorm2d):
             module.bias += whole @ gram.mean - W @ gram.mean[columns]
     return slim

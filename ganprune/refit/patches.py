@@ -8,7 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from ganprune.channels import Layer
+
 Convolution = nn.Conv2d | nn.ConvTranspose2d
+
+
+def refits(network: nn.Module, layer: Layer) -> bool:
+    """Whether a layer is one that is refitted: an ordinary convolution of a module of its own."""
+    try:
+        module = network.get_submodule(layer.name)
+    except AttributeError:
+        return False
+    return isinstance(module, Convolution) and module.groups == 1
 
 
 def matrix(conv: Convolution) -> Tensor:
@@ -38,12 +49,22 @@ def patches(conv: Convolution, x: Tensor, positions: Tensor) -> Tensor:
     if isinstance(conv, nn.ConvTranspose2d):
         x, stride = _stuffed(conv, x), (1, 1)
     else:
-        assert not isinstance(conv.padding, str)
-        x = pad(x, (conv.padding[1], conv.padding[1], conv.padding[0], conv.padding[0]))
-        stride = (conv.stride[0], conv.stride[1])
-    seen = x.unfold(1, kernel[0], stride[0]).unfold(2, kernel[1], stride[1])  # [channels, H, W, kh, kw]
+        x, stride = _padded(conv, x), (conv.stride[0], conv.stride[1])
+    rows, columns = conv.dilation
+    height, width = rows * (kernel[0] - 1) + 1, columns * (kernel[1] - 1) + 1
+    seen = x.unfold(1, height, stride[0]).unfold(2, width, stride[1])  # [channels, H, W, kh, kw]
+    seen = seen[..., ::rows, ::columns]
     rows, columns = positions // seen.shape[2], positions % seen.shape[2]
     return seen[:, rows, columns].permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _padded(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """x with the border that the convolution itself adds."""
+    if conv.padding == "valid":
+        return x
+    around = conv._reversed_padding_repeated_twice  # pyright: ignore[reportPrivateUsage]
+    mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
+    return pad(x[None], around, mode)[0]
 
 
 def _stuffed(conv: nn.ConvTranspose2d, x: Tensor) -> Tensor:

@@ -18,10 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.genome import Layout
-from ganprune.networks import Generator, generator_convs
 from ganprune.refit.gram_matrices import Gram
 from ganprune.refit.moments import RIDGE, ridged
 from ganprune.refit.patches import Convolution, matrix
@@ -42,27 +41,46 @@ class Removal:
     """float64 [filters + 1]: squared error of the picture while as many filters are kept; 0 for all of them,
     infinite for none."""
 
+    @classmethod
+    def unknown(cls, size: int) -> "Removal":
+        """Of filters that nothing reads that is refitted: all alike, as they come."""
+        costs = torch.linspace(1, 0, size + 1, dtype=torch.float64)
+        costs[0] = torch.inf
+        return cls(torch.arange(size).flip(0), costs)
+
 
 @torch.no_grad()
 def removals(
-    original: Generator,
+    original: nn.Module,
     layout: Layout,
     found: Mapping[str, Gram],
     ridge: float = RIDGE,
     reporter: Reporter = SILENT,
 ) -> dict[str, Removal]:
     """For every gene of a layout, while all other genes are whole. found: `grams` of the original."""
-    gone, convs = dict[str, Removal](), generator_convs(layout.widths.blocks)
+    gone = dict[str, Removal]()
     with reporter.task("weighing filters", len(layout.genes)) as task:
         for gene, size in zip(layout.genes, layout.sizes, strict=True):
             readers = list[_Reader]()
-            for conv in convs:
-                if conv.source is None or layout.gene_of[conv.source] != gene:
+            for layer in layout.graph.layers:
+                bits = torch.from_numpy(layout.bits(layer.reads, gene))
+                if layer.name not in found or not (bits >= 0).any():
                     continue
-                module, gram = original.get_submodule(conv.key), found[conv.key]
+                module, gram = original.get_submodule(layer.name), found[layer.name]
                 assert isinstance(module, Convolution)
                 W = matrix(module).double() * gram.sensitivity.sqrt()[:, None]
-                readers.append(_Reader.of(W, gram.A.double(), conv.kernel**2, ridge))
+                # Columns of the gene's filters first, each filter's together, then those that stay.
+                order = torch.where(bits >= 0, bits, size).argsort(stable=True)
+                own = int((bits >= 0).sum())
+                if own % size or not (bits[order[:own]] == torch.arange(own) // (own // size)).all():
+                    continue  # filters that are not all read alike
+                columns = (order[:, None] * layer.taps + torch.arange(layer.taps)).flatten().to(W.device)
+                A = gram.A.double()[columns][:, columns]
+                readers.append(_Reader.of(W[:, columns], A, layer.taps * own // size, size, ridge))
+            if not readers:
+                gone[gene] = Removal.unknown(size)
+                task.advance()
+                continue
             gone[gene] = _removal(readers, size)
             task.advance()
     return gone
@@ -99,31 +117,36 @@ class _Reader:
     """A layer that reads the channels that are left."""
 
     W: Tensor
-    """[filters, channels · taps], weighed by sensitivities."""
+    """[filters, channels · taps + others], weighed by sensitivities; the others are of channels that stay."""
     inverse: Tensor
-    """A⁻¹ of the channels that are left."""
+    """A⁻¹ of the columns that are left."""
     taps: int
-    """Weights a filter has for each channel: kernel height · width."""
+    """Weights a filter of the reader has for each channel that may go: kernel height · width."""
+    channels: int
+    """How many of these are left."""
 
     @classmethod
-    def of(cls, W: Tensor, A: Tensor, taps: int, ridge: float) -> "_Reader":
+    def of(cls, W: Tensor, A: Tensor, taps: int, channels: int, ridge: float) -> "_Reader":
         """Before anything is taken away."""
-        return cls(W, torch.cholesky_inverse(torch.linalg.cholesky(ridged(A, ridge))), taps)
+        return cls(W, torch.cholesky_inverse(torch.linalg.cholesky(ridged(A, ridge))), taps, channels)
 
     def costs(self) -> Tensor:
         """ΔE of each channel that is left: [channels]."""
-        n, k = self.W.shape[1] // self.taps, self.taps
-        own = self.inverse.view(n, k, n, k).diagonal(dim1=0, dim2=2).permute(2, 0, 1)  # [n, k, k]
-        columns = self.W.view(-1, n, k).permute(1, 2, 0)  # [n, k, filters]
+        n, k = self.channels, self.taps
+        inverse, W = self.inverse[: n * k, : n * k], self.W[:, : n * k]
+        own = inverse.reshape(n, k, n, k).diagonal(dim1=0, dim2=2).permute(2, 0, 1)  # [n, k, k]
+        columns = W.reshape(-1, n, k).permute(1, 2, 0)  # [n, k, filters]
         return (columns * torch.linalg.solve(own, columns)).sum((1, 2))
 
     def without(self, gone: Tensor, left: Tensor) -> tuple["_Reader", float]:
         """After channels ``gone`` were taken away, and what that cost; both are places among those left."""
         taps = torch.arange(self.taps, device=self.W.device)
         R, K = ((part[:, None] * self.taps + taps).flatten() for part in (gone, left))
+        others = torch.arange(self.channels * self.taps, self.W.shape[1], device=self.W.device)
+        rest = torch.cat([K, others])
         rows, columns = self.inverse[R], self.W[:, R]
-        solved = torch.linalg.solve(rows[:, R], torch.cat([rows[:, K], columns.T], 1))
-        step, cost = solved[:, : len(K)], float((columns.T * solved[:, len(K) :]).sum())
-        W = torch.addmm(self.W[:, K], columns, step, alpha=-1)
-        inverse = torch.addmm(self.inverse[K][:, K], rows[:, K].T, step, alpha=-1)
-        return _Reader(W, inverse, self.taps), cost
+        solved = torch.linalg.solve(rows[:, R], torch.cat([rows[:, rest], columns.T], 1))
+        step, cost = solved[:, : len(rest)], float((columns.T * solved[:, len(rest) :]).sum())
+        W = torch.addmm(self.W[:, rest], columns, step, alpha=-1)
+        inverse = torch.addmm(self.inverse[rest][:, rest], rows[:, rest].T, step, alpha=-1)
+        return _Reader(W, inverse, self.taps, len(left)), cost

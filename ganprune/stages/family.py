@@ -13,16 +13,18 @@ from ganprune.plain import NUMBER, fits, read_json
 from ganprune.runs import Run, write_json
 from ganprune.search.front import alone, best_within, front_of, objectives
 from ganprune.search_settings import SearchSettings
+from ganprune.stages.job import Job
 from ganprune.stages.searching import STATE
 
 FRONT, DRAWN = "front.json", "front.svg"
 
 
-def write_front(run: Run, state: State, settings: SearchSettings) -> dict[str, Any]:
+def write_front(job: Job, state: State) -> dict[str, Any]:
     """Write front.json and front.svg: the networks of each side that no other beats in size and losses.
 
     ``losses`` is L_DisA + λ L_cyc, or L_GenA's; ``macs`` a share of the original's true MACs.
     """
+    run, settings = job.run, job.settings.search
     if run.finished("front", [run / STATE]) and (known := _known(run)) is not None:
         return known
     started, sides, lines = time.monotonic(), dict[str, Any](), list[dict[str, float]]()

@@ -6,38 +6,31 @@ from pathlib import Path
 
 import torch
 
+from ganprune.channels import ChannelGraph, graph_of, kept
 from ganprune.checkpoints import load_generator, read_metadata, save_generator
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.errors import RunError
 from ganprune.evaluation import Side
-from ganprune.images import PictureFolders, load_pictures, to_float
-from ganprune.networks import Generator, generator_convs
+from ganprune.images import load_pictures, to_float
+from ganprune.networks import Generator
 from ganprune.plain import fits, parse_json
 from ganprune.refit import Kept, RefitSettings, refitted
-from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
-from ganprune.settings import CompressSettings
-from ganprune.stages.setting_up import Resolved, split_files
+from ganprune.stages.job import Job
+from ganprune.stages.setting_up import split_files
 from ganprune.training.chance import generator_for
 
 MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""
 
 
-def refit_both(
-    run: Run,
-    pruned: Mapping[Side, Generator],
-    originals: Mapping[Side, Generator],
-    folders: PictureFolders,
-    settings: CompressSettings,
-    resolved: Resolved,
-    reporter: Reporter = SILENT,
-) -> dict[Side, Generator]:
+def refit_both(job: Job, pruned: Mapping[Side, Generator]) -> dict[Side, Generator]:
     """Refit each slim generator on training pictures of the domain that it translates.
 
     On ``settings.tuning.refit_pictures`` of those that the search was not scored on; 0 of them returns the
     generators as they are. Writes refitted_G_A.safetensors and refitted_G_B.safetensors.
     """
+    run, settings, originals = job.run, job.settings, job.originals
     n = settings.tuning.refit_pictures
     if not n:
         return dict(pruned)
@@ -45,23 +38,23 @@ def refit_both(
     inputs = [run / f"pruned_G_{side}.safetensors" for side in pruned]
     if run.finished("refit", inputs):
         return {side: load_generator(path) for side, path in paths.items()}
-    device, started, slim = resolve_device(resolved.device), time.monotonic(), dict[Side, Generator]()
-    files, _ = split_files(folders, settings)  # the search has told what cannot be read
+    device, started, slim = resolve_device(job.resolved.device), time.monotonic(), dict[Side, Generator]()
+    files, _ = split_files(job.folders, settings)  # the search has told what cannot be read
     size, seed = settings.pictures.size, settings.search.seed
     for side, network in pruned.items():
-        kept = kept_filters(run, side, originals[side], network)
+        graph = graph_of(originals[side])
+        units = graph.units(kept_filters(run, side, graph, network))
         order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
-        few = order[: _as_many_as_fit(n, size, originals[side])].tolist()
+        few = order[: _as_many_as_fit(n, size, graph)].tolist()
         chosen = [files[side][i] for i in few]
         pictures = to_float(load_pictures(chosen, size)).to(device).split(1)
         left = {
-            conv.key: Kept(kept.get(conv.source or ""), kept.get(conv.target or ""))
-            for conv in generator_convs(network.widths.blocks)
+            layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in graph.layers
         }
-        with cpu_threads(resolved.threads):
+        with cpu_threads(job.resolved.threads):
             found = refitted(
                 network.to(device), originals[side].to(device), left, pictures,
-                RefitSettings(seed=seed), reporter,
+                RefitSettings(seed=seed), job.reporter,
             )  # fmt: skip
         assert isinstance(found, Generator)
         slim[side] = found.to("cpu")
@@ -70,28 +63,29 @@ def refit_both(
     return slim
 
 
-def kept_filters(run: Run, side: Side, original: Generator, slim: Generator) -> dict[str, torch.Tensor]:
+def kept_filters(run: Run, side: Side, original: ChannelGraph, slim: Generator) -> dict[str, torch.Tensor]:
     """Which filters of every group a slim generator kept: int64, ascending.
 
     Raises `RunError` where the file that it was cut to does not say so.
     """
     path = run / f"pruned_G_{side}.safetensors"
-    whole, few = original.widths.groups(), slim.widths.groups()
+    whole, few = original.sizes, graph_of(slim).sizes
     try:
-        kept = parse_json(read_metadata(path)["kept"])
-        if not fits(kept, {str: [int]}) or kept.keys() != few.keys():
+        told = parse_json(read_metadata(path)["kept"])
+        if not fits(told, {str: [int]}) or told.keys() != few.keys():
             raise ValueError("groups of filters are missing")
-        for group, indices in kept.items():
+        for group, indices in told.items():
             if len(indices) != few[group] or not all(0 <= index < whole[group] for index in indices):
                 raise ValueError(f"{few[group]} of {whole[group]} were needed for {group}")
     except (KeyError, ValueError, TypeError) as error:
         raise RunError(
             f"{path} does not say which filters were kept ({error}); delete it to cut it again"
         ) from None
-    return {group: torch.tensor(indices) for group, indices in kept.items()}
+    return {group: torch.tensor(indices) for group, indices in told.items()}
 
 
-def _as_many_as_fit(n: int, size: int, original: Generator) -> int:
-    """Pictures whose maps take at most `MEMORY`: the original's stem's, and as much for the slim one's."""
-    each = 2 * 4 * size * size * original.widths.stem
-    return max(1, min(n, MEMORY // each))
+def _as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:
+    """Pictures whose maps take at most `MEMORY`: the original's largest, and as much for the slim one's."""
+    widest = max(layer.outputs * len(layer.writes) for layer in graph.layers)
+    each = 2 * 4 * size * size * widest
+    return max(1, min(n, int(MEMORY // each)))

@@ -17,7 +17,6 @@ from ganprune.evaluation import (
     SIDES,
     EvaluationSettings,
     Evaluator,
-    FineTuner,
     LocalEvaluator,
     RayEvaluator,
     Side,
@@ -29,18 +28,19 @@ from ganprune.genome import Layout
 from ganprune.images import to_float
 from ganprune.importance import importance
 from ganprune.latency import Latency, LatencyTable
-from ganprune.networks import Discriminator, Generator
+from ganprune.networks import Generator
 from ganprune.refit import as_scores
 from ganprune.repair import Repairer
-from ganprune.reporting import SILENT, Reporter
+from ganprune.reporting import Reporter
 from ganprune.resources import Resource
-from ganprune.runs import Run
 from ganprune.search import searcher_for
 from ganprune.search_settings import SearchSettings
 from ganprune.settings import CompressSettings
+from ganprune.stages.job import Job
 from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.stages.setting_up import Resolved
+from ganprune.stages.training import tuner_for
 
 CURVES = "search.svg"
 CACHE = "cache"
@@ -50,7 +50,7 @@ CACHE = "cache"
 def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
     """The genome layouts of the generators that evolve."""
     search = settings.search
-    return {side: Layout.of(generators[side].widths, search.layout) for side in search.sides}
+    return {side: Layout.of(generators[side], search.layout) for side in search.sides}
 
 
 def check_target(
@@ -76,26 +76,15 @@ def _latency(
     return {side: Latency(tables[side], layout) for side, layout in layouts.items()} if tables else {}
 
 
-def search(
-    run: Run,
-    generators: Mapping[Side, Generator],
-    judges: Mapping[Side, Discriminator],
-    pictures: Mapping[Side, Tensor],
-    settings: CompressSettings,
-    resolved: Resolved,
-    reporter: Reporter = SILENT,
-    tuner: FineTuner | None = None,
-    tables: Mapping[Side, LatencyTable] | None = None,
-) -> State:
+def search(job: Job) -> State:
     """Run Algorithm 1 or another searcher to its end, saving each generation; go on from a saved state.
 
-    generators, judges: as far as they are there, see `needed_networks`. tuner: see `tuner_for`.
-    tables: of this machine's speed, for ``target_ms``.
     Writes state.safetensors, search.jsonl and search.svg. Raises `RunError` for a damaged state, or one
     that was made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
     """
-    fingerprint = picture_hash(pictures)
-    state, lines = saved(run, layouts(generators, settings), settings.search, fingerprint)
+    run, settings, resolved, reporter = job.run, job.settings, job.resolved, job.reporter
+    fingerprint, both = picture_hash(job.pictures), layouts(job.originals, settings)
+    state, lines = saved(run, both, settings.search, fingerprint)
     if state is not None and run.finished("search"):
         return state
     started = time.monotonic()
@@ -104,7 +93,6 @@ def search(
         done = 0 if state is None else state.generation + 1
         if done:
             reporter.info(f"going on with the search after generation {done - 1}")
-        both = layouts(generators, settings)
         scored = len(both) * settings.search.population
         individuals = scored * (settings.search.generations + 1)
         workers, threads = settings.compute.workers or 1, resolved.scoring_threads
@@ -112,15 +100,15 @@ def search(
         if address is None:
             _warn_of_crowding(workers, threads, resolved.device, reporter)
         with cpu_threads(threads):
-            scores, costs = _weighed(run, generators, both, pictures, settings, resolved, reporter)
+            scores, costs = _weighed(job, both)
         with (
             cpu_threads(threads),
             reporter.task("search", individuals, scored * done) as task,
             ExitStack() as stack,
         ):
             given = (
-                generators, judges, both, pictures, _evaluation(settings, resolved), task.advance, tuner,
-                run / CACHE, reporter,
+                job.originals, job.discriminators, both, job.pictures, _evaluation(settings, resolved),
+                task.advance, tuner_for(job), run / CACHE, reporter,
             )  # fmt: skip
             if address is not None:
                 most = settings.compute.workers
@@ -133,7 +121,8 @@ def search(
                 evaluator = LocalEvaluator(*given)
             first = {} if done else {"controls": _controls(evaluator, given, settings.search)}
             before, counted = time.monotonic(), 0
-            searcher = searcher_for(settings.search, both, evaluator, scores, _latency(both, tables), costs)
+            latency = _latency(both, job.tables)
+            searcher = searcher_for(settings.search, both, evaluator, scores, latency, costs)
             for current in searcher.states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
@@ -142,7 +131,7 @@ def search(
                 task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
     assert state is not None
-    _tell_targets(state, generators, settings, tables, reporter)
+    _tell_targets(job, state, both)
     write_atomically(run / CURVES, search_curves(lines).encode())
     run.finish(
         "search",
@@ -154,26 +143,20 @@ def search(
 
 
 def _weighed(
-    run: Run,
-    generators: Mapping[Side, Generator],
-    layouts: Mapping[Side, Layout],
-    pictures: Mapping[Side, Tensor],
-    settings: CompressSettings,
-    resolved: Resolved,
-    reporter: Reporter,
+    job: Job, layouts: Mapping[Side, Layout]
 ) -> tuple[dict[Side, Tensor], dict[Side, list[np.ndarray]]]:
     """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`."""
-    if not settings.search.refit:
+    if not job.settings.search.refit:
         weights: dict[Side, Tensor] = {
-            side: importance(generators[side], layout, to_float(pictures[side]))
+            side: importance(job.originals[side], layout, to_float(job.pictures[side]))
             for side, layout in layouts.items()
         }
         return weights, {}
     scores, costs = dict[Side, Tensor](), dict[Side, list[np.ndarray]]()
     for side, layout in layouts.items():
-        original = copy.deepcopy(generators[side]).to(resolved.device)
-        x = to_float(pictures[side]).to(resolved.device)
-        gone = original_removals(original, layout, x, run / CACHE, side, reporter)
+        original = copy.deepcopy(job.originals[side]).to(job.resolved.device)
+        x = to_float(job.pictures[side]).to(job.resolved.device)
+        gone = original_removals(original, layout, x, job.run / CACHE, side, job.reporter)
         scores[side], costs[side] = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
     return scores, costs
 
@@ -192,25 +175,19 @@ def _controls(
     }
 
 
-def _tell_targets(
-    state: State,
-    generators: Mapping[Side, Generator],
-    settings: CompressSettings,
-    tables: Mapping[Side, LatencyTable] | None,
-    reporter: Reporter,
-) -> None:
+def _tell_targets(job: Job, state: State, layouts: Mapping[Side, Layout]) -> None:
     """Say what the best genomes came to, and where that is not within 2 % below a target."""
-    both = layouts(generators, settings)
-    latency = _latency(both, tables)
-    for side, layout in both.items():
-        repairer = Repairer(layout, settings.search.constraints(side), latency.get(side))
+    search, latency = job.settings.search, _latency(layouts, job.tables)
+    for side, layout in layouts.items():
+        repairer = Repairer(layout, search.constraints(side), latency.get(side))
         for option, amount, met in repairer.outcome(state.populations[side].best_genome):
             line = f"G_{side}: {amount}, {option}"
             if met:
-                reporter.info(line)
+                job.reporter.info(line)
             else:
-                step = settings.search.align
-                reporter.warn(f"{line}: no nearer in steps of --align {step}; a smaller one comes nearer")
+                job.reporter.warn(
+                    f"{line}: no nearer in steps of --align {search.align}; a smaller one comes nearer"
+                )
 
 
 def picture_hash(pictures: Mapping[Side, Tensor]) -> str:

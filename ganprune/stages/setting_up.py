@@ -112,11 +112,15 @@ def search_pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
 ) -> dict[Side, Tensor]:
     """Validation pictures of both domains: uint8 [n, 3, size, size]; see `split_pictures`."""
-    _, pictures = split_pictures(folders, settings, reporter)
+    tuning, held_out = split_files(folders, settings, reporter)
+    size = settings.pictures.size
+    pictures: dict[Side, Tensor] = {side: load_pictures(paths, size) for side, paths in held_out.items()}
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
-            rest = (
-                f"domain {side} has {len(found)} to score on; half of a training folder at most is held out"
+            rest = f"domain {side} has {len(found)} to score on; " + (
+                "it is the only one to train on, too"
+                if set(tuning[side]) & set(held_out[side])
+                else "half of a training folder at most is held out"
             )
             if "pictures" in settings.given:
                 reporter.warn(f"--pictures {settings.pictures.pictures} was asked for, {rest}")

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.evaluation import FineTuner, Side, tuning_pictures
-from ganprune.images import PictureFolders, readable
-from ganprune.networks import Discriminator, Generator
-from ganprune.reporting import SILENT, Reporter
-from ganprune.runs import Run
-from ganprune.settings import CompressSettings
+from ganprune.images import readable
+from ganprune.networks import Generator
+from ganprune.stages.job import Job
 from ganprune.stages.refitting import kept_filters
-from ganprune.stages.setting_up import Resolved, split_pictures
+from ganprune.stages.setting_up import split_pictures
 from ganprune.training import (
     Budget,
     Networks,
@@ -35,48 +34,34 @@ SAMPLES = 4
 """Validation pictures of each domain that a training shows its progress on."""
 
 
-def recover(
-    run: Run,
-    quartet: Quartet,
-    folders: PictureFolders,
-    settings: CompressSettings,
-    resolved: Resolved,
-    reporter: Reporter = SILENT,
-) -> Quartet:
-    """The same CycleGAN with the networks that it lacks, trained against those that it has.
+def recover(job: Job) -> Job:
+    """The same with the networks that the checkpoint lacks, trained against those that it has.
 
     On the training pictures that the search is not scored on; everything about it is in the run's folder
-    recovered/. A complete CycleGAN is returned as it is.
+    recovered/. With a complete CycleGAN, the job is returned as it is.
     """
+    quartet = job.quartet
     if not quartet.missing():
-        return quartet
-    resolve_device(resolved.device)
-    started, folder = time.monotonic(), run / RECOVERED
-    reporter.info(f"training what the checkpoint lacks: {', '.join(quartet.missing())}")
-    pictures, validation = split_pictures(folders, settings, reporter)
-    budget = Budget.parse(settings.recovery.recover_budget)
-    with cpu_threads(resolved.threads):
+        return job
+    resolve_device(job.resolved.device)
+    started, folder = time.monotonic(), job.run / RECOVERED
+    job.reporter.info(f"training what the checkpoint lacks: {', '.join(quartet.missing())}")
+    pictures, validation = split_pictures(job.folders, job.settings, job.reporter)
+    budget = Budget.parse(job.settings.recovery.recover_budget)
+    with cpu_threads(job.resolved.threads):
         result = complete(
-            quartet, pictures, _recipe(settings, resolved), budget, folder, reporter,
-            samples=_samples(validation),
-        )  # fmt: skip
-    if not run.finished("recover"):
-        run.finish("recover", [folder / "train.json"], time.monotonic() - started, steps=result.steps)
+            quartet, pictures, _recipe(job), budget, folder, job.reporter, samples=_samples(validation)
+        )
+    if not job.run.finished("recover"):
+        record = folder / "train.json"
+        job.run.finish("recover", [record], time.monotonic() - started, steps=result.steps)
     found = load_quartet(result.files["G_A"])
     known = {name: getattr(quartet, name) for name in NET_NAMES if name not in quartet.missing()}
-    return replace(found, **known, files={**found.files, **quartet.files}, options=quartet.options)
+    files = {**found.files, **quartet.files}
+    return replace(job, quartet=replace(found, **known, files=files, options=quartet.options))
 
 
-def fine_tune(
-    run: Run,
-    slim: Mapping[Side, Generator],
-    originals: Mapping[Side, Generator],
-    judges: Mapping[Side, Discriminator],
-    folders: PictureFolders,
-    settings: CompressSettings,
-    resolved: Resolved,
-    reporter: Reporter = SILENT,
-) -> dict[Side, Generator]:
+def fine_tune(job: Job, slim: Mapping[Side, Generator]) -> dict[Side, Generator]:
     """Train the slim generators: taught by the originals, or by the CycleGAN recipe (``settings.tuning``).
 
     By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
@@ -87,27 +72,30 @@ def fine_tune(
 
     Raises `TrainingError` where the training goes wrong, `UsageError` where this machine lacks the device.
     """
-    budget = Budget.parse(settings.tuning.budget)
+    run, tuning, resolved, discriminators = job.run, job.settings.tuning, job.resolved, job.discriminators
+    budget = Budget.parse(tuning.budget)
     if not budget.amount:
         return dict(slim)
     resolve_device(resolved.device)
     started = time.monotonic()
-    pictures, validation = split_pictures(folders, settings, reporter)
-    now = {**originals, **slim}
-    networks = Networks.known(Quartet(now.get("A"), now.get("B"), judges.get("A"), judges.get("B")))
-    recipe = settings.tuning.training(_recipe(settings, resolved), tuple(slim))
+    pictures, validation = split_pictures(job.folders, job.settings, job.reporter)
+    now = {**job.originals, **slim}
+    networks = Networks.known(
+        Quartet(now.get("A"), now.get("B"), discriminators.get("A"), discriminators.get("B"))
+    )
+    recipe = tuning.training(_recipe(job), tuple(slim))
     teachers: dict[Side, Teacher] | None = None
     if recipe.distil is not None:
-        vgg = None if settings.tuning.vgg is None else load_vgg16(Path(settings.tuning.vgg))
-        teachers = {
-            side: replace(_teacher(run, side, slim[side], originals, judges), vgg=vgg) for side in slim
-        }
-    held_out = Validation(validation, originals, judges, tuple(slim), resolved.device, resolved.precision)
+        vgg = None if tuning.vgg is None else load_vgg16(Path(tuning.vgg))
+        teachers = {side: replace(_teacher(job, side, slim[side]), vgg=vgg) for side in slim}
+    held_out = Validation(
+        validation, job.originals, discriminators, tuple(slim), resolved.device, resolved.precision
+    )
     with cpu_threads(resolved.threads):
         result = train(
-            networks, pictures, recipe, budget, run / FINE_TUNE, reporter,
+            networks, pictures, recipe, budget, run / FINE_TUNE, job.reporter,
             samples=_samples(validation),
-            teachers=teachers, validation=held_out, processes=settings.compute.processes,
+            teachers=teachers, validation=held_out, processes=job.settings.compute.processes,
         )  # fmt: skip
     if not run.finished("fine-tune"):
         record = run / FINE_TUNE / "train.json"
@@ -116,37 +104,28 @@ def fine_tune(
     return {side: trained[side] for side in slim}
 
 
-def tuner_for(
-    judges: Mapping[Side, Discriminator],
-    folders: PictureFolders,
-    settings: CompressSettings,
-    resolved: Resolved,
-) -> FineTuner | None:
+def tuner_for(job: Job) -> FineTuner | None:
     """What fine-tunes every individual before it is scored; None where no steps are asked for."""
-    steps = settings.pictures.tune_steps
+    steps = job.settings.pictures.tune_steps
     if not steps:
         return None
-    seed, holdout = settings.search.seed, settings.pictures.pictures
-    chosen = tuning_pictures(readable(folders), seed=seed, holdout=holdout)
-    return FineTuner(judges, chosen, _recipe(settings, resolved), steps)
+    seed, holdout = job.settings.search.seed, job.settings.pictures.pictures
+    chosen = tuning_pictures(readable(job.folders), seed=seed, holdout=holdout)
+    return FineTuner(job.discriminators, chosen, _recipe(job), steps)
 
 
-def _recipe(settings: CompressSettings, resolved: Resolved) -> TrainSettings:
+def _recipe(job: Job) -> TrainSettings:
     return TrainSettings(
-        size=settings.pictures.size, seed=settings.search.seed,
-        device=resolved.device, precision=resolved.precision,
+        size=job.settings.pictures.size, seed=job.settings.search.seed,
+        device=job.resolved.device, precision=job.resolved.precision,
     )  # fmt: skip
 
 
-def _teacher(
-    run: Run,
-    side: Side,
-    slim: Generator,
-    originals: Mapping[Side, Generator],
-    judges: Mapping[Side, Discriminator],
-) -> Teacher:
-    kept = kept_filters(run, side, originals[side], slim)["trunk"]
-    return Teacher(originals[side], kept, judges.get(side))
+def _teacher(job: Job, side: Side, slim: Generator) -> Teacher:
+    original = job.originals[side]
+    graph = graph_of(original)
+    units = graph.units(kept_filters(job.run, side, graph, slim))
+    return Teacher(original, graph, units, job.discriminators.get(side))
 
 
 def _samples(validation: Mapping[Side, Tensor]) -> dict[Side, Sequence[Tensor]]:

@@ -18,20 +18,22 @@ al., "GAN Compression", CVPR 2020, section 3.1; features: Wang et al., "pix2pixH
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
+from ganprune.channels import ChannelGraph, kept
 from ganprune.errors import UsageError
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, Generator
+from ganprune.networks import Discriminator
 from ganprune.training.perceptual import Vgg16
 
 Maps = Callable[[Tensor], Sequence[Tensor]]
 """What a frozen network sees in pictures [n, 3, h, w] in [-1, 1]: its maps of some layers."""
 
-FIRST_BLOCK = 10
-"""Place of the first residual block among a generator's modules, see `ganprune.networks`."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class DistilSettings:
     maps: float = 1.0
     """Weight of the difference of the trunk's maps; 0: not computed."""
     places: int = 4
-    """Maps of the trunk that are compared: before the first block, after the last, evenly between."""
+    """Maps that are compared, see `Teacher.taps`."""
     adapters: bool = False
     """Compare through 1×1 convolutions with all channels of the original, not with the kept ones."""
     features: float = 15.0
@@ -79,31 +81,59 @@ class DistilSettings:
 class Teacher:
     """What one slim generator learns from."""
 
-    generator: Generator
+    generator: nn.Module
     """The original."""
-    kept: Tensor
-    """int64 [trunk]: the channels of the original's trunk that the slim generator has kept, in order."""
+    graph: ChannelGraph
+    """Its channels."""
+    units: Tensor
+    """Which of its units the slim generator has kept: bool [units]."""
     judge: Discriminator | None = None
     """The original discriminator of its translations; None where its layers are not compared."""
     vgg: Vgg16 | None = None
     """None where its maps are not compared."""
 
-
-def trunk_places(blocks: int, places: int) -> tuple[int, ...]:
-    """After which residual blocks maps are compared, 0 for before the first; at most blocks + 1 of them."""
-    if places == 1:
-        return (blocks,)
-    return tuple(sorted({round(i * blocks / (places - 1)) for i in range(places)}))
+    def taps(self, places: int) -> list["Tap"]:
+        """Where maps are compared: of the trunk before the first block, after the last, evenly between."""
+        found = self.graph.taps()
+        return [Tap(name, len(units), kept(units, self.units)) for name, units in evenly(found, places)]
 
 
-def with_maps(generator: Generator, x: Tensor, places: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
-    """The translation [n, 3, h, w] and the trunk's maps [n, trunk, h/4, w/4] after some blocks."""
-    maps: list[Tensor] = []
-    for i, module in enumerate(generator.model):
-        x = module(x)
-        if i - FIRST_BLOCK + 1 in places:
-            maps.append(x)
-    return x, maps
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A module whose map is compared."""
+
+    module: str
+    channels: int
+    """Of the original's map."""
+    kept: Tensor
+    """int64: those that the slim generator has kept, in order."""
+
+
+def evenly(items: Sequence[_T], n: int) -> list[_T]:
+    """At most n of them, the last among them and, of several, the first, at even distances."""
+    last = len(items) - 1
+    places = {last} if n == 1 else {round(i * last / (n - 1)) for i in range(n)}
+    return [items[place] for place in sorted(places)] if items else []
+
+
+def with_maps(generator: nn.Module, x: Tensor, modules: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
+    """The translation [n, 3, h, w], and the maps that some modules return, in their order."""
+    maps: dict[str, Tensor] = {}
+
+    def watch(name: str) -> RemovableHandle:
+        def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
+            del module, inputs
+            maps[name] = output
+
+        return generator.get_submodule(name).register_forward_hook(keep)
+
+    handles = [watch(name) for name in modules]
+    try:
+        made = generator(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return made, [maps[name] for name in modules]
 
 
 def judged_layers(judge: Discriminator, picture: Tensor, layers: int) -> list[Tensor]:
@@ -153,7 +183,6 @@ class Window:
 
 
 def make_adapters(
-    slim: Mapping[Domain, Generator],
     teachers: Mapping[Domain, Teacher],
     settings: DistilSettings,
     device: str,
@@ -166,12 +195,11 @@ def make_adapters(
     if not (settings.adapters and settings.maps):
         return adapters
     for side, teacher in teachers.items():
-        whole, few = teacher.generator.widths, slim[side].widths
-        for place in trunk_places(whole.blocks, settings.places):
-            convolution = nn.Conv2d(few.trunk, whole.trunk, 1, bias=False)
+        for place, tap in enumerate(teacher.taps(settings.places)):
+            convolution = nn.Conv2d(len(tap.kept), tap.channels, 1, bias=False)
             with torch.no_grad():
                 convolution.weight.zero_()
-                convolution.weight[teacher.kept, torch.arange(few.trunk)] = 1
+                convolution.weight[tap.kept, torch.arange(len(tap.kept))] = 1
             adapters[f"{side}{place}"] = convolution
     return adapters.to(device)
 
@@ -185,7 +213,6 @@ def distillation_losses(
     settings: DistilSettings,
     seen_by: Mapping[str, Maps],
     adapters: Mapping[str, nn.Module] | nn.ModuleDict,
-    places: Sequence[int],
 ) -> dict[str, Tensor]:
     """The weighted terms of one side: scalars. ``fake`` and ``wanted``: float32 [n, 3, h, w] in [-1, 1].
 
@@ -197,7 +224,7 @@ def distillation_losses(
         terms[f"pixels_{side}"] = s.pixels * (fake - wanted).abs().sum() / fake.numel()
     if s.maps:
         errors: list[Tensor] = []
-        for place, found, original in zip(places, maps, wanted_maps, strict=True):
+        for place, (found, original) in enumerate(zip(maps, wanted_maps, strict=True)):
             key = f"{side}{place}"
             shown = adapters[key](found) if key in adapters else found
             errors.append(_share((shown.float() - original).square(), original.square()))

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.channels_last import channels_last
 from ganprune.device import Precision
 from ganprune.images import Domain
-from ganprune.networks import Generator
-from ganprune.training.distillation import DistilSettings, Teacher, trunk_places, with_maps
+from ganprune.training.distillation import DistilSettings, Teacher, with_maps
 from ganprune.training.pictures import Drawn, TrainingPictures
 
 
@@ -88,12 +87,13 @@ class Lessons:
         memory: int | None = None,
     ) -> None:
         """side: the domain that the teacher translates; memory: None for a quarter of the machine's."""
-        blocks = teacher.generator.widths.blocks
-        self.places: tuple[int, ...] = trunk_places(blocks, settings.places) if settings.maps else ()
+        taps = teacher.taps(settings.places) if settings.maps else []
+        self.taps = tuple(tap.module for tap in taps)
+        """Modules whose maps are compared."""
         self._side: Domain = side
         self._data, self._device, self._precision = data, device, precision
         self._generator = _placed(teacher.generator, device)
-        self._channels = None if settings.adapters else teacher.kept.to(device)
+        self._channels = None if settings.adapters else [tap.kept.to(device) for tap in taps]
         self._memory = quarter_of_memory(device) if memory is None else memory
         self._kept: dict[Drawn, _Said] = {}
         self._spent, self._computed = 0.0, 0
@@ -112,7 +112,7 @@ class Lessons:
         """For the parts of pictures that a step sees."""
         taught = [self._said(one) for one in drawn]
         picture = torch.stack([said.picture for said in taught])
-        return Lesson(picture.float(), [_batch(taught, place) for place in range(len(self.places))])
+        return Lesson(picture.float(), [_batch(taught, place) for place in range(len(self.taps))])
 
     @torch.no_grad()
     def _said(self, drawn: Drawn) -> _Said:
@@ -121,9 +121,10 @@ class Lessons:
         started = time.monotonic()
         x = self._data.pictures(self._side, [drawn]).to(self._device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
-            picture, maps = with_maps(self._generator, x, self.places)
-        chosen = maps if self._channels is None else [m.index_select(1, self._channels) for m in maps]
-        said = _Said.of(picture[0], [m[0] for m in chosen])
+            picture, maps = with_maps(self._generator, x, self.taps)
+        if self._channels is not None:
+            maps = [m.index_select(1, kept) for m, kept in zip(maps, self._channels, strict=True)]
+        said = _Said.of(picture[0], [m[0] for m in maps])
         self._spent += time.monotonic() - started
         self._computed += 1
         if self._data.variants(self._side) and said.bytes <= self._memory:
@@ -141,6 +142,6 @@ def _batch(taught: Sequence[_Said], place: int) -> Tensor:
     return torch.stack(maps).permute(0, 3, 1, 2)
 
 
-def _placed(generator: Generator, device: str) -> Generator:
+def _placed(generator: nn.Module, device: str) -> nn.Module:
     twin = copy.deepcopy(generator).to(device).float().eval().requires_grad_(False)
     return channels_last(twin) if device == "cpu" else twin

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName, load_quartet
 from ganprune.errors import GanpruneError
@@ -26,7 +26,6 @@ from ganprune.files import make_folder
 from ganprune.images import Domain
 from ganprune.locking import gone
 from ganprune.made import check_all, check_replaceable, clear_half_written, remove_made
-from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.best import validate, validation_steps
 from ganprune.training.budget import Budget, learning_rate
@@ -172,7 +171,7 @@ class _Run:
         self.folder, self.settings, self._validation = folder, settings, validation
         self._replica, self.state, self._team = replica, replica.state, team
         self._flat, self._tried, self._save_seconds = 0, 0, save_seconds
-        self._originals: dict[Domain, Generator] = {s: t.generator for s, t in teachers.items()}
+        self._originals: dict[Domain, nn.Module] = {s: t.generator for s, t in teachers.items()}
         if (folder / STATE).exists():
             self.state.load(folder / STATE)
             self._saved = time.monotonic()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.images import Domain, grid, save_picture, to_float, to_uint8
 from ganprune.networks import Generator
@@ -21,7 +21,7 @@ def save_samples(
     path: Path,
     networks: Networks,
     pictures: Mapping[Domain, Sequence[Tensor]],
-    originals: Mapping[Domain, Generator] | None = None,
+    originals: Mapping[Domain, nn.Module] | None = None,
 ) -> None:
     """Write a grid: a row a pair of pictures; input, translation and reconstruction, both ways.
 

@@ -96,14 +96,14 @@ def distil_step(
     start_descent(state.opt_G, lr)
 
     def half(side: Domain) -> Half:
-        lesson, places = lessons[side](drawn[side]), lessons[side].places
+        lesson, taps = lessons[side](drawn[side]), lessons[side].taps
 
         def learn(picture: Tensor, wanted: Tensor, *wanted_maps: Tensor) -> Half:
             with autocast(settings):
-                fake, maps = with_maps(students[side], picture, places)
+                fake, maps = with_maps(students[side], picture, taps)
                 fake = fake.float()
                 terms = distillation_losses(
-                    side, fake, maps, wanted, wanted_maps, distil, seen_by[side], state.adapters, places
+                    side, fake, maps, wanted, wanted_maps, distil, seen_by[side], state.adapters
                 )
                 if distil.gan:
                     terms[f"G_{side}"] = distil.gan * gan_loss(now[side](fake), True, settings.gan_mode)

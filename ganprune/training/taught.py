@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganprune.channels_last import channels_last
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, Generator
+from ganprune.networks import Discriminator
 from ganprune.training.distillation import Maps, Teacher, Window, judged_layers, make_adapters
 from ganprune.training.graphs import Graphs
 from ganprune.training.lessons import Lessons, quarter_of_memory
@@ -74,8 +74,7 @@ class Taught:
         if set(teachers) != sides:
             raise ValueError("distillation needs a teacher for each generator that learns, and no other")
         self._settings, self._team, device = settings, team, settings.device
-        slim: dict[Domain, Generator] = {"A": students.G_A, "B": students.G_B}
-        self.adapters = make_adapters(slim, teachers, settings.distil, device)
+        self.adapters = make_adapters(teachers, settings.distil, device)
         room = (quarter_of_memory(device) // team.size if memory is None else memory) // len(teachers)
         self.lessons: dict[Domain, Lessons] = {
             side: Lessons(data, side, teacher, settings.distil, device, settings.precision, room)

@@ -47,11 +47,14 @@ class Team:
     def check(self, batch: int, option: str = "--batch") -> None:
         """Raises `UsageError` unless all shares of a batch are equally large; ``option`` sets its size."""
         if batch % self.size:
-            fitting = -(-batch // self.size) * self.size
             raise UsageError(
                 f"{self.size} processes share every batch, so {option} must be a multiple of {self.size}, "
-                f"found {batch}; use {option} {fitting}"
+                f"found {batch}; use {option} {self.shared(batch)}"
             )
+
+    def shared(self, batch: int) -> int:
+        """The smallest batch from ``batch`` up of which all have equal shares."""
+        return -(-batch // self.size) * self.size
 
     def share(self, batch: int) -> slice:
         """Which of the pictures of a batch are this process's."""

@@ -1,6 +1,6 @@
 """What translates: the network of one direction, out of a checkpoint, a run, a lone file or an ONNX file."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -11,7 +11,7 @@ from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.networks import Generator
 from ganprune.onnx_cost import PictureInput
-from ganprune.picture_statistics import OPTION, by_picture, told_of
+from ganprune.picture_statistics import OPTION
 from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
@@ -96,7 +96,7 @@ def open_source(
     there = set(used) <= files.keys()  # else all are read, to say what is there, or because one has no name
     quartet = facing(load_quartet(path, used if there else NET_NAMES), chosen)
     if picture_statistics:
-        quartet = _with_picture_statistics(quartet)
+        quartet = quartet.by_picture()
     network = _network(quartet, name, device, precision)
     back = _network(quartet, partner, device, precision) if both else None
     generator = quartet.G_A if name == "G_A" else quartet.G_B
@@ -104,14 +104,6 @@ def open_source(
     return Source(
         quartet.files[name], chosen, network, back, bytes_a_pixel=needs, device=device, notes=quartet.notes
     )
-
-
-def _with_picture_statistics(quartet: Quartet) -> Quartet:
-    generators = {name: G for name, G in (("G_A", quartet.G_A), ("G_B", quartet.G_B)) if G is not None}
-    notes = [note for note in quartet.notes if OPTION not in note]
-    if (note := told_of(generators, True)) is not None:
-        notes.append(note)
-    return replace(quartet, notes=tuple(notes), **{name: by_picture(G) for name, G in generators.items()})
 
 
 def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:

@@ -23,7 +23,7 @@ def subject_of(
     align: int = 1,
     seed: int = 0,
 ) -> Subject:
-    layout = Layout.of(generator.widths, kind)
+    layout = Layout.of(generator, kind)
     repairer = Repairer(layout, Constraints(align=align, target_macs=target))
     dtype = next(generator.parameters()).dtype
     return Subject(generator, layout, random_pictures(2, 3, 16, 16, dtype=dtype), repairer, seeded(seed))

@@ -6,12 +6,12 @@ import torch
 from ganprune.baselines import METHODS, method
 from ganprune.baselines.allocation import across_layers, uniform_counts, uniform_share, within_layers
 from ganprune.errors import UsageError
-from ganprune.genome import Layout, LayoutKind
+from ganprune.genome import LayoutKind
 from ganprune.networks import Norm, resnet_widths
 from ganprune.rebuild import rebuilt
 from ganprune.repair import Constraints, Repairer
 from tests.baselines.kit import generator_of, subject_of
-from tests.tiny import random_pictures, seeded
+from tests.tiny import layout_of, random_pictures, seeded, slim_widths
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -22,7 +22,7 @@ def test_every_rival_satisfies_the_constraints(name: str, kind: LayoutKind, alig
     again = subject.repairer(pruned.genome[None], seeded(5))[0]
     assert torch.equal(again, pruned.genome)  # allowed genomes come back unchanged
     assert 0.9 < subject.repairer.used(subject.layout.gene_counts(pruned.genome[None]).numpy())[0] <= 1
-    assert pruned.network.widths == subject.layout.slim_widths(pruned.genome)
+    assert pruned.network.widths == slim_widths(subject.layout, pruned.genome)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -58,7 +58,7 @@ def test_uniform_share_is_the_largest_within_the_target() -> None:
     #   3·2·49+2 = 296, 2·4·9+4 = 76, 4·8·9+8 = 296, 8·8·9+8 = 584 twice, 8·4·9+4 = 292, 4·2·9+2 = 74,
     #   2·3·49+3 = 297: together 2499. Whole: 3·4·49+4 = 592, 4·8·9+8 = 296, 8·16·9+16 = 1168,
     #   16·16·9+16 = 2320 twice, 16·8·9+8 = 1160, 8·4·9+4 = 292, 4·3·49+3 = 591: together 8739.
-    layout = Layout.of(resnet_widths(4, 1))
+    layout = layout_of(resnet_widths(4, 1))
     repairer = Repairer(layout, Constraints(align=2, target_params=2499 / 8739))
     assert uniform_counts(repairer, seeded(0)).tolist() == [2, 4, 8, 8, 4, 2]
     # One step of 2 more comes first for the layers of 16 filters, at 9/16; shares below it round to 8.
@@ -66,7 +66,7 @@ def test_uniform_share_is_the_largest_within_the_target() -> None:
 
 
 def test_within_layers_keeps_the_same_share_and_across_layers_the_best() -> None:
-    layout = Layout.of(resnet_widths(8, 2))
+    layout = layout_of(resnet_widths(8, 2))
     repairer = Repairer(layout, Constraints(target_macs=0.3))
     scores = torch.arange(layout.length, dtype=torch.float64)  # later layers count more
     even = layout.gene_counts(within_layers(scores, repairer, seeded(0))[None])[0]
@@ -82,7 +82,7 @@ def test_within_layers_keeps_the_same_share_and_across_layers_the_best() -> None
 
 
 def test_threshold_keeps_more_of_a_layer_that_matters_more() -> None:
-    layout = Layout.of(resnet_widths(8, 2))
+    layout = layout_of(resnet_widths(8, 2))
     repairer = Repairer(layout, Constraints(target_macs=0.3))
     scores = torch.rand(layout.length, generator=seeded(0), dtype=torch.float64)
     scores[layout.genes["inner0"]] += 1

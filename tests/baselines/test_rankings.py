@@ -14,7 +14,7 @@ from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm, resnet_wi
 from ganprune.rebuild import rebuilt
 from ganprune.repair import Constraints, Repairer
 from tests.baselines.kit import WIDTHS, generator_of, subject_of
-from tests.tiny import random_genomes, random_pictures, seeded
+from tests.tiny import layout_of, random_genomes, random_pictures, seeded
 
 NARROW = GeneratorWidths(3, 2, 2, (2,), 2, 2)
 """Three filters in the first layer, one block."""
@@ -34,7 +34,7 @@ def test_norms_are_those_of_all_weights_that_write_a_bit() -> None:
     weight.zero_()
     weight[:, 0, 0, 0] = torch.tensor([1.0, 2.0])
     weight[:, 1, 0, 0] = torch.tensor([-2.0, 2.0])
-    layout = Layout.of(NARROW)
+    layout = layout_of(NARROW)
     one, two = norms(net, layout, 1), norms(net, layout, 2)
     # L1: 3; 1+1+1+1 = 4; 0.5. L2: 3; √4 = 2; 0.5. So L1 and L2 do not agree on the best.
     assert one[layout.genes["stem"]].tolist() == [3, 4, 0.5]
@@ -53,7 +53,7 @@ def test_magnitude_keeps_the_filters_of_the_largest_norms(name: str, kept: int) 
     stem = net.get_parameter("model.1.weight")
     stem.zero_()
     stem.flatten(1)[:, :4] = torch.tensor([[3.0, 0, 0, 0], [1, -1, 1, 1], [0.5, 0, 0, 0]])
-    layout = Layout.of(NARROW)
+    layout = layout_of(NARROW)
     least = Repairer(layout, Constraints(target_params=0.363))  # one filter a layer is 36.27 %, no more fits
     subject = Subject(net, layout, random_pictures(1, 3, 16, 16), least, seeded(0))
     genome = method(name)(subject).genome
@@ -73,7 +73,7 @@ def test_apoz_is_the_share_of_zeros_behind_the_relu() -> None:
     x = torch.full((2, 3, 16, 16), -1.0, dtype=torch.float64)
     x[0, 0, :, :4] = 1  # a quarter of the first picture's red
     x[1, 0, :, :8] = 1  # half of the second's
-    layout = Layout.of(NARROW)
+    layout = layout_of(NARROW)
     found = apoz(_mirror([1.0, -2.0, 0.0]), layout, x)[layout.genes["stem"]]
     # Filter 0 is red, zero where red is -1: (3/4 + 1/2) / 2 = 0.625. Filter 1 is its negative: 0.375.
     # Filter 2 is zero everywhere.
@@ -82,7 +82,7 @@ def test_apoz_is_the_share_of_zeros_behind_the_relu() -> None:
 
 def test_apoz_of_the_trunk_is_taken_where_it_is_rectified() -> None:
     net, x = generator_of(resnet_widths(4, 2)), random_pictures(2, 3, 16, 16)
-    layout = Layout.of(net.widths)
+    layout = Layout.of(net)
     found = apoz(net, layout, x)
     trunk = net.model[:10](x)  # up to the third ReLU
     inner = net.model[11].conv_block[:4](net.model[:11](x))  # pyright: ignore
@@ -93,7 +93,7 @@ def test_apoz_of_the_trunk_is_taken_where_it_is_rectified() -> None:
 
 def test_apoz_of_shared_bits_is_the_mean_over_their_maps() -> None:
     net, x = generator_of(resnet_widths(4, 2)), random_pictures(2, 3, 16, 16)
-    layout = Layout.of(net.widths, "shared")
+    layout = Layout.of(net, "shared")
     maps = [net.model[:10](x)] + [
         net.model[10 + i].conv_block[:4](net.model[: 10 + i](x))  # pyright: ignore
         for i in range(2)
@@ -114,7 +114,7 @@ def test_trimming_drops_what_is_mostly_zero() -> None:
 def test_scales_fall_where_nothing_holds_them() -> None:
     net = generator_of(NARROW)
     net.get_parameter("model.4.weight")[:, 0] = 0  # nothing reads filter 0 of the first layer
-    layout, x = Layout.of(NARROW), random_pictures(2, 3, 16, 16)
+    layout, x = layout_of(NARROW), random_pictures(2, 3, 16, 16)
     # Its gradient is λ in every step, and Adam then moves by the learning rate: 1 - 20 · 0.01 = 0.8.
     scales = sparse_scales(net, layout, x, SlimmingSettings(steps=20, lr=0.01, penalty=1e-4))
     assert float(scales[0]) == pytest.approx(0.8, abs=1e-4)
@@ -125,14 +125,14 @@ def test_scales_fall_where_nothing_holds_them() -> None:
 
 def test_without_a_penalty_the_original_is_best() -> None:
     net, x = generator_of(NARROW), random_pictures(2, 3, 16, 16)
-    scales = sparse_scales(net, Layout.of(NARROW), x, SlimmingSettings(steps=3, penalty=0))
+    scales = sparse_scales(net, layout_of(NARROW), x, SlimmingSettings(steps=3, penalty=0))
     assert torch.equal(scales, torch.ones_like(scales))
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_folded_scales_are_scales_behind_the_norms(norm: Norm) -> None:
     net, x = generator_of(resnet_widths(4, 2), norm), random_pictures(2, 3, 16, 16)
-    layout = Layout.of(net.widths)
+    layout = Layout.of(net)
     scales = torch.rand(layout.length, generator=seeded(1), dtype=torch.float64) * 2
     assert torch.allclose(folded(net, layout, scales)(x), scaled(net, layout, scales, x), atol=1e-9)
     # A scale of 0 drops the filter: the slim network computes what the masked scales do.
@@ -177,6 +177,7 @@ def test_slimming_counts_the_weights_of_norms_that_have_them(norm: Norm) -> None
 def test_slim_batch_norms_have_the_statistics_of_their_own_maps() -> None:
     subject = subject_of(generator_of(norm="batch"))
     slim = method("l1")(subject).network
+    assert isinstance(slim, Generator)
     maps = slim.model[:2](subject.pictures)  # before the first norm, as many places a picture
     assert torch.allclose(slim.get_buffer("model.2.running_mean"), maps.mean((0, 2, 3)))
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.baselines.allocation import uniform_counts
+from ganprune.baselines.subject import readers
 from ganprune.baselines.thinet import contributions, greedy, products, scaling, thinet
 from ganprune.genome import Layout
 from ganprune.networks import Generator, generator_convs, resnet_widths
@@ -77,7 +78,7 @@ def test_contributions_sum_up_to_entries_of_the_output(conv: nn.Conv2d | nn.Conv
 
 def test_products_add_up_over_pictures() -> None:
     net = generator_of(resnet_widths(4, 1))
-    convs = [conv for conv in generator_convs(1) if conv.source == "trunk"]
+    convs = readers(Layout.of(net), "trunk")
     x = random_pictures(3, 3, 16, 16)
     whole = products(net, convs, x, 20, seeded(0))
     chance = seeded(0)
@@ -91,7 +92,7 @@ def test_products_add_up_over_pictures() -> None:
 def test_channels_that_nothing_reads_are_dropped_for_free() -> None:
     net = generator_of(resnet_widths(8, 2))
     state = net.state_dict()
-    layout = Layout.of(net.widths)
+    layout = Layout.of(net)
     alive = torch.zeros(layout.length, dtype=torch.bool)
     for piece in layout.genes.values():
         alive[piece.start : piece.start + (piece.stop - piece.start) // 2] = True

@@ -81,6 +81,13 @@ def test_a_folder_gives_latest_else_the_highest_epoch(
         assert load_quartet(tmp_path / f"{epoch}.pth").missing() == ("D_A", "D_B")
 
 
+def test_capital_letters_make_no_difference(tmp_path: Path) -> None:
+    for name, network in make_networks().items():
+        torch.save(network.state_dict(), tmp_path / f"LATEST_NET_{name}.PTH")
+    assert load_quartet(tmp_path).missing() == ()
+    assert load_quartet(tmp_path / "LATEST_NET_G_B.PTH").missing() == ()
+
+
 def test_what_is_missing_is_looked_for_under_the_schools_own_names(tmp_path: Path) -> None:
     write_networks(tmp_path, {"G_A": "gen_AB_9.pth", "G_B": "gen_BA_9.pth", "D_A": "disc_B_9.pth"})
     sought: Mapping[NetName, Path] = load_quartet(tmp_path).looked_for

@@ -88,7 +88,8 @@ def test_batch_norm_is_told_what_cyclegans_test_does_without_eval(tmp_path: Path
     torch.save(make_generator(1, norm="batch").state_dict(), tmp_path / "latest_net_G_A.pth")
     assert load_quartet(tmp_path).notes == (
         "batch norm in latest_net_G_A.pth: its running statistics are used, as CycleGAN's test.py does with "
-        "--eval and not without; `export` and `translate` use each picture's own with --picture-statistics",
+        "--eval and not without; `compress`, `export` and `translate` use each picture's own with "
+        "--picture-statistics",
     )
 
 
@@ -118,7 +119,7 @@ def test_blocks_of_another_name_are_read_and_written_under_that_name(
     tensors = {name.replace("conv_block", "block"): tensor for name, tensor in theirs.state_dict().items()}
     ours = generator_from_tensors(tensors)
     torch.testing.assert_close(ours(pictures()), theirs(pictures()), atol=1e-5, rtol=0)
-    layout = Layout.of(ours.widths)
+    layout = Layout.of(ours)
     slim = rebuilt(ours, layout, random_genomes(layout, 1)[0])
     save_cyclegan_pth(tmp_path / "G.pth", slim)
     save_generator(tmp_path / "G.safetensors", slim, {})
@@ -273,7 +274,7 @@ def test_a_public_generator_of_affine_instance_norm_is_halved_and_written_for_it
     tmp_path: Path, real_data: Path
 ) -> None:
     G = load_generator(real_data / "teachers/modern2vintage/G_A2B_epoch33.pth")
-    layout = Layout.of(G.widths)
+    layout = Layout.of(G)
     genome = random_genomes(layout, 1, keep=0.7)[0]
     slim = rebuilt(G, layout, genome)
     x = pictures(1, 64)

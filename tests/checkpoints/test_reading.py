@@ -5,6 +5,7 @@ import io
 import os
 import pickletools
 import struct
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +159,14 @@ def _onnx() -> bytes:
     return onnx_model(nodes, (), [("input", onnx.TensorProto.FLOAT, (1, 3, 8, 8))]).SerializeToString()
 
 
+def _zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    return file.getvalue()
+
+
 FOREIGN: dict[str, tuple[Callable[[], bytes], str]] = {
     "LFS pointer": (
         lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 45\n",
@@ -169,6 +178,9 @@ FOREIGN: dict[str, tuple[Callable[[], bytes], str]] = {
     ".t7": (lambda: struct.pack("<iiii", 4, 1, 3, 3) + b"V 1", "a file of Lua Torch; load it .*state_dict"),
     ".t7 as text": (lambda: b"4\n1\n3\nV 1\n13\nnn.Sequential\n", "a file of Lua Torch; load it"),
     ".onnx": (_onnx, "an ONNX model; give the .pth file .* bench and translate take ONNX files"),
+    "SavedModel": (lambda: b"\x08\x01\x12\x80\x01", r"a TensorFlow model; load it .*state_dict"),
+    ".keras": (lambda: _zipped("config.json", "model.weights.h5"), r"a Keras model; load it .*state_dict"),
+    ".npz": (lambda: _zipped("arr_0.npy"), r"NumPy arrays; load it .*state_dict"),
     ".npy": (lambda: b"\x93NUMPY\x01\0", "a NumPy array; load it"),
     ".tar.gz": (lambda: gzip.compress(b"x"), "an archive; unpack it, and give the checkpoint inside"),
     ".png": (lambda: b"\x89PNG\r\n\x1a\n", "a picture; give the generator's .pth file"),

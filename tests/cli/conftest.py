@@ -8,13 +8,13 @@ from unittest.mock import patch
 
 import pytest
 
-from ganprune_cli import pipeline
+from ganprune import compression
 from tests.cli.kit import QUICK, Outcome, ganprune, write_checkpoint, write_config, write_pictures
 
 
 @pytest.fixture(autouse=True)
 def quick_bench(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "BenchSettings", QUICK)
+    monkeypatch.setattr(compression, "BenchSettings", QUICK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Mission:
 def mission(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Mission:
     """Its folder is never written to by a test."""
     folder = tmp_path_factory.mktemp("mission")
-    with chdir(folder), patch.object(pipeline, "BenchSettings", QUICK):
+    with chdir(folder), patch.object(compression, "BenchSettings", QUICK):
         compress = place.compress()
         export = ganprune("export", "--onnx")
         bench = ganprune("bench", "--cpu", "--runs", "2,3")

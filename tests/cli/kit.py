@@ -17,13 +17,14 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from ganprune import compression, demo
 from ganprune.bench import BenchSettings
 from ganprune.example import coats_of, write_dataset
+from ganprune.layers import compress_settings
 from ganprune.networks import DiscriminatorWidths, resnet_widths
 from ganprune.settings import CompressSettings
-from ganprune_cli import demo, pipeline
-from ganprune_cli.layers import compress_settings
 from ganprune_cli.main import app
+from ganprune_exporters.exporter import OnnxExporter
 from tests.tiny import random_generator, random_judge, seeded
 
 CYCLEGAN = {name: f"latest_net_{name}.pth" for name in ("G_A", "G_B", "D_A", "D_B")}
@@ -40,12 +41,12 @@ QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
 
 
-def write_checkpoint(folder: Path, names: Mapping[str, str] = CYCLEGAN) -> Path:
-    """A CycleGAN of ngf 4 with two residual blocks; its two discriminators differ in their widths."""
+def write_checkpoint(folder: Path, names: Mapping[str, str] = CYCLEGAN, ngf: int = 4) -> Path:
+    """A CycleGAN with two residual blocks; its two discriminators differ in their widths."""
     folder.mkdir(parents=True)
     networks = {
-        "G_A": random_generator(resnet_widths(4, 2), 1, torch.float32),
-        "G_B": random_generator(resnet_widths(4, 2), 2, torch.float32),
+        "G_A": random_generator(resnet_widths(ngf, 2), 1, torch.float32),
+        "G_B": random_generator(resnet_widths(ngf, 2), 2, torch.float32),
         "D_A": random_judge(DiscriminatorWidths((4, 8)), 3),
         "D_B": random_judge(DiscriminatorWidths((3, 6)), 4),
     }
@@ -117,14 +118,14 @@ def hasty_demo(profile: bool = False) -> Generator[None]:
 @contextmanager
 def stopped_before_export() -> Generator[None]:
     """Within, `compress` is interrupted once it has written its slim generators."""
-    with patch.object(pipeline, "export_run", side_effect=KeyboardInterrupt):
+    with patch.object(OnnxExporter, "export_run", side_effect=KeyboardInterrupt):
         yield
 
 
 def start(folder: Path, *words: object) -> ForkServerProcess:
     """Start one command in ``folder``, in a process of its own whose imports are already done."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["ganprune_cli.exporting", "PIL.Image", "typer.testing"])
+    context.set_forkserver_preload(["ganprune_exporters.sources", "PIL.Image", "typer.testing"])
     process = context.Process(target=_main, args=(folder, [str(word) for word in words]))
     process.start()
     return process
@@ -133,7 +134,7 @@ def start(folder: Path, *words: object) -> ForkServerProcess:
 def _main(folder: Path, arguments: list[str]) -> None:
     os.chdir(folder)
     sys.argv = ["ganprune", *arguments]
-    with patch.object(pipeline, "BenchSettings", QUICK), Path("log").open("a") as log:
+    with patch.object(compression, "BenchSettings", QUICK), Path("log").open("a") as log:
         sys.stdout = sys.stderr = log
         app()
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ganprune.shell import command_line
 from ganprune_cli import console
-from ganprune_cli.console import ConsoleReporter, command_line, duration, print_json, print_next, print_table
+from ganprune_cli.console import ConsoleReporter, duration, print_json, print_next, print_table
 
 
 class _Terminal(io.StringIO):

@@ -14,9 +14,8 @@ import torch
 from PIL import Image
 
 from ganprune.picture_statistics import OPTION
-from ganprune_cli import exporting
-from ganprune_cli.onnx_files import calibration_of, few_of
-from ganprune_exporters import chain
+from ganprune_exporters import chain, sources
+from ganprune_exporters.files import calibration_of, few_of
 from tests.checkpoints.builders import make_generator
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, write_pictures
@@ -100,7 +99,7 @@ def test_pictures_of_a_training_from_b_to_a_change_places(place: Place, run: Pat
     config = (run / "config.toml").read_text()
     (run / "config.toml").write_text(config.replace(str(place.checkpoint.resolve()), str(net)))
     for source in (net, net / "latest_net_G_A.pth", run):
-        with patch.object(exporting, "search_pictures", wraps=exporting.search_pictures) as seen:
+        with patch.object(sources, "search_pictures", wraps=sources.search_pictures) as seen:
             done = ganprune("export", "--onnx", source, "-o", "out", "--size", "32", "--data", place.data)
         assert done.code == 0, done.err
         (folders, *_), _ = seen.call_args

@@ -19,11 +19,11 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
     assert found.code == 0, found.err
     front = json.loads((here / "out" / "front.json").read_text())
     assert found.json["front"] == front["sides"]
-    whole = macs(load_generator(place.checkpoint / "latest_net_G_A.pth").widths, 32, 32, "true")
+    whole = macs(load_generator(place.checkpoint / "latest_net_G_A.pth"), 32, 32, "true")
     for point in found.json["points"]:
         for side in "AB":
             slim = load_generator(here / point["folder"] / f"G_{side}.safetensors")
-            share = macs(slim.widths, 32, 32, "true") / whole
+            share = macs(slim, 32, 32, "true") / whole
             assert share <= point["share"]
             on_front = [member["macs"] for member in front["sides"][side]]
             assert min(abs(share - each) for each in on_front) < 1e-9

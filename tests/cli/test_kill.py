@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -82,7 +84,10 @@ def test_search_that_is_killed_again_and_again_ends_the_same(place: Place, here:
     assert not [path for path in killed.iterdir() if "partial" in path.name]
 
 
-def test_ctrl_c_ends_with_130_and_the_command_to_go_on(place: Place, here: Path) -> None:
+@pytest.mark.parametrize(("how", "code", "workers"), [(signal.SIGINT, 130, 0), (signal.SIGTERM, 143, 2)])
+def test_ctrl_c_and_kill_end_with_130_or_143_and_the_command_to_go_on(
+    place: Place, here: Path, how: signal.Signals, code: int, workers: int
+) -> None:
     script = Path(sysconfig.get_path("scripts")) / "ganprune"
     config = write_config(here / "endless.toml", generations=1_000_000)
     command = [
@@ -94,13 +99,17 @@ def test_ctrl_c_ends_with_130_and_the_command_to_go_on(place: Place, here: Path)
         str(config),
         "-o",
         "run",
+        *(("--workers", str(workers)) if workers else ()),
     ]
     with subprocess.Popen([script, *command], stderr=subprocess.PIPE, text=True) as process:
         _wait(lambda: len(_history(Path("run"))) > 2 or process.poll() is not None)
         refused = ganprune(*command)
-        process.send_signal(signal.SIGINT)
+        children = psutil.Process(process.pid).children()
+        process.send_signal(how)
         _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
+    assert len(children) == workers
+    assert not any(child.is_running() for child in children)
     assert told.splitlines()[-1] == f"interrupted; to go on, run again: ganprune {' '.join(command)}"
     assert "Traceback" not in told
     assert refused.code == 3

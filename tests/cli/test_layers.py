@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from ganprune.layers import compress_settings
 from ganprune.presets import PRESETS
 from ganprune.settings import KEYS, CompressSettings
-from ganprune_cli.layers import compress_settings
 from ganprune_cli.main import app
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing

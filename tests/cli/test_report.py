@@ -18,7 +18,7 @@ from PIL import Image
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.figures.of_run import comparisons_of, first_layer_of, widths_of
 from ganprune.runs import Run
-from ganprune_cli import reporting_page
+from ganprune.stages import reporting
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import ganprune
 from tests.report.kit import Parsed, addresses, parse
@@ -62,7 +62,7 @@ def test_the_report_follows_a_later_bench(run: Path) -> None:
 
 def test_a_report_that_fails_loses_nothing(place: Place, run: Path) -> None:
     (run / "report.html").unlink()
-    with patch.object(reporting_page, "write_report", side_effect=RuntimeError("no ink")):
+    with patch.object(reporting, "write_report", side_effect=RuntimeError("no ink")):
         done = place.compress("-o", run)
     assert done.code == 0
     assert "report.html was not written (RuntimeError: no ink)" in done.err

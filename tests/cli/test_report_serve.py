@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganprune.report import vendor
-from ganprune_cli import reporting_page
+from ganprune_cli import serving
 from tests.cli.kit import ganprune
 
 
@@ -19,7 +19,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for name in vendor.FILES:
         (folder / name).write_text(name)
-    monkeypatch.setattr(reporting_page, "kept", lambda: folder)
+    monkeypatch.setattr(serving, "kept", lambda: folder)
     return folder
 
 

@@ -13,17 +13,17 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_generator
-from ganprune.genome import Layout
 from ganprune.latency import Latency, predicted
-from ganprune.networks import GeneratorWidths, resnet_widths
+from ganprune.networks import Generator, GeneratorWidths, resnet_widths
+from ganprune.plain import read_toml
 from ganprune.repair import ON_TARGET
 from ganprune.reporting import SILENT, Reporter, Silent
-from ganprune_cli.predicting import TABLES, compare, read_tables
+from ganprune.stages.predicting import TABLES, compare_predictions, read_tables
 from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place
-from tests.cli.kit import Outcome, listing, stopped_before_export
-from tests.tiny import random_generator
+from tests.cli.kit import Outcome, ganprune, listing, stopped_before_export, write_checkpoint
+from tests.tiny import layout_of, random_generator
 
 WHOLE = resnet_widths(4, 2)
 """The generators of the tiny checkpoint."""
@@ -57,12 +57,12 @@ def target(place: Place, here: Path, measured: list[int]) -> float:
     """Half of what the original takes on this machine; it is not measured yet."""
     table = latency.measured(WHOLE, "instance", 32)
     measured.clear()
-    return round(predicted(table, WHOLE) / 2, 3)
+    return round(predicted(table, Generator(WHOLE)) / 2, 3)
 
 
 def on_target(run: Path, side: Any, target: float) -> bool:
     """Whether the slim generator takes at most that, and as near to it as one more filter anywhere allows."""
-    layout = Layout.of(WHOLE)
+    layout = layout_of(WHOLE)
     resource = Latency(read_tables(run / TABLES)[side], layout)
     counts = np.array([*load_generator(run / f"G_{side}.safetensors").widths.groups().values()])
     larger = counts + np.eye(len(counts), dtype=int)
@@ -88,7 +88,7 @@ def test_slim_generators_are_predicted_to_take_what_was_asked_for(
     assert [entry["network"] for entry in bench["predictions"]] == ["G_A", "G_B"]
     for side, entry in zip(("A", "B"), bench["predictions"], strict=True):
         widths = load_generator(run / f"G_{side}.safetensors").widths
-        assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], widths))
+        assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], Generator(widths)))
         assert entry["measured_ms"] == medians[f"G_{side}"]
         assert (
             f"G_{side}: {entry['predicted_ms']:.1f} ms predicted, {entry['measured_ms']:.1f} ms" in done.err
@@ -101,7 +101,33 @@ def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, targ
     for side, table in read_tables(here / "run" / TABLES).items():
         widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
         assert all(width % 2 == 0 for width in widths.groups().values())
-        assert 0.7 * target <= predicted(table, widths) <= target
+        assert 0.7 * target <= predicted(table, Generator(widths)) <= target
+
+
+def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_for(
+    place: Place, here: Path, target: float, measured: list[int]
+) -> None:
+    net = write_checkpoint(here / "net", ngf=16)
+    table = latency.measured(resnet_widths(16, 2), "instance", 32)
+    few = round(predicted(table, Generator(resnet_widths(16, 2))) / 30, 3)
+    words = ("compress", net, "--data", place.data, "--target-macs", "none", "--population", 4)
+    words += ("--generations", 0, "--size", 32, "--budget", 0, "--threads", 1, "--target-ms", few)
+    with stopped_before_export():
+        done = ganprune(*words, "-o", "run")
+        assert done.code == 130, done.err
+        assert ganprune(*words, "-o", "run").code == 130  # the same run
+    assert done.err.count("(coarser steps miss the target)") == 1
+    config = read_toml(here / "run/config.toml")
+    assert config["adapted"]["align"] == 16
+    for side, table in read_tables(here / "run" / TABLES).items():
+        widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
+        assert all(width % config["settings"]["align"] == 0 for width in widths.groups().values())
+        assert ON_TARGET * few <= predicted(table, Generator(widths)) <= few
+    shown = ganprune(*words, "--dry-run", "--json")
+    assert shown.json["settings"]["align"] == config["settings"]["align"]
+    refused = ganprune(*words, "--align", 16, "-o", "other")
+    assert refused.code == 2
+    assert "cannot be reached with --align 16" in refused.err
 
 
 def test_a_run_goes_on_with_the_tables_that_it_began_with(
@@ -144,7 +170,9 @@ def test_damaged_tables_of_a_run_are_refused(place: Place, here: Path, target: f
 def test_milliseconds_out_of_reach_are_refused_before_a_run_begins(
     place: Place, here: Path, target: float
 ) -> None:
-    least = predicted(latency.measured(WHOLE, "instance", 32), GeneratorWidths(1, 1, 1, (1, 1), 1, 1))
+    least = predicted(
+        latency.measured(WHOLE, "instance", 32), Generator(GeneratorWidths(1, 1, 1, (1, 1), 1, 1))
+    )
     done = place.compress("-o", "run", "--target-ms", f"{target},0.01")
     assert done.code == 2
     assert (
@@ -222,12 +250,16 @@ def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
 ) -> None:
     run, timed, expected = timed_run
     told = Told()
-    assert compare(run, timed, told) == [{"network": "G_A", "predicted_ms": expected, "measured_ms": 16.5}]
+    assert compare_predictions(run, timed, told) == [
+        {"network": "G_A", "predicted_ms": expected, "measured_ms": 16.5}
+    ]
     assert told.news == ["G_A: 16.0 ms predicted, 16.5 ms measured"]
     assert told.warnings == []
     for ms in (14.0, 18.0):
         told = Told()
-        compare(run, timed | {"timings": [{"network": "G_A", "threads": 1, "median_ms": ms}]}, told)
+        compare_predictions(
+            run, timed | {"timings": [{"network": "G_A", "threads": 1, "median_ms": ms}]}, told
+        )
         assert told.news == []
         assert len(told.warnings) == 1
         assert told.warnings[0].startswith(
@@ -247,6 +279,6 @@ def test_nothing_is_said_of_what_the_tables_were_not_made_for(
         {"networks": [{"name": "G_A", "batch": 1, "height": 32, "width": 32}]},
         {"timings": [{"network": "G_A", "threads": 2, "median_ms": 16.5}]},
     ):
-        assert compare(run, timed | {"timings": timed["timings"][:1]} | changed, told) == []
-    assert compare(tmp_path, timed, told) == []
+        assert compare_predictions(run, timed | {"timings": timed["timings"][:1]} | changed, told) == []
+    assert compare_predictions(tmp_path, timed, told) == []
     assert told.news == told.warnings == []

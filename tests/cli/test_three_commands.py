@@ -14,10 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganprune.checkpoints import load_generator, read_metadata
 from ganprune.coevolution import State
 from ganprune.files import sha256
-from ganprune.genome import Layout
 from ganprune.images import load_pictures, to_float
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import TINY, Outcome, ganprune
+from tests.tiny import layout_of
 
 FILES = {
     "config.toml", "search.jsonl", "state.safetensors", "bench.json", "provenance.json",
@@ -90,7 +90,7 @@ def test_search_history_has_one_line_a_generation(mission: Mission) -> None:
 @pytest.mark.parametrize("name", ["G_A", "G_B"])
 def test_slim_generators_are_cut_by_the_best_genomes(mission: Mission, place: Place, name: str) -> None:
     state = State.from_tensors(load_file(mission.run / "state.safetensors"))
-    layout = Layout.of(load_generator(place.checkpoint / f"latest_net_{name}.pth").widths)
+    layout = layout_of(load_generator(place.checkpoint / f"latest_net_{name}.pth").widths)
     kept = layout.kept(state.populations["A" if name == "G_A" else "B"].best_genome)
     metadata = read_metadata(mission.run / f"{name}.safetensors")
     assert json.loads(metadata["kept"]) == {group: index.tolist() for group, index in kept.items()}

@@ -55,15 +55,20 @@ def test_indices_are_lowered_without_a_mathematical_font_too(page: Page, site: P
     assert depth > 2
 
 
-def test_the_search_finds_an_option_without_a_server(page: Page, site: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [("fewest filters", "?h=fewest+filters"), ("--min-filters", "")],
+)
+def test_the_search_finds_an_option_without_a_server(page: Page, site: Path, typed: str, found: str) -> None:
+    page.errors.clear()
     page.open((site / "index.html").as_uri())
     page.js(
         "(() => { const field = document.querySelector('.md-search__input'); field.focus();"
-        " field.value = 'fewest filters'; field.dispatchEvent(new KeyboardEvent('keyup', {bubbles: true}));"
+        f" field.value = '{typed}'; field.dispatchEvent(new KeyboardEvent('keyup', {{bubbles: true}}));"
         " field.dispatchEvent(new Event('input', {bubbles: true})); })()"
     )
     page.wait(
         "[...document.querySelectorAll('.md-search-result__link')]"
-        ".some(link => link.href.includes('commands/compress.html?h=fewest+filters'))"
+        f".some(link => link.href.includes('commands/compress.html{found}'))"
     )
     assert page.errors == []

@@ -31,7 +31,7 @@ from tests.tiny import random_generator, random_pictures
 SMALL = ExportSettings(size=32)
 PLAIN = ExportSettings(size=32, passes=())
 UNEVEN = GeneratorWidths(3, 5, 4, (2, 6), 7, 2)
-MACS = cost.macs(UNEVEN, 32, 32, "true"), cost.macs(UNEVEN, 32, 32, "paper")
+MACS = cost.macs(Generator(UNEVEN), 32, 32, "true"), cost.macs(Generator(UNEVEN), 32, 32, "paper")
 ONE_FILTER_A_LAYER = GeneratorWidths(1, 1, 1, (1, 1), 1, 1)
 
 

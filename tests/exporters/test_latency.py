@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, helper, numpy_helper
 
 from ganprune.latency import KINDS, Kind, LatencyTable, kind_of, predicted
-from ganprune.networks import NORMS, GeneratorWidths, Norm, resnet_widths
+from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
 from ganprune.reporting import SILENT, Reporter
 from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import (
@@ -159,8 +159,13 @@ def test_grids_reach_every_width_and_hold_nothing_twice(widths: GeneratorWidths,
 def test_a_real_measurement_gives_a_table_that_predicts(tmp_path: Path) -> None:
     table = measured(resnet_widths(4, 1), "instance", 16)
     assert table.made_for["widths"]["trunk"] == 16
-    assert 0 < predicted(table, GeneratorWidths(1, 1, 1, (1,), 1, 1)) < 1000
-    assert 0 < predicted(table, resnet_widths(4, 0)) < predicted(table, resnet_widths(4, 3)) < 1000
+    assert 0 < predicted(table, Generator(GeneratorWidths(1, 1, 1, (1,), 1, 1))) < 1000
+    assert (
+        0
+        < predicted(table, Generator(resnet_widths(4, 0)))
+        < predicted(table, Generator(resnet_widths(4, 3)))
+        < 1000
+    )
     assert LatencyTable.from_json(table.to_json()).to_json() == table.to_json()
 
 

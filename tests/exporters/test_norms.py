@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper
 
 from ganprune import cost
-from ganprune.networks import NORMS, GeneratorWidths, Norm
+from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm
 from ganprune.onnx_cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
 from ganprune_exporters import ExportSettings, export_onnx
 from tests import onnx_graphs
@@ -19,7 +19,7 @@ from tests.checkpoints.builders import make_generator
 from tests.tiny import random_pictures
 
 UNEVEN = GeneratorWidths(3, 5, 4, (2, 6), 7, 2)
-MACS = cost.macs(UNEVEN, 32, 32, "true"), cost.macs(UNEVEN, 32, 32, "paper")
+MACS = cost.macs(Generator(UNEVEN), 32, 32, "true"), cost.macs(Generator(UNEVEN), 32, 32, "paper")
 
 
 @pytest.mark.parametrize("simplify", [False, True])
@@ -60,7 +60,7 @@ def test_a_file_by_picture_statistics_shows_what_test_py_shows_without_eval(
     model = read_onnx(path)
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
     told = {entry.key: entry.value for entry in model.metadata_props}
-    assert (told["ganprune.norm"], told["ganprune.statistics"]) == ("batch", "picture")
+    assert (told["ganprune.norm"], told["ganprune.statistics"]) == ("affine-instance", "picture")
     if "uint8" in how:
         return
     picture = random_pictures(1, 3, 32, 32, dtype=torch.float32)

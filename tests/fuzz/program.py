@@ -31,16 +31,17 @@ SECONDS = 300
 """Within so many seconds of the clock every command ends, on a machine however busy."""
 
 LONG = (
-    "ganprune_cli.pipeline.compress", "ganprune.plan.plan", "ganprune_cli.training.train",
-    "ganprune_cli.training.complete", "ganprune_cli.fronts.find_front", "ganprune_cli.demo.run_demo",
-    "ganprune_cli.comparing.compare", "ganprune_cli.contest.example", "ganprune.figures.of_runs.draw_figures",
-    "ganprune_cli.evaluating.load_features", "ganprune_cli.reporting_page.serve",
-    "ganprune.download.download",
+    "ganprune.preparing.Prepared.opened", "ganprune.compression.tables_for", "ganprune.compression.plan",
+    "ganprune_cli.training.train", "ganprune_cli.training.complete", "ganprune.demo.run_demo",
+    "ganprune.comparing.running.compare", "ganprune.comparing.contest.example",
+    "ganprune.figures.of_runs.draw_figures", "ganprune_cli.evaluating.load_features",
+    "ganprune_cli.serving.serve", "ganprune.download.download",
 )  # fmt: skip
 """Where long work begins, or the network is asked."""
 EXPORTS = (
-    "ganprune_cli.onnx_files.export_all", "ganprune_cli.exporting.export_all",
-    "ganprune_cli.benching.export_all", "ganprune_cli.pipeline.bench", "ganprune_exporters.tuning.speedups",
+    "ganprune_exporters.runs.export_all", "ganprune_exporters.sources.export_all",
+    "ganprune_exporters.benching.export_all", "ganprune.stages.benching.bench",
+    "ganprune_exporters.tuning.speedups",
 )  # fmt: skip
 """Where networks are exported or timed, of which each takes seconds."""
 

@@ -30,7 +30,7 @@ def test_flat_and_nested_folders_give_the_same_pictures(tmp_path: Path):
 
 
 def test_pictures_are_found_below_subfolders_in_any_spelling_sorted_by_relative_path(tmp_path: Path):
-    found = ["B.JPG", "a/z.jpeg", "a.png", "c.PPM", "d.bmp", "e.tif", "f.TIFF", "g.webp", "g/a.jpg"]
+    found = ["B.JPG", "a/z.jpeg", "a.png", "c.PPM", "d.bmp", "e.tif", "f.TIFF", "g.webp", "g/a.jpg", "h.jfif"]
     for name in [*found, "notes.txt", ".hidden.jpg", "jpg"]:
         (path := tmp_path / "trainA" / name).parent.mkdir(parents=True, exist_ok=True)
         no_picture(path)
@@ -68,7 +68,7 @@ def test_a_folder_beside_the_right_one_leads_to_it(tmp_path: Path, given: str):
 def test_an_empty_folder_is_named_with_what_it_holds(tmp_path: Path):
     domains(tmp_path, {"trainA": 1})
     (tmp_path / "trainB").mkdir()
-    with pytest.raises(DataError, match=r"trainB needs pictures \(bmp jpeg .*\), found nothing; put"):
+    with pytest.raises(DataError, match=r"trainB needs pictures \(bmp jfif .*\), found nothing; put"):
         find_domains(tmp_path)
     no_picture(tmp_path / "trainB/readme.txt")
     with pytest.raises(DataError, match=r"trainB needs pictures .* found readme.txt; put pictures there"):
@@ -137,10 +137,17 @@ def test_files_of_equal_size_and_different_content_are_different_pictures(tmp_pa
 def test_a_hold_out_takes_at_most_half(tmp_path: Path):
     folders = find_domains(domains(tmp_path, {"trainA": 5, "trainB": 1}))
     assert [len(part) for part in split(folders, "A", seed=0, holdout=8)] == [3, 2]
-    with pytest.raises(
-        DataError, match=r"at least 2 different training pictures of domain B, found 1 .*trainB"
-    ):
-        split(folders, "B", seed=0, holdout=8)
+
+
+def test_a_single_training_picture_is_trained_and_judged_on(tmp_path: Path):
+    folders = find_domains(domains(tmp_path, {"trainA": 1, "trainB": 1}))
+    assert split(folders, "A", seed=0, holdout=8) == (folders.train_A, folders.train_A)
+    shutil.copy(tmp_path / "trainB/000.png", tmp_path / "trainB/again.png")
+    tuning, validation = split(find_domains(tmp_path), "B", seed=0, holdout=8)
+    assert (len(tuning), len(validation)) == (2, 1)
+    shutil.copytree(tmp_path / "trainA", tmp_path / "testA")
+    with pytest.raises(DataError, match="all training pictures of domain A are also in valA or testA; add"):
+        split(find_domains(tmp_path), "A", seed=0, holdout=8)
 
 
 def test_training_pictures_that_are_all_validation_pictures_are_refused(tmp_path: Path):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganprune.channels import graph_of
 from ganprune.genome import Layout
 from ganprune.networks import NORMS, Generator, Norm, generator_convs
 from ganprune.rebuild import rebuilt
@@ -21,11 +22,11 @@ def test_the_first_layer_that_lacks_inputs_is_refitted_as_in_sequence(norm: Norm
     """Up to there the slim network's maps are the original's, so both ways must come to the same weights."""
     x = some_pictures(4)
     net = at_home(network(norm), x)
-    layout = Layout.of(net.widths)
+    layout = Layout.of(net)
     genome = layout.full()
     genome[layout.genes["stem"].start] = False
     in_order = refitted(rebuilt(net, layout, genome), net, left_of(layout, genome), x, ALL)
-    at_once = refitted_from(grams(net, x, ALL), net, layout, genome)
+    at_once = refitted_from(grams(net, graph_of(net), x, ALL), net, layout, genome)
     for name in ("model.1", "model.4"):
         one, other = (found.get_parameter(f"{name}.weight") for found in (at_once, in_order))
         torch.testing.assert_close(one, other, rtol=1e-2, atol=3e-3)
@@ -33,8 +34,8 @@ def test_the_first_layer_that_lacks_inputs_is_refitted_as_in_sequence(norm: Norm
 
 def test_a_genome_of_all_filters_gives_the_original_back():
     net = network("affine-instance")
-    layout = Layout.of(net.widths)
-    same = refitted_from(grams(net, some_pictures(2)), net, layout, layout.full())
+    layout = Layout.of(net)
+    same = refitted_from(grams(net, graph_of(net), some_pictures(2)), net, layout, layout.full())
     for name, tensor in same.state_dict().items():
         torch.testing.assert_close(tensor, net.state_dict()[name])
 
@@ -42,7 +43,7 @@ def test_a_genome_of_all_filters_gives_the_original_back():
 @pytest.mark.parametrize("norm", ["instance", "none"])
 def test_a_refit_from_grams_is_the_best_fit_of_the_layer_that_lost_inputs(norm: Norm):
     net, x = network(norm), some_pictures(4)
-    layout, found = Layout.of(net.widths), grams(net, x, ALL)
+    layout, found = Layout.of(net), grams(net, graph_of(net), x, ALL)
     genome = random_genomes(layout, 1, 3)[0]
     slim = refitted_from(found, net, layout, genome, ridge=1e-5)
     kept = layout.kept(genome)
@@ -70,7 +71,7 @@ def test_a_refit_from_grams_is_the_best_fit_of_the_layer_that_lost_inputs(norm: 
 def test_taking_filters_away_costs_what_the_refitted_reader_cannot_say_any_more():
     """The cost while n filters are kept, against the explicit fit of the layer to those that are left."""
     net, x = network("instance"), some_pictures(4)
-    layout, found = Layout.of(net.widths), grams(net, x, ALL)
+    layout, found = Layout.of(net), grams(net, graph_of(net), x, ALL)
     gone = removals(net, layout, found, ridge=1e-6)
     for gene, name in (("up2", "model.19"), ("inner1", "model.11.conv_block.5"), ("stem", "model.4")):
         conv = net.get_submodule(name)
@@ -90,8 +91,8 @@ def test_taking_filters_away_costs_what_the_refitted_reader_cannot_say_any_more(
 
 def test_costs_grow_as_filters_go_and_scores_are_the_order_of_going():
     net = network("affine-instance")
-    layout = Layout.of(net.widths, "shared")
-    gone = removals(net, layout, grams(net, some_pictures(2), ALL))
+    layout = Layout.of(net, "shared")
+    gone = removals(net, layout, grams(net, graph_of(net), some_pictures(2), ALL))
     scores = as_scores(gone)
     assert scores.shape == (layout.length,)
     for gene, piece in layout.genes.items():
@@ -106,14 +107,14 @@ def test_a_filter_that_nothing_reads_goes_first():
     net = network("instance")
     with torch.no_grad():
         net.get_parameter("model.4.weight")[:, 2] = 0
-    layout = Layout.of(net.widths)
-    assert removals(net, layout, grams(net, some_pictures(2)))["stem"].order[0] == 2
+    layout = Layout.of(net)
+    assert removals(net, layout, grams(net, graph_of(net), some_pictures(2)))["stem"].order[0] == 2
 
 
 def test_sensitivity_is_the_squared_jacobian_of_the_picture():
     """Of the last layer it is known: the square of tanh's slope."""
     net, x = network("instance"), some_pictures(1)
-    found = grams(net, x, ALL)["model.19"]
+    found = grams(net, graph_of(net), x, ALL)["model.19"]
     out = net(x[0])
     slope = (
         (1 - out.square()).square()[0].flatten(1).sum(1)
@@ -123,13 +124,13 @@ def test_sensitivity_is_the_squared_jacobian_of_the_picture():
 
 def test_grams_say_what_they_need():
     with pytest.raises(ValueError, match="need at least one picture"):
-        grams(network("instance"), [])
+        grams(network("instance"), graph_of(network("instance")), [])
 
 
 def test_gram_pass_leaves_the_network_as_it_was():
     net = network("instance")
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    grams(net, some_pictures(1))
+    grams(net, graph_of(net), some_pictures(1))
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters())
     assert isinstance(net, Generator)

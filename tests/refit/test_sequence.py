@@ -28,7 +28,7 @@ def network(norm: Norm, seed: int = 0) -> Generator:
 
 
 def cut(net: Generator, seed: int = 0) -> tuple[Generator, dict[str, Kept]]:
-    layout = Layout.of(net.widths)
+    layout = Layout.of(net)
     genome = random_genomes(layout, 1, seed)[0]
     return rebuilt(net, layout, genome), left_of(layout, genome)
 

@@ -28,7 +28,7 @@ def _cancelling() -> Generator:
 
 def _evaluator() -> tuple[LocalEvaluator, Layout]:
     gan, net = tiny_gan(), _cancelling()
-    layouts = {"A": Layout.of(net.widths)}
+    layouts = {"A": Layout.of(net)}
     generators = {"A": net, "B": gan.generators["B"]}
     return LocalEvaluator(generators, gan.judges, layouts, gan.pictures, EvaluationSettings()), layouts["A"]  # type: ignore[arg-type]
 

@@ -18,8 +18,8 @@ from ganprune.plain import fits, is_inside, parse_json, read_json, read_lines, r
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, find_run
 from ganprune.training import Budget, train
-from ganprune_cli.onnx_files import export_run
 from ganprune_exporters import ExportSettings
+from ganprune_exporters.runs import export_run
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing, stopped_before_export
 from tests.reliability.kit import one_line
@@ -123,6 +123,14 @@ def test_a_run_with_links_is_not_worked_in(place: Place, run: Path, here: Path, 
     assert refused.code == 3
     assert f"{link} is a link; a run folder holds its own files alone" in one_line(refused.err)
     assert listing(outside) == before
+
+
+def test_a_run_of_very_many_levels_is_one_line(place: Place, run: Path) -> None:
+    Path(run, *"d" * 300).mkdir(parents=True)
+    for refused in (place.compress("-o", run), ganprune("export", "--onnx", run)):
+        assert refused.code == 3
+        assert "d is more than 20 folders deep; a run has few levels: remove it" in one_line(refused.err)
+    assert ganprune("inspect", run).code == 0
 
 
 def test_a_link_is_never_replaced_nor_written_through(tmp_path: Path) -> None:

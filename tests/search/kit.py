@@ -9,9 +9,9 @@ from ganprune.coevolution import Population
 from ganprune.evaluation import Scores, Side
 from ganprune.genome import Layout
 from ganprune.networks import resnet_widths
-from tests.tiny import random_genomes, seeded
+from tests.tiny import layout_of, random_genomes, seeded
 
-LAYOUTS: dict[Side, Layout] = {"A": Layout.of(resnet_widths(4, 2)), "B": Layout.of(resnet_widths(3, 1))}
+LAYOUTS: dict[Side, Layout] = {"A": layout_of(resnet_widths(4, 2)), "B": layout_of(resnet_widths(3, 1))}
 
 
 @dataclass

@@ -25,9 +25,10 @@ from ganprune.search.front import (
     tournament,
 )
 from ganprune.search_settings import SearchSettings
+from ganprune.settings import CompressSettings
 from ganprune.stages.family import pair_within, shares_of, write_front
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
-from tests.tiny import seeded
+from tests.tiny import seeded, tiny_gan, tiny_job
 
 SETTINGS = SearchSettings(searcher="front", population=12, generations=15, lambda_cycle=0, mutation_rate=None)
 
@@ -218,7 +219,7 @@ def test_pair_is_the_nearest_of_the_size(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"G_A of at most 0.0001 of the MACs was asked for; the smallest"):
         pair_within(state, 0.0001, SETTINGS)
     run = Run(tmp_path)
-    found = write_front(run, state, SETTINGS)
+    found = write_front(tiny_job(run, tiny_gan(), CompressSettings(SETTINGS)), state)
     assert {path.name for path in tmp_path.glob("[!.]*")} == {"front.json", "front.svg", "provenance.json"}
     assert [len(found["sides"][side]) for side in "AB"] == [
         len(front_of(population, SETTINGS).macs) for population in state.populations.values()

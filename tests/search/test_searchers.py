@@ -15,7 +15,7 @@ import torch
 from ganprune.coevolution import Population, State
 from ganprune.errors import UsageError
 from ganprune.evaluation import Scores, Side
-from ganprune.genome import Layout, pack, unpack
+from ganprune.genome import pack, unpack
 from ganprune.networks import resnet_widths
 from ganprune.repair import Repairer
 from ganprune.reporting import Silent, Task
@@ -25,9 +25,9 @@ from ganprune.search.annealing import accepted
 from ganprune.search.swarm import FASTEST, velocity
 from ganprune.search_settings import Searcher, SearchSettings
 from ganprune.settings import CompressSettings
-from ganprune.stages import Resolved, search
+from ganprune.stages import search
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
-from tests.tiny import random_genomes, seeded, tiny_gan
+from tests.tiny import layout_of, random_genomes, seeded, tiny_gan, tiny_job
 
 SETTINGS = SearchSettings(
     population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), apart=0.0
@@ -213,7 +213,7 @@ def test_particles_move_by_their_velocities() -> None:
 
 
 def test_particles_begin_by_drawing_as_many_filters_as_they_have() -> None:
-    layout = Layout.of(resnet_widths(16, 3))
+    layout = layout_of(resnet_widths(16, 3))
     settings = SearchSettings(population=9, searcher="swarm", target_macs=(1 / 15, 1 / 15), direction="AtoB")
     search, chance = Swarm(settings, {"A": layout}, _Blind()), seeded(0)
     x, v = (first := search.init()).populations["A"].genomes[1:], first.memory["A.velocity"]
@@ -297,17 +297,16 @@ class _Stopper(Silent):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_interrupted_run_of_another_searcher_goes_on_to_the_same_end(name: str, tmp_path: Path) -> None:
-    gan, resolved = tiny_gan(), Resolved("cpu", "float32", 1, 1)
+    gan = tiny_gan()
     settings = CompressSettings.from_flat(
         {"searcher": name, "population": 4, "generations": 3, "pictures": 2, "size": 32, "device": "cpu"}
     )
     for folder in ("calm", "broken"):
         (tmp_path / folder).mkdir()
-    given = (gan.generators, gan.judges, gan.pictures, settings, resolved)
-    calm = search(Run(tmp_path / "calm"), *given)
+    calm, broken = (tiny_job(Run(tmp_path / folder), gan, settings) for folder in ("calm", "broken"))
     with pytest.raises(KeyboardInterrupt):
-        search(Run(tmp_path / "broken"), *given, _Stopper(20))  # in the third generation
-    assert _same(search(Run(tmp_path / "broken"), *given), calm)
+        search(replace(broken, reporter=_Stopper(20)))  # in the third generation
+    assert _same(search(broken), search(calm))
     lines = (tmp_path / "broken" / "search.jsonl").read_text().splitlines()
     assert [json.loads(line)["generation"] for line in lines] == [0, 1, 2, 3]
 

@@ -31,13 +31,14 @@ class Gan:
         for seed, side in enumerate(SIDES):
             fill(self.whole[side], seed)
             fill(self.judges[side], 10 + seed)
-            layout = Layout.of(self.whole[side].widths)
+            layout = Layout.of(self.whole[side])
             genome = torch.rand(layout.length, generator=seeded(seed)) < 0.6
             for piece in layout.genes.values():
                 genome[piece.start] = True
             self.slim[side] = rebuilt(self.whole[side], layout, genome)
-            kept = layout.kept(genome)["trunk"]
-            self.teachers[side] = Teacher(self.whole[side], kept, self.judges[side])
+            self.teachers[side] = Teacher(
+                self.whole[side], layout.graph, layout.units(genome), self.judges[side]
+            )
 
     @property
     def networks(self) -> Networks:

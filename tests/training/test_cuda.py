@@ -76,8 +76,8 @@ def taught(root: Path, settings: TrainSettings) -> tuple[Networks, dict[Domain, 
         "B": (made.G_B, made.D_B),
     }
     for side, (G, D) in whole.items():
-        layout = Layout.of(G.widths)
-        teachers[side] = Teacher(G, layout.kept(layout.full())["trunk"], D)
+        layout = Layout.of(G)
+        teachers[side] = Teacher(G, layout.graph, layout.units(layout.full()), D)
     students = networks()
     with torch.no_grad():
         for _, net in students.items():

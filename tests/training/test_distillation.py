@@ -23,11 +23,14 @@ from ganprune.training import (
     Vgg16,
     train,
 )
-from ganprune.training.distillation import distillation_losses, judged_layers, trunk_places, with_maps
+from ganprune.training.distillation import distillation_losses, evenly, judged_layers, with_maps
 from ganprune.training.taught import AtOnce, Taught
 from tests.tiny import random_pictures, seeded
 from tests.training.gan import DISTIL, SETTINGS, SIDES, STEPS, Gan
 from tests.training.kit import Interrupted, Interrupter, log, pictures, same_bits, vgg_tensors, weights
+
+TRUNK = ["model.9", "model.10", "model.11"]
+ENDS = ["model.9", "model.11"]
 
 
 def test_maps_are_those_of_the_blocks_and_the_picture_is_the_generators(gan: Gan):
@@ -37,7 +40,7 @@ def test_maps_are_those_of_the_blocks_and_the_picture_is_the_generators(gan: Gan
     wanted = net(x)
     for hook in hooks:
         hook.remove()
-    picture, maps = with_maps(net, x, (0, 1, 2))
+    picture, maps = with_maps(net, x, TRUNK)
     assert torch.equal(picture, wanted)
     assert all(torch.equal(a, b) for a, b in zip(maps, seen, strict=True))
 
@@ -50,11 +53,11 @@ def test_gradients_are_in_the_order_of_their_maps(tmp_path: Path, gan: Gan):
     def ordered(x: Tensor) -> Tensor:
         return x.detach().contiguous(memory_format=torch.channels_last)
 
-    made, several = with_maps(gan.slim["A"], data.pictures("A", drawn), (0, 2))
+    made, several = with_maps(gan.slim["A"], data.pictures("A", drawn), ENDS)
     fake, *maps = (ordered(part).requires_grad_(True) for part in (made, *several))
     terms = distillation_losses(
         "A", fake, maps, ordered(lesson.picture), lesson.maps, DISTIL,
-        {"features": lambda picture: [picture]}, {}, (0, 2),
+        {"features": lambda picture: [picture]}, {},
     )  # fmt: skip
     assert len(terms) == 3
     for term in terms.values():
@@ -65,10 +68,19 @@ def test_gradients_are_in_the_order_of_their_maps(tmp_path: Path, gan: Gan):
 
 @pytest.mark.parametrize(
     ("blocks", "places", "wanted"),
-    [(9, 4, (0, 3, 6, 9)), (9, 1, (9,)), (9, 2, (0, 9)), (2, 9, (0, 1, 2)), (6, 3, (0, 3, 6))],
+    [(9, 4, [0, 3, 6, 9]), (9, 1, [9]), (9, 2, [0, 9]), (2, 9, [0, 1, 2]), (6, 3, [0, 3, 6]), (-1, 3, [])],
 )
-def test_places_spread_over_the_trunk(blocks: int, places: int, wanted: tuple[int, ...]):
-    assert trunk_places(blocks, places) == wanted
+def test_places_spread_evenly(blocks: int, places: int, wanted: list[int]):
+    assert evenly(range(blocks + 1), places) == wanted
+
+
+def test_taps_are_the_trunk_before_the_first_block_and_behind_each(gan: Gan):
+    teacher = gan.teachers["A"]
+    taps = teacher.taps(99)
+    assert [tap.module for tap in taps] == TRUNK
+    assert [tap.module for tap in teacher.taps(2)] == ENDS
+    for tap in taps:
+        assert (tap.channels, len(tap.kept)) == (16, gan.slim["A"].widths.trunk)
 
 
 def test_judged_layers_are_the_first_ones_and_end_in_the_patch_map(gan: Gan):
@@ -99,9 +111,9 @@ def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters:
         net.requires_grad_(False)
     for side in SIDES:
         slim, whole, judge = gan.slim[side], gan.whole[side], gan.judges[side]
-        fake, maps = with_maps(slim, real[side], (0, 2))
-        wanted, wanted_maps = with_maps(whole, real[side], (0, 2))
-        kept = gan.teachers[side].kept
+        fake, maps = with_maps(slim, real[side], ENDS)
+        wanted, wanted_maps = with_maps(whole, real[side], ENDS)
+        kept = gan.teachers[side].taps(1)[0].kept
         pairs = [(a, b[:, kept]) for a, b in zip(maps, wanted_maps, strict=True)]
         if adapters:  # at first the other channels are taken for zeros
             pairs = [

@@ -29,10 +29,10 @@ def test_a_lesson_is_the_originals_translation_of_exactly_what_is_shown(
             lesson = lessons[side](drawn)
             for i, one in enumerate(drawn):
                 shown = data.pictures(side, [one])
-                picture, maps = with_maps(gan.whole[side].eval(), shown, lessons[side].places)
+                picture, maps = with_maps(gan.whole[side].eval(), shown, lessons[side].taps)
                 torch.testing.assert_close(lesson.picture[i], picture[0], rtol=0, atol=1e-3)
                 for found, whole in zip(lesson.maps, maps, strict=True):
-                    kept = whole[0, gan.teachers[side].kept]
+                    kept = whole[0, gan.teachers[side].taps(1)[0].kept]
                     half_a_level = (kept.amax((1, 2)) - kept.amin((1, 2)))[:, None, None] / 510
                     assert ((found[i] - kept).abs() <= 1.01 * half_a_level).all()
                 if one.cut.mirrored:
@@ -45,7 +45,7 @@ def test_a_lesson_is_the_originals_translation_of_exactly_what_is_shown(
 def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
     data = TrainingPictures(pictures(tmp_path, A=5, B=3), SETTINGS.transform)
     one = data.drawn(0, 0, 1, seeded(0))
-    kept = len(gan.teachers["A"].kept)
+    kept = len(gan.teachers["A"].taps(1)[0].kept)
     size = 2 * 3 * 16 * 16 + 2 * 2 * kept * 4 * 4  # bytes: a picture in float16, two maps in bfloat16
     for memory, wanted in ((1 << 30, 9), (3 * size, 2), (0, 0)):  # five pictures, mirrored or not
         lessons = Lessons(data, "A", gan.teachers["A"], DISTIL, "cpu", "float32", memory)

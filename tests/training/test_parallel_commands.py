@@ -65,11 +65,26 @@ def test_compress_fine_tunes_in_processes_and_the_number_is_no_other_run(here: P
     assert (here / "run/fine-tune/train.json").read_bytes() == before
 
 
+def test_a_batch_that_nobody_asked_for_is_one_that_the_processes_can_share(here: Path) -> None:
+    checkpoint, config = write_checkpoint(here / "net"), write_config(here / "tiny.toml", budget="2steps")
+    words = ("compress", checkpoint, "--data", "data", "--config", config, "-o", "run", "--processes")
+    with stopped_before_export():
+        done = ganprune(*words, 2)
+        assert done.code == 130
+        assert done.err.count("--tune-batch 2 (2 processes share every batch)") == 1
+        assert b'"batch": 2' in (here / "run/fine-tune/train.json").read_bytes()
+        assert ganprune(*words, 1).code == 130  # the same run
+    refused = ganprune(*words, 4)
+    assert refused.code == 3
+    assert "multiple of 4, found 2; use --tune-batch 4, and `-o` another folder" in refused.err
+    assert ganprune("export", "--onnx", "run").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (
-            "--processes 2",
+            "--processes 2 --tune-batch 1",
             "2 processes share every batch, so --tune-batch must be a multiple of 2, found 1",
         ),
         ("--processes 0", "--processes must be 1 to 64, found 0"),
@@ -83,11 +98,17 @@ def test_batch_that_does_not_fit_is_refused_before_the_search(here: Path, words:
     assert len(found.err.splitlines()) == 1
 
 
-def test_train_refuses_a_batch_that_cannot_be_shared(here: Path) -> None:
+def test_train_refuses_a_batch_that_cannot_be_shared_and_chooses_one_that_can(here: Path) -> None:
     found = ganprune("train", "--data", "data", "-o", "net", *TINY, "--processes", "4")
     assert found.code == 2
     assert "so --batch must be a multiple of 4, found 2; use --batch 4" in found.err
     assert not (here / "net/train.json").exists()
+    fitting = ganprune(
+        "train", "--data", "data", "-o", "net", *TINY[:-2], "--processes", "2", "--budget", "1steps"
+    )
+    assert fitting.code == 0, fitting.err
+    assert "--batch 2, as 2 processes share every batch" in fitting.err
+    assert b'"batch": 2' in (here / "net/train.json").read_bytes()
 
 
 def test_ctrl_c_and_a_dead_process_are_one_line_and_leave_nothing_behind(here: Path) -> None:

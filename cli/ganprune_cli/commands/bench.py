@@ -109,9 +109,10 @@ def bench(
     In ONNX Runtime, each network in a process of its own, one run of each in turn, again and again.
     """
     from ganprune.errors import TargetError, UsageError
-    from ganprune_cli.benching import bench_settings, bench_sources
+    from ganprune_cli.benching import bench_settings
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_bench
+    from ganprune_exporters.benching import bench_sources
 
     if cpu and provider not in (None, "CPUExecutionProvider", "OpenVINOExecutionProvider"):
         raise UsageError(f"--cpu and --provider {provider} contradict each other; give one of them")

@@ -111,18 +111,20 @@ def compare(
     All get the same pictures, size, fine-tuning and figures. Finished cells are not done again.
     """
     from ganprune.comparing import read_comparison
+    from ganprune.comparing.contest import check_sources, contest, example, folder_of, judged_by, only
+    from ganprune.comparing.outline import outline
     from ganprune.comparing.record import judges_of
+    from ganprune.comparing.running import compare as run_compare
+    from ganprune.comparing.running import finished as what_is_there
+    from ganprune.comparing.running import nothing_finished
     from ganprune.device import resolve_threads
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune.metrics import Segmenter
     from ganprune.scratch import scratch_folder
-    from ganprune_cli.comparing import compare as run_compare
-    from ganprune_cli.comparing import finished as what_is_there
-    from ganprune_cli.comparing import nothing_finished, print_comparison
-    from ganprune_cli.comparison_plan import outline, print_outline
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
-    from ganprune_cli.contest import check_sources, contest, example, folder_of, judged_by, only
+    from ganprune.shell import command_line
+    from ganprune_cli.comparing import print_comparison, print_outline
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.evaluating import Wishes
 
     if json + csv + markdown > 1:

@@ -59,6 +59,7 @@ def compress(
     validations: options.Validations = None,
     patience: options.Patience = None,
     size: options.Size = None,
+    picture_statistics: options.RunPictureStatistics = None,
     device: options.Device = None,
     precision: options.Precision = None,
     threads: options.Threads = None,
@@ -81,43 +82,32 @@ def compress(
         if key not in ("ckpt", "data", "data_a", "data_b", "output", "preset", "config", "dry_run", "json",
                        "markdown", "quiet")
     }  # fmt: skip
-    from ganprune.errors import UsageError
+    from ganprune.compression import compress as run_compress
+    from ganprune.compression import foresee
     from ganprune.images import DataSource
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
-    from ganprune_cli.job import prepare
-    from ganprune_cli.layers import compress_settings
-    from ganprune_cli.pipeline import compress as run_compress
+    from ganprune.layers import compress_settings
+    from ganprune.shell import command_line
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_bench, print_plan
 
-    settings = compress_settings(preset, config, given)
-    if settings.search.searcher == "front":
-        raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
-    reporter = ConsoleReporter(quiet)
-    job = prepare(ckpt, DataSource.given(data, data_a, data_b), settings, reporter)
+    settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
+    source = DataSource.given(data, data_a, data_b)
     if dry_run:
-        from ganprune.plan import plan
-        from ganprune.stages import search_pictures
-        from ganprune_cli.predicting import foresee
-
-        settings = job.settings
-        search_pictures(job.folders, settings, reporter)  # says now what would fail later
-        milliseconds = foresee(job, reporter)
-        whole = job.completed()
-        sketch = plan(whole.generators, whole.judges, settings, job.resolved)
+        foreseen = foresee(ckpt, source, settings, reporter)
         if json:
-            print_json(
-                {"plan": sketch.to_json(), "milliseconds": milliseconds, "settings": settings.to_flat()}
-            )
+            print_json(foreseen.to_json())
         else:
-            print_plan(sketch, settings, job.quartet.missing(), milliseconds, markdown)
+            print_plan(foreseen, markdown)
         print_next(invocation().replace(" --dry-run", ""), quiet)
         return
-    found = run_compress(job, output, invocation(), reporter)
+    found = run_compress(
+        ckpt, source, output=output, settings=settings, reporter=reporter, command=invocation()
+    )
+    run = found.folder
     if json:
-        print_json(found)
+        print_json(found.to_json())
     else:
-        print_bench(found["bench"], markdown)
-        run = found["run"]
-        slim = ", ".join(f"{run}/G_{side}.onnx" for side in job.settings.search.sides)
+        print_bench(found.bench, markdown)
+        slim = ", ".join(f"{run}/G_{side}.onnx" for side in found.slim)
         say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
-    print_next(command_line("bench", "--cpu", found["run"]), quiet)
+    print_next(command_line("bench", "--cpu", run), quiet)

@@ -115,10 +115,11 @@ def evaluate(
     from ganprune.images import DataSource
     from ganprune.made import check_replaceable
     from ganprune.runs import find_run, write_json
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
+    from ganprune.shell import command_line
+    from ganprune.stages.reporting import refresh_report
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.evaluating import Wishes, evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation
-    from ganprune_cli.reporting_page import refresh_report
 
     if json and markdown:
         raise UsageError("give one of --json and --markdown")

@@ -90,9 +90,9 @@ def export(
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
-    from ganprune_cli.exporting import Wishes, export_source
-    from ganprune_cli.onnx_files import Variants
     from ganprune_cli.tables import print_export
+    from ganprune_exporters.files import Variants
+    from ganprune_exporters.sources import Wishes, export_source
     from ganprune_exporters.variants import LIMIT, Kind
 
     if not onnx:

@@ -36,7 +36,8 @@ def figures(
     from ganprune.figures.of_runs import draw_figures, labelled, write_figures
     from ganprune.plain import as_written
     from ganprune.runs import find_run
-    from ganprune_cli.console import command_line, print_next, say
+    from ganprune.shell import command_line
+    from ganprune_cli.console import print_next, say
 
     runs = [find_run(source) for source in sources or [None]]
     with as_written(" or ".join(str(run.folder) for run in runs)):

@@ -56,13 +56,14 @@ def front(
                        "quiet")
     }  # fmt: skip
     from ganprune.errors import UsageError
+    from ganprune.fronts import find_front
     from ganprune.images import DataSource
+    from ganprune.layers import compress_settings
     from ganprune.search_settings import TARGETS
+    from ganprune.shell import command_line
     from ganprune.stages.family import shares_of
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next
-    from ganprune_cli.fronts import find_front, print_front
-    from ganprune_cli.job import prepare
-    from ganprune_cli.layers import compress_settings
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.fronts import print_front
 
     try:
         shares = () if points == "none" else shares_of(points)
@@ -72,9 +73,8 @@ def front(
     chosen = own | {key: value for key, value in given.items() if value is not None}
     no_target = dict.fromkeys(TARGETS, "none")
     settings = compress_settings(None, config, chosen | {"searcher": "front"} | no_target)
-    reporter = ConsoleReporter(quiet)
-    job = prepare(ckpt, DataSource.given(data, data_a, data_b), settings, reporter, recovers=False)
-    found = find_front(job, output, shares, invocation(), reporter)
+    source, reporter = DataSource.given(data, data_a, data_b), ConsoleReporter(quiet)
+    found = find_front(ckpt, source, settings, shares, output, invocation(), reporter)
     if json:
         print_json(found)
     else:

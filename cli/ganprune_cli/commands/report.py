@@ -50,9 +50,10 @@ def report(
     """
     from ganprune.errors import UsageError
     from ganprune.runs import find_run
-    from ganprune_cli.console import ConsoleReporter, command_line, print_next, say
-    from ganprune_cli.reporting_page import make_report
-    from ganprune_cli.reporting_page import serve as serve_run
+    from ganprune.shell import command_line
+    from ganprune.stages.reporting import make_report
+    from ganprune_cli.console import ConsoleReporter, print_next, say
+    from ganprune_cli.serving import serve as serve_run
 
     for name, given in (("--port", port), ("--runtime", runtime)):
         if given is not None and not serve:

@@ -106,8 +106,9 @@ def train(
     }  # fmt: skip
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
+    from ganprune.shell import command_line
     from ganprune.training.team import Place
-    from ganprune_cli.console import ConsoleReporter, command_line, print_json, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.training import Wishes, train_from_nothing, train_further
 
     budget = budget or ("200epochs" if discriminators_for is None else "5m")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ganprune_cli import options
-from ganprune_cli.guard import INTERRUPTED, guarded, invocation
+from ganprune_cli.guard import code_of, guarded, invocation
 
 
 @guarded
@@ -104,10 +104,10 @@ def translate(
     )  # fmt: skip
     try:
         found, following = translate_source(source, pictures, output, wishes, ConsoleReporter(quiet))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         again = invocation() if overwrite or resume else f"{invocation()} --resume"
         typer.echo(f"\ninterrupted; to go on, run: {again}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(code_of(interrupt)) from None
     if json:
         print_json(found)
     else:

@@ -68,6 +68,8 @@ FOREIGN = (
     # An object or a table with index 1, as both of Torch 7's formats begin.
     Foreign("a file of Lua Torch", _TORCH,
             _starts(b"\x03\0\0\0\x01\0\0\0", b"\x04\0\0\0\x01\0\0\0", b"3\n1\n", b"4\n1\n")),
+    # Version 1 of its format; ONNX has left its own first version behind in 2017.
+    Foreign("a TensorFlow model", _TORCH, _starts(b"\x08\x01\x12")),
     # Its first field is the version, a small number, and the next is text (producer) or a graph.
     Foreign("an ONNX model", f"{_SAVE}; bench and translate take ONNX files",
             lambda head: head[:1] == b"\x08" and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b":", b"B")),

@@ -11,7 +11,7 @@ Source: ``torch/serialization.py``, ``_save`` (zip) and ``_legacy_save``.
 import io
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -53,7 +53,7 @@ def read_zip(path: Path, weights: bool = True) -> object:
                 "a TorchScript program; save the state_dict() of the network it was made from"
             )
         if f"{root}/data.pkl" not in records:
-            raise CheckpointError("a zip archive, but not one of torch.save: it holds no data.pkl")
+            raise CheckpointError(_other_zip(records))
         if records[f"{root}/data.pkl"].file_size > MAX_PICKLE:
             raise CheckpointError(f"its data.pkl is longer than {MAX_PICKLE} bytes, no state dict's is")
         pickle = io.BytesIO(_content(archive, records[f"{root}/data.pkl"]))
@@ -70,6 +70,19 @@ def read_zip(path: Path, weights: bool = True) -> object:
         if weights:
             found.fill({key: _content(archive, records[f"{root}/data/{key}"]) for key in found.storages})
     return found.root
+
+
+def _other_zip(records: Iterable[str]) -> str:
+    """What a zip archive is that holds no data.pkl, by the names in it."""
+    saved = "load it with the program that wrote it, and save the weights as a PyTorch state_dict()"
+    if any(name.endswith(".weights.h5") for name in records):
+        return f"no checkpoint but a Keras model; {saved}"
+    if any(name.endswith(".npy") for name in records):
+        return f"no checkpoint but NumPy arrays; {saved}"
+    return (
+        "a zip archive, but not one of torch.save: it holds no data.pkl; unpack it, and give the checkpoint "
+        "inside"
+    )
 
 
 def read_legacy(path: Path, weights: bool = True) -> object:

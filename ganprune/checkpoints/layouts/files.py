@@ -37,8 +37,8 @@ class _Named:
     @classmethod
     def of(cls, name: str, suffixes: tuple[str, ...]) -> "_Named | None":
         """None where no network's name is in it."""
-        suffix = max((one for one in suffixes if name.endswith(one)), key=len, default="")
-        stem = name.removesuffix(suffix)
+        ending = max((one for one in suffixes if name.lower().endswith(one)), key=len, default="")
+        stem, suffix = name[: len(name) - len(ending)], name[len(name) - len(ending) :]
         words = [] if not suffix or len(stem) > 255 else list(_WORD.finditer(stem))
         if not words:
             return None
@@ -93,7 +93,9 @@ class FileLayout:
             if {"G_A", "G_B"} & files.keys() or (self.title == "CycleGAN" and key[0].endswith("_net_"))
         }
         ranked = sorted(
-            told, key=lambda key: (age(*key[:2]), len(told[key]), -self.suffixes.index(key[2])), reverse=True
+            told,
+            key=lambda key: (age(*key[:2]), len(told[key]), -self.suffixes.index(key[2].lower())),
+            reverse=True,
         )
         return [located for key in ranked for located in self._located(folder, told[key])]
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from ganprune.bench import BenchSettings
-from ganprune_cli import comparing
+from ganprune.comparing import running
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, ganprune
 from tests.metrics.kit import keras_file
@@ -48,7 +48,7 @@ QUICK = partial(BenchSettings, minimum=2)
 @pytest.fixture(autouse=True)
 def no_features_in_the_environment_and_a_quick_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
-    monkeypatch.setattr(comparing, "BenchSettings", QUICK)
+    monkeypatch.setattr(running, "BenchSettings", QUICK)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def compare(place: Place, table: Path, *words: object) -> Outcome:
 @pytest.fixture(scope="session")
 def out(place: Place, table: Path) -> Path:
     """A finished comparison; never written to by a test."""
-    with chdir(table), patch.object(comparing, "BenchSettings", QUICK):
+    with chdir(table), patch.object(running, "BenchSettings", QUICK):
         done = compare(place, table, "-o", "out", "-q")
     assert done.code == 0, done.err
     return table / "out"

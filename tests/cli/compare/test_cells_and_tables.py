@@ -12,11 +12,12 @@ import torch
 from ganprune.baselines import Method, Pruned, Subject
 from ganprune.checkpoints import load_generator
 from ganprune.coevolution import random_stream
+from ganprune.comparing import contest, running
 from ganprune.comparing.pruning import prune
 from ganprune.cost import macs
 from ganprune.images import find_domains, load_pictures, split, to_float
-from ganprune.runs import Run
-from ganprune_cli import comparing, contest
+from ganprune.networks import Generator
+from ganprune.stages import Job
 from tests.cli.compare.conftest import KEYS, compare
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, few_drawn, ganprune
@@ -32,8 +33,8 @@ def test_every_cell_is_a_run_of_the_size_asked_for(place: Place, out: Path) -> N
         for side in "AB":
             slim = load_generator(out / "cells" / key / f"G_{side}.safetensors").widths
             figures = record["sides"][side]
-            assert figures["macs_true"] == macs(slim, 32, 32, "true")
-            assert 0.3 < figures["macs_true"] / macs(whole, 32, 32, "true") <= 0.4
+            assert figures["macs_true"] == macs(Generator(slim), 32, 32, "true")
+            assert 0.3 < figures["macs_true"] / macs(Generator(whole), 32, 32, "true") <= 0.4
 
 
 def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
@@ -58,14 +59,14 @@ def test_rivals_see_what_a_search_scores_on_and_the_seed_of_their_cell(
 ) -> None:
     seen = dict[tuple[int, str], Subject]()
 
-    def spied(run: Run, name: str, choose: Method, *rest: Any) -> Any:
+    def spied(job: Job, name: str, choose: Method) -> Any:
         sides = iter("AB")
 
         def chosen(subject: Subject) -> Pruned:
-            seen[run.config["settings"]["seed"], next(sides)] = subject
+            seen[job.settings.search.seed, next(sides)] = subject
             return choose(subject)
 
-        return prune(run, name, chosen, *rest)
+        return prune(job, name, chosen)
 
     with patch("ganprune.comparing.running.prune", spied):
         few = ("--config", untimed, "--cells", "thinet", "--budget", "0steps")
@@ -209,7 +210,7 @@ def test_packaged_example_can_be_planned_and_told_without_a_trace(
     assert [(row["cell"], row["done"]) for row in planned.json["cells"]] == [("random", False)]
     assert not list(here.iterdir())
     features = ("--features", table / "m.safetensors", "-o", "out", "-q")
-    with patch.object(comparing, "time_together", return_value={}):
+    with patch.object(running, "time_together", return_value={}):
         done = ganprune(*words, *features, "--budget", "1steps", "--json")
     assert done.code == 0, done.err
     told = ganprune(*words, "-o", "out", "-q", "--budget", "1steps", "--finished", "--json")

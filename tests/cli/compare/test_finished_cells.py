@@ -9,8 +9,9 @@ from unittest.mock import patch
 
 import pytest
 
+from ganprune.comparing import running, timing
 from ganprune.errors import RunError
-from ganprune_cli import comparing, timing
+from ganprune_exporters import exporter
 from tests.cli.compare.conftest import CELLS, compare
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
@@ -21,7 +22,7 @@ def test_finished_cells_are_not_done_again(
     place: Place, table: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = listing(out)
-    monkeypatch.setattr(comparing, "run_cell", None)
+    monkeypatch.setattr(running, "finished_networks", None)
     monkeypatch.setattr(timing, "bench", None)
     again = compare(place, table, "-o", out, "--markdown")
     assert again.code == 0, again.err
@@ -123,7 +124,7 @@ def test_networks_are_exported_once(place: Place, table: Path, out: Path, here: 
     shutil.copytree(out, here / "o")
     (here / "o" / "timing.json").unlink()
     (here / "o" / "onnx" / "swarm.G_B.onnx").unlink()
-    with patch.object(timing, "export_onnx", wraps=timing.export_onnx) as export:
+    with patch.object(exporter, "export_onnx", wraps=exporter.export_onnx) as export:
         again = compare(place, table, "-o", here / "o", "-q")
     assert again.code == 0, again.err
     assert [call.args[1].name for call in export.call_args_list] == ["swarm.G_B.onnx"]
@@ -143,7 +144,7 @@ def test_interrupted_comparison_goes_on(
     place: Place, table: Path, untimed: Path, out: Path, here: Path
 ) -> None:
     words = ("--config", untimed, "-o", here, "--cells", "random")
-    with patch.object(comparing.Records, "write", side_effect=KeyboardInterrupt):
+    with patch.object(running.Records, "write", side_effect=KeyboardInterrupt):
         broken = compare(place, table, *words)
     assert broken.code == 130
     assert "interrupted; to go on, run again: ganprune compare" in broken.err
@@ -174,7 +175,7 @@ def test_changed_settings_of_a_finished_cell_are_refused(
 
 
 def test_cell_of_one_name_and_another_method_is_refused(place: Place, table: Path, here: Path) -> None:
-    with patch.object(comparing.Records, "write", side_effect=KeyboardInterrupt):
+    with patch.object(running.Records, "write", side_effect=KeyboardInterrupt):
         compare(place, table, "-o", "o", "--cells", "random")
     (here / "cells.toml").write_text(CELLS.replace('method = "random"', 'method = "uniform"'))
     words = ("--features", table / "m.safetensors", "-o", "o", "--cells", "random", "-q")

@@ -20,3 +20,9 @@ if (location.protocol === "file:") {
     terminate() {}
   };
 }
+// The search takes "-word" for "without word", and "--option" for an error: options are looked for without dashes.
+const { postMessage } = Worker.prototype;
+Worker.prototype.postMessage = function (message) {
+  const plain = typeof message.data === "string" && { data: message.data.replace(/(^|\s)--+/g, "$1") };
+  postMessage.call(this, { ...message, ...plain });
+};

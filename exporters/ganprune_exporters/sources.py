@@ -1,4 +1,4 @@
-"""What ``export`` and ``bench`` do with what they are given: a run, a checkpoint folder, or one file."""
+"""What ``export`` is given: a run, a checkpoint folder, or one file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,35 +7,27 @@ from typing import Any
 
 from torch import Tensor
 
-from ganprune.checkpoints import NetName, load_generator, load_generators, load_quartet
-from ganprune.checkpoints.direction import facing
+from ganprune.checkpoints import NetName, load_generator, load_generators
 from ganprune.checkpoints.options import read_options
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.files import sha256
 from ganprune.images import DataSource
 from ganprune.locking import writing_to
+from ganprune.made_runs import is_run, made_by
 from ganprune.networks import Generator
 from ganprune.picture_statistics import told_of
+from ganprune.preparing import domains_of, quartet_for
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
+from ganprune.shell import command_line
 from ganprune.stages import RECOVERED, search_pictures
-from ganprune_cli.console import command_line
-from ganprune_cli.job import domains_of
-from ganprune_cli.made_runs import made_by
-from ganprune_cli.onnx_files import (
-    Variants,
-    export_all,
-    export_run,
-    few_of,
-    names_of,
-    run_networks,
-    write_variants,
-)
-from ganprune_cli.rewrites import remembered
-from ganprune_exporters import ExportSettings
+from ganprune_exporters.files import Variants, export_all, few_of, names_of, write_variants
 from ganprune_exporters.passes import without
+from ganprune_exporters.remembered import remembered
+from ganprune_exporters.runs import export_run, run_networks
+from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.variants import VariantReport
 
 Exported = dict[str, list[dict[str, Any]]]
@@ -75,11 +67,6 @@ class Wishes:
     def reporter(self, reporter: Reporter) -> Reporter:
         """For the reading of pictures: fewer of them than would be best for 8 bits are no news."""
         return SILENT if "int8" in self.variants.kinds else reporter
-
-
-def is_run(path: Path) -> bool:
-    """Whether a path is a run folder, or the file that names the last one."""
-    return (path / "config.toml").is_file() or (path.name == "latest" and path.is_file())
 
 
 def export_source(
@@ -167,7 +154,7 @@ def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
     found = dict[Side, Generator]()
     path, known = Path(run.config["checkpoint"]), run.config["sha256"]
     try:
-        quartet = facing(load_quartet(path), settings.search.direction)
+        quartet = quartet_for(settings, path)
         for side in settings.search.sides:
             name: NetName = "G_A" if side == "A" else "G_B"
             if name not in known:  # the checkpoint lacked it, and the run made it

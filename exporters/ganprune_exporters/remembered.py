@@ -8,7 +8,7 @@ from typing import Any
 from ganprune.networks import Generator
 from ganprune.plain import fits, read_json
 from ganprune.runs import Run, write_json
-from ganprune_exporters import ExportSettings
+from ganprune_exporters.settings import ExportSettings
 
 FILE = "rewrites.json"
 

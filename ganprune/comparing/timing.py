@@ -12,13 +12,13 @@ from ganprune.bench import BenchSettings, Candidate, bench
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError
 from ganprune.evaluation import Side
+from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.files import sha256
+from ganprune.images import to_float
 from ganprune.networks import Generator
 from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
-from ganprune_cli.onnx_files import few_of
-from ganprune_exporters import ExportSettings, export_onnx
 
 TIMING, EXPORTS = "timing.json", "exports.json"
 ORIGINAL, BY_WIDTHS = "original", "by its widths: "
@@ -35,6 +35,7 @@ def time_together(
     pictures: Mapping[Side, Tensor],
     size: int,
     settings: BenchSettings,
+    exporter: Exporter,
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Export ``slim``, generators by names such as ``thinet.G_A``, and time all in turns.
@@ -53,7 +54,7 @@ def time_together(
         return known
     networks = {f"{ORIGINAL}.G_{side}": G for side, G in originals.items()}
     networks |= {name: load_generator(G) if isinstance(G, Path) else G for name, G in slim.items()}
-    files = _exported(folder / "onnx", networks, pictures, size, reporter)
+    files = _exported(folder / "onnx", networks, pictures, size, exporter, reporter)
     candidates = [Candidate(name, file, _original_of(name)) for name, file in files.items()]
     measured, timings = bench(candidates, settings, reporter), dict[str, dict[str, dict[str, float]]]()
     for timing in measured.timings:
@@ -112,6 +113,7 @@ def _exported(
     networks: Mapping[str, Generator],
     pictures: Mapping[Side, Tensor],
     size: int,
+    exporter: Exporter,
     reporter: Reporter,
 ) -> dict[str, Path]:
     """Verified ONNX files: originals as PyTorch exports them, slim ones through the passes, as in a run.
@@ -119,15 +121,14 @@ def _exported(
     Those of networks that were exported before are left as they are.
     """
     files, known = {name: folder / f"{name}.onnx" for name in networks}, _exports(folder)
-    shown = few_of(pictures, ("G_A", "G_B"))
     with reporter.task("export", len(networks)) as task:
         for name, network in networks.items():
-            how = ExportSettings(size)
-            if _original_of(name) is None:
-                how = ExportSettings(size, passes=())
-            made = _content(network, how)
+            rewritten = _original_of(name) is not None
+            made = _content(network, exporter.recipe(size, rewritten=rewritten))
             if not files[name].is_file() or known.get(name) != [made, sha256(files[name])]:
-                export_onnx(network, files[name], how, pictures=shown[name.rpartition(".")[2]])
+                side: Side = "B" if name.endswith("B") else "A"
+                shown = to_float(pictures[side][:VERIFIED_PICTURES])
+                exporter.export(network, files[name], size, shown, rewritten=rewritten)
                 known[name] = [made, sha256(files[name])]
                 write_json(folder / EXPORTS, known, over="own")
             task.advance()
@@ -143,9 +144,9 @@ def _exports(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _content(network: Generator, how: ExportSettings) -> str:
+def _content(network: Generator, recipe: str) -> str:
     """A hash of the weights and of how they are exported."""
-    digest = hashlib.sha256(repr(how).encode())
+    digest = hashlib.sha256(recipe.encode())
     for key, tensor in network.state_dict().items():
         digest.update(f"{key} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""What ``compare`` compares: a settings file that was read and fits to a checkpoint and data."""
+"""What is compared: a settings file that was read and fits to a checkpoint and data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -6,7 +6,7 @@ from hashlib import sha256 as hash_of
 from pathlib import Path
 from typing import Any
 
-from ganprune.comparing import Comparison
+from ganprune.comparing.cells import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
 from ganprune.evaluation import SIDES, Side
@@ -15,10 +15,10 @@ from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, find_domains
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.networks import Generator
+from ganprune.preparing import Prepared, check_networks, prepare
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved, check_target
-from ganprune_cli.job import Job, check_networks, prepare
 
 EXAMPLE = "example"
 """Settings file that needs no checkpoint."""
@@ -29,7 +29,7 @@ class Contest:
     """A comparison that was read and fits to a checkpoint and data."""
 
     comparison: Comparison
-    jobs: Mapping[str, Job]
+    jobs: Mapping[str, Prepared]
     """By cell."""
     folder: Path
     sides: tuple[Side, ...]
@@ -37,14 +37,14 @@ class Contest:
     size: int
 
     @property
-    def job(self) -> Job:
+    def job(self) -> Prepared:
         """Of any cell: they share networks and pictures."""
         return next(iter(self.jobs.values()))
 
     @property
     def originals(self) -> dict[Side, Generator]:
         """Those that become slim."""
-        return {side: self.job.generators[side] for side in self.sides}
+        return {side: self.job.quartet.generators[side] for side in self.sides}
 
 
 def contest(
@@ -70,7 +70,7 @@ def contest(
     return Contest(comparison, jobs, folder, first.search.sides, first.pictures.size)
 
 
-def _with(job: Job, settings: CompressSettings, checkpoint: Path) -> Job:
+def _with(job: Prepared, settings: CompressSettings, checkpoint: Path) -> Prepared:
     """The same networks and pictures with other settings, checked."""
     source = DataSource.of_config(job.config["data"])
     check_networks(job.quartet, settings, checkpoint, source, recovers=False)

@@ -7,16 +7,15 @@ from typing import Any
 
 from ganprune.errors import InputError, RunError
 from ganprune.evaluation import SIDES, Side
+from ganprune.exporter import Exporter
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
-from ganprune.networks import GeneratorWidths
+from ganprune.networks import Generator, GeneratorWidths
 from ganprune.onnx_cost import read_onnx
 from ganprune.plain import parse_json, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.stages import check_target
-from ganprune_cli.job import Job
-from ganprune_exporters.latency import known_table, latency_table
+from ganprune.settings import CompressSettings
 
 TABLES = "latency.json"
 """In a run folder: the tables that its search went by, one for each generator that evolves."""
@@ -24,27 +23,30 @@ MOST_OFF = 0.1
 """A prediction that is off by a larger share of the measured time is warned of."""
 
 
-def tables_for(job: Job, folder: Path, reporter: Reporter) -> dict[Side, LatencyTable] | None:
+Tables = Mapping[Side, LatencyTable]
+
+
+def tables_for(
+    generators: Mapping[Side, Generator],
+    settings: CompressSettings,
+    folder: Path,
+    exporter: Exporter,
+    reporter: Reporter,
+) -> Tables | None:
     """What a run goes by: its own tables where it has begun, else this machine's, measured if need be.
 
-    None without --target-ms. Raises `UsageError` for a target out of reach, `RunError` for damaged tables.
+    None without --target-ms. Raises `RunError` for damaged tables.
     """
-    search, size = job.settings.search, job.settings.pictures.size
+    search = settings.search
     if search.target_ms is None:
         return None
-    generators = job.completed().generators
     if (folder / TABLES).exists():
-        tables = read_tables(folder / TABLES)
-    else:
-        tables = dict[Side, LatencyTable]()
-        for side in search.sides:
-            G = generators[side]
-            tables[side] = latency_table(G.widths, G.norm, size, reporter)
-    check_target(generators, job.settings, tables)
-    return tables
+        return read_tables(folder / TABLES)
+    size = settings.pictures.size
+    return {side: exporter.latency_table(generators[side], size, reporter) for side in search.sides}
 
 
-def keep_tables(run: Run, tables: Mapping[Side, LatencyTable] | None) -> None:
+def keep_tables(run: Run, tables: Tables | None) -> None:
     """Write the tables to the run folder, once: from then on the run goes by them."""
     if tables and not (run / TABLES).exists():
         value = {f"G_{side}": table.to_json() for side, table in tables.items()}
@@ -63,35 +65,41 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
         ) from None
 
 
-def foresee(job: Job, reporter: Reporter) -> dict[str, dict[str, float | None]]:
-    """For --dry-run: check the target in milliseconds if this machine is known. Measures nothing.
-
-    Returns what each original is predicted to take, and what its slim network may; empty without a target.
-    """
-    search, size = job.settings.search, job.settings.pictures.size
+def known_tables(
+    generators: Mapping[Side, Generator], settings: CompressSettings, exporter: Exporter, reporter: Reporter
+) -> Tables | None:
+    """This machine's tables where it was measured before; None: it was not, or there is no --target-ms."""
+    search, found = settings.search, dict[Side, LatencyTable]()
     if search.target_ms is None:
-        return {}
-    generators = job.completed().generators
-    tables = dict[Side, LatencyTable]()
+        return None
     for side in search.sides:
-        table = known_table(generators[side].widths, generators[side].norm, size)
+        table = exporter.known_table(generators[side], settings.pictures.size)
         if table is None:
             reporter.info("--target-ms: how fast this machine is would be measured first, about a minute")
-            return {
-                f"G_{s}": {"original": None, "target": search.constraints(s).target_ms} for s in search.sides
-            }
-        tables[side] = table
-    check_target(generators, job.settings, tables)
+            return None
+        found[side] = table
+    return found
+
+
+def foreseen(
+    generators: Mapping[Side, Generator], settings: CompressSettings, tables: Tables | None
+) -> dict[str, dict[str, float | None]]:
+    """For --dry-run: what each original is predicted to take, None where this machine was never measured,
+    and what its slim network may. Empty without --target-ms.
+    """
+    search = settings.search
+    if search.target_ms is None:
+        return {}
     return {
         f"G_{side}": {
-            "original": predicted(table, generators[side].widths),
+            "original": predicted(tables[side], generators[side]) if tables else None,
             "target": search.constraints(side).target_ms,
         }
-        for side, table in tables.items()
+        for side in search.sides
     }
 
 
-def compare(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[dict[str, Any]]:
+def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[dict[str, Any]]:
     """How the slim generators' measured medians in one thread compare with what the run's tables predict.
 
     timed: a `ganprune.bench.BenchReport` as JSON. Nothing is said of other machines, runtimes and sizes.
@@ -105,7 +113,7 @@ def compare(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
             continue
-        ms, expected = timing["median_ms"], predicted(table, _widths(folder / f"{name}.onnx"))
+        ms, expected = timing["median_ms"], predicted(table, Generator(_widths(folder / f"{name}.onnx")))
         found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
         line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
         if abs(expected - ms) <= MOST_OFF * ms:

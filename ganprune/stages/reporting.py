@@ -1,4 +1,4 @@
-"""What ``report`` does: write the page, and serve it with the page that translates."""
+"""The last stage: the page of a run. It is written again when what it shows has changed."""
 
 import time
 from pathlib import Path
@@ -6,11 +6,8 @@ from pathlib import Path
 from ganprune.figures.of_run import EVALUATION, sides_of
 from ganprune.report import write_report
 from ganprune.report.page import REPORT
-from ganprune.report.server import HOST, page_server
-from ganprune.report.vendor import keep, kept
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune_cli.console import say
 
 
 def make_report(run: Run, output: Path | None, reporter: Reporter) -> Path:
@@ -46,22 +43,3 @@ def refresh_report(run: Run, reporter: Reporter) -> None:
 def _inputs(run: Run) -> list[Path]:
     """Files that a later command may write, and the page shows."""
     return [run / name for name in ("bench.json", "pictures.png", "search.jsonl", EVALUATION)]
-
-
-def serve(run: Run, port: int, runtime: Path | None, reporter: Reporter) -> None:
-    """Serve a run's pages on the loopback address until Ctrl-C.
-
-    runtime: onnxruntime-web as ``npm pack`` wrote it, kept for later; None: the one that was kept.
-    """
-    folder = kept() if runtime is None else keep(runtime)
-    if not (run / REPORT).is_file():
-        make_report(run, None, reporter)
-    with page_server(run, folder, port) as server:
-        address = f"http://{HOST}:{server.server_address[1]}/"
-        say(f"translate in the browser: {address}")
-        say(f"the run's report: {address}{REPORT}")
-        reporter.info("Ctrl-C ends it")
-        try:
-            server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            reporter.info("\nended")

@@ -1,28 +1,30 @@
-"""What ``compress`` is to do: a checkpoint and data that were read and fit together, and settings."""
+"""A checkpoint, data and settings, read and fitted together before anything is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganprune.adapting import adapted
+from ganprune.adapting import adapted, adapted_to_speed
 from ganprune.checkpoints import Quartet, load_quartet
 from ganprune.checkpoints.direction import facing
+from ganprune.device import keep_freed_memory
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.evaluation import SIDES, Side
 from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, Split, find_domains
-from ganprune.networks import Discriminator, Generator
-from ganprune.reporting import Reporter
-from ganprune.runs import Run
+from ganprune.latency import LatencyTable
+from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import Noting, open_run
 from ganprune.settings import CompressSettings
-from ganprune.stages import Resolved, check_target, needed_domains, needed_networks
+from ganprune.shell import command_line
+from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
 from ganprune.training import Networks, TrainSettings, load_vgg16
-from ganprune_cli.console import command_line
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Prepared:
     """A checkpoint and data that were read and fit together, and what to do with them."""
 
     quartet: Quartet
@@ -32,40 +34,61 @@ class Job:
     config: Mapping[str, Any]
     """What the run folder's config.toml records."""
 
-    @property
-    def generators(self) -> dict[Side, Generator]:
-        """G_A and G_B, as far as they are there."""
-        found: dict[Side, Generator | None] = {"A": self.quartet.G_A, "B": self.quartet.G_B}
-        return {side: net for side, net in found.items() if net is not None}
-
-    @property
-    def judges(self) -> dict[Side, Discriminator]:
-        """D_A, which judges the output of G_A, and D_B, as far as they are there."""
-        found: dict[Side, Discriminator | None] = {"A": self.quartet.D_A, "B": self.quartet.D_B}
-        return {side: net for side, net in found.items() if net is not None}
-
-    def completed(self) -> "Job":
+    def completed(self) -> Quartet:
         """With untrained networks where the checkpoint lacks some, to estimate what work with them costs."""
-        nets = Networks.completed(self.quartet, TrainSettings())
-        return replace(self, quartet=replace(self.quartet, **dict(nets.items())))
+        return _completed(self.quartet)
 
-    def in_run(self, run: Run) -> "Job":
-        """By the settings that a run goes by: it keeps what was adapted when it began."""
-        settings = CompressSettings.from_flat(run.config["settings"], given=self.settings.given)
-        return replace(self, settings=settings, resolved=Resolved.of_run(run))
+    def at_speed(self, tables: Mapping[Side, LatencyTable] | None, reporter: Reporter) -> "Prepared":
+        """The same on a machine of this speed: what nobody asked for adapts, with one note.
+
+        tables: None without --target-ms, which changes nothing. Raises `UsageError` for one out of reach.
+        """
+        if not tables:
+            return self
+        generators = self.completed().generators
+        fitting = adapted_to_speed(self.settings, generators, tables)
+        check_target(generators, fitting.settings, tables)
+        if not fitting.before:
+            return self
+        reporter.info(fitting.note)
+        before = {**fitting.before, **self.config.get("adapted", {})}
+        config = {**self.config, "settings": fitting.settings.to_flat(), "adapted": before}
+        return replace(self, settings=fitting.settings, config=config)
+
+    @contextmanager
+    def opened(
+        self,
+        folder: Path,
+        command: str,
+        reporter: Reporter = SILENT,
+        tables: Mapping[Side, LatencyTable] | None = None,
+    ) -> Generator[Job]:
+        """Begin the job in a run folder, or go on with it there; no other process gets in meanwhile.
+
+        A run goes by the settings that were adapted, and by what ``auto`` came to, when it began. command:
+        what began it, for provenance.json. Raises as `open_run`, and `DataError` for pictures.
+        """
+        run = open_run(folder, self.config, command, self.settings.given)
+        with run.locked():
+            noting = Noting(reporter, run)
+            settings = CompressSettings.from_flat(run.config["settings"], given=self.settings.given)
+            resolved = Resolved.of_run(run)
+            keep_freed_memory()
+            pictures = search_pictures(self.folders, settings, noting)
+            yield Job(run, self.quartet, self.folders, pictures, settings, resolved, noting, tables)
 
 
 def prepare(
     checkpoint: Path, data: DataSource | None, settings: CompressSettings, reporter: Reporter, *,
     recovers: bool = True,
-) -> Job:  # fmt: skip
+) -> Prepared:  # fmt: skip
     """Read the checkpoint, find the pictures, and adapt to them what nobody asked for, with one note.
 
     recovers: the command has --recover-discriminators. Raises `UsageError` for paths that do not exist, a
     missing --data and a target out of reach, `CheckpointError` and its kind for networks that are missing or
     cannot be used, `DataError` for the folders.
     """
-    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    quartet = quartet_for(settings, checkpoint)
     for note in quartet.notes:
         reporter.info(note)
     source = data_source(quartet, data, checkpoint, reporter)
@@ -75,7 +98,7 @@ def prepare(
     def find(domains: Sequence[Side]) -> PictureFolders:
         return domains_of(quartet.options, source, (), domains)
 
-    fitting = adapted(settings, quartet, _completed(quartet), find)
+    fitting = adapted(settings, quartet, _completed(quartet).generators, find)
     if fitting.note:
         reporter.info(fitting.note)
     settings = fitting.settings
@@ -93,16 +116,21 @@ def prepare(
     }
     if fitting.before:
         config["adapted"] = dict(fitting.before)
-    job = Job(quartet, folders, settings, resolved, config)
-    check_target(job.completed().generators, settings)
+    prepared = Prepared(quartet, folders, settings, resolved, config)
+    check_target(prepared.completed().generators, settings)
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
-    return job
+    return prepared
 
 
-def _completed(quartet: Quartet) -> dict[Side, Generator]:
-    nets = Networks.completed(quartet, TrainSettings())
-    return {"A": nets.G_A, "B": nets.G_B}
+def quartet_for(settings: CompressSettings, checkpoint: Path) -> Quartet:
+    """The networks of a checkpoint as a run of these settings takes them. Raises as `load_quartet`."""
+    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    return quartet.by_picture() if settings.pictures.picture_statistics else quartet
+
+
+def _completed(quartet: Quartet) -> Quartet:
+    return replace(quartet, **dict(Networks.completed(quartet, TrainSettings()).items()))
 
 
 def data_source(

@@ -1,0 +1,6 @@
+"""Which convolution of a network reads and writes which channels: found by running it once."""
+
+from ganprune.channels.graph import WHOLE, ChannelGraph, Cut, Group, Layer, Role, graph_of, kept
+from ganprune.channels.tape import Tape, record
+
+__all__ = ["WHOLE", "ChannelGraph", "Cut", "Group", "Layer", "Role", "Tape", "graph_of", "kept", "record"]

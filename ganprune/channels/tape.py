@@ -1,0 +1,180 @@
+"""What a network computes for one picture, as a list of calls of PyTorch's functions.
+
+The network is run once, and every call of a function of PyTorch's Python interface is written down with its
+arguments. So whatever the code of a network does around them, loops, branches, calls of its own functions,
+is of no matter; and the list can be run again with other tensors.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx.node import map_aggregate
+from torch.overrides import TorchFunctionMode
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The tensor of a number: 0 is the picture, every call adds what it returns."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A parameter or buffer, by its name in the state dict."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a function."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    """With `Value` and `Weight` in the place of tensors; tensors that are neither stand as they are."""
+    kwargs: dict[str, Any]
+    outputs: tuple[Value, ...]
+    """The tensors that it returned, in order."""
+    shapes: tuple[tuple[int, ...], ...]
+    """Their shapes."""
+    module: str
+    """Name of the innermost module that called it; empty for the network itself."""
+
+    @property
+    def name(self) -> str:
+        """Of the function, e.g. conv2d."""
+        return getattr(self.function, "__name__", str(self.function))
+
+    def values(self) -> Iterator[Value]:
+        """Tensors that it was given and that other calls returned."""
+        found = list[Any]()
+        map_aggregate((self.args, self.kwargs), found.append)
+        return (leaf for leaf in found if isinstance(leaf, Value))
+
+    def run(self, known: Callable[[Value | Weight], Tensor]) -> tuple[Tensor, ...]:
+        """Call it again with other tensors."""
+        args, kwargs = map_aggregate(
+            (self.args, self.kwargs),
+            lambda leaf: known(leaf) if isinstance(leaf, Value | Weight) else leaf,
+        )
+        return tuple(_tensors(self.function(*args, **kwargs)))
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """All calls, in order."""
+
+    calls: tuple[Call, ...]
+    shape: tuple[int, ...]
+    """Of the picture: [1, channels, height, width]."""
+    output: Value
+    """What the network returned."""
+
+
+@torch.no_grad()
+def record(network: nn.Module, picture: Tensor) -> Tape:
+    """Run a network in eval mode on a picture [1, channels, height, width] and write down its calls.
+
+    Raises `TypeError` where it does not return one tensor.
+    """
+    training = {module: module.training for module in network.modules()}
+    network.eval()
+    recorder = _Recorder(network, picture)
+    try:
+        with recorder.hooked(), recorder:
+            result = network(picture)
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+    if not isinstance(result, Tensor):
+        raise TypeError(f"a network must return one tensor, found {type(result).__name__}")
+    return Tape(tuple(recorder.calls), tuple(picture.shape), recorder.number_of(result))
+
+
+class _Recorder(TorchFunctionMode):
+    def __init__(self, network: nn.Module, picture: Tensor) -> None:
+        super().__init__()
+        named = [*network.named_parameters(remove_duplicate=True), *network.named_buffers()]
+        self._weights = {id(tensor): Weight(name) for name, tensor in named}
+        self._values = {id(picture): Value(0)}
+        self._alive: list[Any] = [picture]  # so that no other tensor gets its id
+        self._modules = {module: name for name, module in network.named_modules()}
+        self._within = [""]
+        self.calls = list[Call]()
+
+    def hooked(self) -> Any:
+        """A context in which it is known which module is running."""
+        return _Within(self._modules, self._within)
+
+    def number_of(self, tensor: Tensor) -> Value:
+        """Of a tensor that some call returned. What none did gets a number that no call gives."""
+        return self._values.get(id(tensor), Value(-1))
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        told_args, told_kwargs = map_aggregate((args, dict(given)), self._told)
+        result = func(*args, **given)
+        outputs = list[Value]()
+        tensors = list(_tensors(result))
+        for tensor in tensors:
+            if id(tensor) in self._weights:
+                continue
+            value = Value(len(self._alive))
+            self._alive.append(tensor)
+            self._values[id(tensor)] = value
+            outputs.append(value)
+        if outputs or result is None:
+            shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+            self.calls.append(Call(func, told_args, told_kwargs, tuple(outputs), shapes, self._within[-1]))
+        return result
+
+    def _told(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        return self._values.get(id(leaf)) or self._weights.get(id(leaf)) or leaf
+
+
+class _Within:
+    """Keeps the names of the modules that are running, the innermost last."""
+
+    def __init__(self, names: dict[nn.Module, str], within: list[str]) -> None:
+        self._names, self._within, self._handles = names, within, list[Any]()
+
+    def __enter__(self) -> None:
+        for module, name in self._names.items():
+            self._handles.append(module.register_forward_pre_hook(self._enter(name), prepend=True))
+            self._handles.append(module.register_forward_hook(self._leave, always_call=True))
+
+    def _enter(self, name: str) -> Callable[[nn.Module, Any], None]:
+        def enter(module: nn.Module, inputs: Any) -> None:
+            del module, inputs
+            self._within.append(name)
+
+        return enter
+
+    def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        del module, inputs, output
+        self._within.pop()
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+def _tensors(result: Any) -> Iterator[Tensor]:
+    """The tensors in what a function returned."""
+    if isinstance(result, Tensor):
+        yield result
+    elif isinstance(result, tuple | list):
+        for item in result:
+            yield from _tensors(item)

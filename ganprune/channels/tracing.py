@@ -1,0 +1,437 @@
+"""From the calls of a network to its `ChannelGraph`: what each function does to channels.
+
+Every map [1, channels, …] has a number a channel. Convolutions write new ones; sums unite those that they
+add; concatenations, slices and shuffles put them in another order; most other functions hand them on. What is
+not in the tables below keeps the channels that it sees whole, and a note says so.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ganprune.channels.graph import WHOLE, ChannelGraph, Cut, Layer
+from ganprune.channels.roles import groups_of
+from ganprune.channels.tape import Call, Tape, Value, Weight
+from ganprune.channels.units import Channels, Units
+
+PASSING = frozenset({
+    "relu", "relu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "selu", "celu", "gelu", "silu",
+    "mish", "hardtanh", "hardswish", "hardsigmoid", "sigmoid", "tanh", "softplus", "softsign",
+    "tanhshrink", "softshrink", "rrelu", "relu6", "logsigmoid", "threshold", "dropout", "dropout2d",
+    "feature_dropout", "alpha_dropout", "max_pool2d", "_max_pool2d", "avg_pool2d", "lp_pool2d",
+    "adaptive_avg_pool2d", "adaptive_max_pool2d", "_adaptive_max_pool2d", "interpolate", "upsample",
+    "grid_sample", "contiguous", "clone", "detach", "to", "float", "double", "half", "bfloat16",
+    "type_as", "requires_grad_", "identity", "abs", "neg", "exp", "log", "sqrt", "rsqrt", "square",
+    "sin", "cos", "clamp", "clamp_", "clip", "clamp_min", "clamp_max", "nan_to_num", "zeros_like",
+    "ones_like", "rand_like", "randn_like", "empty_like", "sign", "floor", "ceil", "round",
+    "reciprocal", "__neg__", "__abs__", "__get__",
+})  # fmt: skip
+"""Functions whose output has the channels of their first argument, if as many come out as went in."""
+
+PAIRING = frozenset({
+    "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "true_divide", "maximum", "minimum",
+    "pow", "pow_", "where", "lerp", "addcmul", "__add__", "__radd__", "__iadd__", "__sub__",
+    "__rsub__", "__isub__", "__mul__", "__rmul__", "__imul__", "__truediv__", "__rtruediv__",
+    "__itruediv__", "__pow__", "__rpow__",
+})  # fmt: skip
+"""Element by element: channels of the same place are united."""
+
+REDUCING = frozenset(["mean", "sum", "amax", "amin", "var", "std", "max", "min", "norm"])
+SPATIAL = {2, 3, -1, -2}
+
+
+class Tracing:
+    """Goes through the calls one by one."""
+
+    def __init__(self, network: nn.Module, tape: Tape) -> None:
+        self.units, self.notes = Units(), dict[str, None]()
+        self.layers = list[tuple[Layer, Channels, Channels]]()
+        self.cuts = list[tuple[str, int, Channels]]()
+        self.norms, self.sums = dict[str, Channels](), dict[str, Channels]()
+        self._weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        self._modules = dict(network.named_modules())
+        self._maps: dict[Value, Channels | None] = {Value(0): self.units.new(tape.shape[1], whole=True)}
+        self._shapes: dict[Value, tuple[int, ...]] = {Value(0): tape.shape}
+        self._picture = math.prod(tape.shape[2:])
+        self._written = dict[str, tuple[Channels, Channels]]()
+        self._readers = dict[Value, list[Call]]()
+        for call in tape.calls:
+            for value in call.values():
+                self._readers.setdefault(value, []).append(call)
+        for call in tape.calls:
+            self._step(call)
+        last = self._maps.get(tape.output)
+        self.outputs = 0 if last is None else len(last)
+        if last is not None:
+            self.units.keep_whole(last.tolist())
+        spatial = [shape[2:] for shape in self._shapes.values() if len(shape) == 4 and min(shape[2:]) > 0]
+        side = min(tape.shape[2:])
+        self.stride = max([1, *(round(side / min(shape)) for shape in spatial if min(shape) < side)])
+
+    # What there is to know of a call
+
+    def _channels(self, value: Any) -> Channels | None:
+        return self._maps.get(value) if isinstance(value, Value) else None
+
+    def _put(self, call: Call, channels: Channels | None) -> None:
+        for value, shape in zip(call.outputs, call.shapes, strict=True):
+            self._shapes[value] = shape
+            fits = channels is not None and len(shape) >= 2 and shape[1] == len(channels)
+            self._maps[value] = channels if fits else None
+
+    def _lost(self, call: Call, why: str) -> None:
+        """The call is not understood: all channels that it sees, and all that it makes, stay."""
+        seen = [channels for value in call.values() if (channels := self._maps.get(value)) is not None]
+        for channels in seen:
+            self.units.keep_whole(channels.tolist())
+        for value, shape in zip(call.outputs, call.shapes, strict=True):
+            self._shapes[value] = shape
+            several = len(shape) >= 2
+            self._maps[value] = self.units.new(shape[1], whole=True) if several else None
+        if seen:
+            self.notes[self._of(call, why)] = None
+
+    @staticmethod
+    def _of(call: Call, why: str) -> str:
+        return f"{call.module or 'the network'}: {call.name} {why}; its channels are kept whole"
+
+    def _step(self, call: Call) -> None:
+        rule = _RULES.get(call.name)
+        if next(call.values(), None) is None:
+            self._put_constant(call)
+        elif rule is not None:
+            rule(self, call)
+        elif call.name in PASSING:
+            self._pass(call)
+        elif call.name in PAIRING:
+            self._pair(call)
+        elif call.name in REDUCING:
+            self._reduce(call)
+        else:
+            self._lost(call, "is not known")
+
+    def _put_constant(self, call: Call) -> None:
+        """What is made of weights alone, or of nothing: no channels of its own."""
+        for value, shape in zip(call.outputs, call.shapes, strict=True):
+            self._shapes[value], self._maps[value] = shape, None
+
+    # What functions do
+
+    def _pass(self, call: Call) -> None:
+        channels = self._channels(_argument(call, 0, "input"))
+        kept = channels is not None and all(
+            len(shape) >= 2 and shape[1] == len(channels) for shape in call.shapes
+        )
+        if kept:
+            self._put(call, channels)
+        else:
+            self._lost(call, "changes the number of channels")
+
+    def _pair(self, call: Call) -> None:
+        (shape,) = call.shapes or ((),)
+        if len(shape) < 2:
+            self._lost(call, "is of no map")
+            return
+        n, together = shape[1], list[Channels]()
+        for operand in (*call.args, *call.kwargs.values()):
+            if isinstance(operand, Weight):
+                own = self._weights[operand.name].shape
+                dim = len(own) - (len(shape) - 1)
+                if dim >= 0 and own[dim] == n and n > 1:
+                    together.append(self._of_weight(operand.name, dim, n))
+            elif isinstance(operand, Value):
+                known, own = self._maps.get(operand), self._shapes[operand]
+                dim = len(own) - (len(shape) - 1)
+                if dim < 0 or own[dim] != n:
+                    continue  # one number for all channels, or none
+                if known is None or dim != 1:
+                    known = self.units.new(n, whole=True)
+                    self.notes[self._of(call, "has a tensor that is made on the way")] = None
+                together.append(known)
+        if not together:
+            self._put_constant(call)
+            return
+        for other in together[1:]:
+            self.units.unite(together[0], other)
+        self._put(call, together[0])
+        two_maps = sum(isinstance(a, Value) and self._shapes[a] == shape for a in call.args) >= 2
+        if two_maps and call.name in ("add", "add_", "__add__", "__iadd__", "__radd__"):
+            self.sums.setdefault(call.module, together[0])
+
+    def _of_weight(self, name: str, dim: int, n: int) -> Channels:
+        """Channels of a parameter's entries; the same ones where it is used again."""
+        for known, at, channels in self.cuts:
+            if (known, at) == (name, dim):
+                return channels
+        channels = self.units.new(n)
+        self.cuts.append((name, dim, channels))
+        return channels
+
+    def _tie(self, weight: Any, dim: int, channels: Channels) -> bool:
+        """A parameter or buffer has an entry a channel along a dimension. False: it is no such tensor."""
+        if weight is None:
+            return True
+        if not isinstance(weight, Weight):
+            return False
+        if self._weights[weight.name].shape[dim] != len(channels):
+            return self._weights[weight.name].shape[dim] == 1
+        self.units.unite(self._of_weight(weight.name, dim, len(channels)), channels)
+        return True
+
+    def _reduce(self, call: Call) -> None:
+        channels = self._channels(_argument(call, 0, "input"))
+        dims = _argument(call, 1, "dim")
+        dims = {dims} if isinstance(dims, int) else set(dims or ())
+        if (
+            channels is not None
+            and dims
+            and dims <= SPATIAL
+            and all(len(shape) >= 2 and shape[1] == len(channels) for shape in call.shapes)
+        ):
+            self._put(call, channels)
+        else:
+            self._lost(call, "goes over channels")
+
+    def convolution(self, call: Call, transposed: bool) -> None:
+        """Reads all its input channels and writes new ones; depthwise, hands them on."""
+        x, weight, bias = (_argument(call, i, key) for i, key in enumerate(("input", "weight", "bias")))
+        groups = _argument(call, 6, "groups", 1)
+        reads = self._channels(x)
+        if not isinstance(weight, Weight) or reads is None:
+            self._lost(call, "has weights that are computed on the way")
+            return
+        tensor = self._weights[weight.name]
+        shape, n = tensor.shape, len(reads)
+        depthwise = groups == n == shape[0] and shape[1] == 1 and n > 1
+        grouped = groups != 1 and not depthwise
+        if grouped:
+            self.units.keep_whole(reads.tolist())
+            self.notes[self._of(call, f"is of {groups} groups of channels")] = None
+        filters = shape[1] if transposed and not depthwise else shape[0]
+        into, out = (0, 1) if transposed else (1, 0)
+        if depthwise:
+            writes = reads
+            self._tie(weight, 0, reads)
+        else:
+            known = self._written.get(weight.name)
+            writes = (
+                self.units.new(filters * (groups if transposed else 1), grouped)
+                if known is None
+                else known[1]
+            )
+            if known is None:
+                self._written[weight.name] = reads, writes
+                if not grouped:
+                    self.cuts += [(weight.name, out, writes), (weight.name, into, reads)]
+            else:
+                self.units.unite(known[0], reads)
+        if not self._tie(bias, 0, writes):
+            self._lost(call, "has a bias that is computed on the way")
+            return
+        (output,) = call.shapes
+        pixels = math.prod(output[2:]) / self._picture
+        used = math.prod(self._shapes[x][2:]) / self._picture if transposed else pixels
+        norm, activation = self._behind(call)
+        name = weight.name.rpartition(".")[0]
+        taps = math.prod(shape[2:]) if depthwise else math.prod(shape[2:]) // groups
+        layer = Layer(name, reads, writes, taps, used, pixels, transposed, depthwise, norm, activation)
+        self.layers.append((layer, reads, writes))
+        self._put(call, writes)
+
+    def _behind(self, call: Call) -> tuple[str | None, str | None]:
+        """Modules of the norm and the activation behind a convolution, where these alone read it."""
+        found: list[str | None] = [None, None]
+        for i, names in enumerate((("instance_norm", "batch_norm", "group_norm"), PASSING)):
+            readers = self._readers.get(call.outputs[0], []) if call.outputs else []
+            if len(readers) == 1 and readers[0].name in names and readers[0].module:
+                found[i], call = readers[0].module, readers[0]
+            elif i == 0 and not (len(readers) == 1 and readers[0].name in PASSING):
+                break
+        return found[0], found[1]
+
+    def norm(self, call: Call) -> None:
+        """Instance and batch norm: an entry a channel of everything that they hold."""
+        channels = self._channels(_argument(call, 0, "input"))
+        held = [call.kwargs.get(key) for key in ("running_mean", "running_var", "weight", "bias")]
+        held = [a or b for a, b in zip(held, [*call.args[1:5], None, None, None, None], strict=False)]
+        if channels is None or not all(self._tie(weight, 0, channels) for weight in held):
+            self._lost(call, "has weights that are computed on the way")
+            return
+        if call.module:
+            self.norms[call.module] = channels
+        self._put(call, channels)
+
+    def prelu(self, call: Call) -> None:
+        """One slope a channel, or one for all."""
+        channels = self._channels(call.args[0])
+        if channels is None or not self._tie(call.args[1], 0, channels):
+            self._lost(call, "has slopes that are computed on the way")
+            return
+        self._put(call, channels)
+
+    def concatenation(self, call: Call) -> None:
+        """Along channels: one behind the other; along others: united."""
+        parts = _argument(call, 0, "tensors")
+        dim = _argument(call, 1, "dim", 0)
+        (shape,) = call.shapes
+        known = [self._channels(part) for part in parts]
+        if any(channels is None for channels in known) or len(shape) < 2:
+            self._lost(call, "is of tensors made on the way")
+            return
+        found = [channels for channels in known if channels is not None]
+        if dim % len(shape) == 1:
+            self._put(call, np.concatenate(found))
+        else:
+            for other in found[1:]:
+                self.units.unite(found[0], other)
+            self._put(call, found[0])
+
+    def pad(self, call: Call) -> None:
+        """At borders of the picture: nothing. Of channels: new ones that stay."""
+        channels, amounts = self._channels(call.args[0]), _argument(call, 1, "pad")
+        if channels is None:
+            self._lost(call, "is of no map")
+        elif len(amounts) <= 4:
+            self._put(call, channels)
+        elif len(amounts) == 6:
+            ends = [self.units.new(n, whole=True) for n in amounts[4:6]]
+            self._put(call, np.concatenate([ends[0], channels, ends[1]]))
+        else:
+            self._lost(call, "pads pictures")
+
+    def item(self, call: Call) -> None:
+        """A piece of a map."""
+        channels, index = self._channels(call.args[0]), call.args[1]
+        index = index if isinstance(index, tuple) else (index,)
+        plain = all(isinstance(part, slice | int | type(...) | type(None)) for part in index)
+        if channels is None or not plain or None in index or (index and isinstance(index[0], int)):
+            self._lost(call, "takes a piece that is not a slice")
+            return
+        ndim = len(self._shapes[call.args[0]])
+        if Ellipsis in index:
+            at = index.index(Ellipsis)
+            index = (*index[:at], *[slice(None)] * (ndim - len(index) + 1), *index[at + 1 :])
+        own = index[1] if len(index) > 1 else slice(None)
+        if isinstance(own, int):
+            self._lost(call, "takes one channel")
+        else:
+            self._put(call, channels[own])
+
+    def pieces(self, call: Call) -> None:
+        """chunk and split."""
+        channels, dim = self._channels(call.args[0]), _argument(call, 2, "dim", 0)
+        if channels is None:
+            self._lost(call, "is of no map")
+            return
+        if dim % len(self._shapes[call.args[0]]) != 1:
+            self._put(call, channels)
+            return
+        n = len(channels) // len(call.outputs)
+        if call.name == "chunk" and n * len(call.outputs) == len(channels):
+            # The pieces are alike, so what goes must go from all of them.
+            for i in range(1, len(call.outputs)):
+                self.units.unite(channels[:n], channels[i * n : (i + 1) * n])
+        else:
+            self.units.keep_whole(channels.tolist())
+            self.notes[self._of(call, "counts channels")] = None
+        start = 0
+        for value, shape in zip(call.outputs, call.shapes, strict=True):
+            self._shapes[value] = shape
+            self._maps[value] = channels[start : start + shape[1]]
+            start += shape[1]
+
+    def narrow(self, call: Call) -> None:
+        """Of height and width nothing changes."""
+        channels, dim = self._channels(call.args[0]), _argument(call, 1, "dim")
+        if channels is not None and dim % len(self._shapes[call.args[0]]) >= 2:
+            self._put(call, channels)
+        else:
+            self._lost(call, "takes a piece of the channels")
+
+    def pixel_shuffle(self, call: Call) -> None:
+        """r² channels become one: they are a unit."""
+        channels, r = self._channels(call.args[0]), _argument(call, 1, "upscale_factor")
+        if channels is None:
+            self._lost(call, "is of no map")
+            return
+        tied = channels.reshape(-1, r * r)
+        for i in range(1, r * r):
+            self.units.unite(tied[:, 0], tied[:, i])
+        self._put(call, tied[:, 0])
+
+    def pixel_unshuffle(self, call: Call) -> None:
+        """One channel becomes r², of its unit."""
+        channels, r = self._channels(call.args[0]), _argument(call, 1, "downscale_factor")
+        if channels is None:
+            self._lost(call, "is of no map")
+        else:
+            self._put(call, np.repeat(channels, r * r))
+
+    def shape(self, call: Call) -> None:
+        """view, reshape, flatten: understood where the channels stay where they are."""
+        x = call.args[0]
+        channels, (shape,) = self._channels(x), call.shapes
+        same = channels is not None and len(shape) >= 2 and shape[:2] == self._shapes[x][:2]
+        given = [a for a in call.args[1:] if isinstance(a, int | tuple | list)]
+        flat = [n for a in given for n in (a if isinstance(a, tuple | list) else [a])]
+        by_place = call.name in ("flatten", "squeeze", "unsqueeze") or (len(flat) > 1 and flat[1] == -1)
+        if same and by_place:
+            self._put(call, channels)
+        else:
+            # The number of channels may stand in the code: as many must come.
+            self._lost(call, "names numbers of channels")
+            if same:
+                self._put(call, channels)
+
+
+def _argument(call: Call, place: int, name: str, default: Any = None) -> Any:
+    return call.args[place] if place < len(call.args) else call.kwargs.get(name, default)
+
+
+_RULES: Mapping[str, Callable[[Tracing, Call], None]] = {
+    "conv2d": lambda tracing, call: tracing.convolution(call, transposed=False),
+    "conv_transpose2d": lambda tracing, call: tracing.convolution(call, transposed=True),
+    **dict.fromkeys(("instance_norm", "batch_norm"), Tracing.norm),
+    "prelu": Tracing.prelu,
+    **dict.fromkeys(("cat", "concat", "concatenate"), Tracing.concatenation),
+    "pad": Tracing.pad,
+    "__getitem__": Tracing.item,
+    **dict.fromkeys(("chunk", "split", "split_with_sizes", "tensor_split"), Tracing.pieces),
+    "narrow": Tracing.narrow,
+    "pixel_shuffle": Tracing.pixel_shuffle,
+    "pixel_unshuffle": Tracing.pixel_unshuffle,
+    **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze"), Tracing.shape),
+}
+
+
+def traced(network: nn.Module, tape: Tape) -> ChannelGraph:
+    """The `ChannelGraph` of what was recorded."""
+    t = Tracing(network, tape)
+    groups, unit_of = groups_of([(layer, writes) for layer, _, writes in t.layers], t.units)
+
+    def resolved(channels: Channels) -> Channels:
+        return np.array(
+            [unit_of.get(root, WHOLE) for root in t.units.roots(channels).tolist()], dtype=np.int64
+        )
+
+    layers = tuple(
+        Layer(layer.name, resolved(reads), resolved(writes), layer.taps, layer.positions, layer.outputs,
+              layer.transposed, layer.depthwise, layer.norm, layer.activation)
+        for layer, reads, writes in t.layers
+    )  # fmt: skip
+    named = groups(layers)
+    cuts = tuple(Cut(name, dim, resolved(channels)) for name, dim, channels in t.cuts)
+    return ChannelGraph(
+        layers=layers,
+        cuts=tuple(cut for cut in cuts if (cut.units != WHOLE).any()),
+        groups=named,
+        norms=tuple((name, resolved(channels)) for name, channels in t.norms.items()),
+        sums=tuple((name, resolved(channels)) for name, channels in t.sums.items()),
+        inputs=tape.shape[1],
+        outputs=t.outputs,
+        stride=t.stride,
+        notes=tuple(t.notes),
+    )

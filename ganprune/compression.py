@@ -1,0 +1,160 @@
+"""The whole job: a checkpoint and pictures in, slim generators as verified and timed ONNX files out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganprune.bench import BenchSettings, Table
+from ganprune.checkpoints import NetName
+from ganprune.errors import UsageError
+from ganprune.evaluation import Side
+from ganprune.exporter import Exporter, default_exporter
+from ganprune.images import DataSource
+from ganprune.layers import compress_settings
+from ganprune.networks import Generator
+from ganprune.plan import Plan, plan
+from ganprune.preparing import prepare
+from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import default_folder, mark_latest
+from ganprune.settings import CompressSettings
+from ganprune.stages import Resolved, finished_networks, rebuild_both, recover, search, search_pictures
+from ganprune.stages.benching import bench_once
+from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
+from ganprune.stages.reporting import finish_with_report
+from ganprune.stages.showing import show
+
+PYTHON = "ganprune.compress(…)"
+"""What provenance.json tells of a run that no command line began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """What a compression made."""
+
+    folder: Path
+    """The run folder, with all files."""
+    settings: CompressSettings
+    """What the run goes by: what was asked for, and the rest as it was adapted."""
+    resolved: Resolved
+    originals: Mapping[Side, Generator]
+    """Those that became slim: A translates A to B."""
+    slim: Mapping[Side, Generator]
+    """The slim generators, fine-tuned: float32, on the CPU."""
+    files: Mapping[str, Path]
+    """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
+    bench: Mapping[str, Any]
+    """What bench.json holds: figures of every file, and the tables."""
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Speed, size and arithmetic of the slim networks beside the originals."""
+        return tuple(Table(**table) for table in self.bench["tables"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"run": str(self.folder), "settings": self.settings.to_flat(), "bench": dict(self.bench)}
+
+
+def compress(
+    checkpoint: Path | str,
+    data: DataSource | Path | str | None = None,
+    *,
+    output: Path | str | None = None,
+    preset: str | None = None,
+    config: Path | str | None = None,
+    settings: CompressSettings | None = None,
+    reporter: Reporter = SILENT,
+    bench: BenchSettings | None = None,
+    exporter: Exporter | None = None,
+    command: str = PYTHON,
+    **wishes: object,
+) -> Compressed:
+    """Search, rebuild, refit, fine-tune, export and time: `ganprune compress` as a function.
+
+    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator. data: a folder with
+    trainA and trainB; None: where the training's options say. output: the run folder; called again with the
+    same arguments, the job goes on there, and what is finished is only read. preset, config: named settings
+    and a TOML file, as on the command line; wishes: settings by their names, such as ``target_macs=0.1`` and
+    ``budget="5m"``, over those; or, in place of all three, ``settings``. bench: for how long files are timed.
+    exporter: what writes ONNX files; None: the installed one. command: what provenance.json keeps as the
+    run's beginning.
+
+    Raises `UsageError` for settings out of range and targets out of reach, `CheckpointError`, `DataError` and
+    `RunError` for what cannot be used, `VerificationError` where a file computes something else.
+    """
+    if settings is not None and (preset or config or wishes):
+        raise UsageError(
+            "`settings` holds all settings: leave out the others, or give them without `settings`"
+        )
+    chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
+    _check_searcher(chosen)
+    prepared = prepare(Path(checkpoint), _source(data), chosen, reporter)
+    folder = default_folder(prepared.config) if output is None else Path(output)
+    exporter = exporter or default_exporter()
+    whole = prepared.completed().generators
+    tables = tables_for(whole, prepared.settings, folder, exporter, reporter)
+    prepared = prepared.at_speed(tables, reporter)
+    with prepared.opened(folder, command, reporter, tables) as job:
+        job.reporter.info(f"run folder: {folder}")
+        keep_tables(job.run, tables)
+        mark_latest(job.run, job.reporter)
+        if job.settings.recovery.recover_discriminators:
+            job = recover(job)
+        pruned = rebuild_both(job, search(job))
+        refitted, slim = finished_networks(job, pruned)
+        show(job, refitted, slim)
+        files = exporter.export_run(job, slim)
+        timed = bench_once(job.run, bench or BenchSettings(), job.reporter)
+        finish_with_report(job.run, job.reporter)
+    originals: dict[Side, Generator] = {side: job.originals[side] for side in slim}
+    return Compressed(folder, job.settings, job.resolved, originals, slim, files, timed)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a compression would do."""
+
+    plan: Plan
+    milliseconds: Mapping[str, Mapping[str, float | None]]
+    """See `ganprune.stages.predicting.foreseen`."""
+    settings: CompressSettings
+    """As they were adapted."""
+    missing: tuple[NetName, ...]
+    """Networks that the checkpoint lacks."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "plan": self.plan.to_json(), "milliseconds": dict(self.milliseconds),
+            "settings": self.settings.to_flat(),
+        }  # fmt: skip
+
+
+def foresee(
+    checkpoint: Path,
+    data: DataSource | None,
+    settings: CompressSettings,
+    reporter: Reporter = SILENT,
+    exporter: Exporter | None = None,
+) -> Foreseen:
+    """Look at everything that `compress` would, time one picture, and write nothing. Raises as `compress`."""
+    _check_searcher(settings)
+    prepared = prepare(checkpoint, data, settings, reporter)
+    search_pictures(prepared.folders, prepared.settings, reporter)  # says now what would fail later
+    whole = prepared.completed()
+    exporter = exporter or default_exporter()
+    tables = known_tables(whole.generators, prepared.settings, exporter, reporter)
+    prepared = prepared.at_speed(tables, reporter)
+    milliseconds = foreseen(whole.generators, prepared.settings, tables)
+    sketch = plan(whole.generators, whole.discriminators, prepared.settings, prepared.resolved)
+    return Foreseen(sketch, milliseconds, prepared.settings, prepared.quartet.missing())
+
+
+def _check_searcher(settings: CompressSettings) -> None:
+    if settings.search.searcher == "front":
+        raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
+
+
+def _source(data: DataSource | Path | str | None) -> DataSource | None:
+    return data if data is None or isinstance(data, DataSource) else DataSource(Path(data))

@@ -1,0 +1,109 @@
+"""The stage that times a run's ONNX files against their originals, and the timing of any others."""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candidates_in, profile_svg
+from ganprune.files import write_atomically
+from ganprune.locking import writing_to
+from ganprune.plain import NUMBER, fits, read_json
+from ganprune.reporting import Reporter
+from ganprune.runs import Run, write_json
+from ganprune.stages.predicting import compare_predictions
+from ganprune.stages.reporting import refresh_report
+
+_BENCH: dict[str, Any] = {
+    "header": str, "sentences": [str],
+    "tables": [{"title": str, "headings": [str], "rows": [[str]]}],
+    "networks": [{"name": str, "against": (str, type(None))}],
+    "settings": {"threads": [int], "minimum": int, "maximum": int, "seconds": NUMBER, "precision": NUMBER,
+                 "provider": str},
+}  # fmt: skip
+"""What bench.json holds, as far as it is read again; see `fits`."""
+
+
+def bench_once(run: Run, settings: BenchSettings, reporter: Reporter) -> dict[str, Any]:
+    """The stage of a job: what bench.json says of the files as they are, measured now if it says nothing."""
+    known = read_bench(run) if run.finished("bench", run.folder.glob("*.onnx")) else None
+    return known or bench_run(run, settings, reporter)[1]
+
+
+def bench_run(
+    run: Run, settings: BenchSettings, reporter: Reporter, output: Path | None = None
+) -> tuple[BenchReport, dict[str, Any]]:
+    """Time a run's ONNX files against their originals; write bench.json, and profile.svg if asked to.
+
+    The run keeps its bench.json where that is of the same files and was measured for longer. ``output``: a
+    folder to write to in place of the run. Returns the report, and what was found as plain values.
+    """
+    started, folder = time.monotonic(), output or run.folder
+    with writing_to(folder, bench_names(settings), run.folder):
+        report, timed = bench_files(candidates_in(run.folder), settings, reporter)
+        timed["predictions"] = compare_predictions(run.folder, timed, reporter)
+        write_profile(folder, report)
+        if folder.resolve() != run.folder.resolve():
+            write_json(folder / "bench.json", timed)
+            return report, timed
+    if output is None and (kept := longer_bench(run, settings)):
+        reporter.info(
+            f"{run / 'bench.json'} stays what a longer or another measurement found ({kept}); "
+            f"`-o {run.folder}` replaces it, `-o` another folder keeps both"
+        )
+        return report, timed
+    write_json(run / "bench.json", timed)
+    run.finish("bench", [run / "bench.json"], time.monotonic() - started, run.folder.glob("*.onnx"))
+    refresh_report(run, reporter)
+    return report, timed
+
+
+def longer_bench(run: Run, settings: BenchSettings) -> str | None:
+    """How a run's files, as they are now, were timed, if it was for longer than now or in another way."""
+    known = read_bench(run)
+    if known is None or not run.finished("bench", run.folder.glob("*.onnx")):
+        return None
+    before = known["settings"]
+    if settings.at_least_as_long(before):
+        return None
+    threads = " and ".join(map(str, before["threads"]))
+    return f"{before['minimum']} runs or more, threads {threads}, {before['provider']}"
+
+
+def bench_files(
+    candidates: Sequence[Candidate], settings: BenchSettings, reporter: Reporter, output: Path | None = None
+) -> tuple[BenchReport, dict[str, Any]]:
+    """Time any ONNX files, as `bench_run`; without ``output`` nothing is written.
+
+    The tables go with the figures, so that a reader can print them again.
+    """
+    with nullcontext() if output is None else writing_to(output, bench_names(settings)):
+        report = bench(candidates, settings, reporter)
+        tables = [asdict(table) for table in report.tables()]
+        timed = report.to_json() | {"header": report.header(), "tables": tables}
+        if output is not None:
+            write_json(output / "bench.json", timed)
+            write_profile(output, report)
+    return report, timed
+
+
+def bench_names(settings: BenchSettings) -> list[str]:
+    """Files that `bench_files` writes."""
+    return ["bench.json", *(["profile.svg"] if settings.profile else [])]
+
+
+def write_profile(folder: Path, report: BenchReport) -> None:
+    """Write profile.svg, if there is one to draw."""
+    if report.profiles:
+        write_atomically(folder / "profile.svg", profile_svg(report.profile_groups()).encode())
+
+
+def read_bench(run: Run) -> dict[str, Any] | None:
+    """What `bench_run` wrote; None where bench.json is not as it writes it."""
+    try:
+        timed = read_json(run / "bench.json")
+    except (OSError, ValueError):
+        return None
+    return timed if fits(timed, _BENCH) else None

@@ -1,0 +1,53 @@
+"""What a compression knows while it is under way, in one object that every stage is handed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ganprune.checkpoints import Quartet
+from ganprune.evaluation import Side
+from ganprune.files import sha256
+from ganprune.images import PictureFolders
+from ganprune.latency import LatencyTable
+from ganprune.networks import Discriminator, Generator
+from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import Run
+from ganprune.settings import CompressSettings
+from ganprune.stages.setting_up import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One compression in its run folder."""
+
+    run: Run
+    quartet: Quartet
+    """The networks to compress, and those that judge them; see `needed_networks` for what may be missing."""
+    folders: PictureFolders
+    pictures: Mapping[Side, Tensor]
+    """What the search scores on, of each domain that there are pictures of: uint8 [n, 3, size, size]."""
+    settings: CompressSettings
+    resolved: Resolved
+    reporter: Reporter = SILENT
+    tables: Mapping[Side, LatencyTable] | None = None
+    """Of this machine's speed, for a target in milliseconds."""
+
+    @property
+    def originals(self) -> dict[Side, Generator]:
+        """G_A and G_B, as far as they are there."""
+        return self.quartet.generators
+
+    @property
+    def discriminators(self) -> dict[Side, Discriminator]:
+        """D_A, which judges what G_A makes, and D_B, as far as they are there."""
+        return self.quartet.discriminators
+
+    def in_folder(self, run: Run) -> "Job":
+        """The same in another run folder."""
+        return replace(self, run=run)
+
+    def source_sha256(self, side: Side) -> str | None:
+        """SHA-256 of the file that an original was read from; None where it was read from none."""
+        file = self.quartet.files.get("G_A" if side == "A" else "G_B")
+        return None if file is None else sha256(file)

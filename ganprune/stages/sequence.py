@@ -1,0 +1,23 @@
+"""From chosen filters to finished networks: the same after every search and every rival."""
+
+from collections.abc import Mapping
+
+from ganprune.evaluation import Side
+from ganprune.networks import Generator
+from ganprune.stages.cutting import write_both
+from ganprune.stages.job import Job
+from ganprune.stages.refitting import refit_both
+from ganprune.stages.training import fine_tune
+
+
+def finished_networks(
+    job: Job, pruned: Mapping[Side, Generator]
+) -> tuple[dict[Side, Generator], dict[Side, Generator]]:
+    """Refit and fine-tune the slim generators as they were cut, and write them.
+
+    Returns the refitted ones, and the same fine-tuned.
+    """
+    refitted = refit_both(job, pruned)
+    slim = fine_tune(job, refitted)
+    write_both(job, slim)
+    return refitted, slim

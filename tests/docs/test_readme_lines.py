@@ -1,0 +1,63 @@
+"""The lines of Python in the README that do the whole job."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from ganprune import Compressed, compression, example
+from ganprune.bench import BenchSettings
+from ganprune.layers import compress_settings
+from ganprune.settings import CompressSettings
+from tests.cli.kit import few_drawn
+from tests.docs.pages import ROOT
+
+FEW: dict[str, object] = {
+    "population": 4, "generations": 1, "pictures": 2, "refit_pictures": 4, "budget": "2steps", "size": 32,
+}  # fmt: skip
+
+
+def _lines() -> str:
+    """The first block of Python in README.md."""
+    return (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+
+
+def _fewer(preset: str | None, config: Path | None, given: dict[str, object]) -> CompressSettings:
+    return compress_settings(preset, config, given | FEW)
+
+
+def test_five_lines_of_the_readme_do_the_demos_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exactly those lines, of fewer pictures, individuals and steps than they would take otherwise."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    assert sum(map(bool, _lines().splitlines())) == 5
+    with (
+        patch.object(example, "write_dataset", few_drawn),
+        patch.object(compression, "compress_settings", _fewer),
+        patch.object(
+            compression,
+            "BenchSettings",
+            partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1),
+        ),
+    ):
+        exec(compile(_lines(), "README.md", "exec"), names)
+    run = names["run"]
+    assert isinstance(run, Compressed)
+    assert {path.name for path in run.files.values()} == {
+        f"{kind}G_{side}{way}.onnx"
+        for side in "AB"
+        for kind, way in (("", ""), ("original_", ""), ("original_", ".rewritten"))
+    }
+    assert all(path.is_file() for path in run.files.values())
+    assert all(
+        sum(p.numel() for p in run.slim[side].parameters())
+        < sum(p.numel() for p in run.originals[side].parameters())
+        for side in run.slim
+    )
+    printed = capsys.readouterr()
+    assert printed.out == f"{run.files['G_A']}\n\n{run.tables[0].markdown()}\n"
+    assert printed.err == ""

@@ -1,0 +1,86 @@
+"""The packaged example comes out as it was recorded, however the code is built.
+
+``recorded/example.json`` was made at commit 47b128f, when the command line still held the job, with the
+settings below. What a CPU or a version of a library may change in the last bits is compared as numbers; which
+filters were kept, and the graphs, must be the same.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from safetensors.torch import load_file
+
+import ganprune
+from ganprune.bench import BenchSettings
+from ganprune.coevolution import State
+from ganprune.evaluation import SIDES
+from ganprune.example import CHECKPOINT, write_dataset
+from ganprune.settings import CompressSettings
+
+RECORDED = Path(__file__).parent / "recorded" / "example.json"
+SETTINGS = CompressSettings.from_flat(
+    {"population": 4, "generations": 2, "pictures": 2, "size": 32, "target-macs": 0.35, "align": 8, "seed": 0}
+    | {"threads": 1, "batch": 1, "device": "cpu", "precision": "float32", "refit-pictures": 4}
+    | {"budget": "3steps"}
+)
+SCORES = ("fitness", "mean_fitness", "N", "macs", "L_DisA", "L_GenA", "L_cyc", "diversity")
+
+
+def figures_of(run: Path) -> dict[str, Any]:
+    """What is recorded of a run folder."""
+    state = State.from_tensors(load_file(run / "state.safetensors"))
+    lines = [json.loads(line) for line in (run / "search.jsonl").read_text().splitlines()]
+    return {
+        "genomes": {
+            side: [
+                "".join("01"[bit] for bit in row) for row in state.populations[side].genomes.int().tolist()
+            ]
+            for side in SIDES
+        },
+        "scores": [{f"{side} {key}": line[side][key] for side in SIDES for key in SCORES} for line in lines],
+        "norms": {
+            f"G_{side} {key}": float(tensor.double().norm())
+            for side in SIDES
+            for key, tensor in load_file(run / f"G_{side}.safetensors").items()
+        },
+        "graphs": {path.stem: _graph(onnx.load(path).graph) for path in sorted(run.glob("*.onnx"))},
+        "weights": {path.stem: _weights(onnx.load(path).graph) for path in sorted(run.glob("*.onnx"))},
+    }
+
+
+def _graph(graph: onnx.GraphProto) -> dict[str, Any]:
+    shapes = Counter("×".join(map(str, tensor.dims)) for tensor in graph.initializer)
+    return {
+        "operators": dict(sorted(Counter(node.op_type for node in graph.node).items())),
+        "shapes": dict(sorted(shapes.items())),
+    }
+
+
+def _weights(graph: onnx.GraphProto) -> float:
+    """Euclidean norm of all weights."""
+    tensors = (torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer)
+    return float(sum(t.double().square().sum() for t in tensors if t.is_floating_point())) ** 0.5
+
+
+def test_example_comes_out_as_recorded(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "pictures", seed=1, train=12, test=2)
+    quick = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
+    found = ganprune.compress(
+        CHECKPOINT, tmp_path / "pictures", output=tmp_path / "run", settings=SETTINGS, bench=quick
+    )
+    expected, now = json.loads(RECORDED.read_text()), figures_of(tmp_path / "run")
+    assert now["genomes"] == expected["genomes"]
+    assert now["graphs"] == expected["graphs"]
+    for line, before in zip(now["scores"], expected["scores"], strict=True):
+        assert line == pytest.approx(before, rel=1e-4, abs=1e-6)
+    assert now["norms"] == pytest.approx(expected["norms"], rel=1e-4, abs=1e-6)
+    assert now["weights"] == pytest.approx(expected["weights"], rel=1e-4)
+    assert {side: net.widths for side, net in found.slim.items()} == {
+        side: ganprune.load_generator(tmp_path / "run" / f"G_{side}.safetensors").widths for side in SIDES
+    }
