@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from ganprune.bench import BenchSettings, Table
-from ganprune.checkpoints import NetName
+from ganprune.checkpoints import NetName, Own
+from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
 from ganprune.evaluation import Side
 from ganprune.exporter import Exporter, default_exporter
@@ -61,6 +62,8 @@ def compress(
     checkpoint: Path | str,
     data: DataSource | Path | str | None = None,
     *,
+    generator: Given | None = None,
+    discriminator: Given | None = None,
     output: Path | str | None = None,
     preset: str | None = None,
     config: Path | str | None = None,
@@ -74,12 +77,13 @@ def compress(
     """Search, rebuild, refit, fine-tune, export and time: `ganprune compress` as a function.
 
     checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator. data: a folder with
-    trainA and trainB; None: where the training's options say. output: the run folder; called again with the
-    same arguments, the job goes on there, and what is finished is only read. preset, config: named settings
-    and a TOML file, as on the command line; wishes: settings by their names, such as ``target_macs=0.1`` and
-    ``budget="5m"``, over those; or, in place of all three, ``settings``. bench: for how long files are timed.
-    exporter: what writes ONNX files; None: the installed one. command: what provenance.json keeps as the
-    run's beginning.
+    trainA and trainB; None: where the training's options say. generator, discriminator: what the networks
+    are, where no reader knows their architecture: a module, whose weights do not count, or
+    ``FILE.py:FACTORY``. output: the run folder; called again with the same arguments, the job goes on there,
+    and what is finished is only read. preset, config: named settings and a TOML file, as on the command line;
+    wishes: settings by their names, such as ``target_macs=0.1`` and ``budget="5m"``, over those; or, in place
+    of all three, ``settings``. bench: for how long files are timed. exporter: what writes ONNX files; None:
+    the installed one. command: what provenance.json keeps as the run's beginning.
 
     Raises `UsageError` for settings out of range and targets out of reach, `CheckpointError`, `DataError` and
     `RunError` for what cannot be used, `VerificationError` where a file computes something else.
@@ -90,7 +94,8 @@ def compress(
         )
     chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
     _check_searcher(chosen)
-    prepared = prepare(Path(checkpoint), _source(data), chosen, reporter)
+    own = Own.of(generator, discriminator)
+    prepared = prepare(Path(checkpoint), _source(data), chosen, reporter, own=own)
     folder = default_folder(prepared.config) if output is None else Path(output)
     exporter = exporter or default_exporter()
     whole = prepared.completed().generators
@@ -138,10 +143,11 @@ def foresee(
     settings: CompressSettings,
     reporter: Reporter = SILENT,
     exporter: Exporter | None = None,
+    own: Own = READERS_ALONE,
 ) -> Foreseen:
     """Look at everything that `compress` would, time one picture, and write nothing. Raises as `compress`."""
     _check_searcher(settings)
-    prepared = prepare(checkpoint, data, settings, reporter)
+    prepared = prepare(checkpoint, data, settings, reporter, own=own)
     search_pictures(prepared.folders, prepared.settings, reporter)  # says now what would fail later
     whole = prepared.completed()
     exporter = exporter or default_exporter()

@@ -1,7 +1,7 @@
 """What a run folder or a file holds: networks, widths, costs, what is missing, what to run next."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,13 @@ from typing import Any
 from torch import nn
 
 from ganprune import cost
+from ganprune.channels import ChannelGraph, Layer
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
+from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
 from ganprune.networks import (
@@ -30,6 +32,19 @@ SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""
 
 _TASKS = {"G_A": "translates A to B", "G_B": "translates B to A", "D_A": "judges B", "D_B": "judges A"}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """Filters that are written by the same convolutions, each kept or dropped in all of them."""
+
+    name: str
+    role: str
+    """See `ganprune.channels.graph.Role`."""
+    filters: int
+    written_by: tuple[str, ...]
+    """Convolutions, by the names of their modules."""
+    read_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,10 @@ class NetworkReport:
     """Whether it was trained with dropout in its residual blocks."""
     entry: str = ""
     """What a file with several networks calls it; empty for a file of its own."""
+    groups: tuple[GroupReport, ...] = ()
+    """What can be pruned; of a discriminator nothing is."""
+    kept_whole: tuple[str, ...] = ()
+    """What the tracing does not understand, and so keeps all its channels; a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +118,7 @@ class Inspection:
         return {"schema": SCHEMA, **fields, "path": str(self.path), "networks": networks, "found": self.found}
 
 
-def inspect(path: Path, size: int = 256) -> Inspection:
+def inspect(path: Path, size: int = 256, own: Own = READERS_ALONE) -> Inspection:
     """Look at a run folder, or at a file and its siblings; MACs are counted for size × size pixels.
 
     Missing networks are no error. Raises UsageError when ``path`` does not exist or ``size`` is no
@@ -110,10 +129,10 @@ def inspect(path: Path, size: int = 256) -> Inspection:
     path = Path(path)
     located = locate(path)
     if located.naming == LONE_FILE:
-        member = opened(path, located.read(path, "G_A"))
+        member = opened(path, located.read(path, "G_A"), own=own)
         if member.role == "discriminator":
             return _lone_discriminator(path, size, member)
-    located, members = members_of(located)
+    located, members = members_of(located, own=own)
     quartet = assembled(path, located, members)
     return Inspection(
         path=path,
@@ -156,6 +175,18 @@ def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str 
         relics=len(member.relics),
         dropout=member.dropout,
         entry=entry,
+        groups=_groups(graph) if member.role == "generator" else (),
+        kept_whole=graph.notes if member.role == "generator" else (),
+    )
+
+
+def _groups(graph: ChannelGraph) -> tuple[GroupReport, ...]:
+    def names(layers: Iterable[Layer]) -> tuple[str, ...]:
+        return tuple(layer.name for layer in layers)
+
+    return tuple(
+        GroupReport(name, group.role, group.size, names(graph.writers(name)), names(graph.readers(name)))
+        for name, group in graph.groups.items()
     )
 
 

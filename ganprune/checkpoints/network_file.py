@@ -18,8 +18,10 @@ from ganprune.checkpoints.contents import flat_tensors, split_block_name, split_
 from ganprune.checkpoints.folding import folded
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.layouts.bundle import networks_in
-from ganprune.checkpoints.reading import about, head_of, read_held
+from ganprune.checkpoints.own import READERS_ALONE, Own, fitted
+from ganprune.checkpoints.reading import about, head_of, read_held, read_tensors
 from ganprune.errors import CheckpointError
+from ganprune.networks import Discriminator, Generator
 from ganprune.traits import norm_of, widths_of
 
 FORMAT_VERSION = "1"
@@ -44,11 +46,11 @@ class OpenedNetwork:
     """Norms of its weights that were folded into them, see `ganprune.checkpoints.folding`."""
 
 
-def load_generator(path: Path) -> nn.Module:
+def load_generator(path: Path, own: Own = READERS_ALONE) -> nn.Module:
     """The generator in one file of any kind; other files in its folder play no part.
 
     The network is float32, on the CPU, in eval mode, without gradients. Of a file with several
-    networks it is the only generator.
+    networks it is the only generator. own: a user's module that the tensors are of.
 
     Raises UsageError when ``path`` does not exist, CheckpointError when the file holds no generator,
     or two.
@@ -68,11 +70,27 @@ def load_generator(path: Path) -> nn.Module:
             held = next(state for name, state in bundle.networks.items() if name.startswith("G"))
     with about(path, entry):
         tensors = flat_tensors(held)
-    return opened(path, tensors, "generator", entry).network
+    return opened(path, tensors, "generator", entry, own).network
+
+
+def load_like(path: Path, like: nn.Module) -> nn.Module:
+    """The network in a file that was written from one such as ``like``, of any widths.
+
+    float32, on the CPU, in eval mode, without gradients. Raises CheckpointError as `load_generator`.
+    """
+    tensors = read_tensors(path)
+    if isinstance(like, Generator | Discriminator):
+        return opened(path, tensors, "generator" if isinstance(like, Generator) else "discriminator").network
+    with about(path):
+        return fitted(like, tensors)
 
 
 def opened(
-    path: Path, tensors: Mapping[str, Tensor], role: Role | None = None, entry: str = ""
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    role: Role | None = None,
+    entry: str = "",
+    own: Own = READERS_ALONE,
 ) -> OpenedNetwork:
     """The network in ``tensors`` that came from the file ``path``; any role when ``role`` is None.
 
@@ -81,6 +99,10 @@ def opened(
     """
     metadata = read_metadata(path)
     with about(path, entry):
+        if role is None and own.generator is not None:
+            role = "generator"
+        if role is not None and (network := own.read(role, tensors)) is not None:
+            return OpenedNetwork(network, role, _precisions(tensors), (), False)
         whole, norms = folded(tensors)
         used, relics = split_relics(whole)
         is_for = role or role_of(used)
@@ -89,15 +111,13 @@ def opened(
         else:
             network = generator_from_tensors(used)
             _check_metadata(metadata, network)
-        precisions = sorted(
-            {
-                str(tensor.dtype).removeprefix("torch.")
-                for tensor in used.values()
-                if tensor.is_floating_point()
-            }
-        )
         dropout = split_dropout(split_block_name(used)[0])[1]
-        return OpenedNetwork(network, is_for, ", ".join(precisions), relics, dropout, norms)
+        return OpenedNetwork(network, is_for, _precisions(used), relics, dropout, norms)
+
+
+def _precisions(tensors: Mapping[str, Tensor]) -> str:
+    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    return ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ganprune.checkpoints.layouts.files import FILES
 from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
+from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.traits import channels_of, norm_of
@@ -112,10 +113,11 @@ def training_command(source: Path | None, data: str = "DIR") -> str:
     return f"ganprune train --discriminators-for {checkpoint} --data {data}"
 
 
-def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES) -> Quartet:
+def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES, own: Own = READERS_ALONE) -> Quartet:
     """The CycleGAN in a run folder, or around any one file of it: siblings of the same epoch and naming.
 
-    ``only`` these networks are read; others count as missing, whatever is wrong with their files.
+    own: a user's modules that the tensors are of. ``only`` these networks are read; others count as missing,
+    whatever is wrong with their files.
 
     A folder of several epochs gives ``latest``, else the highest. A file with several networks gives
     them all. A file whose name and contents say nothing is taken as G_A, alone.
@@ -125,11 +127,11 @@ def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES) -> Quartet:
     no error here, see `Quartet.require`.
     """
     located = locate(path)
-    return assembled(Path(path), *members_of(located, only))
+    return assembled(Path(path), *members_of(located, only, own))
 
 
 def members_of(
-    located: Located, only: Collection[NetName] = NET_NAMES
+    located: Located, only: Collection[NetName] = NET_NAMES, own: Own = READERS_ALONE
 ) -> tuple[Located, dict[NetName, OpenedNetwork]]:
     """The networks of a located set, and the set without what is left aside.
 
@@ -142,7 +144,7 @@ def members_of(
         if name not in only:
             continue
         try:
-            members[name] = open_member(located, name)
+            members[name] = open_member(located, name, own)
         except UnsupportedArchitecture as error:
             if name.startswith("G"):
                 raise
@@ -162,7 +164,7 @@ def members_of(
     return located, members
 
 
-def load_generators(path: Path) -> dict[str, nn.Module]:
+def load_generators(path: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module]:
     """The generators in a folder or in a file with several networks, as G_A and G_B; that of any other
     file, whatever its siblings, as G.
 
@@ -170,20 +172,20 @@ def load_generators(path: Path) -> dict[str, nn.Module]:
     """
     path = Path(path)
     if path.is_file() and not locate(path).entries:
-        return {"G": load_generator(path)}
-    quartet = load_quartet(path)
+        return {"G": load_generator(path, own)}
+    quartet = load_quartet(path, own=own)
     networks = {"G_A": quartet.G_A, "G_B": quartet.G_B}
     if quartet.G_A is None and quartet.G_B is None:
         quartet.require("G_A")
     return {name: network for name, network in networks.items() if network is not None}
 
 
-def open_member(located: Located, name: NetName) -> OpenedNetwork:
+def open_member(located: Located, name: NetName, own: Own = READERS_ALONE) -> OpenedNetwork:
     """One network of a located set; raises CheckpointError unless it has the role of its name."""
     path = located.files[name]
     role: Role = "generator" if name.startswith("G") else "discriminator"
     try:
-        return opened(path, located.read(path, name), role, located.entries.get(name, ""))
+        return opened(path, located.read(path, name), role, located.entries.get(name, ""), own)
     except CheckpointError as error:
         if located.naming == LONE_FILE and "holds a discriminator" in str(error):
             raise CheckpointError(

@@ -28,7 +28,7 @@ def prune(job: Job, name: str, choose: Method) -> dict[Side, nn.Module]:
     run, search, device = job.run, job.settings.search, job.resolved.device
     paths: dict[Side, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in search.sides}
     if run.finished("rebuild"):
-        return {side: load_generator(path) for side, path in paths.items()}
+        return {side: load_generator(path, job.own) for side, path in paths.items()}
     started, slim = time.monotonic(), dict[Side, nn.Module]()
     both = layouts(job.originals, job.settings)
     with cpu_threads(job.resolved.threads), job.reporter.task(name, len(both)) as task:

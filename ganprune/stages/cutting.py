@@ -34,7 +34,7 @@ def rebuild_both(job: Job, state: State) -> dict[Side, nn.Module]:
     run = job.run
     paths: dict[Side, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in state.populations}
     if run.finished("rebuild", [run / STATE]):
-        return {side: load_generator(paths[side]) for side in paths}
+        return {side: load_generator(paths[side], job.own) for side in paths}
     started, slim = time.monotonic(), dict[Side, nn.Module]()
     for side, layout in layouts(job.originals, job.settings).items():
         genome = state.populations[side].best_genome

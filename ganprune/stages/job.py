@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from ganprune.checkpoints import Quartet
+from ganprune.checkpoints import Own, Quartet
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.evaluation import Side
 from ganprune.files import sha256
 from ganprune.images import PictureFolders
@@ -31,6 +32,8 @@ class Job:
     reporter: Reporter = SILENT
     tables: Mapping[Side, LatencyTable] | None = None
     """Of this machine's speed, for a target in milliseconds."""
+    own: Own = READERS_ALONE
+    """The user's modules, where the networks are of such."""
 
     @property
     def originals(self) -> dict[Side, nn.Module]:

@@ -37,7 +37,7 @@ def refit_both(job: Job, pruned: Mapping[Side, nn.Module]) -> dict[Side, nn.Modu
     paths: dict[Side, Path] = {side: run / f"refitted_G_{side}.safetensors" for side in pruned}
     inputs = [run / f"pruned_G_{side}.safetensors" for side in pruned]
     if run.finished("refit", inputs):
-        return {side: load_generator(path) for side, path in paths.items()}
+        return {side: load_generator(path, job.own) for side, path in paths.items()}
     device, started, slim = resolve_device(job.resolved.device), time.monotonic(), dict[Side, nn.Module]()
     files, _ = split_files(job.folders, settings)  # the search has told what cannot be read
     size, seed = settings.pictures.size, settings.search.seed

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ganprune.channels import graph_of
-from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
+from ganprune.checkpoints import Quartet
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.evaluation import FineTuner, Side, tuning_pictures
 from ganprune.images import readable
@@ -54,10 +54,9 @@ def recover(job: Job) -> Job:
     if not job.run.finished("recover"):
         record = folder / "train.json"
         job.run.finish("recover", [record], time.monotonic() - started, steps=result.steps)
-    found = load_quartet(result.files["G_A"])
-    known = {name: getattr(quartet, name) for name in NET_NAMES if name not in quartet.missing()}
-    files = {**found.files, **quartet.files}
-    return replace(job, quartet=replace(found, **known, files=files, options=quartet.options))
+    made = {name: getattr(result.networks, name) for name in quartet.missing()}
+    files = {**{name: result.files[name] for name in quartet.missing()}, **quartet.files}
+    return replace(job, quartet=replace(quartet, **made, files=files))
 
 
 def fine_tune(job: Job, slim: Mapping[Side, nn.Module]) -> dict[Side, nn.Module]:

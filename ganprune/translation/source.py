@@ -6,9 +6,10 @@ from typing import get_args
 
 from torch import nn
 
-from ganprune.checkpoints import NET_NAMES, NetName, Quartet, load_quartet
+from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.layouts import locate
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.onnx_cost import PictureInput
@@ -51,6 +52,7 @@ def open_source(
     precision: Precision = "float32",
     threads: int = 1,
     picture_statistics: bool = False,
+    own: Own = READERS_ALONE,
 ) -> Source:
     """Open a CycleGAN folder, a run folder, any one file of them, a lone generator, or an ONNX file.
 
@@ -59,7 +61,7 @@ def open_source(
     says; it then only names the results. both: the partner is needed too. Other networks are not read.
     device, precision: of PyTorch's networks. threads: of ONNX Runtime; PyTorch's are set by
     `ganprune.device.cpu_threads`. picture_statistics: batch norm by each picture's own, see
-    `ganprune.picture_statistics`.
+    `ganprune.picture_statistics`. own: the user's modules that the networks are of.
 
     Raises `UsageError` for an unknown direction, a path that does not exist, and what an ONNX file cannot
     do; `MissingNetwork` where the network is not there; `CheckpointError` and `InputError` for files that
@@ -96,7 +98,7 @@ def open_source(
     partner: NetName = "G_B" if name == "G_A" else "G_A"
     used = (name, partner) if both else (name,)
     there = set(used) <= files.keys()  # else all are read, to say what is there, or because one has no name
-    quartet = facing(load_quartet(path, used if there else NET_NAMES), chosen)
+    quartet = facing(load_quartet(path, used if there else NET_NAMES, own), chosen)
     if picture_statistics:
         quartet = quartet.by_picture()
     network = _network(quartet, name, device, precision)
