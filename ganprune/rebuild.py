@@ -10,7 +10,8 @@ channel, which may not be zero behind every activation. It computes the same pic
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from types import MethodType
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
     genome: bool [L], at least one bit in every gene. The result shares no memory with ``generator``
     and has its device and precision. Raises `ValueError` for a layout of other widths, or an empty gene.
     """
-    original, slim = _tensors(generator), _twin(generator)
+    original, slim = _tensors(generator), _twin(generator, {})
     units = layout.units(genome)
     for group, piece in layout.graph.groups.items():
         if not units[piece.units].any():
@@ -165,24 +166,46 @@ def _resized(module: nn.Module, before: int, after: int) -> None:
             setattr(module, name, after)
 
 
-def _twin(module: _Module) -> _Module:
-    """The same modules around the same tensors, without hooks.
+def _twin(module: _Module, twins: dict[int, Any]) -> _Module:
+    """The same modules around the same tensors, without hooks; a module that is shared stays so.
 
     To initialise new ones, or to copy old ones, takes longer than a GPU needs to run the network.
     """
+    if id(module) in twins:
+        return twins[id(module)]
     twin = module.__class__.__new__(module.__class__)
+    twins[id(module)] = twin
     nn.Module.__init__(twin)
     own, hooks = twin.__dict__, set(twin.__dict__)
-    own.update((name, value) for name, value in module.__dict__.items() if name not in hooks)
     own["_parameters"].update(module._parameters)  # pyright: ignore[reportPrivateUsage]
     own["_buffers"].update(module._buffers)  # pyright: ignore[reportPrivateUsage]
-    own["_modules"].update((name, _twin(child)) for name, child in module.named_children())
+    own["_non_persistent_buffers_set"].update(module._non_persistent_buffers_set)
+    own["_modules"].update((name, child and _twin(child, twins)) for name, child in module._modules.items())
+    own.update((name, _held(value, twins)) for name, value in module.__dict__.items() if name not in hooks)
     return twin
 
 
+def _held(value: Any, twins: dict[int, Any]) -> Any:
+    """What a module has in a plain attribute, with twins in the place of modules."""
+    if isinstance(value, nn.Module):
+        return _twin(value, twins)
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(_held(item, twins) for item in value)
+    if type(value) is dict:
+        return {key: _held(item, twins) for key, item in value.items()}
+    if isinstance(value, MethodType) and isinstance(value.__self__, nn.Module):
+        return MethodType(value.__func__, _twin(value.__self__, twins))
+    return value
+
+
 def _put(net: nn.Module, name: str, tensor: Tensor) -> None:
-    """Make ``tensor`` a network's parameter or buffer, whatever was there before."""
+    """Make ``tensor`` a network's parameter or buffer, whatever was there before, wherever that was."""
     path, _, leaf = name.rpartition(".")
-    module = net.get_submodule(path)
-    is_buffer = leaf in dict(module.named_buffers(recurse=False))
-    setattr(module, leaf, tensor if is_buffer else nn.Parameter(tensor, requires_grad=False))
+    owner = net.get_submodule(path)
+    before = getattr(owner, leaf)
+    if leaf in owner._parameters:  # pyright: ignore[reportPrivateUsage]
+        tensor = nn.Parameter(tensor, requires_grad=False)
+    for module in net.modules():
+        for held in (module._parameters, module._buffers):  # pyright: ignore[reportPrivateUsage]
+            for key in [key for key, there in held.items() if there is before]:
+                held[key] = tensor

@@ -36,7 +36,9 @@ class Layer:
     """One convolution."""
 
     name: str
-    """Of the module, and so of its tensors, e.g. ``model.10.conv_block.1``."""
+    """Of the module that holds its weight, e.g. ``model.10.conv_block.1``."""
+    weight: str
+    """Of its weight, in the state dict."""
     reads: NDArray[np.int64]
     """Unit of each input channel."""
     writes: NDArray[np.int64]
@@ -50,6 +52,8 @@ class Layer:
     """Values of its output a filter, over the pixels of the picture."""
     transposed: bool = False
     """Its weight is [in, out, k, k] instead of [out, in, k, k]."""
+    groups: int = 1
+    """Every filter reads its share of the input channels, one in so many."""
     depthwise: bool = False
     """Every filter reads one channel, of its own unit."""
     norm: str | None = None
@@ -91,6 +95,8 @@ class ChannelGraph:
     layers: tuple[Layer, ...]
     """In the order in which they run."""
     cuts: tuple[Cut, ...]
+    parameters: Mapping[str, tuple[int, ...]]
+    """Shapes of all parameters, by their names."""
     groups: Mapping[str, Group]
     """In the order in which they are written."""
     norms: tuple[tuple[str, NDArray[np.int64]], ...]
