@@ -115,7 +115,7 @@ def resnet(
     for n in (width, width // 2):
         layers += {
             "transposed": lambda n=n: [nn.ConvTranspose2d(n, n // 2, 3, 2, 1, output_padding=1, bias=bias)],
-            "nearest": lambda n=n: [nn.Upsample(scale_factor=2), nn.Conv2d(n, n // 2, 3, padding=1, bias=bias)],
+            "nearest": lambda n=n: [nn.Upsample(scale_factor=2), nn.Conv2d(n, n // 2, 3, 1, 1, bias=bias)],
             "bilinear": lambda n=n: [
                 nn.Upsample(scale_factor=2, mode="bilinear"), nn.ReflectionPad2d(1), nn.Conv2d(n, n // 2, 3)
             ],
@@ -142,7 +142,8 @@ def arnab(norm: str = "instance", ngf: int = 4, blocks: int = 2, dropout: bool =
     ]  # fmt: skip
     return Named(
         "res_model", nn.ReflectionPad2d(3), unit(nn.Conv2d(3, ngf, 7, bias=bias), ngf),
-        unit(nn.Conv2d(ngf, 2 * ngf, 3, 2, 1, bias=bias), 2 * ngf), unit(nn.Conv2d(2 * ngf, n, 3, 2, 1, bias=bias), n),
+        unit(nn.Conv2d(ngf, 2 * ngf, 3, 2, 1, bias=bias), 2 * ngf),
+        unit(nn.Conv2d(2 * ngf, n, 3, 2, 1, bias=bias), n),
         *inside,
         unit(nn.ConvTranspose2d(n, 2 * ngf, 3, 2, 1, 1, bias=bias), 2 * ngf),
         unit(nn.ConvTranspose2d(2 * ngf, ngf, 3, 2, 1, 1, bias=bias), ngf),
@@ -368,6 +369,13 @@ class Johnson(nn.Module):
         return self.deconv3(x)
 
 
+class UnitJohnson(Johnson):
+    """The same for pictures in [-1, 1]; values that no picture has are cut off, as when it is saved."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward((x + 1) * 127.5).clamp(0, 255) / 127.5 - 1
+
+
 def patchgan(
     norm: str = "instance", ndf: int = 4, layers: int = 3, channels: int = 3, blurred: bool = False,
     zeros: bool = False, last_bias: bool = True, root: str = "model", grouped: bool = False,
@@ -457,6 +465,7 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "Udacity, norm last": (lambda: Udacity(blocks=1, batch_last=True), 6),
     "Toronto": (Toronto, 3),
     "Toronto, 5×5": (lambda: Toronto(kernel=5, upsampled=True), 3),
+    "fast style transfer": (UnitJohnson, 10),
 }
 """How to make each, and how many groups of filters it has."""
 
