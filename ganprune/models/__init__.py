@@ -39,9 +39,7 @@ GENERATORS: tuple[Family, ...] = (
 """In the order in which they are tried."""
 
 DISCRIMINATORS: tuple[Family, ...] = (
-    Family(
-        "PatchGANs and pixel discriminators of CycleGAN, PyTorch-GAN, CUT and their forks", patchgan.skeleton
-    ),
+    Family("PatchGANs and pixel discriminators", patchgan.skeleton),
     Family("discriminators of aladdinpersson's course", patchgan.aladdinpersson),
     Family("discriminators of Toronto's and Udacity's courses", patchgan.toronto),
 )
@@ -51,12 +49,12 @@ DISCRIMINATORS: tuple[Family, ...] = (
 def read_generator(tensors: Mapping[str, Tensor]) -> Network:
     """The generator that a state dict is of, whatever its widths, depth and norm.
 
-    It is float32, on the CPU, in eval mode, without gradients, shares no memory with ``tensors``, and takes and
-    gives pictures in [-1, 1]. Norms of weights must be folded in (`ganprune.checkpoints.folding`). What stands
-    before all names, and running statistics that instance norm does not use, are left out.
+    It is float32, on the CPU, in eval mode, without gradients, shares no memory with ``tensors``, and takes
+    and gives pictures in [-1, 1]. Norms of weights must be folded in (`ganprune.checkpoints.folding`). What
+    stands before all names, and running statistics that instance norm does not use, are left out.
 
-    Raises UnsupportedArchitecture for a network of no family here, CheckpointError for tensors that are missing,
-    left over, contradictory in shape, not floating point, or not finite.
+    Raises UnsupportedArchitecture for a network of no family here, CheckpointError for tensors that are
+    missing, left over, contradictory in shape, not floating point, or not finite.
     """
     return _read("generator", GENERATORS, DISCRIMINATORS, tensors)
 
@@ -91,12 +89,11 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
         if not reasons and any(_skeleton(family, named) is not None for family in others):
             other = "discriminator" if role == "generator" else "generator"
             raise CheckpointError(f"holds a {other}, a {role} was needed")
-    first = ", ".join(f"{name!r} ({shape(tensor)})" for name, tensor in list(own.items())[:4])
+    names = [f"{name!r} ({shape(tensor)})" for name, tensor in list(own.items())[:4]]
+    tried = "; ".join(family.title for family in families)
     raise UnsupportedArchitecture(
-        f"a {role} of no family that is read: it has {len(own)} tensors, {first or 'none with weights'}, …; tried: "
-        + "; ".join(family.title for family in families)
-        + (reasons[0] if reasons else "")
-        + f"; bring it as a module of your own: --{role} FILE.py:FACTORY"
+        f"a {role} of no family that is read: it has {len(own)} tensors, {', '.join([*names, '…'])}; "
+        f"tried: {tried}{''.join(reasons[:1])}; bring it as a module of your own: --{role} FILE.py:FACTORY"
     )
 
 

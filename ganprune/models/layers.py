@@ -90,8 +90,8 @@ class BlurUp(Blur):
         raised = nnf.conv_transpose2d(
             padded, self.filt, stride=2, padding=1 + (size - 1) // 2, groups=self.channels
         )
-        # What the padding added before the picture; behind it only kernels of an even size leave a pixel
-        over. return raised[:, :, 1:, 1:] if size % 2 else raised[:, :, 1:-1, 1:-1]
+        # What the padding added before the picture; behind it, kernels of an even size leave one pixel over.
+        return raised[:, :, 1:, 1:] if size % 2 else raised[:, :, 1:-1, 1:-1]
 
 
 NormKind = Literal["batch", "affine", "instance", "none"]
@@ -118,7 +118,8 @@ class Style:
         """Told by the names in a file.
 
         normed: names of the convolutions with a norm behind them. bare: what is meant by no tensors of norms;
-        if None, as in CycleGAN's own code: instance norm behind convolutions with biases, no norm behind others.
+        if None, as in CycleGAN's own code: instance norm behind convolutions with biases, no norm behind
+        others.
         """
         bias = any(f"{conv}.bias" in tensors for conv in normed)
         if any(name.rpartition(".")[2] in STATISTICS for name in tensors):

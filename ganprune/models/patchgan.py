@@ -9,8 +9,8 @@
     aladdinpersson                      initial, model.N    as CycleGAN, borders reflected, sigmoid
     University of Toronto, Udacity      conv1, conv2, …     ReLU in the place of leaky ReLU
 
-A mean over the map that some schools take at the end has no weights; the map itself is given, as in the paper's
-Eq. 5. What sees input and output together, as pix2pix's, has more channels and is built alike.
+A mean over the map that some schools take at the end has no weights; the map itself is given, as in the
+paper's Eq. 5. What sees input and output together, as pix2pix's, has more channels and is built alike.
 
 Sources: as those of `ganprune.models.resnet` and `ganprune.models.courses`.
 """
@@ -107,7 +107,8 @@ SIGMOID = (
 def toronto(tensors: Tensors) -> Network | None:
     """Of the courses of Toronto and Udacity.
 
-    Toronto's has a norm behind the first convolution and no padding around the last map, Udacity's the contrary.
+    Toronto's has a norm behind the first convolution and no padding around the last map, Udacity's the
+    contrary.
     """
     convs = numbers(tensors, "conv{}.0.") - 1
     if convs < 3 or not all(re.match(r"conv\d+\.[01]\.", name, re.ASCII) for name in tensors):

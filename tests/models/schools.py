@@ -64,6 +64,8 @@ def binomial(size: int) -> Tensor:
 
 
 class Down2(nn.Module):
+    filt: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("filt", binomial(3).repeat(channels, 1, 1, 1))
@@ -77,6 +79,8 @@ class Down2(nn.Module):
 
 class Up2(nn.Module):
     """Zeros between the pixels, then the blur."""
+
+    filt: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -115,7 +119,7 @@ def resnet(
     for n in (width, width // 2):
         layers += {
             "transposed": lambda n=n: [nn.ConvTranspose2d(n, n // 2, 3, 2, 1, output_padding=1, bias=bias)],
-            "nearest": lambda n=n: [nn.Upsample(scale_factor=2), nn.Conv2d(n, n // 2, 3, padding=1, bias=bias)],
+            "nearest": lambda n=n: [nn.Upsample(scale_factor=2), nn.Conv2d(n, n // 2, 3, 1, 1, bias=bias)],
             "bilinear": lambda n=n: [
                 nn.Upsample(scale_factor=2, mode="bilinear"), nn.ReflectionPad2d(1), nn.Conv2d(n, n // 2, 3)
             ],
@@ -142,7 +146,8 @@ def arnab(norm: str = "instance", ngf: int = 4, blocks: int = 2, dropout: bool =
     ]  # fmt: skip
     return Named(
         "res_model", nn.ReflectionPad2d(3), unit(nn.Conv2d(3, ngf, 7, bias=bias), ngf),
-        unit(nn.Conv2d(ngf, 2 * ngf, 3, 2, 1, bias=bias), 2 * ngf), unit(nn.Conv2d(2 * ngf, n, 3, 2, 1, bias=bias), n),
+        unit(nn.Conv2d(ngf, 2 * ngf, 3, 2, 1, bias=bias), 2 * ngf),
+        unit(nn.Conv2d(2 * ngf, n, 3, 2, 1, bias=bias), n),
         *inside,
         unit(nn.ConvTranspose2d(n, 2 * ngf, 3, 2, 1, 1, bias=bias), 2 * ngf),
         unit(nn.ConvTranspose2d(2 * ngf, ngf, 3, 2, 1, 1, bias=bias), ngf),
@@ -247,7 +252,9 @@ class Aladdin(nn.Module):
             first, second = (reflecting(4 * n, 4 * n, 3) for _ in range(2))
             return Add("block", unit(first, 4 * n), unit(second, 4 * n, False))
 
-        up = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1}
+        def up(before: int, width: int) -> nn.Module:
+            return unit(nn.ConvTranspose2d(before, width, 3, 2, 1, output_padding=1), width)
+
         self.initial = nn.Sequential(
             reflecting(3, n, 7, padding=3), nn.InstanceNorm2d(n), nn.ReLU(inplace=True)
         )
@@ -255,9 +262,7 @@ class Aladdin(nn.Module):
             unit(reflecting(n, 2 * n, 3, 2), 2 * n), unit(reflecting(2 * n, 4 * n, 3, 2), 4 * n)
         ])  # fmt: skip
         self.res_blocks = nn.Sequential(*[block() for _ in range(blocks)])
-        self.up_blocks = nn.ModuleList([
-            unit(nn.ConvTranspose2d(4 * n, 2 * n, **up), 2 * n), unit(nn.ConvTranspose2d(2 * n, n, **up), n)
-        ])  # fmt: skip
+        self.up_blocks = nn.ModuleList([up(4 * n, 2 * n), up(2 * n, n)])
         self.last = reflecting(n, 3, 7, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -274,19 +279,23 @@ def normed(conv: nn.Module, n: int, batch: bool = True, *before: nn.Module) -> n
     return nn.Sequential(*before, conv, *([nn.BatchNorm2d(n)] if batch else []))
 
 
+class UdacityBlock(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.conv1 = normed(nn.Conv2d(n, n, 3, 1, 1, bias=False), n)
+        self.conv2 = normed(nn.Conv2d(n, n, 3, 1, 1, bias=False), n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv2(nnf.relu(self.conv1(x))) + x
+
+
 class Udacity(nn.Module):
     def __init__(self, n: int = 4, blocks: int = 3, batch_last: bool = False) -> None:
         super().__init__()
         self.conv1 = normed(nn.Conv2d(3, n, 4, 2, 1, bias=False), n)
         self.conv2 = normed(nn.Conv2d(n, 2 * n, 4, 2, 1, bias=False), 2 * n)
         self.conv3 = normed(nn.Conv2d(2 * n, 4 * n, 4, 2, 1, bias=False), 4 * n)
-        blocks_of: list[nn.Module] = []
-        for _ in range(blocks):
-            block = nn.Module()
-            block.conv1 = normed(nn.Conv2d(4 * n, 4 * n, 3, 1, 1, bias=False), 4 * n)
-            block.conv2 = normed(nn.Conv2d(4 * n, 4 * n, 3, 1, 1, bias=False), 4 * n)
-            blocks_of.append(block)
-        self.res_blocks = nn.Sequential(*blocks_of)
+        self.res_blocks = nn.Sequential(*[UdacityBlock(4 * n) for _ in range(blocks)])
         self.deconv1 = normed(nn.ConvTranspose2d(4 * n, 2 * n, 4, 2, 1, bias=False), 2 * n)
         self.deconv2 = normed(nn.ConvTranspose2d(2 * n, n, 4, 2, 1, bias=False), n)
         self.deconv3 = normed(nn.ConvTranspose2d(n, 3, 4, 2, 1, bias=False), 3, batch_last)
@@ -294,9 +303,17 @@ class Udacity(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for layer in (self.conv1, self.conv2, self.conv3):
             x = nnf.relu(layer(x))
-        for block in self.res_blocks:
-            x = block.conv2(nnf.relu(block.conv1(x))) + x
+        x = self.res_blocks(x)
         return torch.tanh(self.deconv3(nnf.relu(self.deconv2(nnf.relu(self.deconv1(x))))))
+
+
+class TorontoBlock(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.conv_layer = normed(nn.Conv2d(n, n, 3, 1, 1, bias=False), n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv_layer(x)
 
 
 class Toronto(nn.Module):
@@ -305,8 +322,7 @@ class Toronto(nn.Module):
         padding = 1 if kernel == 4 else 2
         self.conv1 = normed(nn.Conv2d(3, n, kernel, 2, padding, bias=False), n)
         self.conv2 = normed(nn.Conv2d(n, 2 * n, kernel, 2, padding, bias=False), 2 * n)
-        self.resnet_block = nn.Module()
-        self.resnet_block.conv_layer = normed(nn.Conv2d(2 * n, 2 * n, 3, 1, 1, bias=False), 2 * n)
+        self.resnet_block = TorontoBlock(2 * n)
         if upsampled:
             twice = nn.Upsample(scale_factor=2)
             self.upconv1 = normed(nn.Conv2d(2 * n, n, kernel, 1, 2, bias=False), n, True, twice)
@@ -318,7 +334,7 @@ class Toronto(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = nnf.relu(self.conv2(nnf.relu(self.conv1(x))))
-        x = nnf.relu(x + self.resnet_block.conv_layer(x))
+        x = nnf.relu(self.resnet_block(x))
         first, second = (getattr(self, up) for up in self.ups)
         return torch.tanh(second(nnf.relu(first(x))))
 
@@ -337,6 +353,16 @@ class Padded(nn.Module):
         return self.conv2d(nnf.pad(x, (self.padding,) * 4, "reflect"))
 
 
+class JohnsonBlock(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = Padded(n, n, 3), Padded(n, n, 3)
+        self.in1, self.in2 = (nn.InstanceNorm2d(n, affine=True) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.in2(self.conv2(nnf.relu(self.in1(self.conv1(x))))) + x
+
+
 class Johnson(nn.Module):
     """pytorch/examples' fast style transfer, for pictures of 0 … 255."""
 
@@ -351,10 +377,7 @@ class Johnson(nn.Module):
         for i, width in enumerate((n, 2 * n, 4 * n, 2 * n, n), 1):
             setattr(self, f"in{i}", nn.InstanceNorm2d(width, affine=True))
         for i in range(1, blocks + 1):
-            block = nn.Module()
-            block.conv1, block.conv2 = Padded(4 * n, 4 * n, 3), Padded(4 * n, 4 * n, 3)
-            block.in1, block.in2 = (nn.InstanceNorm2d(4 * n, affine=True) for _ in range(2))
-            setattr(self, f"res{i}", block)
+            setattr(self, f"res{i}", JohnsonBlock(4 * n))
         self.deconv1, self.deconv2 = Padded(4 * n, 2 * n, 3, 1, 2), Padded(2 * n, n, 3, 1, 2)
         self.deconv3 = Padded(n, 3, 9)
 
@@ -362,10 +385,17 @@ class Johnson(nn.Module):
         for i in (1, 2, 3):
             x = nnf.relu(getattr(self, f"in{i}")(getattr(self, f"conv{i}")(x)))
         for i in range(1, self.blocks + 1):
-            block = getattr(self, f"res{i}")
-            x = block.in2(block.conv2(nnf.relu(block.in1(block.conv1(x))))) + x
-        x = nnf.relu(self.in5(self.deconv2(nnf.relu(self.in4(self.deconv1(x))))))
+            x = getattr(self, f"res{i}")(x)
+        for i in (1, 2):
+            x = nnf.relu(getattr(self, f"in{3 + i}")(getattr(self, f"deconv{i}")(x)))
         return self.deconv3(x)
+
+
+class UnitJohnson(Johnson):
+    """The same for pictures in [-1, 1]; values that no picture has are cut off, as when it is saved."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward((x + 1) * 127.5).clamp(0, 255) / 127.5 - 1
 
 
 def patchgan(
@@ -457,6 +487,7 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "Udacity, norm last": (lambda: Udacity(blocks=1, batch_last=True), 6),
     "Toronto": (Toronto, 3),
     "Toronto, 5×5": (lambda: Toronto(kernel=5, upsampled=True), 3),
+    "fast style transfer": (UnitJohnson, 10),
 }
 """How to make each, and how many groups of filters it has."""
 

@@ -1,0 +1,193 @@
+"""Every family: its own code's network is read, computes the same, and can be cut, traced and exported."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnxruntime import InferenceSession
+from torch import Tensor, nn
+
+from ganprune.genome import Layout
+from ganprune.models import read_discriminator, read_generator
+from ganprune.rebuild import masked, rebuilt
+from tests.models import schools
+from tests.tiny import seeded
+
+
+def pictures(channels: int, side: int, n: int = 1) -> Tensor:
+    return torch.rand(n, channels, side, side, generator=seeded(3)) * 2 - 1
+
+
+def channels_of(network: nn.Module) -> int:
+    return next(m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d))
+
+
+def half(layout: Layout, seed: int = 0, kept: float = 0.5) -> Tensor:
+    """A random genome that keeps half of every gene."""
+    genome = torch.zeros(layout.length, dtype=torch.bool)
+    for piece in layout.genes.values():
+        size = piece.stop - piece.start
+        chosen = torch.randperm(size, generator=seeded(seed + piece.start))[: math.ceil(kept * size)]
+        genome[piece.start + chosen] = True
+    return genome
+
+
+@pytest.mark.parametrize("name", schools.GENERATORS)
+def test_a_generator_computes_what_its_schools_own_code_computes(name: str) -> None:
+    school = schools.trained(schools.GENERATORS[name][0])
+    network = read_generator(school.state_dict())
+    x = pictures(channels_of(school), 64, n=2)
+    # The blurs of CUT are written in another way, whose sums round differently.
+    torch.testing.assert_close(network(x), school(x), rtol=0, atol=1e-5 if "CUT" in name else 0)
+
+
+@pytest.mark.parametrize("name", schools.DISCRIMINATORS)
+def test_a_discriminator_computes_what_its_schools_own_code_computes(name: str) -> None:
+    school = schools.trained(schools.DISCRIMINATORS[name])
+    network = read_discriminator(school.state_dict())
+    x = pictures(channels_of(school), 64, n=2)
+    torch.testing.assert_close(network(x), school(x), rtol=0, atol=1e-5 if "CUT" in name else 0)
+
+
+@pytest.mark.parametrize("name", schools.GENERATORS)
+def test_tensors_are_called_as_in_the_file_and_share_no_memory_with_it(name: str) -> None:
+    state = schools.trained(schools.GENERATORS[name][0]).state_dict()
+    network = read_generator(state)
+    assert network.state_dict().keys() == state.keys()
+    assert not network.training
+    for key, tensor in network.state_dict(keep_vars=True).items():
+        assert not tensor.requires_grad
+        assert torch.equal(tensor, state[key])
+        assert tensor.data_ptr() != state[key].data_ptr()
+
+
+@pytest.mark.parametrize("name", schools.GENERATORS)
+def test_a_slim_generator_equals_its_masked_twin_and_is_read_again_from_its_own_tensors(name: str) -> None:
+    make, groups = schools.GENERATORS[name]
+    network = read_generator(schools.trained(make).state_dict())
+    layout = Layout.of(network)
+    assert (len(layout.graph.groups), layout.graph.notes) == (groups, ())
+    genome = half(layout)
+    slim = rebuilt(network, layout, genome)
+    x = pictures(channels_of(network), 64)
+    torch.testing.assert_close(slim(x), masked(network, layout, genome)(x), rtol=0, atol=2e-4)
+    again = read_generator(slim.state_dict())
+    assert torch.equal(again(x), slim(x))
+    assert Layout.of(again).sizes == tuple(layout.slim_widths(genome).values())
+    numbers = ("in_channels", "out_channels", "num_features", "channels", "groups")
+    told = [(n, getattr(m, n)) for m in again.modules() for n in numbers if hasattr(m, n)]
+    assert told == [(n, getattr(m, n)) for m in slim.modules() for n in numbers if hasattr(m, n)]
+
+
+@settings(max_examples=15)
+@given(
+    norm=st.sampled_from(list(schools.NORMS)),
+    ngf=st.integers(1, 3),
+    blocks=st.integers(1, 3),
+    up=st.sampled_from(["transposed", "nearest", "bilinear", "blurred"]),
+    down=st.sampled_from(["strided", "blurred"]),
+    dropout=st.booleans(),
+    pads=st.sampled_from(["reflect", "zero"]),
+    channels=st.integers(1, 5),
+)
+def test_resnets_of_any_norm_depth_width_and_sampling_are_read(
+    norm: str, ngf: int, blocks: int, up: str, down: str, dropout: bool, pads: str, channels: int
+) -> None:
+    school = schools.trained(
+        lambda: schools.resnet(norm, ngf, blocks, up, down, dropout=dropout, pads=pads, channels=channels)
+    )
+    network, x = read_generator(school.state_dict()), pictures(channels, 16)
+    torch.testing.assert_close(network(x), school(x), rtol=0, atol=1e-5)
+
+
+@settings(max_examples=10)
+@given(
+    norm=st.sampled_from(list(schools.NORMS)),
+    ngf=st.integers(1, 2),
+    depth=st.integers(5, 6),
+    dropout=st.booleans(),
+    channels=st.integers(1, 4),
+)
+def test_u_nets_of_any_norm_depth_and_width_are_read(
+    norm: str, ngf: int, depth: int, dropout: bool, channels: int
+) -> None:
+    school = schools.trained(lambda: schools.unet(norm, ngf, depth, dropout=dropout, channels=channels))
+    network, x = read_generator(school.state_dict()), pictures(channels, 2**depth)
+    assert torch.equal(network(x), school(x))
+
+
+@settings(max_examples=10)
+@given(
+    norm=st.sampled_from(list(schools.NORMS)),
+    layers=st.integers(1, 4),
+    blurred=st.booleans(),
+    zeros=st.booleans(),
+    channels=st.integers(1, 6),
+)
+def test_patchgans_of_any_norm_depth_and_kind_are_read(
+    norm: str, layers: int, blurred: bool, zeros: bool, channels: int
+) -> None:
+    school = schools.trained(
+        lambda: schools.patchgan(norm, 2, layers, channels, blurred, zeros and not blurred)
+    )
+    network, x = read_discriminator(school.state_dict()), pictures(channels, 96)
+    torch.testing.assert_close(network(x), school(x), rtol=0, atol=1e-5)
+
+
+def test_instance_norm_that_keeps_statistics_is_read_as_eval_mode_has_it() -> None:
+    network = read_generator(schools.trained(lambda: schools.resnet("tracked")).state_dict())
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in network.modules()) == 9
+
+
+def test_old_files_with_statistics_that_instance_norm_does_not_use_are_read_without_them() -> None:
+    school = schools.trained(schools.resnet)
+    relics = {"model.2.running_mean": torch.zeros(4), "model.2.running_var": torch.full((4,), math.nan)}
+    network = read_generator({**school.state_dict(), **relics})
+    assert torch.equal(network(pictures(3, 32)), school(pictures(3, 32)))
+
+
+def test_fast_style_transfer_takes_and_gives_pictures_as_all_others_and_says_what_it_was_trained_on() -> None:
+    network = read_generator(schools.trained(schools.Johnson).state_dict())
+    assert network.value_range == (0.0, 255.0)
+    assert network(pictures(3, 32)).abs().max() <= 1
+    assert read_generator(schools.trained(schools.resnet).state_dict()).value_range == (-1.0, 1.0)
+
+
+def test_what_the_file_leaves_open_is_noted() -> None:
+    fork = read_generator(schools.trained(lambda: schools.resnet(up="bilinear")).state_dict())
+    assert "how maps are enlarged: taken as bilinear" in fork.notes[0]
+    judge = read_discriminator(schools.trained(lambda: schools.UdacityJudge(toronto=True)).state_dict())
+    assert "whether a sigmoid comes last: taken without one" in judge.notes[0]
+    assert read_generator(schools.trained(schools.resnet).state_dict()).notes == ()
+
+
+def test_what_stands_before_all_names_is_taken_off() -> None:
+    school = schools.trained(schools.Aladdin)
+    named = {f"nets.gen_ab.{name}": tensor for name, tensor in school.state_dict().items()}
+    assert torch.equal(read_generator(named)(pictures(3, 32)), school(pictures(3, 32)))
+
+
+def test_the_order_of_the_names_is_of_no_matter() -> None:
+    for table, read in ((schools.GENERATORS, read_generator), (schools.DISCRIMINATORS, read_discriminator)):
+        for entry in table.values():
+            school = schools.trained(entry[0] if isinstance(entry, tuple) else entry)
+            state = school.state_dict()
+            network, x = read(dict(sorted(state.items(), reverse=True))), pictures(channels_of(school), 64)
+            assert torch.equal(network(x), read(state)(x))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["fork, bilinear", "CUT", "pix2pix", "PyTorch-GAN's U-Net", "aladdinpersson", "fast style transfer"],
+)
+def test_a_slim_generator_is_exported_and_onnx_runtime_computes_the_same(name: str, tmp_path: Path) -> None:
+    network = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
+    layout = Layout.of(network)
+    slim, x = rebuilt(network, layout, half(layout)), pictures(3, 32)
+    torch.onnx.export(slim, (x,), tmp_path / "G.onnx", dynamo=True, verbose=False)
+    session = InferenceSession(tmp_path / "G.onnx", providers=["CPUExecutionProvider"])
+    (computed,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(computed), slim(x), rtol=0, atol=1e-4)
