@@ -38,7 +38,7 @@ class Layer:
     name: str
     """Of the module that holds its weight, e.g. ``model.10.conv_block.1``."""
     weight: str
-    """Of its weight, in the state dict."""
+    """Of its weight, in the state dict; empty where it is computed on the way."""
     reads: NDArray[np.int64]
     """Unit of each input channel."""
     writes: NDArray[np.int64]
@@ -60,6 +60,11 @@ class Layer:
     """Module of the norm that alone reads its output, if there is one."""
     activation: str | None = None
     """Module of the activation that alone reads that."""
+
+    def tensor(self, network: nn.Module) -> Tensor:
+        """Its weight in a network: parameter or buffer."""
+        module, _, leaf = self.weight.rpartition(".")
+        return getattr(network.get_submodule(module), leaf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,24 +225,32 @@ class Tracing:
         x, weight, bias = (_argument(call, i, key) for i, key in enumerate(("input", "weight", "bias")))
         groups = _argument(call, 6, "groups", 1)
         reads = self._channels(x)
-        if not isinstance(weight, Weight) or reads is None or len(self._shapes[x]) != 4:
-            self._lost(call, "has weights that are computed on the way")
+        if reads is None or len(self._shapes[x]) != 4:
+            self._lost(call, "is of no map")
             return
-        shape, n = self._weights[weight.name].shape, len(reads)
+        if isinstance(weight, Weight):
+            key, shape, n = weight.name, tuple(self._weights[weight.name].shape), len(reads)
+        else:
+            self._lost(call, "has weights that are computed on the way")
+            key, shape, n = "", self._shapes[weight] if isinstance(weight, Value) else weight.shape, len(reads)
         depthwise = groups == n == shape[0] and shape[1] == 1 and n > 1
         into, out = (0, 1) if transposed else (1, 0)
-        if depthwise:
+        if not key:
+            writes = self._maps[call.outputs[0]]
+            assert writes is not None
+            depthwise = False
+        elif depthwise:
             writes = reads
             self._tie(weight, 0, reads)
         elif groups > 1:
             writes = self.units.new(call.shapes[0][1], whole=True)
-            for channels in (reads, self._of_weight(weight.name, 0, shape[0])):
+            for channels in (reads, self._of_weight(key, 0, shape[0])):
                 self.units.keep_whole(channels.tolist())
             self.notes[self._of(call, f"is of {groups} groups of channels")] = None
         else:
-            writes = self._of_weight(weight.name, out, shape[out])
-            self.units.unite(self._of_weight(weight.name, into, n), reads)
-        if not self._tie(bias, 0, writes):
+            writes = self._of_weight(key, out, shape[out])
+            self.units.unite(self._of_weight(key, into, n), reads)
+        if key and not self._tie(bias, 0, writes):
             self.units.keep_whole(writes.tolist())
             self._lost(call, "has a bias that is computed on the way")
             return
@@ -250,9 +258,9 @@ class Tracing:
         pixels = math.prod(output[2:]) / self._picture
         used = math.prod(self._shapes[x][2:]) / self._picture if transposed else pixels
         norm, activation = self._behind(call)
-        name = weight.name.rpartition(".")[0]
+        name = key.rpartition(".")[0] if key else call.module
         layer = Layer(
-            name, weight.name, reads, writes, math.prod(shape[2:]), used, pixels, transposed, groups, depthwise, norm, activation
+            name, key, reads, writes, math.prod(shape[2:]), used, pixels, transposed, groups, depthwise, norm, activation
         )
         self.layers.append((layer, reads, writes))
         self._put(call, writes)

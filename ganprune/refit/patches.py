@@ -15,10 +15,9 @@ Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 def refits(network: nn.Module, layer: Layer) -> bool:
     """Whether a layer is one that is refitted: an ordinary convolution of a module of its own."""
-    try:
-        module = network.get_submodule(layer.name)
-    except AttributeError:
+    if layer.weight != f"{layer.name}.weight":
         return False
+    module = network.get_submodule(layer.name)
     return isinstance(module, Convolution) and module.groups == 1
 
 

@@ -1,7 +1,6 @@
 """Random small networks: a hypothesis strategy that mixes what people's generators are made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from hypothesis import strategies as st
@@ -27,19 +26,17 @@ class Program(nn.Module):
         self.steps: list[tuple[int, tuple[int, ...]]] = []
 
     def forward(self, picture: Tensor) -> Tensor:
-        maps = [picture]
+        maps = [picture.clone()]  # as some parts work in place
         for part, places in self.steps:
             maps.append(self.parts[part](*(maps[place] for place in places)))
         return maps[-1]
 
 
-@dataclass(frozen=True, slots=True)
 class Drawn:
     """A network, and pictures for it: one to trace it with, two to compare."""
 
-    network: Program
-    example: Tensor
-    pictures: Tensor
+    def __init__(self, network: Program, pictures: Tensor) -> None:
+        self.network, self.example, self.pictures = network, pictures[:1], pictures[1:]
 
     def __repr__(self) -> str:
         steps = (f"{self.network.parts[n]} of {places}" for n, places in self.network.steps)
@@ -253,6 +250,8 @@ class Builder:
         kinds = [Do(function) for function in parts.ODD]
         kinds += [parts.Linear(c, self.width()), parts.Attention(c), parts.Tied(c)]
         kinds += [parts.Functional(c, self.width())]
+        for alike, functions in ((h == w, parts.SQUARE), (c == h, parts.TALL), (c == w, parts.WIDE)):
+            kinds += [Do(function) for function in functions] * 10 * alike
         if h * w <= 36:
             kinds.append(parts.Linear(c, 2, h * w))
         if c % 2 == 0:
@@ -303,4 +302,4 @@ def programs(
             assert module.running_var is not None
             module.running_var.copy_(torch.linspace(0.5, 2, module.num_features))
     pictures = random_pictures(3, builder.shapes[0][0], *PICTURE, seed=seed)
-    return Drawn(net.requires_grad_(False).eval(), pictures[:1], pictures[1:])
+    return Drawn(net.requires_grad_(False).eval(), pictures)

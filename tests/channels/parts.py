@@ -19,6 +19,9 @@ class Do(nn.Module):
     def forward(self, *maps: Tensor) -> Tensor:
         return self.function(*maps, **self.given)
 
+    def extra_repr(self) -> str:
+        return f"{self.function.__name__}, {self.given}"
+
 
 class Blur(nn.Module):
     """A fixed kernel for every channel: repeated in the buffer, or expanded on the way."""
@@ -336,7 +339,7 @@ def narrowed_channels(x: Tensor) -> Tensor:
 
 
 def selected(x: Tensor) -> Tensor:
-    return x.index_select(1, torch.arange(x.shape[1] - 1, -1, -1))
+    return x.index_select(1, torch.arange(x.shape[1]).flip(0))
 
 
 def set_in_place(x: Tensor) -> Tensor:
@@ -349,17 +352,16 @@ def summed_up(x: Tensor) -> Tensor:
     return torch.cumsum(x, 1)
 
 
-def transposed(x: Tensor) -> Tensor:
-    """Shapes agree where a map is as wide as it is high, or has as many channels as rows."""
-    return x.transpose(1, 2).contiguous().transpose(1, 2) + x.transpose(2, 3) if _square(x) else x * 1
+def transposed_plane(x: Tensor) -> Tensor:
+    return x + x.transpose(2, 3)
 
 
 def turned(x: Tensor) -> Tensor:
-    return x.mT if _square(x) else x * 1
+    return x.mT
 
 
 def transposed_channels(x: Tensor) -> Tensor:
-    return x.transpose(1, 2) if x.shape[1] == x.shape[2] else x * 1
+    return x.transpose(1, 2)
 
 
 def largest_channel(x: Tensor) -> Tensor:
@@ -407,22 +409,23 @@ def copied(x: Tensor) -> Tensor:
 
 def rows_in_the_place_of_channels(x: Tensor) -> Tensor:
     """Of a map with as many channels as columns: what is paired is not what it seems."""
-    return x + x.mean(1)[:, :, None] if x.shape[1] == x.shape[2] else x * 1
+    return x + x.mean(1)[:, :, None]
 
 
-def outer_product(x: Tensor) -> Tensor:
-    """[n, C] beside [n, C, h, w]: broadcasting lines up channels with columns."""
-    return x * x.mean((2, 3)).sum() if x.shape[1] != x.shape[3] else x * x.mean((2, 3))[0]
+def columns_in_the_place_of_channels(x: Tensor) -> Tensor:
+    """[C] beside [n, C, h, C]: broadcasting lines up channels with columns."""
+    return x * x.mean((2, 3))[0]
 
 
 ODD = (
     flipped, rolled, multiplied_by_einsum, softened, without_mean, without_norm, without_mean_at_all,
     normalised_whole, first_half, first_alone, first_one, narrowed_channels, selected, set_in_place,
-    summed_up, transposed, turned, transposed_channels, largest_channel, rows_as_channels, counted,
-    padded_channels, cropped_channels, unbound, repeated, repeated_each, copied,
-    rows_in_the_place_of_channels, outer_product,
+    summed_up, largest_channel, rows_as_channels, counted, padded_channels, cropped_channels, unbound,
+    repeated, repeated_each, copied,
 )  # fmt: skip
-
-
-def _square(x: Tensor) -> bool:
-    return x.shape[2] == x.shape[3]
+SQUARE = (transposed_plane, turned)
+"""Of maps as high as they are wide, where shapes agree as if nothing had happened."""
+TALL = (transposed_channels, rows_in_the_place_of_channels)
+"""Of maps with as many channels as rows."""
+WIDE = (columns_in_the_place_of_channels,)
+"""Of maps with as many channels as columns."""
