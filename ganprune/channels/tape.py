@@ -111,7 +111,10 @@ class _Recorder(TorchFunctionMode):
         self._values = {id(picture): Value(0)}
         self._alive: list[Any] = [picture]  # so that no other tensor gets its id
         self._constants = {
-            id(leaf) for module in network.modules() for leaf in _leaves(vars(module)) if isinstance(leaf, Tensor)
+            id(leaf)
+            for module in network.modules()
+            for leaf in _leaves(vars(module))
+            if isinstance(leaf, Tensor)
         }
         self._modules = {module: name for name, module in network.named_modules()}
         self._within = [""]

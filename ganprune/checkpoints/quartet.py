@@ -237,6 +237,8 @@ def _notes(
     for kind in dict.fromkeys(kind for member in members.values() for kind in member.folded):
         normed: list[NetName] = [name for name, member in members.items() if kind in member.folded]
         notes.append(f"{kind} of {told(normed)} is folded into the weights, as eval mode has them")
+    for name, member in members.items():
+        notes += [f"{told([name])}: {note}" for note in getattr(member.network, "notes", ())]
     batch: list[NetName] = [name for name, member in members.items() if "batch" in norm_of(member.network)]
     if batch:
         notes.append(picture_statistics.told([told(batch)]))

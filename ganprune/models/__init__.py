@@ -5,8 +5,10 @@ gives them the widths and the weights of the file. A module's tensors are called
 made of it can be written back for the code that it came from.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,16 @@ from ganprune.models import courses, patchgan, resnet, unet
 from ganprune.models.fitting import fitted, shape, without_relics
 from ganprune.models.layers import Network, Tensors
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "Family", "Network", "read_discriminator", "read_generator"]
+__all__ = [
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "Family",
+    "Network",
+    "read_discriminator",
+    "read_generator",
+    "role_of",
+    "unknown",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,28 @@ def read_discriminator(tensors: Mapping[str, Tensor]) -> Network:
     return network
 
 
+def role_of(tensors: Mapping[str, Tensor]) -> Literal["generator", "discriminator"] | None:
+    """What a state dict is for, by its names; None where no family has such."""
+    for named in _without_prefixes(without_relics(tensors)):
+        if any(_skeleton(family, named) is not None for family in GENERATORS):
+            return "generator"
+        if any(_skeleton(family, named) is not None for family in DISCRIMINATORS):
+            return "discriminator"
+    return None
+
+
+def unknown(role: str, tensors: Mapping[str, Tensor], reason: str = "") -> UnsupportedArchitecture:
+    """The error for a network of no family. role: generator, discriminator, or network."""
+    known = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}
+    tried = "; ".join(family.title for family in known.get(role, (*GENERATORS, *DISCRIMINATORS)))
+    first = ", ".join(f"{name!r} ({shape(tensor)})" for name, tensor in list(tensors.items())[:4])
+    return UnsupportedArchitecture(
+        f"a {role} of no family that is read: it has {len(tensors)} tensors, {first or 'none with weights'}, "
+        f"…; tried: {tried}{reason}; bring it as a module of your own: "
+        f"--{'generator' if role == 'network' else role} FILE.py:FACTORY"
+    )
+
+
 def _read(role: str, families: Sequence[Family], others: Sequence[Family], tensors: Tensors) -> Network:
     own = without_relics(tensors)
     reasons = list[str]()
@@ -89,12 +122,7 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
         if not reasons and any(_skeleton(family, named) is not None for family in others):
             other = "discriminator" if role == "generator" else "generator"
             raise CheckpointError(f"holds a {other}, a {role} was needed")
-    names = [f"{name!r} ({shape(tensor)})" for name, tensor in list(own.items())[:4]]
-    tried = "; ".join(family.title for family in families)
-    raise UnsupportedArchitecture(
-        f"a {role} of no family that is read: it has {len(own)} tensors, {', '.join([*names, '…'])}; "
-        f"tried: {tried}{''.join(reasons[:1])}; bring it as a module of your own: --{role} FILE.py:FACTORY"
-    )
+    raise unknown(role, own, reasons[0] if reasons else "")
 
 
 def _skeleton(family: Family, tensors: Tensors) -> Network | None:
@@ -103,8 +131,13 @@ def _skeleton(family: Family, tensors: Tensors) -> Network | None:
 
 
 def _without_prefixes(tensors: Tensors) -> Iterator[dict[str, Tensor]]:
-    """The same names, then without the first part that all have in common, and so on."""
+    """The same names, then without the first part that all have in common, and so on.
+
+    Before all that with the part that a U-Net's file has twice, where whoever saved it has left one out.
+    """
     named = dict(tensors)
+    if any(re.match(r"model\.\d\.model\.", name, re.ASCII) for name in named):
+        yield {f"model.{name}": tensor for name, tensor in named.items()}
     while named:
         yield named
         firsts = {name.partition(".")[0] for name in named}
