@@ -131,17 +131,24 @@ def _read(
     cyclegan: Callable[[Mapping[str, Tensor]], nn.Module],
     any_family: Callable[[Mapping[str, Tensor]], nn.Module],
 ) -> nn.Module:
-    """By CycleGAN's own reader, else by that of another family. What that does not know is told as CycleGAN's
-    reader tells it, if it was taken for CycleGAN's."""
+    """By CycleGAN's own reader, else by those of the other families.
+
+    What none can read is told by CycleGAN's where the names are its own.
+    """
+    if any(re.search(r"conv_block\.\d+\.conv\.", name) for name in tensors):
+        raise UnsupportedArchitecture(
+            "a generator with separable residual blocks (depthwise convolutions, as GAN Compression's "
+            "students); it is slim already: to export it, bring its module, --generator FILE.py:FACTORY"
+        )
     try:
         return cyclegan(tensors)
     except CheckpointError as error:
         try:
             return any_family(tensors)
-        except UnsupportedArchitecture as other:
-            if isinstance(error, UnsupportedArchitecture) or models.role_of(tensors) != role:
-                raise other from None
-            raise error from None
+        except CheckpointError as other:
+            first = "model.1.weight" if role == "generator" else "model.0.weight"
+            own = first in tensors and not any(name.endswith(".filt") for name in tensors)
+            raise (error if own and not isinstance(error, UnsupportedArchitecture) else other) from None
 
 
 def _of_role(tensors: Mapping[str, Tensor], needed: Role) -> dict[str, Tensor]:

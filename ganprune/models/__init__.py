@@ -39,6 +39,9 @@ class Family:
     """Its layers, by the names of a file, made on the device meta; None for a file of another family."""
 
 
+MOST_PREFIXES = 8
+"""So many parts before all names are taken off."""
+
 GENERATORS: tuple[Family, ...] = (
     Family("ResNets of CycleGAN, PyTorch-GAN, CUT and their forks", resnet.skeleton),
     Family("U-Nets of pix2pix", unet.skeleton),
@@ -138,7 +141,7 @@ def _without_prefixes(tensors: Tensors) -> Iterator[dict[str, Tensor]]:
     named = dict(tensors)
     if any(re.match(r"model\.\d\.model\.", name, re.ASCII) for name in named):
         yield {f"model.{name}": tensor for name, tensor in named.items()}
-    while named:
+    for _ in range(MOST_PREFIXES):
         yield named
         firsts = {name.partition(".")[0] for name in named}
         if len(firsts) > 1 or not all("." in name for name in named):
