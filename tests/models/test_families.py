@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganprune.genome import Layout
 from ganprune.models import read_discriminator, read_generator
 from ganprune.rebuild import masked, rebuilt
+from ganprune.refit import Kept, refitted
 from tests.models import schools
 from tests.tiny import seeded
 
@@ -191,3 +192,23 @@ def test_a_slim_generator_is_exported_and_onnx_runtime_computes_the_same(name: s
     session = InferenceSession(tmp_path / "G.onnx", providers=["CPUExecutionProvider"])
     (computed,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     torch.testing.assert_close(torch.from_numpy(computed), slim(x), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["PyTorch-GAN", "CUT", "pix2pix, instance norm", "aladdinpersson", "fast style transfer"]
+)
+def test_a_refit_brings_a_slim_generator_nearer_to_its_original(name: str) -> None:
+    network = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
+    layout = Layout.of(network)
+    genome = half(layout, kept=0.75)
+    slim, x = rebuilt(network, layout, genome), list(pictures(3, 64, n=3).split(1))
+    kept = {
+        layer.name: Kept(layout.channels(layer.reads, genome), layout.channels(layer.writes, genome))
+        for layer in layout.graph.layers
+        if not layer.depthwise
+    }
+
+    def error(candidate: nn.Module) -> float:
+        return sum(float((candidate(one) - network(one)).square().mean()) for one in x)
+
+    assert error(refitted(slim, network, kept, x)) < 0.75 * error(slim)
