@@ -5,6 +5,7 @@ gives them the widths and the weights of the file. A module's tensors are called
 made of it can be written back for the code that it came from.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,13 @@ class Family:
     title: str
     skeleton: Callable[[Tensors], Network | None]
     """Its layers, by the names of a file, made on the device meta; None for a file of another family."""
+    unused: re.Pattern[str] | None = None
+    """Of tensors that files hold and that the school's own code leaves out: ends of their names."""
+
+    def own(self, tensors: Tensors) -> Tensors:
+        """The tensors that its own code would use."""
+        unused = self.unused
+        return tensors if unused is None else {n: t for n, t in tensors.items() if not unused.search(n)}
 
 
 GENERATORS: tuple[Family, ...] = (
@@ -34,7 +42,7 @@ GENERATORS: tuple[Family, ...] = (
     Family("U-Nets of PyTorch-GAN", unet.levels),
     Family("generators of aladdinpersson's course", courses.aladdinpersson),
     Family("generators of Toronto's and Udacity's courses", courses.toronto),
-    Family("fast style transfer", courses.johnson),
+    Family("fast style transfer", courses.johnson, courses.JOHNSON_UNUSED),
 )
 """In the order in which they are tried."""
 
@@ -82,7 +90,7 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
             network = _skeleton(family, named)
             if network is not None:
                 try:
-                    return fitted(network, named)
+                    return fitted(network, family.own(named))
                 except UnsupportedArchitecture as error:
                     reasons.append(f"; taken as one of the {family.title}, it {error}")
     for named in _without_prefixes(own):
@@ -99,7 +107,7 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
 
 def _skeleton(family: Family, tensors: Tensors) -> Network | None:
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
-        return family.skeleton(tensors)
+        return family.skeleton(family.own(tensors))
 
 
 def _without_prefixes(tensors: Tensors) -> Iterator[dict[str, Tensor]]:

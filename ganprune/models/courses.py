@@ -9,6 +9,7 @@ CSC321 and of Udacity's deep learning course, as solved in many repositories; ``
 pytorch/examples.
 """
 
+import re
 from collections import OrderedDict
 
 from torch import Tensor, nn
@@ -109,6 +110,10 @@ class _ToUnit(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Any shape."""
         return input.clamp(0, 255) / 127.5 - 1
+
+
+JOHNSON_UNUSED = re.compile(r"in\d+\.running_(mean|var)$", re.ASCII)
+"""What its published files hold of PyTorch before 0.4, whose instance norm did not use it."""
 
 
 def johnson(tensors: Tensors) -> Network | None:

@@ -1,6 +1,8 @@
 """Every family: its own code's network is read, computes the same, and can be cut, traced and exported."""
 
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,10 @@ from hypothesis import strategies as st
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
+from ganprune.checkpoints import generator_from_tensors, read_tensors
+from ganprune.checkpoints.contents import split_relics
+from ganprune.checkpoints.folding import folded
+from ganprune.errors import UnsupportedArchitecture
 from ganprune.genome import Layout
 from ganprune.models import read_discriminator, read_generator
 from ganprune.rebuild import masked, rebuilt
@@ -148,6 +154,49 @@ def test_old_files_with_statistics_that_instance_norm_does_not_use_are_read_with
     relics = {"model.2.running_mean": torch.zeros(4), "model.2.running_var": torch.full((4,), math.nan)}
     network = read_generator({**school.state_dict(), **relics})
     assert torch.equal(network(pictures(3, 32)), school(pictures(3, 32)))
+
+
+def test_published_files_of_fast_style_transfer_are_read_without_the_statistics_that_it_does_not_use() -> (
+    None
+):
+    school = schools.trained(schools.UnitJohnson)
+    old = {f"{norm}.running_{part}": torch.ones(4) for norm in ("in1", "in5") for part in ("mean", "var")}
+    old |= {f"res1.in2.running_{part}": torch.full((16,), math.nan) for part in ("mean", "var")}
+    network = read_generator({**school.state_dict(), **old})
+    assert torch.equal(network(pictures(3, 32)), school(pictures(3, 32)))
+
+
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+def test_a_discriminator_of_spectral_norm_is_read_once_that_is_folded_in(
+    norm: Callable[[nn.Module], nn.Module],
+) -> None:
+    def normed() -> nn.Module:
+        school = schools.patchgan(zeros=True)
+        for module in school.modules():
+            if isinstance(module, nn.Conv2d):
+                norm(module)
+        school(pictures(3, 96))
+        return school
+
+    school = schools.trained(normed)
+    weights, kinds = folded(school.state_dict())
+    assert kinds == ("spectral norm",)
+    torch.testing.assert_close(read_discriminator(weights)(pictures(3, 96)), school(pictures(3, 96)))
+
+
+def test_real_generators_are_read_as_ever(real_data: Path) -> None:
+    for file in sorted((real_data / "teachers").glob("*/*G*.pth")):
+        tensors = read_tensors(file)
+        network, x = read_generator(tensors), pictures(3, 64)
+        assert torch.equal(network(x), generator_from_tensors(tensors)(x))
+        assert network.state_dict().keys() == split_relics(tensors)[0].keys()
+
+
+def test_a_real_generator_of_no_family_is_described(real_data: Path) -> None:
+    tensors = read_tensors(real_data / "others" / "fast_style_udnie" / "weights.pth")
+    told = "it has 48 tensors, 'down.0.conv.weight' (32×3×9×9), 'down.0.norm.weight' (32)"
+    with pytest.raises(UnsupportedArchitecture, match=re.escape(told)):
+        read_generator(tensors)
 
 
 def test_fast_style_transfer_takes_and_gives_pictures_as_all_others_and_says_what_it_was_trained_on() -> None:
