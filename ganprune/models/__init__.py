@@ -5,7 +5,6 @@ gives them the widths and the weights of the file. A module's tensors are called
 made of it can be written back for the code that it came from.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,13 +26,8 @@ class Family:
     title: str
     skeleton: Callable[[Tensors], Network | None]
     """Its layers, by the names of a file, made on the device meta; None for a file of another family."""
-    unused: re.Pattern[str] | None = None
-    """Of tensors that files hold and that the school's own code leaves out: ends of their names."""
-
-    def own(self, tensors: Tensors) -> Tensors:
-        """The tensors that its own code would use."""
-        unused = self.unused
-        return tensors if unused is None else {n: t for n, t in tensors.items() if not unused.search(n)}
+    own: Callable[[Tensors], Tensors] = dict
+    """The tensors of a file that the school's own code uses."""
 
 
 GENERATORS: tuple[Family, ...] = (
@@ -42,7 +36,7 @@ GENERATORS: tuple[Family, ...] = (
     Family("U-Nets of PyTorch-GAN", unet.levels),
     Family("generators of aladdinpersson's course", courses.aladdinpersson),
     Family("generators of Toronto's and Udacity's courses", courses.toronto),
-    Family("fast style transfer", courses.johnson, courses.JOHNSON_UNUSED),
+    Family("fast style transfer", courses.johnson, courses.johnson_own),
 )
 """In the order in which they are tried."""
 

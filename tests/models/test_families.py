@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
+from ganprune import models
 from ganprune.checkpoints import generator_from_tensors, read_tensors
 from ganprune.checkpoints.contents import split_relics
 from ganprune.checkpoints.folding import folded
@@ -99,13 +101,21 @@ def test_a_slim_generator_equals_its_masked_twin_and_is_read_again_from_its_own_
     dropout=st.booleans(),
     pads=st.sampled_from(["reflect", "zero"]),
     channels=st.integers(1, 5),
+    levels=st.integers(1, 3),
 )
 def test_resnets_of_any_norm_depth_width_and_sampling_are_read(
-    norm: str, ngf: int, blocks: int, up: str, down: str, dropout: bool, pads: str, channels: int
+    norm: str,
+    ngf: int,
+    blocks: int,
+    up: str,
+    down: str,
+    dropout: bool,
+    pads: str,
+    channels: int,
+    levels: int,
 ) -> None:
-    school = schools.trained(
-        lambda: schools.resnet(norm, ngf, blocks, up, down, dropout=dropout, pads=pads, channels=channels)
-    )
+    how: dict[str, Any] = {"dropout": dropout, "pads": pads, "channels": channels, "levels": levels}
+    school = schools.trained(lambda: schools.resnet(norm, ngf, blocks, up, down, **how))
     network, x = read_generator(school.state_dict()), pictures(channels, 16)
     torch.testing.assert_close(network(x), school(x), rtol=0, atol=1e-5)
 
@@ -261,3 +271,13 @@ def test_a_refit_brings_a_slim_generator_nearer_to_its_original(name: str) -> No
         return sum(float((candidate(one) - network(one)).square().mean()) for one in x)
 
     assert error(refitted(slim, network, kept, x)) < 0.75 * error(slim)
+
+
+def test_the_documentation_has_every_network_that_is_tested_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    section = page.partition("## Families\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    told = [name for *_, last in rows for name in re.findall(r"`([^`]+)`", last)]
+    assert sorted(told) == sorted([*schools.GENERATORS, *(f"D of {name}" for name in schools.DISCRIMINATORS)])
+    readers = {name for row in rows for name in re.findall(r"`(\w+\.py)`", row[2])}
+    assert all((Path(models.__file__).parent / reader).is_file() for reader in readers)
