@@ -37,6 +37,8 @@ class Family:
     title: str
     skeleton: Callable[[Tensors], Network | None]
     """Its layers, by the names of a file, made on the device meta; None for a file of another family."""
+    own: Callable[[Tensors], Tensors] = dict
+    """The tensors of a file that the school's own code uses."""
 
 
 MOST_PREFIXES = 8
@@ -48,7 +50,7 @@ GENERATORS: tuple[Family, ...] = (
     Family("U-Nets of PyTorch-GAN", unet.levels),
     Family("generators of aladdinpersson's course", courses.aladdinpersson),
     Family("generators of Toronto's and Udacity's courses", courses.toronto),
-    Family("fast style transfer", courses.johnson),
+    Family("fast style transfer", courses.johnson, courses.johnson_own),
 )
 """In the order in which they are tried."""
 
@@ -118,7 +120,7 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
             network = _skeleton(family, named)
             if network is not None:
                 try:
-                    return fitted(network, named)
+                    return fitted(network, family.own(named))
                 except UnsupportedArchitecture as error:
                     reasons.append(f"; taken as one of the {family.title}, it {error}")
     for named in _without_prefixes(own):
@@ -130,7 +132,7 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
 
 def _skeleton(family: Family, tensors: Tensors) -> Network | None:
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
-        return family.skeleton(tensors)
+        return family.skeleton(family.own(tensors))
 
 
 def _without_prefixes(tensors: Tensors) -> Iterator[dict[str, Tensor]]:

@@ -9,11 +9,23 @@ CSC321 and of Udacity's deep learning course, as solved in many repositories; ``
 pytorch/examples.
 """
 
+import re
 from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from ganprune.models.layers import Network, Residual, Style, Tensors, chain, convolutions, kernel_of, numbers
+from ganprune.models.layers import (
+    COUNT,
+    STATISTICS,
+    Network,
+    Residual,
+    Style,
+    Tensors,
+    chain,
+    convolutions,
+    kernel_of,
+    numbers,
+)
 
 
 def aladdinpersson(tensors: Tensors) -> Network | None:
@@ -48,42 +60,43 @@ def aladdinpersson(tensors: Tensors) -> Network | None:
     ))  # fmt: skip
 
 
+_BLOCK = re.compile(r"(?P<blocks>\w+?)(?:\.\d{1,6})?\.(?P<conv>[A-Za-z_]\w*)\.[01]\.\w+", re.ASCII)
+"""A tensor in a residual block: res_blocks.0.conv_layer1.0.weight, resnet_block.conv_layer.1.bias."""
+
+
 def toronto(tensors: Tensors) -> Network | None:
     """4×4 convolutions down, residual blocks, 4×4 transposed or Upsample and convolutions up; batch norm.
 
-    Udacity's blocks have two convolutions, and their sums go on as they are. Toronto's one block has one,
-    and a ReLU comes behind its sum.
+    Udacity's blocks have two convolutions, and their sums go on as they are. Toronto's have one, and a ReLU
+    comes behind the last of them.
     """
     ups = {up: numbers(tensors, f"{up}{{}}.{place}.") - 1 for up, place in (("deconv", 0), ("upconv", 1))}
     up = max(ups, key=ups.__getitem__)
-    downs, blocks = numbers(tensors, "conv{}.0.") - 1, numbers(tensors, "res_blocks.{}.conv1.")
+    downs = numbers(tensors, "conv{}.0.") - 1
+    inside = [match for name in tensors if (match := _BLOCK.fullmatch(name))]
+    names, convs = {match["blocks"] for match in inside}, sorted({match["conv"] for match in inside})
     style = Style.of(tensors, convolutions(tensors))
-    one = any(name.startswith("resnet_block.conv_layer.") for name in tensors)
-    if ups[up] < 1 or downs < 1 or not (blocks or one) or style.kind == "none":
+    if ups[up] < 1 or downs < 1 or len(names) != 1 or len(convs) > 2 or style.kind == "none":
         return None  # without a tensor of norms, nothing says whether there are instance norms
-    levels = max(downs, ups[up])
+    levels, (name,) = max(downs, ups[up]), names
 
     def stage(name: str, conv: nn.Module, *before: nn.Module) -> nn.Sequential:
         behind = f"{name}.{len(before) + 1}."
         normed = any(tensor.startswith(behind) for tensor in tensors)
         return nn.Sequential(*before, conv, *([style.norm()] if normed else []))
 
+    def block(name: str) -> Residual:
+        first, *second = ((conv, stage(f"{name}.{conv}", style.conv(3, 1, 1))) for conv in convs)
+        return Residual(OrderedDict([first, *([("relu", nn.ReLU())] if second else []), *second]))
+
     layers = dict[str, nn.Module]()
     for i in range(1, levels + 1):
         kernel = kernel_of(tensors, f"conv{i}.0.weight", 4)
         layers[f"conv{i}"] = stage(f"conv{i}", style.conv(kernel, 2, (kernel - 1) // 2))
         layers[f"relu{i}"] = nn.ReLU()
-    if blocks:
-        layers["res_blocks"] = nn.Sequential(*(
-            Residual(OrderedDict(
-                conv1=stage(f"res_blocks.{i}.conv1", style.conv(3, 1, 1)), relu=nn.ReLU(),
-                conv2=stage(f"res_blocks.{i}.conv2", style.conv(3, 1, 1)),
-            ))
-            for i in range(blocks)
-        ))  # fmt: skip
-    else:
-        layer = stage("resnet_block.conv_layer", style.conv(3, 1, 1))
-        layers |= {"resnet_block": Residual(OrderedDict(conv_layer=layer)), "relu": nn.ReLU()}
+    several = numbers(tensors, f"{name}.{{}}.{convs[0]}.")
+    layers[name] = nn.Sequential(*(block(f"{name}.{i}") for i in range(several))) if several else block(name)
+    layers |= {"relu": nn.ReLU()} if len(convs) == 1 else {}
     for i in range(1, levels + 1):
         if up == "deconv":
             layers[f"deconv{i}"] = stage(f"deconv{i}", style.up(4))
@@ -109,6 +122,16 @@ class _ToUnit(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Any shape."""
         return input.clamp(0, 255) / 127.5 - 1
+
+
+def johnson_own(tensors: Tensors) -> Tensors:
+    """The tensors without the statistics that PyTorch before 0.4 saved, and that instance norm did not use.
+
+    Files published then hold them. Instance norm that keeps statistics and uses them counts batches, too.
+    """
+    if any(name.endswith(COUNT) for name in tensors):
+        return tensors
+    return {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] not in STATISTICS}
 
 
 def johnson(tensors: Tensors) -> Network | None:

@@ -164,7 +164,7 @@ def convolutions(tensors: Tensors) -> list[str]:
 def kernel_of(tensors: Tensors, name: str, usual: int) -> int:
     """Height and width of a kernel, pixels; the usual one where there is none."""
     tensor = tensors.get(name)
-    return usual if tensor is None or tensor.ndim != 4 else tensor.shape[-1]
+    return usual if tensor is None or tensor.ndim != 4 else tensor.shape[-1] or usual
 
 
 def numbers(tensors: Tensors, template: str) -> int:

@@ -96,6 +96,8 @@ class _Names:
 
 
 def _network(names: _Names) -> Network | None:
+    # PyTorch-GAN pads by as many pixels as pictures have channels. Only with 3 do they keep their size, so
+    # who trained it on others has changed that.
     layers: list[nn.Module] = [nn.ReflectionPad2d(3)]
 
     def unit(style: Style, conv: nn.Module) -> None:

@@ -19,6 +19,7 @@ class Walk:
     def __init__(self, network: nn.Module, pictures: Sequence[Tensor]) -> None:
         """pictures: each [1, channels, h, w], all of one size. They are led to the first convolution."""
         tape = record(network, pictures[0])
+        self._output = tape.output  # nothing reads it, and it may be a convolution's
         self._modules = dict(network.named_modules())
         self._weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         last = {value: call for call in tape.calls for value in call.values()}
@@ -38,12 +39,24 @@ class Walk:
             self._run(i, self._pieces[0])
 
     def _of(self, call: Call) -> str | None:
-        """Name of the module whose convolution a call is, where it is one that can be refitted."""
-        if call.name not in ("conv2d", "conv_transpose2d") or not isinstance(call.args[1], Weight):
+        """Name of the module whose convolution a call begins, where it is one that can be refitted.
+
+        A module whose padding is not of zeros pads by a call of its own, and begins with it.
+        """
+        if call.name == "pad":
+            name = call.module
+        elif call.name in ("conv2d", "conv_transpose2d") and isinstance(call.args[1], Weight):
+            name = call.args[1].name.rpartition(".")[0]
+        else:
             return None
-        name = call.args[1].name.rpartition(".")[0]
         module = self._modules.get(name)
-        return name if isinstance(module, Convolution) and module.groups == 1 else None
+        if not isinstance(module, Convolution) or module.groups != 1:
+            return None
+        return name if (module.padding_mode != "zeros") == (call.name == "pad") else None
+
+    def _convolution(self, number: int) -> int:
+        """Place of the convolution itself among its piece's calls: behind its padding, if that is a call."""
+        return int(self._pieces[number + 1][0].name == "pad")
 
     @property
     def convolutions(self) -> list[str]:
@@ -58,7 +71,7 @@ class Walk:
 
     def norm_after(self, number: int) -> nn.Module | None:
         """The module that alone reads a convolution's output; None where that is no module."""
-        readers = self._readers.get(self._pieces[number + 1][0].outputs[0], [])
+        readers = self._readers.get(self._pieces[number + 1][self._convolution(number)].outputs[0], [])
         return self._modules[readers[0].module] if len(readers) == 1 and readers[0].module else None
 
     def before(self, number: int, i: int) -> Tensor:
@@ -67,11 +80,11 @@ class Walk:
 
     def on(self, number: int, i: int) -> Tensor:
         """Lead picture i through a convolution and up to the next; returns the convolution's own output."""
-        piece = self._pieces[number + 1]
-        self._run(i, piece[:1])
+        piece, own = self._pieces[number + 1], self._convolution(number) + 1
+        self._run(i, piece[:own])
         # A copy, as activations that work in place may change it on the way.
-        output = self._maps[i][piece[0].outputs[0]].clone()
-        self._run(i, piece[1:])
+        output = self._maps[i][piece[own - 1].outputs[0]].clone()
+        self._run(i, piece[own:])
         return output
 
     def _run(self, i: int, calls: Sequence[Call]) -> None:
@@ -85,5 +98,5 @@ class Walk:
             for over in self._done_with.get(id(call), ()):
                 maps.pop(over, None)
             for value in call.outputs:
-                if value not in self._readers:
+                if value not in self._readers and value != self._output:
                     del maps[value]

@@ -98,12 +98,13 @@ class Up2(nn.Module):
 def resnet(
     norm: str = "instance", ngf: int = 4, blocks: int = 2, up: str = "transposed", down: str = "strided",
     root: str = "model", inner: str = "conv_block", dropout: bool = False, pads: str = "reflect",
-    channels: int = 3,
+    channels: int = 3, levels: int = 2,
 ) -> nn.Module:  # fmt: skip
     """CycleGAN's, CUT's, PyTorch-GAN's: one list of layers."""
     make, bias = NORMS[norm]
     pad = {"reflect": [nn.ReflectionPad2d(1)], "zero": []}[pads]
-    width = 4 * ngf
+    widths = [ngf * 2**i for i in range(levels)]
+    width = ngf * 2**levels
 
     def block() -> nn.Module:
         first, second = (nn.Conv2d(width, width, 3, padding=int(not pad), bias=bias) for _ in range(2))
@@ -111,12 +112,12 @@ def resnet(
         return Add(inner, *pad, first, make(width), nn.ReLU(True), *drop, *pad, second, make(width))
 
     layers = [nn.ReflectionPad2d(3), nn.Conv2d(channels, ngf, 7, bias=bias), make(ngf), nn.ReLU(True)]
-    for n in (ngf, 2 * ngf):
+    for n in widths:
         blurred = down == "blurred"
         layers += [nn.Conv2d(n, 2 * n, 3, 1 if blurred else 2, 1, bias=bias), make(2 * n), nn.ReLU(True)]
         layers += [Down2(2 * n)] if blurred else []
     layers += [block() for _ in range(blocks)]
-    for n in (width, width // 2):
+    for n in (2 * half for half in reversed(widths)):
         layers += {
             "transposed": lambda n=n: [nn.ConvTranspose2d(n, n // 2, 3, 2, 1, output_padding=1, bias=bias)],
             "nearest": lambda n=n: [nn.Upsample(scale_factor=2), nn.Conv2d(n, n // 2, 3, 1, 1, bias=bias)],
@@ -280,22 +281,26 @@ def normed(conv: nn.Module, n: int, batch: bool = True, *before: nn.Module) -> n
 
 
 class UdacityBlock(nn.Module):
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, name: str) -> None:
         super().__init__()
-        self.conv1 = normed(nn.Conv2d(n, n, 3, 1, 1, bias=False), n)
-        self.conv2 = normed(nn.Conv2d(n, n, 3, 1, 1, bias=False), n)
+        self.name = name
+        for i in (1, 2):
+            setattr(self, f"{name}{i}", normed(nn.Conv2d(n, n, 3, 1, 1, bias=False), n))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv2(nnf.relu(self.conv1(x))) + x
+        first, second = (getattr(self, f"{self.name}{i}") for i in (1, 2))
+        return second(nnf.relu(first(x))) + x
 
 
 class Udacity(nn.Module):
-    def __init__(self, n: int = 4, blocks: int = 3, batch_last: bool = False) -> None:
+    def __init__(
+        self, n: int = 4, blocks: int = 3, batch_last: bool = False, name: str = "conv_layer"
+    ) -> None:
         super().__init__()
         self.conv1 = normed(nn.Conv2d(3, n, 4, 2, 1, bias=False), n)
         self.conv2 = normed(nn.Conv2d(n, 2 * n, 4, 2, 1, bias=False), 2 * n)
         self.conv3 = normed(nn.Conv2d(2 * n, 4 * n, 4, 2, 1, bias=False), 4 * n)
-        self.res_blocks = nn.Sequential(*[UdacityBlock(4 * n) for _ in range(blocks)])
+        self.res_blocks = nn.Sequential(*[UdacityBlock(4 * n, name) for _ in range(blocks)])
         self.deconv1 = normed(nn.ConvTranspose2d(4 * n, 2 * n, 4, 2, 1, bias=False), 2 * n)
         self.deconv2 = normed(nn.ConvTranspose2d(2 * n, n, 4, 2, 1, bias=False), n)
         self.deconv3 = normed(nn.ConvTranspose2d(n, 3, 4, 2, 1, bias=False), 3, batch_last)
@@ -317,12 +322,13 @@ class TorontoBlock(nn.Module):
 
 
 class Toronto(nn.Module):
-    def __init__(self, n: int = 4, kernel: int = 4, upsampled: bool = False) -> None:
+    def __init__(self, n: int = 4, kernel: int = 4, upsampled: bool = False, blocks: int = 0) -> None:
         super().__init__()
         padding = 1 if kernel == 4 else 2
         self.conv1 = normed(nn.Conv2d(3, n, kernel, 2, padding, bias=False), n)
         self.conv2 = normed(nn.Conv2d(n, 2 * n, kernel, 2, padding, bias=False), 2 * n)
-        self.resnet_block = TorontoBlock(2 * n)
+        several = nn.Sequential(*[TorontoBlock(2 * n) for _ in range(blocks)])
+        self.resnet_block = several if blocks else TorontoBlock(2 * n)
         if upsampled:
             twice = nn.Upsample(scale_factor=2)
             self.upconv1 = normed(nn.Conv2d(2 * n, n, kernel, 1, 2, bias=False), n, True, twice)
@@ -484,9 +490,10 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "PyTorch-GAN's U-Net": (LevelsUNet, 9),
     "aladdinpersson": (Aladdin, 7),
     "Udacity": (Udacity, 8),
-    "Udacity, norm last": (lambda: Udacity(blocks=1, batch_last=True), 6),
+    "Udacity, norm last": (lambda: Udacity(blocks=1, batch_last=True, name="conv"), 6),
     "Toronto": (Toronto, 3),
     "Toronto, 5×5": (lambda: Toronto(kernel=5, upsampled=True), 3),
+    "Toronto, several blocks": (lambda: Toronto(blocks=3), 3),
     "fast style transfer": (UnitJohnson, 10),
 }
 """How to make each, and how many groups of filters it has."""

@@ -1,7 +1,10 @@
 """Every family: its own code's network is read, computes the same, and can be cut, traced and exported."""
 
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +13,15 @@ from hypothesis import strategies as st
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
+from ganprune import models
+from ganprune.checkpoints import generator_from_tensors, read_tensors
+from ganprune.checkpoints.contents import split_relics
+from ganprune.checkpoints.folding import folded
+from ganprune.errors import UnsupportedArchitecture
 from ganprune.genome import Layout
 from ganprune.models import read_discriminator, read_generator
 from ganprune.rebuild import masked, rebuilt
+from ganprune.refit import Kept, refitted
 from tests.models import schools
 from tests.tiny import seeded
 
@@ -92,13 +101,21 @@ def test_a_slim_generator_equals_its_masked_twin_and_is_read_again_from_its_own_
     dropout=st.booleans(),
     pads=st.sampled_from(["reflect", "zero"]),
     channels=st.integers(1, 5),
+    levels=st.integers(1, 3),
 )
 def test_resnets_of_any_norm_depth_width_and_sampling_are_read(
-    norm: str, ngf: int, blocks: int, up: str, down: str, dropout: bool, pads: str, channels: int
+    norm: str,
+    ngf: int,
+    blocks: int,
+    up: str,
+    down: str,
+    dropout: bool,
+    pads: str,
+    channels: int,
+    levels: int,
 ) -> None:
-    school = schools.trained(
-        lambda: schools.resnet(norm, ngf, blocks, up, down, dropout=dropout, pads=pads, channels=channels)
-    )
+    how: dict[str, Any] = {"dropout": dropout, "pads": pads, "channels": channels, "levels": levels}
+    school = schools.trained(lambda: schools.resnet(norm, ngf, blocks, up, down, **how))
     network, x = read_generator(school.state_dict()), pictures(channels, 16)
     torch.testing.assert_close(network(x), school(x), rtol=0, atol=1e-5)
 
@@ -149,6 +166,49 @@ def test_old_files_with_statistics_that_instance_norm_does_not_use_are_read_with
     assert torch.equal(network(pictures(3, 32)), school(pictures(3, 32)))
 
 
+def test_published_files_of_fast_style_transfer_are_read_without_the_statistics_that_it_does_not_use() -> (
+    None
+):
+    school = schools.trained(schools.UnitJohnson)
+    old = {f"{norm}.running_{part}": torch.ones(4) for norm in ("in1", "in5") for part in ("mean", "var")}
+    old |= {f"res1.in2.running_{part}": torch.full((16,), math.nan) for part in ("mean", "var")}
+    network = read_generator({**school.state_dict(), **old})
+    assert torch.equal(network(pictures(3, 32)), school(pictures(3, 32)))
+
+
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+def test_a_discriminator_of_spectral_norm_is_read_once_that_is_folded_in(
+    norm: Callable[[nn.Module], nn.Module],
+) -> None:
+    def normed() -> nn.Module:
+        school = schools.patchgan(zeros=True)
+        for module in school.modules():
+            if isinstance(module, nn.Conv2d):
+                norm(module)
+        school(pictures(3, 96))
+        return school
+
+    school = schools.trained(normed)
+    weights, kinds = folded(school.state_dict())
+    assert kinds == ("spectral norm",)
+    torch.testing.assert_close(read_discriminator(weights)(pictures(3, 96)), school(pictures(3, 96)))
+
+
+def test_real_generators_are_read_as_ever(real_data: Path) -> None:
+    for file in sorted((real_data / "teachers").glob("*/*G*.pth")):
+        tensors = read_tensors(file)
+        network, x = read_generator(tensors), pictures(3, 64)
+        assert torch.equal(network(x), generator_from_tensors(tensors)(x))
+        assert network.state_dict().keys() == split_relics(tensors)[0].keys()
+
+
+def test_a_real_generator_of_no_family_is_described(real_data: Path) -> None:
+    tensors = read_tensors(real_data / "others" / "fast_style_udnie" / "weights.pth")
+    told = "it has 48 tensors, 'down.0.conv.weight' (32×3×9×9), 'down.0.norm.weight' (32)"
+    with pytest.raises(UnsupportedArchitecture, match=re.escape(told)):
+        read_generator(tensors)
+
+
 def test_fast_style_transfer_takes_and_gives_pictures_as_all_others_and_says_what_it_was_trained_on() -> None:
     network = read_generator(schools.trained(schools.Johnson).state_dict())
     assert network.value_range == (0.0, 255.0)
@@ -191,3 +251,33 @@ def test_a_slim_generator_is_exported_and_onnx_runtime_computes_the_same(name: s
     session = InferenceSession(tmp_path / "G.onnx", providers=["CPUExecutionProvider"])
     (computed,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     torch.testing.assert_close(torch.from_numpy(computed), slim(x), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["PyTorch-GAN", "CUT", "pix2pix, instance norm", "aladdinpersson", "fast style transfer"]
+)
+def test_a_refit_brings_a_slim_generator_nearer_to_its_original(name: str) -> None:
+    network = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
+    layout = Layout.of(network)
+    genome = half(layout, kept=0.75)
+    slim, x = rebuilt(network, layout, genome), list(pictures(3, 64, n=3).split(1))
+    kept = {
+        layer.name: Kept(layout.channels(layer.reads, genome), layout.channels(layer.writes, genome))
+        for layer in layout.graph.layers
+        if not layer.depthwise
+    }
+
+    def error(candidate: nn.Module) -> float:
+        return sum(float((candidate(one) - network(one)).square().mean()) for one in x)
+
+    assert error(refitted(slim, network, kept, x)) < 0.75 * error(slim)
+
+
+def test_the_documentation_has_every_network_that_is_tested_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    section = page.partition("## Families\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    told = [name for *_, last in rows for name in re.findall(r"`([^`]+)`", last)]
+    assert sorted(told) == sorted([*schools.GENERATORS, *(f"D of {name}" for name in schools.DISCRIMINATORS)])
+    readers = {name for row in rows for name in re.findall(r"`(\w+\.py)`", row[2])}
+    assert all((Path(models.__file__).parent / reader).is_file() for reader in readers)
