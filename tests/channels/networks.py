@@ -169,7 +169,7 @@ class Builder:
             return
         kinds: list[nn.Module] = [
             nn.MaxPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AdaptiveAvgPool2d((4, 4)), nn.AdaptiveMaxPool2d(3),
-            Do(F.max_pool2d, kernel_size=2), Do(F.adaptive_avg_pool2d, output_size=(5, 4)),
+            Do(parts.pooled), Do(F.adaptive_avg_pool2d, output_size=(5, 4)),
         ]  # fmt: skip
         if max(h, w) <= 24:
             kinds += [

@@ -165,12 +165,6 @@ def added_weighed(x: Tensor, y: Tensor) -> Tensor:
     return torch.add(x, y, alpha=0.5)
 
 
-def added_out(x: Tensor, y: Tensor) -> Tensor:
-    out = torch.empty_like(x)
-    torch.add(x, y, out=out)
-    return out
-
-
 def multiplied(x: Tensor, y: Tensor) -> Tensor:
     return x * torch.tanh(y)
 
@@ -191,7 +185,7 @@ def blended(x: Tensor, y: Tensor) -> Tensor:
     return torch.lerp(x, y, 0.3)
 
 
-SUMS = (added, added_in_place, added_weighed, added_out, multiplied, larger, largest, chosen, blended)
+SUMS = (added, added_in_place, added_weighed, multiplied, larger, largest, chosen, blended)
 
 
 def joined(*maps: Tensor, dim: int) -> Tensor:
@@ -215,6 +209,10 @@ def halved_in_place(x: Tensor) -> Tensor:
 def spread(x: Tensor) -> Tensor:
     """A dropped channel is not zero behind it."""
     return torch.cos(x) + x.clamp(-2, 2).exp()
+
+
+def pooled(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 2)
 
 
 def doubled(x: Tensor) -> Tensor:
