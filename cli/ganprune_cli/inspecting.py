@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,26 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         print_table(title, columns, rows[:-1], left=(0, 1, 4))
     for label, lines in (
         ("missing", [", ".join(found["missing"])] if found["missing"] else []),
+        ("groups", [_groups(network) for network in found["networks"] if network["groups"]]),
+        ("kept whole", [f"{n['name']}: {line}" for n in found["networks"] for line in n["kept_whole"]]),
         ("note", found["notes"]),
         ("options", _told(found["options"])),
         ("problem", found["problems"]),
     ):
         for line in lines:
             say(f"{label}: {line}")
+
+
+def _groups(network: Mapping[str, Any]) -> str:
+    """What can be pruned of a generator, groups of the same kind and size together."""
+    parts = list[str]()
+    for (role, filters, coupled), alike in groupby(
+        network["groups"], key=lambda group: (group["role"], group["filters"], len(group["written_by"]))
+    ):
+        names = [group["name"] for group in alike]
+        name = names[0] if len(names) == 1 else f"{len(names)} × {role}"
+        parts.append(f"{name} {filters}" + (f" ({coupled} convolutions coupled)" if coupled > 1 else ""))
+    return f"{network['name']}: {', '.join(parts)}"
 
 
 def _cells(network: Mapping[str, Any]) -> list[str]:

@@ -146,7 +146,7 @@ def inspect(path: Path, size: int = 256, own: Own = READERS_ALONE) -> Inspection
         notes=quartet.notes,
         options=quartet.options,
         problems=tuple(_problems(quartet)),
-        next_command=_next_command(path, quartet),
+        next_command=_next_command(path, quartet, own),
     )
 
 
@@ -166,7 +166,7 @@ def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str 
         file=file,
         role=member.role,
         task=_TASKS.get(name, "judges A or B"),
-        architecture=_words(network),
+        architecture=_words(network, graph),
         widths=_widths(network),
         params=sum(parameter.numel() for parameter in network.parameters()),
         macs={kind: cost.macs(graph, size, size, kind) for kind in ("true", "paper")},
@@ -190,12 +190,15 @@ def _groups(graph: ChannelGraph) -> tuple[GroupReport, ...]:
     )
 
 
-def _words(network: nn.Module) -> str:
+def _words(network: nn.Module, graph: ChannelGraph) -> str:
     if isinstance(network, Generator):
         return _generator_words(network.widths)
-    return (
-        _discriminator_words(network.widths) if isinstance(network, Discriminator) else type(network).__name__
-    )
+    if isinstance(network, Discriminator):
+        return _discriminator_words(network.widths)
+    widths = graph.sizes.values()
+    low, high = min(widths, default=0), max(widths, default=0)
+    filters = f"{low}" if low == high else f"{low}–{high}"
+    return f"{getattr(network, 'family', '') or type(network).__name__}, filters {filters}"
 
 
 def _widths(network: nn.Module) -> dict[str, Any]:
@@ -247,8 +250,8 @@ def _problems(quartet: Quartet) -> list[str]:
     return problems
 
 
-def _next_command(path: Path, quartet: Quartet) -> str:
-    target = shlex.quote(str(path))
+def _next_command(path: Path, quartet: Quartet, own: Own) -> str:
+    target = " ".join([shlex.quote(str(path)), *map(shlex.quote, own.words())])
     if quartet.G_A is None and quartet.G_B is None:
         return ""
     if quartet.naming == GANPRUNE_RUN.title:

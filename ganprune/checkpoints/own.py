@@ -45,6 +45,10 @@ class Own:
         }
         return cls(**modules, names=names or None)
 
+    def words(self) -> list[str]:
+        """As options of a command."""
+        return [word for key, name in (self.names or {}).items() for word in (f"--{key}", name)]
+
     def read(self, role: str, tensors: Mapping[str, Tensor]) -> nn.Module | None:
         """The user's module with these tensors; None where there is none for the role.
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganprune.channels import graph_of
-from ganprune.checkpoints import load_generator, read_metadata
+from ganprune.checkpoints import read_metadata, read_tensors
 from ganprune.errors import GanpruneError, RunError
 from ganprune.evaluation import SIDES, Side
 from ganprune.figures.drawing import Pixels
@@ -96,16 +95,17 @@ def json_of(path: Path) -> dict[str, Any] | None:
 
 
 def widths_of(run: Run, side: Side) -> tuple[dict[str, int], dict[str, int]]:
-    """Filters by group of the original and of the slim generator."""
-    graph = graph_of(load_generator(run / f"G_{side}.safetensors"))
-    shapes = {t.name: tuple(t.dims) for t in read_onnx(run / f"original_G_{side}.onnx").graph.initializer}
-    before: dict[str, int] = {}
-    for layer in graph.layers:
-        for name, group in graph.groups.items():
-            if name not in before and len(layer.writes) == group.size and layer in graph.writers(name):
-                before[name] = shapes[f"{layer.name}.weight"][int(layer.transposed and not layer.depthwise)]
-    after = {name: size for name, size in graph.sizes.items() if name in before}
-    return {name: before[name] for name in after}, after
+    """Filters by group of the original and of the slim generator.
+
+    Raises `RunError` where the slim generator's file does not say them.
+    """
+    path = run / f"G_{side}.safetensors"
+    told = read_metadata(path)
+    try:
+        whole, kept = parse_json(told["whole"]), parse_json(told["kept"])
+        return {name: int(whole[name]) for name in kept}, {name: len(kept[name]) for name in kept}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise RunError(f"{path} does not say how many filters there were; compress again") from None
 
 
 def first_layer_of(run: Run, side: Side) -> FirstLayer:
@@ -115,32 +115,34 @@ def first_layer_of(run: Run, side: Side) -> FirstLayer:
     was cut from: exporting may fold batch norm into them.
     """
     path = run / f"original_G_{side}.onnx"
-    slim = load_generator(run / f"G_{side}.safetensors")
-    first = f"{graph_of(slim).layers[0].name}.weight"
-    weights = first_weights(path, first)
+    name, weights = first_weights(path)
     kept = kept_of(run / f"G_{side}.safetensors")
-    tuned = None
-    if (run / "fine-tune").is_dir():
-        tuned = slim.state_dict()[first].float().numpy()
-        if len(tuned) != len(kept):
-            raise RunError(f"{run / f'G_{side}.safetensors'} is damaged; run `ganprune compress` again")
-    cut = load_generator(run / f"pruned_G_{side}.safetensors").state_dict()[first].float().numpy()
+    files = {"tuned": run / f"G_{side}.safetensors", "cut": run / f"pruned_G_{side}.safetensors"}
+    found = {key: read_tensors(file).get(name) for key, file in files.items()}
+    if any(tensor is None or len(tensor) != len(kept) for tensor in found.values()):
+        raise RunError(f"{files['tuned']} is damaged; run `ganprune compress` again")
+    tuned, cut = (tensor.float().numpy() for tensor in found.values() if tensor is not None)
     if max(kept, default=-1) >= len(weights) or not np.array_equal(weights[list(kept)], cut):
         raise RunError(
             f"{path} holds other first-layer filters than pruned_G_{side}.safetensors was cut from, as where "
             "batch norm was folded into them; they cannot be compared"
         )
-    return FirstLayer(f"G_{side}", weights, kept, tuned)
+    return FirstLayer(f"G_{side}", weights, kept, tuned if (run / "fine-tune").is_dir() else None)
 
 
-def first_weights(path: Path, name: str) -> Weights:
-    """Filters of the convolution of a tensor's name, in an ONNX file that ganprune exported as it is."""
+def first_weights(path: Path) -> tuple[str, Weights]:
+    """Name and filters of the first convolution of an ONNX file that ganprune exported as it is."""
     from onnx import numpy_helper
 
-    for tensor in read_onnx(path).graph.initializer:
-        if tensor.name == name:
-            return numpy_helper.to_array(tensor).astype(np.float32)
-    raise RunError(f"{path} has no tensor {name}; export it again: ganprune export --onnx")
+    graph = read_onnx(path).graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Conv" and node.input[1] in tensors:
+            weights = numpy_helper.to_array(tensors[node.input[1]])
+            return node.input[1], weights.astype(np.float32)
+    raise RunError(
+        f"{path} has no convolution with weights of its own; export it again: ganprune export --onnx"
+    )
 
 
 def kept_of(path: Path) -> tuple[int, ...]:

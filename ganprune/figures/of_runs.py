@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganprune.checkpoints import load_generator
-from ganprune.cost import mebibytes, params
+from ganprune.cost import mebibytes
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Side
 from ganprune.figures.drawing import Drawing, framed
@@ -121,9 +120,12 @@ def _sizes(
     runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]], sides: Sequence[Side]
 ) -> Sheet:
     firsts = [{row.side: row for row in reversed(rows)} for rows in pictures]
-    original = [Cell(firsts[0][side].original, _mib(_original_mib(runs[0].run, side))) for side in sides]
+    original = [
+        Cell(firsts[0][side].original, _mib(_mib_of(runs[0].run / f"original_G_{side}.onnx")))
+        for side in sides
+    ]
     columns = [
-        (run.label, [Cell(first[side].slim, _mib(_slim_mib(run.run, side))) for side in sides])
+        (run.label, [Cell(first[side].slim, _mib(_mib_of(run.run / f"G_{side}.onnx"))) for side in sides])
         for run, first in zip(runs, firsts, strict=True)
     ]
     return gamma_sheet(original, columns, [_direction(side) for side in sides])
@@ -152,7 +154,7 @@ def _pareto(runs: Sequence[Labelled]) -> Drawing:
     for i, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
         milliseconds, times = _milliseconds(run.run)
         for side in sides_of(run.run):
-            values = {SIZE: _slim_mib(run.run, side)}
+            values = {SIZE: _mib_of(run.run / f"G_{side}.onnx")}
             losses = last_losses(lines_of(run.run / "search.jsonl"), side)
             found = quality_of(evaluation, f"G_{side}", "slim") if quality == "KID" else losses.get("L_DisA")
             values |= {quality: found} if found is not None else {}
@@ -160,7 +162,7 @@ def _pareto(runs: Sequence[Labelled]) -> Drawing:
                 values[times] = milliseconds[f"G_{side}"]
             points.append(Point(f"G_{side}", run.label, values))
             if i == 0:
-                whole = {SIZE: _original_mib(run.run, side)}
+                whole = {SIZE: _mib_of(run.run / f"original_G_{side}.onnx")}
                 best = quality_of(evaluation, f"G_{side}", "original") if quality == "KID" else 0.0
                 whole |= {quality: best} if best is not None else {}
                 if f"original_G_{side}" in milliseconds:
@@ -184,12 +186,7 @@ def _milliseconds(run: Run) -> tuple[dict[str, float], str]:
     return rows, f"ms a picture, {fewest} thread{'' if fewest == 1 else 's'}"
 
 
-def _slim_mib(run: Run, side: Side) -> float:
-    return mebibytes(params(load_generator(run / f"G_{side}.safetensors")))
-
-
-def _original_mib(run: Run, side: Side) -> float:
-    path = run / f"original_G_{side}.onnx"
+def _mib_of(path: Path) -> float:
     model = read_onnx(path)
     shown = picture_input(model, path)
     return mebibytes(onnx_cost(model, shown, shown.shape()).params)

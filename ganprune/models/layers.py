@@ -33,6 +33,8 @@ MOST_LAYERS = 8
 class Network(nn.Sequential):
     """Layers one after the other, under names of their own."""
 
+    family: str = ""
+    """Title of the family that a reader found it to be of."""
     notes: tuple[str, ...] = ()
     """What its file leaves open and was assumed."""
     value_range: tuple[float, float] = (-1.0, 1.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import (
     copy_standalone,
     load_generator,
@@ -48,7 +49,8 @@ def rebuild_both(job: Job, state: State) -> dict[Side, nn.Module]:
 def save_pruned(job: Job, side: Side, slim: nn.Module, kept: Mapping[str, Tensor]) -> None:
     """Write pruned_G_A.safetensors or pruned_G_B.safetensors. kept: indices of filters, by their groups."""
     indices = {group: index.tolist() for group, index in kept.items()}
-    metadata = {"network": f"G_{side}", "kept": json.dumps(indices)}
+    whole = json.dumps(graph_of(job.originals[side]).sizes)
+    metadata = {"network": f"G_{side}", "kept": json.dumps(indices), "whole": whole}
     save_generator(job.run / f"pruned_G_{side}.safetensors", slim, metadata)
 
 
@@ -65,8 +67,8 @@ def write_both(job: Job, slim: Mapping[Side, nn.Module]) -> None:
         return
     started, outputs = time.monotonic(), [copy_standalone(run.folder)]
     for side in slim:
-        kept = read_metadata(run / f"pruned_G_{side}.safetensors")["kept"]
-        metadata = {"network": f"G_{side}", "kept": kept}
+        known = read_metadata(run / f"pruned_G_{side}.safetensors")
+        metadata = {"network": f"G_{side}"} | {key: known[key] for key in ("kept", "whole")}
         if source := job.source_sha256(side):
             metadata["source_sha256"] = source
         save_generator(run / f"G_{side}.safetensors", slim[side], metadata)
