@@ -46,6 +46,8 @@ class Drawn:
 class Builder:
     """Adds part after part to a network whose maps' shapes are known."""
 
+    padding_modes: tuple[str, ...] = ("zeros", "reflect", "circular")
+
     def __init__(self, draw: st.DrawFn, shape: tuple[int, int, int]) -> None:
         self.draw, self.program, self.shapes = draw, Program(), [shape]
 
@@ -88,7 +90,7 @@ class Builder:
         c, h, w = self.shapes[i]
         dilation = self.draw(st.integers(1, 2)) if min(h, w) > 6 else 1
         k, stride = self.draw(st.sampled_from((1, 3))), self.draw(st.integers(1, 2 if min(h, w) > 4 else 1))
-        mode = self.draw(st.sampled_from(("zeros", "reflect", "circular")))
+        mode = self.draw(st.sampled_from(self.padding_modes))
         padding = dilation * (k // 2)
         self.add(
             nn.Conv2d(c, self.width(), k, stride, padding, dilation, bias=self.yes(), padding_mode=mode), i
@@ -281,10 +283,13 @@ EVERYTHING = (*UNDERSTOOD, Builder.grouped, Builder.odd, Builder.odd, Builder.od
 
 @st.composite
 def programs(
-    draw: st.DrawFn, kinds: tuple[Callable[[Builder], None], ...] = EVERYTHING, most: int = 9
+    draw: st.DrawFn,
+    kinds: tuple[Callable[..., None], ...] = EVERYTHING,
+    most: int = 9,
+    builds: type[Builder] = Builder,
 ) -> Drawn:
     """1 … 5 channels in and out, up to ``most`` parts; float64, random weights, eval mode."""
-    builder = Builder(draw, (draw(st.integers(1, 5)), *PICTURE))
+    builder = builds(draw, (draw(st.integers(1, 5)), *PICTURE))
     builder.convolution()
     for kind in draw(st.lists(st.sampled_from(kinds), max_size=most)):
         kind(builder)
