@@ -89,7 +89,9 @@ class Layout:
 
     def units(self, genome: Tensor) -> Tensor:
         """Which units of the graph a genome keeps: bool [L] → bool [units]."""
-        return torch.cat([genome[:0], *(genome[self.genes[self.gene_of[group]]] for group in self.graph.groups)])
+        return torch.cat(
+            [genome[:0], *(genome[self.genes[self.gene_of[group]]] for group in self.graph.groups)]
+        )
 
     def channels(self, of: NDArray[np.int64], genome: Tensor) -> Tensor:
         """Places of the channels that a genome keeps of a table of units, see `ganprune.channels`: int64."""

@@ -53,7 +53,9 @@ def channel_energies(generator: nn.Module, graph: ChannelGraph, pictures: Tensor
 
     pictures: float [n, channels, h, w] in [-1, 1].
     """
-    watching = _Watching({id(layer.tensor(generator)): layer.weight for layer in graph.layers if layer.weight})
+    watching = _Watching(
+        {id(layer.tensor(generator)): layer.weight for layer in graph.layers if layer.weight}
+    )
     like = next(generator.parameters())
     for picture in pictures.split(1):
         with watching:
@@ -77,7 +79,9 @@ class _Watching(TorchFunctionMode):
     ) -> Any:
         given = kwargs or {}
         if getattr(func, "__name__", "") in ("conv2d", "conv_transpose2d"):
-            x, weight = (args[i] if i < len(args) else given[key] for i, key in enumerate(("input", "weight")))
+            x, weight = (
+                args[i] if i < len(args) else given[key] for i, key in enumerate(("input", "weight"))
+            )
             if (name := self._weights.get(id(weight))) is not None:
                 variance = x.var((2, 3), correction=0)[0].double().cpu()
                 self.energies[name] = self.energies.get(name, 0) + variance

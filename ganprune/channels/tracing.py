@@ -232,7 +232,11 @@ class Tracing:
             key, shape, n = weight.name, tuple(self._weights[weight.name].shape), len(reads)
         else:
             self._lost(call, "has weights that are computed on the way")
-            key, shape, n = "", self._shapes[weight] if isinstance(weight, Value) else weight.shape, len(reads)
+            key, shape, n = (
+                "",
+                self._shapes[weight] if isinstance(weight, Value) else weight.shape,
+                len(reads),
+            )
         depthwise = groups == n == shape[0] and shape[1] == 1 and n > 1
         into, out = (0, 1) if transposed else (1, 0)
         if not key:
@@ -260,7 +264,18 @@ class Tracing:
         norm, activation = self._behind(call)
         name = key.rpartition(".")[0] if key else call.module
         layer = Layer(
-            name, key, reads, writes, math.prod(shape[2:]), used, pixels, transposed, groups, depthwise, norm, activation
+            name,
+            key,
+            reads,
+            writes,
+            math.prod(shape[2:]),
+            used,
+            pixels,
+            transposed,
+            groups,
+            depthwise,
+            norm,
+            activation,
         )
         self.layers.append((layer, reads, writes))
         self._put(call, writes)

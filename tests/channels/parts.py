@@ -73,7 +73,9 @@ class Masked(nn.Module):
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("mask", (torch.arange(height * width) % 3 > 0).double().view(1, 1, height, width))
+        self.register_buffer(
+            "mask", (torch.arange(height * width) % 3 > 0).double().view(1, 1, height, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.get_buffer("mask")

@@ -34,7 +34,9 @@ def prepared(drawn: Drawn) -> tuple[nn.Module, Layout, list[Tensor]]:
 
 def left_of(layout: Layout, genome: Tensor) -> dict[str, Kept]:
     units = layout.units(genome)
-    return {layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in layout.graph.layers}
+    return {
+        layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in layout.graph.layers
+    }
 
 
 @given(drawn=programs())
@@ -61,7 +63,9 @@ def seen(net: nn.Module, names: list[str], pictures: list[Tensor]) -> dict[str, 
     return found
 
 
-def squared_error(conv: nn.Module, inputs: list[Tensor], wanted: list[Tensor], norm: nn.Module | None) -> Tensor:
+def squared_error(
+    conv: nn.Module, inputs: list[Tensor], wanted: list[Tensor], norm: nn.Module | None
+) -> Tensor:
     """Of a convolution's output, less what the norm behind it takes away."""
     rest = torch.stack([conv(x)[0] - y for x, y in zip(inputs, wanted, strict=True)]).double()
     if isinstance(norm, nn.InstanceNorm2d | nn.BatchNorm2d) and norm.running_mean is None:
