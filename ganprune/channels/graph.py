@@ -32,7 +32,8 @@ stem    written by the first convolution
 down    written later, before the first trunk ends
 up      written behind the last trunk
 
-A group is named by its role. Of several: down, down2, …, trunk, trunk2, …, but inner0, inner1, … and up1, up2, …
+A group is named by its role. Of several: down, down2, …, trunk, trunk2, …, but inner0, inner1, … and up1,
+up2, …
 """
 
 WHOLE = -1

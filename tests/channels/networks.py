@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from tests.channels import parts
 from tests.channels.parts import Do
@@ -146,9 +146,10 @@ class Builder:
         i, inplace = self.place(), self.yes()
         c = self.shapes[i][0]
         kinds = (
-            nn.ReLU(inplace), nn.LeakyReLU(0.2, inplace), nn.Tanh(), nn.Sigmoid(), nn.GELU(), nn.ELU(1, inplace),
+            nn.ReLU(inplace), nn.LeakyReLU(0.2, inplace), nn.Tanh(), nn.Sigmoid(), nn.GELU(),
+            nn.ELU(1, inplace),
             nn.Softplus(), nn.PReLU(), nn.PReLU(c), nn.SiLU(), nn.Hardswish(), nn.Dropout(), nn.Dropout2d(),
-            Do(F.leaky_relu, negative_slope=0.1), Do(torch.tanh),
+            Do(functional.leaky_relu, negative_slope=0.1), Do(torch.tanh),
         )  # fmt: skip
         self.add(self.draw(st.sampled_from(kinds)), i)
 
@@ -159,8 +160,9 @@ class Builder:
             return
         kinds = (
             nn.ReflectionPad2d(1), nn.ReplicationPad2d((1, 0, 2, 1)), nn.ZeroPad2d((1, 0, 1, 0)),
-            nn.ConstantPad2d(1, 1.5), Do(F.pad, pad=(1, 1, 1, 1), mode="reflect"),
-            Do(F.pad, pad=(1, 2)), Do(F.pad, pad=(-1, 0, 0, -1)), Do(F.pad, pad=(0, 1, 1, 0), value=0.5),
+            nn.ConstantPad2d(1, 1.5), Do(functional.pad, pad=(1, 1, 1, 1), mode="reflect"),
+            Do(functional.pad, pad=(1, 2)), Do(functional.pad, pad=(-1, 0, 0, -1)),
+            Do(functional.pad, pad=(0, 1, 1, 0), value=0.5),
         )  # fmt: skip
         self.add(self.draw(st.sampled_from(kinds)), i)
 
@@ -171,12 +173,14 @@ class Builder:
             return
         kinds: list[nn.Module] = [
             nn.MaxPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AdaptiveAvgPool2d((4, 4)), nn.AdaptiveMaxPool2d(3),
-            Do(parts.pooled), Do(F.adaptive_avg_pool2d, output_size=(5, 4)),
+            Do(parts.pooled), Do(functional.adaptive_avg_pool2d, output_size=(5, 4)),
         ]  # fmt: skip
         if max(h, w) <= 24:
             kinds += [
-                nn.Upsample(scale_factor=2), Do(F.interpolate, scale_factor=2, mode="bilinear", align_corners=True),
-                Do(F.interpolate, size=(9, 7)), Do(F.interpolate, scale_factor=1.5, mode="bicubic"),
+                nn.Upsample(scale_factor=2),
+                Do(functional.interpolate, scale_factor=2, mode="bilinear", align_corners=True),
+                Do(functional.interpolate, size=(9, 7)),
+                Do(functional.interpolate, scale_factor=1.5, mode="bicubic"),
             ]  # fmt: skip
         if c % 4 == 0 and max(h, w) <= 24:
             kinds += [nn.PixelShuffle(2)] * 8

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from ganprune.channels import ChannelGraph
 from ganprune.genome import Layout
@@ -178,4 +178,4 @@ def test_a_network_without_groups_has_an_empty_genome_and_rebuilds() -> None:
 
 def test_a_network_that_returns_more_than_a_tensor_is_named() -> None:
     with pytest.raises(TypeError, match="a network must return one tensor, found tuple"):
-        ChannelGraph.trace(Do(lambda x: (x, F.relu(x))), PICTURES[:1])
+        ChannelGraph.trace(Do(lambda x: (x, functional.relu(x))), PICTURES[:1])
