@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganprune.checkpoints import Quartet
 from ganprune.errors import DataError, UsageError
@@ -22,11 +23,12 @@ from ganprune.evaluation import SIDES, Side
 from ganprune.genome import Layout
 from ganprune.images import PictureFolders, open_picture
 from ganprune.latency import Latency, LatencyTable
-from ganprune.networks import DOWNSAMPLING, Generator
+from ganprune.networks import DOWNSAMPLING
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
 from ganprune.training import Team
+from ganprune.traits import smallest_picture
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
@@ -59,7 +61,7 @@ class Adapted:
 def adapted(
     settings: CompressSettings,
     quartet: Quartet,
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Side, nn.Module],
     find: Callable[[Sequence[Side]], PictureFolders],
 ) -> Adapted:
     """Settings that can be carried out with a checkpoint and pictures, as far as what was asked for allows.
@@ -81,7 +83,7 @@ def adapted(
 
 def adapted_to_speed(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Side, nn.Module],
     tables: Mapping[Side, LatencyTable],
 ) -> Adapted:
     """Settings that can be carried out on a machine of this speed, likewise: --target-ms decides, too."""
@@ -147,7 +149,7 @@ def _size(
         yield {"size": fitting}, why
         size = fitting if "size" not in settings.given else size
     judges = [quartet.D_A, quartet.D_B] if settings.search.loss == "disa" else []
-    least = max((judge.widths.smallest_picture for judge in judges if judge is not None), default=0)
+    least = max((smallest_picture(judge) for judge in judges if judge is not None), default=0)
     if least > size:
         yield {"size": -(-least // DOWNSAMPLING) * DOWNSAMPLING}, "its discriminators need no less"
 
@@ -172,7 +174,7 @@ def _largest(paths: Sequence[Path], enough: int) -> int:
 
 def _widths(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Side, nn.Module],
     tables: Mapping[Side, LatencyTable],
 ) -> Iterator[Change]:
     """The target, or the next one that can be reached; then the coarsest steps that come to it.
@@ -201,7 +203,7 @@ def _widths(
 
 def _coarsest(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Side, nn.Module],
     tables: Mapping[Side, LatencyTable],
     aligns: Sequence[int],
 ) -> int | None:
@@ -223,7 +225,7 @@ def _halves(align: int) -> Iterator[int]:
 
 def _reach(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Side, nn.Module],
     tables: Mapping[Side, LatencyTable],
     align: int,
 ) -> bool | None:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.bench import BenchSettings, Table
-from ganprune.checkpoints import NetName
+from ganprune.checkpoints import NetName, Own
+from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
 from ganprune.evaluation import Side
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
 from ganprune.layers import compress_settings
-from ganprune.networks import Generator
 from ganprune.plan import Plan, plan
 from ganprune.preparing import prepare
 from ganprune.reporting import SILENT, Reporter
@@ -37,9 +39,9 @@ class Compressed:
     settings: CompressSettings
     """What the run goes by: what was asked for, and the rest as it was adapted."""
     resolved: Resolved
-    originals: Mapping[Side, Generator]
+    originals: Mapping[Side, nn.Module]
     """Those that became slim: A translates A to B."""
-    slim: Mapping[Side, Generator]
+    slim: Mapping[Side, nn.Module]
     """The slim generators, fine-tuned: float32, on the CPU."""
     files: Mapping[str, Path]
     """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
@@ -60,6 +62,8 @@ def compress(
     checkpoint: Path | str,
     data: DataSource | Path | str | None = None,
     *,
+    generator: Given | None = None,
+    discriminator: Given | None = None,
     output: Path | str | None = None,
     preset: str | None = None,
     config: Path | str | None = None,
@@ -73,12 +77,13 @@ def compress(
     """Search, rebuild, refit, fine-tune, export and time: `ganprune compress` as a function.
 
     checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator. data: a folder with
-    trainA and trainB; None: where the training's options say. output: the run folder; called again with the
-    same arguments, the job goes on there, and what is finished is only read. preset, config: named settings
-    and a TOML file, as on the command line; wishes: settings by their names, such as ``target_macs=0.1`` and
-    ``budget="5m"``, over those; or, in place of all three, ``settings``. bench: for how long files are timed.
-    exporter: what writes ONNX files; None: the installed one. command: what provenance.json keeps as the
-    run's beginning.
+    trainA and trainB; None: where the training's options say. generator, discriminator: what the networks
+    are, where no reader knows their architecture: a module, whose weights do not count, or
+    ``FILE.py:FACTORY``. output: the run folder; called again with the same arguments, the job goes on there,
+    and what is finished is only read. preset, config: named settings and a TOML file, as on the command line;
+    wishes: settings by their names, such as ``target_macs=0.1`` and ``budget="5m"``, over those; or, in place
+    of all three, ``settings``. bench: for how long files are timed. exporter: what writes ONNX files; None:
+    the installed one. command: what provenance.json keeps as the run's beginning.
 
     Raises `UsageError` for settings out of range and targets out of reach, `CheckpointError`, `DataError` and
     `RunError` for what cannot be used, `VerificationError` where a file computes something else.
@@ -89,7 +94,8 @@ def compress(
         )
     chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
     _check_searcher(chosen)
-    prepared = prepare(Path(checkpoint), _source(data), chosen, reporter)
+    own = Own.of(generator, discriminator)
+    prepared = prepare(Path(checkpoint), _source(data), chosen, reporter, own=own)
     folder = default_folder(prepared.config) if output is None else Path(output)
     exporter = exporter or default_exporter()
     whole = prepared.completed().generators
@@ -107,7 +113,7 @@ def compress(
         files = exporter.export_run(job, slim)
         timed = bench_once(job.run, bench or BenchSettings(), job.reporter)
         finish_with_report(job.run, job.reporter)
-    originals: dict[Side, Generator] = {side: job.originals[side] for side in slim}
+    originals: dict[Side, nn.Module] = {side: job.originals[side] for side in slim}
     return Compressed(folder, job.settings, job.resolved, originals, slim, files, timed)
 
 
@@ -137,10 +143,11 @@ def foresee(
     settings: CompressSettings,
     reporter: Reporter = SILENT,
     exporter: Exporter | None = None,
+    own: Own = READERS_ALONE,
 ) -> Foreseen:
     """Look at everything that `compress` would, time one picture, and write nothing. Raises as `compress`."""
     _check_searcher(settings)
-    prepared = prepare(checkpoint, data, settings, reporter)
+    prepared = prepare(checkpoint, data, settings, reporter, own=own)
     search_pictures(prepared.folders, prepared.settings, reporter)  # says now what would fail later
     whole = prepared.completed()
     exporter = exporter or default_exporter()

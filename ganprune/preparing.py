@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.adapting import adapted, adapted_to_speed
-from ganprune.checkpoints import Quartet, load_quartet
+from ganprune.checkpoints import Own, Quartet, load_quartet
 from ganprune.checkpoints.direction import facing
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.device import keep_freed_memory
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.evaluation import SIDES, Side
@@ -33,6 +34,8 @@ class Prepared:
     resolved: Resolved
     config: Mapping[str, Any]
     """What the run folder's config.toml records."""
+    own: Own = READERS_ALONE
+    """The user's modules, where the networks are of such."""
 
     def completed(self) -> Quartet:
         """With untrained networks where the checkpoint lacks some, to estimate what work with them costs."""
@@ -75,20 +78,21 @@ class Prepared:
             resolved = Resolved.of_run(run)
             keep_freed_memory()
             pictures = search_pictures(self.folders, settings, noting)
-            yield Job(run, self.quartet, self.folders, pictures, settings, resolved, noting, tables)
+            yield Job(run, self.quartet, self.folders, pictures, settings, resolved, noting, tables, self.own)
 
 
 def prepare(
     checkpoint: Path, data: DataSource | None, settings: CompressSettings, reporter: Reporter, *,
-    recovers: bool = True,
+    recovers: bool = True, own: Own = READERS_ALONE,
 ) -> Prepared:  # fmt: skip
     """Read the checkpoint, find the pictures, and adapt to them what nobody asked for, with one note.
 
-    recovers: the command has --recover-discriminators. Raises `UsageError` for paths that do not exist, a
-    missing --data and a target out of reach, `CheckpointError` and its kind for networks that are missing or
-    cannot be used, `DataError` for the folders.
+    own: the user's modules that the networks are of. recovers: the command has --recover-discriminators.
+    Raises `UsageError` for paths that do not exist, a missing --data and a target out of reach,
+    `CheckpointError` and its kind for networks that are missing or cannot be used, `DataError` for the
+    folders.
     """
-    quartet = quartet_for(settings, checkpoint)
+    quartet = quartet_for(settings, checkpoint, own)
     for note in quartet.notes:
         reporter.info(note)
     source = data_source(quartet, data, checkpoint, reporter)
@@ -114,18 +118,20 @@ def prepare(
         "resolved": asdict(resolved),
         "sha256": {name: sha256(path) for name, path in quartet.files.items()},
     }
+    if own.names:
+        config["own"] = dict(own.names)
     if fitting.before:
         config["adapted"] = dict(fitting.before)
-    prepared = Prepared(quartet, folders, settings, resolved, config)
+    prepared = Prepared(quartet, folders, settings, resolved, config, own)
     check_target(prepared.completed().generators, settings)
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
     return prepared
 
 
-def quartet_for(settings: CompressSettings, checkpoint: Path) -> Quartet:
+def quartet_for(settings: CompressSettings, checkpoint: Path, own: Own = READERS_ALONE) -> Quartet:
     """The networks of a checkpoint as a run of these settings takes them. Raises as `load_quartet`."""
-    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    quartet = facing(load_quartet(checkpoint, own=own), settings.search.direction)
     return quartet.by_picture() if settings.pictures.picture_statistics else quartet
 
 

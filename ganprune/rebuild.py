@@ -54,6 +54,27 @@ def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
     return slim.eval()
 
 
+def with_tensors(network: _Module, tensors: Mapping[str, Tensor]) -> _Module:
+    """The network itself, with other tensors of the same names in place of its own, whatever their widths.
+
+    Its modules say how many channels they have now. tensors: parameters and buffers by their names in the
+    state dict.
+    """
+    before = _tensors(network)
+    for name, tensor in tensors.items():
+        _put(network, name, tensor)
+    for name, module in network.named_modules():
+        own = [key for key in tensors if key.rpartition(".")[0] == name]
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and own:
+            _told(module)
+            continue
+        for key in own:
+            for was, now in zip(before[key].shape, tensors[key].shape, strict=True):
+                if was != now:
+                    _resized(module, was, now)
+    return network
+
+
 def recalibrated(generator: _Module, pictures: Iterable[Tensor]) -> _Module:
     """A slim generator of batch norm with the running statistics of its own maps; others as they are.
 

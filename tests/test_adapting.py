@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from ganprune.adapting import Adapted, adapted
 from ganprune.checkpoints import Quartet
@@ -37,7 +38,7 @@ def fitted(found: Quartet, preset: str = "fast", folders: PictureFolders = NONE,
     settings = CompressSettings.from_flat({**PRESETS[preset].settings, **asked}, given=asked)
     any_G = found.G_A or found.G_B
     assert any_G is not None
-    generators: Mapping[Side, Generator] = {"A": found.G_A or any_G, "B": found.G_B or any_G}
+    generators: Mapping[Side, nn.Module] = {"A": found.G_A or any_G, "B": found.G_B or any_G}
     return adapted(settings, found, generators, lambda domains: folders)
 
 

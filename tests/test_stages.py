@@ -40,7 +40,7 @@ from ganprune.stages import (
     search_pictures,
     write_both,
 )
-from tests.tiny import TinyGan, seeded, tiny_gan, tiny_job
+from tests.tiny import TinyGan, resnet, seeded, tiny_gan, tiny_job
 
 RESOLVED = Resolved("cpu", "float32", 1, 1)
 SETTINGS = CompressSettings.from_flat(
@@ -281,7 +281,7 @@ def test_written_files_say_what_they_are(run: Run, gan: TinyGan) -> None:
         assert metadata["network"] == f"G_{side}"
         assert metadata["source_sha256"] == hashlib.sha256(f"G_{side}".encode()).hexdigest()
         kept = json.loads(metadata["kept"])
-        widths = load_generator(run / f"latest_net_G_{side}.pth").widths
+        widths = resnet(load_generator(run / f"latest_net_G_{side}.pth")).widths
         assert widths.groups() == {group: len(index) for group, index in kept.items()}
 
 

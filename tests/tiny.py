@@ -34,6 +34,12 @@ def layout_of(widths: GeneratorWidths, kind: LayoutKind = "filters") -> Layout:
     return Layout.of(Generator(widths), kind)
 
 
+def resnet(network: nn.Module | None) -> Generator:
+    """A network that is CycleGAN's ResNet, told to the type checker."""
+    assert isinstance(network, Generator)
+    return network
+
+
 def widths_of(layout: Layout) -> GeneratorWidths:
     """The reverse of `layout_of`."""
     return _widths(layout, layout.graph.sizes)

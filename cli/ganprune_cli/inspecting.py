@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganprune.checkpoints import inspect
+from ganprune.checkpoints import Own, inspect
 from ganprune.cost import mebibytes
 from ganprune.made_runs import is_run
 from ganprune.onnx_cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
@@ -27,11 +27,11 @@ TOLD = (
 """Options that are shown."""
 
 
-def inspect_path(path: Path | None, size: int | None) -> dict[str, Any]:
+def inspect_path(path: Path | None, size: int | None, own: Own) -> dict[str, Any]:
     """A checkpoint or a run, see `ganprune.checkpoints.inspect`."""
     if path is None or is_run(path):
         path = find_run(path).folder
-    return inspect(path, DEFAULT_SIZE if size is None else size).to_json()
+    return inspect(path, DEFAULT_SIZE if size is None else size, own).to_json()
 
 
 def inspect_onnx(path: Path, size: int | None) -> dict[str, Any]:

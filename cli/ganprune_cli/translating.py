@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from ganprune.checkpoints import Own
 from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
 from ganprune.made_runs import is_run, made_by
@@ -28,6 +29,7 @@ class Wishes:
     overwrite: bool
     resume: bool
     picture_statistics: bool
+    own: Own
     as_stored: bool
     keep_alpha: bool
     tile: int | None
@@ -69,7 +71,7 @@ def translate_source(
     opened = open_source(
         path, wishes.direction, both="rec" in settings.save,
         device=device, precision=resolve_precision(precision, device), threads=threads,
-        picture_statistics=wishes.picture_statistics,
+        picture_statistics=wishes.picture_statistics, own=wishes.own,
     )  # fmt: skip
     for note in opened.notes:
         reporter.info(note)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.errors import UsageError, VerificationError
 from ganprune.evaluation import Side
@@ -13,7 +13,6 @@ from ganprune.exporter import VERIFIED_PICTURES
 from ganprune.files import make_folder
 from ganprune.images import to_float
 from ganprune.made import check_all
-from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune_exporters.export import export_onnx
 from ganprune_exporters.report import ExportReport
@@ -55,7 +54,7 @@ def settings_of(name: str, settings: ExportSettings) -> ExportSettings:
 
 def export_all(
     folder: Path,
-    networks: Mapping[str, Generator],
+    networks: Mapping[str, nn.Module],
     pictures: Mapping[str, Tensor | None],
     settings: ExportSettings,
     reporter: Reporter,
@@ -98,7 +97,7 @@ def _may_be_less(path: Path) -> bool:
 
 def write_variants(
     files: Sequence[Mapping[str, Any]],
-    networks: Mapping[str, Generator],
+    networks: Mapping[str, nn.Module],
     pictures: Mapping[Side, Tensor] | None,
     settings: ExportSettings,
     variants: Variants,

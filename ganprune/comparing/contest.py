@@ -6,6 +6,8 @@ from hashlib import sha256 as hash_of
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.comparing.cells import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
@@ -14,7 +16,6 @@ from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, find_domains
 from ganprune.metrics import FeatureNetwork, Segmenter
-from ganprune.networks import Generator
 from ganprune.preparing import Prepared, check_networks, prepare
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
@@ -42,7 +43,7 @@ class Contest:
         return next(iter(self.jobs.values()))
 
     @property
-    def originals(self) -> dict[Side, Generator]:
+    def originals(self) -> dict[Side, nn.Module]:
         """Those that become slim."""
         return {side: self.job.quartet.generators[side] for side in self.sides}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.device import reproducible
 from ganprune.evaluation import Side
@@ -22,7 +22,6 @@ from ganprune.metrics import (
     score,
     squared_errors,
 )
-from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scratch import scratch_folder
 
@@ -58,7 +57,7 @@ class Jury:
         return self._pictures[side]
 
     def __call__(
-        self, generators: Mapping[Side, Generator], originals: Mapping[Side, Generator]
+        self, generators: Mapping[Side, nn.Module], originals: Mapping[Side, nn.Module]
     ) -> dict[Side, dict[str, Any]]:
         """KID with its interval, ``as_b``, ``lost``, ``psnr`` a direction; FID and FCN where asked for."""
         found = dict[Side, dict[str, Any]]()
@@ -70,11 +69,11 @@ class Jury:
             found[side] = self._figures(side, fakes, original) | self._segmented(side, fakes)
         return found
 
-    def inputs(self, originals: Mapping[Side, Generator]) -> dict[Side, dict[str, Any]]:
+    def inputs(self, originals: Mapping[Side, nn.Module]) -> dict[Side, dict[str, Any]]:
         """The same of pictures that no network has touched."""
         return {side: self._figures(side, self.pictures(side), G) for side, G in originals.items()}
 
-    def _figures(self, side: Side, fakes: Tensor, original: Generator) -> dict[str, Any]:
+    def _figures(self, side: Side, fakes: Tensor, original: nn.Module) -> dict[str, Any]:
         other: Side = "B" if side == "A" else "A"
         source, target = self._real(side), self._real(other)
         inputs, made = self._features(self.pictures(side)), self._original(side, original)
@@ -86,7 +85,7 @@ class Jury:
         )  # fmt: skip
         return found.to_json()
 
-    def _original(self, side: Side, original: Generator) -> Tensor:
+    def _original(self, side: Side, original: nn.Module) -> Tensor:
         """The original's translation; kept, because every cell is compared with it."""
         if side not in self._originals:
             self._originals[side] = self._translated(original, side)
@@ -101,7 +100,7 @@ class Jury:
         return cached_features(self.network, pictures, folder=self.cache, reporter=self.reporter)
 
     @torch.inference_mode()
-    def _translated(self, generator: Generator, side: Side) -> Tensor:
+    def _translated(self, generator: nn.Module, side: Side) -> Tensor:
         """What a generator makes of the test pictures, in float32, one at a time: uint8 [n, 3, h, w]."""
         net, made = copy.deepcopy(generator).to(self.device).float().eval(), list[Tensor]()
         pictures = self.pictures(side)

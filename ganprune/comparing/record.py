@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from ganprune.channels import graph_of
 from ganprune.comparing.cells import Cell
@@ -15,7 +16,6 @@ from ganprune.cost import macs, mebibytes, params
 from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, Side
 from ganprune.genome import Layout
-from ganprune.networks import Generator
 from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.rebuild import rebuilt
 from ganprune.runs import write_json
@@ -127,7 +127,7 @@ def _damaged(path: Path, reason: str) -> RunError:
     return RunError(f"{path} is damaged ({reason}); delete it to run the cell again")
 
 
-def size_of(generator: Generator, original: Generator, size: int) -> dict[str, Any]:
+def size_of(generator: nn.Module, original: nn.Module, size: int) -> dict[str, Any]:
     """What a generator costs, also over the original: parameters, MiB, MACs at ``size`` and as the paper; and
     its widths, see `network_of`."""
     w, whole = graph_of(generator), graph_of(original)
@@ -142,7 +142,7 @@ def size_of(generator: Generator, original: Generator, size: int) -> dict[str, A
     }  # fmt: skip
 
 
-def network_of(part: Mapping[str, Any], original: Generator) -> Generator | None:
+def network_of(part: Mapping[str, Any], original: nn.Module) -> nn.Module | None:
     """A generator of the widths that a cell's record tells for one direction, cut out of the original.
 
     It takes as long as the cell's own. None where the record, of an earlier ganprune, has no widths. Raises

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.evaluation.actor import Actor, Files, Greeting, Reply, versions
@@ -21,7 +21,6 @@ from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 
 
@@ -30,8 +29,8 @@ class RayEvaluator(SpreadEvaluator):
 
     def __init__(
         self,
-        generators: Mapping[Side, Generator],
-        judges: Mapping[Side, Discriminator],
+        generators: Mapping[Side, nn.Module],
+        judges: Mapping[Side, nn.Module],
         layouts: Mapping[Side, Layout],
         pictures: Mapping[Side, Tensor],
         settings: EvaluationSettings,

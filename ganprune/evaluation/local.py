@@ -24,10 +24,10 @@ from ganprune.evaluation.tuning import FineTuner
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
-from ganprune.networks import Discriminator, Generator
 from ganprune.rebuild import rebuilt, recalibrated
 from ganprune.refit import Gram, refitted_from
 from ganprune.reporting import SILENT, Reporter
+from ganprune.traits import channels_of, smallest_picture
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -57,8 +57,8 @@ class EvaluationSettings:
 class _Half:
     """Everything fixed about one direction of translation."""
 
-    generator: Generator
-    judge: Discriminator | None
+    generator: nn.Module
+    judge: nn.Module | None
     layout: Layout
     x: Tensor
     """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
@@ -84,9 +84,9 @@ class _Known:
 class _Network:
     """A generator as it is scored."""
 
-    placed: Generator
+    placed: nn.Module
     """On the device, in the precision of scores."""
-    whole: Generator | None = None
+    whole: nn.Module | None = None
     """The same in float32, for the tuner; None without one."""
 
 
@@ -95,8 +95,8 @@ class LocalEvaluator:
 
     def __init__(
         self,
-        generators: Mapping[Side, Generator],
-        judges: Mapping[Side, Discriminator],
+        generators: Mapping[Side, nn.Module],
+        judges: Mapping[Side, nn.Module],
         layouts: Mapping[Side, Layout],
         pictures: Mapping[Side, Tensor],
         settings: EvaluationSettings,
@@ -247,14 +247,14 @@ class LocalEvaluator:
         self._pictures[side][key] = translated
         return translated
 
-    def _cut(self, side: Side, genome: Tensor) -> Generator:
+    def _cut(self, side: Side, genome: Tensor) -> nn.Module:
         """The slim network in float32, refitted where the settings say so."""
         original, layout = self._originals[side], self._layouts[side]
         if side in self._grams:
             return refitted_from(self._grams[side], original, layout, genome)
         return rebuilt(original, layout, genome)
 
-    def _slim(self, side: Side, genome: Tensor) -> Generator:
+    def _slim(self, side: Side, genome: Tensor) -> nn.Module:
         """The slim network; one of batch norm with the statistics of the pictures that it translates."""
         x = self._halves[side].x
         if side in self._grams:
@@ -281,17 +281,17 @@ def _other(side: Side) -> Side:
     return "B" if side == "A" else "A"
 
 
-def _check_fit(generator: Generator, judge: Discriminator | None, pictures: Tensor) -> None:
-    channels, size, widths = pictures.shape[1], min(pictures.shape[2:]), generator.widths
-    judged = channels if judge is None else judge.widths.in_channels
-    if {widths.in_channels, widths.out_channels, judged} != {channels}:
+def _check_fit(generator: nn.Module, judge: nn.Module | None, pictures: Tensor) -> None:
+    (channels, *size), (inputs, outputs) = pictures.shape[1:], channels_of(generator)
+    judged = channels if judge is None else channels_of(judge)[0]
+    if {inputs, outputs, judged} != {channels}:
         raise CheckpointError(
             f"pictures of {channels} channels need networks of as many, found a generator from "
-            f"{widths.in_channels} to {widths.out_channels} and a discriminator of {judged}; "
+            f"{inputs} to {outputs} and a discriminator of {judged}; "
             "give a checkpoint that was trained on RGB"
         )
-    if judge is not None and size < judge.widths.smallest_picture:
+    if judge is not None and min(size) < (least := smallest_picture(judge)):
         raise UsageError(
-            f"a discriminator of {len(judge.widths.filters)} layers needs pictures of at least "
-            f"{judge.widths.smallest_picture} pixels, found {size}; give a larger --size"
+            f"a discriminator needs pictures of at least {least} pixels, found {min(size)}; "
+            "give a larger --size"
         )

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.evaluation.interface import Side
 from ganprune.evaluation.local import EvaluationSettings, LocalEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.genome import Layout, unpack
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter, Silent
 
 Row = tuple[float, float, float, float]
@@ -24,8 +23,8 @@ Row = tuple[float, float, float, float]
 class Inputs:
     """What all workers have in common: the arguments of `LocalEvaluator`."""
 
-    generators: Mapping[Side, Generator]
-    judges: Mapping[Side, Discriminator]
+    generators: Mapping[Side, nn.Module]
+    judges: Mapping[Side, nn.Module]
     layouts: Mapping[Side, Layout]
     pictures: Mapping[Side, Tensor]
     tuner: FineTuner | None

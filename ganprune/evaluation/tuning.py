@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganprune.checkpoints import Quartet
 from ganprune.evaluation.interface import SIDES, Side
 from ganprune.images import PictureFolders, split
-from ganprune.networks import Discriminator, Generator
 from ganprune.training import (
     Networks,
     TrainingError,
@@ -39,7 +39,7 @@ def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict
 class FineTuner:
     """Trains a slim generator and a copy of its discriminator by the CycleGAN recipe; the partner stays."""
 
-    judges: Mapping[Side, Discriminator]
+    judges: Mapping[Side, nn.Module]
     """The original D_A and D_B; that of a side is needed."""
     pictures: Mapping[Side, Sequence[Path]]
     """See `tuning_pictures`."""
@@ -49,7 +49,7 @@ class FineTuner:
     """Steps an individual, at a constant learning rate."""
     _read: list[TrainingPictures] = field(default_factory=list[TrainingPictures], repr=False)
 
-    def __call__(self, side: Side, slim: Generator, partner: Generator, name: str) -> Generator:
+    def __call__(self, side: Side, slim: nn.Module, partner: nn.Module, name: str) -> nn.Module:
         """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all chance."""
         self.read()
         recipe = replace(self.settings, trained=("G_A", "D_A") if side == "A" else ("G_B", "D_B"))

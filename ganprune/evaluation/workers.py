@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.errors import UsageError
 from ganprune.evaluation.interface import Side
@@ -20,7 +20,6 @@ from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.evaluation.worker import Worker
 from ganprune.genome import Layout
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 
 MOST_WORKERS = 64
@@ -32,8 +31,8 @@ class WorkersEvaluator(SpreadEvaluator):
 
     def __init__(
         self,
-        generators: Mapping[Side, Generator],
-        judges: Mapping[Side, Discriminator],
+        generators: Mapping[Side, nn.Module],
+        judges: Mapping[Side, nn.Module],
         layouts: Mapping[Side, Layout],
         pictures: Mapping[Side, Tensor],
         settings: EvaluationSettings,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import load_generator, read_metadata
 from ganprune.errors import GanpruneError, RunError
 from ganprune.evaluation import SIDES, Side
@@ -14,7 +15,6 @@ from ganprune.figures.drawing import Pixels
 from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.images import cells, open_picture
 from ganprune.images.reading import to_tensor
-from ganprune.networks import generator_convs
 from ganprune.onnx_cost import read_onnx
 from ganprune.plain import parse_json, read_json, read_lines
 from ganprune.runs import Run
@@ -97,15 +97,15 @@ def json_of(path: Path) -> dict[str, Any] | None:
 
 def widths_of(run: Run, side: Side) -> tuple[dict[str, int], dict[str, int]]:
     """Filters by group of the original and of the slim generator."""
-    slim = load_generator(run / f"G_{side}.safetensors").widths
+    graph = graph_of(load_generator(run / f"G_{side}.safetensors"))
     shapes = {t.name: tuple(t.dims) for t in read_onnx(run / f"original_G_{side}.onnx").graph.initializer}
     before: dict[str, int] = {}
-    for conv in generator_convs(slim.blocks):
-        if conv.target is not None:
-            shape = shapes[f"{conv.key}.weight"]
-            before[conv.target] = shape[1 if conv.transposed else 0]
-    after = slim.groups()
-    return {group: before[group] for group in after}, after
+    for layer in graph.layers:
+        for name, group in graph.groups.items():
+            if name not in before and len(layer.writes) == group.size and layer in graph.writers(name):
+                before[name] = shapes[f"{layer.name}.weight"][int(layer.transposed and not layer.depthwise)]
+    after = {name: size for name, size in graph.sizes.items() if name in before}
+    return {name: before[name] for name in after}, after
 
 
 def first_layer_of(run: Run, side: Side) -> FirstLayer:
@@ -115,14 +115,16 @@ def first_layer_of(run: Run, side: Side) -> FirstLayer:
     was cut from: exporting may fold batch norm into them.
     """
     path = run / f"original_G_{side}.onnx"
-    weights = first_weights(path)
+    slim = load_generator(run / f"G_{side}.safetensors")
+    first = f"{graph_of(slim).layers[0].name}.weight"
+    weights = first_weights(path, first)
     kept = kept_of(run / f"G_{side}.safetensors")
     tuned = None
     if (run / "fine-tune").is_dir():
-        tuned = load_generator(run / f"G_{side}.safetensors").state_dict()["model.1.weight"].float().numpy()
+        tuned = slim.state_dict()[first].float().numpy()
         if len(tuned) != len(kept):
             raise RunError(f"{run / f'G_{side}.safetensors'} is damaged; run `ganprune compress` again")
-    cut = load_generator(run / f"pruned_G_{side}.safetensors").state_dict()["model.1.weight"].float().numpy()
+    cut = load_generator(run / f"pruned_G_{side}.safetensors").state_dict()[first].float().numpy()
     if max(kept, default=-1) >= len(weights) or not np.array_equal(weights[list(kept)], cut):
         raise RunError(
             f"{path} holds other first-layer filters than pruned_G_{side}.safetensors was cut from, as where "
@@ -131,20 +133,20 @@ def first_layer_of(run: Run, side: Side) -> FirstLayer:
     return FirstLayer(f"G_{side}", weights, kept, tuned)
 
 
-def first_weights(path: Path) -> Weights:
-    """Filters of the first convolution of an ONNX file that ganprune exported as it is."""
+def first_weights(path: Path, name: str) -> Weights:
+    """Filters of the convolution of a tensor's name, in an ONNX file that ganprune exported as it is."""
     from onnx import numpy_helper
 
     for tensor in read_onnx(path).graph.initializer:
-        if tensor.name == "model.1.weight":
+        if tensor.name == name:
             return numpy_helper.to_array(tensor).astype(np.float32)
-    raise RunError(f"{path} has no tensor model.1.weight; export it again: ganprune export --onnx")
+    raise RunError(f"{path} has no tensor {name}; export it again: ganprune export --onnx")
 
 
 def kept_of(path: Path) -> tuple[int, ...]:
-    """Kept filters of the first layer, from the metadata of a slim generator's safetensors file."""
+    """Kept filters of the first group, from the metadata of a slim generator's safetensors file."""
     try:
-        return tuple(int(i) for i in parse_json(read_metadata(path)["kept"])["stem"])
+        return tuple(int(i) for i in next(iter(parse_json(read_metadata(path)["kept"]).values())))
     except (KeyError, ValueError, TypeError):
         raise RunError(
             f"{path} does not say which filters were kept; needed a file that `ganprune compress` wrote"

@@ -34,7 +34,7 @@ from ganprune.figures.widths import widths_diagram
 from ganprune.files import write_atomically
 from ganprune.locking import refuse_run
 from ganprune.made import check_all
-from ganprune.networks import Generator, resnet_widths
+from ganprune.onnx_cost import onnx_cost, picture_input, read_onnx
 from ganprune.runs import Run
 
 SIZE = "MiB of float32 weights"
@@ -189,10 +189,10 @@ def _slim_mib(run: Run, side: Side) -> float:
 
 
 def _original_mib(run: Run, side: Side) -> float:
-    slim = load_generator(run / f"G_{side}.safetensors")
-    before, _ = widths_of(run, side)
-    like = resnet_widths(4, slim.widths.blocks, slim.widths.in_channels, slim.widths.out_channels)
-    return mebibytes(params(Generator(like.with_groups(before), slim.norm)))
+    path = run / f"original_G_{side}.onnx"
+    model = read_onnx(path)
+    shown = picture_input(model, path)
+    return mebibytes(onnx_cost(model, shown, shown.shape()).params)
 
 
 def _mib(size: float) -> str:

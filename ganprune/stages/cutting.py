@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints import (
     copy_standalone,
@@ -17,14 +17,13 @@ from ganprune.checkpoints import (
 from ganprune.coevolution import State
 from ganprune.evaluation import Side
 from ganprune.images import to_float
-from ganprune.networks import Generator
 from ganprune.rebuild import rebuilt, recalibrated
 from ganprune.stages.job import Job
 from ganprune.stages.searching import STATE, layouts
 from ganprune.stages.training import FINE_TUNE
 
 
-def rebuild_both(job: Job, state: State) -> dict[Side, Generator]:
+def rebuild_both(job: Job, state: State) -> dict[Side, nn.Module]:
     """Cut the slim generators out of the originals by the best genomes.
 
     Of one that does not evolve there is none. Running statistics of batch norm are those of the slim network
@@ -35,8 +34,8 @@ def rebuild_both(job: Job, state: State) -> dict[Side, Generator]:
     run = job.run
     paths: dict[Side, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in state.populations}
     if run.finished("rebuild", [run / STATE]):
-        return {side: load_generator(paths[side]) for side in paths}
-    started, slim = time.monotonic(), dict[Side, Generator]()
+        return {side: load_generator(paths[side], job.own) for side in paths}
+    started, slim = time.monotonic(), dict[Side, nn.Module]()
     for side, layout in layouts(job.originals, job.settings).items():
         genome = state.populations[side].best_genome
         cut = rebuilt(job.originals[side], layout, genome)
@@ -46,14 +45,14 @@ def rebuild_both(job: Job, state: State) -> dict[Side, Generator]:
     return slim
 
 
-def save_pruned(job: Job, side: Side, slim: Generator, kept: Mapping[str, Tensor]) -> None:
+def save_pruned(job: Job, side: Side, slim: nn.Module, kept: Mapping[str, Tensor]) -> None:
     """Write pruned_G_A.safetensors or pruned_G_B.safetensors. kept: indices of filters, by their groups."""
     indices = {group: index.tolist() for group, index in kept.items()}
     metadata = {"network": f"G_{side}", "kept": json.dumps(indices)}
     save_generator(job.run / f"pruned_G_{side}.safetensors", slim, metadata)
 
 
-def write_both(job: Job, slim: Mapping[Side, Generator]) -> None:
+def write_both(job: Job, slim: Mapping[Side, nn.Module]) -> None:
     """Write the finished generators, for ganprune and for CycleGAN's own code.
 
     G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.checkpoints import Quartet
+from ganprune.checkpoints import Own, Quartet
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.evaluation import Side
 from ganprune.files import sha256
 from ganprune.images import PictureFolders
 from ganprune.latency import LatencyTable
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
@@ -32,14 +32,16 @@ class Job:
     reporter: Reporter = SILENT
     tables: Mapping[Side, LatencyTable] | None = None
     """Of this machine's speed, for a target in milliseconds."""
+    own: Own = READERS_ALONE
+    """The user's modules, where the networks are of such."""
 
     @property
-    def originals(self) -> dict[Side, Generator]:
+    def originals(self) -> dict[Side, nn.Module]:
         """G_A and G_B, as far as they are there."""
         return self.quartet.generators
 
     @property
-    def discriminators(self) -> dict[Side, Discriminator]:
+    def discriminators(self) -> dict[Side, nn.Module]:
         """D_A, which judges what G_A makes, and D_B, as far as they are there."""
         return self.quartet.discriminators
 

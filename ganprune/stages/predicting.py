@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganprune.errors import InputError, RunError
+from torch import nn
+
+from ganprune.checkpoints import load_generator
+from ganprune.errors import RunError
 from ganprune.evaluation import SIDES, Side
 from ganprune.exporter import Exporter
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
-from ganprune.networks import Generator, GeneratorWidths
-from ganprune.onnx_cost import read_onnx
-from ganprune.plain import parse_json, read_json
+from ganprune.plain import read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
@@ -27,7 +28,7 @@ Tables = Mapping[Side, LatencyTable]
 
 
 def tables_for(
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Side, nn.Module],
     settings: CompressSettings,
     folder: Path,
     exporter: Exporter,
@@ -66,7 +67,7 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
 
 
 def known_tables(
-    generators: Mapping[Side, Generator], settings: CompressSettings, exporter: Exporter, reporter: Reporter
+    generators: Mapping[Side, nn.Module], settings: CompressSettings, exporter: Exporter, reporter: Reporter
 ) -> Tables | None:
     """This machine's tables where it was measured before; None: it was not, or there is no --target-ms."""
     search, found = settings.search, dict[Side, LatencyTable]()
@@ -82,7 +83,7 @@ def known_tables(
 
 
 def foreseen(
-    generators: Mapping[Side, Generator], settings: CompressSettings, tables: Tables | None
+    generators: Mapping[Side, nn.Module], settings: CompressSettings, tables: Tables | None
 ) -> dict[str, dict[str, float | None]]:
     """For --dry-run: what each original is predicted to take, None where this machine was never measured,
     and what its slim network may. Empty without --target-ms.
@@ -113,7 +114,7 @@ def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Report
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
             continue
-        ms, expected = timing["median_ms"], predicted(table, Generator(_widths(folder / f"{name}.onnx")))
+        ms, expected = timing["median_ms"], predicted(table, load_generator(folder / f"{name}.safetensors"))
         found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
         line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
         if abs(expected - ms) <= MOST_OFF * ms:
@@ -128,13 +129,3 @@ def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[
     size = table.made_for.get("size")
     same_machine = all(table.made_for.get(key) == machine[key] for key in ("cpu", "onnxruntime"))
     return same_machine and (network["batch"], network["height"], network["width"]) == (1, size, size)
-
-
-def _widths(path: Path) -> GeneratorWidths:
-    """Of a generator that ganprune exported."""
-    told = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
-    try:
-        values = parse_json(told["ganprune.widths"])
-        return GeneratorWidths(**values | {"inner": tuple(values["inner"])})
-    except (KeyError, ValueError, TypeError):
-        raise InputError(f"{path} does not say of which widths it is; export it again") from None

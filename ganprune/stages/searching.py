@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.coevolution import State, describe, describe_controls
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
@@ -28,7 +28,6 @@ from ganprune.genome import Layout
 from ganprune.images import to_float
 from ganprune.importance import importance
 from ganprune.latency import Latency, LatencyTable
-from ganprune.networks import Generator
 from ganprune.refit import as_scores
 from ganprune.repair import Repairer
 from ganprune.reporting import Reporter
@@ -47,14 +46,14 @@ CACHE = "cache"
 """Folder of what the originals make of the search's pictures; it may be deleted at any time."""
 
 
-def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
+def layouts(generators: Mapping[Side, nn.Module], settings: CompressSettings) -> dict[Side, Layout]:
     """The genome layouts of the generators that evolve."""
     search = settings.search
     return {side: Layout.of(generators[side], search.layout) for side in search.sides}
 
 
 def check_target(
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Side, nn.Module],
     settings: CompressSettings,
     tables: Mapping[Side, LatencyTable] | None = None,
 ) -> None:

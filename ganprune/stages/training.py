@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.channels import graph_of
-from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
+from ganprune.checkpoints import Quartet
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.evaluation import FineTuner, Side, tuning_pictures
 from ganprune.images import readable
-from ganprune.networks import Generator
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import kept_filters
 from ganprune.stages.setting_up import split_pictures
@@ -55,13 +54,12 @@ def recover(job: Job) -> Job:
     if not job.run.finished("recover"):
         record = folder / "train.json"
         job.run.finish("recover", [record], time.monotonic() - started, steps=result.steps)
-    found = load_quartet(result.files["G_A"])
-    known = {name: getattr(quartet, name) for name in NET_NAMES if name not in quartet.missing()}
-    files = {**found.files, **quartet.files}
-    return replace(job, quartet=replace(found, **known, files=files, options=quartet.options))
+    made = {name: getattr(result.networks, name) for name in quartet.missing()}
+    files = {**{name: result.files[name] for name in quartet.missing()}, **quartet.files}
+    return replace(job, quartet=replace(quartet, **made, files=files))
 
 
-def fine_tune(job: Job, slim: Mapping[Side, Generator]) -> dict[Side, Generator]:
+def fine_tune(job: Job, slim: Mapping[Side, nn.Module]) -> dict[Side, nn.Module]:
     """Train the slim generators: taught by the originals, or by the CycleGAN recipe (``settings.tuning``).
 
     By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
@@ -100,7 +98,7 @@ def fine_tune(job: Job, slim: Mapping[Side, Generator]) -> dict[Side, Generator]
     if not run.finished("fine-tune"):
         record = run / FINE_TUNE / "train.json"
         run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
-    trained: dict[Side, Generator] = {"A": result.networks.G_A, "B": result.networks.G_B}
+    trained: dict[Side, nn.Module] = {"A": result.networks.G_A, "B": result.networks.G_B}
     return {side: trained[side] for side in slim}
 
 
@@ -121,7 +119,7 @@ def _recipe(job: Job) -> TrainSettings:
     )  # fmt: skip
 
 
-def _teacher(job: Job, side: Side, slim: Generator) -> Teacher:
+def _teacher(job: Job, side: Side, slim: nn.Module) -> Teacher:
     original = job.originals[side]
     graph = graph_of(original)
     units = graph.units(kept_filters(job.run, side, graph, slim))

@@ -31,6 +31,7 @@ def export(
     ] = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
+    generator: options.OwnGenerator = None,
     size: options.Size = None,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
     opset: Annotated[
@@ -87,6 +88,7 @@ def export(
     Of a run: its slim generators, and the originals both plainly and through the same rewrites. Exit code 4
     if a file computes something else.
     """
+    from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
@@ -101,7 +103,7 @@ def export(
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
     wishes = Wishes(
         size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,
-        uint8=uint8, picture_statistics=picture_statistics, atol=atol,
+        uint8=uint8, own=Own.of(generator), picture_statistics=picture_statistics, atol=atol,
         variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
     )  # fmt: skip
     written, following = export_source(
