@@ -48,8 +48,9 @@ def importance(generator: nn.Module, layout: Layout, pictures: Tensor) -> Tensor
 
 @torch.no_grad()
 def channel_energies(generator: nn.Module, graph: ChannelGraph, pictures: Tensor) -> dict[str, Tensor]:
-    """Variance of every channel that a convolution reads, mean over the pictures: float64 [in] each, by the name
-    of the convolution's weight.
+    """Variance of every channel that a convolution reads, mean over the pictures.
+
+    Returns float64 [in] by the name of each convolution's weight.
 
     pictures: float [n, channels, h, w] in [-1, 1].
     """

@@ -34,11 +34,13 @@ def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
         if not units[piece.units].any():
             raise ValueError(f"every group needs at least one filter, {group} has none")
     left = dict.fromkeys(original, ()) | _places(layout.graph, original, units)
+    new = dict[int, Tensor]()
     for name, cuts in left.items():
         tensor = original[name]
         for dim, index in cuts:
             tensor = tensor.index_select(dim, index.to(tensor.device))
-        _put(slim, name, tensor if cuts else tensor.clone())
+        new[id(original[name])] = tensor if cuts else tensor.clone()
+    _put(slim, new)
     for name, units_of in layout.graph.norms:
         _resized(slim.get_submodule(name), len(units_of), len(kept(units_of, units)))
     for owner in {name.rpartition(".")[0] for name, cuts in left.items() if cuts}:
@@ -179,8 +181,9 @@ def _twin(module: _Module, twins: dict[int, Any]) -> _Module:
     own, hooks = twin.__dict__, set(twin.__dict__)
     own["_parameters"].update(module._parameters)  # pyright: ignore[reportPrivateUsage]
     own["_buffers"].update(module._buffers)  # pyright: ignore[reportPrivateUsage]
-    own["_non_persistent_buffers_set"].update(module._non_persistent_buffers_set)
-    own["_modules"].update((name, child and _twin(child, twins)) for name, child in module._modules.items())
+    own["_non_persistent_buffers_set"].update(module._non_persistent_buffers_set)  # pyright: ignore[reportPrivateUsage]
+    children = module._modules.items()  # pyright: ignore[reportPrivateUsage]
+    own["_modules"].update((name, child and _twin(child, twins)) for name, child in children)
     own.update((name, _held(value, twins)) for name, value in module.__dict__.items() if name not in hooks)
     return twin
 
@@ -198,14 +201,13 @@ def _held(value: Any, twins: dict[int, Any]) -> Any:
     return value
 
 
-def _put(net: nn.Module, name: str, tensor: Tensor) -> None:
-    """Make ``tensor`` a network's parameter or buffer, whatever was there before, wherever that was."""
-    path, _, leaf = name.rpartition(".")
-    owner = net.get_submodule(path)
-    before = getattr(owner, leaf)
-    if leaf in owner._parameters:  # pyright: ignore[reportPrivateUsage]
-        tensor = nn.Parameter(tensor, requires_grad=False)
+def _put(net: nn.Module, new: Mapping[int, Tensor]) -> None:
+    """Other tensors in the place of those with these ids, under all the names that they have."""
+    new = dict(new)
     for module in net.modules():
-        for held in (module._parameters, module._buffers):  # pyright: ignore[reportPrivateUsage]
-            for key in [key for key, there in held.items() if there is before]:
-                held[key] = tensor
+        for name, there in [*module.named_parameters(recurse=False, remove_duplicate=False)]:
+            if not isinstance(new[id(there)], nn.Parameter):
+                new[id(there)] = nn.Parameter(new[id(there)], requires_grad=False)
+            setattr(module, name, new[id(there)])
+        for name, there in [*module.named_buffers(recurse=False, remove_duplicate=False)]:
+            setattr(module, name, new[id(there)])

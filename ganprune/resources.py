@@ -23,8 +23,8 @@ from ganprune.channels import WHOLE
 from ganprune.genome import Layout
 
 Use = Literal["weights", "params", "macs", "work"]
-"""weights: of convolutions, as Eq. 10 counts them; params: of everything; macs: true multiply-accumulates; work:
-see above."""
+"""weights: of convolutions, as Eq. 10 counts them; params: of everything; macs: true multiply-accumulates;
+work: see above."""
 
 KAPPA = 200.0
 """κ. Measured in ONNX Runtime, one thread, against the plainly exported original: see "Targets and repair" in
@@ -41,7 +41,7 @@ class Resource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Convolutions:
-    """A `Resource`: Σ over convolutions, or over parameters, of factor · inputs · filters, and Σ over filters of
+    """A `Resource`: Σ over convolutions, or parameters, of factor · inputs · filters, and Σ over filters of
     ``each``."""
 
     reads: np.ndarray

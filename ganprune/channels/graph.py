@@ -24,8 +24,17 @@ from torch import Tensor, nn
 from ganprune.channels.tape import record
 
 Role = Literal["stem", "down", "trunk", "inner", "up"]
-"""stem: written by the first convolution. trunk: of residual sums, or where there are none, of the smallest
-maps. inner: between the convolutions of a residual block. down, up: before and behind the trunk."""
+"""The part that a group plays, from who writes and reads it:
+
+trunk   written by several convolutions, whose maps residual sums add; where no group is, of the smallest maps
+inner   between the convolutions of one residual block
+stem    written by the first convolution
+down    written later, before the first trunk ends
+up      written behind the last trunk
+
+A group is named by its role. Of several: down, down2, …, trunk, trunk2, …, but inner0, inner1, … and up1,
+up2, …
+"""
 
 WHOLE = -1
 """In the place of a unit: a channel that is always kept."""
@@ -150,12 +159,13 @@ class ChannelGraph:
         The trunk as it begins and behind every residual block; without a trunk, behind every layer.
         """
         behind = {layer.name: layer.activation or layer.norm or layer.name for layer in self.layers}
-        trunk = self.groups.get("trunk")
-        if trunk is not None:
-            sums = [(name, units) for name, units in self.sums if name and _any_in(units, trunk.units)]
-            first = next(layer for layer in self.layers if _any_in(layer.writes, trunk.units))
-            if sums:
-                return [(behind[first.name], first.writes), *sums]
+        trunks = [group.units for group in self.groups.values() if group.role == "trunk"]
+        sums = [
+            (name, units) for name, units in self.sums if name and any(_any_in(units, own) for own in trunks)
+        ]
+        if sums:
+            first = next(layer for layer in self.layers if _any_in(layer.writes, trunks[0]))
+            return [(behind[first.name], first.writes), *sums]
         return [(behind[layer.name], layer.writes) for layer in self.layers if (layer.writes != WHOLE).any()]
 
     def layer(self, name: str) -> Layer:

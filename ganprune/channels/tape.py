@@ -128,7 +128,7 @@ class _Recorder(TorchFunctionMode):
         """Of a tensor that some call returned. What none did is taken to depend on all that there is."""
         if id(tensor) not in self._values:
             before = tuple(self._values.values())
-            self.calls.append(self._called(_untraced, (before,), {}, [tensor]))
+            self.calls.append(self._called(code_outside_of_pytorch, (before,), {}, [tensor]))
         return self._values[id(tensor)]
 
     def _called(
@@ -163,7 +163,7 @@ class _Recorder(TorchFunctionMode):
         return leaf if id(leaf) in self._constants else self.number_of(leaf)
 
 
-def _untraced(*_: Any) -> Tensor:
+def code_outside_of_pytorch(*_: Any) -> Tensor:
     """Stands for what happened outside of PyTorch's Python interface, such as compiled code."""
     raise NotImplementedError("this network runs code that cannot be recorded")
 

@@ -7,6 +7,7 @@ not in the tables below keeps the channels that it sees whole, and a note says s
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ PASSING = frozenset({
     "feature_dropout", "alpha_dropout", "max_pool2d", "_max_pool2d", "avg_pool2d", "lp_pool2d",
     "adaptive_avg_pool2d", "adaptive_max_pool2d", "_adaptive_max_pool2d", "interpolate", "upsample",
     "contiguous", "clone", "detach", "to", "float", "double", "half", "bfloat16",
-    "type_as", "requires_grad_", "identity", "data", "real", "abs", "neg", "exp", "log", "sqrt", "rsqrt", "square",
+    "type_as", "requires_grad_", "identity", "data", "real",
+    "abs", "neg", "exp", "log", "sqrt", "rsqrt", "square",
     "sin", "cos", "nan_to_num", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like",
     "empty_like", "sign", "floor", "ceil", "round", "reciprocal", "expm1", "log1p", "erf", "atan",
     "tan", "sinh", "cosh", "logical_not", "bitwise_not", "__neg__", "__abs__", "__invert__",
@@ -467,10 +469,8 @@ def traced(network: nn.Module, tape: Tape) -> ChannelGraph:
         )
 
     layers = tuple(
-        Layer(layer.name, layer.weight, resolved(reads), resolved(writes), layer.taps, layer.positions, layer.outputs,
-              layer.transposed, layer.groups, layer.depthwise, layer.norm, layer.activation)
-        for layer, reads, writes in t.layers
-    )  # fmt: skip
+        replace(layer, reads=resolved(reads), writes=resolved(writes)) for layer, reads, writes in t.layers
+    )
     named = groups(layers)
     cuts = tuple(Cut(name, dim, resolved(channels)) for name, dim, channels in t.cuts)
     return ChannelGraph(

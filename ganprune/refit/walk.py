@@ -75,15 +75,17 @@ class Walk:
         return found
 
     def norm_after(self, number: int) -> nn.Module | None:
-        """The module that alone reads a convolution's output, and nothing else; None where that is no module."""
+        """The module that alone reads a convolution's output, and nothing else; None: there is none."""
         readers = self._readers.get(self._pieces[number + 1][0].outputs[0], [])
         if len(readers) != 1 or not readers[0].module or self._norm_uses[readers[0].module] > 1:
             return None
         return self._modules[readers[0].module]
 
     def before(self, number: int, i: int) -> Tensor:
-        """What picture i brings to a convolution: [1, channels, h, w]. Other borders than zeros, which PyTorch adds
-        before it calls the function, are on it."""
+        """What picture i brings to a convolution: [1, channels, h, w].
+
+        Other borders than zeros, which PyTorch adds before it calls the function, are on it.
+        """
         return self._maps[i][self._pieces[number + 1][0].args[0]]
 
     def output(self, number: int, i: int) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from tests.channels import parts
 from tests.channels.parts import Do
@@ -45,6 +45,8 @@ class Drawn:
 
 class Builder:
     """Adds part after part to a network whose maps' shapes are known."""
+
+    padding_modes: tuple[str, ...] = ("zeros", "reflect", "circular")
 
     def __init__(self, draw: st.DrawFn, shape: tuple[int, int, int]) -> None:
         self.draw, self.program, self.shapes = draw, Program(), [shape]
@@ -88,7 +90,7 @@ class Builder:
         c, h, w = self.shapes[i]
         dilation = self.draw(st.integers(1, 2)) if min(h, w) > 6 else 1
         k, stride = self.draw(st.sampled_from((1, 3))), self.draw(st.integers(1, 2 if min(h, w) > 4 else 1))
-        mode = self.draw(st.sampled_from(("zeros", "reflect", "circular")))
+        mode = self.draw(st.sampled_from(self.padding_modes))
         padding = dilation * (k // 2)
         self.add(
             nn.Conv2d(c, self.width(), k, stride, padding, dilation, bias=self.yes(), padding_mode=mode), i
@@ -144,9 +146,10 @@ class Builder:
         i, inplace = self.place(), self.yes()
         c = self.shapes[i][0]
         kinds = (
-            nn.ReLU(inplace), nn.LeakyReLU(0.2, inplace), nn.Tanh(), nn.Sigmoid(), nn.GELU(), nn.ELU(1, inplace),
+            nn.ReLU(inplace), nn.LeakyReLU(0.2, inplace), nn.Tanh(), nn.Sigmoid(), nn.GELU(),
+            nn.ELU(1, inplace),
             nn.Softplus(), nn.PReLU(), nn.PReLU(c), nn.SiLU(), nn.Hardswish(), nn.Dropout(), nn.Dropout2d(),
-            Do(F.leaky_relu, negative_slope=0.1), Do(torch.tanh),
+            Do(functional.leaky_relu, negative_slope=0.1), Do(torch.tanh),
         )  # fmt: skip
         self.add(self.draw(st.sampled_from(kinds)), i)
 
@@ -157,8 +160,9 @@ class Builder:
             return
         kinds = (
             nn.ReflectionPad2d(1), nn.ReplicationPad2d((1, 0, 2, 1)), nn.ZeroPad2d((1, 0, 1, 0)),
-            nn.ConstantPad2d(1, 1.5), Do(F.pad, pad=(1, 1, 1, 1), mode="reflect"),
-            Do(F.pad, pad=(1, 2)), Do(F.pad, pad=(-1, 0, 0, -1)), Do(F.pad, pad=(0, 1, 1, 0), value=0.5),
+            nn.ConstantPad2d(1, 1.5), Do(functional.pad, pad=(1, 1, 1, 1), mode="reflect"),
+            Do(functional.pad, pad=(1, 2)), Do(functional.pad, pad=(-1, 0, 0, -1)),
+            Do(functional.pad, pad=(0, 1, 1, 0), value=0.5),
         )  # fmt: skip
         self.add(self.draw(st.sampled_from(kinds)), i)
 
@@ -169,12 +173,14 @@ class Builder:
             return
         kinds: list[nn.Module] = [
             nn.MaxPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AdaptiveAvgPool2d((4, 4)), nn.AdaptiveMaxPool2d(3),
-            Do(parts.pooled), Do(F.adaptive_avg_pool2d, output_size=(5, 4)),
+            Do(parts.pooled), Do(functional.adaptive_avg_pool2d, output_size=(5, 4)),
         ]  # fmt: skip
         if max(h, w) <= 24:
             kinds += [
-                nn.Upsample(scale_factor=2), Do(F.interpolate, scale_factor=2, mode="bilinear", align_corners=True),
-                Do(F.interpolate, size=(9, 7)), Do(F.interpolate, scale_factor=1.5, mode="bicubic"),
+                nn.Upsample(scale_factor=2),
+                Do(functional.interpolate, scale_factor=2, mode="bilinear", align_corners=True),
+                Do(functional.interpolate, size=(9, 7)),
+                Do(functional.interpolate, scale_factor=1.5, mode="bicubic"),
             ]  # fmt: skip
         if c % 4 == 0 and max(h, w) <= 24:
             kinds += [nn.PixelShuffle(2)] * 8
@@ -281,10 +287,13 @@ EVERYTHING = (*UNDERSTOOD, Builder.grouped, Builder.odd, Builder.odd, Builder.od
 
 @st.composite
 def programs(
-    draw: st.DrawFn, kinds: tuple[Callable[[Builder], None], ...] = EVERYTHING, most: int = 9
+    draw: st.DrawFn,
+    kinds: tuple[Callable[..., None], ...] = EVERYTHING,
+    most: int = 9,
+    builds: type[Builder] = Builder,
 ) -> Drawn:
     """1 … 5 channels in and out, up to ``most`` parts; float64, random weights, eval mode."""
-    builder = Builder(draw, (draw(st.integers(1, 5)), *PICTURE))
+    builder = builds(draw, (draw(st.integers(1, 5)), *PICTURE))
     builder.convolution()
     for kind in draw(st.lists(st.sampled_from(kinds), max_size=most)):
         kind(builder)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Do(nn.Module):
@@ -37,7 +37,9 @@ class Blur(nn.Module):
         kernel = self.get_buffer("filt")
         if self.expanded:
             kernel = kernel.expand(x.shape[1], -1, -1, -1)
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), "reflect"), kernel, stride=self.stride, groups=x.shape[1])
+        return functional.conv2d(
+            functional.pad(x, (1, 1, 1, 1), "reflect"), kernel, stride=self.stride, groups=x.shape[1]
+        )
 
 
 class Scaled(nn.Module):
@@ -94,10 +96,10 @@ class Gate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.how == "linear":
-            gate = self.out(F.relu(self.into(x.mean((2, 3)))))
+            gate = self.out(functional.relu(self.into(x.mean((2, 3)))))
             return x * torch.sigmoid(gate)[:, :, None, None]
-        mean = x.mean((2, 3), keepdim=True) if self.how == "mean" else F.adaptive_avg_pool2d(x, 1)
-        return x * torch.sigmoid(self.out(F.relu(self.into(mean))))
+        mean = x.mean((2, 3), keepdim=True) if self.how == "mean" else functional.adaptive_avg_pool2d(x, 1)
+        return x * torch.sigmoid(self.out(functional.relu(self.into(mean))))
 
 
 class Linear(nn.Module):
@@ -148,7 +150,7 @@ class Functional(nn.Module):
         self.offset = nn.Parameter(torch.ones(out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.kernel, bias=self.offset, padding=1)
+        return functional.conv2d(x, self.kernel, bias=self.offset, padding=1)
 
 
 def added(x: Tensor, y: Tensor) -> Tensor:
@@ -212,7 +214,7 @@ def spread(x: Tensor) -> Tensor:
 
 
 def pooled(x: Tensor) -> Tensor:
-    return F.max_pool2d(x, 2)
+    return functional.max_pool2d(x, 2)
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -267,7 +269,7 @@ def gated(x: Tensor) -> Tensor:
 
 
 def gated_linear_unit(x: Tensor) -> Tensor:
-    return F.glu(x, dim=1)
+    return functional.glu(x, dim=1)
 
 
 def split(x: Tensor) -> Tensor:
@@ -377,11 +379,11 @@ def counted(x: Tensor) -> Tensor:
 
 
 def padded_channels(x: Tensor) -> Tensor:
-    return F.pad(x, (0, 0, 0, 0, 1, 2))
+    return functional.pad(x, (0, 0, 0, 0, 1, 2))
 
 
 def cropped_channels(x: Tensor) -> Tensor:
-    return F.pad(x, (0, 0, 0, 0, 0, -1)) if x.shape[1] > 1 else x * 1
+    return functional.pad(x, (0, 0, 0, 0, 0, -1)) if x.shape[1] > 1 else x * 1
 
 
 def unbound(x: Tensor) -> Tensor:
