@@ -62,7 +62,7 @@ def _check_names(wanted: Tensors, tensors: Tensors) -> None:
     if missing and over:
         raise UnsupportedArchitecture(f"holds {over[0]!r} and lacks {missing[0]}")
     if missing:
-        raise CheckpointError(f"lacks {missing[0]}; the file is incomplete")
+        raise CheckpointError(f"lacks {missing[0]}; the file is incomplete or of another network")
     if over:
         raise CheckpointError(f"holds {over[0]!r}, which no such network has")
 
