@@ -247,6 +247,18 @@ def test_what_stands_before_all_names_is_taken_off() -> None:
     assert torch.equal(read_generator(named)(pictures(3, 32)), school(pictures(3, 32)))
 
 
+@pytest.mark.parametrize("before", ["", "module.", "nets.gen_ab."])
+def test_files_of_every_family_are_read_under_their_own_names(before: str, tmp_path: Path) -> None:
+    tables = (schools.GENERATORS, read_generator), (schools.DISCRIMINATORS, read_discriminator)
+    for table, read in tables:
+        for entry in table.values():
+            school = schools.trained(entry[0] if isinstance(entry, tuple) else entry)
+            state = school.state_dict()
+            named = {before + name: tensor for name, tensor in state.items()}
+            torch.save({"state_dict": named, "epoch": 3}, tmp_path / "network.pth")
+            assert read(read_tensors(tmp_path / "network.pth")).state_dict().keys() == state.keys()
+
+
 def test_the_order_of_the_names_is_of_no_matter() -> None:
     for table, read in ((schools.GENERATORS, read_generator), (schools.DISCRIMINATORS, read_discriminator)):
         for entry in table.values():
