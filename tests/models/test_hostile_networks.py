@@ -155,7 +155,7 @@ def test_blocks_of_another_make_are_no_file_that_is_incomplete() -> None:
         read_generator(separable)
 
 
-ROOT = "model|main|res_model|net|conv1|down_blocks|up1|res_blocks"
+ROOT = r"model|main|res_model|net|conv1|down_blocks|up1|res_blocks|\(|\[a-"
 NAMES = st.from_regex(
     rf"\A({ROOT})(\.(\d{{1,7}}|conv|model|block|filt)){{1,6}}\.(weight|bias|filt|running_var)\Z"
 )
