@@ -1,16 +1,17 @@
 """A skeleton and the tensors of a file → a network with the widths and weights of that file.
 
 Every tensor is put into the skeleton with the shape that it has, so slim files are read as wide ones are.
-Then the network runs once without values, on the device meta, and every layer says how many channels come
-to it: where a tensor has another number of them, the file contradicts itself.
+Then numbers of channels are followed through the network from layer to layer: where a tensor has another one,
+the file contradicts itself.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels.graph import SIDES
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
 from ganprune.models.layers import COUNT, STATISTICS, Blur, Residual, Tensors
 
@@ -62,7 +63,7 @@ def _check_names(wanted: Tensors, tensors: Tensors) -> None:
     if missing and over:
         raise UnsupportedArchitecture(f"holds {over[0]!r} and lacks {missing[0]}")
     if missing:
-        raise CheckpointError(f"lacks {missing[0]}; the file is incomplete")
+        raise CheckpointError(f"lacks {missing[0]}; the file is incomplete or of another network")
     if over:
         raise CheckpointError(f"holds {over[0]!r}, which no such network has")
 
@@ -75,73 +76,60 @@ def _check_kernel(name: str, like: Tensor, tensor: Tensor) -> None:
 
 
 class _Widths:
-    """Goes through a network on the device meta, and sets the numbers of channels that its layers say."""
+    """Follows numbers of channels through a network, and has its layers say them.
+
+    Maps are of 1×1 pixels and nothing is computed: a convolution hands on as many as it has filters, all
+    other layers as many as come. Sums and concatenations are the network's own.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
-        self._last = ""  # convolution that ran
-        self._summed = dict[nn.Module, int]()
+        self._last = ""  # convolution that was met
 
     def check(self) -> None:
         """Raises CheckpointError where tensors do not fit each other."""
-        handles = list[Any]()
-        for name, module in self._network.named_modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d | nn.InstanceNorm2d | Blur):
-                handles.append(module.register_forward_pre_hook(self._reading(name)))
-            elif isinstance(module, Residual):
-                handles.append(module.register_forward_pre_hook(self._before_sum))
-                handles.append(module[-1].register_forward_hook(self._in_sum(module)))
+        named = list(self._network.named_modules())
+        channels = next(module.weight.shape[1] for _, module in named if isinstance(module, nn.Conv2d))
+        stands_in: list[tuple[nn.Module, Callable[[Tensor], Tensor]]] = [
+            (module, partial(self._sum if isinstance(module, Residual) else self._layer, name, module))
+            for name, module in named
+            if isinstance(module, Residual) or not any(module.children())
+        ]
+        for module, forward in stands_in:
+            module.forward = forward
         try:
-            self._run()
+            self._network(torch.empty(1, channels, 1, 1))
         finally:
-            for handle in handles:
-                handle.remove()
+            for module, _ in stands_in:
+                del module.forward
 
-    def _run(self) -> None:
-        channels = next(m.weight.shape[1] for m in self._network.modules() if isinstance(m, nn.Conv2d))
-        for side in SIDES:
-            try:
-                self._network.eval()(torch.empty(1, channels, side, side, device="meta"))
-            except (RuntimeError, ValueError) as error:  # a map became too small
-                if side == SIDES[-1]:
-                    raise CheckpointError(
-                        f"takes no picture of up to {side}×{side} pixels: {error}"
-                    ) from error
-            else:
-                return
-
-    def _reading(self, name: str) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Tensor]) -> None:
-            channels = inputs[0].shape[1]
-            held = dict(module.named_parameters()) | dict(module.named_buffers())
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                _fit_conv(name, module, channels)
-                self._last = name
-                return
-            for part, tensor in held.items():
-                if tensor.ndim and len(tensor) != channels:
-                    raise CheckpointError(
-                        f"{name}.{part} has shape {shape(tensor)}, but the maps that it is for have "
-                        f"{channels} channels, those of {self._last}.weight"
-                    )
-            setattr(module, "channels" if isinstance(module, Blur) else "num_features", channels)
-
-        return hook
-
-    def _before_sum(self, module: nn.Module, inputs: tuple[Tensor]) -> None:
-        self._summed[module] = inputs[0].shape[1]
-
-    def _in_sum(self, residual: nn.Module) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-            del module, inputs
-            if output.shape[1] != self._summed[residual]:
-                weight = self._network.get_parameter(f"{self._last}.weight")
+    def _layer(self, name: str, module: nn.Module, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            _fit_conv(name, module, channels)
+            self._last = name
+            return torch.empty(1, module.out_channels, 1, 1)
+        for part, tensor in (*module.named_parameters(), *module.named_buffers()):
+            if tensor.ndim and len(tensor) != channels:
                 raise CheckpointError(
-                    f"{self._last}.weight has shape {shape(weight)}, but the residual sums need "
-                    f"{self._summed[residual]} filters"
+                    f"{name}.{part} has shape {shape(tensor)}, but the maps that it is for have "
+                    f"{channels} channels, those of {self._last}.weight"
                 )
+        if isinstance(module, Blur):
+            module.channels = channels
+        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d):
+            module.num_features = channels
+        return x
 
-        return hook
+    def _sum(self, name: str, module: Residual, x: Tensor) -> Tensor:
+        del name
+        if nn.Sequential.forward(module, x).shape != x.shape:
+            weight = self._network.get_parameter(f"{self._last}.weight")
+            raise CheckpointError(
+                f"{self._last}.weight has shape {shape(weight)}, but the residual sums need "
+                f"{x.shape[1]} filters"
+            )
+        return x
 
 
 def _fit_conv(name: str, conv: nn.Conv2d | nn.ConvTranspose2d, channels: int) -> None:

@@ -2,8 +2,7 @@
 
 A *skeleton* is a network with the layers and the names of one in a file, and one channel everywhere; see
 `ganprune.models.fitting` for how it gets its widths. Which norm it has and whether its convolutions have
-biases is told by the names in the file, for the whole network at once, so that one tensor that is missing is
-missed.
+biases is told by the names in the file, for the whole network at once: so a single one that lacks is noticed.
 """
 
 from collections import OrderedDict
@@ -27,7 +26,7 @@ STATISTICS = ("running_mean", "running_var", COUNT)
 """Last parts of the names of running statistics."""
 
 MOST_LAYERS = 8
-"""Layers that a place counts, for each tensor: more come of damaged or hostile names alone."""
+"""No network here has more places a tensor: higher numbers come of damaged or hostile names."""
 
 
 class Network(nn.Sequential):

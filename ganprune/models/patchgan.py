@@ -39,9 +39,11 @@ ROOTS = {"model": False, "main": False, "net": False, "dis_model": True}
 def skeleton(tensors: Tensors) -> Network | None:
     """Of a PatchGAN of any depth, or of one that judges every pixel."""
     root = next(iter(tensors), "").partition(".")[0]
+    if root not in ROOTS:
+        return None
     found = [re.fullmatch(rf"{root}\.(\d{{1,6}})\.(?:[01]\.)?\w+", name, re.ASCII) for name in tensors]
     places = {int(place[1]) for place in found if place}
-    if root not in ROOTS or not all(found) or 0 not in places:
+    if not all(found) or 0 not in places:
         return None
     last, size = max(places), 1 if ROOTS[root] else 3
     if not 4 <= last < MOST_LAYERS * len(tensors):

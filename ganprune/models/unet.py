@@ -19,19 +19,20 @@ from ganprune.models.layers import Network, Skip, Style, Tensors, chain, convolu
 DEEPEST = 16
 """Most levels: pictures of more have heights and widths of 65,536 pixels at least."""
 
-_NAME = re.compile(r"(model|unet_model)\.model(\.\d\.model)*\.\d\.\w+", re.ASCII)
+_NAME = re.compile(r"(?:(model|unet_model)\.)?model((?:\.\d\.model)*)\.\d\.\w+", re.ASCII)
 
 
 def skeleton(tensors: Tensors) -> Network | None:
     """Of pix2pix's U-Net of any depth."""
-    if not tensors or not all(map(_NAME.fullmatch, tensors)):
+    found = [_NAME.fullmatch(name) for name in tensors]
+    roots = {match[1] for match in found if match}
+    depth = max((match[2].count("model") for match in found if match), default=0) + 1
+    if not all(found) or len(roots) != 1 or not 2 <= depth <= DEEPEST:
         return None
-    root = next(iter(tensors)).partition(".")[0]
-    depth = max(name.count(".model") for name in tensors)
-    if not 2 <= depth <= DEEPEST:
-        return None
+    (root,) = roots
+    first = f"{root}.model" if root else "model"
     # The last convolution has a bias whatever comes before.
-    style = Style.of(tensors, [conv for conv in convolutions(tensors) if conv != f"{root}.model.3"])
+    style = Style.of(tensors, [conv for conv in convolutions(tensors) if conv != f"{first}.3"])
     level = chain(model=nn.Sequential(
         nn.LeakyReLU(0.2), style.conv(4, 2, 1),
         nn.ReLU(), style.up(4), style.norm(),
@@ -46,7 +47,7 @@ def skeleton(tensors: Tensors) -> Network | None:
         style.conv(4, 2, 1), Skip(OrderedDict(level.named_children())),
         nn.ReLU(), nn.ConvTranspose2d(1, 1, 4, 2, 1), nn.Tanh(),
     ))  # fmt: skip
-    return Network(OrderedDict({root: outermost}))
+    return Network(OrderedDict({root: outermost} if root else dict(outermost.named_children())))
 
 
 class _Levels(Network):

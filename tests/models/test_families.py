@@ -1,6 +1,7 @@
 """Every family: its own code's network is read, computes the same, and can be cut, traced and exported."""
 
 import math
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,11 @@ def test_a_slim_generator_equals_its_masked_twin_and_is_read_again_from_its_own_
     assert Layout.of(again).sizes == tuple(layout.slim_widths(genome).values())
     numbers = ("in_channels", "out_channels", "num_features", "channels", "groups")
     told = [(n, getattr(m, n)) for m in again.modules() for n in numbers if hasattr(m, n)]
+    assert (
+        (again.notes, again.value_range)
+        == (slim.notes, slim.value_range)
+        == (network.notes, network.value_range)
+    )
     assert told == [(n, getattr(m, n)) for m in slim.modules() for n in numbers if hasattr(m, n)]
 
 
@@ -216,6 +222,17 @@ def test_fast_style_transfer_takes_and_gives_pictures_as_all_others_and_says_wha
     assert read_generator(schools.trained(schools.resnet).state_dict()).value_range == (-1.0, 1.0)
 
 
+@pytest.mark.parametrize("name", ["CUT", "pix2pix", "PyTorch-GAN's U-Net", "fast style transfer"])
+def test_a_generator_can_be_pickled_and_trained(name: str) -> None:
+    network = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
+    other = pickle.loads(pickle.dumps(network)).train().requires_grad_()
+    x = pictures(3, 64, n=2)
+    before = network(x)
+    other(x).square().mean().backward()
+    assert all(weight.grad is not None for weight in other.parameters())
+    assert torch.equal(network(x), before)
+
+
 def test_what_the_file_leaves_open_is_noted() -> None:
     fork = read_generator(schools.trained(lambda: schools.resnet(up="bilinear")).state_dict())
     assert "how maps are enlarged: taken as bilinear" in fork.notes[0]
@@ -228,6 +245,18 @@ def test_what_stands_before_all_names_is_taken_off() -> None:
     school = schools.trained(schools.Aladdin)
     named = {f"nets.gen_ab.{name}": tensor for name, tensor in school.state_dict().items()}
     assert torch.equal(read_generator(named)(pictures(3, 32)), school(pictures(3, 32)))
+
+
+@pytest.mark.parametrize("before", ["", "module.", "nets.gen_ab."])
+def test_files_of_every_family_are_read_under_their_own_names(before: str, tmp_path: Path) -> None:
+    tables = (schools.GENERATORS, read_generator), (schools.DISCRIMINATORS, read_discriminator)
+    for table, read in tables:
+        for entry in table.values():
+            school = schools.trained(entry[0] if isinstance(entry, tuple) else entry)
+            state = school.state_dict()
+            named = {before + name: tensor for name, tensor in state.items()}
+            torch.save({"state_dict": named, "epoch": 3}, tmp_path / "network.pth")
+            assert read(read_tensors(tmp_path / "network.pth")).state_dict().keys() == state.keys()
 
 
 def test_the_order_of_the_names_is_of_no_matter() -> None:
