@@ -1,18 +1,9 @@
 """What any network can be asked: channels in and out, sizes of pictures, norms."""
 
-import copy
-
 import torch
 from torch import nn
 
-from ganprune.channels import ChannelGraph, graph_of
-
-
-def graph_at(network: nn.Module, size: int) -> ChannelGraph:
-    """The `ChannelGraph` of a network on pictures of size × size pixels, of which nothing is computed."""
-    twin = copy.deepcopy(network).to("meta")
-    return ChannelGraph.trace(twin, torch.zeros(1, channels_of(network)[0], size, size, device="meta"))
-
+from ganprune.channels import graph_of
 
 LARGEST = 1024
 """Pixels; pictures that a discriminator needs are looked for up to here."""
@@ -48,18 +39,22 @@ def smallest_picture(network: nn.Module) -> int:
 
     Raises `ValueError` where no picture of up to `LARGEST` pixels will do.
     """
-    twin, channels = copy.deepcopy(network).to("meta"), channels_of(network)[0]
+    channels, like = channels_of(network)[0], next(network.parameters())
 
+    @torch.no_grad()
     def takes(side: int) -> bool:
         try:
-            twin(torch.zeros(1, channels, side, side, device="meta"))
+            network(like.new_zeros(1, channels, side, side))
         except (RuntimeError, ValueError):
             return False
         return True
 
-    low, high = 0, LARGEST
-    if not takes(high):
-        raise ValueError(f"the network takes no picture of {high}×{high} pixels")
+    high = 16
+    while not takes(high):
+        high *= 2
+        if high > LARGEST:
+            raise ValueError(f"the network takes no picture of up to {LARGEST}×{LARGEST} pixels")
+    low = 0
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if takes(middle) else (middle, high)

@@ -32,7 +32,7 @@ def trace(generator: nn.Module, settings: ExportSettings) -> ModelProto:
         # Two pictures, because a batch of one would be taken for a constant.
         picture = torch.zeros(2, channels, *pixels)
         height, width = (graph.stride * Dim(name, min=2) for name in ("height", "width"))
-        free = {"x": {0: Dim("batch"), 2: height, 3: width}}
+        free = ({0: Dim("batch"), 2: height, 3: width},)
     else:
         picture, free = torch.zeros(1, channels, *pixels), None
     with warnings.catch_warnings():

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ganprune import cost
-from ganprune.channels import ChannelGraph, Layer
+from ganprune.channels import ChannelGraph, Layer, graph_of
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
@@ -26,7 +27,7 @@ from ganprune.networks import (
     GeneratorWidths,
     resnet_widths,
 )
-from ganprune.traits import graph_at, norm_of, widths_of
+from ganprune.traits import norm_of, widths_of
 
 SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""
@@ -160,7 +161,10 @@ def _lone_discriminator(path: Path, size: int, member: OpenedNetwork) -> Inspect
 
 
 def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str = "") -> NetworkReport:
-    network, graph = member.network, graph_at(member.network, size)
+    network, graph = member.network, graph_of(member.network)
+    if member.role == "discriminator":  # its maps are not the picture's, divided by a number
+        picture = torch.zeros(1, graph.inputs, size, size)
+        graph = ChannelGraph.trace(network, picture)
     return NetworkReport(
         name=name,
         file=file,

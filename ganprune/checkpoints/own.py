@@ -8,7 +8,7 @@ layer, as in slim generators. To name a function is to run its file; a checkpoin
 import copy
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,26 +135,29 @@ def fitted(like: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _run(network: nn.Module) -> None:
-    """Run it once without values; norms without weights learn how many channels they have.
+    """Run it once on a blank picture; norms without weights learn how many channels they have.
 
     Raises `CheckpointError` where layers do not fit each other.
     """
-    twin = copy.deepcopy(network).to("meta")
-    channels = next((m.in_channels for m in twin.modules() if isinstance(m, nn.Conv2d)), 3)
+    channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
 
-    def tells(norm: nn.InstanceNorm2d) -> Callable[..., None]:
-        def tell(module: nn.InstanceNorm2d, inputs: tuple[Tensor, ...]) -> None:
-            module.num_features = norm.num_features = inputs[0].shape[1]
+    def tell(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        module.num_features = inputs[0].shape[1]
 
-        return tell
+    norms = [module for module in network.modules() if isinstance(module, nn.InstanceNorm2d)]
+    handles = [norm.register_forward_pre_hook(tell) for norm in norms]
+    try:
+        _take(network, channels)
+    finally:
+        for handle in handles:
+            handle.remove()
 
-    for name, module in twin.named_modules():
-        norm = network.get_submodule(name)
-        if isinstance(module, nn.InstanceNorm2d) and isinstance(norm, nn.InstanceNorm2d):
-            module.register_forward_pre_hook(tells(norm))
+
+@torch.no_grad()
+def _take(network: nn.Module, channels: int) -> None:
     for side in SIDES:
         try:
-            twin(torch.zeros(1, channels, side, side, device="meta"))
+            network(torch.zeros(1, channels, side, side))
         except Exception as error:  # the user's own code may raise anything
             if side == SIDES[-1]:
                 told = f"{type(network).__name__} with these tensors raises {_told(error)}"

@@ -1,6 +1,7 @@
 """A generator of an architecture that no reader knows, from its checkpoint to its files."""
 
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -19,8 +20,10 @@ from tests.tiny import fill
 
 FILE = Path(__file__).parents[1] / "own" / "small_unet.py"
 FACTORY = f"{FILE}:SmallUNet"
-QUICK = {"population": 4, "generations": 1, "pictures": 2, "refit_pictures": 2, "size": 32, "threads": 1,
-         "align": 1, "target_macs": 0.5, "budget": "2steps"}  # fmt: skip
+QUICK: dict[str, Any] = {
+    "population": 4, "generations": 1, "pictures": 2, "refit_pictures": 2, "size": 32, "threads": 1,
+    "align": 1, "target_macs": 0.5, "budget": "2steps",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
