@@ -60,9 +60,9 @@ def with_tensors(network: _Module, tensors: Mapping[str, Tensor]) -> _Module:
     Its modules say how many channels they have now. tensors: parameters and buffers by their names in the
     state dict.
     """
-    before = _tensors(network)
-    for name, tensor in tensors.items():
-        _put(network, name, tensor)
+    before = network.state_dict(keep_vars=True)
+    new = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    _put(network, new | {id(before[name]): tensor for name, tensor in tensors.items()})
     for name, module in network.named_modules():
         own = [key for key in tensors if key.rpartition(".")[0] == name]
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and own:

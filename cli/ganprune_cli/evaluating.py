@@ -17,7 +17,7 @@ from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pict
 from ganprune.images.reading import to_tensor
 from ganprune.made_runs import made_by
 from ganprune.metrics import (
-    Contest,
+    ComparedNetworks,
     FeatureNetwork,
     ScoreSettings,
     Segmenter,
@@ -54,7 +54,7 @@ PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "agains
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class EvaluateOptions:
     """Options as given; None: unset."""
 
     features: str | None = None
@@ -113,7 +113,7 @@ class _Seer:
         return self(find_readable(pictures_in(folder), self.reporter))
 
 
-def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter: Reporter) -> dict[str, Any]:
     """Figures of a folder of pictures against one of real pictures; or, with --fcn, of labels."""
     if wishes.fcn is not None:
         return _evaluate_labels(fakes, real, wishes, wishes.fcn, reporter)
@@ -156,7 +156,7 @@ def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor
     return torch.cat(found)
 
 
-def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[str, Any]:
     """Figures of a run's slim generators, its originals and the untouched inputs, on test pictures."""
     for name, wish in (
         ("--train", wishes.train), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--fcn", wishes.fcn),
@@ -219,18 +219,20 @@ def _direction(
     return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
 
 
-def _contests(run: Run, settings: CompressSettings, quartet: Quartet, own: Own) -> dict[Domain, Contest]:
+def _contests(
+    run: Run, settings: CompressSettings, quartet: Quartet, own: Own
+) -> dict[Domain, ComparedNetworks]:
     """The networks of each direction that a run made slim. quartet: its originals."""
     sides = settings.search.sides
     slim = {side: load_generator(run / f"G_{side}.safetensors", own) for side in sides}
     whole = {"A": quartet.G_A, "B": quartet.G_B}
     judges = {"A": quartet.D_A, "B": quartet.D_B}
-    found = dict[Domain, Contest]()
+    found = dict[Domain, ComparedNetworks]()
     for side in sides:
         original, other = whole[side], "B" if side == "A" else "A"
         assert original is not None
         back = slim.get(other, whole[other])
-        found[side] = Contest(original, slim[side], whole[other], back, judges[side])
+        found[side] = ComparedNetworks(original, slim[side], whole[other], back, judges[side])
     return found
 
 
@@ -285,7 +287,7 @@ def _originals(run: Run, settings: CompressSettings, own: Own) -> Quartet:
 
 
 def _evaluate_labels(
-    fakes: Path, labels: Path, wishes: Wishes, network: Path, reporter: Reporter
+    fakes: Path, labels: Path, wishes: EvaluateOptions, network: Path, reporter: Reporter
 ) -> dict[str, Any]:
     for name, wish in (
         ("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--train", wishes.train),

@@ -24,7 +24,7 @@ from ganprune.training.team import Place
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class TrainOptions:
     """Options as given."""
 
     recipe: Mapping[str, Any]
@@ -47,7 +47,7 @@ def train_further(
     direction: str,
     data: DataSource | None,
     folder: Path | None,
-    wishes: Wishes,
+    wishes: TrainOptions,
     reporter: Reporter,
     *,
     missing: bool,
@@ -87,7 +87,9 @@ def train_further(
     return found | {"trained": quartet.missing() if missing else NET_NAMES, "data": data.config()}
 
 
-def train_from_nothing(data: DataSource, folder: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+def train_from_nothing(
+    data: DataSource, folder: Path, wishes: TrainOptions, reporter: Reporter
+) -> dict[str, Any]:
     """Train all four networks on trainA and trainB of ``data``; returns what was written, as plain values."""
     folders = readable(find_domains(data), reporter)
 
@@ -103,7 +105,7 @@ def train_from_nothing(data: DataSource, folder: Path, wishes: Wishes, reporter:
 def _train(
     folders: PictureFolders,
     folder: Path,
-    wishes: Wishes,
+    wishes: TrainOptions,
     start: Start,
     reporter: Reporter,
 ) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ganprune_cli.console import duration
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class TranslateOptions:
     """Options as given; None: unset."""
 
     direction: str | None
@@ -52,7 +52,7 @@ class Wishes:
 
 
 def translate_source(
-    source: Path, pictures: Path, output: Path, wishes: Wishes, reporter: Reporter
+    source: Path, pictures: Path, output: Path, wishes: TranslateOptions, reporter: Reporter
 ) -> tuple[dict[str, Any], str]:
     """Translate pictures by what ``source`` is. Returns what was done, and the command to run next."""
     settings = wishes.settings()

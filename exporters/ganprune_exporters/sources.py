@@ -35,7 +35,7 @@ Exported = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ExportOptions:
     """Export options as given; None: unset."""
 
     size: int | None = None
@@ -71,7 +71,11 @@ class Wishes:
 
 
 def export_source(
-    source: Path | None, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
+    source: Path | None,
+    output: Path | None,
+    data: DataSource | None,
+    wishes: ExportOptions,
+    reporter: Reporter,
 ) -> tuple[Exported, str]:
     """Export what ``source`` is. Returns what was written, and the command to run next."""
     if source is None or is_run(source):
@@ -115,7 +119,7 @@ def generators_of(source: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module
 
 
 def _export_run(
-    run: Run, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
+    run: Run, output: Path | None, data: DataSource | None, wishes: ExportOptions, reporter: Reporter
 ) -> tuple[Exported, str]:
     config = run.config
     settings = made_by(run)
@@ -141,7 +145,7 @@ def _export_run(
     return _exported(files, written), command_line("bench", "--cpu", output)
 
 
-def _tell_norm(networks: Mapping[str, nn.Module], wishes: Wishes, reporter: Reporter) -> None:
+def _tell_norm(networks: Mapping[str, nn.Module], wishes: ExportOptions, reporter: Reporter) -> None:
     if note := told_of(networks, wishes.picture_statistics):
         reporter.info(note)
 
@@ -187,7 +191,7 @@ def _run_pictures(
     config: Mapping[str, Any],
     data: DataSource | None,
     settings: CompressSettings,
-    wishes: Wishes,
+    wishes: ExportOptions,
     reporter: Reporter,
 ) -> dict[Side, Tensor] | None:
     """The search's pictures at the size of the export; None, with a warning, where they are gone."""

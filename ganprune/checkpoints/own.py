@@ -142,7 +142,7 @@ def _run(network: nn.Module) -> None:
     channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
 
     def tell(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        module.num_features = inputs[0].shape[1]
+        setattr(module, "num_features", inputs[0].shape[1])  # noqa: B010
 
     norms = [module for module in network.modules() if isinstance(module, nn.InstanceNorm2d)]
     handles = [norm.register_forward_pre_hook(tell) for norm in norms]

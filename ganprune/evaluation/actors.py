@@ -16,7 +16,7 @@ from ganprune.evaluation.cluster import MOST_ACTORS, checked_room, joined, room
 from ganprune.evaluation.interface import Side
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.schedule import Member
-from ganprune.evaluation.serving import Inputs, Row, Task
+from ganprune.evaluation.serving import Inputs, Request, Row
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.files import write_atomically
@@ -147,7 +147,7 @@ class Actors:
             self._start_those_waiting()
         return [worker for worker in self._workers if worker.ready]
 
-    def send(self, member: RayWorker, task: Task) -> None:
+    def send(self, member: RayWorker, task: Request) -> None:
         """See `Crew.send`."""
         self._call(member, "score", task)
 

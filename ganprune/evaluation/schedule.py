@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from ganprune.errors import GanpruneError
 from ganprune.evaluation.interface import SIDES, Side
-from ganprune.evaluation.serving import Row, Task
+from ganprune.evaluation.serving import Request, Row
 
 MOST_LOSSES = 3
 """An individual that this many workers have died of is not given to another."""
@@ -45,7 +45,7 @@ class Crew(Protocol[M]):
         """Those that can be given work now; may be others than a moment ago."""
         ...
 
-    def send(self, member: M, task: Task) -> None:
+    def send(self, member: M, task: Request) -> None:
         """Give a task to a member that has none; returns at once."""
         ...
 
@@ -163,7 +163,7 @@ class Schedule(Generic[M]):
         if member not in self._done:
             self._done[member] = [key for key in held if key in work.known and partner in held[key]]
         done = self._done[member]
-        self._crew.send(member, Task(work.side, (*done, *wanted), partner, work.identity))
+        self._crew.send(member, Request(work.side, (*done, *wanted), partner, work.identity))
         self._busy[member] = _Job(work, tuple(wanted), self._crew.clock())
         done += wanted
         if self._lasting:

@@ -42,7 +42,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Request:
     """Every other message to a worker. Answered by one `Row` a key."""
 
     side: Side
@@ -91,7 +91,7 @@ class Server:
             tuner=tuner, cache=cache or inputs.cache, reporter=reporter,
         )  # fmt: skip
 
-    def score(self, task: Task) -> list[Row]:
+    def score(self, task: Request) -> list[Row]:
         """Answer a task."""
         other: Side = "B" if task.side == "A" else "A"
         partner = self._genomes(other, [task.partner])[0] if task.partner else None

@@ -33,7 +33,7 @@ class SpreadEvaluator:
         """Number of slim networks whose scores were asked for: new genomes, and known genomes with a new
         partner."""
         self._known: dict[Side, dict[tuple[bytes, bytes], Row]] = {side: {} for side in SIDES}
-        """By the keys of a genome and of its partner, see `ganprune.evaluation.serving.Task`."""
+        """By the keys of a genome and of its partner, see `ganprune.evaluation.serving.Request`."""
         self._identities: dict[Side, dict[bytes, float]] = {side: {} for side in SIDES}
         """L_idt by genome; of fine-tuned ones by genome and partner."""
         self._lasting, self._closed = lasting, False

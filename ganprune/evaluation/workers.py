@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganprune.errors import UsageError
 from ganprune.evaluation.interface import Side
 from ganprune.evaluation.local import EvaluationSettings
-from ganprune.evaluation.serving import Inputs, Row, Start, Task
+from ganprune.evaluation.serving import Inputs, Request, Row, Start
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.evaluation.worker import Worker
@@ -89,7 +89,7 @@ class _Processes:
     def members(self) -> Sequence[Worker]:
         return self._workers
 
-    def send(self, member: Worker, task: Task) -> None:
+    def send(self, member: Worker, task: Request) -> None:
         member.send(task)
         self._busy[member.connection] = member
 

@@ -23,7 +23,7 @@ EVALUATION = "evaluation.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PictureComparison:
     """One validation picture and what the networks of one direction made of it: uint8 [h, w, 3] each."""
 
     side: Side
@@ -46,7 +46,7 @@ def sides_of(run: Run) -> tuple[Side, ...]:
     return found
 
 
-def comparisons_of(run: Run) -> list[Comparison]:
+def comparisons_of(run: Run) -> list[PictureComparison]:
     """The rows of pictures.png. Raises `RunError` where it is missing or not as ganprune writes it."""
     path, sides = run / "pictures.png", sides_of(run)
     try:
@@ -59,11 +59,11 @@ def comparisons_of(run: Run) -> list[Comparison]:
     except (GanpruneError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be used ({error}); run `ganprune compress` again to make it") from None
     of_rows: list[Side] = [side for side in sides for _ in range(int(counts.get(side, 0)))]
-    found: list[Comparison] = []
+    found: list[PictureComparison] = []
     for side, row in zip(of_rows, rows, strict=True):
         pixels: list[Pixels] = [np.ascontiguousarray(cell.permute(1, 2, 0).numpy()) for cell in row]
         untuned = pixels[2] if len(pixels) == 4 else None
-        found.append(Comparison(side, pixels[0], pixels[1], pixels[-1], untuned))
+        found.append(PictureComparison(side, pixels[0], pixels[1], pixels[-1], untuned))
     return found
 
 

@@ -14,7 +14,7 @@ from ganprune.figures.drawing import Drawing, framed
 from ganprune.figures.filters import filter_figure
 from ganprune.figures.of_run import (
     EVALUATION,
-    Comparison,
+    PictureComparison,
     comparisons_of,
     first_layer_of,
     json_of,
@@ -27,7 +27,7 @@ from ganprune.figures.of_run import (
 )
 from ganprune.figures.pareto import Point, pareto
 from ganprune.figures.png import to_png
-from ganprune.figures.sheets import Cell, Sheet, draw_sheet, gamma_sheet, method_sheet
+from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
 from ganprune.figures.svg import to_svg
 from ganprune.figures.widths import widths_diagram
 from ganprune.files import write_atomically
@@ -102,7 +102,7 @@ def write_figures(drawings: Mapping[str, Drawing], folder: Path) -> list[Path]:
     return found
 
 
-def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]]) -> None:
+def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]]) -> None:
     """Figures put pictures of several runs in a row: they must be translations of the same ones."""
     for run, rows in zip(runs[1:], pictures[1:], strict=True):
         same = len(rows) == len(pictures[0]) and all(
@@ -117,32 +117,38 @@ def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison
 
 
 def _sizes(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]], sides: Sequence[Side]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Side]
 ) -> Sheet:
     firsts = [{row.side: row for row in reversed(rows)} for rows in pictures]
     original = [
-        Cell(firsts[0][side].original, _mib(_mib_of(runs[0].run / f"original_G_{side}.onnx")))
+        SheetCell(firsts[0][side].original, _mib(_mib_of(runs[0].run / f"original_G_{side}.onnx")))
         for side in sides
     ]
     columns = [
-        (run.label, [Cell(first[side].slim, _mib(_mib_of(run.run / f"G_{side}.onnx"))) for side in sides])
+        (
+            run.label,
+            [SheetCell(first[side].slim, _mib(_mib_of(run.run / f"G_{side}.onnx"))) for side in sides],
+        )
         for run, first in zip(runs, firsts, strict=True)
     ]
     return gamma_sheet(original, columns, [_direction(side) for side in sides])
 
 
 def _methods(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]], sides: Sequence[Side]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Side]
 ) -> Sheet:
     rows = [
         i for side in sides for i in [i for i, row in enumerate(pictures[0]) if row.side == side][:_SHOWN]
     ]
     columns = [
-        (run.label, [Cell(shown[i].slim) for i in rows]) for run, shown in zip(runs, pictures, strict=True)
+        (run.label, [SheetCell(shown[i].slim) for i in rows])
+        for run, shown in zip(runs, pictures, strict=True)
     ]
     base = [pictures[0][i] for i in rows]
     names = [_direction(row.side) if i % _SHOWN == 0 else "" for i, row in enumerate(base)]
-    return method_sheet([Cell(r.input) for r in base], [Cell(r.original) for r in base], columns, names)
+    return method_sheet(
+        [SheetCell(r.input) for r in base], [SheetCell(r.original) for r in base], columns, names
+    )
 
 
 def _pareto(runs: Sequence[Labelled]) -> Drawing:

@@ -18,7 +18,7 @@ and another one; so differences below its distance to the original mean little."
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class ComparedNetworks:
     """The networks of one direction. None: not there."""
 
     original: nn.Module
@@ -51,7 +51,7 @@ class Translated:
 
 @torch.inference_mode()
 def translated(
-    pictures: Tensor, contest: Contest, device: str = "cpu", reporter: Reporter = SILENT
+    pictures: Tensor, contest: ComparedNetworks, device: str = "cpu", reporter: Reporter = SILENT
 ) -> dict[str, Translated]:
     """``inputs``, ``original``, `MIRRORED`, ``slim`` and the contest's others: what each makes of pictures.
 

@@ -48,7 +48,8 @@ class Walk:
 
     @staticmethod
     def _is_convolution(call: Call) -> bool:
-        return call.name in ("conv2d", "conv_transpose2d") and isinstance(call.args[1], Weight)
+        weight = next(iter(call.args[1:2]), None)
+        return call.name in ("conv2d", "conv_transpose2d") and isinstance(weight, Weight)
 
     def _of(self, call: Call) -> str | None:
         """Name of the module whose convolution a call is, where it is one that can be refitted.

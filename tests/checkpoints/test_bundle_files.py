@@ -125,7 +125,7 @@ def test_a_file_of_four_networks_is_read_once_and_not_held(
         located.read(tmp_path / "all.pth", name)
     assert len(reads) == 1
     reader = located.read
-    assert isinstance(reader, bundle._Reader)  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(reader, bundle._BundleReader)  # pyright: ignore[reportPrivateUsage]
     assert reader.held == {}
     assert located.read(tmp_path / "all.pth", "G_B").keys() == states()["G_B"].keys()
     assert len(reads) == 2

@@ -121,12 +121,12 @@ def evaluate(
     from ganprune.shell import command_line
     from ganprune.stages.reporting import refresh_report
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
-    from ganprune_cli.evaluating import Wishes, evaluate_folders, evaluate_run
+    from ganprune_cli.evaluating import EvaluateOptions, evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation
 
     if json and markdown:
         raise UsageError("give one of --json and --markdown")
-    wishes = Wishes(
+    wishes = EvaluateOptions(
         features=features, fid=fid, bootstrap=bootstrap, seed=seed, train=train, probe=probe, lost=lost,
         fcn=fcn, fcn_input=fcn_input, data=DataSource.given(data, data_a, data_b),
         pictures=pictures, own=Own.of(generator, discriminator),

@@ -94,14 +94,14 @@ def export(
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.tables import print_export
     from ganprune_exporters.files import Variants
-    from ganprune_exporters.sources import Wishes, export_source
+    from ganprune_exporters.sources import ExportOptions, export_source
     from ganprune_exporters.variants import LIMIT, Kind
 
     if not onnx:
         raise UsageError("name the format to export to: ganprune export --onnx")
     asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8}
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
-    wishes = Wishes(
+    wishes = ExportOptions(
         size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,
         uint8=uint8, own=Own.of(generator), picture_statistics=picture_statistics, atol=atol,
         variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),

@@ -94,11 +94,11 @@ def translate(
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.translating import Wishes, summary, translate_source
+    from ganprune_cli.translating import TranslateOptions, summary, translate_source
 
     if output is None:
         raise UsageError("translate needs a folder to write pictures into: give -o DIR")
-    wishes = Wishes(
+    wishes = TranslateOptions(
         direction=direction, save=save, preprocess=preprocess, size=size, batch=batch, overwrite=overwrite,
         resume=resume, picture_statistics=picture_statistics, own=Own.of(generator), as_stored=as_stored,
         keep_alpha=keep_alpha, tile=tile, device=device, precision=precision,

@@ -123,7 +123,7 @@ def _is_state_dict(value: object) -> bool:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _BundleReader:
     """Gives the networks of one file out one by one; the file is read once for all of them."""
 
     held: dict[NetName, object] = field(default_factory=dict[NetName, object])
@@ -171,7 +171,7 @@ class BundleLayout:
             bundle.convention.bundled,
             dict.fromkeys(bundle.networks, path),
             dict.fromkeys(bundle.convention.schools[0], path),
-            read=_Reader(),
+            read=_BundleReader(),
             notes=tuple(notes),
             entries=bundle.entries,
             alone=bundle.convention.alone,
