@@ -11,7 +11,7 @@ from ganprune.bench import BenchSettings, Table
 from ganprune.checkpoints import NetName, Own
 from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
 from ganprune.layers import compress_settings
@@ -39,9 +39,9 @@ class Compressed:
     settings: CompressSettings
     """What the run goes by: what was asked for, and the rest as it was adapted."""
     resolved: Resolved
-    originals: Mapping[Side, nn.Module]
+    originals: Mapping[Domain, nn.Module]
     """Those that became slim: A translates A to B."""
-    slim: Mapping[Side, nn.Module]
+    slim: Mapping[Domain, nn.Module]
     """The slim generators, fine-tuned: float32, on the CPU."""
     files: Mapping[str, Path]
     """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
@@ -113,7 +113,7 @@ def compress(
         files = exporter.export_run(job, slim)
         timed = bench_once(job.run, bench or BenchSettings(), job.reporter)
         finish_with_report(job.run, job.reporter)
-    originals: dict[Side, nn.Module] = {side: job.originals[side] for side in slim}
+    originals: dict[Domain, nn.Module] = {side: job.originals[side] for side in slim}
     return Compressed(folder, job.settings, job.resolved, originals, slim, files, timed)
 
 

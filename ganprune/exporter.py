@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.latency import LatencyTable
 from ganprune.reporting import Reporter
 from ganprune.stages.job import Job
@@ -19,7 +19,7 @@ VERIFIED_PICTURES = 2
 class Exporter(Protocol):
     """Turns generators into files that run without PyTorch, each verified against it."""
 
-    def export_run(self, job: Job, slim: Mapping[Side, nn.Module]) -> Mapping[str, Path]:
+    def export_run(self, job: Job, slim: Mapping[Domain, nn.Module]) -> Mapping[str, Path]:
         """Write G_A.onnx, original_G_A.onnx and original_G_A.rewritten.onnx of a run, and the same of G_B.
 
         Files that an earlier call wrote stay. Returns them by their names without ``.onnx``. Raises

@@ -12,7 +12,7 @@ from torch import nn
 
 from ganprune.cost import macs
 from ganprune.device import cpu_threads, resolve_threads
-from ganprune.evaluation import Side, cluster_workers
+from ganprune.evaluation import Domain, cluster_workers
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved
 from ganprune.traits import channels_of
@@ -52,8 +52,8 @@ class Plan:
 
 @torch.inference_mode()
 def plan(
-    generators: Mapping[Side, nn.Module],
-    judges: Mapping[Side, nn.Module],
+    generators: Mapping[Domain, nn.Module],
+    judges: Mapping[Domain, nn.Module],
     settings: CompressSettings,
     resolved: Resolved,
 ) -> Plan:
@@ -63,7 +63,7 @@ def plan(
     """
     search, size, n = settings.search, settings.pictures.size, settings.pictures.pictures
     scored = search.population * (search.generations + 1)
-    passes, seconds, one = 0, 0.0, dict[Side, float]()
+    passes, seconds, one = 0, 0.0, dict[Domain, float]()
     for side, generator in generators.items():
         share = search.constraints(side).share or 0.25  # coin flips keep about a quarter
         one[side] = _seconds_of(generator, size, resolved) * (share if side in search.sides else 1)

@@ -12,7 +12,7 @@ from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.device import keep_freed_memory
 from ganprune.errors import MissingNetwork, UsageError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, Split, find_domains
 from ganprune.latency import LatencyTable
@@ -41,7 +41,7 @@ class Prepared:
         """With untrained networks where the checkpoint lacks some, to estimate what work with them costs."""
         return _completed(self.quartet)
 
-    def at_speed(self, tables: Mapping[Side, LatencyTable] | None, reporter: Reporter) -> "Prepared":
+    def at_speed(self, tables: Mapping[Domain, LatencyTable] | None, reporter: Reporter) -> "Prepared":
         """The same on a machine of this speed: what nobody asked for adapts, with one note.
 
         tables: None without --target-ms, which changes nothing. Raises `UsageError` for one out of reach.
@@ -64,7 +64,7 @@ class Prepared:
         folder: Path,
         command: str,
         reporter: Reporter = SILENT,
-        tables: Mapping[Side, LatencyTable] | None = None,
+        tables: Mapping[Domain, LatencyTable] | None = None,
     ) -> Generator[Job]:
         """Begin the job in a run folder, or go on with it there; no other process gets in meanwhile.
 
@@ -99,7 +99,7 @@ def prepare(
     if not (quartet.G_A or quartet.G_B):
         quartet.require(*needed_networks(settings))
 
-    def find(domains: Sequence[Side]) -> PictureFolders:
+    def find(domains: Sequence[Domain]) -> PictureFolders:
         return domains_of(quartet.options, source, (), domains)
 
     fitting = adapted(settings, quartet, _completed(quartet).generators, find)
@@ -159,7 +159,7 @@ def domains_of(
     options: Mapping[str, str],
     source: DataSource,
     needs: Sequence[Split] = ("train",),
-    domains: Sequence[Side] = SIDES,
+    domains: Sequence[Domain] = DOMAINS,
     bare: Split = "train",
 ) -> PictureFolders:
     """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
@@ -169,7 +169,7 @@ def domains_of(
     """
     if options.get("direction") != "BtoA" or source.root is None:
         return find_domains(source, needs, domains, bare)
-    swapped: list[Side] = ["B" if domain == "A" else "A" for domain in domains]
+    swapped: list[Domain] = ["B" if domain == "A" else "A" for domain in domains]
     return find_domains(source, needs, swapped, bare).swapped()
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganprune.device import resolve_threads
 from ganprune.errors import CheckpointError, GanpruneError, UsageError
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator, Side, WorkersEvaluator
+from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator, WorkersEvaluator
 from ganprune.evaluation.serving import Request, Start, portable
 from ganprune.evaluation.worker import Worker
 from ganprune.evaluation.workers import worker_devices
@@ -25,7 +25,7 @@ from tests.test_tuning import tuned
 from tests.tiny import TinyGan, tiny_gan
 
 PLAIN = EvaluationSettings()
-Call = tuple[Side, Tensor, Tensor | None, bool]
+Call = tuple[Domain, Tensor, Tensor | None, bool]
 
 
 def several(

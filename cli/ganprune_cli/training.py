@@ -11,7 +11,7 @@ from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.options import FILES
 from ganprune.device import cpu_threads, keep_freed_memory, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.files import write_atomically
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
 from ganprune.made import check_all
@@ -36,7 +36,7 @@ class TrainOptions:
     processes: int
 
 
-Start = Callable[[TrainSettings, Budget, dict[Side, tuple[Path, ...]], Team], TrainResult]
+Start = Callable[[TrainSettings, Budget, dict[Domain, tuple[Path, ...]], Team], TrainResult]
 """Trains on pictures of both domains."""
 ARCHITECTURE = ("ngf", "blocks")
 """Options that a generator which is there already decides."""
@@ -72,7 +72,7 @@ def train_further(
     folders = readable(domains_of(quartet.options, data), reporter)
 
     def start(
-        settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
+        settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
     ) -> TrainResult:
         given, several = (pictures, settings, budget, folder, reporter), wishes.processes
         if missing:
@@ -94,7 +94,7 @@ def train_from_nothing(
     folders = readable(find_domains(data), reporter)
 
     def start(
-        settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
+        settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
     ) -> TrainResult:
         networks, processes = Networks.fresh(settings), wishes.processes
         return train(networks, pictures, settings, budget, folder, reporter, processes=processes, team=team)
@@ -122,8 +122,8 @@ def _train(
         reporter.info(f"--batch {settings.batch}, as {several.size} processes share every batch")
     budget = Budget.parse(wishes.budget)
     threads = max(1, resolve_threads(wishes.threads) // place.local_size)
-    pictures: dict[Side, tuple[Path, ...]] = {
-        side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in SIDES
+    pictures: dict[Domain, tuple[Path, ...]] = {
+        side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS
     }
     keep_freed_memory()
     with cpu_threads(threads), joined(device, place) as team:

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ganprune.errors import UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.latency import LatencyTable
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
@@ -20,7 +20,7 @@ from ganprune_exporters.settings import ExportSettings
 class OnnxExporter:
     """A `ganprune.exporter.Exporter` to ONNX, with the default settings."""
 
-    def export_run(self, job: Job, slim: Mapping[Side, nn.Module]) -> dict[str, Path]:
+    def export_run(self, job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Path]:
         """See `Exporter.export_run`."""
         settings = ExportSettings(job.settings.pictures.size)
         export_run(job.run, job.originals, slim, job.pictures, settings, job.reporter)

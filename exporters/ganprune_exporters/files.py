@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganprune.errors import UsageError, VerificationError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES
 from ganprune.files import make_folder
 from ganprune.images import to_float
@@ -98,7 +98,7 @@ def _may_be_less(path: Path) -> bool:
 def write_variants(
     files: Sequence[Mapping[str, Any]],
     networks: Mapping[str, nn.Module],
-    pictures: Mapping[Side, Tensor] | None,
+    pictures: Mapping[Domain, Tensor] | None,
     settings: ExportSettings,
     variants: Variants,
     reporter: Reporter,
@@ -130,12 +130,14 @@ def write_variants(
     return reports
 
 
-def few_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
+def few_of(pictures: Mapping[Domain, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
     """The pictures to verify each network on: float32 [n, 3, h, w] of the domain that it translates."""
     return _pictures_of(pictures, names, slice(VERIFIED_PICTURES))
 
 
-def calibration_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
+def calibration_of(
+    pictures: Mapping[Domain, Tensor] | None, names: Iterable[str]
+) -> dict[str, Tensor | None]:
     """The pictures that are not verified on; where there are none, all."""
     if pictures is not None and min(len(several) for several in pictures.values()) <= VERIFIED_PICTURES:
         return _pictures_of(pictures, names, slice(None))
@@ -143,9 +145,11 @@ def calibration_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str])
 
 
 def _pictures_of(
-    pictures: Mapping[Side, Tensor] | None, names: Iterable[str], which: slice
+    pictures: Mapping[Domain, Tensor] | None, names: Iterable[str], which: slice
 ) -> dict[str, Tensor | None]:
-    sides: dict[str, Side] = {name: "B" if name.partition(".")[0].endswith("G_B") else "A" for name in names}
+    sides: dict[str, Domain] = {
+        name: "B" if name.partition(".")[0].endswith("G_B") else "A" for name in names
+    }
     return {
         name: None if pictures is None else to_float(pictures[side][which]) for name, side in sides.items()
     }

@@ -11,7 +11,7 @@ from ganprune.checkpoints import NetName, Own, load_generator, load_generators
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.files import sha256
 from ganprune.images import DataSource
 from ganprune.locking import writing_to
@@ -98,7 +98,7 @@ def export_source(
     else:
         few = {"size": settings.size, "pictures": wishes.variants.pictures}
         wanted = CompressSettings.from_flat(few, given=())
-        sides: list[Side] = (
+        sides: list[Domain] = (
             ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
         )
         folders = domains_of(_options(source), data, domains=sides)
@@ -124,7 +124,7 @@ def _export_run(
     config = run.config
     settings = made_by(run)
     export_settings = wishes.settings(settings.pictures.size)
-    slim: dict[Side, nn.Module] = {
+    slim: dict[Domain, nn.Module] = {
         side: load_generator(run / f"G_{side}.safetensors", wishes.own) for side in settings.search.sides
     }
     originals = _originals(run, settings, wishes.own)
@@ -154,9 +154,9 @@ def _exported(files: list[dict[str, Any]], variants: list[VariantReport]) -> Exp
     return {"files": files, "variants": [report.to_json() for report in variants]}
 
 
-def _originals(run: Run, settings: CompressSettings, own: Own) -> dict[Side, nn.Module]:
+def _originals(run: Run, settings: CompressSettings, own: Own) -> dict[Domain, nn.Module]:
     """The generators that a run compressed, from where they were; checked to be the same files."""
-    found = dict[Side, nn.Module]()
+    found = dict[Domain, nn.Module]()
     path, known = Path(run.config["checkpoint"]), run.config["sha256"]
     try:
         quartet = quartet_for(settings, path, own)
@@ -193,7 +193,7 @@ def _run_pictures(
     settings: CompressSettings,
     wishes: ExportOptions,
     reporter: Reporter,
-) -> dict[Side, Tensor] | None:
+) -> dict[Domain, Tensor] | None:
     """The search's pictures at the size of the export; None, with a warning, where they are gone."""
     flat = settings.to_flat() | {
         "size": wishes.size or settings.pictures.size,

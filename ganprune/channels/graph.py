@@ -195,7 +195,7 @@ class ChannelGraph:
         return np.array([*found, np.count_nonzero(units == WHOLE)], dtype=np.float64)
 
 
-SIDES = (32, 64, 128, 256, 512)
+SIZES = (32, 64, 128, 256, 512)
 """Pixels that `graph_of` tries."""
 
 
@@ -207,11 +207,11 @@ def graph_of(network: nn.Module) -> ChannelGraph:
     """
     channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
     like = next(network.parameters())
-    for side in SIDES:
+    for side in SIZES:
         try:
             return ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
         except (RuntimeError, ValueError):  # a map became too small
-            if side == SIDES[-1]:
+            if side == SIZES[-1]:
                 raise
     raise AssertionError
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels.graph import SIDES
+from ganprune.channels.graph import SIZES
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.rebuild import with_tensors
 
@@ -155,11 +155,11 @@ def _run(network: nn.Module) -> None:
 
 @torch.no_grad()
 def _take(network: nn.Module, channels: int) -> None:
-    for side in SIDES:
+    for side in SIZES:
         try:
             network(torch.zeros(1, channels, side, side))
         except Exception as error:  # the user's own code may raise anything
-            if side == SIDES[-1]:
+            if side == SIZES[-1]:
                 told = f"{type(network).__name__} with these tensors raises {_told(error)}"
                 raise CheckpointError(told) from error
         else:

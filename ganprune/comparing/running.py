@@ -22,7 +22,7 @@ from ganprune.comparing.tables import Found, Timings, comparison_csv, comparison
 from ganprune.comparing.timing import known_times, time_together
 from ganprune.device import cpu_threads
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.locking import refuse_run
 from ganprune.metrics import FeatureNetwork, Segmenter
@@ -125,7 +125,7 @@ def _run(
         _, slim = finished_networks(job, pruned)
     with cpu_threads(job.resolved.threads):
         figures = jury(slim, found.originals)
-    sides: dict[Side, dict[str, Any]] = {
+    sides: dict[Domain, dict[str, Any]] = {
         side: size_of(G, found.originals[side], found.size) | figures[side] for side, G in slim.items()
     }
     stages = job.run.provenance["stages"]

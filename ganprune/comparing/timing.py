@@ -12,7 +12,7 @@ from ganprune.bench import BenchSettings, Candidate, bench
 from ganprune.channels import graph_of
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.files import sha256
 from ganprune.images import to_float
@@ -30,9 +30,9 @@ _KNOWN: Shape = {
 
 def time_together(
     folder: Path,
-    originals: Mapping[Side, nn.Module],
+    originals: Mapping[Domain, nn.Module],
     slim: Mapping[str, Path | nn.Module],
-    pictures: Mapping[Side, Tensor],
+    pictures: Mapping[Domain, Tensor],
     size: int,
     settings: BenchSettings,
     exporter: Exporter,
@@ -111,7 +111,7 @@ def _original_of(name: str) -> str | None:
 def _exported(
     folder: Path,
     networks: Mapping[str, nn.Module],
-    pictures: Mapping[Side, Tensor],
+    pictures: Mapping[Domain, Tensor],
     size: int,
     exporter: Exporter,
     reporter: Reporter,
@@ -126,7 +126,7 @@ def _exported(
             rewritten = _original_of(name) is not None
             made = _content(network, exporter.recipe(size, rewritten=rewritten))
             if not files[name].is_file() or known.get(name) != [made, sha256(files[name])]:
-                side: Side = "B" if name.endswith("B") else "A"
+                side: Domain = "B" if name.endswith("B") else "A"
                 shown = to_float(pictures[side][:VERIFIED_PICTURES])
                 exporter.export(network, files[name], size, shown, rewritten=rewritten)
                 known[name] = [made, sha256(files[name])]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.evaluation.actor import Actor, Files, Greeting, Reply, versions
 from ganprune.evaluation.cluster import MOST_ACTORS, checked_room, joined, room
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.schedule import Member
 from ganprune.evaluation.serving import Inputs, Request, Row
@@ -29,10 +29,10 @@ class RayEvaluator(SpreadEvaluator):
 
     def __init__(
         self,
-        generators: Mapping[Side, nn.Module],
-        judges: Mapping[Side, nn.Module],
-        layouts: Mapping[Side, Layout],
-        pictures: Mapping[Side, Tensor],
+        generators: Mapping[Domain, nn.Module],
+        judges: Mapping[Domain, nn.Module],
+        layouts: Mapping[Domain, Layout],
+        pictures: Mapping[Domain, Tensor],
         settings: EvaluationSettings,
         on_scored: Callable[[], object] = lambda: None,
         tuner: FineTuner | None = None,

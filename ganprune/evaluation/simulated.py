@@ -8,11 +8,12 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ganprune.evaluation.interface import SIDES, Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.schedule import Member
 from ganprune.evaluation.serving import Request, Row
+from ganprune.images.sources import DOMAINS
 
-Seconds = Callable[[Side, bytes, bytes, bool], float]
+Seconds = Callable[[Domain, bytes, bytes, bool], float]
 """What one individual takes: its side, its key, its partner's key, and whether its translated pictures are
 there already."""
 
@@ -37,8 +38,8 @@ class SimulatedWorker(Member):
         self.number = number
         self.tasks: list[Request] = []
         """All that it was given."""
-        self._met = set[tuple[Side, bytes, bytes]]()
-        self._holds: dict[Side, frozenset[bytes]] = {side: frozenset() for side in SIDES}
+        self._met = set[tuple[Domain, bytes, bytes]]()
+        self._holds: dict[Domain, frozenset[bytes]] = {side: frozenset() for side in DOMAINS}
 
     def work(self, task: Request, seconds: Seconds) -> float:
         """How long a task takes it."""
@@ -62,7 +63,7 @@ class SimulatedCrew:
 
     workers: int
     seconds: Seconds
-    row: Callable[[Side, bytes, bytes], Row] = lambda side, key, partner: (0.0, 0.0, 0.0, 0.0)
+    row: Callable[[Domain, bytes, bytes], Row] = lambda side, key, partner: (0.0, 0.0, 0.0, 0.0)
     """Scores: of a side, a genome's key and its partner's."""
     costs: Costs = Costs()
     patience: float | None = None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import UsageError
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.serving import Inputs, Request, Row, Start
 from ganprune.evaluation.spread import SpreadEvaluator
@@ -31,10 +31,10 @@ class WorkersEvaluator(SpreadEvaluator):
 
     def __init__(
         self,
-        generators: Mapping[Side, nn.Module],
-        judges: Mapping[Side, nn.Module],
-        layouts: Mapping[Side, Layout],
-        pictures: Mapping[Side, Tensor],
+        generators: Mapping[Domain, nn.Module],
+        judges: Mapping[Domain, nn.Module],
+        layouts: Mapping[Domain, Layout],
+        pictures: Mapping[Domain, Tensor],
         settings: EvaluationSettings,
         on_scored: Callable[[], object] = lambda: None,
         tuner: FineTuner | None = None,

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from ganprune.example.dataset import EXAMPLE_SIZE, scene_index
-from ganprune.example.scenes import DOMAINS, Domain, Scene, draw
+from ganprune.example.scenes import Scene, draw
 from ganprune.example.stripes import background_change, stripe_energy
 from ganprune.images import to_float, to_uint8
+from ganprune.images.sources import DOMAINS, Domain
 
 
 @dataclass(frozen=True, slots=True)

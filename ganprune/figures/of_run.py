@@ -9,7 +9,7 @@ import numpy as np
 
 from ganprune.checkpoints import read_metadata, read_tensors
 from ganprune.errors import GanpruneError, RunError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.figures.drawing import Pixels
 from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.images import cells, open_picture
@@ -26,7 +26,7 @@ EVALUATION = "evaluation.json"
 class PictureComparison:
     """One validation picture and what the networks of one direction made of it: uint8 [h, w, 3] each."""
 
-    side: Side
+    side: Domain
     input: Pixels
     original: Pixels
     slim: Pixels
@@ -35,9 +35,9 @@ class PictureComparison:
     """Of the slim generator before fine-tuning; None where there was none."""
 
 
-def sides_of(run: Run) -> tuple[Side, ...]:
+def sides_of(run: Run) -> tuple[Domain, ...]:
     """The generators that a run made slim. Raises `RunError` where it is not that far."""
-    found: tuple[Side, ...] = tuple(side for side in SIDES if (run / f"G_{side}.safetensors").is_file())
+    found: tuple[Domain, ...] = tuple(side for side in DOMAINS if (run / f"G_{side}.safetensors").is_file())
     if not found:
         raise RunError(
             f"{run.folder} holds no slim generator yet; "
@@ -58,7 +58,7 @@ def comparisons_of(run: Run) -> list[PictureComparison]:
             raise ValueError(f"{len(rows)} rows")
     except (GanpruneError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be used ({error}); run `ganprune compress` again to make it") from None
-    of_rows: list[Side] = [side for side in sides for _ in range(int(counts.get(side, 0)))]
+    of_rows: list[Domain] = [side for side in sides for _ in range(int(counts.get(side, 0)))]
     found: list[PictureComparison] = []
     for side, row in zip(of_rows, rows, strict=True):
         pixels: list[Pixels] = [np.ascontiguousarray(cell.permute(1, 2, 0).numpy()) for cell in row]
@@ -94,7 +94,7 @@ def json_of(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def widths_of(run: Run, side: Side) -> tuple[dict[str, int], dict[str, int]]:
+def widths_of(run: Run, side: Domain) -> tuple[dict[str, int], dict[str, int]]:
     """Filters by group of the original and of the slim generator.
 
     Raises `RunError` where the slim generator's file does not say them.
@@ -108,7 +108,7 @@ def widths_of(run: Run, side: Side) -> tuple[dict[str, int], dict[str, int]]:
         raise RunError(f"{path} does not say how many filters there were; compress again") from None
 
 
-def first_layer_of(run: Run, side: Side) -> FirstLayer:
+def first_layer_of(run: Run, side: Domain) -> FirstLayer:
     """The first convolution of the original and of the finished slim generator.
 
     Raises `RunError` where the exported original is missing, or holds other filters than the slim generator
@@ -164,7 +164,7 @@ def quality_of(evaluation: dict[str, Any] | None, network: str, kind: str) -> fl
     return None
 
 
-def last_losses(lines: Sequence[dict[str, Any]], side: Side) -> dict[str, float]:
+def last_losses(lines: Sequence[dict[str, Any]], side: Domain) -> dict[str, float]:
     """L_DisA and L_cyc of the best genome at the search's end; empty without a search."""
     best = lines[-1].get(side, {}) if lines else {}
     return {key: float(best[key]) for key in ("L_DisA", "L_cyc") if key in best}

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganprune.cost import mebibytes
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.figures.drawing import Drawing, framed
 from ganprune.figures.filters import filter_figure
 from ganprune.figures.of_run import (
@@ -117,7 +117,7 @@ def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureCom
 
 
 def _sizes(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Side]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
 ) -> Sheet:
     firsts = [{row.side: row for row in reversed(rows)} for rows in pictures]
     original = [
@@ -135,7 +135,7 @@ def _sizes(
 
 
 def _methods(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Side]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
 ) -> Sheet:
     rows = [
         i for side in sides for i in [i for i, row in enumerate(pictures[0]) if row.side == side][:_SHOWN]
@@ -202,5 +202,5 @@ def _mib(size: float) -> str:
     return f"{size:.2f} MiB"
 
 
-def _direction(side: Side) -> str:
+def _direction(side: Domain) -> str:
     return "A → B" if side == "A" else "B → A"

@@ -16,7 +16,7 @@ from ganprune.checkpoints import (
     save_generator,
 )
 from ganprune.coevolution import State
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.images import to_float
 from ganprune.rebuild import rebuilt, recalibrated
 from ganprune.stages.job import Job
@@ -24,7 +24,7 @@ from ganprune.stages.searching import STATE, layouts
 from ganprune.stages.training import FINE_TUNE
 
 
-def rebuild_both(job: Job, state: State) -> dict[Side, nn.Module]:
+def rebuild_both(job: Job, state: State) -> dict[Domain, nn.Module]:
     """Cut the slim generators out of the originals by the best genomes.
 
     Of one that does not evolve there is none. Running statistics of batch norm are those of the slim network
@@ -33,10 +33,10 @@ def rebuild_both(job: Job, state: State) -> dict[Side, nn.Module]:
     Writes pruned_G_A.safetensors and pruned_G_B.safetensors, with their kept indices in the metadata.
     """
     run = job.run
-    paths: dict[Side, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in state.populations}
+    paths: dict[Domain, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in state.populations}
     if run.finished("rebuild", [run / STATE]):
         return {side: load_generator(paths[side], job.own) for side in paths}
-    started, slim = time.monotonic(), dict[Side, nn.Module]()
+    started, slim = time.monotonic(), dict[Domain, nn.Module]()
     for side, layout in layouts(job.originals, job.settings).items():
         genome = state.populations[side].best_genome
         cut = rebuilt(job.originals[side], layout, genome)
@@ -46,7 +46,7 @@ def rebuild_both(job: Job, state: State) -> dict[Side, nn.Module]:
     return slim
 
 
-def save_pruned(job: Job, side: Side, slim: nn.Module, kept: Mapping[str, Tensor]) -> None:
+def save_pruned(job: Job, side: Domain, slim: nn.Module, kept: Mapping[str, Tensor]) -> None:
     """Write pruned_G_A.safetensors or pruned_G_B.safetensors. kept: indices of filters, by their groups."""
     indices = {group: index.tolist() for group, index in kept.items()}
     whole = json.dumps(graph_of(job.originals[side]).sizes)
@@ -54,7 +54,7 @@ def save_pruned(job: Job, side: Side, slim: nn.Module, kept: Mapping[str, Tensor
     save_generator(job.run / f"pruned_G_{side}.safetensors", slim, metadata)
 
 
-def write_both(job: Job, slim: Mapping[Side, nn.Module]) -> None:
+def write_both(job: Job, slim: Mapping[Domain, nn.Module]) -> None:
     """Write the finished generators, for ganprune and for CycleGAN's own code.
 
     G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the

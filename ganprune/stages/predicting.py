@@ -9,7 +9,7 @@ from torch import nn
 
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.exporter import Exporter
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
@@ -24,11 +24,11 @@ MOST_OFF = 0.1
 """A prediction that is off by a larger share of the measured time is warned of."""
 
 
-Tables = Mapping[Side, LatencyTable]
+Tables = Mapping[Domain, LatencyTable]
 
 
 def tables_for(
-    generators: Mapping[Side, nn.Module],
+    generators: Mapping[Domain, nn.Module],
     settings: CompressSettings,
     folder: Path,
     exporter: Exporter,
@@ -54,11 +54,11 @@ def keep_tables(run: Run, tables: Tables | None) -> None:
         write_atomically(run / TABLES, json.dumps(value).encode())
 
 
-def read_tables(path: Path) -> dict[Side, LatencyTable]:
+def read_tables(path: Path) -> dict[Domain, LatencyTable]:
     """What `keep_tables` wrote. Raises `RunError` where it is damaged."""
     try:
         value = read_json(path)
-        return {side: LatencyTable.from_json(value[f"G_{side}"]) for side in SIDES if f"G_{side}" in value}
+        return {side: LatencyTable.from_json(value[f"G_{side}"]) for side in DOMAINS if f"G_{side}" in value}
     except (ValueError, TypeError, OverflowError) as error:
         raise RunError(
             f"{path} is damaged ({error}); delete it to measure this machine again, "
@@ -67,10 +67,10 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
 
 
 def known_tables(
-    generators: Mapping[Side, nn.Module], settings: CompressSettings, exporter: Exporter, reporter: Reporter
+    generators: Mapping[Domain, nn.Module], settings: CompressSettings, exporter: Exporter, reporter: Reporter
 ) -> Tables | None:
     """This machine's tables where it was measured before; None: it was not, or there is no --target-ms."""
-    search, found = settings.search, dict[Side, LatencyTable]()
+    search, found = settings.search, dict[Domain, LatencyTable]()
     if search.target_ms is None:
         return None
     for side in search.sides:
@@ -83,7 +83,7 @@ def known_tables(
 
 
 def foreseen(
-    generators: Mapping[Side, nn.Module], settings: CompressSettings, tables: Tables | None
+    generators: Mapping[Domain, nn.Module], settings: CompressSettings, tables: Tables | None
 ) -> dict[str, dict[str, float | None]]:
     """For --dry-run: what each original is predicted to take, None where this machine was never measured,
     and what its slim network may. Empty without --target-ms.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.stages.cutting import write_both
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import refit_both
@@ -12,8 +12,8 @@ from ganprune.stages.training import fine_tune
 
 
 def finished_networks(
-    job: Job, pruned: Mapping[Side, nn.Module]
-) -> tuple[dict[Side, nn.Module], dict[Side, nn.Module]]:
+    job: Job, pruned: Mapping[Domain, nn.Module]
+) -> tuple[dict[Domain, nn.Module], dict[Domain, nn.Module]]:
     """Refit and fine-tune the slim generators as they were cut, and write them.
 
     Returns the refitted ones, and the same fine-tuned.

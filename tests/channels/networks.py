@@ -93,7 +93,17 @@ class Builder:
         mode = self.draw(st.sampled_from(self.padding_modes))
         padding = dilation * (k // 2)
         self.add(
-            nn.Conv2d(c, self.width(), k, stride, padding, dilation, bias=self.yes(), padding_mode=mode), i
+            nn.Conv2d(
+                c,
+                self.width(),
+                k,
+                stride,
+                padding,
+                dilation,
+                bias=self.yes(),
+                padding_mode=mode,  # pyright: ignore[reportArgumentType]
+            ),
+            i,
         )
 
     def transposed(self) -> None:

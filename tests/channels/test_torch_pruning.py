@@ -58,7 +58,7 @@ def pruned(network: nn.Module, layout: Layout, genome: Tensor, example: Tensor) 
         piece = layout.graph.groups[name].units
         own = [i for i, unit in enumerate(layer.writes) if piece.start <= unit < piece.stop]
         dropped = sorted(set(own) - set(kept(layer.writes, units).tolist()))
-        now = range(twin.get_submodule(layer.name).weight.shape[1 if layer.transposed else 0])
+        now = range(twin.get_parameter(f"{layer.name}.weight").shape[1 if layer.transposed else 0])
         assert len(now) == len(layer.writes) or not dropped, "two groups of one convolution"
         if dropped:
             graph = torch_pruning.DependencyGraph().build_dependency(twin, example_inputs=example)

@@ -178,4 +178,6 @@ def test_a_network_without_groups_has_an_empty_genome_and_rebuilds() -> None:
 
 def test_a_network_that_returns_more_than_a_tensor_is_named() -> None:
     with pytest.raises(TypeError, match="a network must return one tensor, found tuple"):
-        ChannelGraph.trace(Do(lambda x: (x, functional.relu(x))), PICTURES[:1])
+        ChannelGraph.trace(
+            Do(functional.adaptive_max_pool2d, output_size=4, return_indices=True), PICTURES[:1]
+        )
