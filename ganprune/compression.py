@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from ganprune.bench import BenchSettings, Table
-from ganprune.checkpoints import NetName, Own
+from ganprune.checkpoints import NetName, Own, Quartet
+from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
 from ganprune.evaluation import Domain
@@ -25,6 +26,7 @@ from ganprune.stages.benching import bench_once
 from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.showing import show
+from ganprune.traits import channels_of
 
 PYTHON = "ganprune.compress(…)"
 """What provenance.json tells of a run that no command line began."""
@@ -59,7 +61,7 @@ class Compressed:
 
 
 def compress(
-    checkpoint: Path | str,
+    checkpoint: Path | str | nn.Module,
     data: DataSource | Path | str | None = None,
     *,
     generator: Given | None = None,
@@ -76,7 +78,9 @@ def compress(
 ) -> Compressed:
     """Search, rebuild, refit, fine-tune, export and time: `ganprune compress` as a function.
 
-    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator. data: a folder with
+    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator; or a trained generator
+    itself, any module that maps pictures [n, c, h, w] in [-1, 1] to pictures, which stays as it is; then
+    ``discriminator`` may be the module that judges its pictures. data: a folder with
     trainA and trainB; None: where the training's options say. generator, discriminator: what the networks
     are, where no reader knows their architecture: a module, whose weights do not count, or
     ``FILE.py:FACTORY``. output: the run folder; called again with the same arguments, the job goes on there,
@@ -95,7 +99,10 @@ def compress(
     chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
     _check_searcher(chosen)
     own = Own.of(generator, discriminator)
-    prepared = prepare(Path(checkpoint), _source(data), chosen, reporter, own=own)
+    given = Path(checkpoint) if isinstance(checkpoint, Path | str) else _modules(checkpoint, own, chosen)
+    if isinstance(checkpoint, nn.Module):
+        own = Own.of(checkpoint, discriminator)
+    prepared = prepare(given, _source(data), chosen, reporter, own=own)
     folder = default_folder(prepared.config) if output is None else Path(output)
     exporter = exporter or default_exporter()
     whole = prepared.completed().generators
@@ -161,6 +168,20 @@ def foresee(
 def _check_searcher(settings: CompressSettings) -> None:
     if settings.search.searcher == "front":
         raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
+
+
+def _modules(generator: nn.Module, own: Own, settings: CompressSettings) -> Quartet:
+    """Raises `UsageError` where it maps no pictures to pictures."""
+    if own.generator is not None:
+        raise UsageError("`generator` says what a checkpoint's networks are: leave it out beside a module")
+    try:
+        channels_of(generator)
+    except Exception as error:
+        raise UsageError(
+            f"needed a module that maps pictures [n, c, h, w] to pictures, {type(generator).__name__} raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return facing(Quartet.of_modules(generator, own.discriminator), settings.search.direction)
 
 
 def _source(data: DataSource | Path | str | None) -> DataSource | None:

@@ -82,20 +82,23 @@ class Prepared:
 
 
 def prepare(
-    checkpoint: Path, data: DataSource | None, settings: CompressSettings, reporter: Reporter, *,
+    checkpoint: Path | Quartet, data: DataSource | None, settings: CompressSettings, reporter: Reporter, *,
     recovers: bool = True, own: Own = READERS_ALONE,
 ) -> Prepared:  # fmt: skip
     """Read the checkpoint, find the pictures, and adapt to them what nobody asked for, with one note.
 
-    own: the user's modules that the networks are of. recovers: the command has --recover-discriminators.
-    Raises `UsageError` for paths that do not exist, a missing --data and a target out of reach,
-    `CheckpointError` and its kind for networks that are missing or cannot be used, `DataError` for the
-    folders.
+    checkpoint: a path, or the networks themselves. own: the user's modules that the networks are of.
+    recovers: the command has --recover-discriminators. Raises `UsageError` for paths that do not exist, a
+    missing --data and a target out of reach, `CheckpointError` and its kind for networks that are missing or
+    cannot be used, `DataError` for the folders.
     """
-    quartet = quartet_for(settings, checkpoint, own)
+    if isinstance(checkpoint, Quartet):
+        quartet, place = _by_picture(checkpoint, settings), Path(checkpoint.naming)
+    else:
+        quartet, place = quartet_for(settings, checkpoint, own), checkpoint.resolve()
     for note in quartet.notes:
         reporter.info(note)
-    source = data_source(quartet, data, checkpoint, reporter)
+    source = data_source(quartet, data, place, reporter)
     if not (quartet.G_A or quartet.G_B):
         quartet.require(*needed_networks(settings))
 
@@ -106,17 +109,17 @@ def prepare(
     if fitting.note:
         reporter.info(fitting.note)
     settings = fitting.settings
-    check_networks(quartet, settings, checkpoint, source, recovers)
+    check_networks(quartet, settings, place, source, recovers)
     folders = domains_of(quartet.options, source, domains=needed_domains(settings))
     if folders.note:
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
     config = {
-        "checkpoint": str(checkpoint.resolve()),
+        "checkpoint": str(place),
         "data": source.resolved().config(),
         "settings": settings.to_flat(),
         "resolved": asdict(resolved),
-        "sha256": {name: sha256(path) for name, path in quartet.files.items()},
+        "sha256": {name: sha256(path) for name, path in quartet.files.items()} or quartet.weights_sha256(),
     }
     if own.names:
         config["own"] = dict(own.names)
@@ -131,7 +134,10 @@ def prepare(
 
 def quartet_for(settings: CompressSettings, checkpoint: Path, own: Own = READERS_ALONE) -> Quartet:
     """The networks of a checkpoint as a run of these settings takes them. Raises as `load_quartet`."""
-    quartet = facing(load_quartet(checkpoint, own=own), settings.search.direction)
+    return _by_picture(facing(load_quartet(checkpoint, own=own), settings.search.direction), settings)
+
+
+def _by_picture(quartet: Quartet, settings: CompressSettings) -> Quartet:
     return quartet.by_picture() if settings.pictures.picture_statistics else quartet
 
 

@@ -15,6 +15,7 @@ Channels of the picture, and of what the tracing does not understand, are of no 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -205,15 +206,27 @@ def graph_of(network: nn.Module) -> ChannelGraph:
     It has as many channels as the network's first convolution reads. Raises what the network raises where no
     picture of up to 512 pixels will do.
     """
+    signature = tuple((id(module), type(module)) for module in network.modules())
+    signature += tuple((id(t), t.shape) for t in (*network.parameters(), *network.buffers()))
+    known = _TRACED.get(network)
+    if known is not None and known[0] == signature:
+        return known[1]
     channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
     like = next(network.parameters())
     for side in SIZES:
         try:
-            return ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
+            graph = ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
         except (RuntimeError, ValueError):  # a map became too small
             if side == SIZES[-1]:
                 raise
+        else:
+            _TRACED[network] = signature, graph
+            return graph
     raise AssertionError
+
+
+_TRACED = WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], ChannelGraph]]()
+"""What `graph_of` has found, by the network, with what it looked like then."""
 
 
 def kept(units: NDArray[np.int64], genome: Tensor) -> Tensor:

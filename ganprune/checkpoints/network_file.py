@@ -139,8 +139,8 @@ def _check_metadata(metadata: Mapping[str, str], generator: nn.Module) -> None:
         raise CheckpointError(
             f"written in format {version!r} by a newer ganprune, this one reads {FORMAT_VERSION}; update it"
         )
-    found, stated = widths_of(generator), metadata.get("widths")
-    if stated is not None and _flat(json.loads(stated)) != found:
+    stated = metadata.get("widths")
+    if stated is not None and _flat(json.loads(stated)) != (found := widths_of(generator)):
         raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {json.dumps(found)}")
     norm = metadata.get("norm", norm_of(generator))
     if norm != norm_of(generator):

@@ -1,5 +1,7 @@
 """The four networks of a CycleGAN, found wherever they lie."""
 
+import copy
+import hashlib
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -61,6 +63,29 @@ class Quartet:
         """The discriminators that are there, each by the domain of the generator that it judges."""
         both: dict[Domain, nn.Module | None] = {"A": self.D_A, "B": self.D_B}
         return {domain: net for domain, net in both.items() if net is not None}
+
+    @classmethod
+    def of_modules(cls, generator: nn.Module, discriminator: nn.Module | None = None) -> "Quartet":
+        """A generator alone, as G_A, and what judges its pictures: copies of a user's modules, in float32 on
+        the CPU, in eval mode, without gradients."""
+
+        def copied(module: nn.Module) -> nn.Module:
+            return copy.deepcopy(module).float().cpu().requires_grad_(False).eval()
+
+        D_A = None if discriminator is None else copied(discriminator)
+        return cls(copied(generator), None, D_A, None, naming=type(generator).__name__, alone=True)
+
+    def weights_sha256(self) -> dict[str, str]:
+        """SHA-256 of the tensors of every network that is there, in their order."""
+        found = dict[str, str]()
+        for name in NET_NAMES:
+            network: nn.Module | None = getattr(self, name)
+            if network is not None:
+                digest = hashlib.sha256()
+                for tensor in network.state_dict().values():
+                    digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+                found[name] = digest.hexdigest()
+        return found
 
     def missing(self) -> tuple[NetName, ...]:
         """Names of the networks that are not there."""

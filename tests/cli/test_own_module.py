@@ -11,7 +11,7 @@ from torch import nn
 import ganprune
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import Own, load_generator
-from ganprune.errors import CheckpointError, UsageError
+from ganprune.errors import CheckpointError, RunError, UsageError
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome
 from tests.cli.kit import ganprune as run_ganprune
@@ -24,6 +24,7 @@ QUICK: dict[str, Any] = {
     "population": 4, "generations": 1, "pictures": 2, "refit_pictures": 2, "size": 32, "threads": 1,
     "align": 1, "target_macs": 0.5, "budget": "2steps",
 }  # fmt: skip
+UNTRAINED: dict[str, Any] = QUICK | {"budget": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +112,26 @@ def test_a_module_is_as_good_as_the_file_that_makes_it(weights: Path) -> None:
     mine = load_generator(weights, Own.of(SmallUNet()))
     assert torch.equal(mine(x), load_generator(weights, Own.of(FACTORY))(x))
     assert isinstance(mine, nn.Module)
+
+
+def test_a_trained_module_is_compressed_as_it_is(place: Place, here: Path) -> None:
+    net = SmallUNet()
+    fill(net, 2)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    quick = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
+    found = ganprune.compress(net, place.data, output=here / "run", bench=quick, **UNTRAINED)
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    assert net.training
+    assert type(found.slim["A"]) is SmallUNet
+    assert sum(p.numel() for p in found.slim["A"].parameters()) < sum(p.numel() for p in net.parameters())
+    again = ganprune.compress(net, place.data, output=here / "run", bench=quick, **UNTRAINED)
+    x = torch.rand(1, 3, 32, 32)
+    assert torch.equal(again.slim["A"](x), found.slim["A"](x))
+    fill(net, 3)
+    with pytest.raises(RunError, match="was made from another checkpoint"):
+        ganprune.compress(net, place.data, output=here / "run", bench=quick, **UNTRAINED)
+
+
+def test_what_maps_no_pictures_is_refused(place: Place) -> None:
+    with pytest.raises(UsageError, match=r"needed a module that maps pictures .* Linear raised"):
+        ganprune.compress(nn.Linear(3, 3), place.data)
