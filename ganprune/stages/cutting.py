@@ -18,6 +18,7 @@ from ganprune.checkpoints import (
 from ganprune.coevolution import State
 from ganprune.evaluation import Domain
 from ganprune.images import to_float
+from ganprune.networks import Generator
 from ganprune.rebuild import rebuilt, recalibrated
 from ganprune.stages.job import Job
 from ganprune.stages.searching import STATE, layouts
@@ -59,13 +60,15 @@ def write_both(job: Job, slim: Mapping[Domain, nn.Module]) -> None:
 
     G_A.safetensors / G_B.safetensors, whose metadata hold widths, kept indices and the hash of the
     original's file; the same tensors as latest_net_G_A.pth / latest_net_G_B.pth, and slim_generator.py,
-    which builds networks from those without ganprune.
+    which builds networks from those without ganprune where they are of CycleGAN's own architecture.
     """
     run = job.run
     inputs = [run / FINE_TUNE / "train.json", *(run / f"pruned_G_{side}.safetensors" for side in slim)]
     if run.finished("write", inputs):
         return
-    started, outputs = time.monotonic(), [copy_standalone(run.folder)]
+    started, outputs = time.monotonic(), list[Path]()
+    if all(isinstance(network, Generator) for network in slim.values()):  # what it can build
+        outputs.append(copy_standalone(run.folder))
     for side in slim:
         known = read_metadata(run / f"pruned_G_{side}.safetensors")
         metadata = {"network": f"G_{side}"} | {key: known[key] for key in ("kept", "whole")}
