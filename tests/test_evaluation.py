@@ -272,7 +272,7 @@ def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Dom
 def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
     gan = tiny_gan(size=8)
     with pytest.raises(
-        UsageError, match="3 layers needs pictures of at least 12 pixels, found 8; give a larger"
+        UsageError, match="a discriminator needs pictures of at least 12 pixels, found 8; give a larger"
     ):
         evaluator(gan)
 

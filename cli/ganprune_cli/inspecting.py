@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from ganprune.checkpoints import Own, inspect
@@ -81,7 +82,11 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         ("problem", found["problems"]),
     ):
         for line in lines:
-            say(f"{label}: {line}")
+            say(
+                f"{label}: {line}"
+                if label != "groups"
+                else fill(f"{label}: {line}", 79, subsequent_indent="  ")
+            )
 
 
 def _groups(network: Mapping[str, Any]) -> str:

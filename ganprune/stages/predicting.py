@@ -7,13 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from ganprune.checkpoints import load_generator
-from ganprune.errors import RunError
+from ganprune.errors import InputError, RunError
 from ganprune.evaluation import DOMAINS, Domain
 from ganprune.exporter import Exporter
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
-from ganprune.plain import read_json
+from ganprune.networks import Generator, resnet_widths
+from ganprune.onnx_cost import read_onnx
+from ganprune.plain import parse_json, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
@@ -114,7 +115,7 @@ def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Report
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
             continue
-        ms, expected = timing["median_ms"], predicted(table, load_generator(folder / f"{name}.safetensors"))
+        ms, expected = timing["median_ms"], predicted(table, _like(folder / f"{name}.onnx"))
         found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
         line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
         if abs(expected - ms) <= MOST_OFF * ms:
@@ -129,3 +130,15 @@ def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[
     size = table.made_for.get("size")
     same_machine = all(table.made_for.get(key) == machine[key] for key in ("cpu", "onnxruntime"))
     return same_machine and (network["batch"], network["height"], network["width"]) == (1, size, size)
+
+
+def _like(path: Path) -> Generator:
+    """CycleGAN's ResNet of the widths of a file that ganprune exported: milliseconds are of no other."""
+    told = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
+    try:
+        widths = parse_json(told["ganprune.widths"])
+        blocks = sum(name.startswith("inner") for name in widths)
+        like = resnet_widths(1, blocks, widths["in_channels"], widths["out_channels"])
+        return Generator(like.with_groups(widths))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise InputError(f"{path} does not say of which widths it is; export it again") from None

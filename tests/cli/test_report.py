@@ -144,7 +144,7 @@ def test_files_that_are_gone_are_told_of(run: Path) -> None:
     done = ganprune("report", run)
     assert done.code == 0
     assert "warning: report, Before and after: " in done.err
-    assert "warning: report, Layers: " in done.err
+    assert "warning: report, First-layer filters: " in done.err
     text = parse((run / "report.html").read_text()).text
     assert f"Not timed yet: ganprune bench --cpu {run}" in text
     assert "run `ganprune compress` again to make it" in text

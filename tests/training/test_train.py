@@ -229,7 +229,7 @@ def test_pictures_too_small_for_the_discriminators_are_refused(tmp_path: Path, l
     data, enough = pictures(tmp_path, size=52), replace(TINY, size=size, load_size=52)
     deep = replace(networks(), D_B=Discriminator(DiscriminatorWidths((2,) * layers)))
     assert train(deep, data, enough, steps(1), tmp_path / "enough").steps == 1
-    with pytest.raises(UsageError, match=f"of {layers} layers needs pictures of at least {size}×{size}"):
+    with pytest.raises(UsageError, match=f"a discriminator needs pictures of at least {size}×{size}"):
         train(deep, data, replace(enough, size=size - 4), steps(1), tmp_path / "small")
     few, settings = pictures(tmp_path / "few", size=size - 4), TrainSettings(size=16, preprocess="none")
     with pytest.raises(UsageError, match=f"found {size - 4} pixels; give a larger --size"):
