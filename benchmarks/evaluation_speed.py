@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from ganprune import cost
 from ganprune.checkpoints import load_quartet
 from ganprune.device import cpu_threads, reproducible, resolve_threads
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator, Scores, Side
+from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator, Scores
 from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures, to_float
@@ -36,7 +36,7 @@ from ganprune.repair import Constraints, Repairer
 from ganprune.resources import kept_macs
 from ganprune.training import Networks
 
-SIDE: Side = "A"
+SIDE: Domain = "A"
 
 
 def draw(layout: Layout, n: int, seed: int) -> Tensor:
@@ -48,7 +48,7 @@ def draw(layout: Layout, n: int, seed: int) -> Tensor:
 
 @torch.inference_mode()
 def published(
-    nets: Networks, layouts: dict[Side, Layout], genomes: Tensor, partner: Tensor, x: Tensor
+    nets: Networks, layouts: dict[Domain, Layout], genomes: Tensor, partner: Tensor, x: Tensor
 ) -> Scores:
     """Eq. 4-6 by dense networks with zeroed filters, one picture at a time, nothing remembered."""
     back = masked(nets.G_B, layouts["B"], partner)
@@ -112,13 +112,13 @@ def main() -> None:
     opt = args.parse_args()
     nets = Networks.of(load_quartet(opt.checkpoint))
     folders = find_domains(opt.data)
-    pictures: dict[Side, Tensor] = {
+    pictures: dict[Domain, Tensor] = {
         "A": load_pictures(folders.train_A[: opt.pictures], opt.size),
         "B": load_pictures(folders.train_B[: opt.pictures], opt.size),
     }
-    layouts: dict[Side, Layout] = {"A": Layout.of(nets.G_A), "B": Layout.of(nets.G_B)}
-    generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
-    judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+    layouts: dict[Domain, Layout] = {"A": Layout.of(nets.G_A), "B": Layout.of(nets.G_B)}
+    generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
+    judges: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
     x = to_float(pictures[SIDE]).to(opt.device)
     dense = Networks(*(copy.deepcopy(net).to(opt.device) for _, net in nets.items()))
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}

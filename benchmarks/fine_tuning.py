@@ -51,7 +51,7 @@ from ganprune.device import (
     resolve_precision,
     resolve_threads,
 )
-from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures, split, to_float, to_uint8
@@ -65,7 +65,7 @@ from ganprune.search_settings import SearchSettings
 from ganprune.settings import FineTuneSettings
 from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, load_vgg16, train
 
-Genomes = dict[Side, Tensor]
+Genomes = dict[Domain, Tensor]
 DEFAULT = "distilled,plain,random,uniform,scratch,original"
 
 
@@ -75,14 +75,14 @@ class Bench:
     def __init__(self, opt: argparse.Namespace, block_width: float = 1.0) -> None:
         self.opt, self.nets = opt, Networks.of(load_quartet(opt.checkpoint))
         self.block_width = block_width
-        self.originals: dict[Side, Generator] = {"A": self.nets.G_A, "B": self.nets.G_B}
-        self.judges: dict[Side, Discriminator] = {"A": self.nets.D_A, "B": self.nets.D_B}
-        self.layouts: dict[Side, Layout] = {side: Layout.of(self.originals[side]) for side in SIDES}
+        self.originals: dict[Domain, Generator] = {"A": self.nets.G_A, "B": self.nets.G_B}
+        self.judges: dict[Domain, Discriminator] = {"A": self.nets.D_A, "B": self.nets.D_B}
+        self.layouts: dict[Domain, Layout] = {side: Layout.of(self.originals[side]) for side in DOMAINS}
         folders, self.precision = find_domains(opt.data), resolve_precision("auto", opt.device)
-        self.train: dict[Side, Sequence[Path]] = {}
-        self.validation: dict[Side, Tensor] = {}
-        self.test: dict[Side, Tensor] = {}
-        for side in SIDES:
+        self.train: dict[Domain, Sequence[Path]] = {}
+        self.validation: dict[Domain, Tensor] = {}
+        self.test: dict[Domain, Tensor] = {}
+        for side in DOMAINS:
             pictures, held_out = split(folders, side, seed=0, holdout=8)
             self.train[side] = pictures[: opt.train]
             self.validation[side] = load_pictures(held_out[:8], opt.size)
@@ -97,7 +97,7 @@ class Bench:
             self._known[name] = features_of(self.network, pictures)
         return self._known[name]
 
-    def ranks(self, side: Side) -> Tensor:
+    def ranks(self, side: Domain) -> Tensor:
         """Of every filter: float64 [L]."""
         return importance(self.originals[side], self.layouts[side], to_float(self.validation[side]))
 
@@ -108,10 +108,10 @@ class Bench:
         with reproducible():
             return torch.cat([to_uint8(G(to_float(part).to(device))).cpu() for part in pictures.split(1)])
 
-    def scores(self, generators: dict[Side, Generator]) -> dict[str, dict[str, float]]:
+    def scores(self, generators: dict[Domain, Generator]) -> dict[str, dict[str, float]]:
         """KID, its spread and what is lost, of each direction."""
         found: dict[str, dict[str, float]] = {}
-        for side, other in zip(SIDES, reversed(SIDES), strict=True):
+        for side, other in zip(DOMAINS, reversed(DOMAINS), strict=True):
             inputs, real = (self.features(s, self.test[s]) for s in (side, other))
             original = self.features(f"G_{side}", self.translated(self.originals[side], self.test[side]))
             fakes = features_of(self.network, self.translated(generators[side], self.test[side]))
@@ -143,10 +143,10 @@ class Bench:
                 )
                 evaluator = LocalEvaluator(self.originals, self.judges, self.layouts, self.validation, judged)
                 *_, last = CoEvolution(settings, self.layouts, evaluator).states(None)
-                best = {side: last.populations[side].best_genome.clone() for side in SIDES}
+                best = {side: last.populations[side].best_genome.clone() for side in DOMAINS}
                 write_atomically(path, save(best))
             loaded = load_file(path)
-            return {side: loaded[side] for side in SIDES}
+            return {side: loaded[side] for side in DOMAINS}
         found: Genomes = {}
         for side, layout in self.layouts.items():
             chance = torch.Generator().manual_seed(seed)
@@ -177,7 +177,7 @@ class Bench:
             found[side] = keep_best(self.ranks(side), np.array(counts), layout)
         return found
 
-    def pruned(self, name: str, target: float, side: Side, seed: int) -> Pruned:
+    def pruned(self, name: str, target: float, side: Domain, seed: int) -> Pruned:
         """What a rival makes of one generator."""
         limits = SearchSettings(align=16, target_macs=(target, target), width_spread=None).constraints(side)
         device, layout = self.opt.device, self.layouts[side]
@@ -200,10 +200,10 @@ class Bench:
             recipe="paper" if plain else "distil", **{k: v for k, v in values.items() if k not in of_search}
         )
         base = TrainSettings(size=self.opt.size, seed=seed, precision=self.precision, device=self.opt.device)
-        recipe = tuning.training(base, SIDES)
-        slim, teachers, sizes = dict(self.originals), dict[Side, Teacher](), dict[str, float]()
+        recipe = tuning.training(base, DOMAINS)
+        slim, teachers, sizes = dict(self.originals), dict[Domain, Teacher](), dict[str, float]()
         if kind == "continued":
-            for side in SIDES:
+            for side in DOMAINS:
                 slim[side] = load_generator(self.opt.run / f"G_{side}.safetensors")
                 sizes[side] = macs(slim[side], 4, 4, "true") / macs(self.originals[side].widths, 4, 4, "true")
                 cut = read_metadata(self.opt.run / f"pruned_G_{side}.safetensors")
@@ -244,7 +244,7 @@ class Bench:
             ),
         )  # fmt: skip
         seconds = time.monotonic() - began
-        ends: dict[Side, Generator] = {"A": result.networks.G_A, "B": result.networks.G_B}
+        ends: dict[Domain, Generator] = {"A": result.networks.G_A, "B": result.networks.G_B}
         record = json.loads((folder / "train.json").read_text())
         return {
             "method": method, "target": target, "seed": seed, "macs": sizes, "steps": result.steps,
@@ -253,10 +253,10 @@ class Bench:
         }  # fmt: skip
 
 
-def _redrawn(generator: Generator, settings: TrainSettings, side: Side) -> Generator:
+def _redrawn(generator: Generator, settings: TrainSettings, side: Domain) -> Generator:
     """The same widths with fresh weights."""
     twin = Generator(generator.widths, generator.norm)
-    chance = torch.Generator().manual_seed(settings.seed * 2 + SIDES.index(side))
+    chance = torch.Generator().manual_seed(settings.seed * 2 + DOMAINS.index(side))
     for parameter in twin.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, 0.0, settings.init_gain, generator=chance)
@@ -273,12 +273,12 @@ def print_table(out: Path) -> None:
     for cell in sorted(cells, key=lambda c: (-c["target"], c["method"], c["seed"])):
         parts = [
             f"{s['lost']:.3f} | {s['kid']:.3f} ± {s['spread']:.3f}"
-            for s in (cell["scores"][side] for side in SIDES)
+            for s in (cell["scores"][side] for side in DOMAINS)
         ]
         row = (f"{cell['target']:g}", cell["method"], str(cell["seed"]), str(cell["steps"]), *parts)
         print(f"| {' | '.join(row)} |")
     if cells:
-        for side in SIDES:
+        for side in DOMAINS:
             s = cells[0]["scores"][side]
             print(
                 f"\nG_{side}: original's KID {s['kid_original']:.3f} ± {s['spread_original']:.3f}, "

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from ganprune import files
 from ganprune.coevolution import State
-from ganprune.evaluation import SIDES, LocalEvaluator, Scores
+from ganprune.evaluation import DOMAINS, LocalEvaluator, Scores
 from ganprune.evaluation.memory import Batches
 from ganprune.runs import Run
 from ganprune.training import loop
@@ -304,7 +304,7 @@ def nan_search(b: Bench) -> bool:
     with patch.object(LocalEvaluator, "score", overflowing):
         ended = b.compress()
     assert ended.code == BEGUN, ended.err
-    for side in SIDES:
+    for side in DOMAINS:
         population = State.from_tensors(load_file(b.run / "state.safetensors")).populations[side]
         assert population.fitness.isfinite().all()
         assert population.L_cyc[population.best].isfinite()

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ganprune.checkpoints import load_quartet
 from ganprune.coevolution import CoEvolution, State
 from ganprune.device import cpu_threads, resolve_threads
-from ganprune.evaluation import SIDES, EvaluationSettings, Evaluator, LocalEvaluator, RayEvaluator, Side
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Evaluator, LocalEvaluator, RayEvaluator
 from ganprune.evaluation.serving import Task
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.genome import Layout
@@ -54,12 +54,12 @@ class Example:
         with tempfile.TemporaryDirectory() as folder:
             write_dataset(Path(folder, "drawn"), seed=1, train=pictures, test=1, size=EXAMPLE_SIZE)
             found = find_domains(Path(folder, "drawn"))
-            shown: dict[Side, Tensor] = {
+            shown: dict[Domain, Tensor] = {
                 "A": load_pictures(found.train_A, EXAMPLE_SIZE),
                 "B": load_pictures(found.train_B, EXAMPLE_SIZE),
             }
         generators = {"A": nets.G_A, "B": nets.G_B}
-        self.layouts: dict[Side, Layout] = {side: Layout.of(generators[side]) for side in SIDES}
+        self.layouts: dict[Domain, Layout] = {side: Layout.of(generators[side]) for side in DOMAINS}
         self.arguments: tuple[Any, ...] = (
             generators, {"A": nets.D_A, "B": nets.D_B}, self.layouts, shown, SETTINGS,
         )  # fmt: skip

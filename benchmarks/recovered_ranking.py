@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
 from ganprune.device import cpu_threads, resolve_precision, resolve_threads
-from ganprune.evaluation import SIDES
+from ganprune.evaluation import DOMAINS
 from ganprune.fitness import l_disa, l_gena
 from ganprune.genome import Layout
 from ganprune.images import find_domains, to_float
@@ -85,7 +85,7 @@ def main() -> None:
     dtype = torch.bfloat16 if resolve_precision("auto", "cpu") == "bfloat16" else torch.float32
     found: dict[str, dict[str, float]] = {}
     with cpu_threads(resolve_threads(None)):
-        for side in SIDES:
+        for side in DOMAINS:
             G: Generator = copy.deepcopy(getattr(networks["original"], f"G_{side}")).to(dtype)
             judges: dict[str, Discriminator] = {
                 name: copy.deepcopy(getattr(nets, f"D_{side}")).to(dtype) for name, nets in networks.items()

@@ -18,7 +18,7 @@ from search_rivals import Bench
 
 from ganprune.coevolution import CoEvolution, State
 from ganprune.device import cpu_threads, resolve_threads
-from ganprune.evaluation import SIDES
+from ganprune.evaluation import DOMAINS
 from ganprune.files import write_atomically
 from ganprune.fitness import Reduction
 from ganprune.search_settings import SearchSettings
@@ -27,7 +27,7 @@ from ganprune.search_settings import SearchSettings
 def line(state: State) -> dict[str, Any]:
     """The best of both sides in one generation."""
     found: dict[str, Any] = {"generation": state.generation}
-    for side in SIDES:
+    for side in DOMAINS:
         population = state.populations[side]
         names = ("fitness", "N", "macs", "L_DisA", "L_cyc")
         found[side] = {name: float(getattr(population, name)[population.best]) for name in names}
@@ -42,7 +42,7 @@ def print_table(out: Path) -> None:
         reduction, gamma, seed = path.stem.rsplit("-", 2)
         lines = json.loads(path.read_text())["lines"]
         for i in sorted({0, len(lines) // 4, len(lines) // 2, len(lines) - 1}):
-            a, b = (lines[i][side] for side in SIDES)
+            a, b = (lines[i][side] for side in DOMAINS)
             losses = 1 / a["fitness"] - a["N"]
             print(
                 f"| {reduction} | {gamma} | {seed} | {lines[i]['generation']} | {a['macs']:.3f} | "

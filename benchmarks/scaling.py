@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ganprune.coevolution import CoEvolution
 from ganprune.device import cpu_threads
-from ganprune.evaluation import SIDES, EvaluationSettings, Scores, Side
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Scores
 from ganprune.evaluation.serving import Row
 from ganprune.evaluation.simulated import Costs, SimulatedCrew
 from ganprune.evaluation.spread import SpreadEvaluator
@@ -46,7 +46,7 @@ def settings_of(K: int, generations: int = GENERATIONS) -> SearchSettings:
 
 
 @cache
-def row_of(side: Side, key: bytes, partner: bytes) -> Row:
+def row_of(side: Domain, key: bytes, partner: bytes) -> Row:
     """Losses that belong to a genome and its partner as real ones do, and otherwise to chance."""
     own = int.from_bytes(hashlib.sha256(key).digest()[:4], "big") / 2**32
     both = int.from_bytes(hashlib.sha256(key + partner).digest()[:4], "big") / 2**32
@@ -57,9 +57,11 @@ class MadeUp:
     """An evaluator that computes nothing, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.rounds: list[tuple[Side, Tensor, Tensor | None]] = []
+        self.rounds: list[tuple[Domain, Tensor, Tensor | None]] = []
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+    def score(
+        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+    ) -> Scores:
         del identity
         self.rounds.append((side, genomes, partner))
         goal = b"" if partner is None else genome_key(partner)
@@ -70,11 +72,11 @@ class MadeUp:
 class Times:
     """What individuals take, as it was measured; the spread around the fit belongs to the genome."""
 
-    def __init__(self, fit: Mapping[str, Any], layouts: Mapping[Side, Layout]) -> None:
+    def __init__(self, fit: Mapping[str, Any], layouts: Mapping[Domain, Layout]) -> None:
         self._fit, self._layouts = fit, layouts
-        self._shares: dict[tuple[Side, bytes], float] = {}
+        self._shares: dict[tuple[Domain, bytes], float] = {}
 
-    def __call__(self, side: Side, key: bytes, partner: bytes, held: bool) -> float:
+    def __call__(self, side: Domain, key: bytes, partner: bytes, held: bool) -> float:
         fit, other = self._fit["known" if held else "new"], "B" if side == "A" else "A"
         seconds = fit["constant"] + fit["own"] * self._share(side, key)
         seconds += fit["partner"] * (self._share(other, partner) if partner else 1.0)
@@ -82,7 +84,7 @@ class Times:
         normal = float(np.random.default_rng(chance).standard_normal())
         return max(seconds * (1 + fit["spread"] * normal), 0.1 * seconds, 1e-4)
 
-    def _share(self, side: Side, key: bytes) -> float:
+    def _share(self, side: Domain, key: bytes) -> float:
         if (side, key) not in self._shares:
             packed = torch.frombuffer(bytearray(key), dtype=torch.uint8)
             genome = unpack(packed[None], self._layouts[side].length)
@@ -105,7 +107,7 @@ class Outcome:
 
 
 def simulate(
-    rounds: Sequence[tuple[Side, Tensor, Tensor | None]],
+    rounds: Sequence[tuple[Domain, Tensor, Tensor | None]],
     workers: int,
     times: Times,
     between: float,
@@ -115,7 +117,7 @@ def simulate(
     """Hand out a search's generations; the mean over all but the first, which has other partners."""
     work = 0.0
 
-    def seconds(side: Side, key: bytes, partner: bytes, held: bool) -> float:
+    def seconds(side: Domain, key: bytes, partner: bytes, held: bool) -> float:
         nonlocal work
         took = times(side, key, partner, held)
         work += took
@@ -176,7 +178,7 @@ def report(times: Mapping[str, Any], folder: Path) -> None:
     costs = Costs(*(1e-3 * times["ray_ms"][name] for name in ("send", "receive", "travel")))
     panels: list[Drawing] = []
     for name, made in times["subjects"].items():
-        layouts = {side: Layout.of(load_widths(made["widths"][side])) for side in SIDES}
+        layouts = {side: Layout.of(load_widths(made["widths"][side])) for side in DOMAINS}
         lines: dict[str, dict[int, float]] = {}
         print(f"\n### {made['title']}\n")
         print(f"| K | {' | '.join(f'{w} workers' for w in WORKERS)} |\n|--:|{'--:|' * len(WORKERS)}")

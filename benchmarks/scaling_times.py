@@ -28,7 +28,7 @@ from torch import Tensor
 from ganprune.checkpoints import load_quartet
 from ganprune.coevolution import CoEvolution
 from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision
-from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Scores, Side, WorkersEvaluator
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator, Scores, WorkersEvaluator
 from ganprune.evaluation.serving import Task
 from ganprune.evaluation.simulated import SimulatedCrew
 from ganprune.evaluation.spread import SpreadEvaluator
@@ -48,16 +48,16 @@ from ganprune.training import Networks
 class Subject:
     """A CycleGAN and pictures to score it on."""
 
-    generators: Mapping[Side, Generator]
-    layouts: Mapping[Side, Layout]
+    generators: Mapping[Domain, Generator]
+    layouts: Mapping[Domain, Layout]
     arguments: tuple[Any, ...]
     """Of evaluators."""
 
 
 def subject(checkpoint: Path, data: Path, size: int, n: int, precision: Any) -> Subject:
     nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
-    generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
-    layouts: dict[Side, Layout] = {side: Layout.of(generators[side]) for side in SIDES}
+    generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
+    layouts: dict[Domain, Layout] = {side: Layout.of(generators[side]) for side in DOMAINS}
     shown = {"A": load_pictures(folders.train_A[:n], size), "B": load_pictures(folders.train_B[:n], size)}
     settings = EvaluationSettings(precision=precision)
     return Subject(
@@ -140,8 +140,8 @@ class Timed:
 
     def __init__(self, crew: Any) -> None:
         self._crew, self._begun = crew, dict[Any, tuple[Task, float]]()
-        self._done = set[tuple[Any, Side, bytes, bytes]]()
-        self.took: dict[tuple[Side, bytes, bytes], float] = {}
+        self._done = set[tuple[Any, Domain, bytes, bytes]]()
+        self.took: dict[tuple[Domain, bytes, bytes], float] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._crew, name)
@@ -167,10 +167,10 @@ def check(what: Subject) -> list[dict[str, float]]:
     for workers in (1, 2):
         with WorkersEvaluator(*what.arguments, workers=workers, threads=1) as evaluator:
             evaluator.schedule._crew = timed = Timed(evaluator._processes)
-            real, rounds = 0.0, list[tuple[Side, Tensor, Tensor | None]]()
+            real, rounds = 0.0, list[tuple[Domain, Tensor, Tensor | None]]()
             score = evaluator.score
 
-            def watched(side: Side, genomes: Tensor, partner: Tensor | None, **more: Any) -> Scores:
+            def watched(side: Domain, genomes: Tensor, partner: Tensor | None, **more: Any) -> Scores:
                 nonlocal real
                 rounds.append((side, genomes, partner))  # noqa: B023
                 start = time.monotonic()
@@ -215,7 +215,7 @@ def main() -> None:
                 title = f"Full size: 256 pixels, 8 pictures, {precision}"
                 subjects["full size"] = subject(*opt.full, 256, 8, precision), opt.individuals // 4, title
             for name, (what, n, title) in subjects.items():
-                widths = {side: asdict(what.generators[side].widths) for side in SIDES}
+                widths = {side: asdict(what.generators[side].widths) for side in DOMAINS}
                 made = {"title": title, "widths": widths} | measured(what, n)
                 found["subjects"][name] = made | {"driver": driver(what, POPULATIONS)}
                 opt.times.write_text(json.dumps(found, indent=2) + "\n")

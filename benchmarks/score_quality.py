@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ganprune.coevolution import CoEvolution
 from ganprune.device import Precision, cpu_threads, resolve_threads
-from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.files import write_atomically
 from ganprune.fitness import fitness
 from ganprune.images import to_float
@@ -36,7 +36,7 @@ from ganprune.search_settings import SearchSettings
 from ganprune.settings import FineTuneSettings
 from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, train
 
-Genomes = dict[Side, Tensor]
+Genomes = dict[Domain, Tensor]
 TRAINED_ON = 100
 """Training pictures of each domain: few, so that the originals' lessons are soon computed."""
 
@@ -51,7 +51,7 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
         loaded = load_file(path)
         keys = [key.removesuffix(" A") for key in loaded if key.endswith(" A")]
         kinds = sorted(keys, key=lambda key: int(key.split()[0]))
-        return [(key.split()[1], {side: loaded[f"{key} {side}"] for side in SIDES}) for key in kinds]
+        return [(key.split()[1], {side: loaded[f"{key} {side}"] for side in DOMAINS}) for key in kinds]
     settings = SearchSettings(population=16, generations=15, align=16, target_macs=(target, target), seed=7)
     found: list[tuple[str, Genomes]] = []
     for i in range(n // 3):
@@ -72,8 +72,8 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
     evaluator = scorer(bench, "bfloat16")
     states = list(CoEvolution(settings, bench.layouts, evaluator).states(None))
     for state in states[:: max(1, len(states) // (n - len(found)))][: n - len(found)]:
-        found.append(("search", {side: state.populations[side].best_genome.clone() for side in SIDES}))
-    tensors = {f"{i} {kind} {side}": pair[side] for i, (kind, pair) in enumerate(found) for side in SIDES}
+        found.append(("search", {side: state.populations[side].best_genome.clone() for side in DOMAINS}))
+    tensors = {f"{i} {kind} {side}": pair[side] for i, (kind, pair) in enumerate(found) for side in DOMAINS}
     write_atomically(path, save(tensors))
     return found
 
@@ -88,14 +88,14 @@ def scorer(bench: Bench, precision: Precision) -> LocalEvaluator:
     )
 
 
-def cheap_scores(bench: Bench, pairs: Sequence[tuple[str, Genomes]]) -> dict[str, dict[Side, list[float]]]:
+def cheap_scores(bench: Bench, pairs: Sequence[tuple[str, Genomes]]) -> dict[str, dict[Domain, list[float]]]:
     """Every score of every pair, smaller is better; the partner is the original."""
-    found: dict[str, dict[Side, list[float]]] = {}
+    found: dict[str, dict[Domain, list[float]]] = {}
 
-    def add(name: str, side: Side, values: Tensor) -> None:
+    def add(name: str, side: Domain, values: Tensor) -> None:
         found.setdefault(name, {"A": [], "B": []})[side] = values.double().tolist()
 
-    for side in SIDES:
+    for side in DOMAINS:
         layout = bench.layouts[side]
         genomes = torch.stack([pair[side] for _, pair in pairs])
         ranks = importance(bench.originals[side], layout, to_float(bench.validation[side]))
@@ -114,16 +114,16 @@ def cheap_scores(bench: Bench, pairs: Sequence[tuple[str, Genomes]]) -> dict[str
 def tuned(bench: Bench, pair: Genomes, steps: int, folder: Path) -> dict[str, dict[str, float]]:
     """What fine-tuning of one pair comes to: distances after a tenth of the steps and at the end."""
     base = TrainSettings(size=bench.opt.size, precision=bench.precision, device=bench.opt.device)
-    recipe = replace(FineTuneSettings(validations=10).training(base, SIDES), average=0.0)
-    slim = {side: rebuilt(bench.originals[side], bench.layouts[side], pair[side]) for side in SIDES}
-    teachers: dict[Side, Teacher] = {
+    recipe = replace(FineTuneSettings(validations=10).training(base, DOMAINS), average=0.0)
+    slim = {side: rebuilt(bench.originals[side], bench.layouts[side], pair[side]) for side in DOMAINS}
+    teachers: dict[Domain, Teacher] = {
         side: Teacher(
             bench.originals[side],
             bench.layouts[side].kept(pair[side])["trunk"],
             bench.judges[side],
             bench.vgg,
         )
-        for side in SIDES
+        for side in DOMAINS
     }
     result = train(
         Networks(slim["A"], slim["B"], bench.nets.D_A, bench.nets.D_B), bench.train, recipe,
@@ -135,7 +135,7 @@ def tuned(bench: Bench, pair: Genomes, steps: int, folder: Path) -> dict[str, di
     )  # fmt: skip
     early = json.loads((folder / "validation.jsonl").read_text().splitlines()[0])
     scores = bench.scores({"A": result.networks.G_A, "B": result.networks.G_B})
-    return {side: scores[side] | {"early": early[f"L_GenA_{side}"]} for side in SIDES}
+    return {side: scores[side] | {"early": early[f"L_GenA_{side}"]} for side in DOMAINS}
 
 
 def main() -> None:
@@ -162,10 +162,12 @@ def main() -> None:
             path = opt.out / f"pair-{i}.json"
             if i % parts != part or path.exists():
                 continue
-            before = {name: {side: values[side][i] for side in SIDES} for name, values in cheap.items()}
+            before = {name: {side: values[side][i] for side in DOMAINS} for name, values in cheap.items()}
             cell = {"kind": kind, "before": before} | tuned(bench, pair, opt.steps, opt.out / f"pair-{i}")
             write_atomically(path, json.dumps(cell).encode())
-            print(f"{path.stem} ({kind}): " + ", ".join(f"{cell[s]['lost']:.3f}" for s in SIDES), flush=True)
+            print(
+                f"{path.stem} ({kind}): " + ", ".join(f"{cell[s]['lost']:.3f}" for s in DOMAINS), flush=True
+            )
     done = [path for i in range(len(pairs)) if (path := opt.out / f"pair-{i}.json").exists()]
     if len(done) == len(pairs):
         report([json.loads(path.read_text()) for path in done])
@@ -178,23 +180,25 @@ def correlation(a: Sequence[float], b: Sequence[float]) -> float:
 
 def report(ends: Sequence[dict[str, Any]]) -> None:
     """Correlations as a Markdown table, and how the origins compare."""
-    of: Callable[[str, Side], list[float]] = lambda name, side: [end[side][name] for end in ends]  # noqa: E731
-    cheap: dict[str, dict[Side, list[float]]] = {
-        name: {side: [end["before"][name][side] for end in ends] for side in SIDES}
+    of: Callable[[str, Domain], list[float]] = lambda name, side: [end[side][name] for end in ends]  # noqa: E731
+    cheap: dict[str, dict[Domain, list[float]]] = {
+        name: {side: [end["before"][name][side] for end in ends] for side in DOMAINS}
         for name in ends[0]["before"]
     }
-    cheap["L_GenA after a tenth of the steps"] = {side: of("early", side) for side in SIDES}
+    cheap["L_GenA after a tenth of the steps"] = {side: of("early", side) for side in DOMAINS}
     print("| score before fine-tuning | G_A, with lost | with KID | G_B, with lost | with KID |")
     print("|---|--:|--:|--:|--:|")
     for name, values in cheap.items():
-        cells = [f"{correlation(values[s], of(end, s)):.2f}" for s in SIDES for end in ("lost", "kid")]
+        cells = [f"{correlation(values[s], of(end, s)):.2f}" for s in DOMAINS for end in ("lost", "kid")]
         print(f"| {name} | {' | '.join(cells)} |")
     print()
     for kind in dict.fromkeys(end["kind"] for end in ends):
-        lost = [[e[s]["lost"] for e in ends if e["kind"] == kind] for s in SIDES]
-        print(kind, ", ".join(f"G_{s}: lost {sum(v) / len(v):.3f}" for s, v in zip(SIDES, lost, strict=True)))
+        lost = [[e[s]["lost"] for e in ends if e["kind"] == kind] for s in DOMAINS]
+        print(
+            kind, ", ".join(f"G_{s}: lost {sum(v) / len(v):.3f}" for s, v in zip(DOMAINS, lost, strict=True))
+        )
     for loss in ("L_DisA", "L_GenA", "L_cyc", "1 / fitness"):
-        pairs = [(cheap[f"{loss}, float32"][s], cheap[f"{loss}, bfloat16"][s]) for s in SIDES]
+        pairs = [(cheap[f"{loss}, float32"][s], cheap[f"{loss}, bfloat16"][s]) for s in DOMAINS]
         print(f"{loss}: float32 against bfloat16", ", ".join(f"{correlation(*pair):.3f}" for pair in pairs))
 
 

@@ -30,7 +30,7 @@ from torch import Tensor
 from ganprune.checkpoints import load_quartet
 from ganprune.coevolution import CoEvolution
 from ganprune.device import cpu_threads, resolve_precision, resolve_threads
-from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.files import write_atomically
 from ganprune.fitness import Reduction, fitness
 from ganprune.genome import Layout
@@ -42,7 +42,7 @@ from ganprune.resources import kept_macs, kept_weights
 from ganprune.search_settings import SearchSettings
 from ganprune.training import Networks
 
-Genomes = dict[Side, Tensor]
+Genomes = dict[Domain, Tensor]
 """One genome a side: bool [L]."""
 
 PAPER: dict[str, Any] = {
@@ -78,17 +78,17 @@ class Bench:
         reduction: Reduction = "mean",
     ) -> None:
         nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
-        self.generators: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
-        self.layouts: dict[Side, Layout] = {side: Layout.of(self.generators[side]) for side in SIDES}
-        judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+        self.generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
+        self.layouts: dict[Domain, Layout] = {side: Layout.of(self.generators[side]) for side in DOMAINS}
+        judges: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
         settings = EvaluationSettings(
             device, resolve_precision("auto", device), batch=1 if device == "cpu" else n, reduction=reduction
         )
         self._make: list[Callable[[], LocalEvaluator]] = []
-        self.scores: dict[Side, Tensor] = {}
+        self.scores: dict[Domain, Tensor] = {}
         for part in (slice(0, n), slice(n, 2 * n)):
-            pictures: dict[Side, Tensor] = {}
-            for side in SIDES:
+            pictures: dict[Domain, Tensor] = {}
+            for side in DOMAINS:
                 _, validation = split(folders, side, seed=0, holdout=2 * n)
                 pictures[side] = load_pictures(validation[part], size)
                 G, layout = self.generators[side], self.layouts[side]
@@ -104,7 +104,7 @@ class Bench:
     def together(self, found: Genomes, settings: SearchSettings, unseen: bool) -> dict[str, dict[str, float]]:
         """Both genomes, each with the other as its partner."""
         evaluator, result = self.evaluator(unseen), dict[str, dict[str, float]]()
-        for side, other in zip(SIDES, reversed(SIDES), strict=True):
+        for side, other in zip(DOMAINS, reversed(DOMAINS), strict=True):
             genome, layout = found[side][None], self.layouts[side]
             s = evaluator.score(side, genome, found[other])
             N = kept_weights(layout, genome)
@@ -122,7 +122,7 @@ def evolved(bench: Bench, settings: SearchSettings) -> Genomes:
     """The end of a search."""
     search = CoEvolution(settings, bench.layouts, bench.evaluator(), bench.scores)
     *_, last = search.states(None)
-    return {side: last.populations[side].best_genome for side in SIDES}
+    return {side: last.populations[side].best_genome for side in DOMAINS}
 
 
 def random(bench: Bench, settings: SearchSettings) -> Genomes:
@@ -131,7 +131,7 @@ def random(bench: Bench, settings: SearchSettings) -> Genomes:
     *_, last = CoEvolution(
         replace(settings, population=n, generations=0), bench.layouts, bench.evaluator()
     ).states(None)
-    return {side: last.populations[side].best_genome for side in SIDES}
+    return {side: last.populations[side].best_genome for side in DOMAINS}
 
 
 def uniform(bench: Bench, settings: SearchSettings, *, by_scores: bool) -> Genomes:
@@ -213,7 +213,7 @@ def print_table(out: Path) -> None:
         method, target, _ = path.stem.rsplit("-", 2)
         cell = json.loads(path.read_text())
         values = tuple(
-            mean(cell[part][side][key] for side in SIDES)
+            mean(cell[part][side][key] for side in DOMAINS)
             for part in ("seen", "unseen")
             for key in ("fitness", "L_DisA", "L_cyc")
         )

@@ -20,7 +20,7 @@ import torch
 
 from ganprune.checkpoints import load_quartet
 from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.genome import Layout
 from ganprune.images import find_domains, split
 from ganprune.networks import Discriminator, Generator
@@ -87,7 +87,7 @@ def main() -> None:
     keep_freed_memory()
     nets = Networks.of(load_quartet(opt.checkpoint))
     folders = find_domains(opt.data)
-    few = {side: split(folders, side, seed=0, holdout=8)[0][:8] for side in SIDES}
+    few = {side: split(folders, side, seed=0, holdout=8)[0][:8] for side in DOMAINS}
     precision = resolve_precision("auto", opt.device)
     base = TrainSettings(size=opt.size, precision=precision, device=opt.device)
     print(f"{opt.size}×{opt.size}, {precision}, {opt.threads} threads, medians of {opt.rounds} rounds\n")
@@ -102,12 +102,12 @@ def main() -> None:
 
 
 def measured(
-    nets: Networks, few: dict[Side, list[Path]], base: TrainSettings, share: float, rounds: int
+    nets: Networks, few: dict[Domain, list[Path]], base: TrainSettings, share: float, rounds: int
 ) -> dict[str, float]:
     """Median seconds a step of each way."""
-    whole: dict[Side, Generator] = {"A": nets.G_A, "B": nets.G_B}
-    judges: dict[Side, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
-    slim, teachers = dict[Side, Generator](), dict[Side, Teacher]()
+    whole: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
+    judges: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+    slim, teachers = dict[Domain, Generator](), dict[Domain, Teacher]()
     for side, G in whole.items():
         layout = Layout.of(G)
         genome = torch.zeros(layout.length, dtype=torch.bool)
@@ -116,8 +116,8 @@ def measured(
         slim[side] = rebuilt(G, layout, genome)
         teachers[side] = Teacher(G, layout.graph, layout.units(genome), judges[side])
     made = Networks(slim["A"], slim["B"], nets.D_A, nets.D_B)
-    paper = FineTuneSettings(recipe="paper").training(base, SIDES)
-    distil = FineTuneSettings().training(base, SIDES)
+    paper = FineTuneSettings(recipe="paper").training(base, DOMAINS)
+    distil = FineTuneSettings().training(base, DOMAINS)
     assert distil.distil is not None
     data = TrainingPictures(few, distil.transform)
     kept, forgotten = Taught(data, made, teachers, distil), Taught(data, made, teachers, distil, memory=0)
@@ -127,9 +127,9 @@ def measured(
     chance = torch.Generator().manual_seed(0)
     drawn = [data.drawn(0, step, 1, chance) for step in range(rounds + 1)]
     for one in drawn:
-        for side in SIDES:
+        for side in DOMAINS:
             kept.lessons[side](one[side])
-    real = [{s: data.pictures(s, one[s]).to(base.device) for s in SIDES} for one in drawn]
+    real = [{s: data.pictures(s, one[s]).to(base.device) for s in DOMAINS} for one in drawn]
 
     def taught_step(i: int, taught: Taught) -> None:
         taught.step(states[taught], drawn[i], real[i], 1e-4, chance)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ganprune.checkpoints import load_generator, load_quartet
-from ganprune.evaluation import SIDES
+from ganprune.evaluation import DOMAINS
 from ganprune.images import find_domains, load_pictures, save_picture, to_float, to_uint8
 from ganprune.runs import find_run
 
@@ -27,7 +27,7 @@ def main() -> None:
     folders = find_domains(Path(run.config["data"]), needs=("test",))
     quartet = load_quartet(Path(run.config["checkpoint"]))
     size = run.config["settings"]["size"]
-    for side in SIDES:
+    for side in DOMAINS:
         generators = {
             "original": quartet.G_A if side == "A" else quartet.G_B,
             "pruned": load_generator(run / f"pruned_G_{side}.safetensors"),

@@ -15,18 +15,20 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganprune.checkpoints import Quartet
 from ganprune.errors import DataError, UsageError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.genome import Layout
 from ganprune.images import PictureFolders, open_picture
 from ganprune.latency import Latency, LatencyTable
-from ganprune.networks import DOWNSAMPLING, Generator
+from ganprune.networks import DOWNSAMPLING
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
 from ganprune.training import Team
+from ganprune.traits import smallest_picture
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
@@ -59,8 +61,8 @@ class Adapted:
 def adapted(
     settings: CompressSettings,
     quartet: Quartet,
-    generators: Mapping[Side, Generator],
-    find: Callable[[Sequence[Side]], PictureFolders],
+    generators: Mapping[Domain, nn.Module],
+    find: Callable[[Sequence[Domain]], PictureFolders],
 ) -> Adapted:
     """Settings that can be carried out with a checkpoint and pictures, as far as what was asked for allows.
 
@@ -69,7 +71,7 @@ def adapted(
     """
     steps: list[Step] = []
     if not settings.recovery.recover_discriminators:
-        folders = find(SIDES)
+        folders = find(DOMAINS)
         steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
     steps += [
         partial(_size, quartet=quartet, find=find),
@@ -81,8 +83,8 @@ def adapted(
 
 def adapted_to_speed(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
-    tables: Mapping[Side, LatencyTable],
+    generators: Mapping[Domain, nn.Module],
+    tables: Mapping[Domain, LatencyTable],
 ) -> Adapted:
     """Settings that can be carried out on a machine of this speed, likewise: --target-ms decides, too."""
     return _step_by_step(settings, [partial(_widths, generators=generators, tables=tables)])
@@ -106,9 +108,9 @@ def _step_by_step(settings: CompressSettings, steps: Sequence[Step]) -> Adapted:
 
 def _direction(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
     """The way that there is a generator and, if there are pictures, pictures for."""
-    pictured = [side for side in SIDES if folders.pictures("train", side)]
-    there: list[Side] = [side for side in SIDES if getattr(quartet, f"G_{side}") is not None]
-    able: list[Side] = [side for side in there if side in pictured] or there
+    pictured = [side for side in DOMAINS if folders.pictures("train", side)]
+    there: list[Domain] = [side for side in DOMAINS if getattr(quartet, f"G_{side}") is not None]
+    able: list[Domain] = [side for side in there if side in pictured] or there
     if len(able) == 1 and settings.search.sides != tuple(able):
         other = _other(able[0])
         why = f"there are no pictures of {other}" if other in there else f"there is no G_{other}"
@@ -130,7 +132,7 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
 
 
 def _size(
-    settings: CompressSettings, quartet: Quartet, find: Callable[[Sequence[Side]], PictureFolders]
+    settings: CompressSettings, quartet: Quartet, find: Callable[[Sequence[Domain]], PictureFolders]
 ) -> Iterator[Change]:
     """No larger than what the networks were trained on, or than the pictures; large enough for a D."""
     folders = find(needed_domains(settings))
@@ -147,7 +149,7 @@ def _size(
         yield {"size": fitting}, why
         size = fitting if "size" not in settings.given else size
     judges = [quartet.D_A, quartet.D_B] if settings.search.loss == "disa" else []
-    least = max((judge.widths.smallest_picture for judge in judges if judge is not None), default=0)
+    least = max((smallest_picture(judge) for judge in judges if judge is not None), default=0)
     if least > size:
         yield {"size": -(-least // DOWNSAMPLING) * DOWNSAMPLING}, "its discriminators need no less"
 
@@ -172,8 +174,8 @@ def _largest(paths: Sequence[Path], enough: int) -> int:
 
 def _widths(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
-    tables: Mapping[Side, LatencyTable],
+    generators: Mapping[Domain, nn.Module],
+    tables: Mapping[Domain, LatencyTable],
 ) -> Iterator[Change]:
     """The target, or the next one that can be reached; then the coarsest steps that come to it.
 
@@ -201,8 +203,8 @@ def _widths(
 
 def _coarsest(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
-    tables: Mapping[Side, LatencyTable],
+    generators: Mapping[Domain, nn.Module],
+    tables: Mapping[Domain, LatencyTable],
     aligns: Sequence[int],
 ) -> int | None:
     """The first step that comes to the target, else the first that comes below it; None: none does."""
@@ -223,8 +225,8 @@ def _halves(align: int) -> Iterator[int]:
 
 def _reach(
     settings: CompressSettings,
-    generators: Mapping[Side, Generator],
-    tables: Mapping[Side, LatencyTable],
+    generators: Mapping[Domain, nn.Module],
+    tables: Mapping[Domain, LatencyTable],
     align: int,
 ) -> bool | None:
     """Whether networks in steps of ``align`` come to within 2 % of all targets; None: none is so small."""
@@ -252,5 +254,5 @@ def _batch(settings: CompressSettings) -> Iterator[Change]:
     yield {"tune-batch": Team(size=processes).shared(batch)}, f"{processes} processes share every batch"
 
 
-def _other(side: Side) -> Side:
+def _other(side: Domain) -> Domain:
     return "B" if side == "A" else "A"

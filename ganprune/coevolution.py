@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import SIDES, Evaluator, Scores, Side
+from ganprune.evaluation.interface import Domain, Evaluator, Scores
 from ganprune.fitness import fitness
 from ganprune.genome import Layout, pack, unpack
+from ganprune.images.sources import DOMAINS
 from ganprune.operators import breed, mutated
 from ganprune.repair import Repairer
 from ganprune.resources import Resource, kept_macs, kept_weights
@@ -62,7 +63,7 @@ class State:
     """Where a search stands after some generation: all that the next one needs."""
 
     generation: int
-    populations: Mapping[Side, Population]
+    populations: Mapping[Domain, Population]
     """One for each generator that evolves."""
     memory: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     """What a searcher of `ganprune.search` keeps besides."""
@@ -80,11 +81,11 @@ class State:
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "State":
         """The reverse of `to_tensors`. Raises `KeyError` where something of a population is missing."""
 
-        def population(side: Side) -> Population:
+        def population(side: Domain) -> Population:
             genomes = unpack(tensors[f"{side}.genomes"], int(tensors[f"{side}.length"]))
             return Population(genomes, **{name: tensors[f"{side}.{name}"] for name in _SCORES})
 
-        sides: list[Side] = [side for side in SIDES if f"{side}.length" in tensors]
+        sides: list[Domain] = [side for side in DOMAINS if f"{side}.length" in tensors]
         kept = {name.removeprefix("memory."): t for name, t in tensors.items() if name.startswith("memory.")}
         return cls(int(tensors["generation"]), {side: population(side) for side in sides}, kept)
 
@@ -100,11 +101,11 @@ class CoEvolution:
     def __init__(
         self,
         settings: SearchSettings,
-        layouts: Mapping[Side, Layout],
+        layouts: Mapping[Domain, Layout],
         evaluator: Evaluator,
-        scores: Mapping[Side, Tensor] | None = None,
-        latency: Mapping[Side, Resource] | None = None,
-        costs: Mapping[Side, Sequence[np.ndarray]] | None = None,
+        scores: Mapping[Domain, Tensor] | None = None,
+        latency: Mapping[Domain, Resource] | None = None,
+        costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
     ) -> None:
         """scores: how hard each bit is to do without, for ``informed``. latency: for ``target_ms``. costs: of
         keeping few filters of a gene, see `ganprune.repair.Repairer`.
@@ -121,7 +122,7 @@ class CoEvolution:
 
     def init(self) -> State:
         """Generation 0: coin flips, fair without a target, scored with the original partners."""
-        populations: dict[Side, Population] = {}
+        populations: dict[Domain, Population] = {}
         for side in self.settings.sides:
             generator = random_stream(self.settings.seed, 0, side)
             limits = self.settings.constraints(side)
@@ -139,7 +140,7 @@ class CoEvolution:
             populations[side] = self._score(side, genomes, None)
         return State(0, populations, self._memory(None, populations, 0))
 
-    def _informed(self, genomes: Tensor, scores: Tensor, side: Side, generator: torch.Generator) -> Tensor:
+    def _informed(self, genomes: Tensor, scores: Tensor, side: Domain, generator: torch.Generator) -> Tensor:
         """Genomes of the same widths that keep the filters of the best scores; all but the first with noise.
 
         The first has the widths that cost least, where they are known. So pruning by scores alone is in the
@@ -157,9 +158,9 @@ class CoEvolution:
 
     def step(self, state: State) -> State:
         """One generation: breed both populations, score P against the best q, then Q against the best p."""
-        t, scored = state.generation + 1, dict[Side, Population]()
+        t, scored = state.generation + 1, dict[Domain, Population]()
         for side in self.settings.sides:
-            other: Side = "B" if side == "A" else "A"
+            other: Domain = "B" if side == "A" else "A"
             latest = scored if self.settings.order == "alternate" else {}
             partners = latest.get(other) or state.populations.get(other)
             scored[side] = self._score(side, self._breed(state, side, t), self._partner(partners, t))
@@ -184,13 +185,13 @@ class CoEvolution:
         return s.partners == "original" or t <= round(s.apart * s.generations)
 
     def _memory(
-        self, before: State | None, scored: Mapping[Side, Population], t: int
+        self, before: State | None, scored: Mapping[Domain, Population], t: int
     ) -> Mapping[str, Tensor]:
         """What another searcher keeps of a generation, beside its individuals."""
         del before, scored, t
         return {}
 
-    def _breed(self, state: State, side: Side, t: int) -> Tensor:
+    def _breed(self, state: State, side: Domain, t: int) -> Tensor:
         s, population, generator = (
             self.settings,
             state.populations[side],
@@ -204,12 +205,12 @@ class CoEvolution:
         )  # fmt: skip
         return self._repair[side](children, generator)
 
-    def _mutated(self, side: Side, genomes: Tensor, generator: torch.Generator) -> Tensor:
+    def _mutated(self, side: Domain, genomes: Tensor, generator: torch.Generator) -> Tensor:
         """A change of each genome, not yet repaired, by the settings' mutation. bool [n, L] → bool [n, L]."""
         s, genes = self.settings, list(self.layouts[side].genes.values())
         return mutated(genomes, generator, mutation=s.operator, rate=s.mutation_rate, genes=genes)
 
-    def _score(self, side: Side, genomes: Tensor, partner: Tensor | None) -> Population:
+    def _score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Population:
         layout, identity = self.layouts[side], self.settings.lambda_identity > 0
         scores = self.evaluator.score(side, genomes, partner, identity=identity)
         N, macs = kept_weights(layout, genomes), kept_macs(layout, genomes)

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.bench import BenchSettings, Table
-from ganprune.checkpoints import NetName
+from ganprune.checkpoints import NetName, Own, Quartet
+from ganprune.checkpoints.direction import facing
+from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
 from ganprune.layers import compress_settings
-from ganprune.networks import Generator
 from ganprune.plan import Plan, plan
 from ganprune.preparing import prepare
 from ganprune.reporting import SILENT, Reporter
@@ -23,6 +26,7 @@ from ganprune.stages.benching import bench_once
 from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.showing import show
+from ganprune.traits import channels_of
 
 PYTHON = "ganprune.compress(…)"
 """What provenance.json tells of a run that no command line began."""
@@ -37,9 +41,9 @@ class Compressed:
     settings: CompressSettings
     """What the run goes by: what was asked for, and the rest as it was adapted."""
     resolved: Resolved
-    originals: Mapping[Side, Generator]
+    originals: Mapping[Domain, nn.Module]
     """Those that became slim: A translates A to B."""
-    slim: Mapping[Side, Generator]
+    slim: Mapping[Domain, nn.Module]
     """The slim generators, fine-tuned: float32, on the CPU."""
     files: Mapping[str, Path]
     """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
@@ -57,9 +61,11 @@ class Compressed:
 
 
 def compress(
-    checkpoint: Path | str,
+    checkpoint: Path | str | nn.Module,
     data: DataSource | Path | str | None = None,
     *,
+    generator: Given | None = None,
+    discriminator: Given | None = None,
     output: Path | str | None = None,
     preset: str | None = None,
     config: Path | str | None = None,
@@ -72,13 +78,16 @@ def compress(
 ) -> Compressed:
     """Search, rebuild, refit, fine-tune, export and time: `ganprune compress` as a function.
 
-    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator. data: a folder with
-    trainA and trainB; None: where the training's options say. output: the run folder; called again with the
-    same arguments, the job goes on there, and what is finished is only read. preset, config: named settings
-    and a TOML file, as on the command line; wishes: settings by their names, such as ``target_macs=0.1`` and
-    ``budget="5m"``, over those; or, in place of all three, ``settings``. bench: for how long files are timed.
-    exporter: what writes ONNX files; None: the installed one. command: what provenance.json keeps as the
-    run's beginning.
+    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator; or a trained generator
+    itself, any module that maps pictures [n, c, h, w] in [-1, 1] to pictures, which stays as it is; then
+    ``discriminator`` may be the module that judges its pictures. data: a folder with
+    trainA and trainB; None: where the training's options say. generator, discriminator: what the networks
+    are, where no reader knows their architecture: a module, whose weights do not count, or
+    ``FILE.py:FACTORY``. output: the run folder; called again with the same arguments, the job goes on there,
+    and what is finished is only read. preset, config: named settings and a TOML file, as on the command line;
+    wishes: settings by their names, such as ``target_macs=0.1`` and ``budget="5m"``, over those; or, in place
+    of all three, ``settings``. bench: for how long files are timed. exporter: what writes ONNX files; None:
+    the installed one. command: what provenance.json keeps as the run's beginning.
 
     Raises `UsageError` for settings out of range and targets out of reach, `CheckpointError`, `DataError` and
     `RunError` for what cannot be used, `VerificationError` where a file computes something else.
@@ -89,7 +98,11 @@ def compress(
         )
     chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
     _check_searcher(chosen)
-    prepared = prepare(Path(checkpoint), _source(data), chosen, reporter)
+    own = Own.of(generator, discriminator)
+    given = Path(checkpoint) if isinstance(checkpoint, Path | str) else _modules(checkpoint, own, chosen)
+    if isinstance(checkpoint, nn.Module):
+        own = Own.of(checkpoint, discriminator)
+    prepared = prepare(given, _source(data), chosen, reporter, own=own)
     folder = default_folder(prepared.config) if output is None else Path(output)
     exporter = exporter or default_exporter()
     whole = prepared.completed().generators
@@ -107,7 +120,7 @@ def compress(
         files = exporter.export_run(job, slim)
         timed = bench_once(job.run, bench or BenchSettings(), job.reporter)
         finish_with_report(job.run, job.reporter)
-    originals: dict[Side, Generator] = {side: job.originals[side] for side in slim}
+    originals: dict[Domain, nn.Module] = {side: job.originals[side] for side in slim}
     return Compressed(folder, job.settings, job.resolved, originals, slim, files, timed)
 
 
@@ -137,10 +150,11 @@ def foresee(
     settings: CompressSettings,
     reporter: Reporter = SILENT,
     exporter: Exporter | None = None,
+    own: Own = READERS_ALONE,
 ) -> Foreseen:
     """Look at everything that `compress` would, time one picture, and write nothing. Raises as `compress`."""
     _check_searcher(settings)
-    prepared = prepare(checkpoint, data, settings, reporter)
+    prepared = prepare(checkpoint, data, settings, reporter, own=own)
     search_pictures(prepared.folders, prepared.settings, reporter)  # says now what would fail later
     whole = prepared.completed()
     exporter = exporter or default_exporter()
@@ -154,6 +168,20 @@ def foresee(
 def _check_searcher(settings: CompressSettings) -> None:
     if settings.search.searcher == "front":
         raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
+
+
+def _modules(generator: nn.Module, own: Own, settings: CompressSettings) -> Quartet:
+    """Raises `UsageError` where it maps no pictures to pictures."""
+    if own.generator is not None:
+        raise UsageError("`generator` says what a checkpoint's networks are: leave it out beside a module")
+    try:
+        channels_of(generator)
+    except Exception as error:
+        raise UsageError(
+            f"needed a module that maps pictures [n, c, h, w] to pictures, {type(generator).__name__} raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return facing(Quartet.of_modules(generator, own.discriminator), settings.search.direction)
 
 
 def _source(data: DataSource | Path | str | None) -> DataSource | None:

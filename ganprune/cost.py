@@ -27,7 +27,7 @@ def macs(network: nn.Module | ChannelGraph, height: int, width: int, convention:
     total = 0.0
     for layer in graph.layers:
         positions = layer.outputs if convention == "paper" else layer.positions
-        pairs = len(layer.writes) * (1 if layer.depthwise else len(layer.reads))
+        pairs = len(layer.writes) * len(layer.reads) / layer.groups
         total += pairs * layer.taps * positions * height * width
     return round(total)
 

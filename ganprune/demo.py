@@ -5,14 +5,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import load_generator
 from ganprune.compression import compress
 from ganprune.device import cpu_threads
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
 from ganprune.layers import compress_settings
-from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 
 SEED = 1
@@ -28,9 +29,9 @@ def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: 
     found = compress(
         CHECKPOINT, drawn, output=folder, settings=settings, reporter=reporter, bench=BENCH, command=command
     )
-    kinds: dict[str, Mapping[Side, Generator]] = {
+    kinds: dict[str, Mapping[Domain, nn.Module]] = {
         "original": found.originals,
-        "slim": {side: load_generator(folder / f"pruned_G_{side}.safetensors") for side in SIDES},
+        "slim": {side: load_generator(folder / f"pruned_G_{side}.safetensors") for side in DOMAINS},
         "slim, fine-tuned": found.slim,
     }
     with cpu_threads(found.resolved.threads):

@@ -5,11 +5,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.latency import LatencyTable
-from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune.stages.job import Job
 
@@ -20,7 +19,7 @@ VERIFIED_PICTURES = 2
 class Exporter(Protocol):
     """Turns generators into files that run without PyTorch, each verified against it."""
 
-    def export_run(self, job: Job, slim: Mapping[Side, Generator]) -> Mapping[str, Path]:
+    def export_run(self, job: Job, slim: Mapping[Domain, nn.Module]) -> Mapping[str, Path]:
         """Write G_A.onnx, original_G_A.onnx and original_G_A.rewritten.onnx of a run, and the same of G_B.
 
         Files that an earlier call wrote stay. Returns them by their names without ``.onnx``. Raises
@@ -29,7 +28,7 @@ class Exporter(Protocol):
         ...
 
     def export(
-        self, network: Generator, path: Path, size: int, pictures: Tensor | None, *, rewritten: bool
+        self, network: nn.Module, path: Path, size: int, pictures: Tensor | None, *, rewritten: bool
     ) -> None:
         """Write one file. Raises `VerificationError` where it computes something else than the network.
 
@@ -42,14 +41,14 @@ class Exporter(Protocol):
         """What a file depends on, besides the network: as long as it is the same, so is the file."""
         ...
 
-    def latency_table(self, generator: Generator, size: int, reporter: Reporter) -> LatencyTable:
+    def latency_table(self, generator: nn.Module, size: int, reporter: Reporter) -> LatencyTable:
         """Milliseconds of a generator's layers on this machine, found out in a minute where they are unknown.
 
         size: height and width of the pictures, pixels.
         """
         ...
 
-    def known_table(self, generator: Generator, size: int) -> LatencyTable | None:
+    def known_table(self, generator: nn.Module, size: int) -> LatencyTable | None:
         """The same where it is known already."""
         ...
 

@@ -80,7 +80,8 @@ class Layout:
 
     def gene_counts(self, genomes: Tensor) -> Tensor:
         """Number of kept filters of every gene. genomes: bool [K, L] → int64 [K, genes]."""
-        return torch.stack([genomes[:, piece].sum(1) for piece in self.genes.values()], 1)
+        counts = [genomes[:, piece].sum(1) for piece in self.genes.values()]
+        return torch.stack(counts, 1) if counts else genomes.new_zeros((len(genomes), 0), dtype=torch.int64)
 
     def slim_widths(self, genome: Tensor) -> dict[str, int]:
         """Number of filters of every group of the network that one genome describes. genome: bool [L]."""
@@ -88,7 +89,9 @@ class Layout:
 
     def units(self, genome: Tensor) -> Tensor:
         """Which units of the graph a genome keeps: bool [L] → bool [units]."""
-        return torch.cat([genome[self.genes[self.gene_of[group]]] for group in self.graph.groups])
+        return torch.cat(
+            [genome[:0], *(genome[self.genes[self.gene_of[group]]] for group in self.graph.groups)]
+        )
 
     def channels(self, of: NDArray[np.int64], genome: Tensor) -> Tensor:
         """Places of the channels that a genome keeps of a table of units, see `ganprune.channels`: int64."""

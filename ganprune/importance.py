@@ -8,8 +8,12 @@ refitted, than channels drawn by lot. Nor do the norm's own weights help: a chan
 all blocks, whose parts may cancel, and behind a ReLU much of a channel may be zero.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ganprune.channels import ChannelGraph
 from ganprune.genome import Layout
@@ -28,40 +32,58 @@ def importance(generator: nn.Module, layout: Layout, pictures: Tensor) -> Tensor
         gene: torch.zeros(size, dtype=torch.float64)
         for gene, size in zip(layout.genes, layout.sizes, strict=True)
     }
-    for layer in layout.graph.layers:
-        weight = generator.get_parameter(f"{layer.name}.weight").detach().double().square()
-        if layer.depthwise:
+    for layer in {layer.weight: layer for layer in layout.graph.layers}.values():
+        if layer.depthwise or layer.groups > 1 or not layer.weight:
             continue
+        weight = layer.tensor(generator).detach().double().square()
         weight = weight.transpose(0, 0 if layer.transposed else 1)  # [in, out, k, k]
-        each = weight.flatten(1).sum(1).cpu() * energies[layer.name]
+        each = weight.flatten(1).sum(1).cpu() * energies[layer.weight]
         for gene in layout.genes:
             bits = torch.from_numpy(layout.bits(layer.reads, gene))
             worth[gene].index_add_(0, bits[bits >= 0], each[bits >= 0])
     scores = [worth[gene].sqrt() for gene in layout.genes]
-    return torch.cat([(score + 1e-12) / (score + 1e-12).mean() for score in scores])
+    none = torch.zeros(0, dtype=torch.float64)
+    return torch.cat([none, *((score + 1e-12) / (score + 1e-12).mean() for score in scores)])
 
 
 @torch.no_grad()
 def channel_energies(generator: nn.Module, graph: ChannelGraph, pictures: Tensor) -> dict[str, Tensor]:
-    """Variance of every channel that a convolution reads, mean over the pictures: {its key: float64 [in]}.
+    """Variance of every channel that a convolution reads, mean over the pictures.
+
+    Returns float64 [in] by the name of each convolution's weight.
 
     pictures: float [n, channels, h, w] in [-1, 1].
     """
-    found: dict[str, Tensor] = {}
-
-    def watch(key: str) -> torch.utils.hooks.RemovableHandle:
-        def add(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            variance = inputs[0].var((2, 3), correction=0)[0].double().cpu() / len(pictures)
-            found[key] = found.get(key, 0) + variance
-
-        return generator.get_submodule(key).register_forward_pre_hook(add)
-
-    handles = [watch(layer.name) for layer in graph.layers]
+    watching = _Watching(
+        {id(layer.tensor(generator)): layer.weight for layer in graph.layers if layer.weight}
+    )
     like = next(generator.parameters())
-    try:
-        for picture in pictures.split(1):
+    for picture in pictures.split(1):
+        with watching:
             generator(picture.to(like))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+    return {weight: energy / len(pictures) for weight, energy in watching.energies.items()}
+
+
+class _Watching(TorchFunctionMode):
+    """Sums up the variances of what convolutions read, of one picture after the other."""
+
+    def __init__(self, weights: Mapping[int, str]) -> None:
+        super().__init__()
+        self._weights, self.energies = weights, dict[str, Tensor]()
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in ("conv2d", "conv_transpose2d"):
+            x, weight = (
+                args[i] if i < len(args) else given[key] for i, key in enumerate(("input", "weight"))
+            )
+            if (name := self._weights.get(id(weight))) is not None:
+                variance = x.var((2, 3), correction=0)[0].double().cpu()
+                self.energies[name] = self.energies.get(name, 0) + variance
+        return func(*args, **given)

@@ -4,28 +4,39 @@ Source: pytorch-CycleGAN-and-pix2pix, ``test.py``: networks stay in training mod
 and pictures come one by one. The batch norm of one picture is its instance norm, with weights and biases.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 
 import torch
+from torch import Tensor, nn
 
-from ganprune.networks import Generator
+from ganprune.networks import Generator, InstanceNorm
+from ganprune.traits import norm_of
 
 OPTION = "--picture-statistics"
 
 
-def by_picture(generator: Generator) -> Generator:
+def by_picture(generator: nn.Module) -> nn.Module:
     """The network of affine instance norm that normalises each picture by its own statistics, in any batch;
     itself where it has no batch norm."""
-    if generator.norm != "batch":
+    if not any(isinstance(module, nn.BatchNorm2d) for module in generator.modules()):
         return generator
-    with torch.device(next(generator.parameters()).device):
-        made = Generator(generator.widths, "affine-instance")
-    made.block_name = generator.block_name
-    # Biases before an instance norm do nothing; before a batch norm there are none.
-    biases = {name: torch.zeros_like(value) for name, value in made.state_dict().items()}
-    known = {name: value for name, value in generator.state_dict().items() if name in biases}
-    made.load_state_dict(biases | known)
     learns = any(parameter.requires_grad for parameter in generator.parameters())
+    if isinstance(generator, Generator):
+        with torch.device(next(generator.parameters()).device):
+            made = Generator(generator.widths, "affine-instance")
+        made.block_name = generator.block_name
+        # Biases before an instance norm do nothing; before a batch norm there are none.
+        known = {name: torch.zeros_like(value) for name, value in made.state_dict().items()}
+    else:
+        made, known = copy.deepcopy(generator), dict[str, Tensor]()
+        for name, module in list(made.named_modules()):
+            if isinstance(module, nn.BatchNorm2d):
+                norm = InstanceNorm(module.num_features, module.eps, affine=module.affine)
+                made.set_submodule(name, norm.to(next(generator.parameters()).device))
+    names = made.state_dict().keys()
+    known |= {name: value for name, value in generator.state_dict().items() if name in names}
+    made.load_state_dict(known)
     return made.train(generator.training).requires_grad_(learns)
 
 
@@ -37,9 +48,9 @@ def told(names: Iterable[str]) -> str:
     )
 
 
-def told_of(networks: Mapping[str, Generator], by_picture: bool) -> str | None:
+def told_of(networks: Mapping[str, nn.Module], by_picture: bool) -> str | None:
     """What becomes of the batch norms of some networks; None where there is nothing to say."""
-    names = [name for name, network in networks.items() if network.norm == "batch"]
+    names = [name for name, network in networks.items() if "batch" in norm_of(network)]
     if by_picture:
         where = f"in {', '.join(names)}" if names else "in none of the networks, and changes nothing"
         return f"{OPTION}: each picture's own statistics for the batch norm {where}"

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from ganprune.cost import macs
 from ganprune.device import cpu_threads, resolve_threads
-from ganprune.evaluation import Side, cluster_workers
-from ganprune.networks import Discriminator, Generator
+from ganprune.evaluation import Domain, cluster_workers
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved
+from ganprune.traits import channels_of
 
 TUNE_PASSES = 7
 """A step of fine-tuning costs about so many passes there, back and through the discriminator."""
@@ -51,8 +52,8 @@ class Plan:
 
 @torch.inference_mode()
 def plan(
-    generators: Mapping[Side, Generator],
-    judges: Mapping[Side, Discriminator],
+    generators: Mapping[Domain, nn.Module],
+    judges: Mapping[Domain, nn.Module],
     settings: CompressSettings,
     resolved: Resolved,
 ) -> Plan:
@@ -62,7 +63,7 @@ def plan(
     """
     search, size, n = settings.search, settings.pictures.size, settings.pictures.pictures
     scored = search.population * (search.generations + 1)
-    passes, seconds, one = 0, 0.0, dict[Side, float]()
+    passes, seconds, one = 0, 0.0, dict[Domain, float]()
     for side, generator in generators.items():
         share = search.constraints(side).share or 0.25  # coin flips keep about a quarter
         one[side] = _seconds_of(generator, size, resolved) * (share if side in search.sides else 1)
@@ -98,11 +99,12 @@ def plan(
     )
 
 
-def _seconds_of(net: Generator | Discriminator, size: int, resolved: Resolved) -> float:
+def _seconds_of(net: nn.Module, size: int, resolved: Resolved) -> float:
     """Median of three passes of one batch, a picture of it, after one that warms up."""
     dtype = torch.bfloat16 if resolved.precision == "bfloat16" else torch.float32
     twin = copy.deepcopy(net).to(resolved.device, dtype)
-    x = torch.zeros(resolved.batch, net.widths.in_channels, size, size, device=resolved.device, dtype=dtype)
+    channels, _ = channels_of(net)
+    x = torch.zeros(resolved.batch, channels, size, size, device=resolved.device, dtype=dtype)
     times: list[float] = []
     with cpu_threads(resolved.scoring_threads):
         for _ in range(4):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.adapting import adapted, adapted_to_speed
-from ganprune.checkpoints import Quartet, load_quartet
+from ganprune.checkpoints import Own, Quartet, load_quartet
 from ganprune.checkpoints.direction import facing
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.device import keep_freed_memory
 from ganprune.errors import MissingNetwork, UsageError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, Split, find_domains
 from ganprune.latency import LatencyTable
@@ -33,12 +34,14 @@ class Prepared:
     resolved: Resolved
     config: Mapping[str, Any]
     """What the run folder's config.toml records."""
+    own: Own = READERS_ALONE
+    """The user's modules, where the networks are of such."""
 
     def completed(self) -> Quartet:
         """With untrained networks where the checkpoint lacks some, to estimate what work with them costs."""
         return _completed(self.quartet)
 
-    def at_speed(self, tables: Mapping[Side, LatencyTable] | None, reporter: Reporter) -> "Prepared":
+    def at_speed(self, tables: Mapping[Domain, LatencyTable] | None, reporter: Reporter) -> "Prepared":
         """The same on a machine of this speed: what nobody asked for adapts, with one note.
 
         tables: None without --target-ms, which changes nothing. Raises `UsageError` for one out of reach.
@@ -61,7 +64,7 @@ class Prepared:
         folder: Path,
         command: str,
         reporter: Reporter = SILENT,
-        tables: Mapping[Side, LatencyTable] | None = None,
+        tables: Mapping[Domain, LatencyTable] | None = None,
     ) -> Generator[Job]:
         """Begin the job in a run folder, or go on with it there; no other process gets in meanwhile.
 
@@ -75,57 +78,66 @@ class Prepared:
             resolved = Resolved.of_run(run)
             keep_freed_memory()
             pictures = search_pictures(self.folders, settings, noting)
-            yield Job(run, self.quartet, self.folders, pictures, settings, resolved, noting, tables)
+            yield Job(run, self.quartet, self.folders, pictures, settings, resolved, noting, tables, self.own)
 
 
 def prepare(
-    checkpoint: Path, data: DataSource | None, settings: CompressSettings, reporter: Reporter, *,
-    recovers: bool = True,
+    checkpoint: Path | Quartet, data: DataSource | None, settings: CompressSettings, reporter: Reporter, *,
+    recovers: bool = True, own: Own = READERS_ALONE,
 ) -> Prepared:  # fmt: skip
     """Read the checkpoint, find the pictures, and adapt to them what nobody asked for, with one note.
 
+    checkpoint: a path, or the networks themselves. own: the user's modules that the networks are of.
     recovers: the command has --recover-discriminators. Raises `UsageError` for paths that do not exist, a
     missing --data and a target out of reach, `CheckpointError` and its kind for networks that are missing or
     cannot be used, `DataError` for the folders.
     """
-    quartet = quartet_for(settings, checkpoint)
+    if isinstance(checkpoint, Quartet):
+        quartet, place = _by_picture(checkpoint, settings), Path(checkpoint.naming)
+    else:
+        quartet, place = quartet_for(settings, checkpoint, own), checkpoint.resolve()
     for note in quartet.notes:
         reporter.info(note)
-    source = data_source(quartet, data, checkpoint, reporter)
+    source = data_source(quartet, data, place, reporter)
     if not (quartet.G_A or quartet.G_B):
         quartet.require(*needed_networks(settings))
 
-    def find(domains: Sequence[Side]) -> PictureFolders:
+    def find(domains: Sequence[Domain]) -> PictureFolders:
         return domains_of(quartet.options, source, (), domains)
 
     fitting = adapted(settings, quartet, _completed(quartet).generators, find)
     if fitting.note:
         reporter.info(fitting.note)
     settings = fitting.settings
-    check_networks(quartet, settings, checkpoint, source, recovers)
+    check_networks(quartet, settings, place, source, recovers)
     folders = domains_of(quartet.options, source, domains=needed_domains(settings))
     if folders.note:
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
     config = {
-        "checkpoint": str(checkpoint.resolve()),
+        "checkpoint": str(place),
         "data": source.resolved().config(),
         "settings": settings.to_flat(),
         "resolved": asdict(resolved),
-        "sha256": {name: sha256(path) for name, path in quartet.files.items()},
+        "sha256": {name: sha256(path) for name, path in quartet.files.items()} or quartet.weights_sha256(),
     }
+    if own.names:
+        config["own"] = dict(own.names)
     if fitting.before:
         config["adapted"] = dict(fitting.before)
-    prepared = Prepared(quartet, folders, settings, resolved, config)
+    prepared = Prepared(quartet, folders, settings, resolved, config, own)
     check_target(prepared.completed().generators, settings)
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
     return prepared
 
 
-def quartet_for(settings: CompressSettings, checkpoint: Path) -> Quartet:
+def quartet_for(settings: CompressSettings, checkpoint: Path, own: Own = READERS_ALONE) -> Quartet:
     """The networks of a checkpoint as a run of these settings takes them. Raises as `load_quartet`."""
-    quartet = facing(load_quartet(checkpoint), settings.search.direction)
+    return _by_picture(facing(load_quartet(checkpoint, own=own), settings.search.direction), settings)
+
+
+def _by_picture(quartet: Quartet, settings: CompressSettings) -> Quartet:
     return quartet.by_picture() if settings.pictures.picture_statistics else quartet
 
 
@@ -153,7 +165,7 @@ def domains_of(
     options: Mapping[str, str],
     source: DataSource,
     needs: Sequence[Split] = ("train",),
-    domains: Sequence[Side] = SIDES,
+    domains: Sequence[Domain] = DOMAINS,
     bare: Split = "train",
 ) -> PictureFolders:
     """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
@@ -163,7 +175,7 @@ def domains_of(
     """
     if options.get("direction") != "BtoA" or source.root is None:
         return find_domains(source, needs, domains, bare)
-    swapped: list[Side] = ["B" if domain == "A" else "A" for domain in domains]
+    swapped: list[Domain] = ["B" if domain == "A" else "A" for domain in domains]
     return find_domains(source, needs, swapped, bare).swapped()
 
 

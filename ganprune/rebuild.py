@@ -10,7 +10,8 @@ channel, which may not be zero behind every activation. It computes the same pic
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from types import MethodType
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +28,19 @@ def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
     genome: bool [L], at least one bit in every gene. The result shares no memory with ``generator``
     and has its device and precision. Raises `ValueError` for a layout of other widths, or an empty gene.
     """
-    original, slim = _tensors(generator), _twin(generator)
+    original, slim = _tensors(generator), _twin(generator, {})
     units = layout.units(genome)
     for group, piece in layout.graph.groups.items():
         if not units[piece.units].any():
             raise ValueError(f"every group needs at least one filter, {group} has none")
     left = dict.fromkeys(original, ()) | _places(layout.graph, original, units)
+    new = dict[int, Tensor]()
     for name, cuts in left.items():
         tensor = original[name]
         for dim, index in cuts:
             tensor = tensor.index_select(dim, index.to(tensor.device))
-        _put(slim, name, tensor if cuts else tensor.clone())
+        new[id(original[name])] = tensor if cuts else tensor.clone()
+    _put(slim, new)
     for name, units_of in layout.graph.norms:
         _resized(slim.get_submodule(name), len(units_of), len(kept(units_of, units)))
     for owner in {name.rpartition(".")[0] for name, cuts in left.items() if cuts}:
@@ -49,6 +52,27 @@ def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
                 if cuts and name.rpartition(".")[0] == owner:
                     _resized(module, original[name].shape[cuts[0][0]], len(cuts[0][1]))
     return slim.eval()
+
+
+def with_tensors(network: _Module, tensors: Mapping[str, Tensor]) -> _Module:
+    """The network itself, with other tensors of the same names in place of its own, whatever their widths.
+
+    Its modules say how many channels they have now. tensors: parameters and buffers by their names in the
+    state dict.
+    """
+    before = network.state_dict(keep_vars=True)
+    new = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    _put(network, new | {id(before[name]): tensor for name, tensor in tensors.items()})
+    for name, module in network.named_modules():
+        own = [key for key in tensors if key.rpartition(".")[0] == name]
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and own:
+            _told(module)
+            continue
+        for key in own:
+            for was, now in zip(before[key].shape, tensors[key].shape, strict=True):
+                if was != now:
+                    _resized(module, was, now)
+    return network
 
 
 def recalibrated(generator: _Module, pictures: Iterable[Tensor]) -> _Module:
@@ -144,24 +168,46 @@ def _resized(module: nn.Module, before: int, after: int) -> None:
             setattr(module, name, after)
 
 
-def _twin(module: _Module) -> _Module:
-    """The same modules around the same tensors, without hooks.
+def _twin(module: _Module, twins: dict[int, Any]) -> _Module:
+    """The same modules around the same tensors, without hooks; a module that is shared stays so.
 
     To initialise new ones, or to copy old ones, takes longer than a GPU needs to run the network.
     """
+    if id(module) in twins:
+        return twins[id(module)]
     twin = module.__class__.__new__(module.__class__)
+    twins[id(module)] = twin
     nn.Module.__init__(twin)
     own, hooks = twin.__dict__, set(twin.__dict__)
-    own.update((name, value) for name, value in module.__dict__.items() if name not in hooks)
     own["_parameters"].update(module._parameters)  # pyright: ignore[reportPrivateUsage]
     own["_buffers"].update(module._buffers)  # pyright: ignore[reportPrivateUsage]
-    own["_modules"].update((name, _twin(child)) for name, child in module.named_children())
+    own["_non_persistent_buffers_set"].update(module._non_persistent_buffers_set)  # pyright: ignore[reportPrivateUsage]
+    children = module._modules.items()  # pyright: ignore[reportPrivateUsage]
+    own["_modules"].update((name, child and _twin(child, twins)) for name, child in children)
+    own.update((name, _held(value, twins)) for name, value in module.__dict__.items() if name not in hooks)
     return twin
 
 
-def _put(net: nn.Module, name: str, tensor: Tensor) -> None:
-    """Make ``tensor`` a network's parameter or buffer, whatever was there before."""
-    path, _, leaf = name.rpartition(".")
-    module = net.get_submodule(path)
-    is_buffer = leaf in dict(module.named_buffers(recurse=False))
-    setattr(module, leaf, tensor if is_buffer else nn.Parameter(tensor, requires_grad=False))
+def _held(value: Any, twins: dict[int, Any]) -> Any:
+    """What a module has in a plain attribute, with twins in the place of modules."""
+    if isinstance(value, nn.Module):
+        return _twin(value, twins)
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(_held(item, twins) for item in value)
+    if type(value) is dict:
+        return {key: _held(item, twins) for key, item in value.items()}
+    if isinstance(value, MethodType) and isinstance(value.__self__, nn.Module):
+        return MethodType(value.__func__, _twin(value.__self__, twins))
+    return value
+
+
+def _put(net: nn.Module, new: Mapping[int, Tensor]) -> None:
+    """Other tensors in the place of those with these ids, under all the names that they have."""
+    new = dict(new)
+    for module in net.modules():
+        for name, there in [*module.named_parameters(recurse=False, remove_duplicate=False)]:
+            if not isinstance(new[id(there)], nn.Parameter):
+                new[id(there)] = nn.Parameter(new[id(there)], requires_grad=False)
+            setattr(module, name, new[id(there)])
+        for name, there in [*module.named_buffers(recurse=False, remove_duplicate=False)]:
+            setattr(module, name, new[id(there)])

@@ -11,6 +11,7 @@ Every value of a map is also padded, normalised, activated and copied, which tak
 multiply-accumulates; so few filters on a large map take longer than their MACs say.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,11 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganprune.channels import WHOLE
 from ganprune.genome import Layout
 
 Use = Literal["weights", "params", "macs", "work"]
-"""weights: of convolutions, as Eq. 10 counts them; params: biases too; macs: true multiply-accumulates; work:
-see above."""
+"""weights: of convolutions, as Eq. 10 counts them; params: of everything; macs: true multiply-accumulates;
+work: see above."""
 
 KAPPA = 200.0
 """κ. Measured in ONNX Runtime, one thread, against the plainly exported original: see "Targets and repair" in
@@ -39,7 +41,8 @@ class Resource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Convolutions:
-    """A `Resource`: Σ over convolutions of factor · inputs · filters, and Σ over filters of ``each``."""
+    """A `Resource`: Σ over convolutions, or parameters, of factor · inputs · filters, and Σ over filters of
+    ``each``."""
 
     reads: np.ndarray
     """Inputs of every convolution for each kept bit of each gene; in the last column those that are always
@@ -64,13 +67,25 @@ class Convolutions:
             found[-1] = whole
             return found
 
-        uses = [layer.taps * (layer.positions if use in ("macs", "work") else 1) for layer in layers]
-        each = [float(use == "params") + KAPPA * layer.outputs * (use == "work") for layer in layers]
+        none = np.full(1, WHOLE)  # one that is always there
+        rows = list[tuple[np.ndarray, np.ndarray, float, float]]()  # inputs, filters, factor, each
+        if use in ("weights", "params"):
+            weights = {layer.weight for layer in layers}
+            for name, shape in layout.graph.parameters.items():
+                if use == "params" or name in weights:
+                    cuts = [cut for cut in layout.graph.cuts if cut.tensor == name][:2]
+                    reads, writes = [*(cut.units for cut in cuts), none, none][:2]
+                    rows.append((reads, writes, math.prod(shape) / len(reads) / len(writes), 0.0))
+        else:
+            for layer in layers:
+                reads = none if layer.depthwise else layer.reads
+                n = layer.taps * layer.positions * (1 if layer.depthwise else 1 / layer.groups)
+                rows.append((reads, layer.writes, n, KAPPA * layer.outputs * (use == "work")))
         return cls(
-            np.array([by_gene(layer.reads) for layer in layers]),
-            np.array([by_gene(layer.writes) for layer in layers]),
-            np.array([0.0 if layer.depthwise else n for layer, n in zip(layers, uses, strict=True)]),
-            np.array([e + n * layer.depthwise for layer, n, e in zip(layers, uses, each, strict=True)]),
+            np.array([by_gene(reads) for reads, _, _, _ in rows]),
+            np.array([by_gene(writes) for _, writes, _, _ in rows]),
+            np.array([factor for _, _, factor, _ in rows]),
+            np.array([each for _, _, _, each in rows]),
         )
 
     def of(self, counts: np.ndarray) -> np.ndarray:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ganprune.errors import UsageError
-from ganprune.evaluation.interface import SIDES, Side
+from ganprune.evaluation.interface import Domain
 from ganprune.genome import LayoutKind
+from ganprune.images.sources import DOMAINS
 from ganprune.operators import Mutation as Operator
 from ganprune.repair import Constraints
 
@@ -130,7 +131,7 @@ class SearchSettings:
                 raise UsageError(
                     f"--{name} must be one of {', '.join(allowed)}, found {getattr(self, name)!r}"
                 )
-        for side in SIDES:
+        for side in DOMAINS:
             self.constraints(side)  # checks align and target
 
     @property
@@ -146,13 +147,13 @@ class SearchSettings:
         return self.constraints("A").aimless
 
     @property
-    def sides(self) -> tuple[Side, ...]:
+    def sides(self) -> tuple[Domain, ...]:
         """Generators that evolve."""
-        return SIDES if self.direction == "both" else ("A",) if self.direction == "AtoB" else ("B",)
+        return DOMAINS if self.direction == "both" else ("A",) if self.direction == "AtoB" else ("B",)
 
-    def constraints(self, side: Side) -> Constraints:
+    def constraints(self, side: Domain) -> Constraints:
         """What genomes of one side must satisfy."""
-        i = SIDES.index(side)
+        i = DOMAINS.index(side)
         return Constraints(
             align=self.align,
             target_macs=self.target_macs and self.target_macs[i],

@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from ganprune.checkpoints import NET_NAMES
 from ganprune.device import checked_threads
 from ganprune.errors import UsageError
-from ganprune.evaluation import MOST_ACTORS, MOST_WORKERS, SIDES, Side, checked_address
+from ganprune.evaluation import DOMAINS, MOST_ACTORS, MOST_WORKERS, Domain, checked_address
 from ganprune.fitness import Reduction
 from ganprune.search_settings import SearchSettings
 from ganprune.sizes import check_size
@@ -143,9 +143,9 @@ class FineTuneSettings:
             raise UsageError(f"--refit-pictures must be 0 or more, found {self.refit_pictures}")
         if self.tune_batch < 1:
             raise UsageError(f"--tune-batch must be 1 or more, found {self.tune_batch}")
-        self.training(TrainSettings(), SIDES)  # checks the rest
+        self.training(TrainSettings(), DOMAINS)  # checks the rest
 
-    def training(self, base: TrainSettings, sides: Sequence[Side]) -> TrainSettings:
+    def training(self, base: TrainSettings, sides: Sequence[Domain]) -> TrainSettings:
         """What to train the slim generators of ``sides`` by.
 
         ``base`` has the pictures' size, the seed, device and precision.

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.images import grid, save_picture, to_float, to_uint8
-from ganprune.networks import Generator
 
 SHOWN = 4
 """Pictures of each domain."""
@@ -17,8 +16,8 @@ SHOWN = 4
 @torch.inference_mode()
 def save_comparison(
     path: Path,
-    pictures: Mapping[Side, Tensor],
-    generators: Mapping[str, Mapping[Side, Generator]],
+    pictures: Mapping[Domain, Tensor],
+    generators: Mapping[str, Mapping[Domain, nn.Module]],
     most: int = SHOWN,
 ) -> None:
     """Write one grid: a row a picture, first of domain A, then of B; the input, then one column a kind.

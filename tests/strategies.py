@@ -44,4 +44,4 @@ def genomes(draw: st.DrawFn, layout: Layout, least: int = 1) -> Tensor:
         size = piece.stop - piece.start
         kept = draw(st.sets(st.integers(0, size - 1), min_size=min(least, size)))
         bits += [i in kept for i in range(size)]
-    return torch.tensor(bits)
+    return torch.tensor(bits, dtype=torch.bool)

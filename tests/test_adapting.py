@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from ganprune.adapting import Adapted, adapted
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.images import PictureFolders, find_domains
 from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.presets import PRESETS
@@ -37,7 +38,7 @@ def fitted(found: Quartet, preset: str = "fast", folders: PictureFolders = NONE,
     settings = CompressSettings.from_flat({**PRESETS[preset].settings, **asked}, given=asked)
     any_G = found.G_A or found.G_B
     assert any_G is not None
-    generators: Mapping[Side, Generator] = {"A": found.G_A or any_G, "B": found.G_B or any_G}
+    generators: Mapping[Domain, nn.Module] = {"A": found.G_A or any_G, "B": found.G_B or any_G}
     return adapted(settings, found, generators, lambda domains: folders)
 
 

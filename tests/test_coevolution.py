@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, Population, State, describe, random_stream
 from ganprune.errors import UsageError
-from ganprune.evaluation import SIDES, Scores, Side
+from ganprune.evaluation import DOMAINS, Domain, Scores
 from ganprune.genome import Layout
 from ganprune.networks import resnet_widths
 from ganprune.repair import ON_TARGET
@@ -21,7 +21,7 @@ from ganprune.search_settings import SearchSettings
 from tests.strategies import layouts as any_layout
 from tests.tiny import layout_of, random_genomes, seeded
 
-LAYOUTS: dict[Side, Layout] = {
+LAYOUTS: dict[Domain, Layout] = {
     "A": layout_of(resnet_widths(8, 2)),
     "B": layout_of(resnet_widths(6, 1), "shared"),
 }
@@ -33,9 +33,11 @@ class FakeEvaluator:
     """Terms that fall with every bit that is kept, each bit by an amount of its own; remembers its calls."""
 
     heeds_partner: bool = True
-    calls: list[tuple[Side, Tensor, Tensor | None]] = field(default_factory=list)
+    calls: list[tuple[Domain, Tensor, Tensor | None]] = field(default_factory=list)
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+    def score(
+        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+    ) -> Scores:
         self.calls.append((side, genomes, partner))
         stakes = torch.rand(4, genomes.shape[1], generator=seeded(len(side)), dtype=torch.float64)
         terms = (~genomes).double() @ (stakes / stakes.sum(1, keepdim=True)).T  # [K, 4]
@@ -98,7 +100,7 @@ def test_a_target_is_met_by_exchanges_too() -> None:
         SMALL, mutation="exchange", mutation_rate=None, parents=0.5, target_macs=(0.3, 0.5), align=2
     )
     for state in search(settings)[1:]:
-        for side, target in zip(SIDES, (0.3, 0.5), strict=True):
+        for side, target in zip(DOMAINS, (0.3, 0.5), strict=True):
             assert (state.populations[side].macs <= target).all()
 
 
@@ -111,7 +113,7 @@ def test_the_elite_lives_on_unchanged(target: tuple[float, float] | None) -> Non
 
 def test_with_the_same_partner_the_best_fitness_never_falls_and_the_search_gets_somewhere() -> None:
     states = search(replace(SMALL, generations=20), FakeEvaluator(heeds_partner=False))
-    for side in SIDES:
+    for side in DOMAINS:
         best = [float(state.populations[side].fitness.max()) for state in states]
         assert best == sorted(best)
         assert best[-1] > best[0]
@@ -166,7 +168,7 @@ def test_a_full_size_state_stays_under_five_megabytes() -> None:
 def test_fitness_is_equation_11_of_the_terms_and_the_genomes(loss: Any, term: str) -> None:
     s = replace(SMALL, loss=loss, gamma=3, lambda_cycle=5, lambda_identity=0.7)
     for state in search(s):
-        for side in SIDES:
+        for side in DOMAINS:
             p = state.populations[side]
             assert torch.equal(p.N, kept_weights(LAYOUTS[side], p.genomes))
             assert torch.equal(p.macs, kept_macs(LAYOUTS[side], p.genomes))
@@ -176,11 +178,11 @@ def test_fitness_is_equation_11_of_the_terms_and_the_genomes(loss: Any, term: st
 
 
 def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> None:
-    layouts: dict[Side, Layout] = {side: layout_of(resnet_widths(32, 3)) for side in SIDES}
+    layouts: dict[Domain, Layout] = {side: layout_of(resnet_widths(32, 3)) for side in DOMAINS}
     targets = {"A": 0.3, "B": 0.6}
     settings = replace(SMALL, target_macs=(0.3, 0.6), align=2)
     for state in CoEvolution(settings, layouts, FakeEvaluator()).states(None):
-        for side in SIDES:
+        for side in DOMAINS:
             population, layout = state.populations[side], layouts[side]
             assert torch.all(population.macs <= targets[side])
             assert torch.all(population.macs >= ON_TARGET * targets[side])
@@ -190,9 +192,9 @@ def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> N
 
 
 def test_the_first_generation_is_fair_coin_flips() -> None:
-    layouts: dict[Side, Layout] = {side: layout_of(resnet_widths(64, 9)) for side in SIDES}
+    layouts: dict[Domain, Layout] = {side: layout_of(resnet_widths(64, 9)) for side in DOMAINS}
     state = CoEvolution(SearchSettings(), layouts, FakeEvaluator()).init()
-    for side in SIDES:
+    for side in DOMAINS:
         genomes = state.populations[side].genomes
         assert genomes.shape == (32, 2944)
         assert genomes.double().mean().item() == pytest.approx(0.5, abs=4 * 0.5 * (32 * 2944) ** -0.5)
@@ -201,14 +203,14 @@ def test_the_first_generation_is_fair_coin_flips() -> None:
 
 
 def test_one_sides_random_numbers_do_not_depend_on_the_other_side() -> None:
-    other: dict[Side, Layout] = {"A": LAYOUTS["A"], "B": layout_of(resnet_widths(3, 4))}
+    other: dict[Domain, Layout] = {"A": LAYOUTS["A"], "B": layout_of(resnet_widths(3, 4))}
     settings = replace(SMALL, partners="original")
     here, there = search(settings)[-1], list(CoEvolution(settings, other, FakeEvaluator()).states(None))[-1]
     assert torch.equal(here.populations["A"].genomes, there.populations["A"].genomes)
 
 
 def test_every_generation_of_every_side_and_seed_has_a_stream_of_its_own() -> None:
-    names = list(itertools.product((0, 1, -1, 11, 2**70), (0, 1, 10, 110), SIDES))
+    names = list(itertools.product((0, 1, -1, 11, 2**70), (0, 1, 10, 110), DOMAINS))
     draws = {tuple(torch.rand(4, generator=random_stream(*name)).tolist()) for name in names}
     assert len(draws) == len(names)
     again = torch.rand(4, generator=random_stream(*names[0]))
@@ -243,7 +245,7 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
     state = search(SMALL)[-1]
     line = json.loads(json.dumps(describe(state)))
     assert line["generation"] == 5
-    for side in SIDES:
+    for side in DOMAINS:
         population = state.populations[side]
         assert line[side]["fitness"] == population.fitness.max().item()
         assert line[side]["N"] == population.N[population.best].item()
@@ -303,7 +305,7 @@ def test_mutation_leaves_widths_to_a_target_and_changes_them_without_one() -> No
 
 @pytest.mark.parametrize(("direction", "side"), [("AtoB", "A"), ("BtoA", "B")])
 def test_in_one_direction_one_side_evolves_beside_the_whole_other_generator(
-    direction: Any, side: Side
+    direction: Any, side: Domain
 ) -> None:
     evaluator = FakeEvaluator()
     states = search(replace(SMALL, direction=direction), evaluator)

@@ -8,11 +8,11 @@ from torch import Tensor
 from ganprune.coevolution import CoEvolution, State
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation import (
-    SIDES,
+    DOMAINS,
+    Domain,
     EvaluationSettings,
     LocalEvaluator,
     Scores,
-    Side,
     local,
 )
 from ganprune.genome import LayoutKind
@@ -21,7 +21,7 @@ from tests import oracles
 from tests.skips import needs_cuda
 from tests.tiny import TinyGan, fill, random_genomes, tiny_gan
 
-OTHER: dict[Side, Side] = {"A": "B", "B": "A"}
+OTHER: dict[Domain, Domain] = {"A": "B", "B": "A"}
 TERMS = ("L_DisA", "L_GenA", "L_cyc", "L_idt")
 PLAIN = EvaluationSettings()
 
@@ -30,11 +30,11 @@ def evaluator(gan: TinyGan, settings: EvaluationSettings = PLAIN) -> LocalEvalua
     return LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, settings)
 
 
-def genomes_of(gan: TinyGan, side: Side, n: int = 4, seed: int = 0) -> Tensor:
+def genomes_of(gan: TinyGan, side: Domain, n: int = 4, seed: int = 0) -> Tensor:
     return random_genomes(gan.layouts[side], n, seed)
 
 
-def partner_of(gan: TinyGan, side: Side, seed: int = 9) -> Tensor:
+def partner_of(gan: TinyGan, side: Domain, seed: int = 9) -> Tensor:
     """A genome for the other side."""
     return genomes_of(gan, OTHER[side], 1, seed)[0]
 
@@ -49,11 +49,11 @@ def close(a: Scores, b: Scores, atol: float, rtol: float = 0) -> None:
 
 
 def plain_scores(
-    gan: TinyGan, side: Side, genomes: Tensor, partner: Tensor | None, reduction: str = "mean"
+    gan: TinyGan, side: Domain, genomes: Tensor, partner: Tensor | None, reduction: str = "mean"
 ) -> Scores:
     """Eq. 4-6 with dense networks whose activations are masked: no cache, no slim network."""
 
-    def run(which: Side, x: Tensor, genome: Tensor | None) -> Tensor:
+    def run(which: Domain, x: Tensor, genome: Tensor | None) -> Tensor:
         G, layout = gan.generators[which], gan.layouts[which]
         kept = None if genome is None else layout.kept(genome)
         return oracles.translate(G.state_dict(), x, G.widths.blocks, kept)
@@ -78,10 +78,10 @@ def plain_scores(
 
 
 @pytest.mark.parametrize("kind", ["filters", "shared"])
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("side", DOMAINS)
 @pytest.mark.parametrize("with_partner", [False, True])
 def test_terms_equal_equations_4_to_6_on_masked_dense_networks(
-    kind: LayoutKind, side: Side, with_partner: bool
+    kind: LayoutKind, side: Domain, with_partner: bool
 ) -> None:
     gan = tiny_gan(kind)
     genomes, partner = genomes_of(gan, side), partner_of(gan, side) if with_partner else None
@@ -95,16 +95,16 @@ def test_terms_equal_equations_4_to_6_on_masked_dense_networks(
         assert len(column.unique()) == 4
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_sums_equal_equations_4_to_6_as_sums(side: Side) -> None:
+@pytest.mark.parametrize("side", DOMAINS)
+def test_sums_equal_equations_4_to_6_as_sums(side: Domain) -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, side), partner_of(gan, side)
     found = evaluator(gan, replace(PLAIN, reduction="sum")).score(side, genomes, partner, identity=True)
     close(found, plain_scores(gan, side, genomes, partner, "sum"), atol=0, rtol=1e-4)
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_the_full_genome_loses_nothing(side: Side) -> None:
+@pytest.mark.parametrize("side", DOMAINS)
+def test_the_full_genome_loses_nothing(side: Domain) -> None:
     gan = tiny_gan()
     full, partner = gan.layouts[side].full()[None], gan.layouts[OTHER[side]].full()
     scores = evaluator(gan).score(side, full, None, identity=True)
@@ -116,7 +116,7 @@ def test_the_full_genome_loses_nothing(side: Side) -> None:
 @pytest.mark.parametrize("kind", ["filters", "shared"])
 def test_every_single_bit_reaches_the_network_that_is_scored(kind: LayoutKind) -> None:
     gan = tiny_gan(kind, size=16)
-    for side in SIDES:
+    for side in DOMAINS:
         layout = gan.layouts[side]
         genome = genomes_of(gan, side, 1)[0]
         for piece in layout.genes.values():
@@ -223,7 +223,7 @@ def test_later_changes_of_the_networks_do_not_reach_the_evaluator() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
     before, scorer = evaluator(gan).score("A", genomes, partner, identity=True), evaluator(gan)
-    for side in SIDES:
+    for side in DOMAINS:
         fill(gan.generators[side], 99)
         fill(gan.judges[side], 99)
     assert exactly_equal(scorer.score("A", genomes, partner, identity=True), before)
@@ -257,8 +257,8 @@ def test_a_search_resumed_with_an_empty_memory_ends_as_if_undisturbed() -> None:
 
 
 @needs_cuda
-@pytest.mark.parametrize("side", SIDES)
-def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Side) -> None:
+@pytest.mark.parametrize("side", DOMAINS)
+def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Domain) -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, side), partner_of(gan, side)
     scorer = evaluator(gan, replace(PLAIN, device="cuda"))
@@ -272,7 +272,7 @@ def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Sid
 def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
     gan = tiny_gan(size=8)
     with pytest.raises(
-        UsageError, match="3 layers needs pictures of at least 12 pixels, found 8; give a larger"
+        UsageError, match="a discriminator needs pictures of at least 12 pixels, found 8; give a larger"
     ):
         evaluator(gan)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ganprune.evaluation import SIDES, LocalEvaluator, Side
+from ganprune.evaluation import DOMAINS, Domain, LocalEvaluator
 from ganprune.genome import Layout
 from ganprune.networks import Generator
 from ganprune.rebuild import rebuilt
@@ -13,12 +13,12 @@ from tests.test_evaluation import PLAIN, evaluator, exactly_equal, genomes_of
 from tests.tiny import fill, tiny_gan
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_scores_without_a_judge_or_a_partner_leave_out_only_their_terms(side: Side) -> None:
+@pytest.mark.parametrize("side", DOMAINS)
+def test_scores_without_a_judge_or_a_partner_leave_out_only_their_terms(side: Domain) -> None:
     gan = tiny_gan()
     genomes = genomes_of(gan, side)
     whole = evaluator(gan).score(side, genomes, None, identity=True)
-    mine: dict[Side, Layout] = {side: gan.layouts[side]}
+    mine: dict[Domain, Layout] = {side: gan.layouts[side]}
     no_judge = LocalEvaluator(gan.generators, {}, mine, gan.pictures, PLAIN)
     alone = LocalEvaluator({side: gan.generators[side]}, gan.judges, mine, gan.pictures, PLAIN)
     none = torch.zeros_like(whole.L_cyc)
@@ -26,19 +26,19 @@ def test_scores_without_a_judge_or_a_partner_leave_out_only_their_terms(side: Si
     assert exactly_equal(alone.score(side, genomes, None, identity=True), replace(whole, L_cyc=none))
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_scores_need_pictures_of_the_domain_that_is_translated_alone(side: Side) -> None:
+@pytest.mark.parametrize("side", DOMAINS)
+def test_scores_need_pictures_of_the_domain_that_is_translated_alone(side: Domain) -> None:
     gan = tiny_gan()
     genomes = genomes_of(gan, side)
     whole = evaluator(gan).score(side, genomes, None)
-    mine: dict[Side, Layout] = {side: gan.layouts[side]}
+    mine: dict[Domain, Layout] = {side: gan.layouts[side]}
     half = LocalEvaluator(gan.generators, gan.judges, mine, {side: gan.pictures[side]}, PLAIN)
     assert exactly_equal(half.score(side, genomes, None), whole)
 
 
 def test_batch_norm_is_scored_with_the_statistics_of_the_slim_network() -> None:
     gan = tiny_gan()
-    for seed, side in enumerate(SIDES):
+    for seed, side in enumerate(DOMAINS):
         gan.generators[side] = Generator(gan.generators[side].widths, "batch").requires_grad_(False).eval()
         fill(gan.generators[side], seed)
         gan.layouts[side] = Layout.of(gan.generators[side])

@@ -3,7 +3,7 @@ import torch
 
 from ganprune.channels import graph_of
 from ganprune.coevolution import CoEvolution
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.genome import LayoutKind
 from ganprune.importance import channel_energies, importance
 from ganprune.networks import NORMS, Generator, Norm, resnet_widths
@@ -82,7 +82,7 @@ def test_energies_are_variances_of_what_each_convolution_reads(norm: Norm) -> No
 
 def test_informed_genomes_keep_the_best_filters_at_the_widths_of_the_drawn_ones() -> None:
     settings = SearchSettings(population=6, generations=0, informed=0.5, target_macs=(0.4, 0.4))
-    scores: dict[Side, torch.Tensor] = {
+    scores: dict[Domain, torch.Tensor] = {
         side: torch.rand(layout.length, generator=seeded(4)).double() for side, layout in LAYOUTS.items()
     }
     drawn = CoEvolution(settings, LAYOUTS, FakeEvaluator()).init()

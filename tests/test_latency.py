@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ganprune.coevolution import CoEvolution
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.genome import Layout, LayoutKind
 from ganprune.latency import KINDS, Axis, Kind, Latency, LatencyTable, Piece, kind_of, predicted
 from ganprune.networks import Generator, GeneratorWidths, generator_convs, resnet_widths
@@ -191,9 +191,9 @@ def test_repaired_genomes_take_what_is_asked_for(kind: LayoutKind, align: int, s
 
 
 def test_the_first_generation_and_all_others_keep_to_the_milliseconds() -> None:
-    layouts: dict[Side, Layout] = {"A": layout_of(WIDTHS), "B": layout_of(WIDTHS, "shared")}
-    latency: dict[Side, Resource] = {side: Latency(TABLE, layout) for side, layout in layouts.items()}
-    asked: dict[Side, float] = {"A": 0.5, "B": 0.8}
+    layouts: dict[Domain, Layout] = {"A": layout_of(WIDTHS), "B": layout_of(WIDTHS, "shared")}
+    latency: dict[Domain, Resource] = {side: Latency(TABLE, layout) for side, layout in layouts.items()}
+    asked: dict[Domain, float] = {"A": 0.5, "B": 0.8}
     whole = predicted(TABLE, Generator(WIDTHS))
     settings = SearchSettings(population=6, generations=3, target_ms=(0.5 * whole, 0.8 * whole))
     states = list(CoEvolution(settings, layouts, FakeEvaluator(), latency=latency).states(None))

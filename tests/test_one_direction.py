@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import SIDES
+from ganprune.evaluation import DOMAINS
 from ganprune.images import find_domains
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
@@ -57,7 +57,7 @@ def test_a_compression_runs_on_the_networks_it_is_said_to_need(
     slim = rebuild_both(job, state)
     assert tuple(slim) == tuple(state.populations) == settings.search.sides
     write_both(job, slim)
-    for side in SIDES:
+    for side in DOMAINS:
         assert (run / f"G_{side}.safetensors").exists() == (side in slim)
     for side, population in state.populations.items():
         assert (population.L_DisA > 0).all() == (side in few.judges)

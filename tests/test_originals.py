@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganprune.evaluation import SIDES, EvaluationSettings, LocalEvaluator, Side
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.evaluation.originals import judged_originals
 from tests.test_evaluation import exactly_equal, genomes_of
 from tests.tiny import tiny_gan
@@ -56,12 +56,12 @@ def test_other_weights_pictures_settings_and_damage_are_computed_anew(tmp_path: 
 def test_scores_are_the_same_with_what_was_kept(tmp_path: Path) -> None:
     gan = tiny_gan()
 
-    def scores(side: Side, cache: Path | None) -> object:
+    def scores(side: Domain, cache: Path | None) -> object:
         parts = (gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings())
         return LocalEvaluator(*parts, cache=cache).score(side, genomes_of(gan, side), None)
 
-    for side in SIDES:
+    for side in DOMAINS:
         plain = scores(side, None)
         for _ in range(2):
             assert exactly_equal(scores(side, tmp_path), plain)  # type: ignore[arg-type]
-    assert {path.name for path in tmp_path.iterdir()} == {f"original_{side}.safetensors" for side in SIDES}
+    assert {path.name for path in tmp_path.iterdir()} == {f"original_{side}.safetensors" for side in DOMAINS}

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 import ganprune
 from ganprune.bench import BenchSettings
 from ganprune.coevolution import State
-from ganprune.evaluation import SIDES
+from ganprune.evaluation import DOMAINS
 from ganprune.example import CHECKPOINT, write_dataset
 from ganprune.settings import CompressSettings
 
@@ -41,12 +41,14 @@ def figures_of(run: Path) -> dict[str, Any]:
             side: [
                 "".join("01"[bit] for bit in row) for row in state.populations[side].genomes.int().tolist()
             ]
-            for side in SIDES
+            for side in DOMAINS
         },
-        "scores": [{f"{side} {key}": line[side][key] for side in SIDES for key in SCORES} for line in lines],
+        "scores": [
+            {f"{side} {key}": line[side][key] for side in DOMAINS for key in SCORES} for line in lines
+        ],
         "norms": {
             f"G_{side} {key}": float(tensor.double().norm())
-            for side in SIDES
+            for side in DOMAINS
             for key, tensor in load_file(run / f"G_{side}.safetensors").items()
         },
         "graphs": {path.stem: _graph(onnx.load(path).graph) for path in sorted(run.glob("*.onnx"))},
@@ -82,5 +84,5 @@ def test_example_comes_out_as_recorded(tmp_path: Path) -> None:
     assert now["norms"] == pytest.approx(expected["norms"], rel=1e-4, abs=1e-6)
     assert now["weights"] == pytest.approx(expected["weights"], rel=1e-4)
     assert {side: net.widths for side, net in found.slim.items()} == {
-        side: ganprune.load_generator(tmp_path / "run" / f"G_{side}.safetensors").widths for side in SIDES
+        side: ganprune.load_generator(tmp_path / "run" / f"G_{side}.safetensors").widths for side in DOMAINS
     }

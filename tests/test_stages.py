@@ -19,9 +19,10 @@ from ganprune.checkpoints import NetName, load_generator, read_metadata
 from ganprune.coevolution import CoEvolution, State
 from ganprune.errors import DataError, RunError, UsageError
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator
-from ganprune.evaluation.interface import SIDES, Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.originals import original_removals
 from ganprune.images import find_domains, load_pictures, to_float
+from ganprune.images.sources import DOMAINS
 from ganprune.plan import plan
 from ganprune.rebuild import rebuilt
 from ganprune.repair import Repairer
@@ -40,7 +41,7 @@ from ganprune.stages import (
     search_pictures,
     write_both,
 )
-from tests.tiny import TinyGan, seeded, tiny_gan, tiny_job
+from tests.tiny import TinyGan, resnet, seeded, tiny_gan, tiny_job
 
 RESOLVED = Resolved("cpu", "float32", 1, 1)
 SETTINGS = CompressSettings.from_flat(
@@ -163,7 +164,7 @@ def test_first_line_says_what_originals_and_untouched_inputs_score(
                        compute=replace(SETTINGS.compute, workers=workers))  # fmt: skip
     _search(run, gan, settings)
     (line,) = _history(run)
-    pairs: tuple[tuple[Side, Side], ...] = (("A", "B"), ("B", "A"))
+    pairs: tuple[tuple[Domain, Domain], ...] = (("A", "B"), ("B", "A"))
     for side, other in pairs:
         G, back, D = gan.generators[side], gan.generators[other], gan.judges[side]
         x, y = (to_float(gan.pictures[domain]) for domain in (side, other))
@@ -244,18 +245,18 @@ def test_search_on_a_device_that_has_gone_is_refused(run: Run, gan: TinyGan) -> 
 
 
 def test_hash_of_pictures_tells_pixels_shapes_and_sides() -> None:
-    pictures: dict[Side, Tensor] = {
+    pictures: dict[Domain, Tensor] = {
         side: torch.randint(256, (2, 3, 4, 8), generator=seeded(i), dtype=torch.uint8)
-        for i, side in enumerate(SIDES)
+        for i, side in enumerate(DOMAINS)
     }
-    variants: list[dict[Side, Tensor]] = [
+    variants: list[dict[Domain, Tensor]] = [
         pictures,
         {"A": pictures["B"], "B": pictures["A"]},
         {"A": pictures["A"].reshape(2, 3, 8, 4), "B": pictures["B"]},
         {"A": pictures["A"] ^ 1, "B": pictures["B"]},
     ]
     assert len({picture_hash(variant) for variant in variants}) == len(variants)
-    assert picture_hash(pictures) == picture_hash({side: pictures[side].clone() for side in SIDES})
+    assert picture_hash(pictures) == picture_hash({side: pictures[side].clone() for side in DOMAINS})
 
 
 def test_rebuilt_generators_are_those_of_the_best_genomes(run: Run, gan: TinyGan) -> None:
@@ -276,12 +277,12 @@ def test_written_files_say_what_they_are(run: Run, gan: TinyGan) -> None:
         files[name].write_bytes(name.encode())
     of_files = replace(job, quartet=replace(job.quartet, files=files))
     write_both(of_files, rebuild_both(job, search(job)))
-    for side in SIDES:
+    for side in DOMAINS:
         metadata = read_metadata(run / f"G_{side}.safetensors")
         assert metadata["network"] == f"G_{side}"
         assert metadata["source_sha256"] == hashlib.sha256(f"G_{side}".encode()).hexdigest()
         kept = json.loads(metadata["kept"])
-        widths = load_generator(run / f"latest_net_G_{side}.pth").widths
+        widths = resnet(load_generator(run / f"latest_net_G_{side}.pth")).widths
         assert widths.groups() == {group: len(index) for group, index in kept.items()}
 
 
@@ -312,7 +313,7 @@ def test_pictures_to_score_on_are_not_those_to_fine_tune_on(
     settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"budget": "1steps", "recipe": "paper"})
     with pytest.raises(KeyboardInterrupt):
         fine_tune(tiny_job(run, gan, settings, folders=folders), gan.generators)
-    for side in SIDES:
+    for side in DOMAINS:
         assert len(tuned[side]) == 4
         assert all(path.parent.name == f"train{side}" for path in tuned[side])
         both = torch.cat([load_pictures(tuned[side], 32), scored[side]]).flatten(1)
@@ -347,7 +348,7 @@ def test_no_budget_leaves_the_generators_alone(run: Run, gan: TinyGan, tmp_path:
     for seed, name in enumerate(("trainA", "trainB")):
         _write_pictures(tmp_path / name, ["0.png", "1.png"], seed)
     same = fine_tune(tiny_job(run, gan, SETTINGS, folders=find_domains(tmp_path)), gan.generators)
-    assert all(same[side] is gan.generators[side] for side in SIDES)
+    assert all(same[side] is gan.generators[side] for side in DOMAINS)
     assert not (run / "fine-tune").exists()
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, State
-from ganprune.evaluation import SIDES, FineTuner, LocalEvaluator, Scores, Side, tuning_pictures
+from ganprune.evaluation import DOMAINS, Domain, FineTuner, LocalEvaluator, Scores, tuning_pictures
 from ganprune.fitness import l_cyc, l_disa
 from ganprune.genome import genome_key
 from ganprune.images import find_domains, split, to_float
@@ -20,7 +20,7 @@ from tests.tiny import TinyGan, tiny_gan
 
 
 def tuned(gan: TinyGan, root: Path, steps: int = 2) -> LocalEvaluator:
-    for seed, side in enumerate(SIDES):
+    for seed, side in enumerate(DOMAINS):
         for i in range(12):
             write(root / f"train{side}/{i}.png", 100 * seed + i, 40, 40)
     chosen = tuning_pictures(find_domains(root), seed=3, holdout=4)
@@ -54,7 +54,7 @@ def test_partner_is_fine_tuned_too(tmp_path: Path) -> None:
     local = tuned(gan, tmp_path)
     found, tune = local.score("A", p[None], q), local._tuner
     assert tune is not None
-    genomes: dict[Side, Tensor] = {"A": p, "B": q}
+    genomes: dict[Domain, Tensor] = {"A": p, "B": q}
     cut = {side: rebuilt(gan.generators[side], gan.layouts[side], genomes[side]) for side in genomes}
     # q as in generation 0, beside the original G_A; then p beside that.
     partner = tune("B", cut["B"], gan.generators["A"], genome_key(q).hex())
@@ -82,12 +82,12 @@ def test_search_of_fine_tuned_individuals_goes_on_to_the_same_end(tmp_path: Path
 
 
 def test_pictures_to_tune_on_are_a_tenth_of_those_that_nobody_is_scored_on(tmp_path: Path) -> None:
-    for side in SIDES:
+    for side in DOMAINS:
         for i in range(44):
             write(tmp_path / f"train{side}/{i}.png", i, 8, 8)
     folders = find_domains(tmp_path)
     chosen = tuning_pictures(folders, seed=1, holdout=4)
-    for side in SIDES:
+    for side in DOMAINS:
         _, scored = split(folders, side, seed=1, holdout=4)
         assert len(chosen[side]) == 4
         assert not set(chosen[side]) & set(scored)

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ganprune.device import resolve_threads
 from ganprune.errors import CheckpointError, GanpruneError, UsageError
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator, Side, WorkersEvaluator
-from ganprune.evaluation.serving import Start, Task, portable
+from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator, WorkersEvaluator
+from ganprune.evaluation.serving import Request, Start, portable
 from ganprune.evaluation.worker import Worker
 from ganprune.evaluation.workers import worker_devices
 from ganprune.settings import ComputeSettings
@@ -25,7 +25,7 @@ from tests.test_tuning import tuned
 from tests.tiny import TinyGan, tiny_gan
 
 PLAIN = EvaluationSettings()
-Call = tuple[Side, Tensor, Tensor | None, bool]
+Call = tuple[Domain, Tensor, Tensor | None, bool]
 
 
 def several(
@@ -91,10 +91,10 @@ def test_nothing_is_computed_twice_and_work_goes_where_the_pictures_are(
     holds = defaultdict[tuple[Worker, str], set[bytes]](set)
     translated, send = 0, Worker.send
 
-    def watch(worker: Worker, message: Start | Task) -> None:
+    def watch(worker: Worker, message: Start | Request) -> None:
         """Follow what a worker does about a task: it keeps scores, and the pictures of its last genomes."""
         nonlocal translated
-        if isinstance(message, Task):
+        if isinstance(message, Request):
             side, partner, keys = message.side, message.partner, set(message.keys)
             work = {(str(side), key, partner) for key in keys} - met[worker]
             met[worker] |= work

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation.interface import SIDES, Side
+from ganprune.evaluation.interface import Domain
 from ganprune.genome import Layout, LayoutKind
 from ganprune.images import PictureFolders
+from ganprune.images.sources import DOMAINS
 from ganprune.networks import (
     Discriminator,
     DiscriminatorWidths,
@@ -32,6 +33,12 @@ def seeded(seed: int) -> torch.Generator:
 def layout_of(widths: GeneratorWidths, kind: LayoutKind = "filters") -> Layout:
     """Of CycleGAN's ResNet of these widths."""
     return Layout.of(Generator(widths), kind)
+
+
+def resnet(network: nn.Module | None) -> Generator:
+    """A network that is CycleGAN's ResNet, told to the type checker."""
+    assert isinstance(network, Generator)
+    return network
 
 
 def widths_of(layout: Layout) -> GeneratorWidths:
@@ -87,25 +94,25 @@ def random_genomes(layout: Layout, n: int, seed: int = 0, keep: float = 0.5) -> 
 class TinyGan:
     """A CycleGAN whose two halves differ in every respect, so that no mix-up goes unnoticed."""
 
-    generators: dict[Side, Generator]
-    judges: dict[Side, Discriminator]
-    layouts: dict[Side, Layout]
-    pictures: dict[Side, Tensor]
+    generators: dict[Domain, Generator]
+    judges: dict[Domain, Discriminator]
+    layouts: dict[Domain, Layout]
+    pictures: dict[Domain, Tensor]
 
 
 def tiny_gan(kind: LayoutKind = "filters", size: int = 32) -> TinyGan:
-    widths: dict[Side, GeneratorWidths] = {"A": resnet_widths(4, 2), "B": resnet_widths(3, 1)}
+    widths: dict[Domain, GeneratorWidths] = {"A": resnet_widths(4, 2), "B": resnet_widths(3, 1)}
     judges = {"A": DiscriminatorWidths((4, 8, 8)), "B": DiscriminatorWidths((3, 5))}
     count = {"A": 3, "B": 2}
     return TinyGan(
-        {side: random_generator(widths[side], seed, torch.float32) for seed, side in enumerate(SIDES)},
-        {side: random_judge(judges[side], 10 + seed) for seed, side in enumerate(SIDES)},
-        {side: layout_of(widths[side], kind) for side in SIDES},
+        {side: random_generator(widths[side], seed, torch.float32) for seed, side in enumerate(DOMAINS)},
+        {side: random_judge(judges[side], 10 + seed) for seed, side in enumerate(DOMAINS)},
+        {side: layout_of(widths[side], kind) for side in DOMAINS},
         {
             side: torch.randint(
                 256, (count[side], 3, size, size), generator=seeded(20 + seed), dtype=torch.uint8
             )
-            for seed, side in enumerate(SIDES)
+            for seed, side in enumerate(DOMAINS)
         },
     )
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet
+from ganprune.checkpoints import NET_NAMES, Own, Quartet, load_generator, load_quartet
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.files import sha256
@@ -16,7 +17,7 @@ from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pict
 from ganprune.images.reading import to_tensor
 from ganprune.made_runs import made_by
 from ganprune.metrics import (
-    Contest,
+    ComparedNetworks,
     FeatureNetwork,
     ScoreSettings,
     Segmenter,
@@ -32,7 +33,6 @@ from ganprune.metrics import (
     translated,
 )
 from ganprune.metrics.extractor import Pictures
-from ganprune.networks import Generator
 from ganprune.onnx_cost import read_onnx
 from ganprune.preparing import domains_of, quartet_for
 from ganprune.reporting import Reporter
@@ -54,7 +54,7 @@ PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "agains
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class EvaluateOptions:
     """Options as given; None: unset."""
 
     features: str | None = None
@@ -72,6 +72,7 @@ class Wishes:
     device: str | None = None
     threads: int | None = None
     batch: int | None = None
+    own: Own = READERS_ALONE
 
     def __post_init__(self) -> None:
         if self.pictures is not None and self.pictures < 2:
@@ -112,7 +113,7 @@ class _Seer:
         return self(find_readable(pictures_in(folder), self.reporter))
 
 
-def evaluate_folders(fakes: Path, real: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter: Reporter) -> dict[str, Any]:
     """Figures of a folder of pictures against one of real pictures; or, with --fcn, of labels."""
     if wishes.fcn is not None:
         return _evaluate_labels(fakes, real, wishes, wishes.fcn, reporter)
@@ -155,7 +156,7 @@ def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor
     return torch.cat(found)
 
 
-def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[str, Any]:
     """Figures of a run's slim generators, its originals and the untouched inputs, on test pictures."""
     for name, wish in (
         ("--train", wishes.train), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--fcn", wishes.fcn),
@@ -164,8 +165,8 @@ def evaluate_run(run: Run, wishes: Wishes, reporter: Reporter) -> dict[str, Any]
             raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
     settings, config = wishes.settings(), run.config
     made = made_by(run)
-    quartet = _originals(run, made)
-    contests = _contests(run, made, quartet)
+    quartet = _originals(run, made, wishes.own)
+    contests = _contests(run, made, quartet, wishes.own)
     source = DataSource.of_config(config["data"]) if wishes.data is None else wishes.data
     bare: Split = "train" if wishes.data is None else "test"
     folders = domains_of(quartet.options, source, ("test",), bare=bare)
@@ -218,23 +219,25 @@ def _direction(
     return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
 
 
-def _contests(run: Run, settings: CompressSettings, quartet: Quartet) -> dict[Domain, Contest]:
+def _contests(
+    run: Run, settings: CompressSettings, quartet: Quartet, own: Own
+) -> dict[Domain, ComparedNetworks]:
     """The networks of each direction that a run made slim. quartet: its originals."""
     sides = settings.search.sides
-    slim = {side: load_generator(run / f"G_{side}.safetensors") for side in sides}
+    slim = {side: load_generator(run / f"G_{side}.safetensors", own) for side in sides}
     whole = {"A": quartet.G_A, "B": quartet.G_B}
     judges = {"A": quartet.D_A, "B": quartet.D_B}
-    found = dict[Domain, Contest]()
+    found = dict[Domain, ComparedNetworks]()
     for side in sides:
         original, other = whole[side], "B" if side == "A" else "A"
         assert original is not None
         back = slim.get(other, whole[other])
-        found[side] = Contest(original, slim[side], whole[other], back, judges[side])
+        found[side] = ComparedNetworks(original, slim[side], whole[other], back, judges[side])
     return found
 
 
 def _others(
-    run: Run, side: Domain, slim: Generator, size: int, threads: int, reporter: Reporter
+    run: Run, side: Domain, slim: nn.Module, size: int, threads: int, reporter: Reporter
 ) -> dict[str, Translator]:
     """The run's files of reduced precision, by the names of their rows; those of other weights left out."""
     found = dict[str, Translator]()
@@ -258,13 +261,13 @@ def _others(
     return found
 
 
-def _originals(run: Run, settings: CompressSettings) -> Quartet:
+def _originals(run: Run, settings: CompressSettings, own: Own) -> Quartet:
     """The networks that a run compressed, those that it recovered among them; checked to be the same."""
     config = run.config
     path, known = Path(config["checkpoint"]), config["sha256"]
     needed = {*known, *(f"G_{side}" for side in settings.search.sides)}
     try:
-        quartet = quartet_for(settings, path)
+        quartet = quartet_for(settings, path, own)
         recovered = run / RECOVERED / "latest_net_G_A.pth"
         if recovered.is_file():
             lacking = {name: getattr(load_quartet(recovered), name) for name in quartet.missing()}
@@ -284,7 +287,7 @@ def _originals(run: Run, settings: CompressSettings) -> Quartet:
 
 
 def _evaluate_labels(
-    fakes: Path, labels: Path, wishes: Wishes, network: Path, reporter: Reporter
+    fakes: Path, labels: Path, wishes: EvaluateOptions, network: Path, reporter: Reporter
 ) -> dict[str, Any]:
     for name, wish in (
         ("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--train", wishes.train),

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
-from ganprune.checkpoints import inspect
+from ganprune.checkpoints import Own, inspect
 from ganprune.cost import mebibytes
 from ganprune.made_runs import is_run
 from ganprune.onnx_cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
@@ -27,11 +29,11 @@ TOLD = (
 """Options that are shown."""
 
 
-def inspect_path(path: Path | None, size: int | None) -> dict[str, Any]:
+def inspect_path(path: Path | None, size: int | None, own: Own) -> dict[str, Any]:
     """A checkpoint or a run, see `ganprune.checkpoints.inspect`."""
     if path is None or is_run(path):
         path = find_run(path).folder
-    return inspect(path, DEFAULT_SIZE if size is None else size).to_json()
+    return inspect(path, DEFAULT_SIZE if size is None else size, own).to_json()
 
 
 def inspect_onnx(path: Path, size: int | None) -> dict[str, Any]:
@@ -73,12 +75,30 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         print_table(title, columns, rows[:-1], left=(0, 1, 4))
     for label, lines in (
         ("missing", [", ".join(found["missing"])] if found["missing"] else []),
+        ("groups", [_groups(network) for network in found["networks"] if network["groups"]]),
+        ("kept whole", [f"{n['name']}: {line}" for n in found["networks"] for line in n["kept_whole"]]),
         ("note", found["notes"]),
         ("options", _told(found["options"])),
         ("problem", found["problems"]),
     ):
         for line in lines:
-            say(f"{label}: {line}")
+            say(
+                f"{label}: {line}"
+                if label != "groups"
+                else fill(f"{label}: {line}", 79, subsequent_indent="  ")
+            )
+
+
+def _groups(network: Mapping[str, Any]) -> str:
+    """What can be pruned of a generator, groups of the same kind and size together."""
+    parts = list[str]()
+    for (role, filters, coupled), alike in groupby(
+        network["groups"], key=lambda group: (group["role"], group["filters"], len(group["written_by"]))
+    ):
+        names = [group["name"] for group in alike]
+        name = names[0] if len(names) == 1 else f"{len(names)} × {role}"
+        parts.append(f"{name} {filters}" + (f" ({coupled} convolutions coupled)" if coupled > 1 else ""))
+    return f"{network['name']}: {', '.join(parts)}"
 
 
 def _cells(network: Mapping[str, Any]) -> list[str]:

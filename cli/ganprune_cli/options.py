@@ -29,6 +29,18 @@ DataB = Annotated[
     Path | None,
     typer.Option("--data-b", metavar="DIR", help="The same of B."),
 ]
+OwnGenerator = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        metavar="FILE.py:FACTORY",
+        help="For a generator of an architecture of your own: the function that makes it. This runs FILE.py.",
+    ),
+]
+OwnDiscriminator = Annotated[
+    str | None,
+    typer.Option("--discriminator", metavar="FILE.py:FACTORY", help="The same for a discriminator."),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="DIR", help="The run folder, or where files go."),

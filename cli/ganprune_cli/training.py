@@ -11,7 +11,7 @@ from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.options import FILES
 from ganprune.device import cpu_threads, keep_freed_memory, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.files import write_atomically
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
 from ganprune.made import check_all
@@ -24,7 +24,7 @@ from ganprune.training.team import Place
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class TrainOptions:
     """Options as given."""
 
     recipe: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Wishes:
     processes: int
 
 
-Start = Callable[[TrainSettings, Budget, dict[Side, tuple[Path, ...]], Team], TrainResult]
+Start = Callable[[TrainSettings, Budget, dict[Domain, tuple[Path, ...]], Team], TrainResult]
 """Trains on pictures of both domains."""
 ARCHITECTURE = ("ngf", "blocks")
 """Options that a generator which is there already decides."""
@@ -47,7 +47,7 @@ def train_further(
     direction: str,
     data: DataSource | None,
     folder: Path | None,
-    wishes: Wishes,
+    wishes: TrainOptions,
     reporter: Reporter,
     *,
     missing: bool,
@@ -72,7 +72,7 @@ def train_further(
     folders = readable(domains_of(quartet.options, data), reporter)
 
     def start(
-        settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
+        settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
     ) -> TrainResult:
         given, several = (pictures, settings, budget, folder, reporter), wishes.processes
         if missing:
@@ -87,12 +87,14 @@ def train_further(
     return found | {"trained": quartet.missing() if missing else NET_NAMES, "data": data.config()}
 
 
-def train_from_nothing(data: DataSource, folder: Path, wishes: Wishes, reporter: Reporter) -> dict[str, Any]:
+def train_from_nothing(
+    data: DataSource, folder: Path, wishes: TrainOptions, reporter: Reporter
+) -> dict[str, Any]:
     """Train all four networks on trainA and trainB of ``data``; returns what was written, as plain values."""
     folders = readable(find_domains(data), reporter)
 
     def start(
-        settings: TrainSettings, budget: Budget, pictures: dict[Side, tuple[Path, ...]], team: Team
+        settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
     ) -> TrainResult:
         networks, processes = Networks.fresh(settings), wishes.processes
         return train(networks, pictures, settings, budget, folder, reporter, processes=processes, team=team)
@@ -103,7 +105,7 @@ def train_from_nothing(data: DataSource, folder: Path, wishes: Wishes, reporter:
 def _train(
     folders: PictureFolders,
     folder: Path,
-    wishes: Wishes,
+    wishes: TrainOptions,
     start: Start,
     reporter: Reporter,
 ) -> dict[str, Any]:
@@ -120,8 +122,8 @@ def _train(
         reporter.info(f"--batch {settings.batch}, as {several.size} processes share every batch")
     budget = Budget.parse(wishes.budget)
     threads = max(1, resolve_threads(wishes.threads) // place.local_size)
-    pictures: dict[Side, tuple[Path, ...]] = {
-        side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in SIDES
+    pictures: dict[Domain, tuple[Path, ...]] = {
+        side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS
     }
     keep_freed_memory()
     with cpu_threads(threads), joined(device, place) as team:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from ganprune.checkpoints import Own
 from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
 from ganprune.made_runs import is_run, made_by
@@ -17,7 +18,7 @@ from ganprune_cli.console import duration
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class TranslateOptions:
     """Options as given; None: unset."""
 
     direction: str | None
@@ -28,6 +29,7 @@ class Wishes:
     overwrite: bool
     resume: bool
     picture_statistics: bool
+    own: Own
     as_stored: bool
     keep_alpha: bool
     tile: int | None
@@ -50,7 +52,7 @@ class Wishes:
 
 
 def translate_source(
-    source: Path, pictures: Path, output: Path, wishes: Wishes, reporter: Reporter
+    source: Path, pictures: Path, output: Path, wishes: TranslateOptions, reporter: Reporter
 ) -> tuple[dict[str, Any], str]:
     """Translate pictures by what ``source`` is. Returns what was done, and the command to run next."""
     settings = wishes.settings()
@@ -69,7 +71,7 @@ def translate_source(
     opened = open_source(
         path, wishes.direction, both="rec" in settings.save,
         device=device, precision=resolve_precision(precision, device), threads=threads,
-        picture_statistics=wishes.picture_statistics,
+        picture_statistics=wishes.picture_statistics, own=wishes.own,
     )  # fmt: skip
     for note in opened.notes:
         reporter.info(note)

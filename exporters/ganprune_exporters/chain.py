@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from onnx import ModelProto
+from torch import nn
 
-from ganprune.networks import Generator
 from ganprune_exporters import steps
 from ganprune_exporters.opsets import TRACED
 from ganprune_exporters.passes import CHOICES, Pass, PassReport, apply, parsed, rewrite
@@ -18,7 +18,7 @@ Measure = Callable[[Sequence[ModelProto], int], Sequence[float]]
 """Graphs and the size of their pictures → how many times faster than the first each runs."""
 
 
-def plain(generator: Generator, settings: ExportSettings) -> tuple[ModelProto, list[PassReport]]:
+def plain(generator: nn.Module, settings: ExportSettings) -> tuple[ModelProto, list[PassReport]]:
     """The graph as PyTorch exports it, simplified if that is asked for, ends and sizes named."""
     model = trace(generator, settings)
     nodes = len(model.graph.node)

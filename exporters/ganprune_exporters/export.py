@@ -1,6 +1,7 @@
 """A generator to a verified ONNX file: trace, simplify, rewrite, infer shapes, check, write, compare."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from ganprune.channels import graph_of
 from ganprune.errors import UsageError, VerificationError
 from ganprune.files import atomic_path, sha256
 from ganprune_exporters.passes import PassReport
@@ -17,9 +19,8 @@ from ganprune_exporters.settings import ExportSettings
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from ganprune.networks import Generator, GeneratorWidths
     from ganprune_exporters import verify
     from ganprune_exporters.chain import Measure
 
@@ -35,7 +36,7 @@ _ADVICE = (
 
 
 def export_onnx(
-    generator: "Generator",
+    generator: "nn.Module",
     path: Path,
     settings: ExportSettings | None = None,
     *,
@@ -58,13 +59,14 @@ def export_onnx(
     """
     import onnx
 
+    from ganprune.traits import channels_of
     from ganprune_exporters import verify
 
     str(path).encode()  # ONNX Runtime opens no other names: what will fail is said before the work
     start = perf_counter()
     settings = settings or ExportSettings()
     reference = verify.reference(generator, settings)
-    shape = (NOISE_PICTURES, reference.widths.in_channels, settings.size, settings.size)
+    shape = (NOISE_PICTURES, channels_of(reference)[0], settings.size, settings.size)
     shown = verify.noise(shape) if pictures is None else pictures.detach().float().cpu()
     if shown.ndim != 4 or not len(shown) or (not settings.dynamic and shown.shape[1:] != shape[1:]):
         wanted, found = ("×".join(map(str, s)) for s in (("n", *shape[1:]), shown.shape))
@@ -97,7 +99,7 @@ def _tolerance(settings: ExportSettings) -> float:
 
 
 def _compared(
-    path: Path, model: Path | bytes, generator: "Generator", pictures: "Tensor", settings: ExportSettings
+    path: Path, model: Path | bytes, generator: "nn.Module", pictures: "Tensor", settings: ExportSettings
 ) -> "tuple[list[verify.Difference], int]":
     """The differences to PyTorch on all pictures that tell anything, and how many told nothing.
 
@@ -105,7 +107,11 @@ def _compared(
     """
     from ganprune_exporters import verify
 
-    batches, found, mute = verify.batches(pictures, settings), list[verify.Difference](), 0
+    batches, found, mute = (
+        verify.batches(pictures, settings, graph_of(generator).stride),
+        list[verify.Difference](),
+        0,
+    )
     try:
         made = verify.run(model, batches)
     except Exception as error:  # ONNX Runtime's own errors have no common base but this
@@ -142,7 +148,7 @@ def _compared(
 
 
 def graphs_of(
-    generator: "Generator",
+    generator: "nn.Module",
     settings: ExportSettings,
     metadata: Mapping[str, str],
     measure: "Measure | None" = None,
@@ -159,31 +165,25 @@ def graphs_of(
     return floats, model, passes
 
 
-def _describe(generator: "Generator", settings: ExportSettings) -> dict[str, str]:
+def _describe(generator: "nn.Module", settings: ExportSettings) -> dict[str, str]:
     """What a later reader of the file needs to know of the network, before any graph rewrite."""
     from ganprune import cost
     from ganprune.onnx_cost import cost_metadata
+    from ganprune.traits import norm_of, widths_of
 
-    size, widths = settings.size, generator.widths
+    size = settings.size
     true, paper = cost.macs(generator, size, size, "true"), cost.macs(generator, size, size, "paper")
     return {
         "ganprune.version": _version(),
-        "ganprune.widths": _widths_json(widths),
-        "ganprune.norm": generator.norm,
+        "ganprune.widths": json.dumps(widths_of(generator)),
+        "ganprune.norm": norm_of(generator),
         **({"ganprune.statistics": "picture"} if settings.picture_statistics else {}),
         "ganprune.weights_sha256": weights_hash(generator),
         **cost_metadata(cost.params(generator), true, paper, size, size),
     }
 
 
-def _widths_json(widths: "GeneratorWidths") -> str:
-    import json
-    from dataclasses import asdict
-
-    return json.dumps(asdict(widths))
-
-
-def weights_hash(generator: "Generator") -> str:
+def weights_hash(generator: "nn.Module") -> str:
     """SHA-256 of all tensors in float32, in order: the same whatever file they came from."""
     digest = hashlib.sha256()
     for tensor in generator.state_dict().values():

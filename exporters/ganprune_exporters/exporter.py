@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.evaluation import Side
+from ganprune.errors import UsageError
+from ganprune.evaluation import Domain
 from ganprune.latency import LatencyTable
 from ganprune.networks import Generator
 from ganprune.reporting import Reporter
@@ -19,14 +20,14 @@ from ganprune_exporters.settings import ExportSettings
 class OnnxExporter:
     """A `ganprune.exporter.Exporter` to ONNX, with the default settings."""
 
-    def export_run(self, job: Job, slim: Mapping[Side, Generator]) -> dict[str, Path]:
+    def export_run(self, job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Path]:
         """See `Exporter.export_run`."""
         settings = ExportSettings(job.settings.pictures.size)
         export_run(job.run, job.originals, slim, job.pictures, settings, job.reporter)
         return {name: job.run / f"{name}.onnx" for name in run_networks(job.originals, slim)}
 
     def export(
-        self, network: Generator, path: Path, size: int, pictures: Tensor | None, *, rewritten: bool
+        self, network: nn.Module, path: Path, size: int, pictures: Tensor | None, *, rewritten: bool
     ) -> None:
         """See `Exporter.export`."""
         export_onnx(network, path, _settings(size, rewritten), pictures=pictures)
@@ -35,13 +36,21 @@ class OnnxExporter:
         """See `Exporter.recipe`."""
         return repr(_settings(size, rewritten))
 
-    def latency_table(self, generator: Generator, size: int, reporter: Reporter) -> LatencyTable:
+    def latency_table(self, generator: nn.Module, size: int, reporter: Reporter) -> LatencyTable:
         """See `Exporter.latency_table`."""
-        return latency_table(generator.widths, generator.norm, size, reporter)
+        known = _measurable(generator)
+        return latency_table(known.widths, known.norm, size, reporter)
 
-    def known_table(self, generator: Generator, size: int) -> LatencyTable | None:
+    def known_table(self, generator: nn.Module, size: int) -> LatencyTable | None:
         """See `Exporter.known_table`."""
-        return known_table(generator.widths, generator.norm, size)
+        known = _measurable(generator)
+        return known_table(known.widths, known.norm, size)
+
+
+def _measurable(generator: nn.Module) -> Generator:
+    if not isinstance(generator, Generator):
+        raise UsageError("--target-ms knows the layers of CycleGAN's ResNet alone; use --speed-up")
+    return generator
 
 
 def _settings(size: int, rewritten: bool) -> ExportSettings:

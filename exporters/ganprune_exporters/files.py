@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.errors import UsageError, VerificationError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES
 from ganprune.files import make_folder
 from ganprune.images import to_float
 from ganprune.made import check_all
-from ganprune.networks import Generator
 from ganprune.reporting import Reporter
 from ganprune_exporters.export import export_onnx
 from ganprune_exporters.report import ExportReport
@@ -55,7 +54,7 @@ def settings_of(name: str, settings: ExportSettings) -> ExportSettings:
 
 def export_all(
     folder: Path,
-    networks: Mapping[str, Generator],
+    networks: Mapping[str, nn.Module],
     pictures: Mapping[str, Tensor | None],
     settings: ExportSettings,
     reporter: Reporter,
@@ -98,8 +97,8 @@ def _may_be_less(path: Path) -> bool:
 
 def write_variants(
     files: Sequence[Mapping[str, Any]],
-    networks: Mapping[str, Generator],
-    pictures: Mapping[Side, Tensor] | None,
+    networks: Mapping[str, nn.Module],
+    pictures: Mapping[Domain, Tensor] | None,
     settings: ExportSettings,
     variants: Variants,
     reporter: Reporter,
@@ -131,12 +130,14 @@ def write_variants(
     return reports
 
 
-def few_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
+def few_of(pictures: Mapping[Domain, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
     """The pictures to verify each network on: float32 [n, 3, h, w] of the domain that it translates."""
     return _pictures_of(pictures, names, slice(VERIFIED_PICTURES))
 
 
-def calibration_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str]) -> dict[str, Tensor | None]:
+def calibration_of(
+    pictures: Mapping[Domain, Tensor] | None, names: Iterable[str]
+) -> dict[str, Tensor | None]:
     """The pictures that are not verified on; where there are none, all."""
     if pictures is not None and min(len(several) for several in pictures.values()) <= VERIFIED_PICTURES:
         return _pictures_of(pictures, names, slice(None))
@@ -144,9 +145,11 @@ def calibration_of(pictures: Mapping[Side, Tensor] | None, names: Iterable[str])
 
 
 def _pictures_of(
-    pictures: Mapping[Side, Tensor] | None, names: Iterable[str], which: slice
+    pictures: Mapping[Domain, Tensor] | None, names: Iterable[str], which: slice
 ) -> dict[str, Tensor | None]:
-    sides: dict[str, Side] = {name: "B" if name.partition(".")[0].endswith("G_B") else "A" for name in names}
+    sides: dict[str, Domain] = {
+        name: "B" if name.partition(".")[0].endswith("G_B") else "A" for name in names
+    }
     return {
         name: None if pictures is None else to_float(pictures[side][which]) for name, side in sides.items()
     }

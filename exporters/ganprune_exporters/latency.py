@@ -28,7 +28,7 @@ from ganprune_exporters.settings import ExportSettings
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from ganprune_exporters.layer_graphs import Layer
+    from ganprune_exporters.layer_graphs import ConvLayer
 
 PASSES, RUNS = 4, 3
 """How often every layer is loaded, and run each time. The least time counts: noise only adds to it."""
@@ -37,7 +37,7 @@ TOGETHER = 8
 WIDE = CHOICES["winograd"][0]
 """Channels from which on an export computes the trunk's convolutions by Winograd's filtering."""
 WINOGRAD = f"winograd={WIDE}"
-Case = tuple["Layer", tuple[str, ...]]
+Case = tuple["ConvLayer", tuple[str, ...]]
 """What is timed: a layer, and the rewrites that its graph goes through."""
 FINE = 4
 """Blocks of filters that are measured at their first and at their last: norms are not done in blocks, and
@@ -104,7 +104,7 @@ def measured(widths: GeneratorWidths, norm: Norm, size: int, reporter: Reporter 
 
     grouped = blocking()
     one_block = replace(widths, inner=(max(widths.inner, default=1),))
-    widest: dict[Kind, Layer] = {kind_of(layer.conv): layer for layer in layers_of(one_block, norm)}
+    widest: dict[Kind, ConvLayer] = {kind_of(layer.conv): layer for layer in layers_of(one_block, norm)}
     grids = {kind: list(grids_of(widest[kind], grouped)) for kind in KINDS}
     cases = {
         (kind, _passes(inputs), i, f): (replace(widest[kind], inputs=i, filters=f), _passes(inputs))
@@ -130,7 +130,7 @@ def _passes(inputs: Axis) -> tuple[str, ...]:
     return DEFAULT if inputs.least > 1 else tuple(spec for spec in DEFAULT if spec != WINOGRAD)
 
 
-def grids_of(widest: "Layer", grouped: Blocking) -> Iterator[tuple[Axis, Axis]]:
+def grids_of(widest: "ConvLayer", grouped: Blocking) -> Iterator[tuple[Axis, Axis]]:
     """Inputs and filters to measure a kind of layer at, given its widest: a pair for each piece.
 
     Grouped convolutions are a flight of stairs over both; transposed ones are four of them after their
@@ -196,9 +196,9 @@ def _block_of(inputs: int) -> int:
     """Filters that the weights of a convolution with one filter are padded to."""
     import onnx
 
-    from ganprune_exporters.layer_graphs import Layer, layer_graph, layers_of
+    from ganprune_exporters.layer_graphs import ConvLayer, layer_graph, layers_of
 
-    last: Layer = layers_of(GeneratorWidths(1, 1, 1, (), 1, 1))[-1]
+    last: ConvLayer = layers_of(GeneratorWidths(1, 1, 1, (), 1, 1))[-1]
     model = layer_graph(replace(last, inputs=inputs, filters=1), 16)
     with scratch_folder() as folder:
         optimized = folder / "optimized.onnx"

@@ -22,7 +22,7 @@ SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ConvLayer:
     """One convolution with what belongs to it."""
 
     conv: Conv
@@ -52,7 +52,7 @@ class _Parts:
         self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
 
-    def layer(self, layer: Layer, x: str, skip: str) -> str:
+    def layer(self, layer: ConvLayer, x: str, skip: str) -> str:
         """Append a layer: names of its input and of what it adds → name of its output."""
         conv, prefix = layer.conv, layer.conv.key
         stride, common = conv.input_stride != conv.output_stride, {"group": 1, "dilations": [1, 1]}
@@ -91,7 +91,7 @@ def noise(shape: Sequence[int]) -> NDArray[np.float32]:
     return np.resize(np.random.default_rng(0).standard_normal(4099, dtype=np.float32), shape)
 
 
-def layer_graph(layer: Layer, size: int) -> ModelProto:
+def layer_graph(layer: ConvLayer, size: int) -> ModelProto:
     """The graph of one layer of a generator for pictures of size × size pixels.
 
     Takes ``input``, and ``skip`` where it ends a residual block.
@@ -104,11 +104,11 @@ def layer_graph(layer: Layer, size: int) -> ModelProto:
     return parts.model(ends, output, [1, layer.filters, after, after])
 
 
-def layers_of(widths: GeneratorWidths, norm: Norm = "instance") -> tuple[Layer, ...]:
+def layers_of(widths: GeneratorWidths, norm: Norm = "instance") -> tuple[ConvLayer, ...]:
     """The layers of a generator, in order."""
     channels = widths.groups()
     return tuple(
-        Layer(
+        ConvLayer(
             conv,
             channels[conv.source] if conv.source else widths.in_channels,
             channels[conv.target] if conv.target else widths.out_channels,

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
-from ganprune.networks import Generator
+from torch import nn
+
 from ganprune.plain import fits, read_json
 from ganprune.runs import Run, write_json
+from ganprune.traits import norm_of, widths_of
 from ganprune_exporters.settings import ExportSettings
 
 FILE = "rewrites.json"
 
 
-def remembered(run: Run, name: str, generator: Generator, settings: ExportSettings) -> ExportSettings:
+def remembered(run: Run, name: str, generator: nn.Module, settings: ExportSettings) -> ExportSettings:
     """The settings with the passes that were chosen for this file before, if ``tune`` was ever asked for."""
     if not settings.tune:
         return settings
@@ -25,7 +27,7 @@ def remembered(run: Run, name: str, generator: Generator, settings: ExportSettin
 
 def remember(
     run: Run,
-    networks: Mapping[str, Generator],
+    networks: Mapping[str, nn.Module],
     settings: ExportSettings,
     passes: Mapping[str, Sequence[str]],
 ) -> None:
@@ -36,10 +38,10 @@ def remember(
     write_json(run / FILE, {"schema": 1, "files": _read(run) | chosen}, over="own")
 
 
-def _key(generator: Generator, settings: ExportSettings) -> dict[str, Any]:
+def _key(generator: nn.Module, settings: ExportSettings) -> dict[str, Any]:
     """What a choice depends on, beside the machine: not on weights."""
     asked = {k: v for k, v in settings.to_json().items() if k not in ("tolerance", "tune")}
-    return json.loads(json.dumps(asked | {"widths": asdict(generator.widths), "norm": generator.norm}))
+    return json.loads(json.dumps(asked | {"widths": widths_of(generator), "norm": norm_of(generator)}))
 
 
 def _read(run: Run) -> dict[str, Any]:

@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.evaluation import Side
-from ganprune.networks import Generator
+from ganprune.evaluation import Domain
 from ganprune.plain import NUMBER, fits
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -23,7 +22,9 @@ _REPORT: dict[str, Any] = {
 """What provenance.json holds of an exported file, as far as it is read again; see `fits`."""
 
 
-def run_networks(originals: Mapping[Side, Generator], slim: Mapping[Side, Generator]) -> dict[str, Generator]:
+def run_networks(
+    originals: Mapping[Domain, nn.Module], slim: Mapping[Domain, nn.Module]
+) -> dict[str, nn.Module]:
     """What a run exports, by the names of its files: each original plainly and rewritten, and the slim."""
     networks = {f"original_G_{side}": originals[side] for side in slim}
     networks |= {f"original_G_{side}.rewritten": originals[side] for side in slim}
@@ -32,9 +33,9 @@ def run_networks(originals: Mapping[Side, Generator], slim: Mapping[Side, Genera
 
 def export_run(
     run: Run,
-    originals: Mapping[Side, Generator],
-    slim: Mapping[Side, Generator],
-    pictures: Mapping[Side, Tensor] | None,
+    originals: Mapping[Domain, nn.Module],
+    slim: Mapping[Domain, nn.Module],
+    pictures: Mapping[Domain, Tensor] | None,
     settings: ExportSettings,
     reporter: Reporter,
 ) -> list[dict[str, Any]]:

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.checkpoints import NetName, load_generator, load_generators
+from ganprune.checkpoints import NetName, Own, load_generator, load_generators
 from ganprune.checkpoints.options import read_options
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.files import sha256
 from ganprune.images import DataSource
 from ganprune.locking import writing_to
 from ganprune.made_runs import is_run, made_by
-from ganprune.networks import Generator
 from ganprune.picture_statistics import told_of
 from ganprune.preparing import domains_of, quartet_for
 from ganprune.reporting import SILENT, Reporter
@@ -35,7 +35,7 @@ Exported = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ExportOptions:
     """Export options as given; None: unset."""
 
     size: int | None = None
@@ -48,6 +48,7 @@ class Wishes:
     picture_statistics: bool = False
     atol: float | None = None
     variants: Variants = field(default_factory=Variants)
+    own: Own = READERS_ALONE
 
     def settings(self, size: int) -> ExportSettings:
         """With ``size`` where none was wished for."""
@@ -70,12 +71,16 @@ class Wishes:
 
 
 def export_source(
-    source: Path | None, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
+    source: Path | None,
+    output: Path | None,
+    data: DataSource | None,
+    wishes: ExportOptions,
+    reporter: Reporter,
 ) -> tuple[Exported, str]:
     """Export what ``source`` is. Returns what was written, and the command to run next."""
     if source is None or is_run(source):
         return _export_run(find_run(source), output, data, wishes, reporter)
-    networks = generators_of(source)
+    networks = generators_of(source, wishes.own)
     _tell_norm(networks, wishes, reporter)
     folder = output or Path()
     taken = [name for name in networks if output is None and Path(f"{name}.onnx").exists()]
@@ -93,7 +98,7 @@ def export_source(
     else:
         few = {"size": settings.size, "pictures": wishes.variants.pictures}
         wanted = CompressSettings.from_flat(few, given=())
-        sides: list[Side] = (
+        sides: list[Domain] = (
             ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
         )
         folders = domains_of(_options(source), data, domains=sides)
@@ -106,23 +111,23 @@ def export_source(
     return _exported(files, variants), command_line("bench", "--cpu", *written)
 
 
-def generators_of(source: Path) -> dict[str, Generator]:
+def generators_of(source: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module]:
     """G_A and G_B of a checkpoint folder or a bundle, or the one generator of a file, called G."""
     if not source.exists():
         raise UsageError(f"{source} does not exist; give a run, a CycleGAN folder or a generator's file")
-    return load_generators(source)
+    return load_generators(source, own)
 
 
 def _export_run(
-    run: Run, output: Path | None, data: DataSource | None, wishes: Wishes, reporter: Reporter
+    run: Run, output: Path | None, data: DataSource | None, wishes: ExportOptions, reporter: Reporter
 ) -> tuple[Exported, str]:
     config = run.config
     settings = made_by(run)
     export_settings = wishes.settings(settings.pictures.size)
-    slim: dict[Side, Generator] = {
-        side: load_generator(run / f"G_{side}.safetensors") for side in settings.search.sides
+    slim: dict[Domain, nn.Module] = {
+        side: load_generator(run / f"G_{side}.safetensors", wishes.own) for side in settings.search.sides
     }
-    originals = _originals(run, settings)
+    originals = _originals(run, settings, wishes.own)
     pictures = _run_pictures(config, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
     _tell_norm({f"G_{side}": network for side, network in slim.items()}, wishes, reporter)
@@ -140,7 +145,7 @@ def _export_run(
     return _exported(files, written), command_line("bench", "--cpu", output)
 
 
-def _tell_norm(networks: Mapping[str, Generator], wishes: Wishes, reporter: Reporter) -> None:
+def _tell_norm(networks: Mapping[str, nn.Module], wishes: ExportOptions, reporter: Reporter) -> None:
     if note := told_of(networks, wishes.picture_statistics):
         reporter.info(note)
 
@@ -149,12 +154,12 @@ def _exported(files: list[dict[str, Any]], variants: list[VariantReport]) -> Exp
     return {"files": files, "variants": [report.to_json() for report in variants]}
 
 
-def _originals(run: Run, settings: CompressSettings) -> dict[Side, Generator]:
+def _originals(run: Run, settings: CompressSettings, own: Own) -> dict[Domain, nn.Module]:
     """The generators that a run compressed, from where they were; checked to be the same files."""
-    found = dict[Side, Generator]()
+    found = dict[Domain, nn.Module]()
     path, known = Path(run.config["checkpoint"]), run.config["sha256"]
     try:
-        quartet = quartet_for(settings, path)
+        quartet = quartet_for(settings, path, own)
         for side in settings.search.sides:
             name: NetName = "G_A" if side == "A" else "G_B"
             if name not in known:  # the checkpoint lacked it, and the run made it
@@ -186,9 +191,9 @@ def _run_pictures(
     config: Mapping[str, Any],
     data: DataSource | None,
     settings: CompressSettings,
-    wishes: Wishes,
+    wishes: ExportOptions,
     reporter: Reporter,
-) -> dict[Side, Tensor] | None:
+) -> dict[Domain, Tensor] | None:
     """The search's pictures at the size of the export; None, with a warning, where they are gone."""
     flat = settings.to_flat() | {
         "size": wishes.size or settings.pictures.size,

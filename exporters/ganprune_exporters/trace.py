@@ -5,9 +5,10 @@ import warnings
 
 import torch
 from onnx import ModelProto
+from torch import nn
 from torch.export import Dim
 
-from ganprune.networks import DOWNSAMPLING, Generator
+from ganprune.channels import graph_of
 from ganprune_exporters.opsets import TRACED
 from ganprune_exporters.settings import ExportSettings
 
@@ -18,18 +19,20 @@ _LOGGER = logging.getLogger("torch.onnx._internal.exporter._registration")
 """Says at every export that torchvision, which no generator needs, is not installed."""
 
 
-def trace(generator: Generator, settings: ExportSettings) -> ModelProto:
+def trace(generator: nn.Module, settings: ExportSettings) -> ModelProto:
     """The generator as a float32 graph, NCHW, weights as initializers; nothing is run.
 
-    The input is 1×c×size×size, or with ``dynamic`` of any batch, height and width (multiples of 4).
+    The input is 1×c×size×size, or with ``dynamic`` of any batch, and of heights and widths
+    that are multiples of the network's stride.
     """
     pixels = (settings.size, settings.size)
-    channels = generator.widths.in_channels
+    graph = graph_of(generator)
+    channels = graph.inputs
     if settings.dynamic:
         # Two pictures, because a batch of one would be taken for a constant.
         picture = torch.zeros(2, channels, *pixels)
-        height, width = (DOWNSAMPLING * Dim(name, min=2) for name in ("height", "width"))
-        free = {"x": {0: Dim("batch"), 2: height, 3: width}}
+        height, width = (graph.stride * Dim(name, min=2) for name in ("height", "width"))
+        free = ({0: Dim("batch"), 2: height, 3: width},)
     else:
         picture, free = torch.zeros(1, channels, *pixels), None
     with warnings.catch_warnings():

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import onnx
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.bench.statistics import Ratio
 from ganprune.errors import UsageError, VerificationError
 from ganprune.files import atomic_path
 from ganprune.made import check_replaceable
 from ganprune.reporting import SILENT, Reporter
+from ganprune.traits import channels_of
 from ganprune_exporters import int8, verify
 from ganprune_exporters.chain import finished, plain, rewritten
 from ganprune_exporters.half import halved
@@ -25,7 +26,6 @@ from ganprune_exporters.tuning import speedups
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from ganprune.networks import Generator
 
 Kind = Literal["fp16", "int8"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -75,7 +75,7 @@ class VariantReport:
 
 def export_variant(
     kind: Kind,
-    generator: "Generator",
+    generator: "nn.Module",
     path: Path,
     settings: ExportSettings,
     pictures: Tensor | None,
@@ -105,7 +105,7 @@ def export_variant(
     with atomic_path(target) as partial:
         onnx.save(model, partial)
 
-    shape = (PROBES, generator.widths.in_channels, settings.size, settings.size)
+    shape = (PROBES, channels_of(generator)[0], settings.size, settings.size)
     reference = verify.reference(generator, settings)
 
     def measured(batches: list[Tensor]) -> tuple[list[verify.Difference], list[verify.Difference]]:
@@ -163,7 +163,7 @@ def judged(kind: Kind, distance: float, limit: float, speedup: Ratio, quantized:
 
 
 def _in_8_bits(
-    generator: "Generator", settings: ExportSettings, calibration: Tensor, limit: float, reporter: Reporter
+    generator: "nn.Module", settings: ExportSettings, calibration: Tensor, limit: float, reporter: Reporter
 ) -> tuple["ModelProto", tuple[str, ...], int]:
     """A graph in 8 bits as far as the limit allows, its convolutions kept in float, how many there are."""
     # Not for 8 bits: Winograd's values spread too far, and biases are what centres the maps.

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.images import to_float, to_uint8
-from ganprune.networks import DOWNSAMPLING, Generator
 from ganprune.picture_statistics import by_picture
 from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.trace import INPUT, OUTPUT
@@ -40,7 +39,7 @@ class Difference:
     """In the batch."""
 
 
-def reference(generator: Generator, settings: ExportSettings) -> Generator:
+def reference(generator: nn.Module, settings: ExportSettings) -> nn.Module:
     """A copy in float32 on the CPU: what a file must compute."""
     chosen = by_picture(generator) if settings.picture_statistics else generator
     return copy.deepcopy(chosen).float().cpu().eval()
@@ -51,13 +50,16 @@ def noise(shape: Sequence[int], seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def batches(pictures: Tensor, settings: ExportSettings) -> list[Tensor]:
+def batches(pictures: Tensor, settings: ExportSettings, stride: int) -> list[Tensor]:
     """What to compare on: the pictures one by one; where sizes are free, also two pictures at once, higher
-    and narrower, and one lower and wider, cut from the same pictures."""
+    and narrower, and one lower and wider, cut from the same pictures.
+
+    stride: of the network, see `ganprune.channels.ChannelGraph`.
+    """
     ones = list(pictures.split(1))
     if not settings.dynamic:
         return ones
-    height, width = settings.size + DOWNSAMPLING, settings.size // 2 // DOWNSAMPLING * DOWNSAMPLING
+    height, width = settings.size + stride, max(settings.size // 2 // stride, 2) * stride
     two = pictures[[0, -1]]
     tiled = two.repeat(1, 1, -(-height // two.shape[2]), -(-width // two.shape[3]))
     return [*ones, tiled[..., :height, :width], tiled[:1, :, :width, :height]]
@@ -80,7 +82,7 @@ def run(model: Path | bytes, pictures: Sequence[Tensor]) -> list[Tensor]:
     return made
 
 
-def expected(generator: Generator, pictures: Sequence[Tensor], uint8: bool) -> list[Tensor]:
+def expected(generator: nn.Module, pictures: Sequence[Tensor], uint8: bool) -> list[Tensor]:
     """PyTorch's pictures for each batch, as `run` gives them."""
     with torch.inference_mode():
         if not uint8:
@@ -93,7 +95,7 @@ def as_bytes(pictures: Tensor) -> Tensor:
     return ((pictures.nan_to_num() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def lost_by_float32(generator: Generator, batch: Tensor, uint8: bool = False) -> float:
+def lost_by_float32(generator: nn.Module, batch: Tensor, uint8: bool = False) -> float:
     """How far PyTorch's float32 is from its float64 at worst, in units of [-1, 1]; batch: [n, c, h, w].
 
     Little, but for pictures such as blank ones: an instance norm divides a map by its standard deviation,
@@ -107,12 +109,12 @@ def lost_by_float32(generator: Generator, batch: Tensor, uint8: bool = False) ->
         return max((generator(one).double() - exact).abs().max().item() for one in (given, moved))
 
 
-def is_mute(generator: Generator, batch: Tensor, uint8: bool = False) -> bool:
+def is_mute(generator: nn.Module, batch: Tensor, uint8: bool = False) -> bool:
     """Whether pictures tell nothing about a file: float32 itself may lose more than a grey level of them."""
     return SLACK * lost_by_float32(generator, batch, uint8) > GREY_LEVEL
 
 
-def telling(generator: Generator, pictures: Tensor, uint8: bool = False) -> list[Tensor]:
+def telling(generator: nn.Module, pictures: Tensor, uint8: bool = False) -> list[Tensor]:
     """Those pictures, one by one, that tell something about a file; noise of their shape where none does."""
     found = [picture for picture in pictures.split(1) if not is_mute(generator, picture, uint8)]
     return found or list(noise(pictures.shape).split(1))

@@ -61,14 +61,14 @@ def readers(layout: Layout, gene: str) -> list[Layer]:
 
 def filters_of(generator: nn.Module, layer: Layer) -> Tensor:
     """A convolution's weights, a row a filter: float64 [filters, inputs · k · k]."""
-    weight = generator.get_parameter(f"{layer.name}.weight").detach().double().cpu()
+    weight = layer.tensor(generator).detach().double().cpu()
     return (weight.transpose(0, 1) if layer.transposed else weight).flatten(1)
 
 
 @torch.no_grad()
 def scale_inputs(generator: nn.Module, layer: Layer, scales: Tensor) -> None:
     """Multiply the weights that read each input of a convolution, in place. scales: [inputs]."""
-    weight = generator.get_parameter(f"{layer.name}.weight")
+    weight = layer.tensor(generator)
     shape = (-1, 1, 1, 1) if layer.transposed or layer.depthwise else (1, -1, 1, 1)
     weight.mul_(scales.to(weight).view(shape))
 

@@ -9,7 +9,7 @@ from ganprune.bench.chart import profile_svg
 from ganprune.bench.engine import Arithmetic, Engine, engine_for, installed_providers
 from ganprune.bench.machine import Machine, enough_cores, physical_cores, this_machine
 from ganprune.bench.profile import Profile
-from ganprune.bench.report import SCHEMA, BenchReport, Network, Timing
+from ganprune.bench.report import SCHEMA, BenchReport, NetworkCost, Timing
 from ganprune.bench.run import bench
 from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Ratio, Times, ratio_of_medians, summary
@@ -23,7 +23,7 @@ __all__ = [
     "Candidate",
     "Engine",
     "Machine",
-    "Network",
+    "NetworkCost",
     "Profile",
     "Ratio",
     "Table",

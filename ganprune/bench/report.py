@@ -22,7 +22,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkCost:
     """What one file costs, whatever the machine."""
 
     name: str
@@ -91,7 +91,7 @@ class BenchReport:
 
     machine: Machine
     settings: BenchSettings
-    networks: tuple[Network, ...]
+    networks: tuple[NetworkCost, ...]
     timings: tuple[Timing, ...]
     """One for each number of threads and network, in this order."""
     engine: Engine

@@ -18,7 +18,7 @@ from ganprune.bench.machine import enough_cores, this_machine
 from ganprune.bench.pictures import inputs_for, pictures_at
 from ganprune.bench.process import NetworkProcess
 from ganprune.bench.profile import PROFILED_RUNS, Profile
-from ganprune.bench.report import BenchReport, Network, Timing
+from ganprune.bench.report import BenchReport, NetworkCost, Timing
 from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Milliseconds, Ratio, ratio_of_medians, summary
 from ganprune.bench.tables import in_threads
@@ -111,10 +111,10 @@ def _subject(candidate: Candidate, settings: BenchSettings) -> _Subject:
     return _Subject(candidate, takes, pictures, onnx_cost(model, takes, shape))
 
 
-def _networks(subjects: Sequence[_Subject]) -> dict[str, Network]:
+def _networks(subjects: Sequence[_Subject]) -> dict[str, NetworkCost]:
     """Costs by name. Raises `InputError` if a network and its baseline take pictures of other sizes."""
     by_name = {subject.name: subject for subject in subjects}
-    networks: dict[str, Network] = {}
+    networks: dict[str, NetworkCost] = {}
     for name, subject in by_name.items():
         for _, baseline in subject.pairs:
             if by_name[baseline].pixels != subject.pixels:
@@ -128,7 +128,7 @@ def _networks(subjects: Sequence[_Subject]) -> dict[str, Network]:
             if whole.macs_true and cost.macs_true:
                 theory = whole.macs_true / cost.macs_true
         batch, height, width = subject.pixels
-        networks[name] = Network(
+        networks[name] = NetworkCost(
             name, candidate.path, candidate.against, candidate.rewritten, candidate.is_original,
             batch, height, width, cost.params, candidate.path.stat().st_size,
             cost.macs_true, cost.macs_paper, theory,
@@ -146,7 +146,7 @@ class _Workplace:
     def __init__(
         self,
         subjects: Sequence[_Subject],
-        networks: Mapping[str, Network],
+        networks: Mapping[str, NetworkCost],
         engine: Engine,
         threads: int,
         settings: BenchSettings,

@@ -34,13 +34,13 @@ def main() -> None:
         os.dup2(2, 1)  # what libraries print must not mix with the answers
         messages = SimpleQueue[Message]()
         Thread(target=_listen, args=(sys.stdin.buffer, messages), daemon=True).start()
-        network: Network | None = None
+        network: Session | None = None
         while True:
             message, tail = messages.get()
             answer: dict[str, Any]
             try:
                 if message["do"] == "load":
-                    network = Network(message, tail)
+                    network = Session(message, tail)
                     answer = {"load_ms": network.load_ms, "provider": network.provider}
                 else:
                     assert network is not None
@@ -65,7 +65,7 @@ class Unsupported(Exception):
     """The provider is there, but not for this machine."""
 
 
-class Network:
+class Session:
     """One file in the runtime."""
 
     def __init__(self, order: dict[str, Any], pixels: bytes) -> None:

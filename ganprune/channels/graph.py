@@ -15,6 +15,7 @@ Channels of the picture, and of what the tracing does not understand, are of no 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -24,8 +25,17 @@ from torch import Tensor, nn
 from ganprune.channels.tape import record
 
 Role = Literal["stem", "down", "trunk", "inner", "up"]
-"""stem: written by the first convolution. trunk: of residual sums, or where there are none, of the smallest
-maps. inner: between the convolutions of a residual block. down, up: before and behind the trunk."""
+"""The part that a group plays, from who writes and reads it:
+
+trunk   written by several convolutions, whose maps residual sums add; where no group is, of the smallest maps
+inner   between the convolutions of one residual block
+stem    written by the first convolution
+down    written later, before the first trunk ends
+up      written behind the last trunk
+
+A group is named by its role. Of several: down, down2, …, trunk, trunk2, …, but inner0, inner1, … and up1,
+up2, …
+"""
 
 WHOLE = -1
 """In the place of a unit: a channel that is always kept."""
@@ -36,7 +46,9 @@ class Layer:
     """One convolution."""
 
     name: str
-    """Of the module, and so of its tensors, e.g. ``model.10.conv_block.1``."""
+    """Of the module that holds its weight, e.g. ``model.10.conv_block.1``."""
+    weight: str
+    """Of its weight, in the state dict; empty where it is computed on the way."""
     reads: NDArray[np.int64]
     """Unit of each input channel."""
     writes: NDArray[np.int64]
@@ -50,12 +62,19 @@ class Layer:
     """Values of its output a filter, over the pixels of the picture."""
     transposed: bool = False
     """Its weight is [in, out, k, k] instead of [out, in, k, k]."""
+    groups: int = 1
+    """Every filter reads its share of the input channels, one in so many."""
     depthwise: bool = False
     """Every filter reads one channel, of its own unit."""
     norm: str | None = None
     """Module of the norm that alone reads its output, if there is one."""
     activation: str | None = None
     """Module of the activation that alone reads that."""
+
+    def tensor(self, network: nn.Module) -> Tensor:
+        """Its weight in a network: parameter or buffer."""
+        module, _, leaf = self.weight.rpartition(".")
+        return getattr(network.get_submodule(module), leaf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,8 @@ class ChannelGraph:
     layers: tuple[Layer, ...]
     """In the order in which they run."""
     cuts: tuple[Cut, ...]
+    parameters: Mapping[str, tuple[int, ...]]
+    """Shapes of all parameters, by their names."""
     groups: Mapping[str, Group]
     """In the order in which they are written."""
     norms: tuple[tuple[str, NDArray[np.int64]], ...]
@@ -139,12 +160,13 @@ class ChannelGraph:
         The trunk as it begins and behind every residual block; without a trunk, behind every layer.
         """
         behind = {layer.name: layer.activation or layer.norm or layer.name for layer in self.layers}
-        trunk = self.groups.get("trunk")
-        if trunk is not None:
-            sums = [(name, units) for name, units in self.sums if name and _any_in(units, trunk.units)]
-            first = next(layer for layer in self.layers if _any_in(layer.writes, trunk.units))
-            if sums:
-                return [(behind[first.name], first.writes), *sums]
+        trunks = [group.units for group in self.groups.values() if group.role == "trunk"]
+        sums = [
+            (name, units) for name, units in self.sums if name and any(_any_in(units, own) for own in trunks)
+        ]
+        if sums:
+            first = next(layer for layer in self.layers if _any_in(layer.writes, trunks[0]))
+            return [(behind[first.name], first.writes), *sums]
         return [(behind[layer.name], layer.writes) for layer in self.layers if (layer.writes != WHOLE).any()]
 
     def layer(self, name: str) -> Layer:
@@ -174,7 +196,7 @@ class ChannelGraph:
         return np.array([*found, np.count_nonzero(units == WHOLE)], dtype=np.float64)
 
 
-SIDES = (32, 64, 128, 256, 512)
+SIZES = (32, 64, 128, 256, 512)
 """Pixels that `graph_of` tries."""
 
 
@@ -184,15 +206,27 @@ def graph_of(network: nn.Module) -> ChannelGraph:
     It has as many channels as the network's first convolution reads. Raises what the network raises where no
     picture of up to 512 pixels will do.
     """
+    signature = tuple((id(module), type(module)) for module in network.modules())
+    signature += tuple((id(t), t.shape) for t in (*network.parameters(), *network.buffers()))
+    known = _TRACED.get(network)
+    if known is not None and known[0] == signature:
+        return known[1]
     channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
     like = next(network.parameters())
-    for side in SIDES:
+    for side in SIZES:
         try:
-            return ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
+            graph = ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
         except (RuntimeError, ValueError):  # a map became too small
-            if side == SIDES[-1]:
+            if side == SIZES[-1]:
                 raise
+        else:
+            _TRACED[network] = signature, graph
+            return graph
     raise AssertionError
+
+
+_TRACED = WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], ChannelGraph]]()
+"""What `graph_of` has found, by the network, with what it looked like then."""
 
 
 def kept(units: NDArray[np.int64], genome: Tensor) -> Tensor:

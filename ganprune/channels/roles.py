@@ -14,25 +14,19 @@ def groups_of(
     written: every convolution, and the channels that it writes. Returns how to name the groups once the
     layers' units are known, and the place of each unit that can go, by its root.
     """
-    component: dict[int, int] = {}  # of each root: the first convolution of its group
-    first: list[int] = []
-    roots = [[r for r in units.roots(channels).tolist() if not units.is_whole(r)] for _, channels in written]
-    for i, own in enumerate(roots):
-        known = sorted({component[root] for root in own if root in component})
-        first.append(known[0] if known else i)
-        for root, before in component.items():
-            if before in known[1:]:
-                component[root] = known[0]
-        component |= dict.fromkeys(own, first[-1])
-    place: dict[int, int] = {}
-    slices = list[slice]()
-    for number in sorted(set(component.values())):
-        start = len(place)
-        for own in roots:
-            for root in own:
-                if component[root] == number and root not in place:
-                    place[root] = len(place)
-        slices.append(slice(start, len(place)))
+    writers = dict[int, list[int]]()  # of each root: the convolutions that write it, once a filter
+    for i, (layer, channels) in enumerate(written):
+        for root in units.roots(channels).tolist():
+            if not layer.depthwise and not units.is_whole(root):
+                writers.setdefault(root, []).append(i)
+    together = dict[tuple[int, ...], list[int]]()
+    for root, who in writers.items():
+        together.setdefault(tuple(who), []).append(root)
+    place, slices = dict[int, int](), list[slice]()
+    for roots in together.values():
+        slices.append(slice(len(place), len(place) + len(roots)))
+        for root in roots:
+            place[root] = len(place)
 
     def named(layers: Sequence[Layer]) -> Mapping[str, Group]:
         return _named(layers, slices)

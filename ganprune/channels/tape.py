@@ -46,14 +46,22 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Of the function, e.g. conv2d."""
-        return getattr(self.function, "__name__", str(self.function))
+        """Of the function, e.g. conv2d; of what reads an attribute, that one's, e.g. mT."""
+        name = getattr(self.function, "__name__", str(self.function))
+        return self.function.__self__.__name__ if name == "__get__" else name  # pyright: ignore[reportFunctionMemberAccess]
 
     def values(self) -> Iterator[Value]:
         """Tensors that it was given and that other calls returned."""
+        return (leaf for leaf in self._given() if isinstance(leaf, Value))
+
+    def weights(self) -> Iterator[str]:
+        """Names of the parameters and buffers that it was given."""
+        return (leaf.name for leaf in self._given() if isinstance(leaf, Weight))
+
+    def _given(self) -> list[Any]:
         found = list[Any]()
         map_aggregate((self.args, self.kwargs), found.append)
-        return (leaf for leaf in found if isinstance(leaf, Value))
+        return found
 
     def run(self, known: Callable[[Value | Weight], Tensor]) -> tuple[Tensor, ...]:
         """Call it again with other tensors."""
@@ -102,6 +110,12 @@ class _Recorder(TorchFunctionMode):
         self._weights = {id(tensor): Weight(name) for name, tensor in named}
         self._values = {id(picture): Value(0)}
         self._alive: list[Any] = [picture]  # so that no other tensor gets its id
+        self._constants = {
+            id(leaf)
+            for module in network.modules()
+            for leaf in _leaves(vars(module))
+            if isinstance(leaf, Tensor)
+        }
         self._modules = {module: name for name, module in network.named_modules()}
         self._within = [""]
         self.calls = list[Call]()
@@ -111,8 +125,20 @@ class _Recorder(TorchFunctionMode):
         return _Within(self._modules, self._within)
 
     def number_of(self, tensor: Tensor) -> Value:
-        """Of a tensor that some call returned. What none did gets a number that no call gives."""
-        return self._values.get(id(tensor), Value(-1))
+        """Of a tensor that some call returned. What none did is taken to depend on all that there is."""
+        if id(tensor) not in self._values:
+            before = tuple(self._values.values())
+            self.calls.append(self._called(code_outside_of_pytorch, (before,), {}, [tensor]))
+        return self._values[id(tensor)]
+
+    def _called(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Tensor]
+    ) -> Call:
+        outputs = tuple(Value(len(self._alive) + i) for i in range(len(made)))
+        self._alive += made
+        self._values.update((id(tensor), value) for tensor, value in zip(made, outputs, strict=True))
+        shapes = tuple(tuple(tensor.shape) for tensor in made)
+        return Call(function, args, kwargs, outputs, shapes, self._within[-1])
 
     def __torch_function__(
         self,
@@ -124,24 +150,22 @@ class _Recorder(TorchFunctionMode):
         given = kwargs or {}
         told_args, told_kwargs = map_aggregate((args, dict(given)), self._told)
         result = func(*args, **given)
-        outputs = list[Value]()
-        tensors = list(_tensors(result))
-        for tensor in tensors:
-            if id(tensor) in self._weights:
-                continue
-            value = Value(len(self._alive))
-            self._alive.append(tensor)
-            self._values[id(tensor)] = value
-            outputs.append(value)
-        if outputs or result is None:
-            shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-            self.calls.append(Call(func, told_args, told_kwargs, tuple(outputs), shapes, self._within[-1]))
+        made = [tensor for tensor in _tensors(result) if id(tensor) not in self._weights]
+        if made or (result is None and func.__name__ != "__get__"):  # such as __setitem__
+            self.calls.append(self._called(func, told_args, told_kwargs, made))
         return result
 
     def _told(self, leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
             return leaf
-        return self._values.get(id(leaf)) or self._weights.get(id(leaf)) or leaf
+        if id(leaf) in self._weights:
+            return self._weights[id(leaf)]
+        return leaf if id(leaf) in self._constants else self.number_of(leaf)
+
+
+def code_outside_of_pytorch(*_: Any) -> Tensor:
+    """Stands for what happened outside of PyTorch's Python interface, such as compiled code."""
+    raise NotImplementedError("this network runs code that cannot be recorded")
 
 
 class _Within:
@@ -169,6 +193,17 @@ class _Within:
     def __exit__(self, *error: object) -> None:
         for handle in self._handles:
             handle.remove()
+
+
+def _leaves(held: Any) -> Iterator[Any]:
+    """What a module holds in plain attributes, and in lists, tuples and dictionaries of theirs."""
+    if isinstance(held, dict):
+        held = held.values()
+    elif not isinstance(held, list | tuple):
+        yield held
+        return
+    for item in held:
+        yield from _leaves(item)
 
 
 def _tensors(result: Any) -> Iterator[Tensor]:

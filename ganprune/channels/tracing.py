@@ -7,10 +7,11 @@ not in the tables below keeps the channels that it sees whole, and a note says s
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from ganprune.channels.graph import WHOLE, ChannelGraph, Cut, Layer
 from ganprune.channels.roles import groups_of
@@ -23,24 +24,32 @@ PASSING = frozenset({
     "tanhshrink", "softshrink", "rrelu", "relu6", "logsigmoid", "threshold", "dropout", "dropout2d",
     "feature_dropout", "alpha_dropout", "max_pool2d", "_max_pool2d", "avg_pool2d", "lp_pool2d",
     "adaptive_avg_pool2d", "adaptive_max_pool2d", "_adaptive_max_pool2d", "interpolate", "upsample",
-    "grid_sample", "contiguous", "clone", "detach", "to", "float", "double", "half", "bfloat16",
-    "type_as", "requires_grad_", "identity", "abs", "neg", "exp", "log", "sqrt", "rsqrt", "square",
-    "sin", "cos", "clamp", "clamp_", "clip", "clamp_min", "clamp_max", "nan_to_num", "zeros_like",
-    "ones_like", "rand_like", "randn_like", "empty_like", "sign", "floor", "ceil", "round",
-    "reciprocal", "__neg__", "__abs__", "__get__",
+    "contiguous", "clone", "detach", "to", "float", "double", "half", "bfloat16",
+    "type_as", "requires_grad_", "identity", "data", "real",
+    "abs", "neg", "exp", "log", "sqrt", "rsqrt", "square",
+    "sin", "cos", "nan_to_num", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like",
+    "empty_like", "sign", "floor", "ceil", "round", "reciprocal", "expm1", "log1p", "erf", "atan",
+    "tan", "sinh", "cosh", "logical_not", "bitwise_not", "__neg__", "__abs__", "__invert__",
+    "exp_", "abs_", "neg_", "sqrt_", "tanh_", "sigmoid_", "zero_", "fill_", "round_", "floor_",
 })  # fmt: skip
 """Functions whose output has the channels of their first argument, if as many come out as went in."""
 
 PAIRING = frozenset({
     "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "true_divide", "maximum", "minimum",
-    "pow", "pow_", "where", "lerp", "addcmul", "__add__", "__radd__", "__iadd__", "__sub__",
-    "__rsub__", "__isub__", "__mul__", "__rmul__", "__imul__", "__truediv__", "__rtruediv__",
-    "__itruediv__", "__pow__", "__rpow__",
+    "pow", "pow_", "where", "lerp", "lerp_", "addcmul", "addcmul_", "addcdiv", "addcdiv_",
+    "masked_fill", "masked_fill_", "clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_",
+    "clamp_max", "clamp_max_", "fmod", "remainder", "atan2", "hypot", "expand_as", "gt", "ge", "lt",
+    "le", "eq", "ne", "logical_and", "logical_or", "subtract", "multiply", "divide", "rsub",
+    "floor_divide", "__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__", "__mul__",
+    "__rmul__", "__imul__", "__truediv__", "__rtruediv__", "__itruediv__", "__rdiv__", "__idiv__",
+    "__floordiv__", "__pow__", "__rpow__", "__eq__", "__ne__", "__and__", "__or__",
 })  # fmt: skip
 """Element by element: channels of the same place are united."""
 
 REDUCING = frozenset(["mean", "sum", "amax", "amin", "var", "std", "max", "min", "norm"])
-SPATIAL = {2, 3, -1, -2}
+"""Over height, width or both: channels stay."""
+
+SUMS = frozenset(["add", "add_", "__add__", "__iadd__", "__radd__"])
 
 
 class Tracing:
@@ -56,7 +65,6 @@ class Tracing:
         self._maps: dict[Value, Channels | None] = {Value(0): self.units.new(tape.shape[1], whole=True)}
         self._shapes: dict[Value, tuple[int, ...]] = {Value(0): tape.shape}
         self._picture = math.prod(tape.shape[2:])
-        self._written = dict[str, tuple[Channels, Channels]]()
         self._readers = dict[Value, list[Call]]()
         for call in tape.calls:
             for value in call.values():
@@ -87,12 +95,18 @@ class Tracing:
         seen = [channels for value in call.values() if (channels := self._maps.get(value)) is not None]
         for channels in seen:
             self.units.keep_whole(channels.tolist())
+        self._keep_weights(call)
         for value, shape in zip(call.outputs, call.shapes, strict=True):
             self._shapes[value] = shape
             several = len(shape) >= 2
             self._maps[value] = self.units.new(shape[1], whole=True) if several else None
         if seen:
             self.notes[self._of(call, why)] = None
+
+    def _keep_weights(self, call: Call) -> None:
+        for name in call.weights():
+            for dim, n in enumerate(self._weights[name].shape):
+                self.units.keep_whole(self._of_weight(name, dim, n).tolist())
 
     @staticmethod
     def _of(call: Call, why: str) -> str:
@@ -102,6 +116,8 @@ class Tracing:
         rule = _RULES.get(call.name)
         if next(call.values(), None) is None:
             self._put_constant(call)
+        elif call.kwargs.get("out") is not None:
+            self._lost(call, "writes into another tensor")
         elif rule is not None:
             rule(self, call)
         elif call.name in PASSING:
@@ -115,6 +131,7 @@ class Tracing:
 
     def _put_constant(self, call: Call) -> None:
         """What is made of weights alone, or of nothing: no channels of its own."""
+        self._keep_weights(call)
         for value, shape in zip(call.outputs, call.shapes, strict=True):
             self._shapes[value], self._maps[value] = shape, None
 
@@ -122,10 +139,11 @@ class Tracing:
 
     def _pass(self, call: Call) -> None:
         channels = self._channels(_argument(call, 0, "input"))
+        others = sum(self._maps.get(value) is not None for value in call.values())
         kept = channels is not None and all(
             len(shape) >= 2 and shape[1] == len(channels) for shape in call.shapes
         )
-        if kept:
+        if kept and (others == 1 or call.name in ("type_as", "to")):
             self._put(call, channels)
         else:
             self._lost(call, "changes the number of channels")
@@ -135,30 +153,40 @@ class Tracing:
         if len(shape) < 2:
             self._lost(call, "is of no map")
             return
-        n, together = shape[1], list[Channels]()
+        n, together, maps, made_on_the_way = shape[1], list[Channels](), set[Value](), False
         for operand in (*call.args, *call.kwargs.values()):
             if isinstance(operand, Weight):
-                own = self._weights[operand.name].shape
-                dim = len(own) - (len(shape) - 1)
-                if dim >= 0 and own[dim] == n and n > 1:
-                    together.append(self._of_weight(operand.name, dim, n))
+                own = tuple(self._weights[operand.name].shape)
             elif isinstance(operand, Value):
-                known, own = self._maps.get(operand), self._shapes[operand]
-                dim = len(own) - (len(shape) - 1)
-                if dim < 0 or own[dim] != n:
-                    continue  # one number for all channels, or none
-                if known is None or dim != 1:
-                    known = self.units.new(n, whole=True)
-                    self.notes[self._of(call, "has a tensor that is made on the way")] = None
-                together.append(known)
-        if not together:
+                own = self._shapes[operand]
+            elif isinstance(operand, Tensor):
+                own = tuple(operand.shape)
+            else:
+                continue
+            dim = len(own) - (len(shape) - 1)  # that broadcasting lines up with channels
+            known = self._channels(operand)
+            if known is not None and dim != 1:
+                self._lost(call, "lines channels up with something else")
+                return
+            if dim < 0 or own[dim] != n or (n == 1 and known is None):
+                continue  # one number for all channels
+            if known is None and isinstance(operand, Weight):
+                known = self._of_weight(operand.name, dim, n)
+            elif known is None:
+                known = self.units.new(n, whole=True)
+                made_on_the_way = True
+            elif isinstance(operand, Value) and own == shape:
+                maps.add(operand)
+            together.append(known)
+        if all(self._maps.get(value) is None for value in call.values()):
             self._put_constant(call)
             return
+        if made_on_the_way:
+            self.notes[self._of(call, "has a tensor that is made on the way")] = None
         for other in together[1:]:
             self.units.unite(together[0], other)
         self._put(call, together[0])
-        two_maps = sum(isinstance(a, Value) and self._shapes[a] == shape for a in call.args) >= 2
-        if two_maps and call.name in ("add", "add_", "__add__", "__iadd__", "__radd__"):
+        if len(maps) > 1 and call.name in SUMS:
             self.sums.setdefault(call.module, together[0])
 
     def _of_weight(self, name: str, dim: int, n: int) -> Channels:
@@ -176,21 +204,20 @@ class Tracing:
             return True
         if not isinstance(weight, Weight):
             return False
-        if self._weights[weight.name].shape[dim] != len(channels):
-            return self._weights[weight.name].shape[dim] == 1
-        self.units.unite(self._of_weight(weight.name, dim, len(channels)), channels)
-        return True
+        shape = self._weights[weight.name].shape
+        if shape.numel() > 1 and shape[dim] == len(channels):
+            self.units.unite(self._of_weight(weight.name, dim, len(channels)), channels)
+        return shape.numel() == 1 or shape[dim] == len(channels)
 
     def _reduce(self, call: Call) -> None:
+        if any(isinstance(a, Value) for a in (*call.args[1:], call.kwargs.get("other"))):
+            self._pair(call)  # max and min of two maps
+            return
         channels = self._channels(_argument(call, 0, "input"))
-        dims = _argument(call, 1, "dim")
-        dims = {dims} if isinstance(dims, int) else set(dims or ())
-        if (
-            channels is not None
-            and dims
-            and dims <= SPATIAL
-            and all(len(shape) >= 2 and shape[1] == len(channels) for shape in call.shapes)
-        ):
+        dims = _argument(call, 2 if call.name == "norm" else 1, "dim")
+        dims = (dims,) if isinstance(dims, int) else dims or ()
+        n = channels is not None and len(self._shapes[call.args[0]])
+        if channels is not None and dims and all(dim % n >= 2 for dim in dims):
             self._put(call, channels)
         else:
             self._lost(call, "goes over channels")
@@ -200,44 +227,58 @@ class Tracing:
         x, weight, bias = (_argument(call, i, key) for i, key in enumerate(("input", "weight", "bias")))
         groups = _argument(call, 6, "groups", 1)
         reads = self._channels(x)
-        if not isinstance(weight, Weight) or reads is None:
-            self._lost(call, "has weights that are computed on the way")
+        if reads is None or len(self._shapes[x]) != 4:
+            self._lost(call, "is of no map")
             return
-        tensor = self._weights[weight.name]
-        shape, n = tensor.shape, len(reads)
+        if isinstance(weight, Weight):
+            key, shape, n = weight.name, tuple(self._weights[weight.name].shape), len(reads)
+        else:
+            self._lost(call, "has weights that are computed on the way")
+            key, shape, n = (
+                "",
+                self._shapes[weight] if isinstance(weight, Value) else weight.shape,
+                len(reads),
+            )
         depthwise = groups == n == shape[0] and shape[1] == 1 and n > 1
-        grouped = groups != 1 and not depthwise
-        if grouped:
-            self.units.keep_whole(reads.tolist())
-            self.notes[self._of(call, f"is of {groups} groups of channels")] = None
-        filters = shape[1] if transposed and not depthwise else shape[0]
         into, out = (0, 1) if transposed else (1, 0)
-        if depthwise:
+        if not key:
+            writes = self._maps[call.outputs[0]]
+            assert writes is not None
+            depthwise = False
+        elif depthwise:
             writes = reads
             self._tie(weight, 0, reads)
+        elif groups > 1:
+            writes = self.units.new(call.shapes[0][1], whole=True)
+            for channels in (reads, self._of_weight(key, 0, shape[0])):
+                self.units.keep_whole(channels.tolist())
+            self.notes[self._of(call, f"is of {groups} groups of channels")] = None
         else:
-            known = self._written.get(weight.name)
-            writes = (
-                self.units.new(filters * (groups if transposed else 1), grouped)
-                if known is None
-                else known[1]
-            )
-            if known is None:
-                self._written[weight.name] = reads, writes
-                if not grouped:
-                    self.cuts += [(weight.name, out, writes), (weight.name, into, reads)]
-            else:
-                self.units.unite(known[0], reads)
-        if not self._tie(bias, 0, writes):
+            writes = self._of_weight(key, out, shape[out])
+            self.units.unite(self._of_weight(key, into, n), reads)
+        if key and not self._tie(bias, 0, writes):
+            self.units.keep_whole(writes.tolist())
             self._lost(call, "has a bias that is computed on the way")
             return
         (output,) = call.shapes
         pixels = math.prod(output[2:]) / self._picture
         used = math.prod(self._shapes[x][2:]) / self._picture if transposed else pixels
         norm, activation = self._behind(call)
-        name = weight.name.rpartition(".")[0]
-        taps = math.prod(shape[2:]) if depthwise else math.prod(shape[2:]) // groups
-        layer = Layer(name, reads, writes, taps, used, pixels, transposed, depthwise, norm, activation)
+        name = key.rpartition(".")[0] if key else call.module
+        layer = Layer(
+            name,
+            key,
+            reads,
+            writes,
+            math.prod(shape[2:]),
+            used,
+            pixels,
+            transposed,
+            groups,
+            depthwise,
+            norm,
+            activation,
+        )
         self.layers.append((layer, reads, writes))
         self._put(call, writes)
 
@@ -246,17 +287,21 @@ class Tracing:
         found: list[str | None] = [None, None]
         for i, names in enumerate((("instance_norm", "batch_norm", "group_norm"), PASSING)):
             readers = self._readers.get(call.outputs[0], []) if call.outputs else []
-            if len(readers) == 1 and readers[0].name in names and readers[0].module:
+            if len(readers) == 1 and readers[0].name in names and self._is_leaf(readers[0].module):
                 found[i], call = readers[0].module, readers[0]
             elif i == 0 and not (len(readers) == 1 and readers[0].name in PASSING):
                 break
         return found[0], found[1]
 
+    def _is_leaf(self, module: str) -> bool:
+        """Whether a module does one thing, as far as that can be said."""
+        return bool(module) and next(self._modules[module].children(), None) is None
+
     def norm(self, call: Call) -> None:
         """Instance and batch norm: an entry a channel of everything that they hold."""
         channels = self._channels(_argument(call, 0, "input"))
         held = [call.kwargs.get(key) for key in ("running_mean", "running_var", "weight", "bias")]
-        held = [a or b for a, b in zip(held, [*call.args[1:5], None, None, None, None], strict=False)]
+        held = [*call.args[1:5], *held[len(call.args[1:5]) :]]
         if channels is None or not all(self._tie(weight, 0, channels) for weight in held):
             self._lost(call, "has weights that are computed on the way")
             return
@@ -266,8 +311,8 @@ class Tracing:
 
     def prelu(self, call: Call) -> None:
         """One slope a channel, or one for all."""
-        channels = self._channels(call.args[0])
-        if channels is None or not self._tie(call.args[1], 0, channels):
+        channels = self._channels(_argument(call, 0, "input"))
+        if channels is None or not self._tie(_argument(call, 1, "weight"), 0, channels):
             self._lost(call, "has slopes that are computed on the way")
             return
         self._put(call, channels)
@@ -291,34 +336,33 @@ class Tracing:
 
     def pad(self, call: Call) -> None:
         """At borders of the picture: nothing. Of channels: new ones that stay."""
-        channels, amounts = self._channels(call.args[0]), _argument(call, 1, "pad")
+        x, amounts = _argument(call, 0, "input"), _argument(call, 1, "pad")
+        channels, behind = self._channels(x), 2 * (len(self._shapes[x]) - 2)
         if channels is None:
             self._lost(call, "is of no map")
-        elif len(amounts) <= 4:
+        elif not any(amounts[behind:]):
             self._put(call, channels)
-        elif len(amounts) == 6:
-            ends = [self.units.new(n, whole=True) for n in amounts[4:6]]
+        elif not any(amounts[behind + 2 :]) and min(amounts[behind:]) >= 0:
+            ends = [self.units.new(n, whole=True) for n in amounts[behind : behind + 2]]
             self._put(call, np.concatenate([ends[0], channels, ends[1]]))
         else:
-            self._lost(call, "pads pictures")
+            self._lost(call, "cuts channels or pads pictures")
 
     def item(self, call: Call) -> None:
-        """A piece of a map."""
-        channels, index = self._channels(call.args[0]), call.args[1]
+        """A piece of a map: understood where it has all channels."""
+        x, index = call.args[0], call.args[1]
+        channels = self._channels(x)
         index = index if isinstance(index, tuple) else (index,)
-        plain = all(isinstance(part, slice | int | type(...) | type(None)) for part in index)
-        if channels is None or not plain or None in index or (index and isinstance(index[0], int)):
-            self._lost(call, "takes a piece that is not a slice")
-            return
-        ndim = len(self._shapes[call.args[0]])
-        if Ellipsis in index:
-            at = index.index(Ellipsis)
-            index = (*index[:at], *[slice(None)] * (ndim - len(index) + 1), *index[at + 1 :])
-        own = index[1] if len(index) > 1 else slice(None)
-        if isinstance(own, int):
-            self._lost(call, "takes one channel")
+        plain = all(part is None or part is ... or type(part) in (slice, int) for part in index)
+        if plain and ... in index:
+            at, ndim = index.index(...), len(self._shapes[x])
+            given = sum(part is not None for part in index) - 1
+            index = (*index[:at], *[slice(None)] * (ndim - given), *index[at + 1 :])
+        pictures, own = (*index, slice(None), slice(None))[:2]
+        if channels is not None and plain and isinstance(pictures, slice) and own == slice(None):
+            self._put(call, channels)
         else:
-            self._put(call, channels[own])
+            self._lost(call, "takes some of the channels")
 
     def pieces(self, call: Call) -> None:
         """chunk and split."""
@@ -371,13 +415,16 @@ class Tracing:
             self._put(call, np.repeat(channels, r * r))
 
     def shape(self, call: Call) -> None:
-        """view, reshape, flatten: understood where the channels stay where they are."""
+        """view, reshape, flatten, expand: understood where the channels stay where they are."""
         x = call.args[0]
         channels, (shape,) = self._channels(x), call.shapes
         same = channels is not None and len(shape) >= 2 and shape[:2] == self._shapes[x][:2]
-        given = [a for a in call.args[1:] if isinstance(a, int | tuple | list)]
+        given = [a for a in (*call.args[1:], *call.kwargs.values()) if isinstance(a, int | tuple | list)]
         flat = [n for a in given for n in (a if isinstance(a, tuple | list) else [a])]
-        by_place = call.name in ("flatten", "squeeze", "unsqueeze") or (len(flat) > 1 and flat[1] == -1)
+        if call.name in ("squeeze", "unsqueeze", "flatten"):
+            by_place = flat != [] and flat[0] % (len(self._shapes[x]) + (call.name == "unsqueeze")) >= 2
+        else:
+            by_place = len(flat) > 1 and flat[1] == -1
         if same and by_place:
             self._put(call, channels)
         else:
@@ -388,7 +435,11 @@ class Tracing:
 
 
 def _argument(call: Call, place: int, name: str, default: Any = None) -> Any:
-    return call.args[place] if place < len(call.args) else call.kwargs.get(name, default)
+    if place < len(call.args):
+        return call.args[place]
+    if name == "dim":
+        default = call.kwargs.get("axis", default)
+    return call.kwargs.get(name, default)
 
 
 _RULES: Mapping[str, Callable[[Tracing, Call], None]] = {
@@ -403,7 +454,7 @@ _RULES: Mapping[str, Callable[[Tracing, Call], None]] = {
     "narrow": Tracing.narrow,
     "pixel_shuffle": Tracing.pixel_shuffle,
     "pixel_unshuffle": Tracing.pixel_unshuffle,
-    **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze"), Tracing.shape),
+    **dict.fromkeys(("view", "reshape", "flatten", "squeeze", "unsqueeze", "expand"), Tracing.shape),
 }
 
 
@@ -418,15 +469,14 @@ def traced(network: nn.Module, tape: Tape) -> ChannelGraph:
         )
 
     layers = tuple(
-        Layer(layer.name, resolved(reads), resolved(writes), layer.taps, layer.positions, layer.outputs,
-              layer.transposed, layer.depthwise, layer.norm, layer.activation)
-        for layer, reads, writes in t.layers
-    )  # fmt: skip
+        replace(layer, reads=resolved(reads), writes=resolved(writes)) for layer, reads, writes in t.layers
+    )
     named = groups(layers)
     cuts = tuple(Cut(name, dim, resolved(channels)) for name, dim, channels in t.cuts)
     return ChannelGraph(
         layers=layers,
         cuts=tuple(cut for cut in cuts if (cut.units != WHOLE).any()),
+        parameters={name: tuple(tensor.shape) for name, tensor in network.named_parameters()},
         groups=named,
         norms=tuple((name, resolved(channels)) for name, channels in t.norms.items()),
         sums=tuple((name, resolved(channels)) for name, channels in t.sums.items()),

@@ -4,6 +4,7 @@ layouts/          where the networks of a training lie: a table, one module a la
 formats/          how a file holds tensors: a table, one module a format
 reading.py        a file → tensors, or one line that says why not
 contents.py       wrappers, prefixes, relics and dropout undone
+own.py            a user's own modules: FILE.py:FACTORY
 folding.py        spectral and weight norm, folded into the weights
 norms.py          which norm a network has, and the tensors that come with it
 architecture.py   tensors → a network of the widths they have
@@ -16,6 +17,7 @@ from ganprune.checkpoints.architecture import discriminator_from_tensors, genera
 from ganprune.checkpoints.inspection import Inspection, NetworkReport, inspect
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import load_generator, read_metadata
+from ganprune.checkpoints.own import Own
 from ganprune.checkpoints.quartet import Quartet, load_generators, load_quartet
 from ganprune.checkpoints.reading import read_held, read_tensors
 from ganprune.checkpoints.writers import copy_standalone, save_cyclegan_pth, save_generator
@@ -25,6 +27,7 @@ __all__ = [
     "Inspection",
     "NetName",
     "NetworkReport",
+    "Own",
     "Quartet",
     "copy_standalone",
     "discriminator_from_tensors",

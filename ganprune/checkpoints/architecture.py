@@ -6,12 +6,13 @@ tensors. Names: pytorch-CycleGAN-and-pix2pix, ``networks.py``; they count every 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganprune import models
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import COUNT, batches_seen, check_variances, norm_of, vectors
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
@@ -37,35 +38,20 @@ _N = TypeVar("_N", Generator, Discriminator)
 def role_of(tensors: Mapping[str, Tensor]) -> Role:
     """What the tensors' names say the network is for.
 
-    Raises UnsupportedArchitecture for kinds that are known and not read, CheckpointError for others.
+    Raises UnsupportedArchitecture for names of no family.
     """
-    if any(re.search(r"^model\.(model|\d{1,6}\.model)\.", name) for name in tensors):
-        raise UnsupportedArchitecture("a U-Net generator; ganprune reads ResNet generators (resnet_9blocks)")
-    if any(re.search(r"conv_block\.\d+\.conv\.", name) for name in tensors):
-        raise UnsupportedArchitecture(
-            "a generator with separable residual blocks (depthwise convolutions, as GAN Compression's "
-            "students); it is slim already, and ganprune reads plain ResNet generators"
-        )
-    if any(name.endswith(".filt") for name in tensors):
-        raise UnsupportedArchitecture(
-            "a generator with blurred down- and upsampling, as CUT's; ganprune reads plain ResNet generators"
-        )
-    if "net.0.weight" in tensors:
-        raise UnsupportedArchitecture("a 1×1 pixel discriminator; ganprune reads PatchGAN discriminators")
+    found = models.role_of(tensors)
+    if found is not None:
+        return found
     if "model.1.weight" in tensors or any(".conv_block." in name for name in tensors):
         return "generator"
     if "model.0.weight" in tensors:
         return "discriminator"
-    first = ", ".join(repr(name) for name in list(tensors)[:3])
-    raise CheckpointError(
-        "neither a CycleGAN generator nor a discriminator: "
-        + (f"its tensors are named {first}, …" if first else "it has running statistics alone")
-        + " and model.1.weight or model.0.weight was needed"
-    )
+    raise models.unknown("network", tensors)
 
 
-def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
-    """A ResNet generator of the widths, the number of blocks and the norm that the tensors tell.
+def generator_from_tensors(tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The generator of any family, of the widths, the number of blocks and the norm that the tensors tell.
 
     The network is float32, on the CPU, in eval mode, without gradients, and shares no memory with
     ``tensors``. Running statistics that no norm uses are left out, and so is dropout, which does
@@ -74,6 +60,11 @@ def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     Raises UnsupportedArchitecture for networks of another kind, CheckpointError for tensors that
     are missing, left over, contradictory in shape, not floating point, or not finite.
     """
+    return _read(tensors, "generator", resnet_from_tensors, models.read_generator)
+
+
+def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
+    """CycleGAN's ResNet; as `generator_from_tensors`."""
     used, block_name = split_block_name(_of_role(tensors, "generator"))
     used, _ = split_dropout(used)
     blocks = _count_blocks(used)
@@ -100,11 +91,16 @@ def generator_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     return _filled(generator, used)
 
 
-def discriminator_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
-    """A PatchGAN discriminator of the widths, the depth and the norm that the tensors tell.
+def discriminator_from_tensors(tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The discriminator of any family, of the widths, the depth and the norm that the tensors tell.
 
     Same promises and errors as `generator_from_tensors`.
     """
+    return _read(tensors, "discriminator", patchgan_from_tensors, models.read_discriminator)
+
+
+def patchgan_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
+    """CycleGAN's PatchGAN; as `generator_from_tensors`."""
     used = _of_role(tensors, "discriminator")
     keys = ["model.0", *_gapless(_numbers(used, r"model\.(\d{1,6})\."), "model.{}", start=2, step=3)]
     norm = norm_of(used, keys[1:-1])
@@ -127,6 +123,32 @@ def discriminator_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
     with torch.device("meta"):
         discriminator = Discriminator(DiscriminatorWidths(tuple(filters), in_channels), norm)
     return _filled(discriminator, used)
+
+
+def _read(
+    tensors: Mapping[str, Tensor],
+    role: Role,
+    cyclegan: Callable[[Mapping[str, Tensor]], nn.Module],
+    any_family: Callable[[Mapping[str, Tensor]], nn.Module],
+) -> nn.Module:
+    """By CycleGAN's own reader, else by those of the other families.
+
+    What none can read is told by CycleGAN's where the names are its own.
+    """
+    if any(re.search(r"conv_block\.\d+\.conv\.", name) for name in tensors):
+        raise UnsupportedArchitecture(
+            "a generator with separable residual blocks (depthwise convolutions, as GAN Compression's "
+            "students); it is slim already: to export it, bring its module, --generator FILE.py:FACTORY"
+        )
+    try:
+        return cyclegan(tensors)
+    except CheckpointError as error:
+        try:
+            return any_family(tensors)
+        except CheckpointError as other:
+            first = "model.1.weight" if role == "generator" else "model.0.weight"
+            own = first in tensors and not any(name.endswith(".filt") for name in tensors)
+            raise (error if own and not isinstance(error, UnsupportedArchitecture) else other) from None
 
 
 def _of_role(tensors: Mapping[str, Tensor], needed: Role) -> dict[str, Tensor]:

@@ -24,6 +24,9 @@ _NAMED = re.compile(
 )
 """A tensor's name in one of CycleGAN's networks, whatever stands before it."""
 
+_LEVEL = re.compile(r"model\.\d\.model\.", re.ASCII)
+"""The name of a tensor in a U-Net's second level begins so."""
+
 _WRAPPED = re.compile(r"(?:(?:module|_orig_mod)\.){1,4}", re.ASCII)
 """Put before every name by ``DataParallel`` and by ``torch.compile``."""
 
@@ -127,8 +130,13 @@ def prefix_of(name: str) -> tuple[str, str]:
 def without_prefix(tensors: Mapping[str, _T]) -> dict[str, _T]:
     """The same under names without what stands before all of them."""
     named = [prefix_of(name) for name in tensors if _NAMED.fullmatch(name)]
-    if len(named) == len(tensors) and len({prefix for prefix, _ in named}) == 1:
-        return {own: tensor for (_, own), tensor in zip(named, tensors.values(), strict=True)}
+    prefixes = {prefix for prefix, _ in named}
+    if len(named) == len(tensors) and len(prefixes) == 1:
+        # A U-Net's own names begin with two parts, the second one of all its levels.
+        first = prefixes.pop().rpartition(".")[2]
+        is_unet = first.endswith("model") and any(_LEVEL.match(own) for _, own in named)
+        before = f"{first}." if is_unet else ""
+        return {before + own: tensor for (_, own), tensor in zip(named, tensors.values(), strict=True)}
     if all(map(_WRAPPED.match, tensors)):
         return {_WRAPPED.sub("", name, count=1): tensor for name, tensor in tensors.items()}
     return dict(tensors)

@@ -1,26 +1,51 @@
 """What a run folder or a file holds: networks, widths, costs, what is missing, what to run next."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from ganprune import cost
+from ganprune.channels import ChannelGraph, Layer, graph_of
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
 from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
+from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
-from ganprune.networks import DOWNSAMPLING, Discriminator, DiscriminatorWidths, GeneratorWidths, resnet_widths
+from ganprune.networks import (
+    DOWNSAMPLING,
+    Discriminator,
+    DiscriminatorWidths,
+    Generator,
+    GeneratorWidths,
+    resnet_widths,
+)
+from ganprune.traits import norm_of, widths_of
 
 SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""
 
 _TASKS = {"G_A": "translates A to B", "G_B": "translates B to A", "D_A": "judges B", "D_B": "judges A"}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """Filters that are written by the same convolutions, each kept or dropped in all of them."""
+
+    name: str
+    role: str
+    """See `ganprune.channels.graph.Role`."""
+    filters: int
+    written_by: tuple[str, ...]
+    """Convolutions, by the names of their modules."""
+    read_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +78,10 @@ class NetworkReport:
     """Whether it was trained with dropout in its residual blocks."""
     entry: str = ""
     """What a file with several networks calls it; empty for a file of its own."""
+    groups: tuple[GroupReport, ...] = ()
+    """What can be pruned; of a discriminator nothing is."""
+    kept_whole: tuple[str, ...] = ()
+    """What the tracing does not understand, and so keeps all its channels; a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +119,7 @@ class Inspection:
         return {"schema": SCHEMA, **fields, "path": str(self.path), "networks": networks, "found": self.found}
 
 
-def inspect(path: Path, size: int = 256) -> Inspection:
+def inspect(path: Path, size: int = 256, own: Own = READERS_ALONE) -> Inspection:
     """Look at a run folder, or at a file and its siblings; MACs are counted for size × size pixels.
 
     Missing networks are no error. Raises UsageError when ``path`` does not exist or ``size`` is no
@@ -101,10 +130,10 @@ def inspect(path: Path, size: int = 256) -> Inspection:
     path = Path(path)
     located = locate(path)
     if located.naming == LONE_FILE:
-        member = opened(path, located.read(path, "G_A"))
-        if isinstance(member.network, Discriminator):
+        member = opened(path, located.read(path, "G_A"), own=own)
+        if member.role == "discriminator":
             return _lone_discriminator(path, size, member)
-    located, members = members_of(located)
+    located, members = members_of(located, own=own)
     quartet = assembled(path, located, members)
     return Inspection(
         path=path,
@@ -118,7 +147,7 @@ def inspect(path: Path, size: int = 256) -> Inspection:
         notes=quartet.notes,
         options=quartet.options,
         problems=tuple(_problems(quartet)),
-        next_command=_next_command(path, quartet),
+        next_command=_next_command(path, quartet, own),
     )
 
 
@@ -132,29 +161,54 @@ def _lone_discriminator(path: Path, size: int, member: OpenedNetwork) -> Inspect
 
 
 def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str = "") -> NetworkReport:
-    network = member.network
-    if isinstance(network, Discriminator):
-        role, words = "discriminator", _discriminator_words(network.widths)
-        counted = _discriminator_macs(network.widths, size)
-        macs: dict[cost.Convention, int] = {"true": counted, "paper": counted}  # nothing is transposed
-    else:
-        role, words = "generator", _generator_words(network.widths)
-        macs = {kind: cost.macs(network, size, size, kind) for kind in ("true", "paper")}
+    network, graph = member.network, graph_of(member.network)
+    if member.role == "discriminator":  # its maps are not the picture's, divided by a number
+        picture = torch.zeros(1, graph.inputs, size, size)
+        graph = ChannelGraph.trace(network, picture)
     return NetworkReport(
         name=name,
         file=file,
-        role=role,
+        role=member.role,
         task=_TASKS.get(name, "judges A or B"),
-        architecture=words,
-        widths=asdict(network.widths),
+        architecture=_words(network, graph),
+        widths=_widths(network),
         params=sum(parameter.numel() for parameter in network.parameters()),
-        macs=macs,
+        macs={kind: cost.macs(graph, size, size, kind) for kind in ("true", "paper")},
         precision=member.precision,
-        norm=network.norm,
+        norm=norm_of(network),
         relics=len(member.relics),
         dropout=member.dropout,
         entry=entry,
+        groups=_groups(graph) if member.role == "generator" else (),
+        kept_whole=graph.notes if member.role == "generator" else (),
     )
+
+
+def _groups(graph: ChannelGraph) -> tuple[GroupReport, ...]:
+    def names(layers: Iterable[Layer]) -> tuple[str, ...]:
+        return tuple(layer.name for layer in layers)
+
+    return tuple(
+        GroupReport(name, group.role, group.size, names(graph.writers(name)), names(graph.readers(name)))
+        for name, group in graph.groups.items()
+    )
+
+
+def _words(network: nn.Module, graph: ChannelGraph) -> str:
+    if isinstance(network, Generator):
+        return _generator_words(network.widths)
+    if isinstance(network, Discriminator):
+        return _discriminator_words(network.widths)
+    widths = graph.sizes.values()
+    low, high = min(widths, default=0), max(widths, default=0)
+    filters = f"{low}" if low == high else f"{low}–{high}"
+    return f"{getattr(network, 'family', '') or type(network).__name__}, filters {filters}"
+
+
+def _widths(network: nn.Module) -> dict[str, Any]:
+    if isinstance(network, Discriminator):
+        return asdict(network.widths)
+    return widths_of(network)
 
 
 def _generator_words(w: GeneratorWidths) -> str:
@@ -173,17 +227,6 @@ def _discriminator_words(w: DiscriminatorWidths) -> str:
     return f"PatchGAN {field}×{field}, filters {'/'.join(str(width) for width in w.filters)}"
 
 
-def _discriminator_macs(w: DiscriminatorWidths, size: int) -> int:
-    """Kept inputs × filters × 4² at every position of each layer's output."""
-    total, side, inputs = 0, size, w.in_channels
-    for i, filters in enumerate((*w.filters, 1)):
-        strided = i < len(w.filters) - 1
-        side = max(side // 2 if strided else side - 1, 0)  # 4×4, padding 1
-        total += prod((inputs, filters, 16, side, side))
-        inputs = filters
-    return total
-
-
 def _problems(quartet: Quartet) -> list[str]:
     problems: list[str] = []
     missing = quartet.missing()
@@ -196,6 +239,8 @@ def _problems(quartet: Quartet) -> list[str]:
         )
         problems.append(f"{', '.join(missing)} missing: {cure}")
     for generator in generators:
+        if not isinstance(generator, Generator):
+            continue
         found = {
             "netG": f"resnet_{generator.widths.blocks}blocks",
             "ngf": str(generator.widths.stem),
@@ -209,8 +254,8 @@ def _problems(quartet: Quartet) -> list[str]:
     return problems
 
 
-def _next_command(path: Path, quartet: Quartet) -> str:
-    target = shlex.quote(str(path))
+def _next_command(path: Path, quartet: Quartet, own: Own) -> str:
+    target = " ".join([shlex.quote(str(path)), *map(shlex.quote, own.words())])
     if quartet.G_A is None and quartet.G_B is None:
         return ""
     if quartet.naming == GANPRUNE_RUN.title:

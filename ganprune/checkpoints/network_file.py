@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints.architecture import (
     Role,
@@ -18,9 +18,11 @@ from ganprune.checkpoints.contents import flat_tensors, split_block_name, split_
 from ganprune.checkpoints.folding import folded
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.layouts.bundle import networks_in
-from ganprune.checkpoints.reading import about, head_of, read_held
+from ganprune.checkpoints.own import READERS_ALONE, Own, fitted
+from ganprune.checkpoints.reading import about, head_of, read_held, read_tensors
 from ganprune.errors import CheckpointError
-from ganprune.networks import Discriminator, Generator, GeneratorWidths
+from ganprune.networks import Discriminator, Generator
+from ganprune.traits import norm_of, widths_of
 
 FORMAT_VERSION = "1"
 """Version of the metadata that ganprune writes into its own safetensors files."""
@@ -30,8 +32,10 @@ FORMAT_VERSION = "1"
 class OpenedNetwork:
     """A network and how it lay on the disk."""
 
-    network: Generator | Discriminator
+    network: nn.Module
     """float32, on the CPU, in eval mode, without gradients."""
+    role: Role
+    """What it is for."""
     precision: str
     """Number formats of its tensors in the file, e.g. ``float16``."""
     relics: tuple[str, ...]
@@ -42,11 +46,11 @@ class OpenedNetwork:
     """Norms of its weights that were folded into them, see `ganprune.checkpoints.folding`."""
 
 
-def load_generator(path: Path) -> Generator:
+def load_generator(path: Path, own: Own = READERS_ALONE) -> nn.Module:
     """The generator in one file of any kind; other files in its folder play no part.
 
     The network is float32, on the CPU, in eval mode, without gradients. Of a file with several
-    networks it is the only generator.
+    networks it is the only generator. own: a user's module that the tensors are of.
 
     Raises UsageError when ``path`` does not exist, CheckpointError when the file holds no generator,
     or two.
@@ -66,11 +70,27 @@ def load_generator(path: Path) -> Generator:
             held = next(state for name, state in bundle.networks.items() if name.startswith("G"))
     with about(path, entry):
         tensors = flat_tensors(held)
-    return cast(Generator, opened(path, tensors, "generator", entry).network)
+    return opened(path, tensors, "generator", entry, own).network
+
+
+def load_like(path: Path, like: nn.Module) -> nn.Module:
+    """The network in a file that was written from one such as ``like``, of any widths.
+
+    float32, on the CPU, in eval mode, without gradients. Raises CheckpointError as `load_generator`.
+    """
+    tensors = read_tensors(path)
+    if isinstance(like, Generator | Discriminator):
+        return opened(path, tensors, "generator" if isinstance(like, Generator) else "discriminator").network
+    with about(path):
+        return fitted(like, tensors)
 
 
 def opened(
-    path: Path, tensors: Mapping[str, Tensor], role: Role | None = None, entry: str = ""
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    role: Role | None = None,
+    entry: str = "",
+    own: Own = READERS_ALONE,
 ) -> OpenedNetwork:
     """The network in ``tensors`` that came from the file ``path``; any role when ``role`` is None.
 
@@ -79,22 +99,25 @@ def opened(
     """
     metadata = read_metadata(path)
     with about(path, entry):
+        if role is None and own.generator is not None:
+            role = "generator"
+        if role is not None and (network := own.read(role, tensors)) is not None:
+            return OpenedNetwork(network, role, _precisions(tensors), (), False)
         whole, norms = folded(tensors)
         used, relics = split_relics(whole)
-        if (role or role_of(used)) == "discriminator":
+        is_for = role or role_of(used)
+        if is_for == "discriminator":
             network = discriminator_from_tensors(used)
         else:
             network = generator_from_tensors(used)
             _check_metadata(metadata, network)
-        precisions = sorted(
-            {
-                str(tensor.dtype).removeprefix("torch.")
-                for tensor in used.values()
-                if tensor.is_floating_point()
-            }
-        )
         dropout = split_dropout(split_block_name(used)[0])[1]
-        return OpenedNetwork(network, ", ".join(precisions), relics, dropout, norms)
+        return OpenedNetwork(network, is_for, _precisions(used), relics, dropout, norms)
+
+
+def _precisions(tensors: Mapping[str, Tensor]) -> str:
+    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    return ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -110,21 +133,23 @@ def read_metadata(path: Path) -> dict[str, str]:
         return safetensors_file.read_header(path) if safetensors_file.is_safetensors(head) else {}
 
 
-def widths_json(widths: GeneratorWidths) -> str:
-    """A generator's widths as JSON, with the names of `GeneratorWidths`."""
-    return json.dumps(asdict(widths))
-
-
-def _check_metadata(metadata: Mapping[str, str], generator: Generator) -> None:
+def _check_metadata(metadata: Mapping[str, str], generator: nn.Module) -> None:
     version = metadata.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"written in format {version!r} by a newer ganprune, this one reads {FORMAT_VERSION}; update it"
         )
-    found = widths_json(generator.widths)
     stated = metadata.get("widths")
-    if stated is not None and json.loads(stated) != json.loads(found):
-        raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {found}")
-    norm = metadata.get("norm", generator.norm)
-    if norm != generator.norm:
-        raise CheckpointError(f"its metadata speak of norm {norm}, its tensors are of norm {generator.norm}")
+    if stated is not None and _flat(json.loads(stated)) != (found := widths_of(generator)):
+        raise CheckpointError(f"its metadata speak of widths {stated}, its tensors are {json.dumps(found)}")
+    norm = metadata.get("norm", norm_of(generator))
+    if norm != norm_of(generator):
+        raise CheckpointError(
+            f"its metadata speak of norm {norm}, its tensors are of norm {norm_of(generator)}"
+        )
+
+
+def _flat(widths: dict[str, Any]) -> dict[str, Any]:
+    """As they are written now: files of ganprune 0.x have the blocks' widths in one list."""
+    inner = widths.pop("inner", [])
+    return widths | {f"inner{i}": width for i, width in enumerate(inner)}

@@ -1,10 +1,13 @@
 """The four networks of a CycleGAN, found wherever they lie."""
 
+import copy
+import hashlib
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+
+from torch import nn
 
 from ganprune import picture_statistics
 from ganprune.checkpoints.architecture import Role
@@ -13,9 +16,10 @@ from ganprune.checkpoints.layouts.files import FILES
 from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
+from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, Generator
+from ganprune.traits import channels_of, norm_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,13 @@ class Quartet:
     All networks are float32, on the CPU, in eval mode, without gradients.
     """
 
-    G_A: Generator | None
+    G_A: nn.Module | None
     """Translates A to B."""
-    G_B: Generator | None
+    G_B: nn.Module | None
     """Translates B to A."""
-    D_A: Discriminator | None
+    D_A: nn.Module | None
     """Judges domain B: real pictures of B against what G_A makes. So whatever the files' naming."""
-    D_B: Discriminator | None
+    D_B: nn.Module | None
     """Judges domain A."""
     files: Mapping[NetName, Path] = field(default_factory=dict[NetName, Path])
     """Which file each network came from."""
@@ -49,16 +53,39 @@ class Quartet:
     """Whether there is one generator, and nothing says which way it translates; it is taken as G_A."""
 
     @property
-    def generators(self) -> dict[Domain, Generator]:
+    def generators(self) -> dict[Domain, nn.Module]:
         """The generators that are there, by the domain that each translates."""
-        both: dict[Domain, Generator | None] = {"A": self.G_A, "B": self.G_B}
+        both: dict[Domain, nn.Module | None] = {"A": self.G_A, "B": self.G_B}
         return {domain: net for domain, net in both.items() if net is not None}
 
     @property
-    def discriminators(self) -> dict[Domain, Discriminator]:
+    def discriminators(self) -> dict[Domain, nn.Module]:
         """The discriminators that are there, each by the domain of the generator that it judges."""
-        both: dict[Domain, Discriminator | None] = {"A": self.D_A, "B": self.D_B}
+        both: dict[Domain, nn.Module | None] = {"A": self.D_A, "B": self.D_B}
         return {domain: net for domain, net in both.items() if net is not None}
+
+    @classmethod
+    def of_modules(cls, generator: nn.Module, discriminator: nn.Module | None = None) -> "Quartet":
+        """A generator alone, as G_A, and what judges its pictures: copies of a user's modules, in float32 on
+        the CPU, in eval mode, without gradients."""
+
+        def copied(module: nn.Module) -> nn.Module:
+            return copy.deepcopy(module).float().cpu().requires_grad_(False).eval()
+
+        D_A = None if discriminator is None else copied(discriminator)
+        return cls(copied(generator), None, D_A, None, naming=type(generator).__name__, alone=True)
+
+    def weights_sha256(self) -> dict[str, str]:
+        """SHA-256 of the tensors of every network that is there, in their order."""
+        found = dict[str, str]()
+        for name in NET_NAMES:
+            network: nn.Module | None = getattr(self, name)
+            if network is not None:
+                digest = hashlib.sha256()
+                for tensor in network.state_dict().values():
+                    digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+                found[name] = digest.hexdigest()
+        return found
 
     def missing(self) -> tuple[NetName, ...]:
         """Names of the networks that are not there."""
@@ -111,10 +138,11 @@ def training_command(source: Path | None, data: str = "DIR") -> str:
     return f"ganprune train --discriminators-for {checkpoint} --data {data}"
 
 
-def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES) -> Quartet:
+def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES, own: Own = READERS_ALONE) -> Quartet:
     """The CycleGAN in a run folder, or around any one file of it: siblings of the same epoch and naming.
 
-    ``only`` these networks are read; others count as missing, whatever is wrong with their files.
+    own: a user's modules that the tensors are of. ``only`` these networks are read; others count as missing,
+    whatever is wrong with their files.
 
     A folder of several epochs gives ``latest``, else the highest. A file with several networks gives
     them all. A file whose name and contents say nothing is taken as G_A, alone.
@@ -124,11 +152,11 @@ def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES) -> Quartet:
     no error here, see `Quartet.require`.
     """
     located = locate(path)
-    return assembled(Path(path), *members_of(located, only))
+    return assembled(Path(path), *members_of(located, only, own))
 
 
 def members_of(
-    located: Located, only: Collection[NetName] = NET_NAMES
+    located: Located, only: Collection[NetName] = NET_NAMES, own: Own = READERS_ALONE
 ) -> tuple[Located, dict[NetName, OpenedNetwork]]:
     """The networks of a located set, and the set without what is left aside.
 
@@ -141,18 +169,19 @@ def members_of(
         if name not in only:
             continue
         try:
-            members[name] = open_member(located, name)
+            members[name] = open_member(located, name, own)
         except UnsupportedArchitecture as error:
             if name.startswith("G"):
                 raise
             aside.append(f"{name} is left aside: {error}")
     if located.alone and "D_A" in members and "G_A" in members:
         G, D = members["G_A"].network, members["D_A"].network
-        if isinstance(G, Generator) and D.widths.in_channels != G.widths.out_channels:
+        (judged, _), (_, made) = channels_of(D), channels_of(G)
+        if judged != made:
             del members["D_A"]
             aside.append(
-                f"{located.files['D_A'].name} is left aside: it judges pictures of {D.widths.in_channels} "
-                f"channels, the generator makes {G.widths.out_channels}"
+                f"{located.files['D_A'].name} is left aside: it judges pictures of {judged} channels, the "
+                f"generator makes {made}"
             )
     if aside:
         files = {name: path for name, path in located.files.items() if name in members or name not in only}
@@ -160,7 +189,7 @@ def members_of(
     return located, members
 
 
-def load_generators(path: Path) -> dict[str, Generator]:
+def load_generators(path: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module]:
     """The generators in a folder or in a file with several networks, as G_A and G_B; that of any other
     file, whatever its siblings, as G.
 
@@ -168,20 +197,20 @@ def load_generators(path: Path) -> dict[str, Generator]:
     """
     path = Path(path)
     if path.is_file() and not locate(path).entries:
-        return {"G": load_generator(path)}
-    quartet = load_quartet(path)
+        return {"G": load_generator(path, own)}
+    quartet = load_quartet(path, own=own)
     networks = {"G_A": quartet.G_A, "G_B": quartet.G_B}
     if quartet.G_A is None and quartet.G_B is None:
         quartet.require("G_A")
     return {name: network for name, network in networks.items() if network is not None}
 
 
-def open_member(located: Located, name: NetName) -> OpenedNetwork:
+def open_member(located: Located, name: NetName, own: Own = READERS_ALONE) -> OpenedNetwork:
     """One network of a located set; raises CheckpointError unless it has the role of its name."""
     path = located.files[name]
     role: Role = "generator" if name.startswith("G") else "discriminator"
     try:
-        return opened(path, located.read(path, name), role, located.entries.get(name, ""))
+        return opened(path, located.read(path, name), role, located.entries.get(name, ""), own)
     except CheckpointError as error:
         if located.naming == LONE_FILE and "holds a discriminator" in str(error):
             raise CheckpointError(
@@ -197,10 +226,10 @@ def assembled(source: Path, located: Located, members: Mapping[NetName, OpenedNe
     folder = next(iter(located.files.values())).parent
     options = read_options(folder)
     quartet = Quartet(
-        G_A=cast("Generator | None", networks.get("G_A")),
-        G_B=cast("Generator | None", networks.get("G_B")),
-        D_A=cast("Discriminator | None", networks.get("D_A")),
-        D_B=cast("Discriminator | None", networks.get("D_B")),
+        G_A=networks.get("G_A"),
+        G_B=networks.get("G_B"),
+        D_A=networks.get("D_A"),
+        D_B=networks.get("D_B"),
         files=dict(located.files),
         naming=located.naming,
         notes=tuple(_notes(located, members, options)),
@@ -233,7 +262,9 @@ def _notes(
     for kind in dict.fromkeys(kind for member in members.values() for kind in member.folded):
         normed: list[NetName] = [name for name, member in members.items() if kind in member.folded]
         notes.append(f"{kind} of {told(normed)} is folded into the weights, as eval mode has them")
-    batch: list[NetName] = [name for name, member in members.items() if member.network.norm == "batch"]
+    for name, member in members.items():
+        notes += [f"{told([name])}: {note}" for note in getattr(member.network, "notes", ())]
+    batch: list[NetName] = [name for name, member in members.items() if "batch" in norm_of(member.network)]
     if batch:
         notes.append(picture_statistics.told([told(batch)]))
     if located.alone:
@@ -252,13 +283,13 @@ def _check_channels(quartet: Quartet) -> None:
     """Channels of the pictures of A and of B, as every network sees them, must agree."""
     seen: dict[str, dict[str, int]] = {"A": {}, "B": {}}
     if quartet.G_A:
-        seen["A"]["G_A"], seen["B"]["G_A"] = quartet.G_A.widths.in_channels, quartet.G_A.widths.out_channels
+        seen["A"]["G_A"], seen["B"]["G_A"] = channels_of(quartet.G_A)
     if quartet.G_B:
-        seen["B"]["G_B"], seen["A"]["G_B"] = quartet.G_B.widths.in_channels, quartet.G_B.widths.out_channels
+        seen["B"]["G_B"], seen["A"]["G_B"] = channels_of(quartet.G_B)
     if quartet.D_A:
-        seen["B"]["D_A"] = quartet.D_A.widths.in_channels
+        seen["B"]["D_A"], _ = channels_of(quartet.D_A)
     if quartet.D_B:
-        seen["A"]["D_B"] = quartet.D_B.widths.in_channels
+        seen["A"]["D_B"], _ = channels_of(quartet.D_B)
     for domain, channels in seen.items():
         if len(set(channels.values())) > 1:
             folder = next(iter(quartet.files.values())).parent

@@ -1,26 +1,27 @@
 """Networks back to files: safetensors that describe themselves, and CycleGAN's ``.pth``."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints.contents import BLOCK
 from ganprune.checkpoints.formats import safetensors_file
-from ganprune.checkpoints.network_file import FORMAT_VERSION, widths_json
+from ganprune.checkpoints.network_file import FORMAT_VERSION
 from ganprune.files import atomic_path, write_atomically
-from ganprune.networks import Discriminator, Generator
+from ganprune.traits import norm_of, widths_of
 
 STANDALONE = "slim_generator.py"
 """What `copy_standalone` calls the module that it writes."""
 
 
-def save_generator(path: Path, generator: Generator, metadata: Mapping[str, str]) -> None:
+def save_generator(path: Path, generator: nn.Module, metadata: Mapping[str, str]) -> None:
     """Write a generator of any widths and norm as safetensors that need no other file to be read.
 
     Tensors are float32, under the names of the file that the network was read from
-    (`Generator.block_name`). The metadata are the entries given and ``format`` (``ganprune generator``),
+    (`nn.Module.block_name`). The metadata are the entries given and ``format`` (``ganprune generator``),
     ``format_version``, ``widths`` (JSON) and ``norm``. The same generator and metadata always give the
     same bytes. The file appears whole or not at all.
 
@@ -29,8 +30,8 @@ def save_generator(path: Path, generator: Generator, metadata: Mapping[str, str]
     own = {
         "format": "ganprune generator",
         "format_version": FORMAT_VERSION,
-        "widths": widths_json(generator.widths),
-        "norm": generator.norm,
+        "widths": json.dumps(widths_of(generator)),
+        "norm": norm_of(generator),
     }
     taken = own.keys() & metadata.keys()
     if taken:
@@ -38,10 +39,10 @@ def save_generator(path: Path, generator: Generator, metadata: Mapping[str, str]
     write_atomically(path, safetensors_file.serialize(_state_dict(generator), {**metadata, **own}))
 
 
-def save_cyclegan_pth(path: Path, network: Generator | Discriminator) -> None:
+def save_cyclegan_pth(path: Path, network: nn.Module) -> None:
     """Write a network as CycleGAN does: a plain state dict, float32.
 
-    Names are CycleGAN's, or those of the file that it was read from (`Generator.block_name`). The file
+    Names are CycleGAN's, or those of the file that it was read from (`nn.Module.block_name`). The file
     appears whole or not at all.
     """
     with atomic_path(path) as partial, partial.open("wb") as file:
@@ -57,9 +58,9 @@ def copy_standalone(folder: Path) -> Path:
     return folder / STANDALONE
 
 
-def _state_dict(network: Generator | Discriminator) -> dict[str, Tensor]:
+def _state_dict(network: nn.Module) -> dict[str, Tensor]:
     # Clones: torch.save would write all of the storage that a slice of a wider layer looks at.
-    block = network.block_name if isinstance(network, Generator) else BLOCK
+    block = getattr(network, "block_name", BLOCK)
     tensors = {
         name.replace(f".{BLOCK}.", f".{block}."): tensor.detach().cpu()
         for name, tensor in network.state_dict().items()

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ganprune.comparing.tables import ARROWS, Found
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """97.5 % quantiles of Student's t for 1 … 9 degrees of freedom; beyond, the last."""
@@ -64,7 +64,7 @@ def _rivals(cells: Sequence[Found], claim: str) -> list[tuple[str, list[int]]]:
     return [(name, seeds) for name in names if (seeds := sorted(ours & set(_by_seed(cells, name))))]
 
 
-def _differences(cells: Sequence[Found], name: str, claim: str, key: str, side: Side) -> list[float]:
+def _differences(cells: Sequence[Found], name: str, claim: str, key: str, side: Domain) -> list[float]:
     """A figure of ``name`` less that of ``claim``, a seed each; more than 0: ``claim`` is better."""
     theirs, ours = _by_seed(cells, name), _by_seed(cells, claim)
     pairs = [(theirs[s].get(side, {}).get(key), ours[s].get(side, {}).get(key))
@@ -90,5 +90,5 @@ def _margin(values: Sequence[float]) -> float:
     return _T[min(len(values) - 2, len(_T) - 1)] * stdev(values) / len(values) ** 0.5
 
 
-def _by_seed(cells: Sequence[Found], name: str) -> dict[int, Mapping[Side, Mapping[str, Any]]]:
+def _by_seed(cells: Sequence[Found], name: str) -> dict[int, Mapping[Domain, Mapping[str, Any]]]:
     return {cell["seed"]: cell["sides"] for cell in cells if cell["name"] == name}

@@ -6,15 +6,16 @@ from hashlib import sha256 as hash_of
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.comparing.cells import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, find_domains
 from ganprune.metrics import FeatureNetwork, Segmenter
-from ganprune.networks import Generator
 from ganprune.preparing import Prepared, check_networks, prepare
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
@@ -32,7 +33,7 @@ class Contest:
     jobs: Mapping[str, Prepared]
     """By cell."""
     folder: Path
-    sides: tuple[Side, ...]
+    sides: tuple[Domain, ...]
     """Generators that become slim; the same in all cells."""
     size: int
 
@@ -42,7 +43,7 @@ class Contest:
         return next(iter(self.jobs.values()))
 
     @property
-    def originals(self) -> dict[Side, Generator]:
+    def originals(self) -> dict[Domain, nn.Module]:
         """Those that become slim."""
         return {side: self.job.quartet.generators[side] for side in self.sides}
 
@@ -90,7 +91,7 @@ def circumstances(found: Contest, judges: Mapping[str, str]) -> dict[str, Any]:
     """What all figures depend on, besides the settings of cells. judges: see `judged_by`."""
     folders = found.job.folders
     counts = {f"{part}_{side}": len(folders.pictures(part, side)) for part in ("train", "val", "test")
-              for side in SIDES}  # fmt: skip
+              for side in DOMAINS}  # fmt: skip
     return {
         "sha256": found.job.config["sha256"], "pictures": counts, "test pictures": _content(folders),
         "size": found.size, "fid": found.comparison.settings.fid, **judges,
@@ -100,7 +101,7 @@ def circumstances(found: Contest, judges: Mapping[str, str]) -> dict[str, Any]:
 def _content(folders: PictureFolders) -> str:
     """16 hexadecimal digits that change with any byte of the test pictures, and their order."""
     digest = hash_of()
-    for side in SIDES:
+    for side in DOMAINS:
         for path in folders.pictures("test", side):
             digest.update(sha256(path).encode())
     return digest.hexdigest()[:16]

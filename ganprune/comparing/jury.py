@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.device import reproducible
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.images import PictureFolders, load_pictures, save_picture, to_float, to_uint8
 from ganprune.metrics import (
     FeatureNetwork,
@@ -22,11 +22,10 @@ from ganprune.metrics import (
     score,
     squared_errors,
 )
-from ganprune.networks import Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scratch import scratch_folder
 
-LABELS: Side = "B"
+LABELS: Domain = "B"
 """The domain of label maps in cityscapes; G_B draws streets from them, which a network then segments."""
 
 
@@ -46,11 +45,11 @@ class Jury:
     segmenter: Segmenter | None = None
     """For the FCN score of the generator that reads label maps, where test pictures are such."""
     reporter: Reporter = SILENT
-    _pictures: dict[Side, Tensor] = field(default_factory=dict[Side, Tensor])
-    _originals: dict[Side, Tensor] = field(default_factory=dict[Side, Tensor])
+    _pictures: dict[Domain, Tensor] = field(default_factory=dict[Domain, Tensor])
+    _originals: dict[Domain, Tensor] = field(default_factory=dict[Domain, Tensor])
     """What the originals make of them."""
 
-    def pictures(self, side: Side) -> Tensor:
+    def pictures(self, side: Domain) -> Tensor:
         """Test pictures of a domain: uint8 [n, 3, size, size]."""
         if side not in self._pictures:
             paths = self.folders.pictures("test", side)
@@ -58,10 +57,10 @@ class Jury:
         return self._pictures[side]
 
     def __call__(
-        self, generators: Mapping[Side, Generator], originals: Mapping[Side, Generator]
-    ) -> dict[Side, dict[str, Any]]:
+        self, generators: Mapping[Domain, nn.Module], originals: Mapping[Domain, nn.Module]
+    ) -> dict[Domain, dict[str, Any]]:
         """KID with its interval, ``as_b``, ``lost``, ``psnr`` a direction; FID and FCN where asked for."""
-        found = dict[Side, dict[str, Any]]()
+        found = dict[Domain, dict[str, Any]]()
         for side, generator in generators.items():
             original = originals[side]
             fakes = self._original(side, original)
@@ -70,12 +69,12 @@ class Jury:
             found[side] = self._figures(side, fakes, original) | self._segmented(side, fakes)
         return found
 
-    def inputs(self, originals: Mapping[Side, Generator]) -> dict[Side, dict[str, Any]]:
+    def inputs(self, originals: Mapping[Domain, nn.Module]) -> dict[Domain, dict[str, Any]]:
         """The same of pictures that no network has touched."""
         return {side: self._figures(side, self.pictures(side), G) for side, G in originals.items()}
 
-    def _figures(self, side: Side, fakes: Tensor, original: Generator) -> dict[str, Any]:
-        other: Side = "B" if side == "A" else "A"
+    def _figures(self, side: Domain, fakes: Tensor, original: nn.Module) -> dict[str, Any]:
+        other: Domain = "B" if side == "A" else "A"
         source, target = self._real(side), self._real(other)
         inputs, made = self._features(self.pictures(side)), self._original(side, original)
         whole = self._features(made)
@@ -86,13 +85,13 @@ class Jury:
         )  # fmt: skip
         return found.to_json()
 
-    def _original(self, side: Side, original: Generator) -> Tensor:
+    def _original(self, side: Domain, original: nn.Module) -> Tensor:
         """The original's translation; kept, because every cell is compared with it."""
         if side not in self._originals:
             self._originals[side] = self._translated(original, side)
         return self._originals[side]
 
-    def _real(self, side: Side) -> Tensor:
+    def _real(self, side: Domain) -> Tensor:
         """Features of real test pictures, from the size that their files have."""
         paths = find_readable(self.folders.pictures("test", side), self.reporter)
         return cached_features(self.network, paths, folder=self.cache, reporter=self.reporter)
@@ -101,7 +100,7 @@ class Jury:
         return cached_features(self.network, pictures, folder=self.cache, reporter=self.reporter)
 
     @torch.inference_mode()
-    def _translated(self, generator: Generator, side: Side) -> Tensor:
+    def _translated(self, generator: nn.Module, side: Domain) -> Tensor:
         """What a generator makes of the test pictures, in float32, one at a time: uint8 [n, 3, h, w]."""
         net, made = copy.deepcopy(generator).to(self.device).float().eval(), list[Tensor]()
         pictures = self.pictures(side)
@@ -111,7 +110,7 @@ class Jury:
                 task.advance()
         return torch.cat(made)
 
-    def _segmented(self, side: Side, pictures: Tensor) -> dict[str, Any]:
+    def _segmented(self, side: Domain, pictures: Tensor) -> dict[str, Any]:
         """FCN score of streets that G_B draws from label maps; empty without a segmenter."""
         if self.segmenter is None or side != LABELS:
             return {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from ganprune.bench import Table
 from ganprune.bench.tables import number
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 
 FCN = ("pixel_accuracy", "class_accuracy", "class_iou")
 """Columns of Table 2."""
@@ -40,7 +40,7 @@ class PaperRow:
     """Original, ours, on an Intel Xeon E5-2690."""
 
 
-TASKS: Mapping[str, Mapping[Side, PaperRow]] = MappingProxyType({
+TASKS: Mapping[str, Mapping[Domain, PaperRow]] = MappingProxyType({
     "horse2zebra": {
         "A": PaperRow("horse2zebra", 10.16, 4.27, 13448, 4.23, (74.04, 189.28, 96.15), None, (2260, 730)),
         "B": PaperRow("zebra2horse", 10.00, 4.34, 13060, 4.35, (148.81, 184.88, 157.90)),
@@ -67,7 +67,7 @@ THINET = "thinet"
 def paper_table(
     task: str,
     claim: str,
-    means: Mapping[str, Mapping[Side, Mapping[str, Any]]],
+    means: Mapping[str, Mapping[Domain, Mapping[str, Any]]],
     size: int,
     judges: Mapping[str, str],
 ) -> Table:

@@ -6,30 +6,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganprune.baselines import Method, Subject
 from ganprune.checkpoints import load_generator
 from ganprune.coevolution import random_stream
 from ganprune.device import cpu_threads
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.images import to_float
-from ganprune.networks import Generator
 from ganprune.repair import Repairer
 from ganprune.stages import Job, layouts
 from ganprune.stages.cutting import save_pruned
 
 
-def prune(job: Job, name: str, choose: Method) -> dict[Side, Generator]:
+def prune(job: Job, name: str, choose: Method) -> dict[Domain, nn.Module]:
     """Slim generators by a rival, such as those of `ganprune.baselines`, in float32, not fine-tuned.
 
     It looks at the pictures that a search would score on. Writes what `ganprune.stages.rebuild_both` writes:
     pruned_G_A.safetensors and pruned_G_B.safetensors.
     """
     run, search, device = job.run, job.settings.search, job.resolved.device
-    paths: dict[Side, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in search.sides}
+    paths: dict[Domain, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in search.sides}
     if run.finished("rebuild"):
-        return {side: load_generator(path) for side, path in paths.items()}
-    started, slim = time.monotonic(), dict[Side, Generator]()
+        return {side: load_generator(path, job.own) for side, path in paths.items()}
+    started, slim = time.monotonic(), dict[Domain, nn.Module]()
     both = layouts(job.originals, job.settings)
     with cpu_threads(job.resolved.threads), job.reporter.task(name, len(both)) as task:
         for side, layout in both.items():
@@ -42,7 +42,7 @@ def prune(job: Job, name: str, choose: Method) -> dict[Side, Generator]:
             )  # fmt: skip
             pruned = choose(subject)
             network = pruned.network.to("cpu", torch.float32)
-            assert isinstance(network, Generator)
+            assert isinstance(network, nn.Module)
             slim[side] = network
             save_pruned(job, side, network, layout.kept(pruned.genome))
             task.advance()

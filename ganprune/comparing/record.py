@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from ganprune.channels import graph_of
 from ganprune.comparing.cells import Cell
 from ganprune.cost import macs, mebibytes, params
 from ganprune.errors import RunError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.genome import Layout
-from ganprune.networks import Generator
 from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.rebuild import rebuilt
 from ganprune.runs import write_json
@@ -43,7 +43,7 @@ class Records:
     folder: Path
     circumstances: Mapping[str, Any]
     """What all cells share, besides settings: hashes of the networks, numbers of pictures, features."""
-    sides: Sequence[Side] = SIDES
+    sides: Sequence[Domain] = DOMAINS
     """Generators that every cell makes slim."""
 
     def path(self, key: str) -> Path:
@@ -60,7 +60,7 @@ class Records:
             raise _damaged(self.path(cell.key), f"it is of {found['name']}-{found['seed']}")
         return found
 
-    def write(self, cell: Cell, sides: Mapping[Side, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+    def write(self, cell: Cell, sides: Mapping[Domain, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
         """Remember a finished cell. sides: figures of each direction; facts: whatever else is known."""
         found: dict[str, Any] = {"schema": 1, "name": cell.name, "seed": cell.seed, "method": cell.method}
         found |= dict(facts) | {"sides": sides, "made": self._identity(cell)}
@@ -71,7 +71,7 @@ class Records:
         return self._read(ORIGINAL, dict(self.circumstances), _ORIGINAL)
 
     def write_original(
-        self, sides: Mapping[Side, Mapping[str, Any]], inputs: Mapping[Side, Mapping[str, Any]]
+        self, sides: Mapping[Domain, Mapping[str, Any]], inputs: Mapping[Domain, Mapping[str, Any]]
     ) -> None:
         """Remember the figures of the originals and of the untouched inputs."""
         found = {"schema": 1, "name": ORIGINAL, "sides": sides, "inputs": inputs}
@@ -127,7 +127,7 @@ def _damaged(path: Path, reason: str) -> RunError:
     return RunError(f"{path} is damaged ({reason}); delete it to run the cell again")
 
 
-def size_of(generator: Generator, original: Generator, size: int) -> dict[str, Any]:
+def size_of(generator: nn.Module, original: nn.Module, size: int) -> dict[str, Any]:
     """What a generator costs, also over the original: parameters, MiB, MACs at ``size`` and as the paper; and
     its widths, see `network_of`."""
     w, whole = graph_of(generator), graph_of(original)
@@ -142,7 +142,7 @@ def size_of(generator: Generator, original: Generator, size: int) -> dict[str, A
     }  # fmt: skip
 
 
-def network_of(part: Mapping[str, Any], original: Generator) -> Generator | None:
+def network_of(part: Mapping[str, Any], original: nn.Module) -> nn.Module | None:
     """A generator of the widths that a cell's record tells for one direction, cut out of the original.
 
     It takes as long as the cell's own. None where the record, of an earlier ganprune, has no widths. Raises

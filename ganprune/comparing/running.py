@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.baselines import METHODS, Method
 from ganprune.bench import BenchSettings, enough_cores
 from ganprune.comparing.cells import SEARCH, Cell
@@ -20,11 +22,10 @@ from ganprune.comparing.tables import Found, Timings, comparison_csv, comparison
 from ganprune.comparing.timing import known_times, time_together
 from ganprune.device import cpu_threads
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.locking import refuse_run
 from ganprune.metrics import FeatureNetwork, Segmenter
-from ganprune.networks import Generator
 from ganprune.plain import as_written
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -124,7 +125,7 @@ def _run(
         _, slim = finished_networks(job, pruned)
     with cpu_threads(job.resolved.threads):
         figures = jury(slim, found.originals)
-    sides: dict[Side, dict[str, Any]] = {
+    sides: dict[Domain, dict[str, Any]] = {
         side: size_of(G, found.originals[side], found.size) | figures[side] for side, G in slim.items()
     }
     stages = job.run.provenance["stages"]
@@ -139,7 +140,7 @@ def _run(
 
 def _timed(found: Contest, records: Records, exporter: Exporter, reporter: Reporter) -> dict[str, Any]:
     """Milliseconds of every method's first finished seed; of those that are gone, by their widths."""
-    settings, slim = found.comparison.settings, dict[str, Path | Generator]()
+    settings, slim = found.comparison.settings, dict[str, Path | nn.Module]()
     if not settings.bench_seconds:
         return {}
     for cell, record in _there(found, records).items():

@@ -9,18 +9,18 @@ from typing import Any
 from ganprune.bench import Table
 from ganprune.bench.tables import number, table_of
 from ganprune.comparing.record import ORIGINAL
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 
 Found = Mapping[str, Any]
 """What `ganprune.comparing.record` has written of one cell."""
-Timings = Mapping[str, Mapping[Side, Mapping[str, float]]]
+Timings = Mapping[str, Mapping[Domain, Mapping[str, float]]]
 """Row → side → ``ms``, and ``speedup`` with its ``margin`` where there is an original to compare with."""
-Means = dict[str, dict[Side, dict[str, Any]]]
-_Cell = Callable[[Mapping[Side, Mapping[str, Any]]], str]
+Means = dict[str, dict[Domain, dict[str, Any]]]
+_Cell = Callable[[Mapping[Domain, Mapping[str, Any]]], str]
 """What a column says of a row."""
 
 INPUTS = "inputs"
-ARROWS: Mapping[Side, str] = {"A": "A→B", "B": "B→A"}
+ARROWS: Mapping[Domain, str] = {"A": "A→B", "B": "B→A"}
 
 
 def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means:
@@ -29,7 +29,7 @@ def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means
     The ends of intervals over pictures are means too: all seeds are judged by the same pictures, so that what
     these say is no surer with more seeds.
     """
-    rows: dict[str, list[Mapping[Side, Mapping[str, Any]]]] = {ORIGINAL: [original["sides"]]}
+    rows: dict[str, list[Mapping[Domain, Mapping[str, Any]]]] = {ORIGINAL: [original["sides"]]}
     rows[INPUTS] = [original["inputs"]]
     for cell in cells:
         steps = {"steps": cell.get("steps")}
@@ -37,7 +37,7 @@ def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means
     found: Means = {}
     for name, seeds in rows.items():
         found[name] = {}
-        for side in SIDES:
+        for side in DOMAINS:
             parts = [_flat(sides[side]) for sides in seeds if side in sides]
             if not parts:
                 continue
@@ -56,14 +56,14 @@ def comparison_table(means: Means, title: str) -> Table:
         return heading, [cell(means[name]) for name in names]
 
     def both(key: str, digits: int, unit: float = 1) -> _Cell:
-        def cell(sides: Mapping[Side, Mapping[str, Any]]) -> str:
+        def cell(sides: Mapping[Domain, Mapping[str, Any]]) -> str:
             values = [None if part.get(key) is None else part[key] / unit for part in sides.values()]
             told = list(dict.fromkeys(number(value, digits) for value in values))
             return " / ".join(told)
 
         return cell
 
-    def one(side: Side, tell: Callable[[Mapping[str, Any]], str]) -> _Cell:
+    def one(side: Domain, tell: Callable[[Mapping[str, Any]], str]) -> _Cell:
         return lambda sides: tell(sides[side]) if side in sides else "–"
 
     columns = [

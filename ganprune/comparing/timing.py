@@ -6,16 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.bench import BenchSettings, Candidate, bench
+from ganprune.channels import graph_of
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.files import sha256
 from ganprune.images import to_float
-from ganprune.networks import Generator
 from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
@@ -30,9 +30,9 @@ _KNOWN: Shape = {
 
 def time_together(
     folder: Path,
-    originals: Mapping[Side, Generator],
-    slim: Mapping[str, Path | Generator],
-    pictures: Mapping[Side, Tensor],
+    originals: Mapping[Domain, nn.Module],
+    slim: Mapping[str, Path | nn.Module],
+    pictures: Mapping[Domain, Tensor],
     size: int,
     settings: BenchSettings,
     exporter: Exporter,
@@ -91,10 +91,10 @@ def by_widths(timed: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(gone))
 
 
-def _identity(network: Path | Generator) -> str:
+def _identity(network: Path | nn.Module) -> str:
     if isinstance(network, Path):
         return sha256(network)
-    return BY_WIDTHS + "-".join(str(width) for width in network.widths.groups().values())
+    return BY_WIDTHS + "-".join(str(width) for width in graph_of(network).sizes.values())
 
 
 def _same(before: str | None, now: str) -> bool:
@@ -110,8 +110,8 @@ def _original_of(name: str) -> str | None:
 
 def _exported(
     folder: Path,
-    networks: Mapping[str, Generator],
-    pictures: Mapping[Side, Tensor],
+    networks: Mapping[str, nn.Module],
+    pictures: Mapping[Domain, Tensor],
     size: int,
     exporter: Exporter,
     reporter: Reporter,
@@ -126,7 +126,7 @@ def _exported(
             rewritten = _original_of(name) is not None
             made = _content(network, exporter.recipe(size, rewritten=rewritten))
             if not files[name].is_file() or known.get(name) != [made, sha256(files[name])]:
-                side: Side = "B" if name.endswith("B") else "A"
+                side: Domain = "B" if name.endswith("B") else "A"
                 shown = to_float(pictures[side][:VERIFIED_PICTURES])
                 exporter.export(network, files[name], size, shown, rewritten=rewritten)
                 known[name] = [made, sha256(files[name])]
@@ -144,7 +144,7 @@ def _exports(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _content(network: Generator, recipe: str) -> str:
+def _content(network: nn.Module, recipe: str) -> str:
     """A hash of the weights and of how they are exported."""
     digest = hashlib.sha256(recipe.encode())
     for key, tensor in network.state_dict().items():

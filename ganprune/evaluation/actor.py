@@ -11,7 +11,7 @@ import torch
 
 from ganprune.device import keep_freed_memory
 from ganprune.evaluation.local import EvaluationSettings
-from ganprune.evaluation.serving import Row, Server, Start, Task, Warnings, portable
+from ganprune.evaluation.serving import Request, Row, Server, Start, Warnings, portable
 from ganprune.scratch import scratch_folder
 
 Files = dict[str, bytes]
@@ -64,7 +64,7 @@ class Actor:
         except Exception as error:
             return self._reply(portable(error))
 
-    def score(self, task: Task) -> Reply:
+    def score(self, task: Request) -> Reply:
         """Answer a task."""
         assert self._server is not None
         try:

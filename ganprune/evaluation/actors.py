@@ -8,20 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.evaluation.actor import Actor, Files, Greeting, Reply, versions
 from ganprune.evaluation.cluster import MOST_ACTORS, checked_room, joined, room
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.schedule import Member
-from ganprune.evaluation.serving import Inputs, Row, Task
+from ganprune.evaluation.serving import Inputs, Request, Row
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 
 
@@ -30,10 +29,10 @@ class RayEvaluator(SpreadEvaluator):
 
     def __init__(
         self,
-        generators: Mapping[Side, Generator],
-        judges: Mapping[Side, Discriminator],
-        layouts: Mapping[Side, Layout],
-        pictures: Mapping[Side, Tensor],
+        generators: Mapping[Domain, nn.Module],
+        judges: Mapping[Domain, nn.Module],
+        layouts: Mapping[Domain, Layout],
+        pictures: Mapping[Domain, Tensor],
         settings: EvaluationSettings,
         on_scored: Callable[[], object] = lambda: None,
         tuner: FineTuner | None = None,
@@ -148,7 +147,7 @@ class Actors:
             self._start_those_waiting()
         return [worker for worker in self._workers if worker.ready]
 
-    def send(self, member: RayWorker, task: Task) -> None:
+    def send(self, member: RayWorker, task: Request) -> None:
         """See `Crew.send`."""
         self._call(member, "score", task)
 

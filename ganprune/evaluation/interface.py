@@ -1,14 +1,11 @@
 """What a search needs to know of how scores are computed, and nothing else."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
-Side = Literal["A", "B"]
-"""``A``: G_A (G1, X → Y), genomes p, judged by D_A. ``B``: G_B (G2, Y → X), genomes q, judged by D_B."""
-
-SIDES: tuple[Side, Side] = ("A", "B")
+from ganprune.images.sources import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,9 @@ class Scores:
 class Evaluator(Protocol):
     """Computes the loss terms of genomes: in this process, on several devices, or on a cluster."""
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+    def score(
+        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+    ) -> Scores:
         """Score one population against one partner.
 
         genomes: bool [K, L] of ``side``; partner: bool [L'] genome of the other side, or None for its

@@ -17,17 +17,18 @@ from torch import Tensor, nn
 from ganprune.channels_last import channels_last
 from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.evaluation.interface import SIDES, Scores, Side
+from ganprune.evaluation.interface import Domain, Scores
 from ganprune.evaluation.memory import Batches
 from ganprune.evaluation.originals import grams_file, judged_originals, original_grams
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
-from ganprune.networks import Discriminator, Generator
+from ganprune.images.sources import DOMAINS
 from ganprune.rebuild import rebuilt, recalibrated
 from ganprune.refit import Gram, refitted_from
 from ganprune.reporting import SILENT, Reporter
+from ganprune.traits import channels_of, smallest_picture
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -57,8 +58,8 @@ class EvaluationSettings:
 class _Half:
     """Everything fixed about one direction of translation."""
 
-    generator: Generator
-    judge: Discriminator | None
+    generator: nn.Module
+    judge: nn.Module | None
     layout: Layout
     x: Tensor
     """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
@@ -84,9 +85,9 @@ class _Known:
 class _Network:
     """A generator as it is scored."""
 
-    placed: Generator
+    placed: nn.Module
     """On the device, in the precision of scores."""
-    whole: Generator | None = None
+    whole: nn.Module | None = None
     """The same in float32, for the tuner; None without one."""
 
 
@@ -95,10 +96,10 @@ class LocalEvaluator:
 
     def __init__(
         self,
-        generators: Mapping[Side, Generator],
-        judges: Mapping[Side, Discriminator],
-        layouts: Mapping[Side, Layout],
-        pictures: Mapping[Side, Tensor],
+        generators: Mapping[Domain, nn.Module],
+        judges: Mapping[Domain, nn.Module],
+        layouts: Mapping[Domain, Layout],
+        pictures: Mapping[Domain, Tensor],
         settings: EvaluationSettings,
         on_scored: Callable[[], object] = lambda: None,
         tuner: FineTuner | None = None,
@@ -129,33 +130,35 @@ class LocalEvaluator:
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(settings.device), dtype
         self._on_cpu = self._device.type == "cpu"
-        x: dict[Side, Tensor] = {
+        x: dict[Domain, Tensor] = {
             side: self._laid_out(to_float(part).to(self._device, dtype)) for side, part in pictures.items()
         }
         self._layouts, self._tuner = layouts, tuner
         self._originals = dict(generators)
         """As given: float32."""
         self._generators = {side: self._place(generator) for side, generator in generators.items()}
-        self._halves: dict[Side, _Half] = {}
+        self._halves: dict[Domain, _Half] = {}
         for side, layout in layouts.items():
             G, D = self._generators[side], self._place(judges[side]) if side in judges else None
             file = None if cache is None else cache / f"original_{side}.safetensors"
             setting = f"channels-last, batch {settings.batch}, {torch.get_num_threads()} threads"
             translated, judged = judged_originals(G, D, x[side], self._run, setting, file)
             self._halves[side] = _Half(G, D, layout, x[side], x.get(_other(side)), translated, judged)
-        self._grams = dict[Side, dict[str, Gram]]()
+        self._grams = dict[Domain, dict[str, Gram]]()
         for side in layouts if settings.refit else ():
             exact = to_float(pictures[side]).to(self._device)
             original = copy.deepcopy(generators[side]).to(self._device)
             file = None if cache is None else cache / grams_file(side)
             self._originals[side] = original
             self._grams[side] = original_grams(original, layouts[side].graph, exact, file)
-        self._known: dict[Side, dict[bytes, _Known]] = {side: {} for side in SIDES}
-        self._pictures: dict[Side, dict[bytes, Tensor]] = {side: {} for side in SIDES}
-        self._backs: dict[Side, tuple[bytes, _Network]] = {}
-        self._cycles: dict[Side, dict[tuple[bytes, bytes], float]] = {side: {} for side in SIDES}
+        self._known: dict[Domain, dict[bytes, _Known]] = {side: {} for side in DOMAINS}
+        self._pictures: dict[Domain, dict[bytes, Tensor]] = {side: {} for side in DOMAINS}
+        self._backs: dict[Domain, tuple[bytes, _Network]] = {}
+        self._cycles: dict[Domain, dict[tuple[bytes, bytes], float]] = {side: {} for side in DOMAINS}
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+    def score(
+        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+    ) -> Scores:
         """See `Evaluator.score`."""
         half, partner_key = self._halves[side], b"" if partner is None else genome_key(partner)
         back = self._partner(side, partner, partner_key)
@@ -177,7 +180,7 @@ class LocalEvaluator:
         columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
         return Scores(*columns)
 
-    def controls(self, side: Side, *, identity: bool = False) -> Scores:
+    def controls(self, side: Domain, *, identity: bool = False) -> Scores:
         """The terms of the original itself and of a network that returns its input: float64 [2] each.
 
         Beside the original partner. They tell which scores are worse than doing nothing.
@@ -201,7 +204,7 @@ class LocalEvaluator:
             rows.append((seen, l_gena(half.translated, made, reduction), cycle, same))
         return Scores(*torch.tensor(rows, dtype=torch.float64).unbind(1))
 
-    def _partner(self, side: Side, genome: Tensor | None, key: bytes) -> _Network | None:
+    def _partner(self, side: Domain, genome: Tensor | None, key: bytes) -> _Network | None:
         """The generator that translates back; one that was built for the last call is not built again."""
         other = _other(side)
         if other not in self._generators:
@@ -213,10 +216,10 @@ class LocalEvaluator:
             self._backs[side] = key, self._network(other, genome, self._original(side), key)
         return self._backs[side][1]
 
-    def _original(self, side: Side) -> _Network:
+    def _original(self, side: Domain) -> _Network:
         return _Network(self._generators[side], self._originals.get(side))
 
-    def _network(self, side: Side, genome: Tensor, partner: _Network | None, key: bytes) -> _Network:
+    def _network(self, side: Domain, genome: Tensor, partner: _Network | None, key: bytes) -> _Network:
         """The slim network of a genome, fine-tuned beside its partner where there is a tuner."""
         if self._tuner is None:
             return _Network(self._slim(side, genome))
@@ -226,7 +229,7 @@ class LocalEvaluator:
         return _Network(self._place(tuned), tuned)
 
     def _translate(
-        self, side: Side, key: bytes, genome: Tensor, partner: _Network | None, identity: bool
+        self, side: Domain, key: bytes, genome: Tensor, partner: _Network | None, identity: bool
     ) -> Tensor:
         """Ĝ(x) of one genome; fills in what is known of it."""
         known = self._known[side].get(key)
@@ -247,14 +250,14 @@ class LocalEvaluator:
         self._pictures[side][key] = translated
         return translated
 
-    def _cut(self, side: Side, genome: Tensor) -> Generator:
+    def _cut(self, side: Domain, genome: Tensor) -> nn.Module:
         """The slim network in float32, refitted where the settings say so."""
         original, layout = self._originals[side], self._layouts[side]
         if side in self._grams:
             return refitted_from(self._grams[side], original, layout, genome)
         return rebuilt(original, layout, genome)
 
-    def _slim(self, side: Side, genome: Tensor) -> Generator:
+    def _slim(self, side: Domain, genome: Tensor) -> nn.Module:
         """The slim network; one of batch norm with the statistics of the pictures that it translates."""
         x = self._halves[side].x
         if side in self._grams:
@@ -277,21 +280,21 @@ class LocalEvaluator:
         return pictures.contiguous(memory_format=torch.channels_last) if self._on_cpu else pictures
 
 
-def _other(side: Side) -> Side:
+def _other(side: Domain) -> Domain:
     return "B" if side == "A" else "A"
 
 
-def _check_fit(generator: Generator, judge: Discriminator | None, pictures: Tensor) -> None:
-    channels, size, widths = pictures.shape[1], min(pictures.shape[2:]), generator.widths
-    judged = channels if judge is None else judge.widths.in_channels
-    if {widths.in_channels, widths.out_channels, judged} != {channels}:
+def _check_fit(generator: nn.Module, judge: nn.Module | None, pictures: Tensor) -> None:
+    (channels, *size), (inputs, outputs) = pictures.shape[1:], channels_of(generator)
+    judged = channels if judge is None else channels_of(judge)[0]
+    if {inputs, outputs, judged} != {channels}:
         raise CheckpointError(
             f"pictures of {channels} channels need networks of as many, found a generator from "
-            f"{widths.in_channels} to {widths.out_channels} and a discriminator of {judged}; "
+            f"{inputs} to {outputs} and a discriminator of {judged}; "
             "give a checkpoint that was trained on RGB"
         )
-    if judge is not None and size < judge.widths.smallest_picture:
+    if judge is not None and min(size) < (least := smallest_picture(judge)):
         raise UsageError(
-            f"a discriminator of {len(judge.widths.filters)} layers needs pictures of at least "
-            f"{judge.widths.smallest_picture} pixels, found {size}; give a larger --size"
+            f"a discriminator needs pictures of at least {least} pixels, found {min(size)}; "
+            "give a larger --size"
         )

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ganprune.channels import ChannelGraph
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
-from ganprune.networks import Generator
 from ganprune.refit import Gram, Removal, grams, removals
 from ganprune.reporting import SILENT, Reporter
 
@@ -41,7 +40,7 @@ def judged_originals(
 
 
 def original_grams(
-    generator: Generator, graph: ChannelGraph, x: Tensor, file: Path | None, reporter: Reporter = SILENT
+    generator: nn.Module, graph: ChannelGraph, x: Tensor, file: Path | None, reporter: Reporter = SILENT
 ) -> dict[str, Gram]:
     """`ganprune.refit.gram_matrices` of an original on pictures [n, 3, h, w] in [-1, 1]; kept likewise."""
 
@@ -61,7 +60,7 @@ def original_grams(
 
 
 def original_removals(
-    generator: Generator,
+    generator: nn.Module,
     layout: Layout,
     x: Tensor,
     folder: Path | None,

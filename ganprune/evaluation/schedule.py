@@ -13,8 +13,9 @@ from statistics import median
 from typing import Generic, Protocol, TypeVar
 
 from ganprune.errors import GanpruneError
-from ganprune.evaluation.interface import SIDES, Side
-from ganprune.evaluation.serving import Row, Task
+from ganprune.evaluation.interface import Domain
+from ganprune.evaluation.serving import Request, Row
+from ganprune.images.sources import DOMAINS
 
 MOST_LOSSES = 3
 """An individual that this many workers have died of is not given to another."""
@@ -26,7 +27,7 @@ class Member:
     """A worker, as the hand-out sees it."""
 
     def __init__(self) -> None:
-        self.held: dict[Side, dict[bytes, frozenset[bytes]]] = {side: {} for side in SIDES}
+        self.held: dict[Domain, dict[bytes, frozenset[bytes]]] = {side: {} for side in DOMAINS}
         """Genomes whose translated pictures it has, each with the partners that it met there."""
 
 
@@ -45,7 +46,7 @@ class Crew(Protocol[M]):
         """Those that can be given work now; may be others than a moment ago."""
         ...
 
-    def send(self, member: M, task: Task) -> None:
+    def send(self, member: M, task: Request) -> None:
         """Give a task to a member that has none; returns at once."""
         ...
 
@@ -69,7 +70,7 @@ class Crew(Protocol[M]):
 class _Round:
     """One population against one partner, while it is computed."""
 
-    side: Side
+    side: Domain
     partner: bytes
     identity: bool
     known: frozenset[bytes]
@@ -109,7 +110,7 @@ class Schedule(Generic[M]):
 
     def computed(
         self,
-        side: Side,
+        side: Domain,
         missing: Collection[bytes],
         population: Collection[bytes],
         partner: bytes,
@@ -163,7 +164,7 @@ class Schedule(Generic[M]):
         if member not in self._done:
             self._done[member] = [key for key in held if key in work.known and partner in held[key]]
         done = self._done[member]
-        self._crew.send(member, Task(work.side, (*done, *wanted), partner, work.identity))
+        self._crew.send(member, Request(work.side, (*done, *wanted), partner, work.identity))
         self._busy[member] = _Job(work, tuple(wanted), self._crew.clock())
         done += wanted
         if self._lasting:

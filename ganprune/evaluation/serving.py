@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.local import EvaluationSettings, LocalEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.genome import Layout, unpack
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter, Silent
 
 Row = tuple[float, float, float, float]
@@ -24,10 +23,10 @@ Row = tuple[float, float, float, float]
 class Inputs:
     """What all workers have in common: the arguments of `LocalEvaluator`."""
 
-    generators: Mapping[Side, Generator]
-    judges: Mapping[Side, Discriminator]
-    layouts: Mapping[Side, Layout]
-    pictures: Mapping[Side, Tensor]
+    generators: Mapping[Domain, nn.Module]
+    judges: Mapping[Domain, nn.Module]
+    layouts: Mapping[Domain, Layout]
+    pictures: Mapping[Domain, Tensor]
     tuner: FineTuner | None
     cache: Path | None
 
@@ -43,10 +42,10 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Request:
     """Every other message to a worker. Answered by one `Row` a key."""
 
-    side: Side
+    side: Domain
     keys: tuple[bytes, ...]
     """Of the genomes, see `ganprune.genome.genome_key`."""
     partner: bytes
@@ -92,16 +91,16 @@ class Server:
             tuner=tuner, cache=cache or inputs.cache, reporter=reporter,
         )  # fmt: skip
 
-    def score(self, task: Task) -> list[Row]:
+    def score(self, task: Request) -> list[Row]:
         """Answer a task."""
-        other: Side = "B" if task.side == "A" else "A"
+        other: Domain = "B" if task.side == "A" else "A"
         partner = self._genomes(other, [task.partner])[0] if task.partner else None
         genomes = self._genomes(task.side, task.keys)
         found = self._evaluator.score(task.side, genomes, partner, identity=task.identity)
         terms = (found.L_DisA, found.L_GenA, found.L_cyc, found.L_idt)
         return list(zip(*(term.tolist() for term in terms), strict=True))
 
-    def _genomes(self, side: Side, keys: "tuple[bytes, ...] | list[bytes]") -> Tensor:
+    def _genomes(self, side: Domain, keys: "tuple[bytes, ...] | list[bytes]") -> Tensor:
         packed = torch.frombuffer(bytearray(b"".join(keys)), dtype=torch.uint8)
         return unpack(packed.view(len(keys), -1), self._layouts[side].length)
 

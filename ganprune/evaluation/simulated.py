@@ -8,11 +8,12 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ganprune.evaluation.interface import SIDES, Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.schedule import Member
-from ganprune.evaluation.serving import Row, Task
+from ganprune.evaluation.serving import Request, Row
+from ganprune.images.sources import DOMAINS
 
-Seconds = Callable[[Side, bytes, bytes, bool], float]
+Seconds = Callable[[Domain, bytes, bytes, bool], float]
 """What one individual takes: its side, its key, its partner's key, and whether its translated pictures are
 there already."""
 
@@ -35,12 +36,12 @@ class SimulatedWorker(Member):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = number
-        self.tasks: list[Task] = []
+        self.tasks: list[Request] = []
         """All that it was given."""
-        self._met = set[tuple[Side, bytes, bytes]]()
-        self._holds: dict[Side, frozenset[bytes]] = {side: frozenset() for side in SIDES}
+        self._met = set[tuple[Domain, bytes, bytes]]()
+        self._holds: dict[Domain, frozenset[bytes]] = {side: frozenset() for side in DOMAINS}
 
-    def work(self, task: Task, seconds: Seconds) -> float:
+    def work(self, task: Request, seconds: Seconds) -> float:
         """How long a task takes it."""
         self.tasks.append(task)
         total, held = 0.0, self._holds[task.side]
@@ -52,7 +53,7 @@ class SimulatedWorker(Member):
         return total
 
 
-_Event = tuple[float, int, SimulatedWorker, Task, bool]
+_Event = tuple[float, int, SimulatedWorker, Request, bool]
 """When, in which order of equals, who, what, and whether it is an answer rather than a death."""
 
 
@@ -62,7 +63,7 @@ class SimulatedCrew:
 
     workers: int
     seconds: Seconds
-    row: Callable[[Side, bytes, bytes], Row] = lambda side, key, partner: (0.0, 0.0, 0.0, 0.0)
+    row: Callable[[Domain, bytes, bytes], Row] = lambda side, key, partner: (0.0, 0.0, 0.0, 0.0)
     """Scores: of a side, a genome's key and its partner's."""
     costs: Costs = Costs()
     patience: float | None = None
@@ -87,7 +88,7 @@ class SimulatedCrew:
             return self.all
         return [worker for worker in self.all if self._there(worker, self.now)]
 
-    def send(self, member: SimulatedWorker, task: Task) -> None:
+    def send(self, member: SimulatedWorker, task: Request) -> None:
         """See `Crew.send`."""
         self.now += self.costs.send
         took = member.work(task, self.seconds) * self.slowness.get(member.number, 1.0)

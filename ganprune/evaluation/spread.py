@@ -12,11 +12,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import SIDES, Scores, Side
+from ganprune.evaluation.interface import Domain, Scores
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.schedule import Crew, Schedule
 from ganprune.evaluation.serving import Row
 from ganprune.genome import genome_key
+from ganprune.images.sources import DOMAINS
 
 
 class SpreadEvaluator:
@@ -32,9 +33,9 @@ class SpreadEvaluator:
         self.evaluations = 0
         """Number of slim networks whose scores were asked for: new genomes, and known genomes with a new
         partner."""
-        self._known: dict[Side, dict[tuple[bytes, bytes], Row]] = {side: {} for side in SIDES}
-        """By the keys of a genome and of its partner, see `ganprune.evaluation.serving.Task`."""
-        self._identities: dict[Side, dict[bytes, float]] = {side: {} for side in SIDES}
+        self._known: dict[Domain, dict[tuple[bytes, bytes], Row]] = {side: {} for side in DOMAINS}
+        """By the keys of a genome and of its partner, see `ganprune.evaluation.serving.Request`."""
+        self._identities: dict[Domain, dict[bytes, float]] = {side: {} for side in DOMAINS}
         """L_idt by genome; of fine-tuned ones by genome and partner."""
         self._lasting, self._closed = lasting, False
 
@@ -49,7 +50,9 @@ class SpreadEvaluator:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+    def score(
+        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+    ) -> Scores:
         """See `Evaluator.score`. Raises what a worker raises, and `GanpruneError` where none can go on.
 
         After any error, Ctrl-C too, the workers are closed.

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation.interface import SIDES, Side
+from ganprune.evaluation.interface import Domain
 from ganprune.images import PictureFolders, split
-from ganprune.networks import Discriminator, Generator
+from ganprune.images.sources import DOMAINS
 from ganprune.training import (
     Networks,
     TrainingError,
@@ -25,10 +26,10 @@ TUNE_SHARE = 0.1
 """Share of the training pictures that individuals are fine-tuned on (section 4 of the paper)."""
 
 
-def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict[Side, tuple[Path, ...]]:
+def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict[Domain, tuple[Path, ...]]:
     """A tenth of each domain's training pictures, drawn by ``seed``; none that individuals are scored on."""
-    chosen: dict[Side, tuple[Path, ...]] = {}
-    for side in SIDES:
+    chosen: dict[Domain, tuple[Path, ...]] = {}
+    for side in DOMAINS:
         paths, _ = split(folders, side, seed=seed, holdout=holdout)
         order = torch.randperm(len(paths), generator=generator_for(seed, "tuning pictures", side)).tolist()
         chosen[side] = tuple(paths[i] for i in order[: max(1, round(TUNE_SHARE * len(paths)))])
@@ -39,9 +40,9 @@ def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict
 class FineTuner:
     """Trains a slim generator and a copy of its discriminator by the CycleGAN recipe; the partner stays."""
 
-    judges: Mapping[Side, Discriminator]
+    judges: Mapping[Domain, nn.Module]
     """The original D_A and D_B; that of a side is needed."""
-    pictures: Mapping[Side, Sequence[Path]]
+    pictures: Mapping[Domain, Sequence[Path]]
     """See `tuning_pictures`."""
     settings: TrainSettings
     """Recipe, device and precision."""
@@ -49,7 +50,7 @@ class FineTuner:
     """Steps an individual, at a constant learning rate."""
     _read: list[TrainingPictures] = field(default_factory=list[TrainingPictures], repr=False)
 
-    def __call__(self, side: Side, slim: Generator, partner: Generator, name: str) -> Generator:
+    def __call__(self, side: Domain, slim: nn.Module, partner: nn.Module, name: str) -> nn.Module:
         """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all chance."""
         self.read()
         recipe = replace(self.settings, trained=("G_A", "D_A") if side == "A" else ("G_B", "D_B"))

@@ -18,7 +18,7 @@ from ganprune.children import how_it_died, start_python, stop
 from ganprune.device import keep_freed_memory
 from ganprune.errors import GanpruneError
 from ganprune.evaluation.schedule import Member
-from ganprune.evaluation.serving import Server, Start, Task, Warned, Warnings, portable
+from ganprune.evaluation.serving import Request, Server, Start, Warned, Warnings, portable
 from ganprune.reporting import SILENT, Reporter
 
 _PROGRAM = "import sys; from ganprune.evaluation.worker import serve; serve(int(sys.argv[1]))"
@@ -39,7 +39,7 @@ class Worker(Member):
             )  # fmt: skip
         self.pid = self._process.pid
 
-    def send(self, message: Start | Task) -> None:
+    def send(self, message: Start | Request) -> None:
         """Raises `GanpruneError` where the worker is dead."""
         try:
             self.connection.send_bytes(pickle.dumps(message))

@@ -10,17 +10,16 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.errors import UsageError
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.local import EvaluationSettings
-from ganprune.evaluation.serving import Inputs, Row, Start, Task
+from ganprune.evaluation.serving import Inputs, Request, Row, Start
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.evaluation.worker import Worker
 from ganprune.genome import Layout
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 
 MOST_WORKERS = 64
@@ -32,10 +31,10 @@ class WorkersEvaluator(SpreadEvaluator):
 
     def __init__(
         self,
-        generators: Mapping[Side, Generator],
-        judges: Mapping[Side, Discriminator],
-        layouts: Mapping[Side, Layout],
-        pictures: Mapping[Side, Tensor],
+        generators: Mapping[Domain, nn.Module],
+        judges: Mapping[Domain, nn.Module],
+        layouts: Mapping[Domain, Layout],
+        pictures: Mapping[Domain, Tensor],
         settings: EvaluationSettings,
         on_scored: Callable[[], object] = lambda: None,
         tuner: FineTuner | None = None,
@@ -90,7 +89,7 @@ class _Processes:
     def members(self) -> Sequence[Worker]:
         return self._workers
 
-    def send(self, member: Worker, task: Task) -> None:
+    def send(self, member: Worker, task: Request) -> None:
         member.send(task)
         self._busy[member.connection] = member
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from ganprune.images.sources import Domain
+
 from .dataset import EXAMPLE_SIZE, scene_index, write_dataset
 from .measure import Coats, coats, coats_of
-from .scenes import Domain, Scene, draw
+from .scenes import Scene, draw
 from .stripes import background_change, stripe_energy
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"

@@ -8,9 +8,10 @@ from PIL import Image
 
 from ganprune.errors import DataError, UsageError
 from ganprune.files import atomic_path, write_atomically
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import SILENT, Reporter
 
-from .scenes import DOMAINS, Domain, draw
+from .scenes import draw
 
 EXAMPLE_SIZE = 96
 """Pixels a side of the packaged example's pictures."""

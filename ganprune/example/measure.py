@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from statistics import median
 
 import torch
+from torch import nn
 
 from ganprune.example.dataset import EXAMPLE_SIZE, scene_index
-from ganprune.example.scenes import DOMAINS, Domain, Scene, draw
+from ganprune.example.scenes import Scene, draw
 from ganprune.example.stripes import background_change, stripe_energy
 from ganprune.images import to_float, to_uint8
-from ganprune.networks import Generator
+from ganprune.images.sources import DOMAINS, Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,13 @@ class Coats:
     """`background_change`: what happened to everything else, 0 … 1."""
 
 
-def coats(generator: Generator, domain: Domain, *, seed: int, scenes: int = 40) -> Coats:
+def coats(generator: nn.Module, domain: Domain, *, seed: int, scenes: int = 40) -> Coats:
     """Translate unseen scenes of ``domain`` and measure the animals' coats before and after."""
     return _measured(generator, _drawn(domain, seed, scenes))
 
 
 def coats_of(
-    kinds: Mapping[str, Mapping[Domain, Generator]], *, seed: int, scenes: int = 40
+    kinds: Mapping[str, Mapping[Domain, nn.Module]], *, seed: int, scenes: int = 40
 ) -> dict[str, dict[Domain, Coats]]:
     """`coats` of both directions for several pairs of generators, on the same scenes."""
     drawn = {domain: _drawn(domain, seed, scenes) for domain in DOMAINS}
@@ -51,7 +52,7 @@ def _drawn(domain: Domain, seed: int, scenes: int) -> list[tuple[Scene, Scene]]:
 
 
 @torch.inference_mode()
-def _measured(generator: Generator, drawn: list[tuple[Scene, Scene]]) -> Coats:
+def _measured(generator: nn.Module, drawn: list[tuple[Scene, Scene]]) -> Coats:
     rows: list[tuple[float, float, float, float]] = []
     for scene, twin in drawn:
         x = torch.from_numpy(scene.picture).permute(2, 0, 1)

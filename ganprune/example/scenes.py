@@ -6,21 +6,16 @@ and grain. The domain decides the animals' coats and nothing else, so ``draw(s, 
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ganprune.errors import UsageError
+from ganprune.images.sources import DOMAINS, Domain
 
 from .animals import Anatomy, Build, anatomy, draw_rings, random_build
 from .landscape import Landscape, paint_landscape
 from .stencil import Colour, FloatArray, Stencil, between, lay, mix, pick, scaled
-
-Domain = Literal["A", "B"]
-"""A: plain animals; B: striped animals."""
-DOMAINS: tuple[Domain, Domain] = ("A", "B")
-"""Both domains, in order."""
 
 SMALLEST = 32
 """Pictures of fewer pixels a side could not show the stripes."""

@@ -19,18 +19,18 @@ from ganprune.figures.drawing import Drawing, Pixels, below, beside, framed
 from ganprune.figures.filters import FirstLayer, filter_figure, filter_panels
 from ganprune.figures.pareto import Point, front, pareto
 from ganprune.figures.png import to_png
-from ganprune.figures.sheets import Cell, Sheet, draw_sheet, gamma_sheet, method_sheet
+from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
 from ganprune.figures.svg import clean, to_svg
 from ganprune.figures.widths import widths_diagram
 
 __all__ = [
     "Bar",
-    "Cell",
     "Drawing",
     "FirstLayer",
     "Pixels",
     "Point",
     "Sheet",
+    "SheetCell",
     "bar_chart",
     "below",
     "beside",

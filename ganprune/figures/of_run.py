@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ganprune.checkpoints import load_generator, read_metadata
+from ganprune.checkpoints import read_metadata, read_tensors
 from ganprune.errors import GanpruneError, RunError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.figures.drawing import Pixels
 from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.images import cells, open_picture
 from ganprune.images.reading import to_tensor
-from ganprune.networks import generator_convs
 from ganprune.onnx_cost import read_onnx
 from ganprune.plain import parse_json, read_json, read_lines
 from ganprune.runs import Run
@@ -24,10 +23,10 @@ EVALUATION = "evaluation.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PictureComparison:
     """One validation picture and what the networks of one direction made of it: uint8 [h, w, 3] each."""
 
-    side: Side
+    side: Domain
     input: Pixels
     original: Pixels
     slim: Pixels
@@ -36,9 +35,9 @@ class Comparison:
     """Of the slim generator before fine-tuning; None where there was none."""
 
 
-def sides_of(run: Run) -> tuple[Side, ...]:
+def sides_of(run: Run) -> tuple[Domain, ...]:
     """The generators that a run made slim. Raises `RunError` where it is not that far."""
-    found: tuple[Side, ...] = tuple(side for side in SIDES if (run / f"G_{side}.safetensors").is_file())
+    found: tuple[Domain, ...] = tuple(side for side in DOMAINS if (run / f"G_{side}.safetensors").is_file())
     if not found:
         raise RunError(
             f"{run.folder} holds no slim generator yet; "
@@ -47,7 +46,7 @@ def sides_of(run: Run) -> tuple[Side, ...]:
     return found
 
 
-def comparisons_of(run: Run) -> list[Comparison]:
+def comparisons_of(run: Run) -> list[PictureComparison]:
     """The rows of pictures.png. Raises `RunError` where it is missing or not as ganprune writes it."""
     path, sides = run / "pictures.png", sides_of(run)
     try:
@@ -59,12 +58,12 @@ def comparisons_of(run: Run) -> list[Comparison]:
             raise ValueError(f"{len(rows)} rows")
     except (GanpruneError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be used ({error}); run `ganprune compress` again to make it") from None
-    of_rows: list[Side] = [side for side in sides for _ in range(int(counts.get(side, 0)))]
-    found: list[Comparison] = []
+    of_rows: list[Domain] = [side for side in sides for _ in range(int(counts.get(side, 0)))]
+    found: list[PictureComparison] = []
     for side, row in zip(of_rows, rows, strict=True):
         pixels: list[Pixels] = [np.ascontiguousarray(cell.permute(1, 2, 0).numpy()) for cell in row]
         untuned = pixels[2] if len(pixels) == 4 else None
-        found.append(Comparison(side, pixels[0], pixels[1], pixels[-1], untuned))
+        found.append(PictureComparison(side, pixels[0], pixels[1], pixels[-1], untuned))
     return found
 
 
@@ -95,56 +94,61 @@ def json_of(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def widths_of(run: Run, side: Side) -> tuple[dict[str, int], dict[str, int]]:
-    """Filters by group of the original and of the slim generator."""
-    slim = load_generator(run / f"G_{side}.safetensors").widths
-    shapes = {t.name: tuple(t.dims) for t in read_onnx(run / f"original_G_{side}.onnx").graph.initializer}
-    before: dict[str, int] = {}
-    for conv in generator_convs(slim.blocks):
-        if conv.target is not None:
-            shape = shapes[f"{conv.key}.weight"]
-            before[conv.target] = shape[1 if conv.transposed else 0]
-    after = slim.groups()
-    return {group: before[group] for group in after}, after
+def widths_of(run: Run, side: Domain) -> tuple[dict[str, int], dict[str, int]]:
+    """Filters by group of the original and of the slim generator.
+
+    Raises `RunError` where the slim generator's file does not say them.
+    """
+    path = run / f"G_{side}.safetensors"
+    told = read_metadata(path)
+    try:
+        whole, kept = parse_json(told["whole"]), parse_json(told["kept"])
+        return {name: int(whole[name]) for name in kept}, {name: len(kept[name]) for name in kept}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise RunError(f"{path} does not say how many filters there were; compress again") from None
 
 
-def first_layer_of(run: Run, side: Side) -> FirstLayer:
+def first_layer_of(run: Run, side: Domain) -> FirstLayer:
     """The first convolution of the original and of the finished slim generator.
 
     Raises `RunError` where the exported original is missing, or holds other filters than the slim generator
     was cut from: exporting may fold batch norm into them.
     """
     path = run / f"original_G_{side}.onnx"
-    weights = first_weights(path)
+    name, weights = first_weights(path)
     kept = kept_of(run / f"G_{side}.safetensors")
-    tuned = None
-    if (run / "fine-tune").is_dir():
-        tuned = load_generator(run / f"G_{side}.safetensors").state_dict()["model.1.weight"].float().numpy()
-        if len(tuned) != len(kept):
-            raise RunError(f"{run / f'G_{side}.safetensors'} is damaged; run `ganprune compress` again")
-    cut = load_generator(run / f"pruned_G_{side}.safetensors").state_dict()["model.1.weight"].float().numpy()
+    files = {"tuned": run / f"G_{side}.safetensors", "cut": run / f"pruned_G_{side}.safetensors"}
+    found = {key: read_tensors(file).get(name) for key, file in files.items()}
+    if any(tensor is None or len(tensor) != len(kept) for tensor in found.values()):
+        raise RunError(f"{files['tuned']} is damaged; run `ganprune compress` again")
+    tuned, cut = (tensor.float().numpy() for tensor in found.values() if tensor is not None)
     if max(kept, default=-1) >= len(weights) or not np.array_equal(weights[list(kept)], cut):
         raise RunError(
             f"{path} holds other first-layer filters than pruned_G_{side}.safetensors was cut from, as where "
             "batch norm was folded into them; they cannot be compared"
         )
-    return FirstLayer(f"G_{side}", weights, kept, tuned)
+    return FirstLayer(f"G_{side}", weights, kept, tuned if (run / "fine-tune").is_dir() else None)
 
 
-def first_weights(path: Path) -> Weights:
-    """Filters of the first convolution of an ONNX file that ganprune exported as it is."""
+def first_weights(path: Path) -> tuple[str, Weights]:
+    """Name and filters of the first convolution of an ONNX file that ganprune exported as it is."""
     from onnx import numpy_helper
 
-    for tensor in read_onnx(path).graph.initializer:
-        if tensor.name == "model.1.weight":
-            return numpy_helper.to_array(tensor).astype(np.float32)
-    raise RunError(f"{path} has no tensor model.1.weight; export it again: ganprune export --onnx")
+    graph = read_onnx(path).graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Conv" and node.input[1] in tensors:
+            weights = numpy_helper.to_array(tensors[node.input[1]])
+            return node.input[1], weights.astype(np.float32)
+    raise RunError(
+        f"{path} has no convolution with weights of its own; export it again: ganprune export --onnx"
+    )
 
 
 def kept_of(path: Path) -> tuple[int, ...]:
-    """Kept filters of the first layer, from the metadata of a slim generator's safetensors file."""
+    """Kept filters of the first group, from the metadata of a slim generator's safetensors file."""
     try:
-        return tuple(int(i) for i in parse_json(read_metadata(path)["kept"])["stem"])
+        return tuple(int(i) for i in next(iter(parse_json(read_metadata(path)["kept"]).values())))
     except (KeyError, ValueError, TypeError):
         raise RunError(
             f"{path} does not say which filters were kept; needed a file that `ganprune compress` wrote"
@@ -160,7 +164,7 @@ def quality_of(evaluation: dict[str, Any] | None, network: str, kind: str) -> fl
     return None
 
 
-def last_losses(lines: Sequence[dict[str, Any]], side: Side) -> dict[str, float]:
+def last_losses(lines: Sequence[dict[str, Any]], side: Domain) -> dict[str, float]:
     """L_DisA and L_cyc of the best genome at the search's end; empty without a search."""
     best = lines[-1].get(side, {}) if lines else {}
     return {key: float(best[key]) for key in ("L_DisA", "L_cyc") if key in best}

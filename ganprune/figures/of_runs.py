@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ganprune.checkpoints import load_generator
-from ganprune.cost import mebibytes, params
+from ganprune.cost import mebibytes
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.figures.drawing import Drawing, framed
 from ganprune.figures.filters import filter_figure
 from ganprune.figures.of_run import (
     EVALUATION,
-    Comparison,
+    PictureComparison,
     comparisons_of,
     first_layer_of,
     json_of,
@@ -28,13 +27,13 @@ from ganprune.figures.of_run import (
 )
 from ganprune.figures.pareto import Point, pareto
 from ganprune.figures.png import to_png
-from ganprune.figures.sheets import Cell, Sheet, draw_sheet, gamma_sheet, method_sheet
+from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
 from ganprune.figures.svg import to_svg
 from ganprune.figures.widths import widths_diagram
 from ganprune.files import write_atomically
 from ganprune.locking import refuse_run
 from ganprune.made import check_all
-from ganprune.networks import Generator, resnet_widths
+from ganprune.onnx_cost import onnx_cost, picture_input, read_onnx
 from ganprune.runs import Run
 
 SIZE = "MiB of float32 weights"
@@ -103,7 +102,7 @@ def write_figures(drawings: Mapping[str, Drawing], folder: Path) -> list[Path]:
     return found
 
 
-def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]]) -> None:
+def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]]) -> None:
     """Figures put pictures of several runs in a row: they must be translations of the same ones."""
     for run, rows in zip(runs[1:], pictures[1:], strict=True):
         same = len(rows) == len(pictures[0]) and all(
@@ -118,29 +117,38 @@ def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison
 
 
 def _sizes(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]], sides: Sequence[Side]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
 ) -> Sheet:
     firsts = [{row.side: row for row in reversed(rows)} for rows in pictures]
-    original = [Cell(firsts[0][side].original, _mib(_original_mib(runs[0].run, side))) for side in sides]
+    original = [
+        SheetCell(firsts[0][side].original, _mib(_mib_of(runs[0].run / f"original_G_{side}.onnx")))
+        for side in sides
+    ]
     columns = [
-        (run.label, [Cell(first[side].slim, _mib(_slim_mib(run.run, side))) for side in sides])
+        (
+            run.label,
+            [SheetCell(first[side].slim, _mib(_mib_of(run.run / f"G_{side}.onnx"))) for side in sides],
+        )
         for run, first in zip(runs, firsts, strict=True)
     ]
     return gamma_sheet(original, columns, [_direction(side) for side in sides])
 
 
 def _methods(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[Comparison]], sides: Sequence[Side]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
 ) -> Sheet:
     rows = [
         i for side in sides for i in [i for i, row in enumerate(pictures[0]) if row.side == side][:_SHOWN]
     ]
     columns = [
-        (run.label, [Cell(shown[i].slim) for i in rows]) for run, shown in zip(runs, pictures, strict=True)
+        (run.label, [SheetCell(shown[i].slim) for i in rows])
+        for run, shown in zip(runs, pictures, strict=True)
     ]
     base = [pictures[0][i] for i in rows]
     names = [_direction(row.side) if i % _SHOWN == 0 else "" for i, row in enumerate(base)]
-    return method_sheet([Cell(r.input) for r in base], [Cell(r.original) for r in base], columns, names)
+    return method_sheet(
+        [SheetCell(r.input) for r in base], [SheetCell(r.original) for r in base], columns, names
+    )
 
 
 def _pareto(runs: Sequence[Labelled]) -> Drawing:
@@ -152,7 +160,7 @@ def _pareto(runs: Sequence[Labelled]) -> Drawing:
     for i, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
         milliseconds, times = _milliseconds(run.run)
         for side in sides_of(run.run):
-            values = {SIZE: _slim_mib(run.run, side)}
+            values = {SIZE: _mib_of(run.run / f"G_{side}.onnx")}
             losses = last_losses(lines_of(run.run / "search.jsonl"), side)
             found = quality_of(evaluation, f"G_{side}", "slim") if quality == "KID" else losses.get("L_DisA")
             values |= {quality: found} if found is not None else {}
@@ -160,7 +168,7 @@ def _pareto(runs: Sequence[Labelled]) -> Drawing:
                 values[times] = milliseconds[f"G_{side}"]
             points.append(Point(f"G_{side}", run.label, values))
             if i == 0:
-                whole = {SIZE: _original_mib(run.run, side)}
+                whole = {SIZE: _mib_of(run.run / f"original_G_{side}.onnx")}
                 best = quality_of(evaluation, f"G_{side}", "original") if quality == "KID" else 0.0
                 whole |= {quality: best} if best is not None else {}
                 if f"original_G_{side}" in milliseconds:
@@ -184,20 +192,15 @@ def _milliseconds(run: Run) -> tuple[dict[str, float], str]:
     return rows, f"ms a picture, {fewest} thread{'' if fewest == 1 else 's'}"
 
 
-def _slim_mib(run: Run, side: Side) -> float:
-    return mebibytes(params(load_generator(run / f"G_{side}.safetensors")))
-
-
-def _original_mib(run: Run, side: Side) -> float:
-    slim = load_generator(run / f"G_{side}.safetensors")
-    before, _ = widths_of(run, side)
-    like = resnet_widths(4, slim.widths.blocks, slim.widths.in_channels, slim.widths.out_channels)
-    return mebibytes(params(Generator(like.with_groups(before), slim.norm)))
+def _mib_of(path: Path) -> float:
+    model = read_onnx(path)
+    shown = picture_input(model, path)
+    return mebibytes(onnx_cost(model, shown, shown.shape()).params)
 
 
 def _mib(size: float) -> str:
     return f"{size:.2f} MiB"
 
 
-def _direction(side: Side) -> str:
+def _direction(side: Domain) -> str:
     return "A → B" if side == "A" else "B → A"

@@ -10,7 +10,7 @@ _CELL, _GAP, _LINE, _SIZE = 128.0, 8.0, 17.0, 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SheetCell:
     """One picture of a sheet."""
 
     pixels: Pixels | None
@@ -25,7 +25,7 @@ class Sheet:
 
     columns: tuple[str, ...]
     """Above each column; what is too long for one line goes on in a second."""
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[SheetCell, ...], ...]
     names: tuple[str, ...]
     """Left of each row."""
     label: str
@@ -84,7 +84,7 @@ def letter(i: int) -> str:
 
 
 def gamma_sheet(
-    original: Sequence[Cell], runs: Sequence[tuple[str, Sequence[Cell]]], names: Sequence[str]
+    original: Sequence[SheetCell], runs: Sequence[tuple[str, Sequence[SheetCell]]], names: Sequence[str]
 ) -> Sheet:
     """Figure 2: one row a direction; the original, then one column a run, with model sizes below."""
     columns = ("original", *(label for label, _ in runs))
@@ -93,9 +93,9 @@ def gamma_sheet(
 
 
 def method_sheet(
-    inputs: Sequence[Cell],
-    originals: Sequence[Cell],
-    methods: Sequence[tuple[str, Sequence[Cell]]],
+    inputs: Sequence[SheetCell],
+    originals: Sequence[SheetCell],
+    methods: Sequence[tuple[str, Sequence[SheetCell]]],
     names: Sequence[str],
 ) -> Sheet:
     """Figure 3: one row a picture; the input, the original, then one column a method, (a), (b), …"""

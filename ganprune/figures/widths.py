@@ -16,7 +16,7 @@ _NAMES = {
 def widths_diagram(name: str, before: Mapping[str, int], after: Mapping[str, int]) -> Drawing:
     """Bars around a middle line, as wide as layers are: pale what was, full what was kept.
 
-    before, after: filters by group, as `ganprune.networks.GeneratorWidths.groups` has them. The trunk's
+    before, after: filters by group, see `ganprune.channels`. The trunk's
     filters are those of the third convolution and of what every residual block adds its output to.
     """
     middle, most = _LEFT + (WIDTH - _LEFT - _RIGHT) / 2, max(before.values())
@@ -47,4 +47,4 @@ def widths_diagram(name: str, before: Mapping[str, int], after: Mapping[str, int
 def _name(group: str) -> str:
     if group.startswith("inner"):
         return f"block {int(group.removeprefix('inner')) + 1}"
-    return _NAMES[group]
+    return _NAMES.get(group, group)

@@ -13,11 +13,11 @@ from ganprune.images.folders import PictureFolders, find_domains, split
 from ganprune.images.grids import cells, grid, save_picture
 from ganprune.images.reading import load_pictures, open_picture, readable
 from ganprune.images.sources import DataSource, Domain, Split
-from ganprune.images.transforms import Cut, Preprocess, TrainTransform
+from ganprune.images.transforms import Crop, Preprocess, TrainTransform
 from ganprune.images.values import to_float, to_uint8
 
 __all__ = [
-    "Cut",
+    "Crop",
     "DataSource",
     "Domain",
     "PictureFolders",

@@ -15,7 +15,9 @@ from typing import Any, Literal, get_args
 from ganprune.errors import UsageError
 
 Domain = Literal["A", "B"]
-"""G_A translates A to B, G_B translates B to A."""
+"""A kind of pictures, and all that starts from it. A: what G_A (G1, X → Y) translates, with genomes p, and
+judged by D_A. B: what G_B (G2, Y → X) translates, with genomes q, and judged by D_B."""
+DOMAINS: tuple[Domain, Domain] = ("A", "B")
 Split = Literal["train", "val", "test"]
 """What a picture is for. Test pictures are never seen by a search or a training."""
 

@@ -22,7 +22,7 @@ PREPROCESS_MODES: tuple[Preprocess, ...] = get_args(Preprocess)
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Crop:
     """What chance takes of a picture: a rectangle, mirrored or not. Pixels."""
 
     top: int
@@ -97,7 +97,7 @@ class TrainTransform:
             )
         return picture if wanted == (width, height) else picture.resize(wanted, Image.Resampling.BICUBIC)
 
-    def place(self, height: int, width: int, generator: torch.Generator) -> "Cut":
+    def place(self, height: int, width: int, generator: torch.Generator) -> "Crop":
         """Where chance cuts a picture of this height and width after `resize`, and whether it is mirrored."""
         top = left = 0
         if self.crops:
@@ -106,7 +106,7 @@ class TrainTransform:
             )
             height = width = self.size
         mirrored = self.flip and bool(torch.rand((), generator=generator) < 0.5)
-        return Cut(top, left, height, width, mirrored)
+        return Crop(top, left, height, width, mirrored)
 
     def draw(self, picture: Tensor, generator: torch.Generator) -> Tensor:
         """The random half: uint8 [3, h, w] after `resize` → uint8 [3, size, size], or [3, h, w] uncropped."""

@@ -25,17 +25,17 @@ from ganprune.metrics.frechet import fid
 from ganprune.metrics.kernel import kid
 from ganprune.metrics.labels import decode_labels, read_labels
 from ganprune.metrics.loading import load_features
-from ganprune.metrics.scores import Figure, Scores, ScoreSettings, score
-from ganprune.metrics.translations import Contest, Translated, translated
+from ganprune.metrics.scores import Figure, PictureScores, ScoreSettings, score
+from ganprune.metrics.translations import ComparedNetworks, Translated, translated
 
 __all__ = [
-    "Contest",
+    "ComparedNetworks",
     "FcnScore",
     "FeatureNetwork",
     "Figure",
     "Interval",
+    "PictureScores",
     "ScoreSettings",
-    "Scores",
     "Segmenter",
     "Translated",
     "cached_features",

@@ -49,7 +49,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class PictureScores:
     """What is known of one set of pictures. None: not asked for."""
 
     n_fakes: int
@@ -98,7 +98,7 @@ def score(
     originals_and_inputs: tuple[Tensor, Tensor] | None = None,
     errors: Tensor | None = None,
     others: Mapping[str, Tensor] | None = None,
-) -> Scores:
+) -> PictureScores:
     """From features [n, d] of fakes and of real test pictures of the same domain.
 
     train: real training pictures of that domain, for the second protocol of FID. domains: real pictures of
@@ -131,7 +131,7 @@ def score(
         if originals_and_inputs is not None:
             (ours, none), (rest, _) = (losses(part, *originals_and_inputs) for part in (fakes, theirs))
             less[name]["lost"] = ratio(ours - rest, none)
-    return Scores(
+    return PictureScores(
         n_fakes=len(fakes),
         n_real=len(real),
         kid=found_kid,

@@ -14,7 +14,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
 """Key of a row → heading and format."""
 
 Row = Mapping[str, Any]
-"""What `ganprune.metrics.Scores.to_json` returns, and whatever else is known."""
+"""What `ganprune.metrics.PictureScores.to_json` returns, and whatever else is known."""
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, str]:

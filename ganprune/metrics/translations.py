@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.device import reproducible
 from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import to_float, to_uint8
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.translation import Translator
 
@@ -19,18 +18,18 @@ and another one; so differences below its distance to the original mean little."
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class ComparedNetworks:
     """The networks of one direction. None: not there."""
 
-    original: Generator
+    original: nn.Module
     """G1"""
-    slim: Generator
+    slim: nn.Module
     """Ĝ1"""
-    original_partner: Generator | None
+    original_partner: nn.Module | None
     """G2, which translates back what the original made."""
-    slim_partner: Generator | None
+    slim_partner: nn.Module | None
     """Ĝ2, which translates back what the slim generator made; G2 where only one direction is slim."""
-    judge: Discriminator | None
+    judge: nn.Module | None
     """D1, the original's."""
     others: Mapping[str, Translator] = field(default_factory=dict[str, Translator])
     """Further forms of the slim generator, such as files of reduced precision, by name."""
@@ -52,7 +51,7 @@ class Translated:
 
 @torch.inference_mode()
 def translated(
-    pictures: Tensor, contest: Contest, device: str = "cpu", reporter: Reporter = SILENT
+    pictures: Tensor, contest: ComparedNetworks, device: str = "cpu", reporter: Reporter = SILENT
 ) -> dict[str, Translated]:
     """``inputs``, ``original``, `MIRRORED`, ``slim`` and the contest's others: what each makes of pictures.
 

@@ -22,7 +22,7 @@ from ganprune.channels import ChannelGraph, kept
 from ganprune.genome import Layout
 from ganprune.rebuild import rebuilt
 from ganprune.refit.moments import RIDGE, Moments, ridged
-from ganprune.refit.patches import Convolution, matrix, patches, put_matrix, refits
+from ganprune.refit.patches import Convolution, matrix, means, patches, put_matrix, refittable
 from ganprune.refit.sequence import RefitSettings
 from ganprune.reporting import SILENT, Reporter
 
@@ -61,9 +61,8 @@ def grams(
     random = torch.Generator().manual_seed(settings.seed)
     net = copy.deepcopy(original).float().eval().requires_grad_(False)
     watched = {
-        layer.name: _Watched(net, layer.name, layer.norm, settings.positions, random)
-        for layer in graph.layers
-        if refits(net, layer)
+        name: _Watched(net, name, layer.norm, settings.positions, random)
+        for name, layer in refittable(net, graph).items()
     }
     with torch.enable_grad(), reporter.task("looking at the original's maps", len(pictures)) as task:
         for picture in pictures:
@@ -84,7 +83,7 @@ class _Watched:
         conv = net.get_submodule(name)
         assert isinstance(conv, Convolution)
         after = None if norm is None else net.get_submodule(norm)
-        self._per_picture = isinstance(after, nn.InstanceNorm2d)
+        self._means = means(conv, after)
         self._positions, self._random = positions, random
         device, (filters, d) = conv.weight.device, matrix(conv).shape
         self._moments = Moments.none(d, 0, device)
@@ -95,7 +94,7 @@ class _Watched:
         assert isinstance(conv, Convolution)
         places = torch.randperm(y[0, 0].numel(), generator=self._random)[: self._positions].to(y.device)
         p = patches(conv, inputs[0][0].detach(), places)
-        self._moments.add(p, p[:0], self._per_picture)
+        self._moments.add(p, p[:0], self._means == "picture")
         y.register_hook(self._feel)
 
     def _feel(self, gradient: Tensor) -> None:
@@ -104,7 +103,7 @@ class _Watched:
     def gram(self) -> Gram:
         """Of all pictures that have passed."""
         moments, n = self._moments, self._moments.count
-        A = moments.A if self._per_picture else moments.centred().A
+        A = moments.centred().A if self._means == "all" else moments.A
         return Gram((A / n).float(), (moments.p / n).float(), self._sensitivity)
 
 
@@ -140,6 +139,6 @@ def refitted_from(
         W = whole[:, columns] + torch.cholesky_solve(AI[:, rest] @ whole[:, rest].T, factor).T
         put_matrix(module, W)
         norm = None if layer.norm is None else slim.get_submodule(layer.norm)
-        if module.bias is not None and not isinstance(norm, nn.InstanceNorm2d):
+        if module.bias is not None and means(module, norm) == "all":
             module.bias += whole @ gram.mean - W @ gram.mean[columns]
     return slim

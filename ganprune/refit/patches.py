@@ -4,22 +4,44 @@ A transposed convolution is an ordinary one, of stride 1 and with a mirrored ker
 between the pixels (Dumoulin & Visin, "A guide to convolution arithmetic", arXiv 1603.07285, section 4).
 """
 
+from collections import Counter
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ganprune.channels import Layer
+from ganprune.channels import ChannelGraph, Layer
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
-def refits(network: nn.Module, layer: Layer) -> bool:
-    """Whether a layer is one that is refitted: an ordinary convolution of a module of its own."""
-    try:
-        module = network.get_submodule(layer.name)
-    except AttributeError:
-        return False
-    return isinstance(module, Convolution) and module.groups == 1
+def refittable(network: nn.Module, graph: ChannelGraph) -> dict[str, Layer]:
+    """The layers that are refitted, by name: ordinary convolutions of modules of their own, used once."""
+    uses = Counter(layer.weight for layer in graph.layers)
+    found = dict[str, Layer]()
+    for layer in graph.layers:
+        if layer.weight == f"{layer.name}.weight" and uses[layer.weight] == 1:
+            module = network.get_submodule(layer.name)
+            if isinstance(module, Convolution) and module.groups == 1:
+                found[layer.name] = layer
+    return found
+
+
+Means = Literal["picture", "all", "none"]
+"""What makes up for a constant that is added to a convolution's output, and so need not be fitted. picture: a
+norm takes away the mean of every picture. all: a bias, or a norm's running statistics, that of all pictures.
+none: nothing, the weights have to be right about it."""
+
+
+def means(conv: Convolution, norm: nn.Module | None) -> Means:
+    """norm: the module that alone reads the convolution's output; any module, or None."""
+    if isinstance(norm, nn.InstanceNorm2d | nn.BatchNorm2d):
+        if norm.running_mean is None:
+            return "picture"
+        if isinstance(norm, nn.BatchNorm2d):
+            return "all"
+    return "none" if conv.bias is None else "all"
 
 
 def matrix(conv: Convolution) -> Tensor:
@@ -40,16 +62,16 @@ def put_matrix(conv: Convolution, W: Tensor) -> None:
     conv.weight.copy_(weight)
 
 
-def patches(conv: Convolution, x: Tensor, positions: Tensor) -> Tensor:
+def patches(conv: Convolution, x: Tensor, positions: Tensor, padded: bool = False) -> Tensor:
     """What the filters see of one picture's map: x [channels, h, w] → [channels · kh · kw, n].
 
-    positions: int64 [n], places of the output map, counted row by row.
+    positions: int64 [n], places of the output map, counted row by row. padded: x has its border already.
     """
     kernel = conv.kernel_size
     if isinstance(conv, nn.ConvTranspose2d):
         x, stride = _stuffed(conv, x), (1, 1)
     else:
-        x, stride = _padded(conv, x), (conv.stride[0], conv.stride[1])
+        x, stride = x if padded else _padded(conv, x), (conv.stride[0], conv.stride[1])
     rows, columns = conv.dilation
     height, width = rows * (kernel[0] - 1) + 1, columns * (kernel[1] - 1) + 1
     seen = x.unfold(1, height, stride[0]).unfold(2, width, stride[1])  # [channels, H, W, kh, kw]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganprune.errors import UsageError
 from ganprune.refit.moments import RIDGE, Moments, least_squares
-from ganprune.refit.patches import Convolution, matrix, patches, put_matrix
+from ganprune.refit.patches import Convolution, Means, matrix, means, patches, put_matrix
 from ganprune.refit.walk import Walk
 from ganprune.reporting import SILENT, Reporter
 
@@ -66,12 +66,13 @@ def refitted(
         raise ValueError("a refit needs at least one picture")
     settings = settings or RefitSettings()
     slim = copy.deepcopy(slim).float().eval()
-    source, fitted = Walk(original.float().eval(), pictures), Walk(slim, pictures)
+    source = Walk(original.float().eval(), pictures)
+    fitted = Walk(slim, pictures, source.convolutions)
     generator = torch.Generator().manual_seed(settings.seed)
     with reporter.task("refit", len(fitted.convolutions)) as task:
         for number, name in enumerate(fitted.convolutions):
             conv, norm = fitted.module(name), fitted.norm_after(number)
-            per_picture = isinstance(norm, nn.InstanceNorm2d)
+            by, padded = means(conv, norm), conv.padding_mode != "zeros"
             left, W = kept.get(name, Kept()), matrix(conv)
             moments = Moments.none(W.shape[1], W.shape[0], W.device)
             for i in range(len(pictures)):
@@ -80,10 +81,10 @@ def refitted(
                 order = torch.randperm(wanted.shape[1], generator=generator)
                 places = order[: settings.positions].to(W.device)
                 for x in (fitted.before(number, i)[0], should_see):
-                    moments.add(patches(conv, x, places), wanted[:, places], per_picture)
-            _fit(conv, norm, moments if per_picture else moments.centred(), settings.ridge)
-            if isinstance(norm, nn.BatchNorm2d):
-                _take_statistics(norm, (conv(fitted.before(number, i)) for i in range(len(pictures))))
+                    moments.add(patches(conv, x, places, padded), wanted[:, places], by == "picture")
+            _fit(conv, by, moments.centred() if by == "all" else moments, settings.ridge)
+            if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
+                _take_statistics(norm, (fitted.output(number, i) for i in range(len(pictures))))
             for i in range(len(pictures)):
                 fitted.on(number, i)
             task.advance()
@@ -94,10 +95,10 @@ def _picked(channels: Tensor, index: Tensor | None) -> Tensor:
     return channels if index is None else channels[index.to(channels.device)]
 
 
-def _fit(conv: Convolution, norm: nn.Module | None, moments: Moments, ridge: float) -> None:
+def _fit(conv: Convolution, by: Means, moments: Moments, ridge: float) -> None:
     W = least_squares(matrix(conv).double(), moments.A, moments.B, ridge)
     put_matrix(conv, W.to(conv.weight.dtype))
-    if conv.bias is not None and not isinstance(norm, nn.InstanceNorm2d):
+    if conv.bias is not None and by == "all":
         conv.bias.copy_(moments.bias(W))
 
 

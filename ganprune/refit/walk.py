@@ -5,7 +5,8 @@ pictures stop before a convolution, wait there until its weights are known, and 
 picture only the maps that are still needed are kept.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from torch import Tensor, nn
 
@@ -16,11 +17,19 @@ from ganprune.refit.patches import Convolution
 class Walk:
     """Pictures on their way through a network. Weights may change before a picture passes them."""
 
-    def __init__(self, network: nn.Module, pictures: Sequence[Tensor]) -> None:
-        """pictures: each [1, channels, h, w], all of one size. They are led to the first convolution."""
+    def __init__(
+        self, network: nn.Module, pictures: Sequence[Tensor], stops: Collection[str] | None = None
+    ) -> None:
+        """pictures: each [1, channels, h, w], all of one size. They are led to the first convolution.
+
+        stops: names of the convolutions; None: of all that can be refitted.
+        """
         tape = record(network, pictures[0])
         self._modules = dict(network.named_modules())
         self._weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        self._uses = Counter(call.args[1] for call in tape.calls if self._is_convolution(call))
+        self._norm_uses = Counter(call.module for call in tape.calls if call.name == "batch_norm")
+        self._stops = stops
         last = {value: call for call in tape.calls for value in call.values()}
         self._done_with: dict[int, list[Value]] = {}
         for value, call in last.items():
@@ -37,13 +46,23 @@ class Walk:
         for i in range(len(pictures)):
             self._run(i, self._pieces[0])
 
+    @staticmethod
+    def _is_convolution(call: Call) -> bool:
+        weight = next(iter(call.args[1:2]), None)
+        return call.name in ("conv2d", "conv_transpose2d") and isinstance(weight, Weight)
+
     def _of(self, call: Call) -> str | None:
-        """Name of the module whose convolution a call is, where it is one that can be refitted."""
-        if call.name not in ("conv2d", "conv_transpose2d") or not isinstance(call.args[1], Weight):
+        """Name of the module whose convolution a call is, where it is one that can be refitted.
+
+        One that is used twice is not: weights that suit its first maps need not suit the others.
+        """
+        if not self._is_convolution(call) or self._uses[call.args[1]] > 1:
             return None
-        name = call.args[1].name.rpartition(".")[0]
+        name, _, leaf = call.args[1].name.rpartition(".")
+        if self._stops is not None:
+            return name if name in self._stops else None
         module = self._modules.get(name)
-        return name if isinstance(module, Convolution) and module.groups == 1 else None
+        return name if leaf == "weight" and isinstance(module, Convolution) and module.groups == 1 else None
 
     @property
     def convolutions(self) -> list[str]:
@@ -57,33 +76,44 @@ class Walk:
         return found
 
     def norm_after(self, number: int) -> nn.Module | None:
-        """The module that alone reads a convolution's output; None where that is no module."""
+        """The module that alone reads a convolution's output, and nothing else; None: there is none."""
         readers = self._readers.get(self._pieces[number + 1][0].outputs[0], [])
-        return self._modules[readers[0].module] if len(readers) == 1 and readers[0].module else None
+        if len(readers) != 1 or not readers[0].module or self._norm_uses[readers[0].module] > 1:
+            return None
+        return self._modules[readers[0].module]
 
     def before(self, number: int, i: int) -> Tensor:
-        """What picture i brings to a convolution: [1, channels, h, w]."""
+        """What picture i brings to a convolution: [1, channels, h, w].
+
+        Other borders than zeros, which PyTorch adds before it calls the function, are on it.
+        """
         return self._maps[i][self._pieces[number + 1][0].args[0]]
+
+    def output(self, number: int, i: int) -> Tensor:
+        """What the convolution makes of it, with the weights of now."""
+        return self._pieces[number + 1][0].run(lambda of: self._known(i, of))[0]
 
     def on(self, number: int, i: int) -> Tensor:
         """Lead picture i through a convolution and up to the next; returns the convolution's own output."""
         piece = self._pieces[number + 1]
-        self._run(i, piece[:1])
         # A copy, as activations that work in place may change it on the way.
-        output = self._maps[i][piece[0].outputs[0]].clone()
+        output = self._run(i, piece[:1])[0].clone()
         self._run(i, piece[1:])
         return output
 
-    def _run(self, i: int, calls: Sequence[Call]) -> None:
-        maps = self._maps[i]
-
-        def known(of: Value | Weight) -> Tensor:
-            return maps[of] if isinstance(of, Value) else self._weights[of.name]
+    def _run(self, i: int, calls: Sequence[Call]) -> tuple[Tensor, ...]:
+        """Returns what the last call does."""
+        maps, made = self._maps[i], tuple[Tensor, ...]()
 
         for call in calls:
-            maps.update(zip(call.outputs, call.run(known), strict=True))
+            made = call.run(lambda of: self._known(i, of))
+            maps.update(zip(call.outputs, made, strict=True))
             for over in self._done_with.get(id(call), ()):
                 maps.pop(over, None)
             for value in call.outputs:
                 if value not in self._readers:
                     del maps[value]
+        return made
+
+    def _known(self, i: int, of: Value | Weight) -> Tensor:
+        return self._maps[i][of] if isinstance(of, Value) else self._weights[of.name]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from ganprune.figures import Pixels
-from ganprune.figures.of_run import Comparison
+from ganprune.figures.of_run import PictureComparison
 from ganprune.report.html import Html, tag
 
 LARGEST = 512
@@ -24,7 +24,7 @@ def data_uri(pixels: Pixels) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def picture_rows(comparisons: Sequence[Comparison]) -> Html:
+def picture_rows(comparisons: Sequence[PictureComparison]) -> Html:
     """A heading a direction, then a row a picture: the input, and both translations under a slider."""
     parts: list[Html] = []
     for side in dict.fromkeys(comparison.side for comparison in comparisons):
@@ -35,7 +35,7 @@ def picture_rows(comparisons: Sequence[Comparison]) -> Html:
     return tag("div", *parts)
 
 
-def _card(row: Comparison, number: int) -> Html:
+def _card(row: PictureComparison, number: int) -> Html:
     what = f"picture {number} of domain {row.side}"
     slider = tag(
         "div",

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution
-from ganprune.evaluation.interface import Evaluator, Side
+from ganprune.evaluation.interface import Domain, Evaluator
 from ganprune.genome import Layout
 from ganprune.resources import Resource
 from ganprune.search.annealing import Annealing
@@ -36,11 +36,11 @@ __all__ = ["SEARCHERS", "Annealing", "Front", "Swarm", "searcher_for"]
 
 def searcher_for(
     settings: SearchSettings,
-    layouts: Mapping[Side, Layout],
+    layouts: Mapping[Domain, Layout],
     evaluator: Evaluator,
-    scores: Mapping[Side, Tensor] | None = None,
-    latency: Mapping[Side, Resource] | None = None,
-    costs: Mapping[Side, Sequence[np.ndarray]] | None = None,
+    scores: Mapping[Domain, Tensor] | None = None,
+    latency: Mapping[Domain, Resource] | None = None,
+    costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
 ) -> CoEvolution:
     """The searcher that ``settings.searcher`` names; see `CoEvolution` for the others."""
     return SEARCHERS[settings.searcher](settings, layouts, evaluator, scores, latency, costs)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, Population, State, random_stream
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 
 COOLED = 0.01
 """Temperature of the last generation over that of the first."""
@@ -30,7 +30,7 @@ class Annealing(CoEvolution):
         """Of generation t, from that of generation 0."""
         return first * COOLED ** (t / max(self.settings.generations, 1))
 
-    def _breed(self, state: State, side: Side, t: int) -> Tensor:
+    def _breed(self, state: State, side: Domain, t: int) -> Tensor:
         """Where the chains stand, then a change of each; of the fittest two where K is odd."""
         now = state.populations[side].genomes[state.memory[f"{side}.chains"]]
         chance = random_stream(self.settings.seed, t, side)
@@ -38,7 +38,7 @@ class Annealing(CoEvolution):
         return torch.cat([now, self._repair[side](changed, chance)])
 
     def _memory(
-        self, before: State | None, scored: Mapping[Side, Population], t: int
+        self, before: State | None, scored: Mapping[Domain, Population], t: int
     ) -> Mapping[str, Tensor]:
         found: dict[str, Tensor] = {}
         for side, population in scored.items():

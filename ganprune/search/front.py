@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, Population, State, random_stream
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 from ganprune.operators import gene_crossover, two_point_crossover
 from ganprune.search_settings import SearchSettings
 
@@ -35,7 +35,7 @@ class Front(CoEvolution):
 
     def init(self) -> State:
         """Generation 0, from small to large."""
-        populations: dict[Side, Population] = {}
+        populations: dict[Domain, Population] = {}
         keep = torch.linspace(FEWEST, MOST, self.settings.population)[:, None]
         for side in self.settings.sides:
             chance = random_stream(self.settings.seed, 0, side)
@@ -47,7 +47,7 @@ class Front(CoEvolution):
     def step(self, state: State) -> State:
         """Children of tournaments are scored; of them and their parents the best K survive."""
         t = state.generation + 1
-        survivors: dict[Side, Population] = {}
+        survivors: dict[Domain, Population] = {}
         for side, parents in state.populations.items():
             children = self._score(side, self._breed(state, side, t), None)
             pool = joined(parents, children)
@@ -55,7 +55,7 @@ class Front(CoEvolution):
             survivors[side] = chosen(pool, keep)
         return State(t, survivors)
 
-    def _breed(self, state: State, side: Side, t: int) -> Tensor:
+    def _breed(self, state: State, side: Domain, t: int) -> Tensor:
         s, population = self.settings, state.populations[side]
         chance, n = random_stream(s.seed, t, side), s.population
         order = order_of(objectives(population, s))
@@ -168,6 +168,6 @@ def best_within(front: Population, share: float, settings: SearchSettings) -> Po
     return chosen(front, small[losses.argmin()][None])
 
 
-def alone(found: Mapping[Side, Population], generation: int) -> State:
+def alone(found: Mapping[Domain, Population], generation: int) -> State:
     """A state of one individual a side, as a finished search leaves it."""
     return State(generation, dict(found))

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ganprune.coevolution import CoEvolution, Population, State, random_stream
-from ganprune.evaluation.interface import Side
+from ganprune.evaluation.interface import Domain
 from ganprune.genome import Layout, pack, unpack
 
 PULL = 2.0
@@ -33,14 +33,14 @@ FASTEST = 6.0
 class Swarm(CoEvolution):
     """K - 1 particles a generator; a `State` remembers their velocities and their own best places."""
 
-    def _breed(self, state: State, side: Side, t: int) -> Tensor:
+    def _breed(self, state: State, side: Domain, t: int) -> Tensor:
         """The best place, then all particles where they have moved to."""
         population, chance = state.populations[side], random_stream(self.settings.seed, t, side)
         v = self._velocity(state, side, t)
         x = torch.rand(v.shape, generator=chance) < v.sigmoid()
         return torch.cat([population.best_genome[None], self._repair[side](x, chance)])
 
-    def _velocity(self, state: State, side: Side, t: int) -> Tensor:
+    def _velocity(self, state: State, side: Domain, t: int) -> Tensor:
         """v of generation t. float32 [K - 1, L]."""
         population = state.populations[side]
         own = unpack(state.memory[f"{side}.own"], population.genomes.shape[1])
@@ -50,7 +50,7 @@ class Swarm(CoEvolution):
         )
 
     def _memory(
-        self, before: State | None, scored: Mapping[Side, Population], t: int
+        self, before: State | None, scored: Mapping[Domain, Population], t: int
     ) -> Mapping[str, Tensor]:
         found: dict[str, Tensor] = {}
         for side, population in scored.items():

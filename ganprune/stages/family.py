@@ -7,7 +7,7 @@ from typing import Any
 from ganprune.coevolution import Population, State
 from ganprune.curves import curves
 from ganprune.errors import TargetError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.files import write_atomically
 from ganprune.plain import NUMBER, fits, read_json
 from ganprune.runs import Run, write_json
@@ -62,7 +62,7 @@ def pair_within(state: State, share: float, settings: SearchSettings) -> State:
 
     Raises `TargetError` where the search has found none so small.
     """
-    found = dict[Side, Population]()
+    found = dict[Domain, Population]()
     for side, population in state.populations.items():
         front = front_of(population, settings)
         best = best_within(front, share, settings)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganprune.checkpoints import Quartet
-from ganprune.evaluation import Side
+from ganprune.checkpoints import Own, Quartet
+from ganprune.checkpoints.own import READERS_ALONE
+from ganprune.evaluation import Domain
 from ganprune.files import sha256
 from ganprune.images import PictureFolders
 from ganprune.latency import LatencyTable
-from ganprune.networks import Discriminator, Generator
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
@@ -25,21 +25,23 @@ class Job:
     quartet: Quartet
     """The networks to compress, and those that judge them; see `needed_networks` for what may be missing."""
     folders: PictureFolders
-    pictures: Mapping[Side, Tensor]
+    pictures: Mapping[Domain, Tensor]
     """What the search scores on, of each domain that there are pictures of: uint8 [n, 3, size, size]."""
     settings: CompressSettings
     resolved: Resolved
     reporter: Reporter = SILENT
-    tables: Mapping[Side, LatencyTable] | None = None
+    tables: Mapping[Domain, LatencyTable] | None = None
     """Of this machine's speed, for a target in milliseconds."""
+    own: Own = READERS_ALONE
+    """The user's modules, where the networks are of such."""
 
     @property
-    def originals(self) -> dict[Side, Generator]:
+    def originals(self) -> dict[Domain, nn.Module]:
         """G_A and G_B, as far as they are there."""
         return self.quartet.generators
 
     @property
-    def discriminators(self) -> dict[Side, Discriminator]:
+    def discriminators(self) -> dict[Domain, nn.Module]:
         """D_A, which judges what G_A makes, and D_B, as far as they are there."""
         return self.quartet.discriminators
 
@@ -47,7 +49,7 @@ class Job:
         """The same in another run folder."""
         return replace(self, run=run)
 
-    def source_sha256(self, side: Side) -> str | None:
+    def source_sha256(self, side: Domain) -> str | None:
         """SHA-256 of the file that an original was read from; None where it was read from none."""
         file = self.quartet.files.get("G_A" if side == "A" else "G_B")
         return None if file is None else sha256(file)

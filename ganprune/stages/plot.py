@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganprune.curves import curves
-from ganprune.evaluation import SIDES
+from ganprune.evaluation import DOMAINS
 
 _PANELS = {
     "fitness, Eq. 13": {"best": "fitness", "mean": "mean_fitness"},
@@ -19,11 +19,11 @@ def search_curves(lines: Sequence[Mapping[str, Any]]) -> str:
     """SVG of the lines of search.jsonl: the best and the mean of both sides over the generations."""
     flat = [
         {"generation": float(line["generation"])}
-        | {f"{key} {side}": float(value) for side in SIDES for key, value in line.get(side, {}).items()}
+        | {f"{key} {side}": float(value) for side in DOMAINS for key, value in line.get(side, {}).items()}
         for line in lines
     ]
     panels = {
-        title: {f"G_{side} {label}": f"{key} {side}" for side in SIDES for label, key in drawn.items()}
+        title: {f"G_{side} {label}": f"{key} {side}" for side in DOMAINS for label, key in drawn.items()}
         for title, drawn in _PANELS.items()
     }
     return curves(flat, panels, x="generation")

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganprune.errors import InputError, RunError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.exporter import Exporter
 from ganprune.files import write_atomically
 from ganprune.latency import LatencyTable, predicted
-from ganprune.networks import Generator, GeneratorWidths
+from ganprune.networks import Generator, resnet_widths
 from ganprune.onnx_cost import read_onnx
 from ganprune.plain import parse_json, read_json
 from ganprune.reporting import Reporter
@@ -23,11 +25,11 @@ MOST_OFF = 0.1
 """A prediction that is off by a larger share of the measured time is warned of."""
 
 
-Tables = Mapping[Side, LatencyTable]
+Tables = Mapping[Domain, LatencyTable]
 
 
 def tables_for(
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Domain, nn.Module],
     settings: CompressSettings,
     folder: Path,
     exporter: Exporter,
@@ -53,11 +55,11 @@ def keep_tables(run: Run, tables: Tables | None) -> None:
         write_atomically(run / TABLES, json.dumps(value).encode())
 
 
-def read_tables(path: Path) -> dict[Side, LatencyTable]:
+def read_tables(path: Path) -> dict[Domain, LatencyTable]:
     """What `keep_tables` wrote. Raises `RunError` where it is damaged."""
     try:
         value = read_json(path)
-        return {side: LatencyTable.from_json(value[f"G_{side}"]) for side in SIDES if f"G_{side}" in value}
+        return {side: LatencyTable.from_json(value[f"G_{side}"]) for side in DOMAINS if f"G_{side}" in value}
     except (ValueError, TypeError, OverflowError) as error:
         raise RunError(
             f"{path} is damaged ({error}); delete it to measure this machine again, "
@@ -66,10 +68,10 @@ def read_tables(path: Path) -> dict[Side, LatencyTable]:
 
 
 def known_tables(
-    generators: Mapping[Side, Generator], settings: CompressSettings, exporter: Exporter, reporter: Reporter
+    generators: Mapping[Domain, nn.Module], settings: CompressSettings, exporter: Exporter, reporter: Reporter
 ) -> Tables | None:
     """This machine's tables where it was measured before; None: it was not, or there is no --target-ms."""
-    search, found = settings.search, dict[Side, LatencyTable]()
+    search, found = settings.search, dict[Domain, LatencyTable]()
     if search.target_ms is None:
         return None
     for side in search.sides:
@@ -82,7 +84,7 @@ def known_tables(
 
 
 def foreseen(
-    generators: Mapping[Side, Generator], settings: CompressSettings, tables: Tables | None
+    generators: Mapping[Domain, nn.Module], settings: CompressSettings, tables: Tables | None
 ) -> dict[str, dict[str, float | None]]:
     """For --dry-run: what each original is predicted to take, None where this machine was never measured,
     and what its slim network may. Empty without --target-ms.
@@ -113,7 +115,7 @@ def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Report
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
             continue
-        ms, expected = timing["median_ms"], predicted(table, Generator(_widths(folder / f"{name}.onnx")))
+        ms, expected = timing["median_ms"], predicted(table, _like(folder / f"{name}.onnx"))
         found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
         line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
         if abs(expected - ms) <= MOST_OFF * ms:
@@ -130,11 +132,13 @@ def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[
     return same_machine and (network["batch"], network["height"], network["width"]) == (1, size, size)
 
 
-def _widths(path: Path) -> GeneratorWidths:
-    """Of a generator that ganprune exported."""
+def _like(path: Path) -> Generator:
+    """CycleGAN's ResNet of the widths of a file that ganprune exported: milliseconds are of no other."""
     told = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
     try:
-        values = parse_json(told["ganprune.widths"])
-        return GeneratorWidths(**values | {"inner": tuple(values["inner"])})
-    except (KeyError, ValueError, TypeError):
+        widths = parse_json(told["ganprune.widths"])
+        blocks = sum(name.startswith("inner") for name in widths)
+        like = resnet_widths(1, blocks, widths["in_channels"], widths["out_channels"])
+        return Generator(like.with_groups(widths))
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise InputError(f"{path} does not say of which widths it is; export it again") from None

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganprune.channels import ChannelGraph, graph_of, kept
 from ganprune.checkpoints import load_generator, read_metadata, save_generator
 from ganprune.device import cpu_threads, resolve_device
 from ganprune.errors import RunError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.images import load_pictures, to_float
-from ganprune.networks import Generator
 from ganprune.plain import fits, parse_json
 from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.runs import Run
@@ -24,7 +24,7 @@ MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""
 
 
-def refit_both(job: Job, pruned: Mapping[Side, Generator]) -> dict[Side, Generator]:
+def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Module]:
     """Refit each slim generator on training pictures of the domain that it translates.
 
     On ``settings.tuning.refit_pictures`` of those that the search was not scored on; 0 of them returns the
@@ -34,11 +34,11 @@ def refit_both(job: Job, pruned: Mapping[Side, Generator]) -> dict[Side, Generat
     n = settings.tuning.refit_pictures
     if not n:
         return dict(pruned)
-    paths: dict[Side, Path] = {side: run / f"refitted_G_{side}.safetensors" for side in pruned}
+    paths: dict[Domain, Path] = {side: run / f"refitted_G_{side}.safetensors" for side in pruned}
     inputs = [run / f"pruned_G_{side}.safetensors" for side in pruned]
     if run.finished("refit", inputs):
-        return {side: load_generator(path) for side, path in paths.items()}
-    device, started, slim = resolve_device(job.resolved.device), time.monotonic(), dict[Side, Generator]()
+        return {side: load_generator(path, job.own) for side, path in paths.items()}
+    device, started, slim = resolve_device(job.resolved.device), time.monotonic(), dict[Domain, nn.Module]()
     files, _ = split_files(job.folders, settings)  # the search has told what cannot be read
     size, seed = settings.pictures.size, settings.search.seed
     for side, network in pruned.items():
@@ -56,14 +56,14 @@ def refit_both(job: Job, pruned: Mapping[Side, Generator]) -> dict[Side, Generat
                 network.to(device), originals[side].to(device), left, pictures,
                 RefitSettings(seed=seed), job.reporter,
             )  # fmt: skip
-        assert isinstance(found, Generator)
+        assert isinstance(found, nn.Module)
         slim[side] = found.to("cpu")
         save_generator(paths[side], slim[side], {"network": f"G_{side}"})
     run.finish("refit", paths.values(), time.monotonic() - started, inputs)
     return slim
 
 
-def kept_filters(run: Run, side: Side, original: ChannelGraph, slim: Generator) -> dict[str, torch.Tensor]:
+def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module) -> dict[str, torch.Tensor]:
     """Which filters of every group a slim generator kept: int64, ascending.
 
     Raises `RunError` where the file that it was cut to does not say so.

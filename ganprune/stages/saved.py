@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganprune.coevolution import Population, State
 from ganprune.errors import RunError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.files import write_atomically
 from ganprune.genome import Layout
 from ganprune.locking import gone
@@ -48,7 +48,7 @@ def save(run: Run, state: State, lines: list[dict[str, Any]], fingerprint: str) 
 
 
 def saved(
-    run: Run, layouts: Mapping[Side, Layout], settings: SearchSettings, fingerprint: str
+    run: Run, layouts: Mapping[Domain, Layout], settings: SearchSettings, fingerprint: str
 ) -> tuple[State | None, list[dict[str, Any]]]:
     """The state that an earlier call left, with the lines of search.jsonl up to it; None: there is none.
 
@@ -85,7 +85,7 @@ def _history(run: Run, last: int) -> list[dict[str, Any]]:
         if not fits(lines, [{"generation": int}]):
             raise ValueError("a line is none of a generation")
         lines = [line for line in lines if line["generation"] <= last]
-        sides = [line.get(side, {}) for line in lines for side in SIDES]
+        sides = [line.get(side, {}) for line in lines for side in DOMAINS]
         controls = [line.get("controls", {}) for line in lines]
         if not fits(sides, [{str: NUMBER}]) or not fits(controls, [{str: {str: {str: NUMBER}}}]):
             raise ValueError("a line holds other things than figures")
@@ -98,7 +98,7 @@ def _history(run: Run, last: int) -> list[dict[str, Any]]:
         ) from None
 
 
-def _check(state: State, layouts: Mapping[Side, Layout], settings: SearchSettings) -> None:
+def _check(state: State, layouts: Mapping[Domain, Layout], settings: SearchSettings) -> None:
     """Raises `ValueError` for a state that a search of these settings does not come to."""
     K, unfinished = settings.population, state.generation < settings.generations
     if not 0 <= state.generation <= settings.generations:

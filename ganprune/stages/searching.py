@@ -9,17 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.coevolution import State, describe, describe_controls
 from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.evaluation import (
-    SIDES,
+    DOMAINS,
+    Domain,
     EvaluationSettings,
     Evaluator,
     LocalEvaluator,
     RayEvaluator,
-    Side,
     WorkersEvaluator,
 )
 from ganprune.evaluation.originals import original_removals
@@ -28,7 +28,6 @@ from ganprune.genome import Layout
 from ganprune.images import to_float
 from ganprune.importance import importance
 from ganprune.latency import Latency, LatencyTable
-from ganprune.networks import Generator
 from ganprune.refit import as_scores
 from ganprune.repair import Repairer
 from ganprune.reporting import Reporter
@@ -47,16 +46,16 @@ CACHE = "cache"
 """Folder of what the originals make of the search's pictures; it may be deleted at any time."""
 
 
-def layouts(generators: Mapping[Side, Generator], settings: CompressSettings) -> dict[Side, Layout]:
+def layouts(generators: Mapping[Domain, nn.Module], settings: CompressSettings) -> dict[Domain, Layout]:
     """The genome layouts of the generators that evolve."""
     search = settings.search
     return {side: Layout.of(generators[side], search.layout) for side in search.sides}
 
 
 def check_target(
-    generators: Mapping[Side, Generator],
+    generators: Mapping[Domain, nn.Module],
     settings: CompressSettings,
-    tables: Mapping[Side, LatencyTable] | None = None,
+    tables: Mapping[Domain, LatencyTable] | None = None,
 ) -> None:
     """Raises `UsageError` where no network of the alignment asked for is as small as the target.
 
@@ -71,8 +70,8 @@ def check_target(
 
 
 def _latency(
-    layouts: Mapping[Side, Layout], tables: Mapping[Side, LatencyTable] | None
-) -> dict[Side, Resource]:
+    layouts: Mapping[Domain, Layout], tables: Mapping[Domain, LatencyTable] | None
+) -> dict[Domain, Resource]:
     return {side: Latency(tables[side], layout) for side, layout in layouts.items()} if tables else {}
 
 
@@ -143,16 +142,16 @@ def search(job: Job) -> State:
 
 
 def _weighed(
-    job: Job, layouts: Mapping[Side, Layout]
-) -> tuple[dict[Side, Tensor], dict[Side, list[np.ndarray]]]:
+    job: Job, layouts: Mapping[Domain, Layout]
+) -> tuple[dict[Domain, Tensor], dict[Domain, list[np.ndarray]]]:
     """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`."""
     if not job.settings.search.refit:
-        weights: dict[Side, Tensor] = {
+        weights: dict[Domain, Tensor] = {
             side: importance(job.originals[side], layout, to_float(job.pictures[side]))
             for side, layout in layouts.items()
         }
         return weights, {}
-    scores, costs = dict[Side, Tensor](), dict[Side, list[np.ndarray]]()
+    scores, costs = dict[Domain, Tensor](), dict[Domain, list[np.ndarray]]()
     for side, layout in layouts.items():
         original = copy.deepcopy(job.originals[side]).to(job.resolved.device)
         x = to_float(job.pictures[side]).to(job.resolved.device)
@@ -163,7 +162,7 @@ def _weighed(
 
 def _controls(
     evaluator: Evaluator, given: tuple[Any, ...], settings: SearchSettings
-) -> dict[Side, dict[str, dict[str, float]]]:
+) -> dict[Domain, dict[str, dict[str, float]]]:
     """Scores of the originals themselves and of untouched inputs, for the first line of search.jsonl.
 
     given: arguments of `LocalEvaluator`. Where workers score, what they know of the originals is on the disk.
@@ -175,7 +174,7 @@ def _controls(
     }
 
 
-def _tell_targets(job: Job, state: State, layouts: Mapping[Side, Layout]) -> None:
+def _tell_targets(job: Job, state: State, layouts: Mapping[Domain, Layout]) -> None:
     """Say what the best genomes came to, and where that is not within 2 % below a target."""
     search, latency = job.settings.search, _latency(layouts, job.tables)
     for side, layout in layouts.items():
@@ -190,7 +189,7 @@ def _tell_targets(job: Job, state: State, layouts: Mapping[Side, Layout]) -> Non
                 )
 
 
-def picture_hash(pictures: Mapping[Side, Tensor]) -> str:
+def picture_hash(pictures: Mapping[Domain, Tensor]) -> str:
     """SHA-256 of the pixels of both sides, as far as they are there."""
     digest = hashlib.sha256()
     for side in sorted(pictures):
@@ -217,7 +216,7 @@ def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporte
 def _figures(line: Mapping[str, Any]) -> dict[str, float | str]:
     """What a search shows beside its progress: numbers, and a line of words for each side."""
     shown: dict[str, float | str] = {"generation": float(line["generation"])}
-    for side in SIDES:
+    for side in DOMAINS:
         if side in line:
             best = line[side]
             shown[f"F_{side}"] = best["fitness"]

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from ganprune.evaluation import Side
-from ganprune.networks import Generator
+from torch import nn
+
+from ganprune.evaluation import Domain
 from ganprune.stages.cutting import write_both
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import refit_both
@@ -11,8 +12,8 @@ from ganprune.stages.training import fine_tune
 
 
 def finished_networks(
-    job: Job, pruned: Mapping[Side, Generator]
-) -> tuple[dict[Side, Generator], dict[Side, Generator]]:
+    job: Job, pruned: Mapping[Domain, nn.Module]
+) -> tuple[dict[Domain, nn.Module], dict[Domain, nn.Module]]:
     """Refit and fine-tune the slim generators as they were cut, and write them.
 
     Returns the refitted ones, and the same fine-tuned.

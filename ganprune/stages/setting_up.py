@@ -10,7 +10,7 @@ from torch import Tensor
 from ganprune.checkpoints import NET_NAMES, NetName
 from ganprune.device import MOST_THREADS, Precision, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import RunError
-from ganprune.evaluation import SIDES, Side
+from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import PictureFolders, load_pictures, readable, split
 from ganprune.plain import fits
 from ganprune.reporting import SILENT, Reporter
@@ -91,7 +91,7 @@ def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
     return tuple(name for name in NET_NAMES if name in names)
 
 
-def needed_domains(settings: CompressSettings) -> tuple[Side, ...]:
+def needed_domains(settings: CompressSettings) -> tuple[Domain, ...]:
     """Domains that pictures are needed of: those that are translated by what evolves.
 
     Both where it is trained by CycleGAN's recipe or against a discriminator that learns, where other networks
@@ -105,16 +105,16 @@ def needed_domains(settings: CompressSettings) -> tuple[Side, ...]:
         or settings.recovery.recover_discriminators
         or search.lambda_identity > 0
     )
-    return SIDES if both else search.sides
+    return DOMAINS if both else search.sides
 
 
 def search_pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
-) -> dict[Side, Tensor]:
+) -> dict[Domain, Tensor]:
     """Validation pictures of both domains: uint8 [n, 3, size, size]; see `split_pictures`."""
     tuning, held_out = split_files(folders, settings, reporter)
     size = settings.pictures.size
-    pictures: dict[Side, Tensor] = {side: load_pictures(paths, size) for side, paths in held_out.items()}
+    pictures: dict[Domain, Tensor] = {side: load_pictures(paths, size) for side, paths in held_out.items()}
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
             rest = f"domain {side} has {len(found)} to score on; " + (
@@ -131,7 +131,7 @@ def search_pictures(
 
 def split_pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
-) -> tuple[dict[Side, Sequence[Path]], dict[Side, Tensor]]:
+) -> tuple[dict[Domain, Sequence[Path]], dict[Domain, Tensor]]:
     """Files of both domains to fine-tune on, and pictures to score on: uint8 [n, 3, size, size].
 
     Those to score on are taken from valA / valB where there are such, else from a seeded hold-out of trainA /
@@ -146,9 +146,9 @@ def split_pictures(
 
 def split_files(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
-) -> tuple[dict[Side, Sequence[Path]], dict[Side, Sequence[Path]]]:
+) -> tuple[dict[Domain, Sequence[Path]], dict[Domain, Sequence[Path]]]:
     """The same, where those to score on are not read."""
     folders, n = readable(folders, reporter), settings.pictures.pictures
-    sides: list[Side] = [side for side in SIDES if folders.pictures("train", side)]
+    sides: list[Domain] = [side for side in DOMAINS if folders.pictures("train", side)]
     parts = {side: split(folders, side, seed=settings.search.seed, holdout=n) for side in sides}
     return {side: parts[side][0] for side in sides}, {side: parts[side][1][:n] for side in sides}

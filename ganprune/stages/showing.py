@@ -3,21 +3,22 @@
 import time
 from collections.abc import Mapping
 
-from ganprune.evaluation import Side
-from ganprune.networks import Generator
+from torch import nn
+
+from ganprune.evaluation import Domain
 from ganprune.showcase import SHOWN, save_comparison
 from ganprune.stages.job import Job
 
 
-def show(job: Job, refitted: Mapping[Side, Generator], slim: Mapping[Side, Generator]) -> None:
+def show(job: Job, refitted: Mapping[Domain, nn.Module], slim: Mapping[Domain, nn.Module]) -> None:
     """Write pictures.png: validation pictures through the originals and the slim generators."""
     run, pictures = job.run, job.pictures
     inputs = [run / f"G_{side}.safetensors" for side in slim]
     if run.finished("show", inputs):
         return
     started = time.monotonic()
-    whole: dict[Side, Generator] = {side: job.originals[side] for side in slim}
-    kinds: dict[str, Mapping[Side, Generator]] = {"original": whole, "slim": refitted}
+    whole: dict[Domain, nn.Module] = {side: job.originals[side] for side in slim}
+    kinds: dict[str, Mapping[Domain, nn.Module]] = {"original": whole, "slim": refitted}
     if run.finished("fine-tune"):
         kinds |= {"slim, fine-tuned": slim}
     save_comparison(run / "pictures.png", pictures, kinds)

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.channels import graph_of
-from ganprune.checkpoints import NET_NAMES, Quartet, load_quartet
+from ganprune.checkpoints import Quartet
 from ganprune.device import cpu_threads, resolve_device
-from ganprune.evaluation import FineTuner, Side, tuning_pictures
+from ganprune.evaluation import Domain, FineTuner, tuning_pictures
 from ganprune.images import readable
-from ganprune.networks import Generator
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import kept_filters
 from ganprune.stages.setting_up import split_pictures
@@ -55,13 +54,12 @@ def recover(job: Job) -> Job:
     if not job.run.finished("recover"):
         record = folder / "train.json"
         job.run.finish("recover", [record], time.monotonic() - started, steps=result.steps)
-    found = load_quartet(result.files["G_A"])
-    known = {name: getattr(quartet, name) for name in NET_NAMES if name not in quartet.missing()}
-    files = {**found.files, **quartet.files}
-    return replace(job, quartet=replace(found, **known, files=files, options=quartet.options))
+    made = {name: getattr(result.networks, name) for name in quartet.missing()}
+    files = {**{name: result.files[name] for name in quartet.missing()}, **quartet.files}
+    return replace(job, quartet=replace(quartet, **made, files=files))
 
 
-def fine_tune(job: Job, slim: Mapping[Side, Generator]) -> dict[Side, Generator]:
+def fine_tune(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Module]:
     """Train the slim generators: taught by the originals, or by the CycleGAN recipe (``settings.tuning``).
 
     By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
@@ -84,7 +82,7 @@ def fine_tune(job: Job, slim: Mapping[Side, Generator]) -> dict[Side, Generator]
         Quartet(now.get("A"), now.get("B"), discriminators.get("A"), discriminators.get("B"))
     )
     recipe = tuning.training(_recipe(job), tuple(slim))
-    teachers: dict[Side, Teacher] | None = None
+    teachers: dict[Domain, Teacher] | None = None
     if recipe.distil is not None:
         vgg = None if tuning.vgg is None else load_vgg16(Path(tuning.vgg))
         teachers = {side: replace(_teacher(job, side, slim[side]), vgg=vgg) for side in slim}
@@ -100,7 +98,7 @@ def fine_tune(job: Job, slim: Mapping[Side, Generator]) -> dict[Side, Generator]
     if not run.finished("fine-tune"):
         record = run / FINE_TUNE / "train.json"
         run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
-    trained: dict[Side, Generator] = {"A": result.networks.G_A, "B": result.networks.G_B}
+    trained: dict[Domain, nn.Module] = {"A": result.networks.G_A, "B": result.networks.G_B}
     return {side: trained[side] for side in slim}
 
 
@@ -121,14 +119,14 @@ def _recipe(job: Job) -> TrainSettings:
     )  # fmt: skip
 
 
-def _teacher(job: Job, side: Side, slim: Generator) -> Teacher:
+def _teacher(job: Job, side: Domain, slim: nn.Module) -> Teacher:
     original = job.originals[side]
     graph = graph_of(original)
     units = graph.units(kept_filters(job.run, side, graph, slim))
     return Teacher(original, graph, units, job.discriminators.get(side))
 
 
-def _samples(validation: Mapping[Side, Tensor]) -> dict[Side, Sequence[Tensor]]:
+def _samples(validation: Mapping[Domain, Tensor]) -> dict[Domain, Sequence[Tensor]]:
     """As many of each domain, to show progress on."""
     shown = min(SAMPLES, *(len(part) for part in validation.values()))
     return {side: list(part[:shown]) for side, part in validation.items()}

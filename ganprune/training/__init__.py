@@ -25,7 +25,7 @@ from ganprune.training.lessons import Lesson, Lessons
 from ganprune.training.loop import TrainResult, train
 from ganprune.training.networks import Networks, save_networks
 from ganprune.training.objective import (
-    Translated,
+    TranslatedBatch,
     discriminator_loss,
     gan_loss,
     generator_losses,
@@ -56,7 +56,7 @@ __all__ = [
     "TrainState",
     "TrainingError",
     "TrainingPictures",
-    "Translated",
+    "TranslatedBatch",
     "Validation",
     "Vgg16",
     "complete",

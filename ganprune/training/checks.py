@@ -1,16 +1,15 @@
 """Whether networks and pictures can be trained on each other."""
 
+from ganprune.checkpoints import NetName
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.training.networks import Networks
+from ganprune.traits import channels_of, smallest_picture
 
 
 def check_channels(networks: Networks) -> None:
     """Raises `CheckpointError` unless all networks are for RGB pictures."""
-    channels = {
-        "G_A": (networks.G_A.widths.in_channels, networks.G_A.widths.out_channels),
-        "G_B": (networks.G_B.widths.in_channels, networks.G_B.widths.out_channels),
-        "D_A": (networks.D_A.widths.in_channels,),
-        "D_B": (networks.D_B.widths.in_channels,),
+    channels: dict[NetName, tuple[int, ...]] = {
+        name: channels_of(net)[: 2 if name.startswith("G") else 1] for name, net in networks.items()
     }
     for name, found in channels.items():
         if set(found) != {3}:
@@ -25,10 +24,9 @@ def check_shortest(networks: Networks, found: int) -> None:
 
     The norm of D's last layer needs a map of more than one place.
     """
-    widths = max((networks.D_A.widths, networks.D_B.widths), key=lambda widths: widths.smallest_picture)
-    needed = widths.smallest_picture
+    needed = max(smallest_picture(networks.D_A), smallest_picture(networks.D_B))
     if found < needed:
         raise UsageError(
-            f"a discriminator of {len(widths.filters)} layers needs pictures of at least {needed}×{needed}, "
-            f"found {found} pixels; give a larger --size"
+            f"a discriminator needs pictures of at least {needed}×{needed}, found {found} pixels; "
+            "give a larger --size"
         )

@@ -16,7 +16,8 @@ Sources: Hinton et al., arXiv 1503.02531; maps: Romero et al., "FitNets", ICLR 2
 al., "GAN Compression", CVPR 2020, section 3.1; features: Wang et al., "pix2pixHD", CVPR 2018, equation 4.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,7 +28,6 @@ from torch.utils.hooks import RemovableHandle
 from ganprune.channels import ChannelGraph, kept
 from ganprune.errors import UsageError
 from ganprune.images import Domain
-from ganprune.networks import Discriminator
 from ganprune.training.perceptual import Vgg16
 
 Maps = Callable[[Tensor], Sequence[Tensor]]
@@ -87,7 +87,7 @@ class Teacher:
     """Its channels."""
     units: Tensor
     """Which of its units the slim generator has kept: bool [units]."""
-    judge: Discriminator | None = None
+    judge: nn.Module | None = None
     """The original discriminator of its translations; None where its layers are not compared."""
     vgg: Vgg16 | None = None
     """None where its maps are not compared."""
@@ -119,35 +119,56 @@ def evenly(items: Sequence[_T], n: int) -> list[_T]:
 def with_maps(generator: nn.Module, x: Tensor, modules: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
     """The translation [n, 3, h, w], and the maps that some modules return, in their order."""
     maps: dict[str, Tensor] = {}
-
-    def watch(name: str) -> RemovableHandle:
-        def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
-            del module, inputs
-            maps[name] = output
-
-        return generator.get_submodule(name).register_forward_hook(keep)
-
-    handles = [watch(name) for name in modules]
-    try:
+    with _watched(generator, modules, maps.__setitem__):
         made = generator(x)
-    finally:
-        for handle in handles:
-            handle.remove()
     return made, [maps[name] for name in modules]
 
 
-def judged_layers(judge: Discriminator, picture: Tensor, layers: int) -> list[Tensor]:
-    """The maps of a discriminator after its first activations, then its patch map; ``layers`` of them."""
+def judged_layers(judge: nn.Module, picture: Tensor, layers: int) -> list[Tensor]:
+    """The maps of a discriminator after its first activations, then its patch map; ``layers`` of them.
+
+    What comes after the last of them is not computed.
+    """
     found: list[Tensor] = []
-    for module in judge.model:
+    activations = [name for name, m in judge.named_modules() if isinstance(m, nn.LeakyReLU | nn.ReLU)]
+
+    def keep(name: str, output: Tensor) -> None:
+        del name
+        found.append(output)
         if len(found) == layers:
-            return found
-        if isinstance(module, nn.LeakyReLU):
-            picture = nn.functional.leaky_relu(picture, module.negative_slope)
-            found.append(picture)
-        else:
-            picture = module(picture)
-    return [*found, picture]
+            raise _Enough
+
+    try:
+        with _watched(judge, activations, keep):
+            found.append(judge(picture))
+    except _Enough:
+        pass
+    return found
+
+
+class _Enough(Exception):
+    """The maps that are needed are there."""
+
+
+@contextmanager
+def _watched(
+    network: nn.Module, modules: Sequence[str], see: Callable[[str, Tensor], None]
+) -> Generator[None]:
+    """While it lasts, what modules of these names return is shown, as soon as it is there."""
+
+    def watch(name: str) -> RemovableHandle:
+        def show(module: nn.Module, inputs: object, output: Tensor) -> None:
+            del module, inputs
+            see(name, output)
+
+        return network.get_submodule(name).register_forward_hook(show)
+
+    handles = [watch(name) for name in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 class Window:

@@ -19,7 +19,8 @@ from statistics import median
 
 from torch import Tensor, nn
 
-from ganprune.checkpoints import NetName, load_quartet
+from ganprune.checkpoints import NetName
+from ganprune.checkpoints.network_file import load_like
 from ganprune.errors import GanpruneError
 from ganprune.failures import out_of_memory
 from ganprune.files import make_folder
@@ -108,7 +109,7 @@ def train(
     check_channels(networks)
     if not team.leads:
         follow(*following, team)
-        return _result(folder, Record.open(folder, networks, pictures, settings, budget).steps or 0)
+        return _result(folder, networks, Record.open(folder, networks, pictures, settings, budget).steps or 0)
     make_folder(folder)
     clear_half_written(folder)  # of a kill in the middle of a save
     record = Record.open(folder, networks, pictures, settings, budget)
@@ -116,7 +117,7 @@ def train(
         remove_made(folder / STATE)  # of a kill at the very end, or of another training
     if record.steps is not None and record.finished(folder):
         team.told(STOP)
-        return _result(folder, record.steps)
+        return _result(folder, networks, record.steps)
     check_replaceable(folder / STATE, own=True)
     check_all(folder, (CURVES, *(network_file(name) for name, _ in networks.items())))
     data = TrainingPictures(pictures, settings.transform, reporter)
@@ -151,7 +152,7 @@ def train(
     record.finish(folder, written)
     remove_made(folder / STATE)
     team.told(STOP)
-    return _result(folder, run.state.step)
+    return _result(folder, networks, run.state.step)
 
 
 class _Run:
@@ -288,6 +289,7 @@ class _Run:
         return {name: sum(values) for name, values in sums.items() if values}
 
 
-def _result(folder: Path, steps: int) -> TrainResult:
-    quartet = load_quartet(folder)
-    return TrainResult(Networks.known(quartet), steps, dict(quartet.files))
+def _result(folder: Path, networks: Networks, steps: int) -> TrainResult:
+    files: dict[NetName, Path] = {name: folder / network_file(name) for name, _ in networks.items()}
+    found = {name: load_like(files[name], net) for name, net in networks.items()}
+    return TrainResult(replace(networks, **found), steps, files)

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from ganprune.checkpoints import NetName, Quartet, save_cyclegan_pth
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, Norm, resnet_widths
+from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.training.chance import generator_for
 from ganprune.training.settings import TrainSettings
+from ganprune.traits import channels_of
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -21,13 +22,13 @@ _Net = TypeVar("_Net", bound=nn.Module)
 class Networks:
     """A whole CycleGAN."""
 
-    G_A: Generator
+    G_A: nn.Module
     """Translates A to B."""
-    G_B: Generator
+    G_B: nn.Module
     """Translates B to A."""
-    D_A: Discriminator
+    D_A: nn.Module
     """Judges domain B."""
-    D_B: Discriminator
+    D_B: nn.Module
     """Judges domain A."""
     absent: frozenset[NetName] = frozenset()
     """Networks that are not there: untrained ones stand in for them, which are neither used nor written."""
@@ -60,24 +61,24 @@ class Networks:
     def completed(cls, quartet: Quartet, settings: TrainSettings) -> "Networks":
         """Those of a checkpoint, and new ones in place of those that it lacks.
 
-        A new generator has the widths and the norm of the one that is there, if any.
+        A new generator is as the one that is there, if any. CycleGAN's takes its place where channels in and
+        out differ, and only its own architecture can have these exchanged.
         """
-        G_A, G_B = quartet.G_A, quartet.G_B
-        widths, judge = resnet_widths(settings.ngf, settings.blocks), DiscriminatorWidths.of(settings.ndf)
-        norm: Norm = "instance"
-        if known := G_A or G_B:
-            w, norm = known.widths, known.norm
-            widths = replace(w, in_channels=w.out_channels, out_channels=w.in_channels)
+        known = quartet.G_A or quartet.G_B
+        inputs, outputs = channels_of(known) if known else (3, 3)
+        of_A, of_B = (inputs, outputs) if quartet.G_A or not known else (outputs, inputs)
+        judge = DiscriminatorWidths.of(settings.ndf)
+        judges_B, judges_A = (Discriminator(replace(judge, in_channels=n)) for n in (of_B, of_A))
         return cls(
-            G_A or _drawn(Generator(widths, norm), "G_A", settings),
-            G_B or _drawn(Generator(widths, norm), "G_B", settings),
-            quartet.D_A or _drawn(Discriminator(judge), "D_A", settings),
-            quartet.D_B or _drawn(Discriminator(judge), "D_B", settings),
+            quartet.G_A or _drawn(_partner(known, settings), "G_A", settings),
+            quartet.G_B or _drawn(_partner(known, settings), "G_B", settings),
+            quartet.D_A or _drawn(judges_B, "D_A", settings),
+            quartet.D_B or _drawn(judges_A, "D_B", settings),
         )
 
-    def items(self) -> tuple[tuple[NetName, Generator | Discriminator], ...]:
+    def items(self) -> tuple[tuple[NetName, nn.Module], ...]:
         """Names and networks that are there, in the order of CycleGAN's files."""
-        all_four: tuple[tuple[NetName, Generator | Discriminator], ...] = (
+        all_four: tuple[tuple[NetName, nn.Module], ...] = (
             ("G_A", self.G_A), ("G_B", self.G_B), ("D_A", self.D_A), ("D_B", self.D_B),
         )  # fmt: skip
         return tuple((name, net) for name, net in all_four if name not in self.absent)
@@ -107,6 +108,23 @@ class Networks:
 
         nets = placed(self.G_A), placed(self.G_B), placed(self.D_A), placed(self.D_B)
         return Networks(*nets, self.absent)
+
+
+def _partner(known: nn.Module | None, settings: TrainSettings) -> nn.Module:
+    """A generator the other way, whose weights are not drawn yet."""
+    if known is None:
+        return Generator(resnet_widths(settings.ngf, settings.blocks), "instance")
+    if isinstance(known, Generator):
+        w = known.widths
+        return Generator(replace(w, in_channels=w.out_channels, out_channels=w.in_channels), known.norm)
+    inputs, outputs = channels_of(known)
+    if inputs != outputs:
+        return Generator(resnet_widths(settings.ngf, settings.blocks, outputs, inputs))
+    partner = copy.deepcopy(known)
+    for module in partner.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+    return partner
 
 
 def _drawn(net: _Net, name: NetName, settings: TrainSettings) -> _Net:

@@ -15,7 +15,7 @@ from ganprune.training.settings import GanMode, TrainSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class TranslatedBatch:
     """What both generators make of one batch of each domain: float32 [n, 3, h, w] in [-1, 1]."""
 
     real_A: Tensor
@@ -34,7 +34,7 @@ class Translated:
     """G_B(A), which should be A."""
 
 
-def translate(networks: Networks, real_A: Tensor, real_B: Tensor, settings: TrainSettings) -> Translated:
+def translate(networks: Networks, real_A: Tensor, real_B: Tensor, settings: TrainSettings) -> TranslatedBatch:
     """Run both generators as far as the losses of the networks that learn need it."""
     G_A, G_B, learn = networks.G_A, networks.G_B, settings.trained
     fake_B, fake_A = G_A(real_A).float(), G_B(real_B).float()
@@ -44,7 +44,7 @@ def translate(networks: Networks, real_A: Tensor, real_B: Tensor, settings: Trai
     identity = settings.lambda_identity > 0
     idt_A = G_A(real_B).float() if identity and "G_A" in learn else None
     idt_B = G_B(real_A).float() if identity and "G_B" in learn else None
-    return Translated(real_A, real_B, fake_B, fake_A, rec_A, rec_B, idt_A, idt_B)
+    return TranslatedBatch(real_A, real_B, fake_B, fake_A, rec_A, rec_B, idt_A, idt_B)
 
 
 def gan_loss(judged: Tensor, real: bool, mode: GanMode) -> Tensor:
@@ -55,7 +55,7 @@ def gan_loss(judged: Tensor, real: bool, mode: GanMode) -> Tensor:
     return binary_cross_entropy_with_logits(judged.float(), target)
 
 
-def generator_losses(networks: Networks, y: Translated, settings: TrainSettings) -> dict[str, Tensor]:
+def generator_losses(networks: Networks, y: TranslatedBatch, settings: TrainSettings) -> dict[str, Tensor]:
     """The weighted terms that the generators lessen together, by CycleGAN's names: scalars.
 
     Without those that no generator that learns can change; empty where none learns.

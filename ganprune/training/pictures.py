@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images import Cut, Domain, TrainTransform, open_picture, to_float
+from ganprune.images import Crop, Domain, TrainTransform, open_picture, to_float
 from ganprune.images.reading import read_all, to_tensor
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.chance import generator_for
@@ -26,8 +26,8 @@ class Drawn:
 
     index: int
     """Place of the picture among those of its domain."""
-    cut: Cut
-    """The part, see `Cut`."""
+    cut: Crop
+    """The part, see `Crop`."""
 
 
 class TrainingPictures:

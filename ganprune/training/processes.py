@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class Launch:
     """The one message to a process."""
 
     place: Place
@@ -74,23 +74,23 @@ def together(
         raise UsageError(f"--processes needs Linux or macOS, found {sys.platform}; leave it out")
     check_devices(device, processes)
     threads = max(1, torch.get_num_threads() // processes)
-    members: list[_Member] = []
+    members: list[_Process] = []
     with scratch_folder() as folder:
         try:
             for rank in range(processes):
-                members.append(_Member(rank, processes))
+                members.append(_Process(rank, processes))
             for member in members:
                 call = pickle.dumps(follow if member.rank else lead)
                 meeting = folder / "meeting"
                 place = Place(member.rank, processes, member.rank, processes)
-                member.send(Start(place, device, threads, meeting, call))
+                member.send(Launch(place, device, threads, meeting, call))
             return _attend(members, reporter)
         finally:
             for member in members:
                 member.close()
 
 
-class _Member:
+class _Process:
     """This process's end of the pipe to one of the others."""
 
     def __init__(self, rank: int, size: int) -> None:
@@ -103,7 +103,7 @@ class _Member:
                 stdin=DEVNULL, stdout=DEVNULL, descriptors=[theirs.fileno()],
             )  # fmt: skip
 
-    def send(self, message: Start) -> None:
+    def send(self, message: Launch) -> None:
         """Raises `GanpruneError` where the process is dead."""
         try:
             self.connection.send_bytes(pickle.dumps(message))
@@ -130,7 +130,7 @@ class _Member:
         )
 
 
-def _attend(members: Sequence[_Member], reporter: Reporter) -> Any:
+def _attend(members: Sequence[_Process], reporter: Reporter) -> Any:
     """Pass on what rank 0 reports until it returns; raise the first error that tells the cause."""
     working = {member.connection: member for member in members}
     told: Exception | None = None  # by a process that suffers from the cause
@@ -174,7 +174,7 @@ def serve(descriptor: int) -> None:
     _stay_on_this_machine()
     connection = Connection(descriptor)
     try:
-        start: Start = pickle.loads(connection.recv_bytes())
+        start: Launch = pickle.loads(connection.recv_bytes())
     except (EOFError, OSError):  # nobody is there any more
         return
     Thread(target=_end_with, args=(connection,), daemon=True).start()

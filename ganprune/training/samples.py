@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.images import Domain, grid, save_picture, to_float, to_uint8
-from ganprune.networks import Generator
 from ganprune.training.networks import Networks
 
 COLUMNS: dict[Domain, tuple[str, str, str, str]] = {
@@ -30,7 +29,7 @@ def save_samples(
     is not there is left out.
     """
     device, originals = networks.device, originals or {}
-    nets: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
+    nets: dict[Domain, nn.Module] = {"A": networks.G_A, "B": networks.G_B}
     there: list[Domain] = [side for side in nets if f"G_{side}" not in networks.absent]
     sides: list[Domain] = [side for side in there if side in pictures]
     rows: list[list[Tensor]] = []

@@ -16,7 +16,6 @@ from ganprune.channels_last import channels_last
 from ganprune.checkpoints import read_held
 from ganprune.errors import GanpruneError, RunError
 from ganprune.files import atomic_path
-from ganprune.networks import Generator
 from ganprune.plain import NUMBER, fits
 from ganprune.training.networks import Networks
 from ganprune.training.pool import ImagePool
@@ -100,7 +99,7 @@ class TrainState:
             state.averages = {
                 name: {key: value.clone() for key, value in net.state_dict().items()}
                 for name, net in placed.items()
-                if name in settings.trained and isinstance(net, Generator)
+                if name in settings.trained and name.startswith("G")
             }
         return state
 
@@ -119,7 +118,7 @@ class TrainState:
 
     def averaged(self) -> Networks:
         """The networks with the running averages in place of the generators that have one."""
-        twins: dict[str, Generator] = {}
+        twins: dict[str, nn.Module] = {}
         for name in ("G_A", "G_B"):
             twins[name] = getattr(self.networks, name)
             if name in self.averages:
@@ -129,7 +128,7 @@ class TrainState:
 
     def chosen(self) -> Networks:
         """The networks with the generators that scored best, as far as any were scored."""
-        twins: dict[str, Generator] = {}
+        twins: dict[str, nn.Module] = {}
         for name, best in self.best.items():
             twins[name] = copy.deepcopy(getattr(self.networks, name))
             twins[name].load_state_dict(best.weights)

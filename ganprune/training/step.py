@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, Generator
 from ganprune.training.distillation import Maps, distillation_losses, with_maps
 from ganprune.training.graphs import EAGER, Graphs
 from ganprune.training.lessons import Lessons
@@ -89,8 +88,8 @@ def distil_step(
     assert settings.distil is not None
     assert state.opt_G is not None
     nets, distil = state.networks, settings.distil
-    students: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
-    now: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+    students: dict[Domain, nn.Module] = {"A": nets.G_A, "B": nets.G_B}
+    now: dict[Domain, nn.Module] = {"A": nets.D_A, "B": nets.D_B}
     pictures: dict[Domain, Tensor] = {side: in_order(x, settings) for side, x in real.items()}
     _require_grad(judges_that_learn(state, settings), False)
     start_descent(state.opt_G, lr)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ganprune.channels_last import channels_last
 from ganprune.images import Domain
-from ganprune.networks import Discriminator
 from ganprune.training.distillation import Maps, Teacher, Window, judged_layers, make_adapters
 from ganprune.training.graphs import Graphs
 from ganprune.training.lessons import Lessons, quarter_of_memory
@@ -80,7 +79,7 @@ class Taught:
             side: Lessons(data, side, teacher, settings.distil, device, settings.precision, room)
             for side, teacher in teachers.items()
         }
-        self._judges: dict[Domain, Discriminator] = {
+        self._judges: dict[Domain, nn.Module] = {
             side: _frozen(teacher.judge, device)
             for side, teacher in teachers.items()
             if teacher.judge is not None and settings.distil.features

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName
 from ganprune.device import Precision
 from ganprune.files import write_atomically
 from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import Domain, to_float
-from ganprune.networks import Discriminator, Generator
 from ganprune.training.lines import whole_lines
 from ganprune.training.networks import Networks
 
@@ -30,8 +29,8 @@ class Validation:
     def __init__(
         self,
         pictures: Mapping[Domain, Tensor],
-        originals: Mapping[Domain, Generator],
-        judges: Mapping[Domain, Discriminator],
+        originals: Mapping[Domain, nn.Module],
+        judges: Mapping[Domain, nn.Module],
         sides: Sequence[Domain] = ("A", "B"),
         device: str = "cpu",
         precision: Precision = "float32",
@@ -42,7 +41,7 @@ class Validation:
         """
         self._device, self._precision = device, precision
         self._x: dict[Domain, Tensor] = {side: to_float(part).to(device) for side, part in pictures.items()}
-        self._judges: dict[Domain, Discriminator] = {
+        self._judges: dict[Domain, nn.Module] = {
             side: copy.deepcopy(judges[side]).to(device) for side in sides if side in judges
         }
         self._wanted: dict[Domain, Tensor] = {
@@ -54,7 +53,7 @@ class Validation:
 
     def figures(self, networks: Networks) -> dict[str, float]:
         """L_GenA, L_DisA and L_cyc of each side, such as ``L_GenA_A`` for G_A; those that networks allow."""
-        nets: dict[Domain, Generator] = {"A": networks.G_A, "B": networks.G_B}
+        nets: dict[Domain, nn.Module] = {"A": networks.G_A, "B": networks.G_B}
         modes: dict[Domain, bool] = {side: net.training for side, net in nets.items()}
         for net in nets.values():
             net.eval()

@@ -13,7 +13,7 @@ run.py           read, translate, write, a few pictures at a time
 """
 
 from ganprune.translation.preparation import Mode, Preparation, preparation_for
-from ganprune.translation.run import Translated, TranslateSettings, translate_pictures
+from ganprune.translation.run import TranslateSettings, TranslationSummary, translate_pictures
 from ganprune.translation.source import Direction, Source, open_source
 from ganprune.translation.targets import Existing, Kind
 from ganprune.translation.tiles import Tiled
@@ -30,7 +30,7 @@ __all__ = [
     "Source",
     "Tiled",
     "TranslateSettings",
-    "Translated",
+    "TranslationSummary",
     "Translator",
     "open_source",
     "preparation_for",

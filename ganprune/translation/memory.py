@@ -1,11 +1,13 @@
 """How much memory the translation of a picture takes, known before it is begun."""
 
+from math import ceil
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from ganprune.channels import graph_of
 from ganprune.errors import UsageError
-from ganprune.networks import GeneratorWidths
 
 COPIES = 4
 """Maps of full size that are there at once: before and after a padding, and before and after a norm."""
@@ -20,13 +22,15 @@ _GROUPS = (
 """A container's limit, and what it uses; control groups of version 2 and 1."""
 
 
-def bytes_a_pixel(widths: GeneratorWidths | None, number: int = 4) -> int:
-    """What a generator needs, bytes for each pixel of a picture; 0.7 to 1.03 of that was measured.
+def bytes_a_pixel(generator: nn.Module | None, number: int = 4) -> int:
+    """What a generator needs, bytes for each pixel of a picture; 0.7 to 1.03 of that was measured of
+    CycleGAN's.
 
-    widths: None: unknown, taken as CycleGAN's. number: bytes of one of its numbers.
+    generator: None: unknown, taken as CycleGAN's. number: bytes of one of its numbers.
     """
-    full = 64 if widths is None else max(widths.stem, widths.up2, widths.down // 4, widths.up1 // 4)
-    return COPIES * number * full + PICTURES
+    layers = () if generator is None else graph_of(generator).layers
+    widest = max((len(layer.writes) * layer.outputs for layer in layers), default=64)
+    return COPIES * number * ceil(widest) + PICTURES
 
 
 def free_memory(device: str = "cpu") -> int | None:

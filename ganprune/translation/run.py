@@ -16,7 +16,7 @@ from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.translation.memory import PICTURES, check_memory, free_memory
 from ganprune.translation.preparation import Preparation
 from ganprune.translation.source import Source
-from ganprune.translation.targets import KINDS, Existing, Job, Kind, plan
+from ganprune.translation.targets import KINDS, Existing, Kind, PictureJob, plan
 from ganprune.translation.tiles import Tiled
 
 _OTHERWISE = {UPRIGHT: "--as-stored takes them as they lie", ALPHA: "--keep-alpha keeps it"}
@@ -53,7 +53,7 @@ class TranslateSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class TranslationSummary:
     """What was done."""
 
     pictures: int
@@ -79,7 +79,7 @@ class Translated:
 class _Read:
     """A job whose picture has been read."""
 
-    job: Job
+    job: PictureJob
     picture: Tensor
     """uint8 [3, h, w], h and w multiples of 4."""
     height: int
@@ -96,7 +96,7 @@ def translate_pictures(
     output: Path,
     settings: TranslateSettings | None = None,
     reporter: Reporter = SILENT,
-) -> Translated:
+) -> TranslationSummary:
     """Translate a folder of pictures, or one picture, and write the results into ``output`` as PNG.
 
     Results are (x + 1) / 2 · 255, truncated, under CycleGAN's names; in float32, with as many threads and
@@ -126,7 +126,7 @@ def translate_pictures(
     translated = len(todo) - len(bad)
     remarks.tell(reporter, _OTHERWISE)
     _judge([job.picture for job in jobs], bad, len(jobs) - len(bad), reporter)
-    return Translated(
+    return TranslationSummary(
         pictures=len(jobs),
         translated=translated,
         files=files,
@@ -138,7 +138,7 @@ def translate_pictures(
 
 def _read(
     source: Source,
-    jobs: Iterable[Job],
+    jobs: Iterable[PictureJob],
     settings: TranslateSettings,
     bad: dict[Path, DamagedPicture],
     remarks: Remarks,

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from ganprune.checkpoints import NET_NAMES, NetName, Quartet, load_quartet
+from torch import nn
+
+from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.layouts import locate
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.networks import Generator
 from ganprune.onnx_cost import PictureInput
 from ganprune.picture_statistics import OPTION
+from ganprune.traits import channels_of
 from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
@@ -49,6 +52,7 @@ def open_source(
     precision: Precision = "float32",
     threads: int = 1,
     picture_statistics: bool = False,
+    own: Own = READERS_ALONE,
 ) -> Source:
     """Open a CycleGAN folder, a run folder, any one file of them, a lone generator, or an ONNX file.
 
@@ -57,7 +61,7 @@ def open_source(
     says; it then only names the results. both: the partner is needed too. Other networks are not read.
     device, precision: of PyTorch's networks. threads: of ONNX Runtime; PyTorch's are set by
     `ganprune.device.cpu_threads`. picture_statistics: batch norm by each picture's own, see
-    `ganprune.picture_statistics`.
+    `ganprune.picture_statistics`. own: the user's modules that the networks are of.
 
     Raises `UsageError` for an unknown direction, a path that does not exist, and what an ONNX file cannot
     do; `MissingNetwork` where the network is not there; `CheckpointError` and `InputError` for files that
@@ -94,13 +98,13 @@ def open_source(
     partner: NetName = "G_B" if name == "G_A" else "G_A"
     used = (name, partner) if both else (name,)
     there = set(used) <= files.keys()  # else all are read, to say what is there, or because one has no name
-    quartet = facing(load_quartet(path, used if there else NET_NAMES), chosen)
+    quartet = facing(load_quartet(path, used if there else NET_NAMES, own), chosen)
     if picture_statistics:
         quartet = quartet.by_picture()
     network = _network(quartet, name, device, precision)
     back = _network(quartet, partner, device, precision) if both else None
     generator = quartet.G_A if name == "G_A" else quartet.G_B
-    needs = bytes_a_pixel(generator and generator.widths, 2 if precision == "bfloat16" else 4)
+    needs = bytes_a_pixel(generator, 2 if precision == "bfloat16" else 4)
     return Source(
         quartet.files[name], chosen, network, back, bytes_a_pixel=needs, device=device, notes=quartet.notes
     )
@@ -112,11 +116,11 @@ def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:
 
 def _network(quartet: Quartet, name: NetName, device: str, precision: Precision) -> NetworkTranslator:
     quartet.require(name)
-    generator: Generator = getattr(quartet, name)
-    widths = generator.widths
-    if (widths.in_channels, widths.out_channels) != (3, 3):
+    generator: nn.Module = getattr(quartet, name)
+    inputs, outputs = channels_of(generator)
+    if (inputs, outputs) != (3, 3):
         raise CheckpointError(
-            f"{quartet.files[name]}: needed a generator from RGB to RGB, found one from {widths.in_channels} "
-            f"to {widths.out_channels} channels; give a checkpoint that was trained on RGB"
+            f"{quartet.files[name]}: needed a generator from RGB to RGB, found one from {inputs} "
+            f"to {outputs} channels; give a checkpoint that was trained on RGB"
         )
     return NetworkTranslator(generator, device, precision)

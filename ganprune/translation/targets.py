@@ -19,7 +19,7 @@ Existing = Literal["refuse", "overwrite", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PictureJob:
     """One picture and what is to be made of it."""
 
     picture: Path
@@ -36,7 +36,7 @@ def file_name(picture: Path, kind: Kind, direction: Direction) -> str:
 
 def plan(
     pictures: Path, output: Path, direction: Direction, save: Sequence[Kind], existing: Existing
-) -> tuple[Job, ...]:
+) -> tuple[PictureJob, ...]:
     """A job for every picture in the folder or file ``pictures``, sorted; folders in it are mirrored.
 
     Nothing is written. Raises `UsageError` for paths that do not exist or do not fit, and for files that
@@ -48,7 +48,7 @@ def plan(
     found = find_pictures(pictures, output, direction)
     root = pictures if pictures.is_dir() else pictures.parent
     jobs = [
-        Job(path, {kind: output / path.parent.relative_to(root) / file_name(path, kind, direction)
+        PictureJob(path, {kind: output / path.parent.relative_to(root) / file_name(path, kind, direction)
                    for kind in save})
         for path in found
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def plan(
         )
     kept = set(there) if existing == "resume" else set[Path]()
     return tuple(
-        Job(job.picture, {kind: path for kind, path in job.targets.items() if path not in kept})
+        PictureJob(job.picture, {kind: path for kind, path in job.targets.items() if path not in kept})
         for job in jobs
     )
 
@@ -99,7 +99,7 @@ def _refuse_domains(root: Path, direction: Direction) -> None:
             )
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def _refuse_collisions(jobs: Sequence[PictureJob]) -> None:
     owners: dict[Path, Path] = {}
     for job in jobs:
         for target in job.targets.values():

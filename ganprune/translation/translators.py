@@ -7,11 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.device import Precision, reproducible
 from ganprune.errors import InputError
-from ganprune.networks import Generator
 from ganprune.onnx_cost import PictureInput, picture_input, read_onnx
 
 
@@ -34,7 +33,7 @@ class NetworkTranslator:
     of the one picture, as `ganprune.picture_statistics` does; instance norm makes no difference.
     """
 
-    def __init__(self, generator: Generator, device: str = "cpu", precision: Precision = "float32") -> None:
+    def __init__(self, generator: nn.Module, device: str = "cpu", precision: Precision = "float32") -> None:
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._device, self._dtype = torch.device(device), dtype
         self._net = copy.deepcopy(generator).eval().to(self._device, dtype)

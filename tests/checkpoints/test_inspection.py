@@ -69,7 +69,7 @@ def test_architectures_are_put_into_words(tmp_path: Path) -> None:
     assert whole.architecture == "resnet_3blocks, ngf 2"
     assert slim.architecture == "resnet_2blocks, filters 2/3/4, inside the blocks 1–5, then 3/2"
     assert (whole.precision, slim.precision) == ("float32", "float16")
-    assert (whole.widths["trunk"], slim.widths["inner"]) == (8, (5, 1))
+    assert (whole.widths["trunk"], [slim.widths[f"inner{i}"] for i in (0, 1)]) == (8, [5, 1])
 
 
 def test_relics_are_counted(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_json_is_plain_and_has_a_schema_version(cyclegan: Written) -> None:
     assert read_back["schema"] == 1
     assert read_back["found"] == list(NET_NAMES)
     assert read_back["networks"][0]["file"] == str(cyclegan[0] / "latest_net_G_A.pth")
-    assert read_back["networks"][0]["widths"]["inner"] == [5, 1]
+    assert read_back["networks"][0]["widths"]["inner1"] == 1
     assert read_back["networks"][2]["macs"].keys() == {"true", "paper"}
     assert read_back["path"] == str(cyclegan[0] / "latest_net_G_B.pth")
     assert read_back.keys() >= {"naming", "size", "missing", "notes", "options", "problems", "next_command"}

@@ -19,7 +19,7 @@ from ganprune.checkpoints import (
     save_generator,
 )
 from ganprune.checkpoints.standalone import load_generator as load_standalone
-from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.errors import CheckpointError
 from ganprune.genome import Layout
 from ganprune.networks import NORMS, DiscriminatorWidths, GeneratorWidths, Norm, resnet_widths
 from ganprune.rebuild import masked, rebuilt
@@ -221,16 +221,6 @@ def _without(*names: str) -> Callable[[Tensors], Tensors]:
 
 
 BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str]] = {
-    "affine instance norm without biases before it": (
-        _without("running_mean", "running_var", "num_batches_tracked"),
-        UnsupportedArchitecture,
-        r"weights and no running statistics \('model\..\.weight'\) after convolutions without biases;",
-    ),
-    "biases before it": (
-        lambda tensors: {**tensors, **_biases(tensors)},
-        UnsupportedArchitecture,
-        r"running statistics \('model\..\.weight'\) after convolutions with biases",
-    ),
     "negative variance": (
         _changed("model.3.running_var", lambda t: t - 10),
         CheckpointError,
@@ -255,10 +245,6 @@ BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str
     ),
 }
 """Of a discriminator; its first norm is model.3."""
-
-
-def _biases(tensors: Tensors) -> Tensors:
-    return {f"model.{i}.bias": torch.zeros(len(tensors[f"model.{i}.weight"])) for i in (2, 5)}
 
 
 @pytest.mark.parametrize("case", BROKEN)

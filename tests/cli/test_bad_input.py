@@ -51,7 +51,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no checkpoint": (lambda f: (f / G_A).write_text("see you later"), "no checkpoint"),
     "empty file": (lambda f: (f / G_A).write_bytes(b""), "is empty"),
     "truncated": (lambda f: (f / G_A).write_bytes((f / G_A).read_bytes()[:5000]), "truncated or damaged"),
-    "U-Net": (lambda f: torch.save(dict.fromkeys(UNET, ZEROS), f / G_A), "a U-Net"),
+    "U-Net": (lambda f: torch.save(dict.fromkeys(UNET, ZEROS), f / G_A), "lacks model.model.1."),
     "runs code": (lambda f: torch.save({"model.1.weight": _RunsCode()}, f / G_A), "nothing was run"),
     "lacking keys": (lambda f: _change(f / G_A, _lacking), "lacks model.4.weight"),
     "contradicting shapes": (lambda f: _change(f / G_A, _other_shape), "model.4.weight has shape 8×5×3×3"),
@@ -220,7 +220,7 @@ def test_surprises_are_told_in_one_line(place: Place, here: Path, monkeypatch: p
 
 
 def _raiser(error: Exception) -> Callable[..., None]:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     return fail

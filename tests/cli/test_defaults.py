@@ -11,7 +11,7 @@ from ganprune.networks import DiscriminatorWidths, resnet_widths
 from ganprune.plain import read_toml
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune
-from tests.tiny import random_generator, random_judge
+from tests.tiny import random_generator, random_judge, resnet
 
 SHORT = ("--population", "4", "--generations", "0", "--threads", "1", "--budget", "0")
 """All that these tests ask for besides --data: the default search and fine-tuning take half an hour."""
@@ -53,7 +53,7 @@ def test_a_lone_generator_needs_no_options_and_no_domains(place: Place, here: Pa
     assert done.code == 0, done.err
     for adapted in ("--direction AtoB", "--lambda-cycle 0", "--loss gena --distil-features 0"):
         assert done.err.count(adapted) == 1
-    assert load_generator(here / "run/G_A.safetensors").widths.blocks == 1
+    assert resnet(load_generator(here / "run/G_A.safetensors")).widths.blocks == 1
     assert ganprune("export", "--onnx", "run").code == 0
     refused = ganprune("compress", net, "--data", "photos", *SHORT, "--loss", "disa", "-o", "other")
     assert refused.code == 3

@@ -9,6 +9,7 @@ from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.networks import Generator
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, stopped_before_export
+from tests.tiny import resnet
 
 NETWORK = ("--ngf", "4", "--blocks", "1", "--ndf", "4", "--size", "32", "--device", "cpu", "--threads", "1")
 
@@ -29,9 +30,9 @@ def test_compress_trains_both_slim_generators(place: Place, here: Path) -> None:
     assert {"train.json", "train.jsonl", "curves.svg", "samples-0.png", "latest_net_D_A.pth"} <= names
     assert "train_state.pt" not in names
     for name in ("G_A", "G_B"):
-        pruned = load_generator(here / "run" / f"pruned_{name}.safetensors")
-        tuned = load_generator(here / "run" / f"{name}.safetensors")
-        trained = load_generator(here / "run" / "fine-tune" / f"latest_net_{name}.pth")
+        pruned = resnet(load_generator(here / "run" / f"pruned_{name}.safetensors"))
+        tuned = resnet(load_generator(here / "run" / f"{name}.safetensors"))
+        trained = resnet(load_generator(here / "run" / "fine-tune" / f"latest_net_{name}.pth"))
         assert tuned.widths == pruned.widths
         assert not torch.equal(first_weights(tuned), first_weights(pruned))
         assert torch.equal(first_weights(tuned), first_weights(trained))

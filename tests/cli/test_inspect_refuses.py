@@ -63,7 +63,7 @@ HARMFUL: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: torch.save(_tensors(f) | {"model.4.weight": torch.zeros(8, 5, 3, 3)}, f),
         "model.4.weight has shape 8×5×3×3",
     ),
-    "another network": (lambda f: torch.save({"features.0.weight": torch.zeros(3)}, f), "neither a CycleGAN"),
+    "another network": (lambda f: torch.save({"features.0.weight": torch.zeros(3)}, f), "of no family"),
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ OTHERS = {
     "data",
     "data-a",
     "data-b",
+    "generator",
+    "discriminator",
     "output",
     "preset",
     "config",

@@ -22,6 +22,7 @@ from ganprune.stages import reporting
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import ganprune
 from tests.report.kit import Parsed, addresses, parse
+from tests.tiny import resnet
 
 PARTS = [
     "overview", "pictures", "speed", "quality", "operators", "layers", "filters", "search", "tuning",
@@ -143,7 +144,7 @@ def test_files_that_are_gone_are_told_of(run: Path) -> None:
     done = ganprune("report", run)
     assert done.code == 0
     assert "warning: report, Before and after: " in done.err
-    assert "warning: report, Layers: " in done.err
+    assert "warning: report, First-layer filters: " in done.err
     text = parse((run / "report.html").read_text()).text
     assert f"Not timed yet: ganprune bench --cpu {run}" in text
     assert "run `ganprune compress` again to make it" in text
@@ -222,7 +223,7 @@ def test_layers_and_filters_of_a_run_are_its_networks(run: Path, place: Place) -
     original = load_quartet(place.checkpoint).G_B
     slim = load_generator(run / "G_B.safetensors")
     assert original is not None
-    assert widths_of(Run(run), "B") == (original.widths.groups(), slim.widths.groups())
+    assert widths_of(Run(run), "B") == (resnet(original).widths.groups(), resnet(slim).widths.groups())
     layer = first_layer_of(Run(run), "B")
     weights = original.state_dict()["model.1.weight"].numpy()
     assert np.array_equal(layer.original, weights)

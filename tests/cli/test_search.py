@@ -8,6 +8,7 @@ import pytest
 from ganprune.checkpoints import load_generator
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import A2B, ganprune, stopped_before_export, write_checkpoint
+from tests.tiny import resnet
 
 
 def test_both_namings_of_one_cyclegan_give_the_same_genomes(
@@ -54,7 +55,7 @@ def test_target_and_alignment_hold(place: Place, here: Path) -> None:
     whole = ganprune("inspect", place.checkpoint, "--size", "32", "--json").json["networks"]
     for slim, original, share in zip(found, whole[:2], (0.4, 0.6), strict=True):
         assert slim["macs"]["true"] <= share * original["macs"]["true"]
-        groups = load_generator(Path(slim["file"])).widths.groups()
+        groups = resnet(load_generator(Path(slim["file"]))).widths.groups()
         assert all(width % 2 == 0 for width in groups.values())
 
 

@@ -23,7 +23,7 @@ from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, ganprune, listing, stopped_before_export, write_checkpoint
-from tests.tiny import layout_of, random_generator
+from tests.tiny import layout_of, random_generator, resnet
 
 WHOLE = resnet_widths(4, 2)
 """The generators of the tiny checkpoint."""
@@ -64,7 +64,7 @@ def on_target(run: Path, side: Any, target: float) -> bool:
     """Whether the slim generator takes at most that, and as near to it as one more filter anywhere allows."""
     layout = layout_of(WHOLE)
     resource = Latency(read_tables(run / TABLES)[side], layout)
-    counts = np.array([*load_generator(run / f"G_{side}.safetensors").widths.groups().values()])
+    counts = np.array([*resnet(load_generator(run / f"G_{side}.safetensors")).widths.groups().values()])
     larger = counts + np.eye(len(counts), dtype=int)
     fits = [row for row in larger if (row <= layout.sizes).all() and resource.of(row) <= target]
     ms = float(resource.of(counts))
@@ -87,7 +87,7 @@ def test_slim_generators_are_predicted_to_take_what_was_asked_for(
     tables = read_tables(run / TABLES)
     assert [entry["network"] for entry in bench["predictions"]] == ["G_A", "G_B"]
     for side, entry in zip(("A", "B"), bench["predictions"], strict=True):
-        widths = load_generator(run / f"G_{side}.safetensors").widths
+        widths = resnet(load_generator(run / f"G_{side}.safetensors")).widths
         assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], Generator(widths)))
         assert entry["measured_ms"] == medians[f"G_{side}"]
         assert (
@@ -99,7 +99,7 @@ def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, targ
     with stopped_before_export():
         assert place.compress("-o", "run", "--target-ms", target, "--align", "2").code == 130
     for side, table in read_tables(here / "run" / TABLES).items():
-        widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
+        widths = resnet(load_generator(here / "run" / f"G_{side}.safetensors")).widths
         assert all(width % 2 == 0 for width in widths.groups().values())
         assert 0.7 * target <= predicted(table, Generator(widths)) <= target
 
@@ -120,7 +120,7 @@ def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_fo
     config = read_toml(here / "run/config.toml")
     assert config["adapted"]["align"] == 16
     for side, table in read_tables(here / "run" / TABLES).items():
-        widths = load_generator(here / "run" / f"G_{side}.safetensors").widths
+        widths = resnet(load_generator(here / "run" / f"G_{side}.safetensors")).widths
         assert all(width % config["settings"]["align"] == 0 for width in widths.groups().values())
         assert ON_TARGET * few <= predicted(table, Generator(widths)) <= few
     shown = ganprune(*words, "--dry-run", "--json")

@@ -17,7 +17,7 @@ from ganprune.files import sha256
 from ganprune.images import load_pictures, to_float
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import TINY, Outcome, ganprune
-from tests.tiny import layout_of
+from tests.tiny import layout_of, resnet
 
 FILES = {
     "config.toml", "search.jsonl", "state.safetensors", "bench.json", "provenance.json",
@@ -90,13 +90,13 @@ def test_search_history_has_one_line_a_generation(mission: Mission) -> None:
 @pytest.mark.parametrize("name", ["G_A", "G_B"])
 def test_slim_generators_are_cut_by_the_best_genomes(mission: Mission, place: Place, name: str) -> None:
     state = State.from_tensors(load_file(mission.run / "state.safetensors"))
-    layout = layout_of(load_generator(place.checkpoint / f"latest_net_{name}.pth").widths)
+    layout = layout_of(resnet(load_generator(place.checkpoint / f"latest_net_{name}.pth")).widths)
     kept = layout.kept(state.populations["A" if name == "G_A" else "B"].best_genome)
     metadata = read_metadata(mission.run / f"{name}.safetensors")
     assert json.loads(metadata["kept"]) == {group: index.tolist() for group, index in kept.items()}
     assert metadata["source_sha256"] == sha256(place.checkpoint / f"latest_net_{name}.pth")
     slim = load_generator(mission.run / f"{name}.safetensors")
-    assert slim.widths.groups() == {group: len(index) for group, index in kept.items()}
+    assert resnet(slim).widths.groups() == {group: len(index) for group, index in kept.items()}
 
 
 @pytest.mark.parametrize("name", ["G_A", "G_B"])

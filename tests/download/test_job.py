@@ -13,6 +13,7 @@ from ganprune.download import Downloaded, Item, Patience, download, item_at
 from ganprune.download.job import RECORD
 from ganprune.errors import CheckpointError, DataError, DownloadError, UsageError
 from tests.download.site import Site, network, pictures, tarred, zipped
+from tests.tiny import resnet
 
 ONCE = Patience(attempts=1, timeout=5)
 MEMBERS = pictures("bears/")
@@ -100,7 +101,7 @@ def test_networks_of_one_training_come_together_under_one_name(site: Site) -> No
     assert both.missing() == ("D_A", "D_B")
     assert both.G_A is not None
     assert both.G_B is not None
-    assert (both.G_A.widths.stem, both.G_B.widths.stem) == (4, 5)
+    assert (resnet(both.G_A).widths.stem, resnet(both.G_B).widths.stem) == (4, 5)
     record = json.loads(Path("checkpoints/mine", RECORD).read_text())
     assert record["files"].keys() == site.files.keys()
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import GanpruneError
-from ganprune.evaluation import EvaluationSettings, Scores, Side
+from ganprune.evaluation import Domain, EvaluationSettings, Scores
 from ganprune.evaluation.schedule import MOST_LOSSES
 from ganprune.evaluation.serving import Row
 from ganprune.evaluation.simulated import Costs, SimulatedCrew
@@ -24,13 +24,13 @@ def size(key: bytes) -> int:
     return int.from_bytes(key, "big").bit_count()
 
 
-def row(side: Side, key: bytes, partner: bytes) -> Row:
+def row(side: Domain, key: bytes, partner: bytes) -> Row:
     """Scores that tell all genomes, partners and sides apart."""
     number = float(int.from_bytes(key[:6], "big"))
     return number, -number, number + sum(partner), 0.5 if side == "A" else 2.0
 
 
-def expected(side: Side, population: Tensor, partner: Tensor | None, identity: bool) -> Scores:
+def expected(side: Domain, population: Tensor, partner: Tensor | None, identity: bool) -> Scores:
     goal = b"" if partner is None else genome_key(partner)
     rows = [row(side, genome_key(genome), goal) for genome in population]
     table = torch.tensor(rows, dtype=torch.float64)
@@ -41,7 +41,7 @@ def equal(a: Scores, b: Scores) -> bool:
     return all(torch.equal(getattr(a, name), getattr(b, name)) for name in Scores.__slots__)
 
 
-def second(side: Side, key: bytes, partner: bytes, held: bool) -> float:
+def second(side: Domain, key: bytes, partner: bytes, held: bool) -> float:
     return 0.5 if held else 1.0
 
 
@@ -54,7 +54,7 @@ def search_of(crew: SimulatedCrew) -> SpreadEvaluator:
     evaluator = evaluator_of(crew)
     ours, theirs = genomes(12, 1), genomes(12, 2)
     for t in range(4):
-        calls: list[tuple[Side, Tensor, Tensor | None]]
+        calls: list[tuple[Domain, Tensor, Tensor | None]]
         calls = [("A", ours, None if t == 0 else theirs[t]), ("B", theirs, ours[t])]
         for side, population, partner in calls:
             found = evaluator.score(side, population, partner, identity=t == 2)

@@ -29,7 +29,7 @@ from ganprune_exporters.latency import (
     latency_table,
     measured,
 )
-from ganprune_exporters.layer_graphs import Layer, generator_graph, layer_graph, layers_of
+from ganprune_exporters.layer_graphs import ConvLayer, generator_graph, layer_graph, layers_of
 from ganprune_exporters.passes.names import DEFAULT
 from tests.checkpoints.builders import make_generator
 from tests.strategies import generator_widths
@@ -129,7 +129,7 @@ def test_a_machine_of_stairs_is_predicted_at_any_widths(
 
 
 def test_what_is_timed_went_through_the_rewrites_of_an_export() -> None:
-    def operators(layer: Layer) -> list[str]:
+    def operators(layer: ConvLayer) -> list[str]:
         return [node.op_type for node in exported_layer((layer, DEFAULT), 32).graph.node]
 
     *_, up2, picture = layers_of(UNEVEN)

@@ -7,10 +7,10 @@ import pytest
 
 from ganprune.figures import (
     Bar,
-    Cell,
     Drawing,
     FirstLayer,
     Point,
+    SheetCell,
     bar_chart,
     draw_sheet,
     filter_figure,
@@ -46,8 +46,8 @@ def _points(same: bool) -> list[Point]:
     return [*points, Point("original_G_A", "original", {"MiB": 43.0, "ms": 500.0, "KID": 0.1})]
 
 
-def _cells(n: int) -> list[Cell]:
-    return [Cell(PIXELS, "1,234.56 MiB of float32 weights")] * n
+def _cells(n: int) -> list[SheetCell]:
+    return [SheetCell(PIXELS, "1,234.56 MiB of float32 weights")] * n
 
 
 WIDE = resnet_widths(64, 9).groups()

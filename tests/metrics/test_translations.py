@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganprune.images import to_float
-from ganprune.metrics import Contest, translated
+from ganprune.metrics import ComparedNetworks, translated
 from ganprune.networks import resnet_widths
 from tests.tiny import random_generator, tiny_gan
 
@@ -16,7 +16,7 @@ def test_distances_are_the_papers_means(whole: bool) -> None:
     slim_back = random_generator(resnet_widths(2, 1), 8, torch.float32)
     partners = (gan.generators["B"], slim_back) if whole else (None, None)
     judge = gan.judges["A"] if whole else None
-    found = translated(gan.pictures["A"], Contest(gan.generators["A"], slim, *partners, judge))
+    found = translated(gan.pictures["A"], ComparedNetworks(gan.generators["A"], slim, *partners, judge))
     x = to_float(gan.pictures["A"])
     with torch.no_grad():
         G = gan.generators["A"]

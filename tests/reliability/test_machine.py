@@ -13,9 +13,9 @@ import torch
 
 import ganprune
 from ganprune.errors import GanpruneError
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator, Side
+from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator
 from ganprune.evaluation.memory import Batches
-from ganprune.evaluation.serving import Inputs, Server, Start, Task, Warnings
+from ganprune.evaluation.serving import Inputs, Request, Server, Start, Warnings
 from ganprune.evaluation.worker import Worker
 from ganprune.failures import device_lost, out_of_memory
 from ganprune.genome import genome_key
@@ -122,7 +122,7 @@ def _hungry(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
 def test_scores_of_a_search_that_ran_out_of_memory_are_those_of_the_smaller_batch() -> None:
     gan, told = tiny_gan(), Told()
     gan.judges["A"].register_forward_pre_hook(_hungry)
-    pictures: dict[Side, torch.Tensor] = {
+    pictures: dict[Domain, torch.Tensor] = {
         side: part.repeat(6, 1, 1, 1)[:12] for side, part in gan.pictures.items()
     }
     genomes = random_genomes(gan.layouts["A"], 1)
@@ -304,13 +304,13 @@ def test_a_batch_that_halves_in_a_worker_is_told_here() -> None:
     """A worker's server keeps the warning for its answer, and this end of the pipe tells it."""
     gan, warnings, told = tiny_gan(), Warnings(), Told()
     gan.judges["A"].register_forward_pre_hook(_hungry)
-    shown: dict[Side, torch.Tensor] = {side: x.repeat(6, 1, 1, 1)[:12] for side, x in gan.pictures.items()}
+    shown: dict[Domain, torch.Tensor] = {side: x.repeat(6, 1, 1, 1)[:12] for side, x in gan.pictures.items()}
     inputs = Inputs(gan.generators, gan.judges, gan.layouts, shown, None, None)
     start = Start(EvaluationSettings(batch=12), torch.get_num_threads(), pickle.dumps(inputs))
     server = Server(start, warnings)
     key = genome_key(random_genomes(gan.layouts["A"], 1)[0])
     with little_memory(320):
-        answer = server.score(Task("A", (key,), b"", False))
+        answer = server.score(Request("A", (key,), b"", False))
     kept = warnings.taken()
     assert "out of memory: 3 pictures a forward pass from now on instead of 6" in kept[-1].message
     worker = Worker.__new__(Worker)  # its process is left out: what it sends is put into the pipe

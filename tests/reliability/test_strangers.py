@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Side
+from ganprune.evaluation import Domain
 from ganprune.files import write_atomically
-from ganprune.networks import Generator
 from ganprune.plain import fits, is_inside, parse_json, read_json, read_lines, read_toml
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, find_run
@@ -94,7 +94,9 @@ def test_a_training_state_that_would_run_code_is_refused_and_not_run(tmp_path: P
 
 def test_files_of_an_export_lie_in_the_run_whatever_its_record_says(run: Path) -> None:
     opened, settings = Run(run), ExportSettings(32)
-    slim: dict[Side, Generator] = {side: load_generator(run / f"G_{side}.safetensors") for side in ("A", "B")}
+    slim: dict[Domain, nn.Module] = {
+        side: load_generator(run / f"G_{side}.safetensors") for side in ("A", "B")
+    }
     stranger = {
         "path": "/outside/victim.onnx", "nodes_before": 1, "nodes_after": 1, "file_bytes": 1, "max_abs": 0.0,
         "tolerance": 0.1, "pictures": 1, "passes": [], "rewrites": [],

@@ -6,28 +6,30 @@ import torch
 from torch import Tensor
 
 from ganprune.coevolution import Population
-from ganprune.evaluation import Scores, Side
+from ganprune.evaluation import Domain, Scores
 from ganprune.genome import Layout
 from ganprune.networks import resnet_widths
 from tests.tiny import layout_of, random_genomes, seeded
 
-LAYOUTS: dict[Side, Layout] = {"A": layout_of(resnet_widths(4, 2)), "B": layout_of(resnet_widths(3, 1))}
+LAYOUTS: dict[Domain, Layout] = {"A": layout_of(resnet_widths(4, 2)), "B": layout_of(resnet_widths(3, 1))}
 
 
 @dataclass
 class Hidden:
     """An `Evaluator`: L_DisA is the share of wrong bits, L_cyc that of the partner."""
 
-    wanted: dict[Side, Tensor] = field(
+    wanted: dict[Domain, Tensor] = field(
         default_factory=lambda: {side: random_genomes(LAYOUTS[side], 1, 7)[0] for side in LAYOUTS}
     )
-    calls: list[tuple[Side, int]] = field(default_factory=list)
+    calls: list[tuple[Domain, int]] = field(default_factory=list)
 
-    def score(self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False) -> Scores:
+    def score(
+        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+    ) -> Scores:
         del identity
         self.calls.append((side, len(genomes)))
         wrong = (genomes != self.wanted[side]).double().mean(1)
-        other: Side = "B" if side == "A" else "A"
+        other: Domain = "B" if side == "A" else "A"
         back = 0.0 if partner is None else float((partner != self.wanted[other]).double().mean())
         none = torch.zeros_like(wrong)
         return Scores(wrong, none, none + back, none)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganprune.coevolution import State
 from ganprune.errors import TargetError
-from ganprune.evaluation import Scores, Side
+from ganprune.evaluation import Domain, Scores
 from ganprune.runs import Run
 from ganprune.search import Front
 from ganprune.search.front import (
@@ -135,7 +135,7 @@ def test_partners_are_the_originals() -> None:
 
     class Watched(Hidden):
         def score(
-            self, side: Side, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
+            self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
         ) -> Scores:
             partners.append(partner)
             return super().score(side, genomes, partner, identity=identity)
@@ -168,7 +168,7 @@ def test_tournament_takes_the_better_of_two() -> None:
 
 def _states(settings: SearchSettings = SETTINGS, state: State | None = None) -> list[State]:
     # Larger ones are nearer.
-    whole: dict[Side, Tensor] = {side: layout.full() for side, layout in LAYOUTS.items()}
+    whole: dict[Domain, Tensor] = {side: layout.full() for side, layout in LAYOUTS.items()}
     return list(Front(settings, LAYOUTS, Hidden(whole)).states(state))
 
 

@@ -14,7 +14,7 @@ import torch
 
 from ganprune.coevolution import Population, State
 from ganprune.errors import UsageError
-from ganprune.evaluation import Scores, Side
+from ganprune.evaluation import Domain, Scores
 from ganprune.genome import pack, unpack
 from ganprune.networks import resnet_widths
 from ganprune.repair import Repairer
@@ -175,7 +175,7 @@ def test_changes_for_the_worse_are_rarer_as_it_cools(t: int, share: float) -> No
     energy[0] = 1
     energy[2000:] = 2.1
     genomes = LAYOUTS["A"].full().expand(4000, -1)
-    scored: dict[Side, Population] = {"A": population_of(genomes, fitness=1 / energy)}
+    scored: dict[Domain, Population] = {"A": population_of(genomes, fitness=1 / energy)}
     before = State(t - 1, scored, {"A.first": torch.tensor(1.0, dtype=torch.float64)})
     stand = search._memory(before, scored, t)["A.chains"]
     assert (stand >= 2000).double().mean() == pytest.approx(share, abs=0.03)
@@ -271,7 +271,9 @@ def test_particle_remembers_its_own_best_place(changes: dict[str, str], forgets:
 class _Blind:
     """An `Evaluator` to which all are alike."""
 
-    def score(self, side: Side, genomes: torch.Tensor, partner: object, *, identity: bool = False) -> Scores:
+    def score(
+        self, side: Domain, genomes: torch.Tensor, partner: object, *, identity: bool = False
+    ) -> Scores:
         del side, partner, identity
         none = torch.zeros(len(genomes), dtype=torch.float64)
         return Scores(none, none, none, none)

@@ -10,7 +10,7 @@ from ganprune.rebuild import rebuilt
 from ganprune.training import Budget, DistilSettings, Networks, Teacher, TrainSettings, Validation
 from tests.tiny import fill, random_pictures, seeded
 
-SIDES: tuple[Domain, ...] = ("A", "B")
+DOMAINS: tuple[Domain, ...] = ("A", "B")
 DISTIL = DistilSettings(places=2)
 SETTINGS = TrainSettings(
     size=16, seed=3, pool_size=3, lr=2e-3, beta1=0.9, decay=0.9, trained=("G_A", "G_B"), distil=DISTIL
@@ -22,13 +22,13 @@ class Gan:
     """A CycleGAN of two blocks, and slim generators cut out of it."""
 
     def __init__(self, norm: Norm = "instance") -> None:
-        self.whole: dict[Domain, Generator] = {side: Generator(resnet_widths(4, 2), norm) for side in SIDES}
+        self.whole: dict[Domain, Generator] = {side: Generator(resnet_widths(4, 2), norm) for side in DOMAINS}
         self.judges: dict[Domain, Discriminator] = {
-            side: Discriminator(DiscriminatorWidths((4, 6))) for side in SIDES
+            side: Discriminator(DiscriminatorWidths((4, 6))) for side in DOMAINS
         }
         self.slim: dict[Domain, Generator] = {}
         self.teachers: dict[Domain, Teacher] = {}
-        for seed, side in enumerate(SIDES):
+        for seed, side in enumerate(DOMAINS):
             fill(self.whole[side], seed)
             fill(self.judges[side], 10 + seed)
             layout = Layout.of(self.whole[side])
@@ -46,6 +46,6 @@ class Gan:
 
     def validation(self) -> Validation:
         held_out: dict[Domain, Tensor] = {
-            side: random_pictures(2, 3, 16, 16, seed=70 + i) for i, side in enumerate(SIDES)
+            side: random_pictures(2, 3, 16, 16, seed=70 + i) for i, side in enumerate(DOMAINS)
         }
         return Validation(held_out, self.whole, self.judges)

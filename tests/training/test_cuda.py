@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from ganprune.device import reproducible
 from ganprune.genome import Layout
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, Generator
 from ganprune.training import (
     Budget,
     DistilSettings,
@@ -71,7 +71,7 @@ def taught(root: Path, settings: TrainSettings) -> tuple[Networks, dict[Domain, 
     """Full-width students of four other networks."""
     made = networks()
     teachers: dict[Domain, Teacher] = {}
-    whole: dict[Domain, tuple[Generator, Discriminator]] = {
+    whole: dict[Domain, tuple[nn.Module, nn.Module]] = {
         "A": (made.G_A, made.D_A),
         "B": (made.G_B, made.D_B),
     }

@@ -26,7 +26,7 @@ from ganprune.training import (
 from ganprune.training.distillation import distillation_losses, evenly, judged_layers, with_maps
 from ganprune.training.taught import AtOnce, Taught
 from tests.tiny import random_pictures, seeded
-from tests.training.gan import DISTIL, SETTINGS, SIDES, STEPS, Gan
+from tests.training.gan import DISTIL, DOMAINS, SETTINGS, STEPS, Gan
 from tests.training.kit import Interrupted, Interrupter, log, pictures, same_bits, vgg_tensors, weights
 
 TRUNK = ["model.9", "model.10", "model.11"]
@@ -109,7 +109,7 @@ def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters:
     found = taught.step(state, drawn, real, 1e-3, seeded(0))
     for net in (*gan.whole.values(), *gan.judges.values()):
         net.requires_grad_(False)
-    for side in SIDES:
+    for side in DOMAINS:
         slim, whole, judge = gan.slim[side], gan.whole[side], gan.judges[side]
         fake, maps = with_maps(slim, real[side], ENDS)
         wanted, wanted_maps = with_maps(whole, real[side], ENDS)
@@ -172,7 +172,7 @@ def test_each_term_alone_brings_the_slim_generators_nearer(tmp_path: Path, gan: 
         log_every=20,
     )  # fmt: skip
     lines = log(folder)
-    for side in SIDES:
+    for side in DOMAINS:
         assert lines[-1][f"{term}_{side}"] < 0.9 * lines[0][f"{term}_{side}"]
 
 
@@ -236,7 +236,7 @@ def test_halves_at_once_come_to_the_bits_of_one_after_the_other(tmp_path: Path, 
 
 def test_what_one_half_raises_is_raised():
     with cpu_threads(2), pytest.raises(ZeroDivisionError):
-        AtOnce(SIDES, "cpu")(lambda side: 1 / (side == "A"))
+        AtOnce(DOMAINS, "cpu")(lambda side: 1 / (side == "A"))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from ganprune.networks import (
 )
 from ganprune.training import Budget, Networks, TrainingError, TrainSettings, train
 from ganprune.training.loop import PATIENCE
+from tests.tiny import resnet
 from tests.training.kit import TINY, log, networks, pictures, same_bits, weights
 
 
@@ -72,6 +73,7 @@ def test_a_training_from_nothing_is_a_checkpoint_like_any_other(tmp_path: Path):
     loaded = Networks.of(load_quartet(tmp_path / "out"))
     assert same_bits(loaded, result.networks)
     assert loaded.G_B.widths == resnet_widths(4, 2)
+    assert isinstance(loaded.D_A, Discriminator)
     assert loaded.D_A.widths.filters == (4, 8, 16, 32)
 
 
@@ -189,7 +191,7 @@ def test_losses_that_overflow_stop_the_training_and_keep_good_weights(tmp_path: 
 def test_a_generator_of_one_colour_stops_the_training(tmp_path: Path):
     made = networks()
     with torch.no_grad():
-        for parameter in made.G_B.model[-2].parameters():
+        for parameter in resnet(made.G_B).model[-2].parameters():
             parameter.zero_()
     settings = replace(TINY, lr=1e-12)
     with pytest.raises(
@@ -227,7 +229,7 @@ def test_pictures_too_small_for_the_discriminators_are_refused(tmp_path: Path, l
     data, enough = pictures(tmp_path, size=52), replace(TINY, size=size, load_size=52)
     deep = replace(networks(), D_B=Discriminator(DiscriminatorWidths((2,) * layers)))
     assert train(deep, data, enough, steps(1), tmp_path / "enough").steps == 1
-    with pytest.raises(UsageError, match=f"of {layers} layers needs pictures of at least {size}×{size}"):
+    with pytest.raises(UsageError, match=f"a discriminator needs pictures of at least {size}×{size}"):
         train(deep, data, replace(enough, size=size - 4), steps(1), tmp_path / "small")
     few, settings = pictures(tmp_path / "few", size=size - 4), TrainSettings(size=16, preprocess="none")
     with pytest.raises(UsageError, match=f"found {size - 4} pixels; give a larger --size"):

@@ -9,7 +9,7 @@ import torch
 
 from ganprune.training import Budget, DistilSettings, Networks, TrainState, train
 from ganprune.training.validation import score
-from tests.training.gan import DISTIL, SETTINGS, SIDES, STEPS, Gan
+from tests.training.gan import DISTIL, DOMAINS, SETTINGS, STEPS, Gan
 from tests.training.kit import pictures, same_bits
 
 
@@ -23,7 +23,7 @@ def test_the_best_of_all_validated_weights_are_the_result(tmp_path: Path, gan: G
     assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
     best = json.loads((folder / "train.json").read_text())["best"]
     figures = held_out.figures(result.networks)
-    for side in SIDES:
+    for side in DOMAINS:
         name = f"L_GenA_{side}"
         smallest = min(line[key] for line in lines for key in (name, f"average_{name}"))
         assert best[f"G_{side}"]["score"] == pytest.approx(smallest, rel=1e-5)
@@ -69,11 +69,11 @@ def test_averages_follow_the_weights(gan: Gan):
 def test_validation_of_the_originals_themselves_finds_no_distance(gan: Gan):
     whole = Networks(gan.whole["A"], gan.whole["B"], gan.judges["A"], gan.judges["B"])
     figures = gan.validation().figures(whole)
-    assert all(figures[f"{term}_{side}"] == 0 for term in ("L_GenA", "L_DisA") for side in SIDES)
-    assert all(figures[f"L_cyc_{side}"] > 0 for side in SIDES)
+    assert all(figures[f"{term}_{side}"] == 0 for term in ("L_GenA", "L_DisA") for side in DOMAINS)
+    assert all(figures[f"L_cyc_{side}"] > 0 for side in DOMAINS)
     assert all(score(figures, name, taught) == 0 for name in ("G_A", "G_B") for taught in (False, True))
     slim = gan.validation().figures(gan.networks)
-    assert all(slim[f"L_GenA_{side}"] > 0 for side in SIDES)
+    assert all(slim[f"L_GenA_{side}"] > 0 for side in DOMAINS)
 
 
 def test_network_that_changes_nothing_is_not_the_best_of_the_cyclegan_recipe():
@@ -97,6 +97,6 @@ def test_result_of_a_recipe_is_what_its_own_distance_says(
     )  # fmt: skip
     lines = [json.loads(line) for line in (tmp_path / "out/validation.jsonl").read_text().splitlines()]
     figures = gan.validation().figures(result.networks)
-    for side in SIDES:
+    for side in DOMAINS:
         smallest = min(line[key] for line in lines for key in (f"{loss}_{side}", f"average_{loss}_{side}"))
         assert figures[f"{loss}_{side}"] == pytest.approx(smallest, rel=1e-3)

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import InputError, UsageError
-from ganprune.networks import resnet_widths
+from ganprune.networks import Generator, resnet_widths
 from ganprune.onnx_cost import PictureInput
 from ganprune.translation import (
     Preparation,
@@ -69,10 +69,10 @@ def test_a_photograph_of_108_million_pixels_is_translated_scaled_down(tmp_path: 
 
 
 def test_memory_follows_from_the_widths_of_a_generator(tmp_path: Path) -> None:
-    assert bytes_a_pixel(resnet_widths(64)) == bytes_a_pixel(None) == 4 * 4 * 64 + 100
-    assert bytes_a_pixel(resnet_widths(16), 2) == 4 * 2 * 16 + 100
+    assert bytes_a_pixel(Generator(resnet_widths(64, 1))) == bytes_a_pixel(None) == 4 * 4 * 64 + 100
+    assert bytes_a_pixel(Generator(resnet_widths(16, 1)), 2) == 4 * 2 * 16 + 100
     write_run(tmp_path)
-    assert open_source(tmp_path).bytes_a_pixel == bytes_a_pixel(resnet_widths(4))
+    assert open_source(tmp_path).bytes_a_pixel == bytes_a_pixel(Generator(resnet_widths(4, 1)))
 
 
 def test_free_memory_is_the_least_that_system_and_container_leave(

@@ -125,7 +125,7 @@ def compare(
     from ganprune.shell import command_line
     from ganprune_cli.comparing import print_comparison, print_outline
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.evaluating import Wishes
+    from ganprune_cli.evaluating import EvaluateOptions
 
     if json + csv + markdown > 1:
         raise UsageError("give one of --json, --csv and --markdown")
@@ -148,7 +148,7 @@ def compare(
     if finished and not (folder / "original.json").is_file():
         raise nothing_finished(folder)
     compute = comparison.cells[0].settings.compute
-    asked = Wishes(features=features, device=compute.device, threads=compute.threads)
+    asked = EvaluateOptions(features=features, device=compute.device, threads=compute.threads)
     network = None if dry_run or judges else asked.network()
     cores = resolve_threads(compute.threads)
     segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)

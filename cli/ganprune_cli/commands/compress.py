@@ -10,6 +10,8 @@ def compress(
     data: options.Data = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
+    generator: options.OwnGenerator = None,
+    discriminator: options.OwnDiscriminator = None,
     output: options.Output = None,
     preset: options.PresetName = None,
     config: options.Config = None,
@@ -79,9 +81,11 @@ def compress(
     given = {
         key: value
         for key, value in locals().items()
-        if key not in ("ckpt", "data", "data_a", "data_b", "output", "preset", "config", "dry_run", "json",
+        if key not in ("generator", "discriminator",
+                        "ckpt", "data", "data_a", "data_b", "output", "preset", "config", "dry_run", "json",
                        "markdown", "quiet")
     }  # fmt: skip
+    from ganprune.checkpoints import Own
     from ganprune.compression import compress as run_compress
     from ganprune.compression import foresee
     from ganprune.images import DataSource
@@ -93,7 +97,7 @@ def compress(
     settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
     source = DataSource.given(data, data_a, data_b)
     if dry_run:
-        foreseen = foresee(ckpt, source, settings, reporter)
+        foreseen = foresee(ckpt, source, settings, reporter, own=Own.of(generator, discriminator))
         if json:
             print_json(foreseen.to_json())
         else:
@@ -101,8 +105,9 @@ def compress(
         print_next(invocation().replace(" --dry-run", ""), quiet)
         return
     found = run_compress(
-        ckpt, source, output=output, settings=settings, reporter=reporter, command=invocation()
-    )
+        ckpt, source, generator=generator, discriminator=discriminator, output=output, settings=settings,
+        reporter=reporter, command=invocation(),
+    )  # fmt: skip
     run = found.folder
     if json:
         print_json(found.to_json())

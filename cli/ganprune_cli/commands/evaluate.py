@@ -67,6 +67,8 @@ def evaluate(
     ] = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
+    generator: options.OwnGenerator = None,
+    discriminator: options.OwnDiscriminator = None,
     pictures: Annotated[
         int | None,
         typer.Option(
@@ -110,6 +112,7 @@ def evaluate(
     A run's slim generators are compared with its originals and with the untouched inputs, on test pictures.
     Figures of different features never compare.
     """
+    from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.figures.of_run import EVALUATION
     from ganprune.images import DataSource
@@ -118,15 +121,16 @@ def evaluate(
     from ganprune.shell import command_line
     from ganprune.stages.reporting import refresh_report
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
-    from ganprune_cli.evaluating import Wishes, evaluate_folders, evaluate_run
+    from ganprune_cli.evaluating import EvaluateOptions, evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation
 
     if json and markdown:
         raise UsageError("give one of --json and --markdown")
-    wishes = Wishes(
+    wishes = EvaluateOptions(
         features=features, fid=fid, bootstrap=bootstrap, seed=seed, train=train, probe=probe, lost=lost,
         fcn=fcn, fcn_input=fcn_input, data=DataSource.given(data, data_a, data_b),
-        pictures=pictures, cache=cache, device=device, threads=threads, batch=batch,
+        pictures=pictures, own=Own.of(generator, discriminator),
+        cache=cache, device=device, threads=threads, batch=batch,
     )  # fmt: skip
     reporter, given = ConsoleReporter(quiet), sources or []
     if len(given) > 2:

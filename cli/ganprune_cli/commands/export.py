@@ -31,6 +31,7 @@ def export(
     ] = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
+    generator: options.OwnGenerator = None,
     size: options.Size = None,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
     opset: Annotated[
@@ -87,21 +88,22 @@ def export(
     Of a run: its slim generators, and the originals both plainly and through the same rewrites. Exit code 4
     if a file computes something else.
     """
+    from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.tables import print_export
     from ganprune_exporters.files import Variants
-    from ganprune_exporters.sources import Wishes, export_source
+    from ganprune_exporters.sources import ExportOptions, export_source
     from ganprune_exporters.variants import LIMIT, Kind
 
     if not onnx:
         raise UsageError("name the format to export to: ganprune export --onnx")
     asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8}
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
-    wishes = Wishes(
+    wishes = ExportOptions(
         size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,
-        uint8=uint8, picture_statistics=picture_statistics, atol=atol,
+        uint8=uint8, own=Own.of(generator), picture_statistics=picture_statistics, atol=atol,
         variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
     )  # fmt: skip
     written, following = export_source(

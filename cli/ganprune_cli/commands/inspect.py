@@ -18,6 +18,8 @@ def inspect(
             help="A CycleGAN folder or file, a run (default: the last one), or an ONNX file.",
         ),
     ] = None,
+    generator: options.OwnGenerator = None,
+    discriminator: options.OwnDiscriminator = None,
     size: options.Size = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
@@ -27,13 +29,14 @@ def inspect(
 
     Exit code 0 for anything that can be read, networks missing or not; 3 for what cannot.
     """
+    from ganprune.checkpoints import Own
     from ganprune_cli.console import print_json, print_next
     from ganprune_cli.inspecting import inspect_onnx, inspect_path, print_inspection
 
     if path is not None and path.suffix == ".onnx":
         found = inspect_onnx(path, size)
     else:
-        found = inspect_path(path, size)
+        found = inspect_path(path, size, Own.of(generator, discriminator))
     if json:
         print_json(found)
     else:

@@ -109,10 +109,10 @@ def train(
     from ganprune.shell import command_line
     from ganprune.training.team import Place
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.training import Wishes, train_from_nothing, train_further
+    from ganprune_cli.training import TrainOptions, train_from_nothing, train_further
 
     budget = budget or ("200epochs" if discriminators_for is None else "5m")
-    wishes = Wishes(
+    wishes = TrainOptions(
         recipe={key: value for key, value in given.items() if value is not None} | {"flip": flip},
         budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
         processes=1 if processes is None else processes,

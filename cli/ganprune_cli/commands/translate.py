@@ -61,6 +61,7 @@ def translate(
         bool, typer.Option("--keep-alpha", help="Results keep the alpha channel of pictures that have one.")
     ] = False,
     picture_statistics: options.PictureStatistics = False,
+    generator: options.OwnGenerator = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave files that are there, write the others.")
@@ -90,15 +91,16 @@ def translate(
     Of photo.jpg, AtoB writes photo_fake_B.png and BtoA photo_fake_A.png; folders are mirrored. Results do
     not depend on --batch, but for rounding.
     """
+    from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.translating import Wishes, summary, translate_source
+    from ganprune_cli.translating import TranslateOptions, summary, translate_source
 
     if output is None:
         raise UsageError("translate needs a folder to write pictures into: give -o DIR")
-    wishes = Wishes(
+    wishes = TranslateOptions(
         direction=direction, save=save, preprocess=preprocess, size=size, batch=batch, overwrite=overwrite,
-        resume=resume, picture_statistics=picture_statistics, as_stored=as_stored,
+        resume=resume, picture_statistics=picture_statistics, own=Own.of(generator), as_stored=as_stored,
         keep_alpha=keep_alpha, tile=tile, device=device, precision=precision,
         threads=threads,
     )  # fmt: skip

@@ -3,8 +3,8 @@
 conventions.py    what each school calls its networks: one table for files and for entries of one file
 files.py          one file a network                bundle.py    one file with all networks
 
-Another school's names are a row of `CONVENTIONS`; another layout is an object that satisfies `Layout`, named
-in `NAMED` or `OPENED`.
+Another school's names are a row of `CONVENTIONS`; another layout is an object that satisfies `NamedLayout`,
+named in `NAMED` or `OPENED`.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ SHOWN = 8
 """So many files are named in a message."""
 
 
-class Layout(Protocol):
+class NamedLayout(Protocol):
     """One convention of where the networks of a training lie."""
 
     @property
@@ -41,10 +41,10 @@ class Layout(Protocol):
         ...
 
 
-NAMED: tuple[Layout, ...] = (GANPRUNE_RUN, *FILES)
+NAMED: tuple[NamedLayout, ...] = (GANPRUNE_RUN, *FILES)
 """Layouts told by the names of files; of two that find equally many networks, the first is taken."""
 
-OPENED: tuple[Layout, ...] = (BUNDLE,)
+OPENED: tuple[NamedLayout, ...] = (BUNDLE,)
 """Layouts told by the contents of files, looked for where no name is known."""
 
 LAYOUTS = NAMED + OPENED

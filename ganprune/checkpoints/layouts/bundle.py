@@ -7,7 +7,6 @@ tensor's (``nets.G_A.model.1.weight``), as PyTorch Lightning and safetensors hav
 left aside. `CONVENTIONS` is the one table of names; under other names a generator is told by its tensors.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import cast
 
 from torch import Tensor
 
-from ganprune.checkpoints.contents import WRAPPERS, flat_tensors, prefix_of
+from ganprune import models
+from ganprune.checkpoints.contents import WRAPPERS, flat_tensors, prefix_of, without_prefix
 from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention, matched
 from ganprune.checkpoints.layouts.naming import Located, NetName
 from ganprune.checkpoints.reading import about, peek, read_held
@@ -105,8 +105,9 @@ def _generates(value: object) -> bool:
         wrapper := next((name for name in WRAPPERS if isinstance(value.get(name), Mapping)), None)
     ):
         value = cast("Mapping[object, object]", value)[wrapper]
-    names = {str(name) for name in cast("Mapping[object, object]", value)}
-    return any(re.search(r"(^|\.)model\.1\.weight", name) for name in names)
+    entries = cast("Mapping[object, object]", value).items()
+    tensors = {str(name): tensor for name, tensor in entries if isinstance(tensor, Tensor)}
+    return models.role_of(without_prefix(tensors)) == "generator"
 
 
 def _is_tensor(value: object) -> bool:
@@ -122,7 +123,7 @@ def _is_state_dict(value: object) -> bool:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _BundleReader:
     """Gives the networks of one file out one by one; the file is read once for all of them."""
 
     held: dict[NetName, object] = field(default_factory=dict[NetName, object])
@@ -170,7 +171,7 @@ class BundleLayout:
             bundle.convention.bundled,
             dict.fromkeys(bundle.networks, path),
             dict.fromkeys(bundle.convention.schools[0], path),
-            read=_Reader(),
+            read=_BundleReader(),
             notes=tuple(notes),
             entries=bundle.entries,
             alone=bundle.convention.alone,

@@ -23,15 +23,16 @@ from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, few_drawn, ganprune
 from tests.cli.test_bad_input import refusal
 from tests.metrics.test_fcn import blocks, coloured, nearest_colour, save
+from tests.tiny import resnet
 
 
 def test_every_cell_is_a_run_of_the_size_asked_for(place: Place, out: Path) -> None:
-    whole = load_generator(place.checkpoint / "latest_net_G_A.pth").widths
+    whole = resnet(load_generator(place.checkpoint / "latest_net_G_A.pth")).widths
     for key in KEYS:
         record = json.loads((out / f"{key}.json").read_text())
         assert record["steps"] == 4
         for side in "AB":
-            slim = load_generator(out / "cells" / key / f"G_{side}.safetensors").widths
+            slim = resnet(load_generator(out / "cells" / key / f"G_{side}.safetensors")).widths
             figures = record["sides"][side]
             assert figures["macs_true"] == macs(Generator(slim), 32, 32, "true")
             assert 0.3 < figures["macs_true"] / macs(Generator(whole), 32, 32, "true") <= 0.4

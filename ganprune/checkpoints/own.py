@@ -1,0 +1,189 @@
+"""A user's own modules: networks of any architecture, built by a function of a user's file.
+
+A state dict tells shapes and no architecture. Where no reader knows one, the user names a function that makes
+the module, and a checkpoint's tensors are put into that. Their number of channels may be another in every
+layer, as in slim generators. To name a function is to run its file; a checkpoint alone never runs code.
+"""
+
+import copy
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganprune.channels.graph import SIZES
+from ganprune.errors import CheckpointError, UsageError
+from ganprune.rebuild import with_tensors
+
+Given = str | nn.Module
+"""``FILE.py:FACTORY``, or a module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Modules of a user, whose weights do not count; None: what readers know."""
+
+    generator: nn.Module | None = None
+    discriminator: nn.Module | None = None
+    names: Mapping[str, str] | None = None
+    """What makes them, by the names of the two fields, for a run's record."""
+
+    @classmethod
+    def of(cls, generator: Given | None = None, discriminator: Given | None = None) -> "Own":
+        """Of what a user gives. Raises `UsageError` for a factory that cannot be used."""
+        given = {"generator": generator, "discriminator": discriminator}
+        modules = {key: made_by(value, f"--{key}") for key, value in given.items() if value is not None}
+        names = {
+            key: _absolute(value) if isinstance(value, str) else type(value).__name__
+            for key, value in given.items()
+            if value is not None
+        }
+        return cls(**modules, names=names or None)
+
+    def words(self) -> list[str]:
+        """As options of a command."""
+        return [word for key, name in (self.names or {}).items() for word in (f"--{key}", name)]
+
+    def read(self, role: str, tensors: Mapping[str, Tensor]) -> nn.Module | None:
+        """The user's module with these tensors; None where there is none for the role.
+
+        float32, on the CPU, in eval mode, without gradients. Raises `CheckpointError` for tensors that are
+        missing, left over, or do not fit.
+        """
+        like: nn.Module | None = getattr(self, role)
+        return None if like is None else fitted(like, tensors)
+
+
+READERS_ALONE = Own()
+
+
+def made_by(given: Given, option: str) -> nn.Module:
+    """The module of ``FILE.py:FACTORY``, or the one given. option: what a message calls it."""
+    if isinstance(given, nn.Module):
+        return given
+    place, _, name = given.rpartition(":")
+    path = Path(place)
+    if not place or not name.isidentifier():
+        raise UsageError(f"{option} must be FILE.py:FACTORY, found {given!r}")
+    if not path.is_file():
+        raise UsageError(f"{option} {given}: {path} does not exist; give the file that defines {name}")
+    factory = getattr(_imported(path, option), name, None)
+    if not callable(factory):
+        raise UsageError(f"{option} {given}: {path} defines no function or class {name}")
+    try:
+        made: Any = factory()
+    except Exception as error:
+        raise UsageError(
+            f"{option} {given}: {name}() raised {_told(error)}; it is called without arguments"
+        ) from error
+    if not isinstance(made, nn.Module):
+        raise UsageError(
+            f"{option} {given}: {name}() returned {type(made).__name__}, an nn.Module was needed"
+        )
+    return made
+
+
+def _imported(path: Path, option: str) -> Any:
+    """A file as a module; files beside it can be imported by it."""
+    spec = importlib.util.spec_from_file_location(f"ganprune_own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{option}: {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # pickles and dataclasses look for it there
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{option}: {path} cannot be imported: {_told(error)}") from error
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def fitted(like: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """A copy of a module with a file's tensors, whatever widths they have; see `Own.read`."""
+    wanted = like.state_dict()
+    held = _named(tensors, wanted)
+    missing, over = [n for n in wanted if n not in held], [n for n in held if n not in wanted]
+    if missing or over:
+        lacks = f"lacks {missing[0]}" if missing else ""
+        holds = f"holds {over[0]}, which the module has not" if over else ""
+        raise CheckpointError(
+            f"does not fit {type(like).__name__}: {' and '.join(filter(None, (lacks, holds)))}"
+        )
+    for name, tensor in held.items():
+        if tensor.ndim != wanted[name].ndim or tensor.shape[2:] != wanted[name].shape[2:]:
+            shapes = ("×".join(map(str, t.shape)) or "()" for t in (tensor, wanted[name]))
+            raise CheckpointError(
+                f"{name} has shape {next(shapes)}, that of {type(like).__name__} is {next(shapes)}: "
+                "numbers of channels may differ, kernels may not"
+            )
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(f"{name} holds NaN or infinite values; take an epoch from before that")
+    network = with_tensors(
+        copy.deepcopy(like),
+        {n: (t.float() if t.is_floating_point() else t).detach().cpu().clone() for n, t in held.items()},
+    )
+    network = network.float().cpu().requires_grad_(False).eval()
+    _run(network)
+    return network
+
+
+def _run(network: nn.Module) -> None:
+    """Run it once on a blank picture; norms without weights learn how many channels they have.
+
+    Raises `CheckpointError` where layers do not fit each other.
+    """
+    channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
+
+    def tell(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        setattr(module, "num_features", inputs[0].shape[1])  # noqa: B010
+
+    norms = [module for module in network.modules() if isinstance(module, nn.InstanceNorm2d)]
+    handles = [norm.register_forward_pre_hook(tell) for norm in norms]
+    try:
+        _take(network, channels)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def _take(network: nn.Module, channels: int) -> None:
+    for side in SIZES:
+        try:
+            network(torch.zeros(1, channels, side, side))
+        except Exception as error:  # the user's own code may raise anything
+            if side == SIZES[-1]:
+                told = f"{type(network).__name__} with these tensors raises {_told(error)}"
+                raise CheckpointError(told) from error
+        else:
+            return
+
+
+def _named(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """By the names of the module, whatever parts stand before all names of the one or of the other."""
+    for outer, inner, held in ((tensors, wanted, True), (wanted, tensors, False)):
+        ending = next((name for name in outer if any(name.endswith(f".{n}") for n in inner)), "")
+        before = max(
+            (ending[: len(ending) - len(n)] for n in inner if ending.endswith(f".{n}")), key=len, default=""
+        )
+        if before and all(name.startswith(before) for name in outer):
+            if held:
+                return {name.removeprefix(before): tensor for name, tensor in tensors.items()}
+            return {before + name: tensor for name, tensor in tensors.items()}
+    return dict(tensors)
+
+
+def _absolute(given: str) -> str:
+    place, _, name = given.rpartition(":")
+    return f"{Path(place).resolve()}:{name}"
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

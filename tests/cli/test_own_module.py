@@ -1,0 +1,137 @@
+"""A generator of an architecture that no reader knows, from its checkpoint to its files."""
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+import ganprune
+from ganprune.bench import BenchSettings
+from ganprune.checkpoints import Own, load_generator
+from ganprune.errors import CheckpointError, RunError, UsageError
+from tests.cli.conftest import Place
+from tests.cli.kit import Outcome
+from tests.cli.kit import ganprune as run_ganprune
+from tests.own.small_unet import SmallUNet
+from tests.tiny import fill
+
+FILE = Path(__file__).parents[1] / "own" / "small_unet.py"
+FACTORY = f"{FILE}:SmallUNet"
+QUICK: dict[str, Any] = {
+    "population": 4, "generations": 1, "pictures": 2, "refit_pictures": 2, "size": 32, "threads": 1,
+    "align": 1, "target_macs": 0.5, "budget": "2steps",
+}  # fmt: skip
+UNTRAINED: dict[str, Any] = QUICK | {"budget": "0"}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    net = SmallUNet()
+    fill(net, 1)
+    path = tmp_path_factory.mktemp("own") / "weights.pth"
+    torch.save({f"module.{name}": tensor for name, tensor in net.state_dict().items()}, path)
+    return path
+
+
+def command(*words: object) -> Outcome:
+    return run_ganprune(*map(str, words))
+
+
+def test_it_is_compressed_exported_and_timed(place: Place, here: Path, weights: Path) -> None:
+    found = ganprune.compress(
+        weights, place.data, generator=FACTORY, output=here / "run",
+        bench=BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1), **QUICK,
+    )  # fmt: skip
+    (slim,), (original,) = found.slim.values(), found.originals.values()
+    assert type(slim).__name__ == type(original).__name__ == "SmallUNet"
+    assert sum(p.numel() for p in slim.parameters()) < sum(p.numel() for p in original.parameters())
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    session = onnxruntime.InferenceSession(here / "run" / "G_A.onnx", providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {"input": x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(made), slim(x), atol=1e-4, rtol=0)
+    again = load_generator(here / "run" / "latest_net_G_A.pth", Own.of(FACTORY))
+    assert torch.equal(again(x), slim(x))
+    report = (here / "run" / "report.html").read_text(encoding="utf-8")
+    assert "filters kept" in report
+    # What else can be done with the run.
+    exported = command("export", "--onnx", here / "run", "-o", here / "files", "--generator", FACTORY)
+    assert exported.code == 0, exported.err
+    assert (here / "files" / "G_A.onnx").is_file()
+    shown = command(
+        "translate", here / "run", place.data / "testA", "-o", here / "made", "--generator", FACTORY
+    )
+    assert shown.code == 0, shown.err
+    told = command("export", "--onnx", here / "run", "-o", here / "others")
+    assert told.code == 3
+    assert "--generator FILE.py:FACTORY" in told.err
+
+
+def test_inspect_tells_groups_and_the_command_to_run(weights: Path) -> None:
+    told = command("inspect", weights, "--generator", FACTORY)
+    assert told.code == 0, told.err
+    assert "SmallUNet, filters 8–16" in told.out
+    assert "groups: G_A: stem 8, down 12, trunk 16, up1 12" in " ".join(told.out.split())
+    assert f"next: ganprune compress {weights} --generator {FACTORY} --data DIR" in told.err
+    unread = command("inspect", weights)
+    assert unread.code == 3
+    assert "'enter.0.weight' (8×3×3×3)" in unread.err
+    assert "--generator FILE.py:FACTORY" in unread.err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("small_unet.py", "--generator must be FILE.py:FACTORY, found 'small_unet.py'"),
+        ("gone.py:Net", "gone.py does not exist; give the file that defines Net"),
+        (f"{FILE}:Net", "defines no function or class Net"),
+        (f"{FILE}:broken", r"broken\(\) raised RuntimeError: no weights here"),
+        (f"{FILE}:number", r"number\(\) returned int, an nn.Module was needed"),
+    ],
+)
+def test_a_factory_that_cannot_be_used_is_refused_in_one_line(given: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Own.of(given)
+
+
+def test_tensors_that_are_not_the_modules_are_named(weights: Path, tmp_path: Path) -> None:
+    held = torch.load(weights, weights_only=True)
+    torch.save({name: t for name, t in held.items() if "bottom" not in name}, tmp_path / "less.pth")
+    with pytest.raises(CheckpointError, match=r"less\.pth: does not fit SmallUNet: lacks bottom\.0\.weight"):
+        load_generator(tmp_path / "less.pth", Own.of(FACTORY))
+    held["module.rise.0.weight"] = held["module.rise.0.weight"][:, 1:]
+    torch.save(held, tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError, match="SmallUNet with these tensors raises RuntimeError"):
+        load_generator(tmp_path / "odd.pth", Own.of(FACTORY))
+
+
+def test_a_module_is_as_good_as_the_file_that_makes_it(weights: Path) -> None:
+    x = torch.rand(1, 3, 32, 32)
+    mine = load_generator(weights, Own.of(SmallUNet()))
+    assert torch.equal(mine(x), load_generator(weights, Own.of(FACTORY))(x))
+    assert isinstance(mine, nn.Module)
+
+
+def test_a_trained_module_is_compressed_as_it_is(place: Place, here: Path) -> None:
+    net = SmallUNet()
+    fill(net, 2)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    quick = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
+    found = ganprune.compress(net, place.data, output=here / "run", bench=quick, **UNTRAINED)
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    assert net.training
+    assert type(found.slim["A"]) is SmallUNet
+    assert sum(p.numel() for p in found.slim["A"].parameters()) < sum(p.numel() for p in net.parameters())
+    again = ganprune.compress(net, place.data, output=here / "run", bench=quick, **UNTRAINED)
+    x = torch.rand(1, 3, 32, 32)
+    assert torch.equal(again.slim["A"](x), found.slim["A"](x))
+    fill(net, 3)
+    with pytest.raises(RunError, match="was made from another checkpoint"):
+        ganprune.compress(net, place.data, output=here / "run", bench=quick, **UNTRAINED)
+
+
+def test_what_maps_no_pictures_is_refused(place: Place) -> None:
+    with pytest.raises(UsageError, match=r"needed a module that maps pictures .* Linear raised"):
+        ganprune.compress(nn.Linear(3, 3), place.data)
