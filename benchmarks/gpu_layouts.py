@@ -82,7 +82,7 @@ def main() -> None:
             flips = torch.rand(1, layout.length, generator=chance) < 0.5
             genome = Repairer(layout, Constraints(16, target))(flips, chance)[0]
             for size, n in ((int(a), int(b)) for a, b in (part.split(":") for part in opt.sizes.split(","))):
-                macs = n * cost.macs(rebuilt(G, layout, genome).widths, size, size, "true")
+                macs = n * cost.macs(rebuilt(G, layout, genome), size, size, "true")
                 x = torch.randn(n, 3, size, size).to("cuda", torch.bfloat16)
                 for order, norm in (("NCHW", None), ("NHWC", None), ("NHWC", ByMoments), ("NHWC", ByGroups)):
                     net: nn.Module = rebuilt(G, layout, genome)

@@ -31,7 +31,7 @@ from ganprune.checkpoints import load_quartet
 from ganprune.coevolution import CoEvolution, State
 from ganprune.device import cpu_threads, resolve_threads
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Evaluator, LocalEvaluator, RayEvaluator
-from ganprune.evaluation.serving import Task
+from ganprune.evaluation.serving import Request
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures
@@ -97,7 +97,7 @@ def same(a: State, b: State) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def round_trips(evaluator: RayEvaluator, task: Task, times: int) -> dict[str, float]:
+def round_trips(evaluator: RayEvaluator, task: Request, times: int) -> dict[str, float]:
     """Of a task that needs no computing: milliseconds until its answer, and of the driver's own CPU time."""
     actors = evaluator._actors
     member, waits = actors.members()[0], list[float]()
@@ -130,7 +130,7 @@ def compared(example: Example, settings: SearchSettings, cpus: int) -> dict[str,
                 rows.append(row | {"evaluations": evaluator.evaluations, "copies": evaluator.schedule.copies})
                 if workers == 1:
                     key = next(key for key, goal in evaluator._known["A"] if not goal)
-                    found["overhead_ms"] = round_trips(evaluator, Task("A", (key,), b"", False), 200)
+                    found["overhead_ms"] = round_trips(evaluator, Request("A", (key,), b"", False), 200)
             print(f"# {rows[-1]}", file=sys.stderr, flush=True)
     return found
 

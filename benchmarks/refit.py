@@ -1,6 +1,7 @@
 """What each step gives back of what cutting takes, before any training, on test pictures.
 
     python benchmarks/refit.py CKPT DATA OUT --features FILE [--network G_A] [--targets 0.25] [--runs RUN …]
+        [--generator FILE.py:FACTORY]
 
 Rows for each share of the MACs: layers all alike and cut, with the filters of the largest importance; the
 same refitted; the surgeon's filters in those widths; the surgeon's widths too, refitted from Gram matrices,
@@ -19,8 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganprune.channels import graph_of
-from ganprune.checkpoints import load_generator, load_quartet
+from ganprune.channels import graph_of, kept
+from ganprune.checkpoints import Own, load_generator, load_quartet
 from ganprune.cost import macs
 from ganprune.device import cpu_threads, resolve_threads
 from ganprune.files import write_atomically
@@ -28,7 +29,6 @@ from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures, to_float, to_uint8
 from ganprune.importance import importance
 from ganprune.metrics import features_of, load_features, lost
-from ganprune.networks import Generator, generator_convs
 from ganprune.rebuild import rebuilt
 from ganprune.refit import Kept, as_scores, grams, refitted, refitted_from, removals
 from ganprune.repair import Constraints, Repairer
@@ -39,7 +39,7 @@ Row = dict[str, float]
 class Judge:
     """Scores of networks against the original on the same test pictures."""
 
-    def __init__(self, original: Generator, pictures: Tensor, features: Path) -> None:
+    def __init__(self, original: torch.nn.Module, pictures: Tensor, features: Path) -> None:
         self._features, self._x = load_features(features), to_float(pictures)
         self.wanted = self._through(original)
         self._of_inputs = features_of(self._features, pictures)
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--network", choices=("G_A", "G_B"), default="G_A")
+    parser.add_argument("--generator", metavar="FILE.py:FACTORY")
     parser.add_argument("--targets", type=float, nargs="*", default=[0.5, 0.25, 1 / 15])
     parser.add_argument("--runs", type=Path, nargs="*", default=[])
     parser.add_argument("--size", type=int, default=256)
@@ -90,7 +91,8 @@ def main() -> None:
     parser.add_argument("--test-pictures", type=int, default=1000, help="at most")
     opt = parser.parse_args()
     rows: dict[str, Row] = json.loads(opt.out.read_text()) if opt.out.exists() else {}
-    original = getattr(load_quartet(opt.ckpt), opt.network)
+    own = Own.of(opt.generator)
+    original = getattr(load_quartet(opt.ckpt, own=own), opt.network)
     domain, folders = opt.network[-1], find_domains(opt.data, needs=("train", "test"))
     test = load_pictures(folders.pictures("test", domain)[: opt.test_pictures], opt.size)
     order = torch.randperm(len(folders.pictures("train", domain)), generator=torch.Generator().manual_seed(0))
@@ -101,17 +103,17 @@ def main() -> None:
     def measured(name: str, network: torch.nn.Module | None, seconds: float = 0.0) -> None:
         if name not in rows:
             row = judge.inputs() if network is None else judge(network)
-            if isinstance(network, Generator):
+            if network is not None:
                 row["macs"] = _macs(network) / _macs(original)
             rows[name] = row | {"seconds": round(seconds, 1)}
             write_atomically(opt.out, (json.dumps(rows, indent=2) + "\n").encode())
             print(name, rows[name], flush=True)
 
     def in_sequence(genome: Tensor) -> torch.nn.Module:
-        kept = layout.kept(genome)
+        units = layout.units(genome)
         left = {
-            conv.key: Kept(kept.get(conv.source or ""), kept.get(conv.target or ""))
-            for conv in generator_convs(layout.widths.blocks)
+            layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units))
+            for layer in layout.graph.layers
         }
         return refitted(rebuilt(original, layout, genome), original, left, x)
 
@@ -124,7 +126,7 @@ def main() -> None:
             for kind, name in (("pruned_", "cut"), ("refitted_", "refitted"), ("", "trained")):
                 path = run / f"{kind}{opt.network}.safetensors"
                 if path.exists():
-                    measured(f"run {run.name}, {name}", load_generator(path))
+                    measured(f"run {run.name}, {name}", load_generator(path, own))
         before = time.monotonic()
         found = grams(original, graph_of(original), x[:8]) if opt.targets else {}
         gone = removals(original, layout, found) if opt.targets else {}
@@ -169,7 +171,7 @@ def main() -> None:
         print(f"| {name} | {share} | {row['lost']:.3f} | {row['psnr']:.2f} | {row.get('seconds', ''):} |")
 
 
-def _macs(network: Generator) -> int:
+def _macs(network: torch.nn.Module) -> int:
     return macs(network, 256, 256, "true")
 
 

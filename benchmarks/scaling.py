@@ -31,7 +31,7 @@ from ganprune.figures import to_png, to_svg
 from ganprune.figures.colours import FAINT, GREY, INK, MUTED, series_colours
 from ganprune.figures.drawing import Dot, Drawing, Line, Shape, Text, beside, framed, text_width
 from ganprune.genome import Layout, genome_key, unpack
-from ganprune.networks import GeneratorWidths
+from ganprune.networks import Generator, GeneratorWidths
 from ganprune.resources import kept_macs
 from ganprune.search_settings import SearchSettings
 
@@ -178,7 +178,7 @@ def report(times: Mapping[str, Any], folder: Path) -> None:
     costs = Costs(*(1e-3 * times["ray_ms"][name] for name in ("send", "receive", "travel")))
     panels: list[Drawing] = []
     for name, made in times["subjects"].items():
-        layouts = {side: Layout.of(load_widths(made["widths"][side])) for side in DOMAINS}
+        layouts = {side: Layout.of(Generator(load_widths(made["widths"][side]))) for side in DOMAINS}
         lines: dict[str, dict[int, float]] = {}
         print(f"\n### {made['title']}\n")
         print(f"| K | {' | '.join(f'{w} workers' for w in WORKERS)} |\n|--:|{'--:|' * len(WORKERS)}")

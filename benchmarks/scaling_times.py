@@ -29,7 +29,7 @@ from ganprune.checkpoints import load_quartet
 from ganprune.coevolution import CoEvolution
 from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator, Scores, WorkersEvaluator
-from ganprune.evaluation.serving import Task
+from ganprune.evaluation.serving import Request
 from ganprune.evaluation.simulated import SimulatedCrew
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
@@ -139,14 +139,14 @@ class Timed:
     """A crew of processes that remembers what each individual took."""
 
     def __init__(self, crew: Any) -> None:
-        self._crew, self._begun = crew, dict[Any, tuple[Task, float]]()
+        self._crew, self._begun = crew, dict[Any, tuple[Request, float]]()
         self._done = set[tuple[Any, Domain, bytes, bytes]]()
         self.took: dict[tuple[Domain, bytes, bytes], float] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._crew, name)
 
-    def send(self, member: Any, task: Task) -> None:
+    def send(self, member: Any, task: Request) -> None:
         self._begun[member] = task, time.monotonic()
         self._crew.send(member, task)
 

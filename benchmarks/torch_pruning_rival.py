@@ -50,7 +50,7 @@ def importance_of_groups(network: Generator, subject: Subject) -> Tensor:
     graph = torch_pruning.DependencyGraph().build_dependency(network.requires_grad_(True), example_inputs=x)
     worth, found = torch_pruning.importance.GroupMagnitudeImportance(p=2), list[Tensor]()
     for gene, piece in subject.layout.genes.items():
-        conv = network.get_submodule(writers(subject.layout, gene)[0].key)
+        conv = network.get_submodule(writers(subject.layout, gene)[0].name)
         indices = list(range(piece.stop - piece.start))
         group = graph.get_pruning_group(conv, torch_pruning.prune_conv_out_channels, idxs=indices)
         found.append(worth(group).detach())
