@@ -23,12 +23,12 @@ from ganprune.evaluation import DOMAINS, Domain
 from ganprune.genome import Layout
 from ganprune.images import PictureFolders, open_picture
 from ganprune.latency import Latency, LatencyTable
-from ganprune.networks import DOWNSAMPLING
 from ganprune.repair import Repairer
 from ganprune.settings import CompressSettings, spelled
+from ganprune.sizes import SMALLEST
 from ganprune.stages import needed_domains
 from ganprune.training import Team
-from ganprune.traits import smallest_picture
+from ganprune.traits import smallest_picture, stride_of
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
@@ -74,7 +74,7 @@ def adapted(
         folders = find(DOMAINS)
         steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
     steps += [
-        partial(_size, quartet=quartet, find=find),
+        partial(_size, quartet=quartet, find=find, stride=stride_of(generators.values())),
         partial(_widths, generators=generators, tables={}),
         _batch,
     ]
@@ -132,9 +132,15 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
 
 
 def _size(
-    settings: CompressSettings, quartet: Quartet, find: Callable[[Sequence[Domain]], PictureFolders]
+    settings: CompressSettings,
+    quartet: Quartet,
+    find: Callable[[Sequence[Domain]], PictureFolders],
+    stride: int,
 ) -> Iterator[Change]:
-    """No larger than what the networks were trained on, or than the pictures; large enough for a D."""
+    """No larger than what the networks were trained on, or than the pictures; large enough for a D.
+
+    stride: sizes are multiples of it.
+    """
     folders = find(needed_domains(settings))
     size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
     largest = size
@@ -144,14 +150,16 @@ def _size(
         sides = settings.search.sides
         looked_at = [path for side in sides for path in _some(folders.pictures("train", side))]
         largest, why = _largest(looked_at, size), "no picture is larger"
-    fitting = max(largest // DOWNSAMPLING, 4) * DOWNSAMPLING
-    if fitting < size:
+    fitting = max(largest // stride, -(-SMALLEST // stride)) * stride
+    if size % stride and fitting >= size:
+        fitting, why = -(-size // stride) * stride, f"its maps need multiples of {stride}"
+    if fitting < size or size % stride:
         yield {"size": fitting}, why
         size = fitting if "size" not in settings.given else size
     judges = [quartet.D_A, quartet.D_B] if settings.search.loss == "disa" else []
     least = max((smallest_picture(judge) for judge in judges if judge is not None), default=0)
     if least > size:
-        yield {"size": -(-least // DOWNSAMPLING) * DOWNSAMPLING}, "its discriminators need no less"
+        yield {"size": -(-least // stride) * stride}, "its discriminators need no less"
 
 
 def _some(paths: Sequence[Path]) -> Sequence[Path]:

@@ -22,6 +22,7 @@ from ganprune.settings import CompressSettings
 from ganprune.shell import command_line
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
 from ganprune.training import Networks, TrainSettings, load_vgg16
+from ganprune.traits import stride_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,16 @@ def prepare(
     def find(domains: Sequence[Domain]) -> PictureFolders:
         return domains_of(quartet.options, source, (), domains)
 
-    fitting = adapted(settings, quartet, _completed(quartet).generators, find)
+    generators = _completed(quartet).generators
+    fitting = adapted(settings, quartet, generators, find)
     if fitting.note:
         reporter.info(fitting.note)
     settings = fitting.settings
+    if settings.pictures.size % (stride := stride_of(generators.values())):
+        raise UsageError(
+            f"--size must be a multiple of {stride}, by which these generators make maps smaller, found "
+            f"{settings.pictures.size}"
+        )
     check_networks(quartet, settings, place, source, recovers)
     folders = domains_of(quartet.options, source, domains=needed_domains(settings))
     if folders.note:

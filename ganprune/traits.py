@@ -1,9 +1,13 @@
 """What any network can be asked: channels in and out, sizes of pictures, norms."""
 
+from collections.abc import Iterable
+from math import lcm
+
 import torch
 from torch import nn
 
 from ganprune.channels import graph_of
+from ganprune.networks import DOWNSAMPLING
 
 LARGEST = 1024
 """Pixels; pictures that a discriminator needs are looked for up to here."""
@@ -13,6 +17,11 @@ def channels_of(network: nn.Module) -> tuple[int, int]:
     """Channels of the pictures that go in and come out; of a discriminator's map, 1."""
     graph = graph_of(network)
     return graph.inputs, graph.outputs
+
+
+def stride_of(networks: Iterable[nn.Module]) -> int:
+    """Heights and widths of pictures that all of them take are multiples of this."""
+    return lcm(DOWNSAMPLING, *(graph_of(network).stride for network in networks))
 
 
 def widths_of(network: nn.Module) -> dict[str, int]:

@@ -75,7 +75,7 @@ def translate_source(
     )  # fmt: skip
     for note in opened.notes:
         reporter.info(note)
-    prepare = preparation_for(wishes.preprocess, wishes.size, opened.takes, size, wishes.tile)
+    prepare = preparation_for(wishes.preprocess, wishes.size, opened.takes, size, wishes.tile, opened.stride)
     if wishes.tile is not None:
         reporter.info(
             f"in tiles of {wishes.tile}×{wishes.tile} pixels that overlap by a quarter: instance norm takes "

@@ -44,6 +44,8 @@ class Preparation:
 
     least: int = SMALLEST
     """Height and width, pixels, that smaller pictures are padded to."""
+    stride: int = DOWNSAMPLING
+    """Heights and widths that the network takes are multiples of this."""
 
     def __call__(self, picture: Image.Image) -> Tensor:
         """An RGB picture of any size → uint8 [3, h, w], as large as its result will be."""
@@ -55,8 +57,8 @@ class Preparation:
         return to_tensor(picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC))
 
     def padded(self, picture: Tensor) -> Tensor:
-        """uint8 [3, h, w] → the same with its mirror image on the right and below, up to multiples of 4."""
-        more = [max(side + -side % DOWNSAMPLING, self.least) - side for side in picture.shape[1:]]
+        """uint8 [3, h, w] → the same with its mirror image on the right and below, up to a multiple of `stride`."""
+        more = [max(side + -side % self.stride, self.least) - side for side in picture.shape[1:]]
         if not any(more):
             return picture
         return torch.from_numpy(np.pad(picture.numpy(), [(0, 0), *((0, n) for n in more)], mode="reflect"))
@@ -68,12 +70,13 @@ def preparation_for(
     takes: PictureInput | None = None,
     default: int = DEFAULT_SIZE,
     tile: int | None = None,
+    stride: int = DOWNSAMPLING,
 ) -> Preparation:
     """The preparation that ``--preprocess`` and ``--size`` ask for; without a size, ``default``.
 
     ``takes`` is the input of an ONNX file, which may be of one size only: pictures are then resized to
-    that, unless it is the size of tiles. Raises `UsageError` for an unknown mode, and for sizes that do not
-    fit the mode or the file.
+    that, unless it is the size of tiles. ``stride`` is the network's. Raises `UsageError` for an unknown mode,
+    and for sizes that do not fit the mode, the network or the file.
     """
     if mode not in MODES:
         raise UsageError(f"--preprocess must be one of {', '.join(MODES)}, found {mode!r}")
@@ -94,4 +97,7 @@ def preparation_for(
         raise UsageError("--preprocess none keeps the size of pictures; leave --size out")
     side = default if size is None else size
     check_size(side)
-    return Preparation(mode, side, side, SMALLEST if fixed is None or tile is None else tile)
+    if mode == "resize" and side % stride:
+        raise UsageError(f"--size must be a multiple of {stride} for this network, found {side}")
+    least = -(-SMALLEST // stride) * stride if fixed is None or tile is None else tile
+    return Preparation(mode, side, side, least, stride)

@@ -12,9 +12,10 @@ from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
+from ganprune.networks import DOWNSAMPLING
 from ganprune.onnx_cost import PictureInput
 from ganprune.picture_statistics import OPTION
-from ganprune.traits import channels_of
+from ganprune.traits import channels_of, stride_of
 from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
@@ -39,6 +40,8 @@ class Source:
     """Memory that it needs for each pixel of a picture, see `ganprune.translation.memory`; 0: unknown."""
     device: str = "cpu"
     """Where it computes."""
+    stride: int = DOWNSAMPLING
+    """Heights and widths that it takes are multiples of this."""
     notes: tuple[str, ...] = ()
     """What a user may want to know, one line each."""
 
@@ -106,7 +109,14 @@ def open_source(
     generator = quartet.G_A if name == "G_A" else quartet.G_B
     needs = bytes_a_pixel(generator, 2 if precision == "bfloat16" else 4)
     return Source(
-        quartet.files[name], chosen, network, back, bytes_a_pixel=needs, device=device, notes=quartet.notes
+        quartet.files[name],
+        chosen,
+        network,
+        back,
+        bytes_a_pixel=needs,
+        device=device,
+        notes=quartet.notes,
+        stride=stride_of([generator]) if generator else DOWNSAMPLING,
     )
 
 
