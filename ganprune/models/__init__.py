@@ -35,6 +35,9 @@ class Family:
     """Networks of one school."""
 
     title: str
+    """For messages, in the plural."""
+    kind: str
+    """One of them, in a word or two."""
     skeleton: Callable[[Tensors], Network | None]
     """Its layers, by the names of a file, made on the device meta; None for a file of another family."""
     own: Callable[[Tensors], Tensors] = dict
@@ -45,19 +48,19 @@ MOST_PREFIXES = 8
 """So many parts before all names are taken off."""
 
 GENERATORS: tuple[Family, ...] = (
-    Family("ResNets of CycleGAN, PyTorch-GAN, CUT and their forks", resnet.skeleton),
-    Family("U-Nets of pix2pix", unet.skeleton),
-    Family("U-Nets of PyTorch-GAN", unet.levels),
-    Family("generators of aladdinpersson's course", courses.aladdinpersson),
-    Family("generators of Toronto's and Udacity's courses", courses.toronto),
-    Family("fast style transfer", courses.johnson, courses.johnson_own),
+    Family("ResNets of CycleGAN, PyTorch-GAN, CUT and their forks", "ResNet", resnet.skeleton),
+    Family("U-Nets of pix2pix", "U-Net", unet.skeleton),
+    Family("U-Nets of PyTorch-GAN", "U-Net", unet.levels),
+    Family("generators of aladdinpersson's course", "aladdinpersson's", courses.aladdinpersson),
+    Family("generators of Toronto's and Udacity's courses", "G_XtoY", courses.toronto),
+    Family("fast style transfer", "fast style transfer", courses.johnson, courses.johnson_own),
 )
 """In the order in which they are tried."""
 
 DISCRIMINATORS: tuple[Family, ...] = (
-    Family("PatchGANs and pixel discriminators", patchgan.skeleton),
-    Family("discriminators of aladdinpersson's course", patchgan.aladdinpersson),
-    Family("discriminators of Toronto's and Udacity's courses", patchgan.toronto),
+    Family("PatchGANs and pixel discriminators", "PatchGAN", patchgan.skeleton),
+    Family("discriminators of aladdinpersson's course", "aladdinpersson's", patchgan.aladdinpersson),
+    Family("discriminators of Toronto's and Udacity's courses", "of G_XtoY", patchgan.toronto),
 )
 """In the order in which they are tried."""
 
@@ -120,7 +123,9 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
             network = _skeleton(family, named)
             if network is not None:
                 try:
-                    return fitted(network, family.own(named))
+                    found = fitted(network, family.own(named))
+                    found.family = family.kind
+                    return found
                 except UnsupportedArchitecture as error:
                     reasons.append(f"; taken as one of the {family.title}, it {error}")
     for named in _without_prefixes(own):

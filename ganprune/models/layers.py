@@ -33,7 +33,7 @@ class Network(nn.Sequential):
     """Layers one after the other, under names of their own."""
 
     family: str = ""
-    """Title of the family that a reader found it to be of."""
+    """What it is, in a word or two, see `ganprune.models.Family.kind`."""
     notes: tuple[str, ...] = ()
     """What its file leaves open and was assumed."""
     value_range: tuple[float, float] = (-1.0, 1.0)

@@ -57,7 +57,8 @@ class Preparation:
         return to_tensor(picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC))
 
     def padded(self, picture: Tensor) -> Tensor:
-        """uint8 [3, h, w] → the same with its mirror image on the right and below, up to a multiple of `stride`."""
+        """uint8 [3, h, w] → the same with its mirror image on the right and below, up to multiples of the
+        stride."""
         more = [max(side + -side % self.stride, self.least) - side for side in picture.shape[1:]]
         if not any(more):
             return picture
@@ -75,8 +76,8 @@ def preparation_for(
     """The preparation that ``--preprocess`` and ``--size`` ask for; without a size, ``default``.
 
     ``takes`` is the input of an ONNX file, which may be of one size only: pictures are then resized to
-    that, unless it is the size of tiles. ``stride`` is the network's. Raises `UsageError` for an unknown mode,
-    and for sizes that do not fit the mode, the network or the file.
+    that, unless it is the size of tiles. ``stride`` is the network's. Raises `UsageError` for an unknown
+    mode, and for sizes that do not fit the mode, the network or the file.
     """
     if mode not in MODES:
         raise UsageError(f"--preprocess must be one of {', '.join(MODES)}, found {mode!r}")

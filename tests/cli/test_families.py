@@ -54,7 +54,5 @@ def test_pictures_of_any_size_are_padded_to_what_a_u_net_takes(here: Path) -> No
 
 def test_a_size_that_a_u_net_cannot_take_is_refused(place: Place, here: Path) -> None:
     path = saved(here, "pix2pix, instance norm")
-    with pytest.raises(
-        UsageError, match="--size must be a multiple of 64, by which these"
-    ):
+    with pytest.raises(UsageError, match="--size must be a multiple of 64, by which these"):
         ganprune.compress(path, place.data, size=32)
