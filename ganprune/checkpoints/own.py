@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import torch
 from torch import Tensor, nn
 
@@ -94,7 +95,8 @@ def _imported(path: Path, option: str) -> Any:
     if spec is None or spec.loader is None:
         raise UsageError(f"{option}: {path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # pickles and dataclasses look for it there
+    sys.modules[spec.name] = module  # dataclasses look for it there
+    cloudpickle.register_pickle_by_value(module)  # other processes have not imported it
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)

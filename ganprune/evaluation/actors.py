@@ -1,6 +1,5 @@
 """Scores computed by the nodes of a Ray cluster; see `ganprune.evaluation.spread`."""
 
-import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -8,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError, UsageError
@@ -124,7 +124,7 @@ class Actors:
             found = checked_room(self._ray, device, threads)
             share = {"num_gpus": 1, "num_cpus": 0} if device == "cuda" else {"num_cpus": threads}
             self._class = self._ray.remote(max_restarts=0, **share)(Actor)
-            self._inputs = self._ray.put(pickle.dumps(inputs))
+            self._inputs = self._ray.put(cloudpickle.dumps(inputs))
             self._files = self._ray.put(files) if (files := self._known_files(inputs)) else None
             reporter.info(
                 f"Ray cluster of {found.nodes} nodes: up to {min(found.workers, most)} workers on {device}"

@@ -1,7 +1,6 @@
 """Scores computed by several processes of this machine; see `ganprune.evaluation.spread`."""
 
 import os
-import pickle
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
+import cloudpickle
 import torch
 from torch import Tensor, nn
 
@@ -77,7 +77,7 @@ class _Processes:
             devices = worker_devices(settings.device, workers)
             for i, device in enumerate(devices, 1):
                 self._workers.append(Worker(f"worker {i} of {workers} on {device}", reporter))
-            common = pickle.dumps(inputs)
+            common = cloudpickle.dumps(inputs)
             for worker, device in zip(self._workers, devices, strict=True):
                 worker.send(Start(replace(settings, device=device), threads, common))
             for worker in self._workers:

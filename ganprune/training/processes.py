@@ -21,6 +21,7 @@ from subprocess import DEVNULL
 from threading import Thread
 from typing import Any, TypeVar
 
+import cloudpickle
 import torch
 from torch.distributed import FileStore  # pyright: ignore[reportPrivateImportUsage]
 
@@ -66,8 +67,8 @@ def together(
 ) -> _T:
     """Call ``lead(team=…, reporter=…)`` in one process and ``follow(team=…)`` in the others, as one team.
 
-    Both can be pickled. device: cpu, where they share this process's threads, or cuda, where each has a GPU
-    of its own. Returns what ``lead`` returns. Raises what one of them raises, `GanpruneError` where one dies,
+    cloudpickle must carry both. device: cpu, where they share this process's threads, or cuda, where each has
+    a GPU of its own. Returns what ``lead`` returns. Raises what one of them raises, `GanpruneError` where one dies,
     and `UsageError` where there are not enough devices.
     """
     if os.name != "posix":
@@ -80,7 +81,7 @@ def together(
             for rank in range(processes):
                 members.append(_Process(rank, processes))
             for member in members:
-                call = pickle.dumps(follow if member.rank else lead)
+                call = cloudpickle.dumps(follow if member.rank else lead)
                 meeting = folder / "meeting"
                 place = Place(member.rank, processes, member.rank, processes)
                 member.send(Launch(place, device, threads, meeting, call))
@@ -181,7 +182,7 @@ def serve(descriptor: int) -> None:
 
     def tell(*message: object) -> None:
         with suppress(OSError):  # nobody is there any more: `_end_with` ends the process
-            connection.send_bytes(pickle.dumps(message))
+            connection.send_bytes(cloudpickle.dumps(message))
 
     try:
         torch.set_num_threads(start.threads)

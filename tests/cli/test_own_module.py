@@ -1,5 +1,6 @@
 """A generator of an architecture that no reader knows, from its checkpoint to its files."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 
 import ganprune
 from ganprune.bench import BenchSettings
-from ganprune.checkpoints import Own, load_generator
+from ganprune.checkpoints import Own, load_generator, read_metadata
 from ganprune.errors import CheckpointError, RunError, UsageError
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome
@@ -24,6 +25,7 @@ QUICK: dict[str, Any] = {
     "population": 4, "generations": 1, "pictures": 2, "refit_pictures": 2, "size": 32, "threads": 1,
     "align": 1, "target_macs": 0.5, "budget": "2steps",
 }  # fmt: skip
+BENCH = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
 UNTRAINED: dict[str, Any] = QUICK | {"budget": "0"}
 
 
@@ -135,3 +137,14 @@ def test_a_trained_module_is_compressed_as_it_is(place: Place, here: Path) -> No
 def test_what_maps_no_pictures_is_refused(place: Place) -> None:
     with pytest.raises(UsageError, match=r"needed a module that maps pictures .* Linear raised"):
         ganprune.compress(nn.Linear(3, 3), place.data)
+
+
+def test_other_processes_know_the_module_too(place: Place, here: Path, weights: Path) -> None:
+    given: dict[str, Any] = QUICK | {"generator": FACTORY, "bench": BENCH}
+    alone = ganprune.compress(weights, place.data, output=here / "alone", **given)
+    together = ganprune.compress(
+        weights, place.data, output=here / "together", workers=2, processes=2, tune_batch=2, **given
+    )
+    assert type(together.slim["A"]).__name__ == "SmallUNet"
+    genomes = [json.loads(read_metadata(run.folder / "G_A.safetensors")["kept"]) for run in (alone, together)]
+    assert genomes[0] == genomes[1]
