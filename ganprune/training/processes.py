@@ -68,8 +68,8 @@ def together(
     """Call ``lead(team=…, reporter=…)`` in one process and ``follow(team=…)`` in the others, as one team.
 
     cloudpickle must carry both. device: cpu, where they share this process's threads, or cuda, where each has
-    a GPU of its own. Returns what ``lead`` returns. Raises what one of them raises, `GanpruneError` where one dies,
-    and `UsageError` where there are not enough devices.
+    a GPU of its own. Returns what ``lead`` returns. Raises what one of them raises, `GanpruneError` where one
+    dies, and `UsageError` where there are not enough devices.
     """
     if os.name != "posix":
         raise UsageError(f"--processes needs Linux or macOS, found {sys.platform}; leave it out")
