@@ -96,7 +96,7 @@ def prepare(
     if isinstance(checkpoint, Quartet):
         quartet, place = _by_picture(checkpoint, settings), Path(checkpoint.naming)
     else:
-        quartet, place = quartet_for(settings, checkpoint, own), checkpoint.resolve()
+        quartet, place = quartet_for(settings, checkpoint, own), checkpoint
     for note in quartet.notes:
         reporter.info(note)
     source = data_source(quartet, data, place, reporter)
@@ -122,7 +122,7 @@ def prepare(
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
     config = {
-        "checkpoint": str(place),
+        "checkpoint": place.name if isinstance(checkpoint, Quartet) else str(place.resolve()),
         "data": source.resolved().config(),
         "settings": settings.to_flat(),
         "resolved": asdict(resolved),
