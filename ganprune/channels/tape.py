@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.fx.node import map_aggregate
 from torch.overrides import TorchFunctionMode
 
+from ganprune.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -164,8 +166,15 @@ class _Recorder(TorchFunctionMode):
 
 
 def code_outside_of_pytorch(*_: Any) -> Tensor:
-    """Stands for what happened outside of PyTorch's Python interface, such as compiled code."""
-    raise NotImplementedError("this network runs code that cannot be recorded")
+    """Stands for what happened outside of PyTorch's Python interface, such as compiled code.
+
+    Its channels are kept whole. Raises `UsageError` where a recorded network is to be run again by its calls.
+    """
+    raise UsageError(
+        "the refit runs a network call by call, and this one has code outside of PyTorch's Python interface, "
+        "such as compiled functions; give it without them, or leave the refit out: refit-pictures = 0 and "
+        "refit = false in a file for --config"
+    )
 
 
 class _Within:

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganprune.channels import ChannelGraph
+from ganprune.errors import UsageError
 from ganprune.genome import Layout
 from ganprune.rebuild import masked, rebuilt
+from ganprune.refit.walk import Walk
 from tests.channels import parts
 from tests.channels.parts import Do
 from tests.tiny import random_pictures
@@ -137,6 +139,8 @@ def test_code_outside_of_pytorch_keeps_everything_before_it_whole() -> None:
     )
     with torch.no_grad():
         assert_cuts(network, {"trunk": 5})
+    with pytest.raises(UsageError, match=r"the refit runs a network call by call.*refit-pictures = 0"):
+        Walk(network, [PICTURES[:1]]).on(0, 0)
 
 
 class Out(nn.Module):
