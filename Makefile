@@ -37,7 +37,7 @@ docs: $(VENV)/extras
 # own. TESTS=tests runs all. A package index with CPU builds of torch saves gigabytes.
 LOWEST := build/lowest
 TESTS ?= tests/exporters tests/checkpoints tests/images tests/bench tests/metrics tests/training/test_step.py \
-  tests/test_networks.py tests/test_rebuild.py tests/cli/test_console.py tests/cli/test_export.py \
+  tests/models/test_networks.py tests/pruning/test_rebuild.py tests/cli/test_console.py tests/cli/test_export.py \
   tests/cli/test_three_commands.py tests/evaluation tests/cli/test_ray.py
 lowest:
 	mkdir -p build

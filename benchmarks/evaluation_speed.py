@@ -23,17 +23,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganprune import cost
 from ganprune.checkpoints import load_quartet
-from ganprune.device import cpu_threads, reproducible, resolve_threads
 from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator, Scores
-from ganprune.fitness import l_cyc, l_disa, l_gena
-from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures, to_float
-from ganprune.networks import Discriminator, Generator
-from ganprune.rebuild import masked
-from ganprune.repair import Constraints, Repairer
-from ganprune.resources import kept_macs
+from ganprune.models.cyclegan import Discriminator, Generator
+from ganprune.pruning import cost
+from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import masked
+from ganprune.pruning.repair import Constraints, Repairer
+from ganprune.pruning.resources import kept_macs
+from ganprune.system.device import cpu_threads, reproducible, resolve_threads
 from ganprune.training import Networks
 
 SIDE: Domain = "A"

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from onnx import ModelProto
 
-from ganprune import cost
 from ganprune.bench.machine import this_machine
 from ganprune.bench.statistics import Ratio
 from ganprune.checkpoints import load_generator
-from ganprune.networks import Generator, resnet_widths
+from ganprune.models.cyclegan import Generator, resnet_widths
+from ganprune.pruning import cost
 from ganprune_exporters import ExportSettings, chain
 from ganprune_exporters.passes import DEFAULT, apply, rewrite
 from ganprune_exporters.tuning import speedups

@@ -42,28 +42,28 @@ from torch import Tensor
 from ganprune.baselines import METHODS, Pruned, Subject
 from ganprune.baselines.allocation import keep_best
 from ganprune.checkpoints import load_generator, load_quartet, read_metadata
-from ganprune.coevolution import CoEvolution
-from ganprune.cost import macs
-from ganprune.device import (
+from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
+from ganprune.images import find_domains, load_pictures, split, to_float, to_uint8
+from ganprune.metrics import features_of, kid, load_features, lost
+from ganprune.metrics.bootstrap import kid_interval
+from ganprune.models.cyclegan import Discriminator, Generator
+from ganprune.pruning.cost import macs
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.importance import importance
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Repairer
+from ganprune.pruning.resources import kept_macs
+from ganprune.search.coevolution import CoEvolution
+from ganprune.search.settings import SearchSettings
+from ganprune.settings import FineTuneSettings
+from ganprune.storage.files import write_atomically
+from ganprune.system.device import (
     cpu_threads,
     keep_freed_memory,
     reproducible,
     resolve_precision,
     resolve_threads,
 )
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
-from ganprune.files import write_atomically
-from ganprune.genome import Layout
-from ganprune.images import find_domains, load_pictures, split, to_float, to_uint8
-from ganprune.importance import importance
-from ganprune.metrics import features_of, kid, load_features, lost
-from ganprune.metrics.bootstrap import kid_interval
-from ganprune.networks import Discriminator, Generator
-from ganprune.rebuild import rebuilt
-from ganprune.repair import Repairer
-from ganprune.resources import kept_macs
-from ganprune.search_settings import SearchSettings
-from ganprune.settings import FineTuneSettings
 from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, load_vgg16, train
 
 Genomes = dict[Domain, Tensor]

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import group_norm
 
-from ganprune import cost
 from ganprune.checkpoints import load_generators
-from ganprune.device import reproducible
-from ganprune.genome import Layout
-from ganprune.rebuild import rebuilt
-from ganprune.repair import Constraints, Repairer
+from ganprune.pruning import cost
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Constraints, Repairer
+from ganprune.system.device import reproducible
 
 Norm = Callable[[Tensor], Tensor]
 

@@ -16,11 +16,11 @@ from unittest.mock import patch
 import torch
 from safetensors.torch import load_file
 
-from ganprune import files
-from ganprune.coevolution import State
 from ganprune.evaluation import DOMAINS, LocalEvaluator, Scores
 from ganprune.evaluation.memory import Batches
 from ganprune.runs import Run
+from ganprune.search.coevolution import State
+from ganprune.storage import files
 from ganprune.training import loop
 from ganprune.training.step import TrainingError
 from tests.fuzz.program import EXPORTS, Ended, light, run

@@ -20,11 +20,11 @@ import torch
 
 from ganprune.bench import BenchSettings, Candidate, bench, this_machine
 from ganprune.checkpoints import load_quartet
-from ganprune.genome import Layout
-from ganprune.latency import Latency
-from ganprune.networks import Generator
-from ganprune.rebuild import rebuilt
-from ganprune.repair import Constraints, Repairer
+from ganprune.models.cyclegan import Generator
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.latency import Latency
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Constraints, Repairer
 from ganprune_exporters import ExportSettings, export_onnx
 from ganprune_exporters.latency import latency_table
 

@@ -28,16 +28,16 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ganprune.checkpoints import load_quartet
-from ganprune.coevolution import CoEvolution, State
-from ganprune.device import cpu_threads, resolve_threads
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Evaluator, LocalEvaluator, RayEvaluator
 from ganprune.evaluation.serving import Request
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
-from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures
 from ganprune.presets import preset
+from ganprune.pruning.genome import Layout
 from ganprune.reporting import Silent
-from ganprune.search_settings import SearchSettings
+from ganprune.search.coevolution import CoEvolution, State
+from ganprune.search.settings import SearchSettings
+from ganprune.system.device import cpu_threads, resolve_threads
 from ganprune.training import Networks
 from tests.evaluation.ray_kit import add_node, cluster_of
 

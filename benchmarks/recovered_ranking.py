@@ -19,17 +19,17 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.evaluation import DOMAINS
-from ganprune.fitness import l_disa, l_gena
-from ganprune.genome import Layout
 from ganprune.images import find_domains, to_float
-from ganprune.networks import Discriminator, Generator
+from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.presets import preset
-from ganprune.rebuild import rebuilt
-from ganprune.repair import Constraints, Repairer
+from ganprune.pruning.fitness import l_disa, l_gena
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.settings import CompressSettings
 from ganprune.stages import search_pictures
+from ganprune.system.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.training import Networks
 
 SETS = ("mixed", "search")

@@ -16,12 +16,12 @@ from typing import Any, get_args
 
 from search_rivals import Bench
 
-from ganprune.coevolution import CoEvolution, State
-from ganprune.device import cpu_threads, resolve_threads
 from ganprune.evaluation import DOMAINS
-from ganprune.files import write_atomically
-from ganprune.fitness import Reduction
-from ganprune.search_settings import SearchSettings
+from ganprune.pruning.fitness import Reduction
+from ganprune.search.coevolution import CoEvolution, State
+from ganprune.search.settings import SearchSettings
+from ganprune.storage.files import write_atomically
+from ganprune.system.device import cpu_threads, resolve_threads
 
 
 def line(state: State) -> dict[str, Any]:

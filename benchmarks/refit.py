@@ -22,16 +22,16 @@ from torch import Tensor
 
 from ganprune.channels import graph_of, kept
 from ganprune.checkpoints import Own, load_generator, load_quartet
-from ganprune.cost import macs
-from ganprune.device import cpu_threads, resolve_threads
-from ganprune.files import write_atomically
-from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures, to_float, to_uint8
-from ganprune.importance import importance
 from ganprune.metrics import features_of, load_features, lost
-from ganprune.rebuild import rebuilt
+from ganprune.pruning.cost import macs
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.importance import importance
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import Kept, as_scores, grams, refitted, refitted_from, removals
-from ganprune.repair import Constraints, Repairer
+from ganprune.storage.files import write_atomically
+from ganprune.system.device import cpu_threads, resolve_threads
 
 Row = dict[str, float]
 

@@ -21,8 +21,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution
-from ganprune.device import cpu_threads
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Scores
 from ganprune.evaluation.serving import Row
 from ganprune.evaluation.simulated import Costs, SimulatedCrew
@@ -30,10 +28,12 @@ from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.figures import to_png, to_svg
 from ganprune.figures.colours import FAINT, GREY, INK, MUTED, series_colours
 from ganprune.figures.drawing import Dot, Drawing, Line, Shape, Text, beside, framed, text_width
-from ganprune.genome import Layout, genome_key, unpack
-from ganprune.networks import Generator, GeneratorWidths
-from ganprune.resources import kept_macs
-from ganprune.search_settings import SearchSettings
+from ganprune.models.cyclegan import Generator, GeneratorWidths
+from ganprune.pruning.genome import Layout, genome_key, unpack
+from ganprune.pruning.resources import kept_macs
+from ganprune.search.coevolution import CoEvolution
+from ganprune.search.settings import SearchSettings
+from ganprune.system.device import cpu_threads
 
 WORKERS = tuple(2**i for i in range(9))
 POPULATIONS = (32, 64, 128, 256, 512, 1024)

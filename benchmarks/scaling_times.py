@@ -26,21 +26,21 @@ from scaling import ALIGN, POPULATIONS, TARGET, MadeUp, row_of, settings_of
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.coevolution import CoEvolution
-from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator, Scores, WorkersEvaluator
 from ganprune.evaluation.serving import Request
 from ganprune.evaluation.simulated import SimulatedCrew
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
-from ganprune.genome import Layout, genome_key
 from ganprune.images import find_domains, load_pictures
-from ganprune.networks import Generator
-from ganprune.operators import breed
-from ganprune.repair import Constraints, Repairer
-from ganprune.resources import kept_macs
+from ganprune.models.cyclegan import Generator
+from ganprune.pruning.genome import Layout, genome_key
+from ganprune.pruning.repair import Constraints, Repairer
+from ganprune.pruning.resources import kept_macs
 from ganprune.runs import Run
+from ganprune.search.coevolution import CoEvolution
+from ganprune.search.operators import breed
 from ganprune.stages.saved import save
+from ganprune.system.device import cpu_threads, keep_freed_memory, resolve_precision
 from ganprune.training import Networks
 
 

@@ -22,18 +22,18 @@ from recovered_ranking import spearman
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution
-from ganprune.device import Precision, cpu_threads, resolve_threads
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
-from ganprune.files import write_atomically
-from ganprune.fitness import fitness
 from ganprune.images import to_float
-from ganprune.importance import importance
-from ganprune.rebuild import rebuilt
-from ganprune.repair import Repairer
-from ganprune.resources import kept_weights
-from ganprune.search_settings import SearchSettings
+from ganprune.pruning.fitness import fitness
+from ganprune.pruning.importance import importance
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Repairer
+from ganprune.pruning.resources import kept_weights
+from ganprune.search.coevolution import CoEvolution
+from ganprune.search.settings import SearchSettings
 from ganprune.settings import FineTuneSettings
+from ganprune.storage.files import write_atomically
+from ganprune.system.device import Precision, cpu_threads, resolve_threads
 from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, train
 
 Genomes = dict[Domain, Tensor]

@@ -28,18 +28,18 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.coevolution import CoEvolution
-from ganprune.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
-from ganprune.files import write_atomically
-from ganprune.fitness import Reduction, fitness
-from ganprune.genome import Layout
 from ganprune.images import find_domains, load_pictures, split, to_float
-from ganprune.importance import importance
-from ganprune.networks import Discriminator, Generator
-from ganprune.repair import Repairer
-from ganprune.resources import kept_macs, kept_weights
-from ganprune.search_settings import SearchSettings
+from ganprune.models.cyclegan import Discriminator, Generator
+from ganprune.pruning.fitness import Reduction, fitness
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.importance import importance
+from ganprune.pruning.repair import Repairer
+from ganprune.pruning.resources import kept_macs, kept_weights
+from ganprune.search.coevolution import CoEvolution
+from ganprune.search.settings import SearchSettings
+from ganprune.storage.files import write_atomically
+from ganprune.system.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.training import Networks
 
 Genomes = dict[Domain, Tensor]

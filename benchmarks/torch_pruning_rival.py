@@ -26,7 +26,7 @@ from ganprune.comparing.contest import contest
 from ganprune.comparing.running import compare
 from ganprune.errors import GanpruneError
 from ganprune.metrics import load_features
-from ganprune.networks import Generator
+from ganprune.models.cyclegan import Generator
 from ganprune_cli.comparing import print_comparison
 from ganprune_cli.console import ConsoleReporter
 

@@ -19,13 +19,13 @@ from statistics import median
 import torch
 
 from ganprune.checkpoints import load_quartet
-from ganprune.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
 from ganprune.evaluation import DOMAINS, Domain
-from ganprune.genome import Layout
 from ganprune.images import find_domains, split
-from ganprune.networks import Discriminator, Generator
-from ganprune.rebuild import rebuilt
+from ganprune.models.cyclegan import Discriminator, Generator
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from ganprune.settings import FineTuneSettings
+from ganprune.system.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
 from ganprune.training import (
     ImagePool,
     Networks,

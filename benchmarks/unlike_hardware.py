@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from scaling_times import example, genomes_of
 
-from ganprune.device import cpu_threads
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator
+from ganprune.system.device import cpu_threads
 
 TERMS = ("L_DisA", "L_GenA", "L_cyc")
 LIKE: dict[str, dict[str, str]] = {

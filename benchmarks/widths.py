@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from ganprune.networks import Generator, GeneratorWidths, resnet_widths
+from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
 from ganprune_exporters import ExportSettings, export_onnx
 from ganprune_exporters.chain import plain
 

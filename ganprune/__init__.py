@@ -14,40 +14,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganprune.checkpoints import Quartet, load_generator, load_quartet, save_generator
-    from ganprune.coevolution import CoEvolution, State
     from ganprune.compression import Compressed, compress
     from ganprune.errors import GanpruneError
     from ganprune.evaluation import EvaluationSettings, Evaluator, LocalEvaluator
-    from ganprune.genome import Layout
-    from ganprune.networks import Discriminator, Generator, GeneratorWidths, resnet_widths
-    from ganprune.rebuild import masked, rebuilt
-    from ganprune.resources import kept_macs, kept_weights
-    from ganprune.search_settings import SearchSettings
+    from ganprune.models.cyclegan import Discriminator, Generator, GeneratorWidths, resnet_widths
+    from ganprune.pruning.genome import Layout
+    from ganprune.pruning.rebuild import masked, rebuilt
+    from ganprune.pruning.resources import kept_macs, kept_weights
+    from ganprune.search.coevolution import CoEvolution, State
+    from ganprune.search.settings import SearchSettings
     from ganprune.settings import CompressSettings
 
 _HOME = {
-    "CoEvolution": "coevolution",
+    "CoEvolution": "search.coevolution",
     "CompressSettings": "settings",
     "Compressed": "compression",
-    "Discriminator": "networks",
+    "Discriminator": "models.cyclegan",
     "EvaluationSettings": "evaluation",
     "Evaluator": "evaluation",
     "GanpruneError": "errors",
-    "Generator": "networks",
-    "GeneratorWidths": "networks",
-    "Layout": "genome",
+    "Generator": "models.cyclegan",
+    "GeneratorWidths": "models.cyclegan",
+    "Layout": "pruning.genome",
     "LocalEvaluator": "evaluation",
     "Quartet": "checkpoints",
-    "SearchSettings": "search_settings",
-    "State": "coevolution",
+    "SearchSettings": "search.settings",
+    "State": "search.coevolution",
     "compress": "compression",
-    "kept_macs": "resources",
-    "kept_weights": "resources",
+    "kept_macs": "pruning.resources",
+    "kept_weights": "pruning.resources",
     "load_generator": "checkpoints",
     "load_quartet": "checkpoints",
-    "masked": "rebuild",
-    "rebuilt": "rebuild",
-    "resnet_widths": "networks",
+    "masked": "pruning.rebuild",
+    "rebuilt": "pruning.rebuild",
+    "resnet_widths": "models.cyclegan",
     "save_generator": "checkpoints",
 }
 

@@ -16,17 +16,17 @@ from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
 from ganprune.layers import compress_settings
+from ganprune.models.traits import channels_of
 from ganprune.plan import Plan, plan
-from ganprune.preparing import prepare
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import default_folder, mark_latest
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved, finished_networks, rebuild_both, recover, search, search_pictures
 from ganprune.stages.benching import bench_once
 from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
+from ganprune.stages.preparing import prepare
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.showing import show
-from ganprune.traits import channels_of
 
 PYTHON = "ganprune.compress(…)"
 """What provenance.json tells of a run that no command line began."""

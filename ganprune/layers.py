@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ganprune.presets import DEFAULT_PRESET, preset
-from ganprune.search_settings import TARGETS
+from ganprune.search.settings import TARGETS
 from ganprune.settings import CompressSettings, read_config
 
 

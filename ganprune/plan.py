@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganprune.cost import macs
-from ganprune.device import cpu_threads, resolve_threads
 from ganprune.evaluation import Domain, cluster_workers
+from ganprune.models.traits import channels_of
+from ganprune.pruning.cost import macs
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved
-from ganprune.traits import channels_of
+from ganprune.system.device import cpu_threads, resolve_threads
 
 TUNE_PASSES = 7
 """A step of fine-tuning costs about so many passes there, back and through the discriminator."""

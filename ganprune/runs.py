@@ -11,7 +11,7 @@
     latency.json         milliseconds of every layer, where --target-ms was asked for
     cache/               what the originals make of the search's pictures
     provenance.json      versions, machine, hashes, which stages are finished, and what was warned of
-    .ganprune            which of these files ganprune made, see `ganprune.made`
+    .ganprune            which of these files ganprune made, see `ganprune.storage.made`
 
 Files appear whole or not at all. A stage counts as finished while its output files are those it wrote. A run
 folder may come from a stranger: whatever it holds is data, and no name in it leads out of it.
@@ -34,13 +34,13 @@ from typing import Any, cast
 import tomli_w
 
 from ganprune.errors import RunError, UsageError
-from ganprune.files import Over, sha256, write_atomically
 from ganprune.images import DataSource
-from ganprune.locking import LOCK, locked
-from ganprune.made import RECORD, adopt, clear_half_written, half_written
-from ganprune.plain import fits, is_inside, read_json, read_text, read_toml
 from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.settings import KEYS, CompressSettings, spelled
+from ganprune.storage.files import Over, sha256, write_atomically
+from ganprune.storage.locking import LOCK, locked
+from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
+from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_toml
 
 OLDER: Mapping[str, object] = MappingProxyType(
     {"width-spread": "none", "mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0}
@@ -215,7 +215,8 @@ def open_run(
     """Start a run in ``folder``, or go on with the one that is there.
 
     config: ``checkpoint`` and ``data`` (paths), ``settings`` (flat), ``adapted`` (what of them was otherwise
-    before `ganprune.adapting`, if anything), ``resolved`` (what auto came to) and ``sha256`` of the networks.
+    before `ganprune.stages.adapting`, if anything), ``resolved`` (what auto came to) and ``sha256`` of the
+    networks.
     given: the settings that were asked for. Going on, the resolved values of the first start are kept, and so
     are the adapted ones that nobody asks for; the budget may change as long as no fine-tuning was begun.
     Raises `RunError` where the folder belongs to a run with other settings, or to something else.
@@ -364,7 +365,7 @@ def find_run(path: Path | None) -> Run:
 
 
 def write_json(path: Path, value: object, over: Over = "unchanged") -> None:
-    """Write a JSON file, whole or not at all; see `ganprune.files.write_atomically`."""
+    """Write a JSON file, whole or not at all; see `ganprune.storage.files.write_atomically`."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), over)
 
 

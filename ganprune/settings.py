@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from ganprune.checkpoints import NET_NAMES
-from ganprune.device import checked_threads
 from ganprune.errors import UsageError
 from ganprune.evaluation import DOMAINS, MOST_ACTORS, MOST_WORKERS, Domain, checked_address
-from ganprune.fitness import Reduction
-from ganprune.search_settings import SearchSettings
-from ganprune.sizes import check_size
+from ganprune.images.sizes import check_size
+from ganprune.pruning.fitness import Reduction
+from ganprune.search.settings import SearchSettings
+from ganprune.system.device import checked_threads
 from ganprune.training.budget import Budget
 from ganprune.training.distillation import DistilSettings
 from ganprune.training.settings import TrainSettings
@@ -34,7 +34,7 @@ class PictureSettings:
     """Validation pictures of each domain that every individual is scored on."""
     picture_statistics: bool = False
     """Generators of batch norm normalise each picture by its own statistics, from the search to the export;
-    see `ganprune.picture_statistics`."""
+    see `ganprune.models.picture_statistics`."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = 0
@@ -181,7 +181,8 @@ class CompressSettings:
     tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     given: frozenset[str] = field(default_factory=lambda: frozenset(KEYS), compare=False)
-    """Flat keys of what somebody asked for: that is binding. The others adapt, see `ganprune.adapting`."""
+    """Flat keys of what somebody asked for: that is binding. The others adapt, see
+    `ganprune.stages.adapting`."""
 
     def __post_init__(self) -> None:
         if "tune-batch" in self.given:
@@ -227,7 +228,7 @@ def read_config(path: Path) -> dict[str, object]:
 
     Raises `UsageError` for a missing or malformed file.
     """
-    from ganprune.plain import read_toml
+    from ganprune.storage.plain import read_toml
 
     if not path.is_file():
         what = "is no file" if path.exists() else "does not exist"

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, Domain, coats, write_dataset
-from ganprune.files import atomic_path
 from ganprune.images import find_domains
-from ganprune.networks import Generator
+from ganprune.models.cyclegan import Generator
+from ganprune.storage.files import atomic_path
 from ganprune.training import Budget, Networks, TrainSettings, train
 from ganprune_cli.console import ConsoleReporter
 

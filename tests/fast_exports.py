@@ -12,7 +12,7 @@ from importlib import import_module
 import torch
 from onnx import ModelProto
 
-from ganprune.networks import Generator
+from ganprune.models.cyclegan import Generator
 from ganprune_exporters import trace as tracing
 from ganprune_exporters.settings import ExportSettings
 

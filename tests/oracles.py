@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as nnf
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganprune.networks import Generator, GeneratorWidths
+from ganprune.models.cyclegan import Generator, GeneratorWidths
 
 State = Mapping[str, Tensor]
 

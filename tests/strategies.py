@@ -4,8 +4,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganprune.genome import Layout, LayoutKind
-from ganprune.networks import GeneratorWidths
+from ganprune.models.cyclegan import GeneratorWidths
+from ganprune.pruning.genome import Layout, LayoutKind
 from tests.tiny import layout_of
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from ganprune.errors import UsageError
-from ganprune.networks import resnet_widths
+from ganprune.models.cyclegan import resnet_widths
 from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
-from ganprune.repair import Repairer
-from ganprune.resources import kept_macs
+from ganprune.pruning.repair import Repairer
+from ganprune.pruning.resources import kept_macs
 from ganprune.settings import CompressSettings
 from tests.tiny import layout_of, seeded
 

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 
 import ganprune
 from ganprune.bench import BenchSettings
-from ganprune.coevolution import State
 from ganprune.evaluation import DOMAINS
 from ganprune.example import CHECKPOINT, write_dataset
+from ganprune.search.coevolution import State
 from ganprune.settings import CompressSettings
 
 RECORDED = Path(__file__).parent / "recorded" / "example.json"

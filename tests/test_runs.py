@@ -12,10 +12,10 @@ import pytest
 
 from ganprune import runs
 from ganprune.errors import RunError, UsageError
-from ganprune.files import Over, write_atomically
-from ganprune.made import note
 from ganprune.reporting import Silent
 from ganprune.runs import MOST_WARNINGS, Noting, Run, default_folder, find_run, mark_latest, open_run
+from ganprune.storage.files import Over, write_atomically
+from ganprune.storage.made import note
 
 CONFIG: dict[str, Any] = {
     "checkpoint": "/nets/horse2zebra",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import UsageError
-from ganprune.search_settings import SearchSettings
+from ganprune.search.settings import SearchSettings
 from ganprune.settings import KEYS, CompressSettings, read_config
 
 shares = st.floats(0.001, 1)

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import Quartet
 from ganprune.evaluation.interface import Domain
-from ganprune.genome import Layout, LayoutKind
 from ganprune.images import PictureFolders
 from ganprune.images.sources import DOMAINS
-from ganprune.networks import (
+from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
     Generator,
     GeneratorWidths,
     resnet_widths,
 )
+from ganprune.pruning.genome import Layout, LayoutKind
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages import Job, Resolved

@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ganprune.reporting import Task
-from ganprune.shell import is_shown, pasted, shown
+from ganprune.system.shell import is_shown, pasted, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -10,12 +10,9 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import NET_NAMES, Own, Quartet, load_generator, load_quartet
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
-from ganprune.files import sha256
 from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture
 from ganprune.images.reading import to_tensor
-from ganprune.made_runs import made_by
 from ganprune.metrics import (
     ComparedNetworks,
     FeatureNetwork,
@@ -33,14 +30,17 @@ from ganprune.metrics import (
     translated,
 )
 from ganprune.metrics.extractor import Pictures
-from ganprune.onnx_cost import read_onnx
-from ganprune.preparing import domains_of, quartet_for
+from ganprune.onnx_files.cost import read_onnx
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
-from ganprune.shell import command_line
 from ganprune.stages import RECOVERED
+from ganprune.stages.made_runs import made_by
+from ganprune.stages.preparing import domains_of, quartet_for
 from ganprune.stages.searching import CACHE
+from ganprune.storage.files import sha256
+from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
+from ganprune.system.shell import command_line
 from ganprune.translation import OnnxTranslator, Translator
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS

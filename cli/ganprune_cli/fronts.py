@@ -6,7 +6,7 @@ from ganprune_cli.console import print_table, say
 
 
 def print_front(found: dict[str, Any], markdown: bool) -> None:
-    """What `ganprune.fronts.find_front` returns: a table a side, and the pairs."""
+    """What `ganprune.stages.fronts.find_front` returns: a table a side, and the pairs."""
     for side, members in found["front"].items():
         rows = [
             tuple(f"{member[key]:.4g}" for key in ("macs", "losses", "L_DisA", "L_cyc", "N"))

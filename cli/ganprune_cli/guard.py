@@ -59,7 +59,7 @@ def code_of(interrupt: KeyboardInterrupt) -> int:
 
 def invocation() -> str:
     """The command line that is running, as one can type it again."""
-    from ganprune.shell import command_line
+    from ganprune.system.shell import command_line
 
     return command_line(*sys.argv[1:])
 
@@ -82,7 +82,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if cause := _interrupted(error):
         return f"interrupted; to go on, run again: {invocation()}", code_of(cause)
     from ganprune.errors import GanpruneError
-    from ganprune.failures import device_lost, out_of_memory
+    from ganprune.system.failures import device_lost, out_of_memory
 
     if isinstance(error, GanpruneError):
         return f"error: {error}", error.exit_code

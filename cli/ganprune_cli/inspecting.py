@@ -8,11 +8,11 @@ from textwrap import fill
 from typing import Any
 
 from ganprune.checkpoints import Own, inspect
-from ganprune.cost import mebibytes
-from ganprune.made_runs import is_run
-from ganprune.onnx_cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
+from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
+from ganprune.pruning.cost import mebibytes
 from ganprune.runs import find_run
-from ganprune.shell import command_line
+from ganprune.stages.made_runs import is_run
+from ganprune.system.shell import command_line
 from ganprune_cli.console import print_table, say
 
 COLUMNS = (

@@ -9,15 +9,21 @@ from typing import Any, get_args
 from ganprune.checkpoints import NET_NAMES, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.options import FILES
-from ganprune.device import cpu_threads, keep_freed_memory, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
 from ganprune.evaluation import DOMAINS, Domain
-from ganprune.files import write_atomically
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
-from ganprune.made import check_all
-from ganprune.preparing import data_source, domains_of
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.stages.preparing import data_source, domains_of
+from ganprune.storage.files import write_atomically
+from ganprune.storage.made import check_all
+from ganprune.system.device import (
+    cpu_threads,
+    keep_freed_memory,
+    resolve_device,
+    resolve_precision,
+    resolve_threads,
+)
 from ganprune.training import Budget, Networks, Team, TrainResult, TrainSettings, complete, joined, train
 from ganprune.training.record import check_untrained
 from ganprune.training.team import Place

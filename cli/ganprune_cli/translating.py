@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from ganprune.checkpoints import Own
-from ganprune.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import UsageError
-from ganprune.made_runs import is_run, made_by
-from ganprune.onnx_cost import DEFAULT_SIZE
+from ganprune.onnx_files.cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
-from ganprune.shell import command_line
+from ganprune.stages.made_runs import is_run, made_by
+from ganprune.system.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
+from ganprune.system.shell import command_line
 from ganprune.translation import Kind, TranslateSettings, open_source, preparation_for, translate_pictures
 from ganprune_cli.console import duration
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ganprune.channels import graph_of
 from ganprune.errors import UsageError, VerificationError
-from ganprune.files import atomic_path, sha256
+from ganprune.storage.files import atomic_path, sha256
 from ganprune_exporters.passes import PassReport
 from ganprune_exporters.report import ExportReport, applied
 from ganprune_exporters.settings import ExportSettings
@@ -59,7 +59,7 @@ def export_onnx(
     """
     import onnx
 
-    from ganprune.traits import channels_of
+    from ganprune.models.traits import channels_of
     from ganprune_exporters import verify
 
     str(path).encode()  # ONNX Runtime opens no other names: what will fail is said before the work
@@ -167,9 +167,9 @@ def graphs_of(
 
 def _describe(generator: "nn.Module", settings: ExportSettings) -> dict[str, str]:
     """What a later reader of the file needs to know of the network, before any graph rewrite."""
-    from ganprune import cost
-    from ganprune.onnx_cost import cost_metadata
-    from ganprune.traits import norm_of, widths_of
+    from ganprune.models.traits import norm_of, widths_of
+    from ganprune.onnx_files.cost import cost_metadata
+    from ganprune.pruning import cost
 
     size = settings.size
     true, paper = cost.macs(generator, size, size, "true"), cost.macs(generator, size, size, "paper")

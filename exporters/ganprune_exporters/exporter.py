@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ganprune.errors import UsageError
 from ganprune.evaluation import Domain
-from ganprune.latency import LatencyTable
-from ganprune.networks import Generator
+from ganprune.models.cyclegan import Generator
+from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import Reporter
 from ganprune.stages import Job
 from ganprune_exporters.export import export_onnx

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from ganprune.errors import UsageError, VerificationError
 from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES
-from ganprune.files import make_folder
 from ganprune.images import to_float
-from ganprune.made import check_all
 from ganprune.reporting import Reporter
+from ganprune.storage.files import make_folder
+from ganprune.storage.made import check_all
 from ganprune_exporters.export import export_onnx
 from ganprune_exporters.report import ExportReport
 from ganprune_exporters.settings import ExportSettings

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganprune.caches import cache_folder
-from ganprune.files import write_atomically
-from ganprune.latency import KINDS, Axis, Kind, LatencyTable, Piece, kind_of
-from ganprune.networks import GeneratorWidths, Norm
+from ganprune.models.cyclegan import GeneratorWidths, Norm
+from ganprune.pruning.latency import KINDS, Axis, Kind, LatencyTable, Piece, kind_of
 from ganprune.reporting import SILENT, Reporter
-from ganprune.scratch import scratch_folder
+from ganprune.storage.caches import cache_folder
+from ganprune.storage.files import write_atomically
+from ganprune.storage.scratch import scratch_folder
 from ganprune_exporters.passes import apply
 from ganprune_exporters.passes.names import CHOICES, DEFAULT
 from ganprune_exporters.settings import ExportSettings

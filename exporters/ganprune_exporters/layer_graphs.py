@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ganprune.networks import Conv, GeneratorWidths, Norm, generator_convs, has_biases
+from ganprune.models.cyclegan import Conv, GeneratorWidths, Norm, generator_convs, has_biases
 from ganprune_exporters.opsets import TRACED
 
 IR_VERSION = 10

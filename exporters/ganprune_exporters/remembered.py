@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from ganprune.plain import fits, read_json
+from ganprune.models.traits import norm_of, widths_of
 from ganprune.runs import Run, write_json
-from ganprune.traits import norm_of, widths_of
+from ganprune.storage.plain import fits, read_json
 from ganprune_exporters.settings import ExportSettings
 
 FILE = "rewrites.json"

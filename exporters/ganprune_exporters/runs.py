@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganprune.evaluation import Domain
-from ganprune.plain import NUMBER, fits
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.storage.plain import NUMBER, fits
 from ganprune_exporters.files import export_all, few_of
 from ganprune_exporters.remembered import remember, remembered
 from ganprune_exporters.settings import ExportSettings

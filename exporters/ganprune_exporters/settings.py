@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ganprune.errors import UsageError
-from ganprune.sizes import check_size
+from ganprune.images.sizes import check_size
 from ganprune_exporters.passes import names
 
 OLDEST_OPSET = 7

@@ -12,17 +12,17 @@ from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.evaluation import Domain
-from ganprune.files import sha256
 from ganprune.images import DataSource
-from ganprune.locking import writing_to
-from ganprune.made_runs import is_run, made_by
-from ganprune.picture_statistics import told_of
-from ganprune.preparing import domains_of, quartet_for
+from ganprune.models.picture_statistics import told_of
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
-from ganprune.shell import command_line
 from ganprune.stages import RECOVERED, search_pictures
+from ganprune.stages.made_runs import is_run, made_by
+from ganprune.stages.preparing import domains_of, quartet_for
+from ganprune.storage.files import sha256
+from ganprune.storage.locking import writing_to
+from ganprune.system.shell import command_line
 from ganprune_exporters.files import Variants, export_all, few_of, names_of, write_variants
 from ganprune_exporters.passes import without
 from ganprune_exporters.remembered import remembered

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ganprune.bench.statistics import Ratio
 from ganprune.errors import UsageError, VerificationError
-from ganprune.files import atomic_path
-from ganprune.made import check_replaceable
+from ganprune.models.traits import channels_of
 from ganprune.reporting import SILENT, Reporter
-from ganprune.traits import channels_of
+from ganprune.storage.files import atomic_path
+from ganprune.storage.made import check_replaceable
 from ganprune_exporters import int8, verify
 from ganprune_exporters.chain import finished, plain, rewritten
 from ganprune_exporters.half import halved

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.images import to_float, to_uint8
-from ganprune.picture_statistics import by_picture
+from ganprune.models.picture_statistics import by_picture
 from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.trace import INPUT, OUTPUT
 

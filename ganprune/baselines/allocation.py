@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.genome import Layout
-from ganprune.repair import Repairer
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.repair import Repairer
 
 _HALVINGS = 40
 

@@ -9,7 +9,8 @@ such channels by what the shortcut's own filters are worth; CycleGAN's shortcuts
 the norm of all the weights that write it.
 
 An instance norm gives every channel unit variance, however large its filter is: its own norm then says
-nothing of what it adds. ``readers``, `ganprune.importance`, takes the weights that read it, and its energy.
+nothing of what it adds. ``readers``, `ganprune.pruning.importance`, takes the weights that read it, and its
+energy.
 """
 
 import torch
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 
 from ganprune.baselines.allocation import within_layers
 from ganprune.baselines.subject import Pruned, Subject, filters_of, writers
-from ganprune.genome import Layout
-from ganprune.importance import importance
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.importance import importance
 
 
 def l1(subject: Subject) -> Pruned:

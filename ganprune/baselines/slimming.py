@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ganprune.baselines.allocation import across_layers
 from ganprune.baselines.subject import Pruned, Subject, of_channels, readers, scale_inputs, writers
 from ganprune.errors import UsageError
-from ganprune.genome import Layout
+from ganprune.pruning.genome import Layout
 
 
 @dataclass(frozen=True, slots=True)

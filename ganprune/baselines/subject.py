@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganprune.channels import Layer
-from ganprune.genome import Layout
-from ganprune.rebuild import rebuilt, recalibrated
-from ganprune.repair import Repairer
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt, recalibrated
+from ganprune.pruning.repair import Repairer
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from torch.nn import functional as nnf
 from ganprune.baselines.allocation import uniform_counts
 from ganprune.baselines.subject import Pruned, Subject, of_channels, readers, scale_inputs
 from ganprune.channels import Layer
-from ganprune.rebuild import masked
+from ganprune.pruning.rebuild import masked
 
 SAMPLES = 256
 """Entries drawn a picture and reader; the paper draws 10 from each of many pictures."""

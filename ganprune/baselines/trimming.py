@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganprune.baselines.allocation import within_layers
 from ganprune.baselines.subject import Pruned, Subject, writers
-from ganprune.genome import Layout
+from ganprune.pruning.genome import Layout
 
 
 def trimming(subject: Subject) -> Pruned:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganprune.errors import InputError, UsageError
-from ganprune.onnx_cost import PictureInput
+from ganprune.onnx_files.cost import PictureInput
 
 MOST_PICTURES = 16
 """Of a folder; networks are run on them in turns."""

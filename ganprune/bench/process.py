@@ -11,9 +11,9 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from ganprune.bench.engine import Engine
-from ganprune.children import how_it_died, start_python, stop
 from ganprune.errors import InputError, UsageError
-from ganprune.scratch import scratch_folder
+from ganprune.storage.scratch import scratch_folder
+from ganprune.system.children import how_it_died, start_python, stop
 
 _PROGRAM = Path(__file__).with_name("worker.py")
 

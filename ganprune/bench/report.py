@@ -13,7 +13,7 @@ from ganprune.bench.profile import Profile, groups_of, profile_table
 from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Ratio, Times
 from ganprune.bench.tables import Table, in_threads, number, plus_minus, table_of
-from ganprune.cost import mebibytes
+from ganprune.pruning.cost import mebibytes
 
 SCHEMA = 1
 """Version of what `BenchReport.to_json` returns; raised when a key changes its meaning or goes."""

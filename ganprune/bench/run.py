@@ -23,7 +23,7 @@ from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Milliseconds, Ratio, ratio_of_medians, summary
 from ganprune.bench.tables import in_threads
 from ganprune.errors import InputError, UsageError
-from ganprune.onnx_cost import OnnxCost, PictureInput, onnx_cost, picture_input, read_onnx
+from ganprune.onnx_files.cost import OnnxCost, PictureInput, onnx_cost, picture_input, read_onnx
 from ganprune.reporting import SILENT, Reporter, Task
 
 _Pair = tuple[str, str]

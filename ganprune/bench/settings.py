@@ -8,9 +8,9 @@ from typing import Any
 
 from ganprune.bench.engine import ARITHMETICS, CPU, Arithmetic
 from ganprune.bench.machine import physical_cores
-from ganprune.device import checked_threads
 from ganprune.errors import UsageError
-from ganprune.sizes import check_size
+from ganprune.images.sizes import check_size
+from ganprune.system.device import checked_threads
 
 
 def _one_and_all() -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from ganprune import models
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import COUNT, batches_seen, check_variances, norm_of, vectors
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
-from ganprune.networks import (
+from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
     Generator,

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganprune import cost
 from ganprune.channels import ChannelGraph, Layer, graph_of
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
@@ -19,7 +18,7 @@ from ganprune.checkpoints.network_file import OpenedNetwork, opened
 from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
-from ganprune.networks import (
+from ganprune.models.cyclegan import (
     DOWNSAMPLING,
     Discriminator,
     DiscriminatorWidths,
@@ -27,7 +26,8 @@ from ganprune.networks import (
     GeneratorWidths,
     resnet_widths,
 )
-from ganprune.traits import norm_of, widths_of
+from ganprune.models.traits import norm_of, widths_of
+from ganprune.pruning import cost
 
 SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""
@@ -67,7 +67,7 @@ class NetworkReport:
     params: int
     """Number of parameters, biases included."""
     macs: Mapping[cost.Convention, int]
-    """Multiply-accumulates for one picture in both conventions of `ganprune.cost`."""
+    """Multiply-accumulates for one picture in both conventions of `ganprune.pruning.cost`."""
     precision: str
     """Number formats of its tensors in the file, e.g. "float16"."""
     norm: str

@@ -21,8 +21,8 @@ from ganprune.checkpoints.layouts.bundle import networks_in
 from ganprune.checkpoints.own import READERS_ALONE, Own, fitted
 from ganprune.checkpoints.reading import about, head_of, read_held, read_tensors
 from ganprune.errors import CheckpointError
-from ganprune.networks import Discriminator, Generator
-from ganprune.traits import norm_of, widths_of
+from ganprune.models.cyclegan import Discriminator, Generator
+from ganprune.models.traits import norm_of, widths_of
 
 FORMAT_VERSION = "1"
 """Version of the metadata that ganprune writes into its own safetensors files."""

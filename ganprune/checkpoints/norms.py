@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
-from ganprune.networks import Norm, norm_key
+from ganprune.models.cyclegan import Norm, norm_key
 
 AFFINE_PARTS = ("weight", "bias")
 """Tensors of an affine instance norm, one number a channel each."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ganprune.channels.graph import SIZES
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.rebuild import with_tensors
+from ganprune.pruning.rebuild import with_tensors
 
 Given = str | nn.Module
 """``FILE.py:FACTORY``, or a module."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from torch import nn
 
-from ganprune import picture_statistics
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import FILES
@@ -19,7 +18,8 @@ from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
-from ganprune.traits import channels_of, norm_of
+from ganprune.models import picture_statistics
+from ganprune.models.traits import channels_of, norm_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Quartet:
 
     def by_picture(self) -> "Quartet":
         """The same with generators that normalise each picture by its own statistics, told in the notes; see
-        `ganprune.picture_statistics`."""
+        `ganprune.models.picture_statistics`."""
         generators = {name: G for name, G in (("G_A", self.G_A), ("G_B", self.G_B)) if G is not None}
         notes = [note for note in self.notes if picture_statistics.OPTION not in note]
         if (note := picture_statistics.told_of(generators, True)) is not None:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ganprune.checkpoints.contents import BLOCK
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.network_file import FORMAT_VERSION
-from ganprune.files import atomic_path, write_atomically
-from ganprune.traits import norm_of, widths_of
+from ganprune.models.traits import norm_of, widths_of
+from ganprune.storage.files import atomic_path, write_atomically
 
 STANDALONE = "slim_generator.py"
 """What `copy_standalone` calls the module that it writes."""

@@ -32,8 +32,8 @@ from typing import Any, cast
 from ganprune.baselines import METHODS
 from ganprune.comparing.paper import TASKS
 from ganprune.errors import UsageError
-from ganprune.plain import read_toml
 from ganprune.settings import KEYS, CompressSettings
+from ganprune.storage.plain import read_toml
 
 SEARCH = "search"
 """The method of a cell that runs `ganprune compress`'s own search."""

@@ -13,13 +13,13 @@ from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
 from ganprune.evaluation import DOMAINS, Domain
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
-from ganprune.files import sha256
 from ganprune.images import DataSource, PictureFolders, find_domains
 from ganprune.metrics import FeatureNetwork, Segmenter
-from ganprune.preparing import Prepared, check_networks, prepare
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved, check_target
+from ganprune.stages.preparing import Prepared, check_networks, prepare
+from ganprune.storage.files import sha256
 
 EXAMPLE = "example"
 """Settings file that needs no checkpoint."""

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganprune.device import reproducible
 from ganprune.evaluation import Domain
 from ganprune.images import PictureFolders, load_pictures, save_picture, to_float, to_uint8
 from ganprune.metrics import (
@@ -23,7 +22,8 @@ from ganprune.metrics import (
     squared_errors,
 )
 from ganprune.reporting import SILENT, Reporter
-from ganprune.scratch import scratch_folder
+from ganprune.storage.scratch import scratch_folder
+from ganprune.system.device import reproducible
 
 LABELS: Domain = "B"
 """The domain of label maps in cityscapes; G_B draws streets from them, which a network then segments."""

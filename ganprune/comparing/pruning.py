@@ -10,13 +10,13 @@ from torch import nn
 
 from ganprune.baselines import Method, Subject
 from ganprune.checkpoints import load_generator
-from ganprune.coevolution import random_stream
-from ganprune.device import cpu_threads
 from ganprune.evaluation import Domain
 from ganprune.images import to_float
-from ganprune.repair import Repairer
+from ganprune.pruning.repair import Repairer
+from ganprune.search.coevolution import random_stream
 from ganprune.stages import Job, layouts
 from ganprune.stages.cutting import save_pruned
+from ganprune.system.device import cpu_threads
 
 
 def prune(job: Job, name: str, choose: Method) -> dict[Domain, nn.Module]:

@@ -20,17 +20,17 @@ from ganprune.comparing.record import ORIGINAL, Records, network_of, size_of
 from ganprune.comparing.steps import ASKED, in_steps
 from ganprune.comparing.tables import Found, Timings, comparison_csv, comparison_table, means_of
 from ganprune.comparing.timing import known_times, time_together
-from ganprune.device import cpu_threads
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
-from ganprune.locking import refuse_run
 from ganprune.metrics import FeatureNetwork, Segmenter
-from ganprune.plain import as_written
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.stages import finished_networks, rebuild_both, search, search_pictures
 from ganprune.stages.searching import CACHE
+from ganprune.storage.locking import refuse_run
+from ganprune.storage.plain import as_written
+from ganprune.system.device import cpu_threads
 
 CELLS = "cells"
 """Folder of the cells' run folders."""

@@ -14,11 +14,11 @@ from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError
 from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
-from ganprune.files import sha256
 from ganprune.images import to_float
-from ganprune.plain import NUMBER, Shape, fits, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
+from ganprune.storage.files import sha256
+from ganprune.storage.plain import NUMBER, Shape, fits, read_json
 
 TIMING, EXPORTS = "timing.json", "exports.json"
 ORIGINAL, BY_WIDTHS = "original", "by its widths: "

@@ -19,8 +19,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ganprune.errors import DownloadError
-from ganprune.files import write_atomically
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.files import write_atomically
 
 _CHUNK = 1 << 18
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -19,8 +19,8 @@ from ganprune.download.catalog import Item, Kind
 from ganprune.download.fetch import Patience, Transfer, discard, fetch
 from ganprune.download.unpack import Limits, unpack
 from ganprune.errors import DownloadError, InputError, UsageError
-from ganprune.files import atomic_path, sha256, write_atomically
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.files import atomic_path, sha256, write_atomically
 
 RECORD = ".ganprune-download.json"
 """In a folder: where the files in it were fetched from, and their hashes."""

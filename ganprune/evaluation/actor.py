@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from ganprune.device import keep_freed_memory
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.serving import Request, Row, Server, Start, Warnings, portable
-from ganprune.scratch import scratch_folder
+from ganprune.storage.scratch import scratch_folder
+from ganprune.system.device import keep_freed_memory
 
 Files = dict[str, bytes]
 """Files of what the originals make of the pictures, by name; see `ganprune.evaluation.originals`."""

@@ -19,9 +19,9 @@ from ganprune.evaluation.schedule import Member
 from ganprune.evaluation.serving import Inputs, Request, Row
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
-from ganprune.files import write_atomically
-from ganprune.genome import Layout
+from ganprune.pruning.genome import Layout
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.files import write_atomically
 
 
 class RayEvaluator(SpreadEvaluator):

@@ -14,21 +14,21 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels_last import channels_last
-from ganprune.device import Precision, reproducible
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.evaluation.interface import Domain, Scores
 from ganprune.evaluation.memory import Batches
 from ganprune.evaluation.originals import grams_file, judged_originals, original_grams
 from ganprune.evaluation.tuning import FineTuner
-from ganprune.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
-from ganprune.genome import Layout, genome_key
 from ganprune.images import to_float
 from ganprune.images.sources import DOMAINS
-from ganprune.rebuild import rebuilt, recalibrated
+from ganprune.models.channels_last import channels_last
+from ganprune.models.traits import channels_of, smallest_picture
+from ganprune.pruning.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
+from ganprune.pruning.genome import Layout, genome_key
+from ganprune.pruning.rebuild import rebuilt, recalibrated
 from ganprune.refit import Gram, refitted_from
 from ganprune.reporting import SILENT, Reporter
-from ganprune.traits import channels_of, smallest_picture
+from ganprune.system.device import Precision, reproducible
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -44,7 +44,7 @@ class EvaluationSettings:
     batch: int = 1
     """Pictures a forward pass; fewer where memory runs out."""
     reduction: Reduction = "mean"
-    """What ‖v‖² means; see `ganprune.fitness.Reduction`."""
+    """What ‖v‖² means; see `ganprune.pruning.fitness.Reduction`."""
     refit: bool = False
     """Whether slim networks are refitted before they run, from the originals' Gram matrices on the same
     pictures; else they run as they were cut. See `ganprune.refit`."""

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import torch
 
-from ganprune.failures import out_of_memory
 from ganprune.reporting import SILENT, Reporter
+from ganprune.system.failures import out_of_memory
 
 _T = TypeVar("_T")
 

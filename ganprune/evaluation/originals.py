@@ -11,10 +11,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph
-from ganprune.files import write_atomically
-from ganprune.genome import Layout
+from ganprune.pruning.genome import Layout
 from ganprune.refit import Gram, Removal, grams, removals
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.files import write_atomically
 
 Run = Callable[[nn.Module, Tensor], Tensor]
 """A network on a batch of pictures, as the evaluator runs it."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganprune.evaluation.interface import Domain
 from ganprune.evaluation.local import EvaluationSettings, LocalEvaluator
 from ganprune.evaluation.tuning import FineTuner
-from ganprune.genome import Layout, unpack
+from ganprune.pruning.genome import Layout, unpack
 from ganprune.reporting import SILENT, Reporter, Silent
 
 Row = tuple[float, float, float, float]
@@ -47,7 +47,7 @@ class Request:
 
     side: Domain
     keys: tuple[bytes, ...]
-    """Of the genomes, see `ganprune.genome.genome_key`."""
+    """Of the genomes, see `ganprune.pruning.genome.genome_key`."""
     partner: bytes
     """The same; empty: the original."""
     identity: bool

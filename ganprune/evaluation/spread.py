@@ -16,8 +16,8 @@ from ganprune.evaluation.interface import Domain, Scores
 from ganprune.evaluation.local import EvaluationSettings
 from ganprune.evaluation.schedule import Crew, Schedule
 from ganprune.evaluation.serving import Row
-from ganprune.genome import genome_key
 from ganprune.images.sources import DOMAINS
+from ganprune.pruning.genome import genome_key
 
 
 class SpreadEvaluator:

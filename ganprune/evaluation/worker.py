@@ -14,12 +14,12 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from ganprune.children import how_it_died, start_python, stop
-from ganprune.device import keep_freed_memory
 from ganprune.errors import GanpruneError
 from ganprune.evaluation.schedule import Member
 from ganprune.evaluation.serving import Request, Server, Start, Warned, Warnings, portable
 from ganprune.reporting import SILENT, Reporter
+from ganprune.system.children import how_it_died, start_python, stop
+from ganprune.system.device import keep_freed_memory
 
 _PROGRAM = "import sys; from ganprune.evaluation.worker import serve; serve(int(sys.argv[1]))"
 

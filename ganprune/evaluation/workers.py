@@ -19,7 +19,7 @@ from ganprune.evaluation.serving import Inputs, Request, Row, Start
 from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.evaluation.tuning import FineTuner
 from ganprune.evaluation.worker import Worker
-from ganprune.genome import Layout
+from ganprune.pruning.genome import Layout
 from ganprune.reporting import SILENT, Reporter
 
 MOST_WORKERS = 64

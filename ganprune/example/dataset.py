@@ -7,9 +7,9 @@ from typing import Literal
 from PIL import Image
 
 from ganprune.errors import DataError, UsageError
-from ganprune.files import atomic_path, write_atomically
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.files import atomic_path, write_atomically
 
 from .scenes import draw
 

@@ -14,9 +14,9 @@ from ganprune.figures.drawing import Pixels
 from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.images import cells, open_picture
 from ganprune.images.reading import to_tensor
-from ganprune.onnx_cost import read_onnx
-from ganprune.plain import parse_json, read_json, read_lines
+from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
+from ganprune.storage.plain import parse_json, read_json, read_lines
 
 EVALUATION = "evaluation.json"
 """What `ganprune evaluate RUN` found."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ganprune.cost import mebibytes
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Domain
 from ganprune.figures.drawing import Drawing, framed
@@ -30,11 +29,12 @@ from ganprune.figures.png import to_png
 from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
 from ganprune.figures.svg import to_svg
 from ganprune.figures.widths import widths_diagram
-from ganprune.files import write_atomically
-from ganprune.locking import refuse_run
-from ganprune.made import check_all
-from ganprune.onnx_cost import onnx_cost, picture_input, read_onnx
+from ganprune.onnx_files.cost import onnx_cost, picture_input, read_onnx
+from ganprune.pruning.cost import mebibytes
 from ganprune.runs import Run
+from ganprune.storage.files import write_atomically
+from ganprune.storage.locking import refuse_run
+from ganprune.storage.made import check_all
 
 SIZE = "MiB of float32 weights"
 _SHOWN = 2

@@ -10,8 +10,8 @@ from typing import get_args
 import torch
 
 from ganprune.errors import DataError, UsageError
-from ganprune.files import sha256
 from ganprune.images.sources import DataSource, Domain, Split
+from ganprune.storage.files import sha256
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 """Endings of picture files, in lower case; upper case counts too."""

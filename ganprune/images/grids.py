@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ganprune.files import Over, atomic_path
 from ganprune.images.reading import to_tensor
+from ganprune.storage.files import Over, atomic_path
 
 _GAP = 4
 """White pixels between two pictures."""
@@ -19,7 +19,7 @@ _LINE = 20
 def save_picture(path: Path, picture: Tensor, over: Over = "unchanged") -> None:
     """Write uint8 [3, h, w], or [4, h, w] with alpha, in the format of the path's ending; whole or not.
 
-    over: as of `ganprune.files.atomic_path`.
+    over: as of `ganprune.storage.files.atomic_path`.
     """
     with atomic_path(path, over) as partial:
         _to_image(picture).save(partial)

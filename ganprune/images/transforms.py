@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.networks import DOWNSAMPLING
-from ganprune.sizes import check_size
+from ganprune.images.sizes import check_size
+from ganprune.models.cyclegan import DOWNSAMPLING
 
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 """resize_and_crop: to load_size², then a random crop. crop: of the picture as it is. scale_width: to a

@@ -8,9 +8,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from ganprune.files import sha256, write_atomically
 from ganprune.metrics.extractor import FeatureNetwork, Pictures, features_of
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.files import sha256, write_atomically
 
 
 def cached_features(

@@ -22,7 +22,7 @@ from ganprune.metrics.bootstrap import Interval, redraw
 from ganprune.metrics.labels import VOID, read_labels
 from ganprune.metrics.normalise import NORMALISERS
 from ganprune.metrics.scores import Figure
-from ganprune.onnx_cost import picture_input, read_onnx
+from ganprune.onnx_files.cost import picture_input, read_onnx
 from ganprune.reporting import SILENT, Reporter
 
 

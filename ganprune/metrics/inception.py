@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganprune.device import cpu_threads, reproducible
 from ganprune.errors import DownloadError, InputError, UsageError
-from ganprune.files import sha256
-from ganprune.scratch import scratch_folder
+from ganprune.storage.files import sha256
+from ganprune.storage.scratch import scratch_folder
+from ganprune.system.device import cpu_threads, reproducible
 
 INCEPTION_KEY = "Conv2d_1a_3x3.conv.weight"
 """A tensor that tells the network by its name."""

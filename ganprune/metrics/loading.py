@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import read_tensors
-from ganprune.device import cpu_threads, reproducible, resolve_device, resolve_threads
 from ganprune.errors import InputError, UsageError
-from ganprune.files import sha256
 from ganprune.metrics.extractor import FeatureNetwork, resized
 from ganprune.metrics.inception import INCEPTION_KEY, load_inception
 from ganprune.metrics.mobilenet import mobilenet_v2
 from ganprune.metrics.normalise import Normalise, caffe, keras, torchvision
 from ganprune.metrics.squeezenet import squeezenet1_1
+from ganprune.storage.files import sha256
+from ganprune.system.device import cpu_threads, reproducible, resolve_device, resolve_threads
 
 SIZE = 224
 """Height and width, pixels, that pictures are resized to."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ganprune.device import reproducible
-from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import to_float, to_uint8
+from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from ganprune.reporting import SILENT, Reporter
+from ganprune.system.device import reproducible
 from ganprune.translation import Translator
 
 MIRRORED = "original, mirrored"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
-from ganprune.networks import InstanceNorm
+from ganprune.models.cyclegan import InstanceNorm
 
 Tensors = Mapping[str, Tensor]
 """A state dict."""

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph, kept
-from ganprune.genome import Layout
-from ganprune.rebuild import rebuilt
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit.moments import RIDGE, Moments, ridged
 from ganprune.refit.patches import Convolution, matrix, means, patches, put_matrix, refittable
 from ganprune.refit.sequence import RefitSettings
@@ -118,7 +118,7 @@ def refitted_from(
     """The slim generator of a genome, each layer refitted as if the original's maps reached it.
 
     found: `grams` of the original. genome: bool [L]. Batch norms keep the original's statistics, see
-    `ganprune.rebuild.recalibrated`.
+    `ganprune.pruning.rebuild.recalibrated`.
     """
     slim, units = rebuilt(original, layout, genome), layout.units(genome)
     for layer in layout.graph.layers:

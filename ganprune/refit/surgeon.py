@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganprune.genome import Layout
+from ganprune.pruning.genome import Layout
 from ganprune.refit.gram_matrices import Gram
 from ganprune.refit.moments import RIDGE, ridged
 from ganprune.refit.patches import Convolution, matrix
@@ -87,7 +87,7 @@ def removals(
 
 
 def as_scores(gone: Mapping[str, Removal]) -> Tensor:
-    """One number a bit, as `ganprune.importance` has it: float64 [L], above 0, larger for what goes later."""
+    """One number a bit (`ganprune.pruning.importance`): float64 [L], above 0, larger for what goes later."""
     return torch.cat([(removal.order.argsort() + 1).double() for removal in gone.values()])
 
 

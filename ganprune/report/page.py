@@ -8,13 +8,13 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from ganprune.files import write_atomically
-from ganprune.locking import refuse_run
-from ganprune.made import check_replaceable
 from ganprune.report.html import Html, joined, tag
 from ganprune.report.sections import sections
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
+from ganprune.storage.files import write_atomically
+from ganprune.storage.locking import refuse_run
+from ganprune.storage.made import check_replaceable
 
 REPORT = "report.html"
 """In a run folder."""

@@ -7,8 +7,8 @@ from typing import Any
 from ganprune.figures import Bar
 from ganprune.images import DataSource
 from ganprune.metrics.telling import columns_of, differences, figure
-from ganprune.plain import fits
 from ganprune.report.html import Html, joined, table, tag
+from ganprune.storage.plain import fits
 
 BETTER = "Of as_b and PSNR more is better, of the others less."
 CONTROLS = {"original": "the original itself", "inputs": "untouched input"}

@@ -8,9 +8,9 @@ import hashlib
 import tarfile
 from pathlib import Path
 
-from ganprune.caches import cache_folder
 from ganprune.errors import InputError, UsageError
-from ganprune.files import sha256, write_atomically
+from ganprune.storage.caches import cache_folder
+from ganprune.storage.files import sha256, write_atomically
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 TARBALL = f"{PACKAGE}-{VERSION}.tgz"
@@ -25,7 +25,7 @@ FILES = {
 
 
 def runtime_folder() -> Path:
-    """Where they are kept, see `ganprune.caches`."""
+    """Where they are kept, see `ganprune.storage.caches`."""
     return cache_folder() / f"{PACKAGE}-{VERSION}"
 
 

@@ -2,7 +2,7 @@
 
 The paper says that simulated annealing and particle swarms would serve as well as its genetic algorithm. They
 are Algorithm 1 with another way to come from one generation to the next: its populations, partners, repair
-and stream of random numbers are `ganprune.coevolution`'s, and so are a run's files and its resuming.
+and stream of random numbers are `ganprune.search.coevolution`'s, and so are a run's files and its resuming.
 
 annealing.py   chains of single changes, accepted by Metropolis' rule
 swarm.py       particles that follow their own best place and the swarm's
@@ -15,14 +15,14 @@ from types import MappingProxyType
 import numpy as np
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution
 from ganprune.evaluation.interface import Domain, Evaluator
-from ganprune.genome import Layout
-from ganprune.resources import Resource
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.resources import Resource
 from ganprune.search.annealing import Annealing
+from ganprune.search.coevolution import CoEvolution
 from ganprune.search.front import Front
+from ganprune.search.settings import SearchSettings
 from ganprune.search.swarm import Swarm
-from ganprune.search_settings import SearchSettings
 
 SEARCHERS: Mapping[str, type[CoEvolution]] = MappingProxyType({
     "coevolution": CoEvolution,

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.evaluation.interface import Domain
+from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
 
 COOLED = 0.01
 """Temperature of the last generation over that of the first."""

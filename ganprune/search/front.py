@@ -19,10 +19,10 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from ganprune.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.evaluation.interface import Domain
-from ganprune.operators import gene_crossover, two_point_crossover
-from ganprune.search_settings import SearchSettings
+from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
+from ganprune.search.operators import gene_crossover, two_point_crossover
+from ganprune.search.settings import SearchSettings
 
 CROSSED = 0.9
 """Share of children that have two parents, as in the paper."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candidates_in, profile_svg
-from ganprune.files import write_atomically
-from ganprune.locking import writing_to
-from ganprune.plain import NUMBER, fits, read_json
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, write_json
 from ganprune.stages.predicting import compare_predictions
 from ganprune.stages.reporting import refresh_report
+from ganprune.storage.files import write_atomically
+from ganprune.storage.locking import writing_to
+from ganprune.storage.plain import NUMBER, fits, read_json
 
 _BENCH: dict[str, Any] = {
     "header": str, "sentences": [str],

@@ -15,11 +15,11 @@ from ganprune.checkpoints import (
     save_cyclegan_pth,
     save_generator,
 )
-from ganprune.coevolution import State
 from ganprune.evaluation import Domain
 from ganprune.images import to_float
-from ganprune.networks import Generator
-from ganprune.rebuild import rebuilt, recalibrated
+from ganprune.models.cyclegan import Generator
+from ganprune.pruning.rebuild import rebuilt, recalibrated
+from ganprune.search.coevolution import State
 from ganprune.stages.job import Job
 from ganprune.stages.searching import STATE, layouts
 from ganprune.stages.training import FINE_TUNE

@@ -4,17 +4,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ganprune.coevolution import Population, State
-from ganprune.curves import curves
 from ganprune.errors import TargetError
 from ganprune.evaluation import Domain
-from ganprune.files import write_atomically
-from ganprune.plain import NUMBER, fits, read_json
+from ganprune.figures.panels import curves
 from ganprune.runs import Run, write_json
+from ganprune.search.coevolution import Population, State
 from ganprune.search.front import alone, best_within, front_of, objectives
-from ganprune.search_settings import SearchSettings
+from ganprune.search.settings import SearchSettings
 from ganprune.stages.job import Job
 from ganprune.stages.searching import STATE
+from ganprune.storage.files import write_atomically
+from ganprune.storage.plain import NUMBER, fits, read_json
 
 FRONT, DRAWN = "front.json", "front.svg"
 

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from ganprune.checkpoints import Own, Quartet
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.evaluation import Domain
-from ganprune.files import sha256
 from ganprune.images import PictureFolders
-from ganprune.latency import LatencyTable
+from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages.setting_up import Resolved
+from ganprune.storage.files import sha256
 
 
 @dataclass(frozen=True, slots=True)

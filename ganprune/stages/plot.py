@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganprune.curves import curves
 from ganprune.evaluation import DOMAINS
+from ganprune.figures.panels import curves
 
 _PANELS = {
     "fitness, Eq. 13": {"best": "fitness", "mean": "mean_fitness"},

@@ -10,14 +10,14 @@ from torch import nn
 from ganprune.errors import InputError, RunError
 from ganprune.evaluation import DOMAINS, Domain
 from ganprune.exporter import Exporter
-from ganprune.files import write_atomically
-from ganprune.latency import LatencyTable, predicted
-from ganprune.networks import Generator, resnet_widths
-from ganprune.onnx_cost import read_onnx
-from ganprune.plain import parse_json, read_json
+from ganprune.models.cyclegan import Generator, resnet_widths
+from ganprune.onnx_files.cost import read_onnx
+from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.storage.files import write_atomically
+from ganprune.storage.plain import parse_json, read_json
 
 TABLES = "latency.json"
 """In a run folder: the tables that its search went by, one for each generator that evolves."""

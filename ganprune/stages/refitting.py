@@ -9,15 +9,15 @@ from torch import nn
 
 from ganprune.channels import ChannelGraph, graph_of, kept
 from ganprune.checkpoints import load_generator, read_metadata, save_generator
-from ganprune.device import cpu_threads, resolve_device
 from ganprune.errors import RunError
 from ganprune.evaluation import Domain
 from ganprune.images import load_pictures, to_float
-from ganprune.plain import fits, parse_json
 from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.runs import Run
 from ganprune.stages.job import Job
 from ganprune.stages.setting_up import split_files
+from ganprune.storage.plain import fits, parse_json
+from ganprune.system.device import cpu_threads, resolve_device
 from ganprune.training.chance import generator_for
 
 MEMORY = 3 << 30

@@ -15,15 +15,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from ganprune.coevolution import Population, State
 from ganprune.errors import RunError
 from ganprune.evaluation import DOMAINS, Domain
-from ganprune.files import write_atomically
-from ganprune.genome import Layout
-from ganprune.locking import gone
-from ganprune.plain import NUMBER, fits, parse_json, read_text
+from ganprune.pruning.genome import Layout
 from ganprune.runs import Run
-from ganprune.search_settings import SearchSettings
+from ganprune.search.coevolution import Population, State
+from ganprune.search.settings import SearchSettings
+from ganprune.storage.files import write_atomically
+from ganprune.storage.locking import gone
+from ganprune.storage.plain import NUMBER, fits, parse_json, read_text
 
 STATE = "state.safetensors"
 HISTORY = "search.jsonl"

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ganprune.coevolution import State, describe, describe_controls
-from ganprune.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.evaluation import (
     DOMAINS,
     Domain,
@@ -23,23 +21,25 @@ from ganprune.evaluation import (
     WorkersEvaluator,
 )
 from ganprune.evaluation.originals import original_removals
-from ganprune.files import write_atomically
-from ganprune.genome import Layout
 from ganprune.images import to_float
-from ganprune.importance import importance
-from ganprune.latency import Latency, LatencyTable
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.importance import importance
+from ganprune.pruning.latency import Latency, LatencyTable
+from ganprune.pruning.repair import Repairer
+from ganprune.pruning.resources import Resource
 from ganprune.refit import as_scores
-from ganprune.repair import Repairer
 from ganprune.reporting import Reporter
-from ganprune.resources import Resource
 from ganprune.search import searcher_for
-from ganprune.search_settings import SearchSettings
+from ganprune.search.coevolution import State, describe, describe_controls
+from ganprune.search.settings import SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages.job import Job
 from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.stages.setting_up import Resolved
 from ganprune.stages.training import tuner_for
+from ganprune.storage.files import write_atomically
+from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 
 CURVES = "search.svg"
 CACHE = "cache"

@@ -8,14 +8,14 @@ from typing import get_args
 from torch import Tensor
 
 from ganprune.checkpoints import NET_NAMES, NetName
-from ganprune.device import MOST_THREADS, Precision, resolve_device, resolve_precision, resolve_threads
 from ganprune.errors import RunError
 from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import PictureFolders, load_pictures, readable, split
-from ganprune.plain import fits
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
+from ganprune.storage.plain import fits
+from ganprune.system.device import MOST_THREADS, Precision, resolve_device, resolve_precision, resolve_threads
 from ganprune.training import Budget
 from ganprune.training.team import check_devices
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from ganprune.evaluation import Domain
-from ganprune.showcase import SHOWN, save_comparison
+from ganprune.report.showcase import SHOWN, save_comparison
 from ganprune.stages.job import Job
 
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from ganprune.channels import graph_of
 from ganprune.checkpoints import Quartet
-from ganprune.device import cpu_threads, resolve_device
 from ganprune.evaluation import Domain, FineTuner, tuning_pictures
 from ganprune.images import readable
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import kept_filters
 from ganprune.stages.setting_up import split_pictures
+from ganprune.system.device import cpu_threads, resolve_device
 from ganprune.training import (
     Budget,
     Networks,

@@ -2,8 +2,8 @@
 
 from ganprune.checkpoints import NetName
 from ganprune.errors import CheckpointError, UsageError
+from ganprune.models.traits import channels_of, smallest_picture
 from ganprune.training.networks import Networks
-from ganprune.traits import channels_of, smallest_picture
 
 
 def check_channels(networks: Networks) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels_last import channels_last
-from ganprune.device import Precision
 from ganprune.images import Domain
+from ganprune.models.channels_last import channels_last
+from ganprune.system.device import Precision
 from ganprune.training.distillation import DistilSettings, Teacher, with_maps
 from ganprune.training.pictures import Drawn, TrainingPictures
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.errors import RunError
-from ganprune.plain import NUMBER, fits, read_lines
+from ganprune.storage.plain import NUMBER, fits, read_lines
 
 
 def whole_lines(path: Path, step: int) -> list[dict[str, Any]]:

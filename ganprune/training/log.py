@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ganprune.curves import curves
-from ganprune.files import write_atomically
+from ganprune.figures.panels import curves
+from ganprune.storage.files import write_atomically
 from ganprune.training.lines import whole_lines
 from ganprune.training.state import TrainState
 from ganprune.training.validation import panels

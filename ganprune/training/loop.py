@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from ganprune.checkpoints import NetName
 from ganprune.checkpoints.network_file import load_like
 from ganprune.errors import GanpruneError
-from ganprune.failures import out_of_memory
-from ganprune.files import make_folder
 from ganprune.images import Domain
-from ganprune.locking import gone
-from ganprune.made import check_all, check_replaceable, clear_half_written, remove_made
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.files import make_folder
+from ganprune.storage.locking import gone
+from ganprune.storage.made import check_all, check_replaceable, clear_half_written, remove_made
+from ganprune.system.failures import out_of_memory
 from ganprune.training.best import validate, validation_steps
 from ganprune.training.budget import Budget, learning_rate
 from ganprune.training.checks import check_channels, check_shortest

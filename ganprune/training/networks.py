@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from ganprune.checkpoints import NetName, Quartet, save_cyclegan_pth
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.models.traits import channels_of
 from ganprune.training.chance import generator_for
 from ganprune.training.settings import TrainSettings
-from ganprune.traits import channels_of
 
 _Net = TypeVar("_Net", bound=nn.Module)
 

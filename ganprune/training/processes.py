@@ -25,11 +25,11 @@ import cloudpickle
 import torch
 from torch.distributed import FileStore  # pyright: ignore[reportPrivateImportUsage]
 
-from ganprune.children import how_it_died, start_python, stop
-from ganprune.device import keep_freed_memory
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.reporting import Reporter, Task
-from ganprune.scratch import scratch_folder
+from ganprune.storage.scratch import scratch_folder
+from ganprune.system.children import how_it_died, start_python, stop
+from ganprune.system.device import keep_freed_memory
 from ganprune.training.step import TrainingError
 from ganprune.training.team import LostProcess, Place, check_devices, joined
 

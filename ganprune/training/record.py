@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.errors import RunError, UsageError
-from ganprune.files import sha256, write_atomically
 from ganprune.images import Domain
-from ganprune.plain import NUMBER, Shape, fits, is_inside, read_json
+from ganprune.storage.files import sha256, write_atomically
+from ganprune.storage.plain import NUMBER, Shape, fits, is_inside, read_json
 from ganprune.training.budget import Budget
 from ganprune.training.networks import Networks
 from ganprune.training.settings import TrainSettings

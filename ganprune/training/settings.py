@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganprune.checkpoints import NET_NAMES, NetName
-from ganprune.device import Precision
 from ganprune.errors import UsageError
 from ganprune.images import Preprocess, TrainTransform
+from ganprune.system.device import Precision
 from ganprune.training.distillation import DistilSettings
 
 GanMode = Literal["lsgan", "vanilla"]

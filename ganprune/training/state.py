@@ -12,11 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels_last import channels_last
 from ganprune.checkpoints import read_held
 from ganprune.errors import GanpruneError, RunError
-from ganprune.files import atomic_path
-from ganprune.plain import NUMBER, fits
+from ganprune.models.channels_last import channels_last
+from ganprune.storage.files import atomic_path
+from ganprune.storage.plain import NUMBER, fits
 from ganprune.training.networks import Networks
 from ganprune.training.pool import ImagePool
 from ganprune.training.settings import TrainSettings

@@ -13,8 +13,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels_last import channels_last
 from ganprune.images import Domain
+from ganprune.models.channels_last import channels_last
 from ganprune.training.distillation import Maps, Teacher, Window, judged_layers, make_adapters
 from ganprune.training.graphs import Graphs
 from ganprune.training.lessons import Lessons, quarter_of_memory

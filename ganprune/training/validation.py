@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName
-from ganprune.device import Precision
-from ganprune.files import write_atomically
-from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import Domain, to_float
+from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
+from ganprune.storage.files import write_atomically
+from ganprune.system.device import Precision
 from ganprune.training.lines import whole_lines
 from ganprune.training.networks import Networks
 

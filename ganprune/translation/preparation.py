@@ -20,9 +20,9 @@ from torch import Tensor
 
 from ganprune.errors import UsageError
 from ganprune.images.reading import to_tensor
-from ganprune.networks import DOWNSAMPLING
-from ganprune.onnx_cost import DEFAULT_SIZE, PictureInput
-from ganprune.sizes import SMALLEST, check_size
+from ganprune.images.sizes import SMALLEST, check_size
+from ganprune.models.cyclegan import DOWNSAMPLING
+from ganprune.onnx_files.cost import DEFAULT_SIZE, PictureInput
 
 Mode = Literal["resize", "scale_width", "none"]
 """resize: to height × width. scale_width: to a width, the height in proportion. none: as they are. All

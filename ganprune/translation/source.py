@@ -10,12 +10,12 @@ from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.device import Precision
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.networks import DOWNSAMPLING
-from ganprune.onnx_cost import PictureInput
-from ganprune.picture_statistics import OPTION
-from ganprune.traits import channels_of, stride_of
+from ganprune.models.cyclegan import DOWNSAMPLING
+from ganprune.models.picture_statistics import OPTION
+from ganprune.models.traits import channels_of, stride_of
+from ganprune.onnx_files.cost import PictureInput
+from ganprune.system.device import Precision
 from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
@@ -63,8 +63,8 @@ def open_source(
     in G_B), else AtoB. A generator by itself and an ONNX file translate one way whatever ``direction``
     says; it then only names the results. both: the partner is needed too. Other networks are not read.
     device, precision: of PyTorch's networks. threads: of ONNX Runtime; PyTorch's are set by
-    `ganprune.device.cpu_threads`. picture_statistics: batch norm by each picture's own, see
-    `ganprune.picture_statistics`. own: the user's modules that the networks are of.
+    `ganprune.system.device.cpu_threads`. picture_statistics: batch norm by each picture's own, see
+    `ganprune.models.picture_statistics`. own: the user's modules that the networks are of.
 
     Raises `UsageError` for an unknown direction, a path that does not exist, and what an ONNX file cannot
     do; `MissingNetwork` where the network is not there; `CheckpointError` and `InputError` for files that

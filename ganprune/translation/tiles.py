@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import InputError, UsageError
-from ganprune.networks import DOWNSAMPLING
+from ganprune.models.cyclegan import DOWNSAMPLING
 
 SMALLEST_TILE = 32
 """Pixels of a tile's side."""

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganprune.device import Precision, reproducible
 from ganprune.errors import InputError
-from ganprune.onnx_cost import PictureInput, picture_input, read_onnx
+from ganprune.onnx_files.cost import PictureInput, picture_input, read_onnx
+from ganprune.system.device import Precision, reproducible
 
 
 class Translator(Protocol):
@@ -30,7 +30,7 @@ class NetworkTranslator:
     """A generator of PyTorch, in eval mode; the network given is copied.
 
     CycleGAN's test.py sets eval mode with ``--eval`` alone. Without, its batch norms use the statistics
-    of the one picture, as `ganprune.picture_statistics` does; instance norm makes no difference.
+    of the one picture, as `ganprune.models.picture_statistics` does; instance norm makes no difference.
     """
 
     def __init__(self, generator: nn.Module, device: str = "cpu", precision: Precision = "float32") -> None:

@@ -1,6 +1,6 @@
 """Code in pages: a line of its own such as
 
-    [`ganprune.fitness.l_gena`](../ganprune/fitness.py)
+    [`ganprune.pruning.fitness.l_gena`](../ganprune/pruning/fitness.py)
 
 is a link where docs/ is read as it lies, and the source of that function, class or method on the site. It is
 read at every build, so it cannot be out of date; a name that is not there, or a link to another file than

@@ -1,9 +1,9 @@
 """Subjects for rivals: small generators with a size to come to."""
 
 from ganprune.baselines import Subject
-from ganprune.genome import Layout, LayoutKind
-from ganprune.networks import Generator, GeneratorWidths, Norm, resnet_widths
-from ganprune.repair import Constraints, Repairer
+from ganprune.models.cyclegan import Generator, GeneratorWidths, Norm, resnet_widths
+from ganprune.pruning.genome import Layout, LayoutKind
+from ganprune.pruning.repair import Constraints, Repairer
 from tests.tiny import fill, random_pictures, seeded
 
 WIDTHS = resnet_widths(8, 2)

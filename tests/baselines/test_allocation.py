@@ -6,10 +6,10 @@ import torch
 from ganprune.baselines import METHODS, method
 from ganprune.baselines.allocation import across_layers, uniform_counts, uniform_share, within_layers
 from ganprune.errors import UsageError
-from ganprune.genome import LayoutKind
-from ganprune.networks import Norm, resnet_widths
-from ganprune.rebuild import rebuilt
-from ganprune.repair import Constraints, Repairer
+from ganprune.models.cyclegan import Norm, resnet_widths
+from ganprune.pruning.genome import LayoutKind
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Constraints, Repairer
 from tests.baselines.kit import generator_of, subject_of
 from tests.tiny import layout_of, random_pictures, seeded, slim_widths
 

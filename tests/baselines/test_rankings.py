@@ -9,10 +9,10 @@ from ganprune.baselines.magnitude import norms
 from ganprune.baselines.slimming import SlimmingSettings, folded, scaled, slimming, sparse_scales
 from ganprune.baselines.trimming import apoz
 from ganprune.errors import UsageError
-from ganprune.genome import Layout
-from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
-from ganprune.rebuild import rebuilt
-from ganprune.repair import Constraints, Repairer
+from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.repair import Constraints, Repairer
 from tests.baselines.kit import WIDTHS, generator_of, subject_of
 from tests.tiny import layout_of, random_genomes, random_pictures, seeded
 

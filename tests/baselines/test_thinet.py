@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from ganprune.baselines.allocation import uniform_counts
 from ganprune.baselines.subject import readers
 from ganprune.baselines.thinet import contributions, greedy, products, scaling, thinet
-from ganprune.genome import Layout
-from ganprune.networks import Generator, generator_convs, resnet_widths
-from ganprune.rebuild import rebuilt
+from ganprune.models.cyclegan import Generator, generator_convs, resnet_widths
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from tests.baselines.kit import generator_of, subject_of
 from tests.tiny import random_pictures, seeded
 

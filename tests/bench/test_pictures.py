@@ -11,7 +11,7 @@ from ganprune.bench.pictures import MOST_PICTURES, inputs_for, pictures_at
 from ganprune.bench.process import NetworkProcess
 from ganprune.errors import DataError, InputError, UsageError
 from ganprune.images import load_pictures, to_float
-from ganprune.onnx_cost import PictureInput
+from ganprune.onnx_files.cost import PictureInput
 from tests import onnx_graphs
 from tests.bench.kit import QUICK
 

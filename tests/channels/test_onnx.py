@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganprune.channels import ChannelGraph
-from ganprune.genome import Layout
-from ganprune.rebuild import rebuilt
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from tests.channels.networks import UNDERSTOOD, Drawn, programs
 from tests.strategies import genomes
 

@@ -10,11 +10,11 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganprune.channels import ChannelGraph
-from ganprune.cost import macs, params
-from ganprune.genome import Layout
-from ganprune.importance import importance
-from ganprune.rebuild import masked, rebuilt
-from ganprune.resources import Convolutions, Use
+from ganprune.pruning.cost import macs, params
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.importance import importance
+from ganprune.pruning.rebuild import masked, rebuilt
+from ganprune.pruning.resources import Convolutions, Use
 from tests.channels.networks import PICTURE, Drawn, programs
 from tests.channels.parts import Functional
 from tests.strategies import genomes

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph, kept
-from ganprune.genome import Layout
-from ganprune.rebuild import rebuilt
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from tests.channels.networks import Builder, Drawn, programs
 from tests.channels.parts import Do, added, joined
 from tests.strategies import genomes

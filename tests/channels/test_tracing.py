@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from ganprune.channels import ChannelGraph
 from ganprune.errors import UsageError
-from ganprune.genome import Layout
-from ganprune.rebuild import masked, rebuilt
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import masked, rebuilt
 from ganprune.refit.walk import Walk
 from tests.channels import parts
 from tests.channels.parts import Do

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths, Norm
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths, Norm
 
 WIDTHS = GeneratorWidths(stem=2, down=3, trunk=4, inner=(5, 1), up1=3, up2=2)
 """A slim generator in which no two neighbouring groups are alike."""

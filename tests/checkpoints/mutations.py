@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ganprune.checkpoints import NET_NAMES, load_quartet
 from ganprune.errors import GanpruneError
-from ganprune.networks import DiscriminatorWidths, GeneratorWidths, Norm
+from ganprune.models.cyclegan import DiscriminatorWidths, GeneratorWidths, Norm
 from tests.checkpoints.builders import make_discriminator, make_generator
 
 EXAMPLES = 120

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
-from ganprune.networks import Norm
+from ganprune.models.cyclegan import Norm
 
 _NORMS: dict[Norm, Callable[[int], nn.Module]] = {
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False, track_running_stats=False),

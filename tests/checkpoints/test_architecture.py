@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganprune.checkpoints import discriminator_from_tensors, generator_from_tensors, load_quartet
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
-from ganprune.networks import DiscriminatorWidths, Generator, GeneratorWidths
+from ganprune.models.cyclegan import DiscriminatorWidths, Generator, GeneratorWidths
 from tests.checkpoints.builders import make_discriminator, make_generator
 
 Tensors = dict[str, Tensor]

@@ -10,7 +10,7 @@ from ganprune.checkpoints import NET_NAMES, NetName, load_quartet
 from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention
 from ganprune.errors import CheckpointError
-from ganprune.networks import Discriminator, DiscriminatorWidths
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths
 from tests.checkpoints.builders import (
     assert_same,
     make_discriminator,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ganprune.files import atomic_path, sha256, write_atomically
+from ganprune.storage.files import atomic_path, sha256, write_atomically
 
 
 def test_a_written_file_is_alone_in_its_folder(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_reader_sees_whole_files_alone_while_the_writer_is_killed(tmp_path: Pa
     target, size = tmp_path / "state", 1 << 20
     code = (
         "import pathlib, sys\n"
-        "from ganprune.files import write_atomically\n"
+        "from ganprune.storage.files import write_atomically\n"
         "for i in range(10**6):\n"
         f"    write_atomically(pathlib.Path(sys.argv[1]), bytes([i % 256]) * {size})\n"
     )

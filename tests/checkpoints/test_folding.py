@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.errors import CheckpointError
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths
 from tests.checkpoints.builders import CYCLEGAN_NAMES, seeded, write_networks
 
 ALIKE = GeneratorWidths(stem=4, down=4, trunk=4, inner=(4,), up1=4, up2=4)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ganprune.checkpoints import NET_NAMES, inspect, save_generator
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.networks import NORMS, DiscriminatorWidths, Norm, resnet_widths
+from ganprune.models.cyclegan import NORMS, DiscriminatorWidths, Norm, resnet_widths
 from tests.checkpoints import reference
 from tests.checkpoints.builders import (
     WIDTHS,

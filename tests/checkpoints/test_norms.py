@@ -20,9 +20,9 @@ from ganprune.checkpoints import (
 )
 from ganprune.checkpoints.standalone import load_generator as load_standalone
 from ganprune.errors import CheckpointError
-from ganprune.genome import Layout
-from ganprune.networks import NORMS, DiscriminatorWidths, GeneratorWidths, Norm, resnet_widths
-from ganprune.rebuild import masked, rebuilt
+from ganprune.models.cyclegan import NORMS, DiscriminatorWidths, GeneratorWidths, Norm, resnet_widths
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import masked, rebuilt
 from tests.checkpoints import reference
 from tests.checkpoints.builders import (
     CYCLEGAN_NAMES,

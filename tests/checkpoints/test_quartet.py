@@ -12,7 +12,7 @@ from torch import nn
 from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet, save_generator
 from ganprune.checkpoints.layouts import LAYOUTS
 from ganprune.errors import CheckpointError, MissingNetwork, UsageError
-from ganprune.networks import NORMS, DiscriminatorWidths, Norm, resnet_widths
+from ganprune.models.cyclegan import NORMS, DiscriminatorWidths, Norm, resnet_widths
 from tests.checkpoints.builders import (
     FILTERS,
     assert_same,

@@ -12,7 +12,7 @@ from torch import nn
 
 from ganprune.checkpoints import copy_standalone, save_cyclegan_pth
 from ganprune.checkpoints.standalone import SlimGenerator, load_generator
-from ganprune.networks import NORMS, GeneratorWidths, Norm, resnet_widths
+from ganprune.models.cyclegan import NORMS, GeneratorWidths, Norm, resnet_widths
 from tests.checkpoints import reference
 from tests.checkpoints.builders import make_generator
 from tests.strategies import generator_widths

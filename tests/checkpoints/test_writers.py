@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ganprune.checkpoints import load_generator, read_metadata, save_cyclegan_pth, save_generator
 from ganprune.errors import CheckpointError
-from ganprune.networks import Generator, GeneratorWidths, resnet_widths
+from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
 from tests.checkpoints.builders import WIDTHS, make_generator
 
 width = st.integers(1, 6)

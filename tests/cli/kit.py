@@ -17,11 +17,11 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from ganprune import compression, demo
+from ganprune import compression
 from ganprune.bench import BenchSettings
-from ganprune.example import coats_of, write_dataset
+from ganprune.example import coats_of, demo, write_dataset
 from ganprune.layers import compress_settings
-from ganprune.networks import DiscriminatorWidths, resnet_widths
+from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
 from ganprune.settings import CompressSettings
 from ganprune_cli.main import app
 from ganprune_exporters.exporter import OnnxExporter

@@ -210,9 +210,9 @@ def test_surprises_are_told_in_one_line(place: Place, here: Path, monkeypatch: p
         (MemoryError(), "out of memory", 1),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory", 1),
     ):
-        monkeypatch.setattr("ganprune.preparing.load_quartet", _raiser(error))
+        monkeypatch.setattr("ganprune.stages.preparing.load_quartet", _raiser(error))
         assert told in refusal(place.compress(), code)
-    monkeypatch.setattr("ganprune.preparing.load_quartet", _raiser(ZeroDivisionError("1\n2")))
+    monkeypatch.setattr("ganprune.stages.preparing.load_quartet", _raiser(ZeroDivisionError("1\n2")))
     found = place.compress()
     assert found.code == 1
     assert found.err.startswith("internal error: ZeroDivisionError: 1 2; set GANPRUNE_DEBUG=1")

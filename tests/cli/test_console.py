@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganprune.shell import command_line
+from ganprune.system.shell import command_line
 from ganprune_cli import console
 from ganprune_cli.console import ConsoleReporter, duration, print_json, print_next, print_table
 

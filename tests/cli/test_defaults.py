@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_generator
-from ganprune.networks import DiscriminatorWidths, resnet_widths
-from ganprune.plain import read_toml
+from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
+from ganprune.storage.plain import read_toml
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune
 from tests.tiny import random_generator, random_judge, resnet

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_generator, load_quartet
-from ganprune.fitness import l_cyc, l_disa, l_gena
 from ganprune.images import load_pictures, to_float
 from ganprune.metrics import features_of, fid, kid, load_features, lost, pictures_in, probe, psnr
+from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import Outcome, ganprune, listing
 from tests.cli.test_bad_input import refusal

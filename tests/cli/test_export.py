@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganprune.picture_statistics import OPTION
+from ganprune.models.picture_statistics import OPTION
 from ganprune_exporters import chain, sources
 from ganprune_exporters.files import calibration_of, few_of
 from tests.checkpoints.builders import make_generator

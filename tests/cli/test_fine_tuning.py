@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ganprune.checkpoints import load_generator, load_quartet
-from ganprune.networks import Generator
+from ganprune.models.cyclegan import Generator
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, stopped_before_export
 from tests.tiny import resnet

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ganprune.checkpoints import load_generator
-from ganprune.cost import macs
+from ganprune.pruning.cost import macs
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 import pytest
 
-from ganprune.coevolution import State
 from ganprune.runs import Run
+from ganprune.search.coevolution import State
 from ganprune.stages import searching
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing, stopped_before_export, write_config

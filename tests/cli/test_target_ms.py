@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_generator
-from ganprune.latency import Latency, predicted
-from ganprune.networks import Generator, GeneratorWidths, resnet_widths
-from ganprune.plain import read_toml
-from ganprune.repair import ON_TARGET
+from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
+from ganprune.pruning.latency import Latency, predicted
+from ganprune.pruning.repair import ON_TARGET
 from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune.stages.predicting import TABLES, compare_predictions, read_tables
+from ganprune.storage.plain import read_toml
 from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place

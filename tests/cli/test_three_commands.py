@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganprune.checkpoints import load_generator, read_metadata
-from ganprune.coevolution import State
-from ganprune.files import sha256
 from ganprune.images import load_pictures, to_float
+from ganprune.search.coevolution import State
+from ganprune.storage.files import sha256
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import TINY, Outcome, ganprune
 from tests.tiny import layout_of, resnet

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from ganprune.checkpoints import load_generator
-from ganprune.files import Over
 from ganprune.images import load_pictures, save_picture
+from ganprune.storage.files import Over
 from ganprune.translation import run as translation
 from ganprune_exporters import ExportSettings, export_onnx
 from tests.cli.conftest import Mission, Place

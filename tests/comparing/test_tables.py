@@ -20,7 +20,7 @@ from ganprune.comparing import (
 from ganprune.comparing.record import network_of, size_of
 from ganprune.comparing.tables import means_of
 from ganprune.errors import RunError
-from ganprune.networks import Generator, resnet_widths
+from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.settings import CompressSettings
 
 

@@ -45,16 +45,17 @@ def test_names_in_the_text_exist(name: str) -> None:
 
 
 def test_constants_and_whole_modules_are_found_too() -> None:
-    assert find("ganprune.repair.ON_TARGET").code == "ON_TARGET = 0.98"
+    assert find("ganprune.pruning.repair.ON_TARGET").code == "ON_TARGET = 0.98"
     assert (
-        find("ganprune.fitness").code == (ROOT / "ganprune/fitness.py").read_text(encoding="utf-8").rstrip()
+        find("ganprune.pruning.fitness").code
+        == (ROOT / "ganprune/pruning/fitness.py").read_text(encoding="utf-8").rstrip()
     )
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ganprune.fitness.l_none", "ganprune/fitness.py defines no l_none"),
+        ("ganprune.pruning.fitness.l_none", "ganprune/pruning/fitness.py defines no l_none"),
         ("ganprune.nowhere.f", "ganprune/__init__.py defines no nowhere"),
         ("torch.nn", "torch is no package of this repository"),
     ],
@@ -65,22 +66,28 @@ def test_a_name_that_is_not_there_is_told(name: str, said: str) -> None:
 
 
 def test_a_name_that_is_gone_fails_the_build() -> None:
-    with pytest.raises(PluginError, match=r"page.md: ganprune.fitness.gone: .* defines no gone"):
-        on_page_markdown("[`ganprune.fitness.gone`](../ganprune/fitness.py)", page=_page("page.md"))
+    with pytest.raises(PluginError, match=r"page.md: ganprune.pruning.fitness.gone: .* defines no gone"):
+        on_page_markdown(
+            "[`ganprune.pruning.fitness.gone`](../ganprune/pruning/fitness.py)", page=_page("page.md")
+        )
 
 
 def test_a_link_to_another_file_fails_the_build() -> None:
     with pytest.raises(
-        PluginError, match=r"is in ganprune/fitness.py, but the link goes to ganprune/cost.py"
+        PluginError, match=r"is in ganprune/pruning/fitness.py, but the link goes to ganprune/pruning/cost.py"
     ):
-        on_page_markdown("[`ganprune.fitness.l_cyc`](../ganprune/cost.py)", page=_page("page.md"))
+        on_page_markdown(
+            "[`ganprune.pruning.fitness.l_cyc`](../ganprune/pruning/cost.py)", page=_page("page.md")
+        )
 
 
 def test_links_within_a_sentence_stay_links() -> None:
-    text = "as [`ganprune.fitness.l_cyc`](method.md) says"
+    text = "as [`ganprune.pruning.fitness.l_cyc`](method.md) says"
     assert on_page_markdown(text, page=_page("page.md")) == text
 
 
 def test_only_long_pieces_are_folded() -> None:
-    assert shown("ganprune.fitness.l_cyc").startswith('```python title="ganprune/fitness.py, line ')
-    assert shown("ganprune.rebuild").startswith('??? code "ganprune.rebuild, ')
+    assert shown("ganprune.pruning.fitness.l_cyc").startswith(
+        '```python title="ganprune/pruning/fitness.py, line '
+    )
+    assert shown("ganprune.pruning.rebuild").startswith('??? code "ganprune.pruning.rebuild, ')

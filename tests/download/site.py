@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ganprune.networks import resnet_widths
+from ganprune.models.cyclegan import resnet_widths
 from tests.tiny import random_generator
 
 DATE = "Tue, 01 Jul 2025 10:00:00 GMT"

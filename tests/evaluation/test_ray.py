@@ -22,9 +22,9 @@ from ganprune.evaluation.actor import Actor, Greeting
 from ganprune.evaluation.actors import Actors
 from ganprune.reporting import Silent
 from tests.evaluation.ray_kit import QUIET, add_node, cluster_of, needs_ray
-from tests.test_evaluation import exactly_equal, genomes_of, partner_of
-from tests.test_tuning import tuned
-from tests.test_workers import PLAIN, calls, gone
+from tests.evaluation.test_evaluation import exactly_equal, genomes_of, partner_of
+from tests.evaluation.test_tuning import tuned
+from tests.evaluation.test_workers import PLAIN, calls, gone
 from tests.tiny import TinyGan, tiny_gan
 
 pytestmark = [needs_ray, *(pytest.mark.filterwarnings(line) for line in QUIET)]
@@ -313,7 +313,7 @@ def test_full_cluster_is_given_up_after_a_while(cluster: Any, monkeypatch: pytes
 DRIVER = """
 import sys
 from tests.evaluation.test_ray import nodes, processes
-from tests.test_evaluation import genomes_of
+from tests.evaluation.test_evaluation import genomes_of
 from tests.tiny import tiny_gan
 from types import SimpleNamespace
 gan, seed = tiny_gan(), 0

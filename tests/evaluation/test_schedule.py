@@ -12,7 +12,7 @@ from ganprune.evaluation.schedule import MOST_LOSSES
 from ganprune.evaluation.serving import Row
 from ganprune.evaluation.simulated import Costs, SimulatedCrew
 from ganprune.evaluation.spread import SpreadEvaluator
-from ganprune.genome import genome_key
+from ganprune.pruning.genome import genome_key
 from tests.tiny import seeded
 
 

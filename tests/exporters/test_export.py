@@ -17,11 +17,11 @@ from onnx import ModelProto, numpy_helper
 from onnxsim.model_info import ModelInfo
 from torch import Tensor
 
-from ganprune import cost
 from ganprune.errors import UsageError, VerificationError
-from ganprune.files import sha256
-from ganprune.networks import Generator, GeneratorWidths, resnet_widths
-from ganprune.onnx_cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
+from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
+from ganprune.onnx_files.cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
+from ganprune.pruning import cost
+from ganprune.storage.files import sha256
 from ganprune_exporters import ExportReport, ExportSettings, chain, export_onnx, verify
 from ganprune_exporters.opsets import lowered
 from tests import fast_exports

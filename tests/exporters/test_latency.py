@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, helper, numpy_helper
 
-from ganprune.latency import KINDS, Kind, LatencyTable, kind_of, predicted
-from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
+from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
+from ganprune.pruning.latency import KINDS, Kind, LatencyTable, kind_of, predicted
 from ganprune.reporting import SILENT, Reporter
 from ganprune_exporters import ExportSettings, export_onnx, latency
 from ganprune_exporters.latency import (

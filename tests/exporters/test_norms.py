@@ -10,9 +10,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from ganprune import cost
-from ganprune.networks import NORMS, Generator, GeneratorWidths, Norm
-from ganprune.onnx_cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
+from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm
+from ganprune.onnx_files.cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
+from ganprune.pruning import cost
 from ganprune_exporters import ExportSettings, export_onnx
 from tests import onnx_graphs
 from tests.checkpoints.builders import make_generator

@@ -17,7 +17,7 @@ from onnx import ModelProto, TensorProto, helper
 from ganprune.checkpoints import load_generator
 from ganprune.errors import UsageError, VerificationError
 from ganprune.images import find_domains, load_pictures, to_float
-from ganprune.networks import NORMS, GeneratorWidths, Norm, has_biases, resnet_widths
+from ganprune.models.cyclegan import NORMS, GeneratorWidths, Norm, has_biases, resnet_widths
 from ganprune_exporters import ExportSettings, chain, export_onnx
 from ganprune_exporters.passes import CHOICES, DEFAULT, Pass, apply, rewrite, with_shapes, without
 from ganprune_exporters.passes.winograd import Winograd

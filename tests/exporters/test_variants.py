@@ -15,7 +15,7 @@ from torch import Tensor
 from ganprune.bench.statistics import Ratio
 from ganprune.errors import UsageError, VerificationError
 from ganprune.images import to_float, to_uint8
-from ganprune.networks import GeneratorWidths, Norm, resnet_widths
+from ganprune.models.cyclegan import GeneratorWidths, Norm, resnet_widths
 from ganprune_exporters import ExportReport, ExportSettings, chain, export_onnx, variants
 from ganprune_exporters.int8 import calibrated, equalized, layers_to_quantize, maps
 from ganprune_exporters.variants import Kind, export_variant, judged

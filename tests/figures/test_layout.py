@@ -23,7 +23,7 @@ from ganprune.figures import (
     widths_diagram,
 )
 from ganprune.figures.pareto import overlap
-from ganprune.networks import resnet_widths
+from ganprune.models.cyclegan import resnet_widths
 
 LONG = "a run with a name of many words and Averyverylongwordwithoutanyspacesinit"
 PIXELS = np.zeros((8, 8, 3), np.uint8)

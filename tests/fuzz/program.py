@@ -31,8 +31,9 @@ SECONDS = 300
 """Within so many seconds of the clock every command ends, on a machine however busy."""
 
 LONG = (
-    "ganprune.preparing.Prepared.opened", "ganprune.compression.tables_for", "ganprune.compression.plan",
-    "ganprune_cli.training.train", "ganprune_cli.training.complete", "ganprune.demo.run_demo",
+    "ganprune.stages.preparing.Prepared.opened", "ganprune.compression.tables_for",
+    "ganprune.compression.plan",
+    "ganprune_cli.training.train", "ganprune_cli.training.complete", "ganprune.example.demo.run_demo",
     "ganprune.comparing.running.compare", "ganprune.comparing.contest.example",
     "ganprune.figures.of_runs.draw_figures", "ganprune_cli.evaluating.load_features",
     "ganprune_cli.serving.serve", "ganprune.download.download",

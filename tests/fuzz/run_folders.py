@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 from hypothesis import strategies as st
 
-from ganprune.plain import read_json, read_toml
+from ganprune.storage.plain import read_json, read_toml
 from tests.checkpoints.mutations import damaged, damages
 from tests.fuzz.program import EXPORTS, check, light, run
 from tests.fuzz.settings_files import without_none

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ganprune.comparing import packaged, read_comparison
 from ganprune.errors import UsageError
 from ganprune.layers import compress_settings
-from ganprune.plain import read_toml
 from ganprune.settings import KEYS, CompressSettings
+from ganprune.storage.plain import read_toml
 from tests.checkpoints.mutations import damaged, damages
 from tests.fuzz.program import time_limit
 from tests.fuzz.values import changed, odd

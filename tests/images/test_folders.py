@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from ganprune.errors import DataError, UsageError
-from ganprune.files import sha256
 from ganprune.images import PictureFolders, find_domains, split
+from ganprune.storage.files import sha256
 from tests.images.pictures import domains, no_picture, write
 
 FOUR = {"trainA": 3, "trainB": 2, "testA": 1, "testB": 1}

@@ -5,7 +5,7 @@ import torch
 
 from ganprune.images import to_float
 from ganprune.metrics import ComparedNetworks, translated
-from ganprune.networks import resnet_widths
+from ganprune.models.cyclegan import resnet_widths
 from tests.tiny import random_generator, tiny_gan
 
 

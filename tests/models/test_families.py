@@ -19,9 +19,9 @@ from ganprune.checkpoints import generator_from_tensors, read_tensors
 from ganprune.checkpoints.contents import split_relics
 from ganprune.checkpoints.folding import folded
 from ganprune.errors import UnsupportedArchitecture
-from ganprune.genome import Layout
 from ganprune.models import read_discriminator, read_generator
-from ganprune.rebuild import masked, rebuilt
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import masked, rebuilt
 from ganprune.refit import Kept, refitted
 from tests.models import schools
 from tests.tiny import seeded

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.channels import graph_of
-from ganprune.genome import Layout
-from ganprune.networks import NORMS, Generator, Norm, generator_convs
-from ganprune.rebuild import rebuilt
+from ganprune.models.cyclegan import NORMS, Generator, Norm, generator_convs
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import RefitSettings, as_scores, grams, refitted, refitted_from, removals
 from ganprune.refit.moments import ridged
 from ganprune.refit.patches import matrix

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph, kept
-from ganprune.genome import Layout
-from ganprune.rebuild import rebuilt
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import Kept, RefitSettings, grams, refitted, refitted_from, removals
 from ganprune.refit.walk import Walk
 from tests.channels.networks import Drawn, programs

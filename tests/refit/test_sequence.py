@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from ganprune.errors import UsageError
-from ganprune.genome import Layout
-from ganprune.networks import NORMS, Generator, Norm, generator_convs, resnet_widths
-from ganprune.rebuild import rebuilt
+from ganprune.models.cyclegan import NORMS, Generator, Norm, generator_convs, resnet_widths
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.refit.patches import matrix, patches, put_matrix
 from tests.tiny import fill, random_genomes, random_pictures

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ganprune.checkpoints import save_cyclegan_pth, save_generator
-from ganprune.files import write_atomically
-from ganprune.networks import resnet_widths
+from ganprune.models.cyclegan import resnet_widths
+from ganprune.storage.files import write_atomically
 from ganprune.training import Budget, train
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing, stopped_before_export

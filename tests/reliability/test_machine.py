@@ -17,10 +17,10 @@ from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator
 from ganprune.evaluation.memory import Batches
 from ganprune.evaluation.serving import Inputs, Request, Server, Start, Warnings
 from ganprune.evaluation.worker import Worker
-from ganprune.failures import device_lost, out_of_memory
-from ganprune.genome import genome_key
+from ganprune.pruning.genome import genome_key
 from ganprune.runs import Run
 from ganprune.stages import searching
+from ganprune.system.failures import device_lost, out_of_memory
 from ganprune.training import Budget, loop, train
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, stopped_before_export

@@ -13,9 +13,9 @@ from unittest.mock import patch
 import pytest
 from filelock import FileLock
 
-from ganprune.files import write_atomically
-from ganprune.locking import locked
-from ganprune.scratch import scratch_folder
+from ganprune.storage.files import write_atomically
+from ganprune.storage.locking import locked
+from ganprune.storage.scratch import scratch_folder
 from ganprune_cli import guard
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, stopped_before_export
@@ -110,7 +110,7 @@ def test_paths_that_are_no_utf_8_or_too_long_are_one_line_or_work(
 
 
 HOLDS = (
-    "import sys, time\nfrom ganprune.scratch import scratch_folder\n"
+    "import sys, time\nfrom ganprune.storage.scratch import scratch_folder\n"
     "with scratch_folder() as f:\n (f / 'big').touch(); print(f, flush=True); time.sleep(60)"
 )
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from ganprune.errors import RunError, UsageError
-from ganprune.files import atomic_path, write_atomically
-from ganprune.made import RECORD, check_replaceable, half_written, remove_made
 from ganprune.runs import Run
+from ganprune.storage.files import atomic_path, write_atomically
+from ganprune.storage.made import RECORD, check_replaceable, half_written, remove_made
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, ganprune, listing, stopped_before_export
 from tests.reliability.kit import one_line

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprune.coevolution import CoEvolution
 from ganprune.evaluation import EvaluationSettings, LocalEvaluator
-from ganprune.genome import Layout
-from ganprune.networks import Generator, resnet_widths
+from ganprune.models.cyclegan import Generator, resnet_widths
+from ganprune.pruning.genome import Layout
 from ganprune.search import SEARCHERS, searcher_for
-from ganprune.search_settings import SearchSettings
+from ganprune.search.coevolution import CoEvolution
+from ganprune.search.settings import SearchSettings
 from tests.tiny import fill, tiny_gan
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprune import files
-from ganprune.coevolution import State
-from ganprune.files import make_folder, write_atomically
 from ganprune.runs import Run
+from ganprune.search.coevolution import State
 from ganprune.stages.saved import save
+from ganprune.storage import files
+from ganprune.storage.files import make_folder, write_atomically
 
 flush = os.fsync
 

@@ -13,10 +13,10 @@ from torch import nn
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError, UsageError
 from ganprune.evaluation import Domain
-from ganprune.files import write_atomically
-from ganprune.plain import fits, is_inside, parse_json, read_json, read_lines, read_toml
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, find_run
+from ganprune.storage.files import write_atomically
+from ganprune.storage.plain import fits, is_inside, parse_json, read_json, read_lines, read_toml
 from ganprune.training import Budget, train
 from ganprune_exporters import ExportSettings
 from ganprune_exporters.runs import export_run

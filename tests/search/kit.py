@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ganprune.coevolution import Population
 from ganprune.evaluation import Domain, Scores
-from ganprune.genome import Layout
-from ganprune.networks import resnet_widths
+from ganprune.models.cyclegan import resnet_widths
+from ganprune.pruning.genome import Layout
+from ganprune.search.coevolution import Population
 from tests.tiny import layout_of, random_genomes, seeded
 
 LAYOUTS: dict[Domain, Layout] = {"A": layout_of(resnet_widths(4, 2)), "B": layout_of(resnet_widths(3, 1))}

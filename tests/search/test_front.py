@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganprune.coevolution import State
 from ganprune.errors import TargetError
 from ganprune.evaluation import Domain, Scores
 from ganprune.runs import Run
 from ganprune.search import Front
+from ganprune.search.coevolution import State
 from ganprune.search.front import (
     best_within,
     crowding,
@@ -24,7 +24,7 @@ from ganprune.search.front import (
     survivors_of,
     tournament,
 )
-from ganprune.search_settings import SearchSettings
+from ganprune.search.settings import SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages.family import pair_within, shares_of, write_front
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of

@@ -12,18 +12,18 @@ from typing import get_args
 import pytest
 import torch
 
-from ganprune.coevolution import Population, State
 from ganprune.errors import UsageError
 from ganprune.evaluation import Domain, Scores
-from ganprune.genome import pack, unpack
-from ganprune.networks import resnet_widths
-from ganprune.repair import Repairer
+from ganprune.models.cyclegan import resnet_widths
+from ganprune.pruning.genome import pack, unpack
+from ganprune.pruning.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.search import SEARCHERS, Annealing, Swarm, searcher_for
 from ganprune.search.annealing import accepted
+from ganprune.search.coevolution import Population, State
+from ganprune.search.settings import Searcher, SearchSettings
 from ganprune.search.swarm import FASTEST, velocity
-from ganprune.search_settings import Searcher, SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages import search
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of

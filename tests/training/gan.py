@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from ganprune.genome import Layout
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, Norm, resnet_widths
-from ganprune.rebuild import rebuilt
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, Norm, resnet_widths
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import rebuilt
 from ganprune.training import Budget, DistilSettings, Networks, Teacher, TrainSettings, Validation
 from tests.tiny import fill, random_pictures, seeded
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ganprune.images import Domain
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths, Norm
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths, Norm
 from ganprune.reporting import Silent
 from ganprune.training import Networks, TrainSettings
 from tests.images.pictures import write

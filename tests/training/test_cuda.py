@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from ganprune.device import reproducible
-from ganprune.genome import Layout
 from ganprune.images import Domain
+from ganprune.pruning.genome import Layout
+from ganprune.system.device import reproducible
 from ganprune.training import (
     Budget,
     DistilSettings,

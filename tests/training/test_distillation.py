@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganprune.device import cpu_threads
 from ganprune.errors import UsageError
 from ganprune.images import Domain
 from ganprune.metrics.normalise import caffe
+from ganprune.system.device import cpu_threads
 from ganprune.training import (
     Budget,
     DistilSettings,

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from ganprune.errors import DataError, GanpruneError
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune.training import Budget, Networks, Team, TrainingError, train
 from ganprune.training.pictures import TrainingPictures

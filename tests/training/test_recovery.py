@@ -9,7 +9,7 @@ import torch
 from ganprune.checkpoints import NET_NAMES, NetName, Quartet, load_quartet
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.images import load_pictures, to_float
-from ganprune.networks import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.training import Budget, Networks, TrainState, complete, train_step
 from tests.tiny import fill, random_pictures, seeded
 from tests.training.kit import TINY, Interrupted, Interrupter, networks, pictures, same_bits, weights

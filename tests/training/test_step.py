@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganprune.networks import Norm
+from ganprune.models.cyclegan import Norm
 from ganprune.training import (
     Networks,
     TrainingError,

@@ -11,7 +11,7 @@ from PIL import Image
 from ganprune.checkpoints import load_quartet
 from ganprune.errors import CheckpointError, MissingNetwork, RunError, UsageError
 from ganprune.images import Domain, load_pictures, to_float
-from ganprune.networks import (
+from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
     Generator,

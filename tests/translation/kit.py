@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.checkpoints import save_generator
-from ganprune.networks import Generator, resnet_widths
+from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.translation import Source
 from tests.images.pictures import draw
 from tests.tiny import random_generator

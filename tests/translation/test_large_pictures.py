@@ -8,8 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import InputError, UsageError
-from ganprune.networks import Generator, resnet_widths
-from ganprune.onnx_cost import PictureInput
+from ganprune.models.cyclegan import Generator, resnet_widths
+from ganprune.onnx_files.cost import PictureInput
 from ganprune.translation import (
     Preparation,
     Source,

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from ganprune.checkpoints import save_cyclegan_pth, save_generator
 from ganprune.errors import CheckpointError, InputError, MissingNetwork, UsageError
-from ganprune.networks import Generator, resnet_widths
-from ganprune.onnx_cost import PictureInput
+from ganprune.models.cyclegan import Generator, resnet_widths
+from ganprune.onnx_files.cost import PictureInput
 from ganprune.translation import NetworkTranslator, OnnxTranslator, Preparation, open_source, preparation_for
 from ganprune_exporters import ExportSettings, export_onnx
 from tests.checkpoints.builders import make_generator

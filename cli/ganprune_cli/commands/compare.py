@@ -117,12 +117,12 @@ def compare(
     from ganprune.comparing.running import compare as run_compare
     from ganprune.comparing.running import finished as what_is_there
     from ganprune.comparing.running import nothing_finished
-    from ganprune.device import resolve_threads
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune.metrics import Segmenter
-    from ganprune.scratch import scratch_folder
-    from ganprune.shell import command_line
+    from ganprune.storage.scratch import scratch_folder
+    from ganprune.system.device import resolve_threads
+    from ganprune.system.shell import command_line
     from ganprune_cli.comparing import print_comparison, print_outline
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.evaluating import EvaluateOptions

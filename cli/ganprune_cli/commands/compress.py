@@ -90,7 +90,7 @@ def compress(
     from ganprune.compression import foresee
     from ganprune.images import DataSource
     from ganprune.layers import compress_settings
-    from ganprune.shell import command_line
+    from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_bench, print_plan
 

@@ -20,7 +20,7 @@ def demo(
     """
     from pathlib import Path
 
-    from ganprune.demo import run_demo
+    from ganprune.example.demo import run_demo
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.demo import print_coats
     from ganprune_cli.tables import print_bench

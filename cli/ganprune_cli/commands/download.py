@@ -71,7 +71,7 @@ def download(
 
 
 def _next_command(found: "Downloaded") -> str:
-    from ganprune.shell import command_line
+    from ganprune.system.shell import command_line
 
     if found.kind == "network":
         return command_line("inspect", found.path)

@@ -116,10 +116,10 @@ def evaluate(
     from ganprune.errors import UsageError
     from ganprune.figures.of_run import EVALUATION
     from ganprune.images import DataSource
-    from ganprune.made import check_replaceable
     from ganprune.runs import find_run, write_json
-    from ganprune.shell import command_line
     from ganprune.stages.reporting import refresh_report
+    from ganprune.storage.made import check_replaceable
+    from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.evaluating import EvaluateOptions, evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation

@@ -34,9 +34,9 @@ def figures(
     keep (4), its layers, and size, milliseconds and quality against each other.
     """
     from ganprune.figures.of_runs import draw_figures, labelled, write_figures
-    from ganprune.plain import as_written
     from ganprune.runs import find_run
-    from ganprune.shell import command_line
+    from ganprune.storage.plain import as_written
+    from ganprune.system.shell import command_line
     from ganprune_cli.console import print_next, say
 
     runs = [find_run(source) for source in sources or [None]]

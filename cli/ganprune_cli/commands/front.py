@@ -56,12 +56,12 @@ def front(
                        "quiet")
     }  # fmt: skip
     from ganprune.errors import UsageError
-    from ganprune.fronts import find_front
     from ganprune.images import DataSource
     from ganprune.layers import compress_settings
-    from ganprune.search_settings import TARGETS
-    from ganprune.shell import command_line
+    from ganprune.search.settings import TARGETS
     from ganprune.stages.family import shares_of
+    from ganprune.stages.fronts import find_front
+    from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.fronts import print_front
 

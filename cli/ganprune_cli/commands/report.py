@@ -50,8 +50,8 @@ def report(
     """
     from ganprune.errors import UsageError
     from ganprune.runs import find_run
-    from ganprune.shell import command_line
     from ganprune.stages.reporting import make_report
+    from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_next, say
     from ganprune_cli.serving import serve as serve_run
 

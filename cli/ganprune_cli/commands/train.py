@@ -106,7 +106,7 @@ def train(
     }  # fmt: skip
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
-    from ganprune.shell import command_line
+    from ganprune.system.shell import command_line
     from ganprune.training.team import Place
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.training import TrainOptions, train_from_nothing, train_further

@@ -11,12 +11,12 @@ import torch
 
 from ganprune.baselines import Method, Pruned, Subject
 from ganprune.checkpoints import load_generator
-from ganprune.coevolution import random_stream
 from ganprune.comparing import contest, running
 from ganprune.comparing.pruning import prune
-from ganprune.cost import macs
 from ganprune.images import find_domains, load_pictures, split, to_float
-from ganprune.networks import Generator
+from ganprune.models.cyclegan import Generator
+from ganprune.pruning.cost import macs
+from ganprune.search.coevolution import random_stream
 from ganprune.stages import Job
 from tests.cli.compare.conftest import KEYS, compare
 from tests.cli.conftest import Place

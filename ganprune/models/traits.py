@@ -1,0 +1,70 @@
+"""What any network can be asked: channels in and out, sizes of pictures, norms."""
+
+from collections.abc import Iterable
+from math import lcm
+
+import torch
+from torch import nn
+
+from ganprune.channels import graph_of
+from ganprune.models.cyclegan import DOWNSAMPLING
+
+LARGEST = 1024
+"""Pixels; pictures that a discriminator needs are looked for up to here."""
+
+
+def channels_of(network: nn.Module) -> tuple[int, int]:
+    """Channels of the pictures that go in and come out; of a discriminator's map, 1."""
+    graph = graph_of(network)
+    return graph.inputs, graph.outputs
+
+
+def stride_of(networks: Iterable[nn.Module]) -> int:
+    """Heights and widths of pictures that all of them take are multiples of this."""
+    return lcm(DOWNSAMPLING, *(graph_of(network).stride for network in networks))
+
+
+def widths_of(network: nn.Module) -> dict[str, int]:
+    """What files say of a network: filters of every group, and ``in_channels`` and ``out_channels``."""
+    graph = graph_of(network)
+    return {**graph.sizes, "in_channels": graph.inputs, "out_channels": graph.outputs}
+
+
+def norm_of(network: nn.Module) -> str:
+    """Kinds of its norms: instance, affine-instance, batch, group; none; or several, joined by ``+``."""
+    found = set[str]()
+    for module in network.modules():
+        if isinstance(module, nn.InstanceNorm2d):
+            found.add("affine-instance" if module.affine else "instance")
+        elif isinstance(module, nn.BatchNorm2d):
+            found.add("batch")
+        elif isinstance(module, nn.GroupNorm):
+            found.add("group")
+    return "+".join(sorted(found)) or "none"
+
+
+def smallest_picture(network: nn.Module) -> int:
+    """Height and width, pixels, below which a map becomes too small for a convolution or a norm.
+
+    Raises `ValueError` where no picture of up to `LARGEST` pixels will do.
+    """
+    channels, like = channels_of(network)[0], next(network.parameters())
+
+    @torch.no_grad()
+    def takes(side: int) -> bool:
+        try:
+            network(like.new_zeros(1, channels, side, side))
+        except (RuntimeError, ValueError):
+            return False
+        return True
+
+    high = 16
+    while not takes(high):
+        high *= 2
+        if high > LARGEST:
+            raise ValueError(f"the network takes no picture of up to {LARGEST}×{LARGEST} pixels")
+    low = 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if takes(middle) else (middle, high)
+    return high

@@ -1,0 +1,1 @@
+"""ONNX files from anywhere: what is checked before they are used, and what they cost."""

@@ -1,0 +1,372 @@
+"""Repair: from any genome to the nearest one that is allowed, by seeded flips of few bits.
+
+Allowed means: every gene keeps at least one filter, in multiples of ``align`` where asked for, and
+the network lies within its targets: multiply-accumulates, parameters, milliseconds. Allowed genomes come
+back unchanged, so the elite stays what it is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganprune.errors import UsageError
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.resources import Convolutions, Resource, Share
+
+ON_TARGET = 0.98
+"""A result counts as on target from 2 % below it up to the target itself."""
+REACHES = 8
+"""Starts from which a target is tried to be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What every genome of one generator must satisfy."""
+
+    align: int = 1
+    """Kept filters of every gene come in multiples of this many (or all are kept)."""
+    target_macs: float | None = None
+    """Share of the original's true multiply-accumulates to come to: never more, and no less than
+    `ON_TARGET` times it where steps of ``align`` allow; None: any."""
+    target_params: float | None = None
+    """The same of its parameters. Of several targets all are kept, and one is met."""
+    target_ms: float | None = None
+    """The same in predicted milliseconds a picture."""
+    min_filters: int = 1
+    """Fewest filters of a gene; all of them where it has no more."""
+    speed_up: float | None = None
+    """How many times as fast as the original as it is, by the count of work in
+    `ganprune.pruning.resources`: the same on every machine, as nothing is timed."""
+    width_spread: float | None = None
+    """With a target: no gene keeps more filters than a middle number times this, nor fewer than that number
+    divided by it; to the nearest step of ``align``, and further where the target needs it. 1: no others;
+    None: any. In the middle are the numbers that come to the target at the least cost, where costs are known
+    (see `Repairer`), else equal shares of every gene. Of equal shares the trunk, which every block reads and
+    writes, keeps no less: scores of networks as cut favour narrow trunks, which draw worse once trained."""
+    block_width: float = 1.0
+    """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the
+    share of the other layers; above 0 and at most 1. Means nothing where blocks have no bits of their own
+    (`LayoutKind` ``shared``)."""
+
+    def __post_init__(self) -> None:
+        if self.align < 1:
+            raise UsageError(f"--align must be 1 or more, found {self.align}")
+        if self.min_filters < 1:
+            raise UsageError(f"--min-filters must be 1 or more, found {self.min_filters}")
+        for option, share in (("macs", self.target_macs), ("params", self.target_params)):
+            if share is not None and not 0 < share <= 1:
+                raise UsageError(f"--target-{option} must be above 0 and at most 1, found {share}")
+        if self.target_ms is not None and not 0 < self.target_ms < float("inf"):
+            raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
+        if self.speed_up is not None and not 1 <= self.speed_up < float("inf"):
+            raise UsageError(f"--speed-up must be 1 or more, found {self.speed_up}")
+        if self.width_spread is not None and not 1 <= self.width_spread < float("inf"):
+            raise UsageError(f"--width-spread must be 1 or more, or none, found {self.width_spread}")
+        if not 0 < self.block_width <= 1:
+            raise UsageError(f"--block-width must be above 0 and at most 1, found {self.block_width}")
+
+    @property
+    def share(self) -> float | None:
+        """Of the original's arithmetic, or time, that a network may keep; None: without a target, or where
+        only milliseconds say it."""
+        fastest = None if self.speed_up is None else 1 / self.speed_up
+        shares = [s for s in (self.target_macs, self.target_params, fastest) if s is not None]
+        return min(shares, default=None)
+
+    @property
+    def aimless(self) -> bool:
+        """Whether there is no target."""
+        return self.share is None and self.target_ms is None
+
+
+class Repairer:
+    """Repairs genomes of one layout under one set of constraints; holds tables, no state."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        constraints: Constraints,
+        latency: Resource | None = None,
+        costs: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        """latency: for ``target_ms``. costs: of each gene, by the number of filters that it keeps: float
+        [filters + 1] each, see `ganprune.refit.surgeon`. With them ``width_spread`` is about the widths that
+        come to the targets at the least cost, in the place of layers all alike.
+
+        Raises `UsageError` for targets out of reach.
+        """
+        self.layout, self.constraints = layout, constraints
+        self._pieces = list(layout.genes.values())
+        self._sizes = np.array(layout.sizes)
+        shape = [
+            constraints.block_width if layout.graph.groups[gene].role == "inner" else 1.0
+            for gene in layout.genes
+        ]
+        self._alike = self._sizes * np.array(shape)
+        """What layers "alike" keep equal shares of."""
+        self._legal = [_legal_counts(size, constraints) for size in layout.sizes]
+        self._limits = list(self._limits_of(constraints, latency))
+        least = np.array([legal[0] for legal in self._legal])
+        for option, resource, limit, unit in self._limits:
+            if resource.of(least) > limit:
+                raise UsageError(
+                    f"{option} cannot be reached with --align {constraints.align}: the smallest such network "
+                    f"has {unit.format(float(resource.of(least)))}; allow more"
+                    + (", or use a smaller --align" if constraints.align > 1 else "")
+                )
+        self.middle = self.cheapest(costs) if self._limits and costs is not None else None
+        """Numbers of filters that come to the targets at the least cost: int [genes]; None: not known."""
+        if self._limits and constraints.width_spread is not None:
+            self._legal = self._near(self.middle, constraints.width_spread)
+
+    def _limits_of(
+        self, constraints: Constraints, latency: Resource | None
+    ) -> Iterator[tuple[str, Resource, float, str]]:
+        """Option, resource in its unit, limit, and how an amount is told."""
+        if (share := constraints.target_macs) is not None:
+            macs = Share(Convolutions.of_layout(self.layout, "macs"), self.layout)
+            yield f"--target-macs {share:g}", macs, share, "{:.4f} of the MACs"
+        if (share := constraints.target_params) is not None:
+            params = Share(Convolutions.of_layout(self.layout, "params"), self.layout)
+            yield f"--target-params {share:g}", params, share, "{:.4f} of the parameters"
+        if (times := constraints.speed_up) is not None:
+            work = Share(Convolutions.of_layout(self.layout, "work"), self.layout)
+            yield f"--speed-up {times:g}", work, 1 / times, "{:.4f} of the work"
+        if constraints.target_ms is not None:
+            if latency is None:
+                raise UsageError("--target-ms needs a table of this machine's speed, found none")
+            yield f"--target-ms {constraints.target_ms:g}", latency, constraints.target_ms, "{:.1f} ms"
+
+    def outcome(self, genome: Tensor) -> list[tuple[str, str, bool]]:
+        """What one genome came to: bool [L] → for each target its option, the amount, whether it is met.
+
+        Met is what lies within 2 % below the target; of several targets the one that binds.
+        """
+        counts = self.layout.gene_counts(genome[None]).numpy()[0]
+        met = bool(self.used(counts) >= ON_TARGET)
+        return [
+            (option, unit.format(float(resource.of(counts))), met)
+            for option, resource, _, unit in self._limits
+        ]
+
+    def __call__(self, genomes: Tensor, generator: torch.Generator) -> Tensor:
+        """Repair a population: bool [K, L] → bool [K, L], all allowed. The input is left as it is."""
+        return torch.stack([self._repair(genome, generator) for genome in genomes])
+
+    def used(self, counts: np.ndarray) -> np.ndarray:
+        """The largest of amounts over their limits; 1 is on target. [..., genes] → [...]; 0 without any."""
+        shares = [resource.of(counts) / limit for _, resource, limit, _ in self._limits]
+        return np.max(shares, axis=0) if shares else np.zeros(counts.shape[:-1])
+
+    def uniform_share(self) -> float:
+        """Share of all genes' filters, the same for each, at which a network comes to its targets.
+
+        0 … 1; with a block width, of the genes outside the blocks, and above 1 where these keep all their
+        filters and leave more to the blocks.
+        """
+        low, high = 0.0, 2.0 / self.constraints.block_width
+        for _ in range(40):
+            share = (low + high) / 2
+            low, high = (share, high) if self.used(self._all_alike(share)) <= 1 else (low, share)
+        return min(low, 1.0 / self.constraints.block_width)
+
+    def _all_alike(self, share: float) -> np.ndarray:
+        """Counts of every gene at one share, at least one filter and at most all."""
+        return np.clip(np.rint(share * self._alike).astype(int), 1, self._sizes)
+
+    def cheapest(self, costs: Sequence[np.ndarray]) -> np.ndarray:
+        """Legal counts that come to the targets at little cost: int [genes]. costs: float [filters + 1] each.
+
+        From all filters down, each time a step of the gene that costs least for what it saves; then up again,
+        by the steps that gain most for what they use, while one fits.
+        """
+
+        def cost(counts: np.ndarray) -> np.ndarray:
+            return sum(of[counts[..., i]] for i, of in enumerate(costs))  # pyright: ignore[reportReturnType]
+
+        counts = np.array([legal[-1] for legal in self._legal])
+        for direction in (-1, +1):
+            while self.used(counts) > 1 or direction > 0:
+                tried = self._stepped(counts, direction)
+                possible = (tried != counts).any(1) & ((direction < 0) | (self.used(tried) <= 1))
+                if not possible.any():
+                    break
+                change = np.abs(self.used(tried) - self.used(counts)).clip(1e-12)
+                ratio = (cost(counts) - cost(tried)) / change
+                counts = tried[np.where(possible, ratio, -np.inf).argmax()]
+        return counts
+
+    def _near(self, middle: np.ndarray | None, spread: float) -> list[np.ndarray]:
+        """The legal counts that ``width_spread`` leaves; a step more of all until the target is in reach.
+
+        middle: what they are near to; None: to layers all alike.
+        """
+        wide = self._legal
+        if middle is None:
+            middle = np.minimum(self.uniform_share() * self._alike, self._sizes)
+            fewest, most = middle / spread, middle * spread
+            trunk = list(self.layout.genes).index(self.layout.gene_of["trunk"])
+            fewest[trunk] = middle[trunk]
+        else:
+            fewest, most = middle / spread, middle * spread
+        low = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, fewest, strict=True)]
+        high = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, most, strict=True)]
+        while True:
+            near = [legal[i : j + 1] for legal, i, j in zip(wide, low, high, strict=True)]
+            at_most = all(len(few) == len(legal) for few, legal in zip(near, wide, strict=True))
+            if at_most or self._within_reach(near):
+                return near
+            low = [max(i - 1, 0) for i in low]
+            high = [min(j + 1, len(legal) - 1) for legal, j in zip(wide, high, strict=True)]
+
+    def _within_reach(self, legal: list[np.ndarray]) -> bool:
+        """Whether repair with these legal counts comes to the target from some of a few starts."""
+        before, chance = self._legal, torch.Generator().manual_seed(0)
+        if self.used(np.array([counts[0] for counts in legal])) > 1:
+            return False
+        self._legal = legal
+        try:
+            for _ in range(REACHES):
+                draws = torch.rand(len(legal), generator=chance).tolist()
+                start = np.array([c[int(draw * len(c))] for c, draw in zip(legal, draws, strict=True)])
+                if self.used(self._to_target(start, chance)) >= ON_TARGET:
+                    return True
+        finally:
+            self._legal = before
+        return False
+
+    def _repair(self, genome: Tensor, generator: torch.Generator) -> Tensor:
+        before = np.array([int(genome[piece].sum()) for piece in self._pieces])
+        after = self._to_target(self._to_legal(before, generator), generator)
+        genome = genome.clone()
+        for piece, change in zip(self._pieces, (after - before).tolist(), strict=True):
+            bits = genome[piece]  # a view
+            candidates = (~bits if change > 0 else bits).nonzero().flatten()
+            chosen = candidates[torch.randperm(len(candidates), generator=generator)[: abs(change)]]
+            bits[chosen] = change > 0
+        return genome
+
+    def _to_legal(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        """Round every count to a neighbouring legal one, at random in proportion to its nearness."""
+        draws = torch.rand(len(counts), generator=generator).tolist()
+        rounded = counts.copy()
+        for i, (count, legal, draw) in enumerate(zip(counts.tolist(), self._legal, draws, strict=True)):
+            above = legal[min(int(np.searchsorted(legal, count)), len(legal) - 1)]
+            below = legal[max(int(np.searchsorted(legal, count, side="right")) - 1, 0)]
+            near = 0.0 if above == below else (count - below) / (above - below)
+            rounded[i] = above if draw < near else below
+        return rounded
+
+    def _to_target(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        """Step genes down, at random by their number of kept filters, until the target holds; then
+        up, by their number of dropped ones, while a step fits and the target is not yet met."""
+        if not self._limits:
+            return counts
+        counts = counts.copy()
+        while self.used(counts) > 1:
+            counts = self._step(counts, -1, self._steps(counts, -1) * counts, generator)
+        while self.used(counts) < ON_TARGET:
+            fits = self.used(self._stepped(counts, +1)) <= 1
+            weights = self._steps(counts, +1) * fits * (self._sizes - counts)
+            if weights.any():
+                counts = self._step(counts, +1, weights, generator)
+                continue
+            nearer = self._exchanged(counts, generator)
+            if nearer is None:
+                break
+            counts = nearer
+        return counts
+
+    def _exchanged(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray | None:
+        """Counts nearer to the target, one gene a step down and another one or more steps up; where there
+        are none, one gene a step up and others down until these fit; None: none either."""
+        nearer = self._nearest(self._one_lower(counts), counts, generator)
+        return self._nearest(self._one_higher(counts), counts, generator) if nearer is None else nearer
+
+    def _nearest(
+        self, tried: list[np.ndarray], counts: np.ndarray, generator: torch.Generator
+    ) -> np.ndarray | None:
+        """One at random of those that are on target, else the nearest, if it is nearer than ``counts``."""
+        if not tried:
+            return None
+        candidates = np.unique(np.array(tried), axis=0)
+        used = self.used(candidates)
+        if (used >= ON_TARGET).any():
+            candidates = candidates[used >= ON_TARGET]
+            return candidates[int(torch.randint(len(candidates), (), generator=generator))]
+        best = int(used.argmax())
+        return candidates[best] if used[best] > self.used(counts) + 1e-9 else None
+
+    def _one_lower(self, counts: np.ndarray) -> list[np.ndarray]:
+        """What fits of one gene a step down and another one or more steps up."""
+        tried: list[np.ndarray] = []
+        for lower in self._stepped(counts, -1):
+            changed = (lower != counts).any()
+            raised = self._stepped(lower, +1)
+            while changed and len(raised):
+                raised = raised[
+                    (self.used(raised) <= 1) & (raised != lower).any(1) & ~(raised == counts).all(1)
+                ]
+                tried.extend(raised)
+                higher = [self._raised_again(row, lower) for row in raised]
+                raised = np.array([row for row in higher if row is not None]).reshape(-1, len(counts))
+        return tried
+
+    def _one_higher(self, counts: np.ndarray) -> list[np.ndarray]:
+        """One gene a step up, and the others down, each time by the step that takes the least."""
+        tried: list[np.ndarray] = []
+        for gene, row in enumerate(self._stepped(counts, +1)):
+            raised = row[gene] != counts[gene]
+            while raised and self.used(row) > 1:
+                lower = np.delete(self._stepped(row, -1), gene, axis=0)
+                lower = lower[(lower != row).any(1)]
+                if not len(lower):
+                    break
+                row = lower[int(self.used(lower).argmax())]
+            if raised and self.used(row) <= 1:
+                tried.append(row)
+        return tried
+
+    def _raised_again(self, row: np.ndarray, lower: np.ndarray) -> np.ndarray | None:
+        """One step more of the gene that is above ``lower``; None where it has no more."""
+        gene = int((row > lower).argmax())
+        count = self._neighbour(gene, int(row[gene]), +1)
+        if count == row[gene]:
+            return None
+        row = row.copy()
+        row[gene] = count
+        return row
+
+    def _neighbour(self, gene: int, count: int, direction: int) -> int:
+        legal = self._legal[gene]
+        place = int(np.searchsorted(legal, count)) + direction
+        return int(legal[place]) if 0 <= place < len(legal) else count
+
+    def _steps(self, counts: np.ndarray, direction: int) -> np.ndarray:
+        """Which genes can be stepped: bool [genes]."""
+        moved = [self._neighbour(i, c, direction) != c for i, c in enumerate(counts.tolist())]
+        return np.array(moved)
+
+    def _stepped(self, counts: np.ndarray, direction: int) -> np.ndarray:
+        """Counts after stepping each gene alone: [genes, genes]."""
+        alone = np.tile(counts, (len(counts), 1))
+        for i, count in enumerate(counts.tolist()):
+            alone[i, i] = self._neighbour(i, count, direction)
+        return alone
+
+    def _step(
+        self, counts: np.ndarray, direction: int, weights: np.ndarray, generator: torch.Generator
+    ) -> np.ndarray:
+        gene = int(torch.multinomial(torch.from_numpy(weights.astype(float)), 1, generator=generator))
+        counts = counts.copy()
+        counts[gene] = self._neighbour(gene, int(counts[gene]), direction)
+        return counts
+
+
+def _legal_counts(size: int, constraints: Constraints) -> np.ndarray:
+    """Allowed numbers of kept filters of a gene: multiples of ``align``, and all of them."""
+    multiples = range(constraints.align, size, constraints.align)
+    return np.array([count for count in multiples if count >= constraints.min_filters] + [size])

@@ -1,0 +1,1 @@
+"""This machine: devices, processes, its failures, its terminal."""

@@ -1,0 +1,75 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganprune.pruning.fitness import fitness, l_cyc, l_disa, l_gena, l_idt, squared_norm
+
+Distance = Callable[..., float]
+DISTANCES = pytest.mark.parametrize("distance", [l_gena, l_disa, l_cyc, l_idt])
+
+
+def f64(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@DISTANCES
+def test_distances_by_hand(distance: Distance) -> None:
+    ours = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
+    other = torch.tensor([[[[1.0, 0.0], [0.0, 4.0]]], [[[0.0, 0.0], [0.0, 5.0]]]])
+    # squares: 0 + 4 + 9 + 0 = 13 and 25; a quarter of each as a mean
+    assert distance(ours, other) == distance(ours, other, "mean") == (13 / 4 + 25 / 4) / 2
+    assert distance(ours, other, "sum") == (13 + 25) / 2
+    assert distance(other, other) == 0
+
+
+def test_squared_norm_is_of_each_picture_alone() -> None:
+    pictures = torch.arange(12.0).view(3, 1, 2, 2)
+    assert squared_norm(pictures, "sum").tolist() == [14, 16 + 25 + 36 + 49, 64 + 81 + 100 + 121]
+    assert squared_norm(pictures, "mean").tolist() == [3.5, 31.5, 91.5]
+
+
+@DISTANCES
+def test_distances_of_low_precision_are_taken_in_double_precision(distance: Distance) -> None:
+    ours = torch.full((1, 3, 64, 64), 1.0, dtype=torch.bfloat16)
+    other = torch.full((1, 3, 64, 64), 1.0 - 2**-8, dtype=torch.bfloat16)
+    assert distance(ours, other, "sum") == 3 * 64 * 64 * 2**-16
+    assert distance(ours, other) == 2**-16
+
+
+def test_fitness_by_hand() -> None:
+    N, L_DisA, L_cyc, L_idt = f64(0.25, 1), f64(0.01, 0), f64(0.02, 0.3), f64(0.5, 0.4)
+    F = fitness(N, L_DisA, L_cyc, L_idt, gamma=10, lambda_cycle=10, lambda_identity=2)
+    # 1 / (0.25 + 10 (0.01 + 0.2 + 1)) and 1 / (1 + 10 (0 + 3 + 0.8))
+    torch.testing.assert_close(F, f64(1 / 12.35, 1 / 39), atol=0, rtol=1e-14)
+
+
+def test_identity_is_not_weighed_unless_asked() -> None:
+    F = fitness(f64(0.25), f64(0.01), f64(0.02), f64(1e9), gamma=10, lambda_cycle=10)
+    assert F.item() == pytest.approx(1 / 2.35, rel=1e-14)
+
+
+def test_gamma_zero_counts_size_alone_and_lambda_zero_leaves_the_cycle_out() -> None:
+    assert fitness(f64(0.5), f64(3), f64(4), f64(0), gamma=0, lambda_cycle=10).item() == 2
+    assert fitness(f64(0.5), f64(3), f64(4), f64(0), gamma=1, lambda_cycle=0).item() == 1 / 3.5
+
+
+def test_a_larger_gamma_prefers_the_larger_network() -> None:
+    N, L_DisA, L_cyc = f64(0.2, 0.6), f64(0.05, 0.01), f64(0.01, 0.005)  # a small one, and a faithful one
+    winners = [
+        int(fitness(N, L_DisA, L_cyc, f64(0, 0), gamma=gamma, lambda_cycle=10).argmax())
+        for gamma in (0.1, 1, 10, 100)
+    ]
+    # 0.6 - 0.2 = γ (0.15 - 0.06) at γ = 4.4
+    assert winners == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("term", [0, 1, 2])
+def test_a_loss_that_is_not_finite_gives_no_fitness(bad: float, term: int) -> None:
+    losses = [f64(0.1, 0.1), f64(0.2, 0.2), f64(0.3, 0.3)]
+    losses[term][0] = bad
+    F = fitness(f64(0.5, 0.5), *losses, gamma=10, lambda_cycle=10, lambda_identity=1)
+    assert F[0] == 0
+    assert F[1].item() == pytest.approx(1 / (0.5 + 10 * (0.1 + 2 + 0.3)))
