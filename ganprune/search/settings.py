@@ -8,7 +8,6 @@ from ganprune.evaluation.interface import Domain
 from ganprune.images.sources import DOMAINS
 from ganprune.pruning.genome import LayoutKind
 from ganprune.pruning.repair import Constraints
-from ganprune.search.operators import Mutation as Operator
 
 Searcher = Literal["coevolution", "annealing", "swarm", "front"]
 """coevolution: Algorithm 1; annealing: chains of small changes; swarm: particles; front: NSGA-II, all sizes
@@ -18,9 +17,10 @@ at once, see ``ganprune front``. All score as many."""
 TARGETS = ("speed-up", "target-macs", "target-params", "target-ms")
 """Settings that say what size, or speed, to come to."""
 
-Mutation = Literal["auto", "flip", "exchange"]
-"""auto: exchange with a target, which leaves repair nothing to do; without one flip, as only that changes
-widths."""
+Mutation = Literal["auto", "flip", "exchange", "reshape"]
+"""flip: any bits. exchange: kept for dropped filters of the same layer, which leaves widths as they are.
+reshape: width from one layer to others, at equal cost. auto: with a target exchange and reshape, each for
+half of the children; without one flip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class SearchSettings:
     """γ: weight of the losses against size in Eq. 11. Larger keeps more filters."""
     lambda_cycle: float = 10.0
     """λ: weight of L_cyc against L_DisA."""
+    cycle: Literal["excess", "whole"] = "excess"
+    """``excess``: L_cyc counts as far as it is above that of the original pair, which no network that does
+    the same can be below; ``whole``: as in Eq. 11."""
     lambda_identity: float = 0.0
     """Weight of the identity loss beside L_cyc; 0: not computed."""
     layout: LayoutKind = "filters"
@@ -54,12 +57,6 @@ class SearchSettings:
     """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
     min_filters: int = 1
     """Fewest filters of a layer."""
-    width_spread: float | None = 1.25
-    """With a target: how far the number of filters that a layer keeps may lie above or below what is likely
-    to be best, as a factor; see `ganprune.pruning.repair.Constraints`. None: as far as the search likes."""
-    block_width: float = 1.0
-    """With a width spread: share of the blocks' inner filters to keep, over that of the other layers alike.
-    Below 1, pictures are better at equal MACs, which take longer (docs/results/search.md)."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
@@ -76,21 +73,15 @@ class SearchSettings:
     """Share of children that are copies of a parent; 0.2 in the paper."""
     p_crossover: float = 0.3
     """Share of children by crossover, 0.7 in the paper; the rest are mutated."""
-    p_genes: float = 0.0
-    """Share of crossovers that swap whole layers; the others cut genomes at two points."""
     mutation: Mutation = "auto"
-    """``flip``: any bits; ``exchange``: kept for dropped filters of the same layer; ``auto``: see
-    `Mutation`."""
+    """How a child differs from its parent, see `Mutation`."""
     mutation_rate: float | None = None
     """Probability of each bit of a mutated child to flip, or of each kept filter to be exchanged; none: drawn
     anew for each child."""
     refit: bool = True
-    """Individuals are refitted to the originals by least squares before they are scored, see
-    `ganprune.refit`; else they are scored as they were cut, as in the paper, which says little of what they
-    are worth."""
-    informed: float = 0.5
-    """Share of the first generation that keeps the filters that are hardest to do without: with ``refit``
-    those of `ganprune.refit.surgeon`, else those of `ganprune.pruning.importance`."""
+    """Individuals are refitted to the originals by least squares before they are scored, and half of the
+    first generation is near the network that loses least by the same squares, see `ganprune.refit.surgeon`.
+    Else they are scored as they were cut, as in the paper, which says little of what they are worth."""
     direction: Literal["both", "AtoB", "BtoA"] = "both"
     """``AtoB``: G_A evolves and G_B stays whole, its partner; ``BtoA``: the reverse."""
     seed: int = 0
@@ -114,7 +105,7 @@ class SearchSettings:
             )
         if not 0 < self.parents <= 1:
             raise UsageError(f"--parents must be more than 0 and at most 1, found {self.parents}")
-        for name in ("mutation_rate", "p_genes", "informed", "apart"):
+        for name in ("mutation_rate", "apart"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} must lie in 0 … 1, found {value}")
@@ -124,6 +115,7 @@ class SearchSettings:
             ("order", ("alternate", "simultaneous")),
             ("partners", ("evolved", "original")),
             ("loss", ("disa", "gena")),
+            ("cycle", ("excess", "whole")),
             ("mutation", get_args(Mutation)),
             ("direction", ("both", "AtoB", "BtoA")),
         ):
@@ -133,13 +125,6 @@ class SearchSettings:
                 )
         for side in DOMAINS:
             self.constraints(side)  # checks align and target
-
-    @property
-    def operator(self) -> Operator:
-        """What ``mutation`` comes to."""
-        if self.mutation != "auto":
-            return self.mutation
-        return "flip" if self.aimless else "exchange"
 
     @property
     def aimless(self) -> bool:
@@ -161,6 +146,4 @@ class SearchSettings:
             target_ms=self.target_ms and self.target_ms[i],
             speed_up=self.speed_up and self.speed_up[i],
             min_filters=self.min_filters,
-            width_spread=self.width_spread,
-            block_width=self.block_width,
         )

@@ -23,7 +23,6 @@ from ganprune.evaluation import (
 from ganprune.evaluation.originals import original_removals
 from ganprune.images import to_float
 from ganprune.pruning.genome import Layout
-from ganprune.pruning.importance import importance
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource
@@ -118,14 +117,15 @@ def search(job: Job) -> State:
                 evaluator = stack.enter_context(several)
             else:
                 evaluator = LocalEvaluator(*given)
-            first = {} if done else {"controls": _controls(evaluator, given, settings.search)}
             before, counted = time.monotonic(), 0
             latency = _latency(both, job.tables)
-            searcher = searcher_for(settings.search, both, evaluator, scores, latency, costs)
+            searcher = searcher_for(settings.search, both, evaluator, scores or None, latency, costs or None)
             for current in searcher.states(state):
                 now, count = time.monotonic(), evaluator.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
-                lines.append(describe(current) | cost | (first if current.generation == 0 else {}))
+                lines.append(describe(current) | cost)
+                if current.generation == 0:
+                    lines[-1]["controls"] = _controls(evaluator, given, settings.search, current.floor)
                 save(run, current, lines, fingerprint)
                 task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
@@ -144,14 +144,12 @@ def search(job: Job) -> State:
 def _weighed(
     job: Job, layouts: Mapping[Domain, Layout]
 ) -> tuple[dict[Domain, Tensor], dict[Domain, list[np.ndarray]]]:
-    """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`."""
-    if not job.settings.search.refit:
-        weights: dict[Domain, Tensor] = {
-            side: importance(job.originals[side], layout, to_float(job.pictures[side]))
-            for side, layout in layouts.items()
-        }
-        return weights, {}
+    """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`.
+
+    Nothing where individuals are scored as they were cut."""
     scores, costs = dict[Domain, Tensor](), dict[Domain, list[np.ndarray]]()
+    if not job.settings.search.refit:
+        return scores, costs
     for side, layout in layouts.items():
         original = copy.deepcopy(job.originals[side]).to(job.resolved.device)
         x = to_float(job.pictures[side]).to(job.resolved.device)
@@ -161,7 +159,7 @@ def _weighed(
 
 
 def _controls(
-    evaluator: Evaluator, given: tuple[Any, ...], settings: SearchSettings
+    evaluator: Evaluator, given: tuple[Any, ...], settings: SearchSettings, floor: Mapping[Domain, float]
 ) -> dict[Domain, dict[str, dict[str, float]]]:
     """Scores of the originals themselves and of untouched inputs, for the first line of search.jsonl.
 
@@ -170,7 +168,8 @@ def _controls(
     local = evaluator if isinstance(evaluator, LocalEvaluator) else LocalEvaluator(*given)
     identity = settings.lambda_identity > 0
     return {
-        side: describe_controls(settings, local.controls(side, identity=identity)) for side in settings.sides
+        side: describe_controls(settings, local.controls(side, identity=identity), floor.get(side, 0.0))
+        for side in settings.sides
     }
 
 
