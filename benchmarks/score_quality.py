@@ -148,7 +148,7 @@ def _trained(
     recipe = replace(FineTuneSettings(validations=0).training(base, (side,)), average=0.0)
     networks = replace(Networks.known(quartet), **{f"G_{side}": slim})
     teacher = Teacher(quartet.generators[side], layout.graph, units, quartet.discriminators.get(side))
-    folders = {d: paths for d in DOMAINS}
+    folders = dict.fromkeys(DOMAINS, paths)
     with TemporaryDirectory() as folder:
         result = train(
             networks, folders, recipe, Budget(opt.steps, "steps"), Path(folder), teachers={side: teacher}

@@ -18,6 +18,8 @@ from ganprune.pruning.resources import Convolutions, Resource, Share
 
 ON_TARGET = 0.98
 """A result counts as on target from 2 % below it up to the target itself."""
+TRIES = 8
+"""Moves of width, the first that a target does not undo is taken."""
 WANDER = 0.25
 """Where it is known how hard filters are to do without: how far chance moves one, as a share of all ranks."""
 
@@ -176,14 +178,22 @@ class Repairer:
         """
         young: list[Tensor] = []
         for genome in genomes:
-            counts = self._counts(genome)
-            gene, up = (int(torch.randint(n, (), generator=generator)) for n in (len(counts), 2))
-            more = True
-            while more:
-                counts[gene] = self._neighbour(gene, int(counts[gene]), 2 * up - 1)
-                more = float(torch.rand((), generator=generator)) < 0.5
-            young.append(self._with_counts(genome, self._to_target(counts, generator), generator))
+            before = after = self._counts(genome)
+            for _ in range(TRIES):
+                if (after != before).any():
+                    break
+                after = self._to_target(self._moved(before, generator), generator)
+            young.append(self._with_counts(genome, after, generator))
         return torch.stack(young) if young else genomes
+
+    def _moved(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        counts = counts.copy()
+        gene, up = (int(torch.randint(n, (), generator=generator)) for n in (len(counts), 2))
+        more = True
+        while more:
+            counts[gene] = self._neighbour(gene, int(counts[gene]), 2 * up - 1)
+            more = float(torch.rand((), generator=generator)) < 0.5
+        return counts
 
     def _repair(self, genome: Tensor, generator: torch.Generator) -> Tensor:
         counts = self._to_target(self._to_legal(self._counts(genome), generator), generator)

@@ -66,10 +66,10 @@ class State:
     generation: int
     populations: Mapping[Domain, Population]
     """One for each generator that evolves."""
-    floor: Mapping[Domain, float] = field(default_factory=dict[Domain, float])
-    """L_cyc of each original pair, above which it counts (`SearchSettings.cycle`); 0 where all of it does."""
     memory: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     """What a searcher of `ganprune.search` keeps besides."""
+    floor: Mapping[Domain, float] = field(default_factory=dict[Domain, float])
+    """L_cyc of each original pair, above which it counts (`SearchSettings.cycle`); 0 where all of it does."""
 
     def to_tensors(self) -> dict[str, Tensor]:
         """For a safetensors file: genomes packed to bytes, scores as they are, bit for bit."""
@@ -92,7 +92,7 @@ class State:
         sides: list[Domain] = [side for side in DOMAINS if f"{side}.length" in tensors]
         kept = {name.removeprefix("memory."): t for name, t in tensors.items() if name.startswith("memory.")}
         floor = {side: float(tensors.get(f"{side}.floor", 0.0)) for side in sides}
-        return cls(int(tensors["generation"]), {side: population(side) for side in sides}, floor, kept)
+        return cls(int(tensors["generation"]), {side: population(side) for side in sides}, kept, floor)
 
 
 CONTROLS = ("original", "inputs")
@@ -134,7 +134,7 @@ class CoEvolution:
         for side in self.settings.sides:
             genomes = self._first(side, random_stream(self.settings.seed, 0, side))
             populations[side] = self._score(side, genomes, None, floor[side])
-        return State(0, populations, floor, self._memory(None, populations, 0))
+        return State(0, populations, self._memory(None, populations, 0), floor)
 
     def _floor(self, side: Domain) -> float:
         """L_cyc that fitness counts from."""
@@ -174,7 +174,7 @@ class CoEvolution:
             partners = latest.get(other) or state.populations.get(other)
             partner, floor = self._partner(partners, t), state.floor.get(side, 0.0)
             scored[side] = self._score(side, self._breed(state, side, t), partner, floor)
-        return State(t, scored, state.floor, self._memory(state, scored, t))
+        return State(t, scored, self._memory(state, scored, t), state.floor)
 
     def states(self, state: State | None) -> Iterator[State]:
         """Every state from here to the last generation: after None generation 0, after t generation t + 1."""

@@ -107,7 +107,7 @@ class _Watcher:
 
 def test_search_is_algorithm_1(run: Run, gan: TinyGan) -> None:
     evaluator = LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings())
-    settings = replace(SETTINGS, search=replace(SETTINGS.search, refit=False, informed=0.0))
+    settings = replace(SETTINGS, search=replace(SETTINGS.search, refit=False))
     *_, expected = CoEvolution(settings.search, gan.layouts, evaluator).states(None)
     assert _same(_search(run, gan, settings), expected)
 
@@ -124,8 +124,7 @@ def test_a_search_of_refitted_networks_begins_with_the_cheapest_one(run: Run, ga
         x = to_float(gan.pictures[side])
         gone = original_removals(gan.generators[side], layout, x, None, side)
         costs = [removal.costs.numpy() for removal in gone.values()]
-        widths = Repairer(layout, targeted.constraints(side), costs=costs).middle
-        assert widths is not None
+        widths = Repairer(layout, targeted.constraints(side)).cheapest(costs)
         first = torch.zeros(layout.length, dtype=torch.bool)
         for piece, width, removal in zip(layout.genes.values(), widths, gone.values(), strict=True):
             first[piece.start + removal.order[-width:]] = True
