@@ -25,7 +25,7 @@ with (docs/results/refit.md)."""
 PRESETS: Mapping[str, Preset] = MappingProxyType({
     "fast": Preset(
         "about four times as fast, at most a quarter of the arithmetic, a search of minutes (default)",
-        {"population": 12, "generations": 6, "pictures": 8, "speed-up": [4.0, 4.0], "align": 16}
+        {"population": 12, "generations": 6, "pictures": 8, "speed-up": [4.2, 4.2], "align": 16}
         | {"lambda-cycle": BALANCED},
     ),
     "paper": Preset(

@@ -126,6 +126,12 @@ TargetMs = Annotated[
 MinFilters = Annotated[
     int | None, typer.Option(metavar="N", help="Fewest filters of a layer.", rich_help_panel=SEARCH)
 ]
+MinPsnr = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DB", help="As fast as draws so well without training; 32: close.", rich_help_panel=SEARCH
+    ),
+]
 Align = Annotated[
     int | None,
     typer.Option(

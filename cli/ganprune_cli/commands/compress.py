@@ -25,6 +25,7 @@ def compress(
     target_macs: options.TargetMacs = None,
     target_params: options.TargetParams = None,
     target_ms: options.TargetMs = None,
+    min_psnr: options.MinPsnr = None,
     align: options.Align = None,
     min_filters: options.MinFilters = None,
     layout: options.Layout = None,
@@ -84,11 +85,12 @@ def compress(
     from ganprune.checkpoints import Own
     from ganprune.compression import compress as run_compress
     from ganprune.compression import foresee
+    from ganprune.errors import TargetError
     from ganprune.images import DataSource
     from ganprune.layers import compress_settings
     from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.tables import print_bench, print_plan
+    from ganprune_cli.tables import print_bench, print_plan, print_quality
 
     settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
     source = DataSource.given(data, data_a, data_b)
@@ -108,7 +110,10 @@ def compress(
     if json:
         print_json(found.to_json())
     else:
+        print_quality(found.quality, markdown)
         print_bench(found.bench, markdown)
         slim = ", ".join(f"{run}/G_{side}.onnx" for side in found.slim)
         say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
-    print_next(command_line("bench", "--cpu", run), quiet)
+    if missed := found.missed():
+        raise TargetError(f"{missed}; everything was written")
+    print_next(command_line("report", run), quiet)
