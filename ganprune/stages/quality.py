@@ -3,7 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
@@ -14,7 +15,6 @@ from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, write_json
 from ganprune.stages.job import Job
-from ganprune.stages.setting_up import split_files
 from ganprune.storage.plain import NUMBER, fits, read_json
 from ganprune.system.device import cpu_threads
 
@@ -43,11 +43,10 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
     started = time.monotonic()
     tested = all(job.folders.pictures("test", side) for side in slim)
     found: dict[str, Any] = {"schema": 1, "pictures": "test" if tested else "validation", "networks": {}}
-    _, held_out = split_files(job.folders, job.settings)
     with cpu_threads(job.resolved.threads), job.reporter.task("looking at the pictures", len(slim)) as task:
         for side, network in slim.items():
-            files = job.folders.pictures("test", side) if tested else held_out[side]
-            pictures = load_pictures(_evenly(files, MOST_PICTURES), size)
+            files = _evenly(job.folders.pictures("test", side), MOST_PICTURES)
+            pictures = load_pictures(files, size) if tested else job.pictures[side]
             three = (job.originals[side], network, job.discriminators.get(side))
             original, own, discriminator = copy.deepcopy(three)  # which move to the device
             nets = ComparedNetworks(original, own, None, None, discriminator)
@@ -90,5 +89,5 @@ def _figures(of: Translated) -> dict[str, float | None]:
     return {"psnr": psnr, "L_GenA": of.L_GenA} | ({} if of.L_DisA is None else {"L_DisA": of.L_DisA})
 
 
-def _evenly(files: Any, n: int) -> list[Any]:
-    return [files[i * len(files) // n] for i in range(n)] if len(files) > n else list(files)
+def _evenly(files: Sequence[Path], n: int) -> Sequence[Path]:
+    return [files[i * len(files) // n] for i in range(n)] if len(files) > n else files
