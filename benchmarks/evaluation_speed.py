@@ -5,7 +5,7 @@
 
 *published*: what the authors' code does for each individual: the dense networks with zeroed filters, in
 float32, one picture at a time, the original's translation and D's judgement of it computed anew. *ours*:
-`LocalEvaluator`, new genomes and a new partner in every repeat, so that nothing is known beforehand. All take
+`LocalScorer`, new genomes and a new partner in every repeat, so that nothing is known beforehand. All take
 turns in one process. Genomes are those that `compress` starts from.
 
 The machine's best rate is that of the largest residual convolution alone, on a batch, in the same precision
@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator, Scores
 from ganprune.images import find_domains, load_pictures, to_float
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.pruning import cost
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
@@ -33,6 +33,7 @@ from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import masked
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs
+from ganprune.scoring import LocalScorer, Scores, ScoringSettings
 from ganprune.system.device import cpu_threads, reproducible, resolve_threads
 from ganprune.training import Networks
 
@@ -125,8 +126,8 @@ def main() -> None:
 
     with cpu_threads(opt.threads):
         evaluators = {
-            name: LocalEvaluator(
-                generators, judges, layouts, pictures, EvaluationSettings(opt.device, name, opt.batch)
+            name: LocalScorer(
+                generators, judges, layouts, pictures, ScoringSettings(opt.device, name, opt.batch)
             )
             for name in ("float32", "bfloat16")
         }

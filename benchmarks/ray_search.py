@@ -2,7 +2,7 @@
 
     python benchmarks/ray_search.py [--population 12] [--generations 10] [--kills 20] [--cpus 2] [--json FILE]
 
-*equal*: the final states of searches by `LocalEvaluator` and on the cluster with 1, 2 and 4 workers, bit for
+*equal*: the final states of searches by `LocalScorer` and on the cluster with 1, 2 and 4 workers, bit for
 bit. *overhead*: a task whose scores are known already, sent to one worker and back: what Ray takes of an
 individual's time. *kills*: a search of as many generations; in each, the second node's processes get SIGKILL
 after a few scores, and another node joins before the next.
@@ -27,21 +27,23 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ganprune.scoring.serving import Request
+
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Evaluator, LocalEvaluator, RayEvaluator
-from ganprune.evaluation.serving import Request
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.images import find_domains, load_pictures
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.presets import preset
 from ganprune.pruning.genome import Layout
 from ganprune.reporting import Silent
+from ganprune.scoring import LocalScorer, RayEvaluator, ScoringSettings
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.search.settings import SearchSettings
 from ganprune.system.device import cpu_threads, resolve_threads
 from ganprune.training import Networks
-from tests.evaluation.ray_kit import add_node, cluster_of
+from tests.scoring.ray_kit import add_node, cluster_of
 
-SETTINGS = EvaluationSettings()
+SETTINGS = ScoringSettings()
 WAIT = 600.0
 """Seconds that workers may take to come up on a busy machine."""
 
@@ -115,7 +117,7 @@ def round_trips(evaluator: RayEvaluator, task: Request, times: int) -> dict[str,
 
 def compared(example: Example, settings: SearchSettings, cpus: int) -> dict[str, Any]:
     """Searches with any number of workers beside that of one process."""
-    local = LocalEvaluator(*example.arguments)
+    local = LocalScorer(*example.arguments)
     before = time.process_time()
     expected, seconds = searched(example, settings, local)
     cpu = time.process_time() - before
@@ -137,7 +139,7 @@ def compared(example: Example, settings: SearchSettings, cpus: int) -> dict[str,
 
 def killed(example: Example, settings: SearchSettings) -> dict[str, Any]:
     """A search of which every generation loses a node, beside one in peace."""
-    expected, _ = searched(example, settings, LocalEvaluator(*example.arguments))
+    expected, _ = searched(example, settings, LocalScorer(*example.arguments))
     heard, fuse, nodes, kills = Heard(), 0, list[Any](), 0
     with cluster_of(1) as cluster:
 

@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from search_rivals import Bench
 
-from ganprune.evaluation import DOMAINS
+from ganprune.images.sources import DOMAINS
 from ganprune.pruning.fitness import Reduction
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.search.settings import SearchSettings

@@ -19,18 +19,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from ganprune.scoring.serving import Row
+from ganprune.scoring.simulated import Costs, SimulatedCrew
+from ganprune.scoring.spread import SpreadEvaluator
 from torch import Tensor
 
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Scores
-from ganprune.evaluation.serving import Row
-from ganprune.evaluation.simulated import Costs, SimulatedCrew
-from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.figures import to_png, to_svg
 from ganprune.figures.colours import FAINT, GREY, INK, MUTED, series_colours
 from ganprune.figures.drawing import Dot, Drawing, Line, Shape, Text, beside, framed, text_width
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator, GeneratorWidths
 from ganprune.pruning.genome import Layout, genome_key, unpack
 from ganprune.pruning.resources import kept_macs
+from ganprune.scoring import Scores, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.system.device import cpu_threads
@@ -124,7 +125,7 @@ def simulate(
         return took
 
     crew = SimulatedCrew(workers, seconds, row_of, costs, patience=2.0, now=startup)
-    evaluator = SpreadEvaluator(crew, EvaluationSettings(), lambda: None, lasting=True)
+    evaluator = SpreadEvaluator(crew, ScoringSettings(), lambda: None, lasting=True)
     begun, tasks = 0.0, 0
     for i, (side, genomes, partner) in enumerate(rounds):
         if i == 2:

@@ -22,21 +22,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from ganprune.scoring.serving import Request
+from ganprune.scoring.simulated import SimulatedCrew
+from ganprune.scoring.spread import SpreadEvaluator
 from scaling import ALIGN, POPULATIONS, TARGET, MadeUp, row_of, settings_of
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator, Scores, WorkersEvaluator
-from ganprune.evaluation.serving import Request
-from ganprune.evaluation.simulated import SimulatedCrew
-from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.images import find_domains, load_pictures
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.genome import Layout, genome_key
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs
 from ganprune.runs import Run
+from ganprune.scoring import LocalScorer, Scores, ScoringSettings, WorkersEvaluator
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.operators import breed
 from ganprune.stages.saved import save
@@ -59,7 +60,7 @@ def subject(checkpoint: Path, data: Path, size: int, n: int, precision: Any) -> 
     generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
     layouts: dict[Domain, Layout] = {side: Layout.of(generators[side]) for side in DOMAINS}
     shown = {"A": load_pictures(folders.train_A[:n], size), "B": load_pictures(folders.train_B[:n], size)}
-    settings = EvaluationSettings(precision=precision)
+    settings = ScoringSettings(precision=precision)
     return Subject(
         generators, layouts, (generators, {"A": nets.D_A, "B": nets.D_B}, layouts, shown, settings)
     )
@@ -80,7 +81,7 @@ def genomes_of(layout: Layout, n: int, seed: int, target: float = TARGET) -> Ten
 
 def measured(what: Subject, n: int) -> dict[str, Any]:
     """CPU seconds of individuals of side A; how they follow from shares of MACs: a + b own + c partner's."""
-    evaluator = LocalEvaluator(*what.arguments)
+    evaluator = LocalScorer(*what.arguments)
     rows: dict[str, list[tuple[float, float, float]]] = {"new": [], "known": []}
     shares = [0.14, 0.18, 0.25, 0.4, 0.6, 0.9]
     partners = genomes_of(what.layouts["B"], 1, 0), genomes_of(what.layouts["B"], 1, 1, 0.6)
@@ -103,7 +104,7 @@ def measured(what: Subject, n: int) -> dict[str, Any]:
         found[kind] = {"constant": fit[0], "own": fit[1], "partner": fit[2], "spread": float(ratio.std())}
         found[kind] |= {"mean": float(table[:, 2].mean())}
     start = time.process_time()
-    LocalEvaluator(*what.arguments)
+    LocalScorer(*what.arguments)
     return found | {"originals": time.process_time() - start}
 
 
@@ -185,7 +186,7 @@ def check(what: Subject) -> list[dict[str, float]]:
         crew = SimulatedCrew(
             workers, lambda side, key, partner, _, took=took: took[side, key, partner], row_of
         )
-        simulated = SpreadEvaluator(crew, EvaluationSettings(), lambda: None, lasting=True)
+        simulated = SpreadEvaluator(crew, ScoringSettings(), lambda: None, lasting=True)
         for side, genomes, partner in rounds:
             simulated.score(side, genomes, partner)
         error = crew.now / real - 1

@@ -22,13 +22,14 @@ from recovered_ranking import spearman
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.images import to_float
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import fitness
 from ganprune.pruning.importance import importance
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import kept_weights
+from ganprune.scoring import LocalScorer, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.settings import FineTuneSettings
@@ -78,13 +79,13 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
     return found
 
 
-def scorer(bench: Bench, precision: Precision) -> LocalEvaluator:
-    return LocalEvaluator(
+def scorer(bench: Bench, precision: Precision) -> LocalScorer:
+    return LocalScorer(
         bench.originals,
         bench.judges,
         bench.layouts,
         bench.validation,
-        EvaluationSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8),
+        ScoringSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8),
     )
 
 

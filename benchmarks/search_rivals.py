@@ -28,14 +28,15 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.images import find_domains, load_pictures, split, to_float
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.pruning.fitness import Reduction, fitness
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.importance import importance
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import kept_macs, kept_weights
+from ganprune.scoring import LocalScorer, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.storage.files import write_atomically
@@ -81,10 +82,10 @@ class Bench:
         self.generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
         self.layouts: dict[Domain, Layout] = {side: Layout.of(self.generators[side]) for side in DOMAINS}
         judges: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
-        settings = EvaluationSettings(
+        settings = ScoringSettings(
             device, resolve_precision("auto", device), batch=1 if device == "cpu" else n, reduction=reduction
         )
-        self._make: list[Callable[[], LocalEvaluator]] = []
+        self._make: list[Callable[[], LocalScorer]] = []
         self.scores: dict[Domain, Tensor] = {}
         for part in (slice(0, n), slice(n, 2 * n)):
             pictures: dict[Domain, Tensor] = {}
@@ -93,11 +94,9 @@ class Bench:
                 pictures[side] = load_pictures(validation[part], size)
                 G, layout = self.generators[side], self.layouts[side]
                 self.scores.setdefault(side, importance(G, layout, to_float(pictures[side])))
-            self._make.append(
-                partial(LocalEvaluator, self.generators, judges, self.layouts, pictures, settings)
-            )
+            self._make.append(partial(LocalScorer, self.generators, judges, self.layouts, pictures, settings))
 
-    def evaluator(self, unseen: bool = False) -> LocalEvaluator:
+    def evaluator(self, unseen: bool = False) -> LocalScorer:
         """A new one, which knows nothing yet."""
         return self._make[unseen]()
 

@@ -11,9 +11,9 @@ import pytest
 import ganprune
 
 SURFACE = {
-    "CoEvolution", "CompressSettings", "Compressed", "Discriminator", "EvaluationSettings", "Evaluator",
-    "GanpruneError", "Generator", "GeneratorWidths", "Layout", "LocalEvaluator", "Quartet", "SearchSettings",
-    "State", "compress", "kept_macs", "kept_weights", "load_generator", "load_quartet", "masked", "rebuilt",
+    "CoEvolution", "CompressSettings", "Compressed", "Discriminator", "GanpruneError", "Generator",
+    "GeneratorWidths", "Layout", "LocalScorer", "Quartet", "Scorer", "ScoringInputs", "ScoringSettings",
+    "SearchSettings", "State", "compress", "kept_macs", "kept_weights", "load_generator", "load_quartet", "masked", "rebuilt",
     "resnet_widths", "save_generator",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from ganprune.search.coevolution import State
 from ganprune.stages import searching
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing, stopped_before_export, write_config
-from tests.evaluation.ray_kit import QUIET, cluster_of, needs_ray
+from tests.scoring.ray_kit import QUIET, cluster_of, needs_ray
 
 BITS = ("state.safetensors", "G_A.safetensors")
 

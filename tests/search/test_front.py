@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import TargetError
-from ganprune.evaluation import Domain, Scores
+from ganprune.images.sources import Domain
 from ganprune.runs import Run
+from ganprune.scoring import Scores
 from ganprune.search import Front
 from ganprune.search.coevolution import State
 from ganprune.search.front import (
