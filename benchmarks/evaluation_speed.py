@@ -16,6 +16,7 @@ import argparse
 import copy
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +34,7 @@ from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import masked
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs
-from ganprune.scoring import LocalScorer, Scores, ScoringSettings
+from ganprune.scoring import LocalScorer, Scores, ScoringInputs, ScoringSettings
 from ganprune.system.device import cpu_threads, reproducible, resolve_threads
 from ganprune.training import Networks
 
@@ -119,19 +120,18 @@ def main() -> None:
     }
     layouts: dict[Domain, Layout] = {"A": Layout.of(nets.G_A), "B": Layout.of(nets.G_B)}
     generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
-    judges: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+    discriminators: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
     x = to_float(pictures[SIDE]).to(opt.device)
     dense = Networks(*(copy.deepcopy(net).to(opt.device) for _, net in nets.items()))
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
     with cpu_threads(opt.threads):
-        evaluators = {
-            name: LocalScorer(
-                generators, judges, layouts, pictures, ScoringSettings(opt.device, name, opt.batch)
-            )
+        inputs = ScoringInputs(generators, discriminators, layouts, pictures)
+        scorers = {
+            name: LocalScorer(replace(inputs, settings=ScoringSettings(opt.device, name, opt.batch)))
             for name in ("float32", "bfloat16")
         }
-        times: dict[str, list[float]] = {"published": []} | {name: [] for name in evaluators}
+        times: dict[str, list[float]] = {"published": []} | {name: [] for name in scorers}
         macs = 0.0
         for repeat in range(opt.repeats):
             genomes = draw(layouts["A"], opt.individuals, 2 * repeat)
@@ -139,9 +139,9 @@ def main() -> None:
             start = time.perf_counter()
             expected = published(dense, layouts, genomes[:1], partner, x)
             times["published"].append(time.perf_counter() - start)
-            for name, evaluator in evaluators.items():
+            for name, scorer in scorers.items():
                 start = time.perf_counter()
-                found = evaluator.score(SIDE, genomes, partner)
+                found = scorer.score(SIDE, genomes, partner)
                 times[name].append((time.perf_counter() - start) / opt.individuals)
                 if name == "float32":
                     torch.testing.assert_close(found.L_DisA[0], expected.L_DisA[0], rtol=1e-3, atol=1e-6)
@@ -150,7 +150,7 @@ def main() -> None:
             whole = [cost.macs(G, opt.size, opt.size, "true") for G in generators.values()]
             macs += share * whole[0] + share_back * whole[1] + judge_macs(nets.D_A, opt.size)
         rates = {
-            name: best_rate(nets.G_A, opt.size, dtypes[name], opt.pictures, opt.device) for name in evaluators
+            name: best_rate(nets.G_A, opt.size, dtypes[name], opt.pictures, opt.device) for name in scorers
         }
     report: dict[str, Any] = {"size": opt.size, "pictures": opt.pictures, "threads": opt.threads}
     per_score = opt.pictures * macs / opt.repeats

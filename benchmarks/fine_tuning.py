@@ -53,7 +53,7 @@ from ganprune.pruning.importance import importance
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import kept_macs
-from ganprune.scoring import LocalScorer, ScoringSettings
+from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.settings import FineTuneSettings
@@ -140,11 +140,11 @@ class Bench:
             words = "".join(f"{key}={value}-" for key, value in sorted(changes.items()))
             path = self.opt.out / f"genomes-{words}{target:g}-{seed}.safetensors"
             if not path.exists():
-                judged = ScoringSettings(
+                scored = ScoringSettings(
                     self.opt.device, self.precision, batch=1 if self.opt.device == "cpu" else 8
                 )
-                evaluator = LocalScorer(self.originals, self.judges, self.layouts, self.validation, judged)
-                *_, last = CoEvolution(settings, self.layouts, evaluator).states(None)
+                inputs = ScoringInputs(self.originals, self.judges, self.layouts, self.validation, scored)
+                *_, last = CoEvolution(settings, self.layouts, LocalScorer(inputs)).states(None)
                 best = {side: last.populations[side].best_genome.clone() for side in DOMAINS}
                 write_atomically(path, save(best))
             loaded = load_file(path)

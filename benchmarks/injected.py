@@ -34,7 +34,7 @@ RESULTS = (
 BEGUN = 130
 """`compress` got to the export, where `light` stops it: all that is compared is there."""
 SCORES, STEPS = 8, 6
-"""Calls of an evaluator, and steps of training, that the command makes."""
+"""Calls of a scorer, and steps of training, that the command makes."""
 NO_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
 
 

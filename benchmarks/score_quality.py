@@ -29,7 +29,7 @@ from ganprune.pruning.importance import importance
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import kept_weights
-from ganprune.scoring import LocalScorer, ScoringSettings
+from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.settings import FineTuneSettings
@@ -70,8 +70,7 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
                 start[piece.start + ranks[piece].topk(max(1, round(target**0.5 * size))).indices] = True
             pair[side] = Repairer(layout, limits)(start[None], chance)[0]
         found.append(("uniform", pair))
-    evaluator = scorer(bench, "bfloat16")
-    states = list(CoEvolution(settings, bench.layouts, evaluator).states(None))
+    states = list(CoEvolution(settings, bench.layouts, scorer(bench, "bfloat16")).states(None))
     for state in states[:: max(1, len(states) // (n - len(found)))][: n - len(found)]:
         found.append(("search", {side: state.populations[side].best_genome.clone() for side in DOMAINS}))
     tensors = {f"{i} {kind} {side}": pair[side] for i, (kind, pair) in enumerate(found) for side in DOMAINS}
@@ -80,12 +79,9 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
 
 
 def scorer(bench: Bench, precision: Precision) -> LocalScorer:
+    settings = ScoringSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8)
     return LocalScorer(
-        bench.originals,
-        bench.judges,
-        bench.layouts,
-        bench.validation,
-        ScoringSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8),
+        ScoringInputs(bench.originals, bench.judges, bench.layouts, bench.validation, settings)
     )
 
 

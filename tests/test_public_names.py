@@ -13,8 +13,8 @@ import ganprune
 SURFACE = {
     "CoEvolution", "CompressSettings", "Compressed", "Discriminator", "GanpruneError", "Generator",
     "GeneratorWidths", "Layout", "LocalScorer", "Quartet", "Scorer", "ScoringInputs", "ScoringSettings",
-    "SearchSettings", "State", "compress", "kept_macs", "kept_weights", "load_generator", "load_quartet", "masked", "rebuilt",
-    "resnet_widths", "save_generator",
+    "SearchSettings", "State", "compress", "kept_macs", "kept_weights", "load_generator", "load_quartet",
+    "masked", "rebuilt", "resnet_widths", "save_generator",
 }  # fmt: skip
 
 HEAVY = {
