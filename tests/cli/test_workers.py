@@ -22,7 +22,7 @@ def command(place: Place, here: Path) -> tuple[object, ...]:
     return ("compress", place.checkpoint, "--data", place.data, "--config", config)
 
 
-def wait(until: Callable[[], object], seconds: float = 60) -> None:
+def wait(until: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, "nothing happened"
