@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,7 +32,7 @@ Call = tuple[Domain, Tensor, Tensor | None]
 
 def several(
     gan: TinyGan, workers: int, on_scored: Callable[[], object] = lambda: None, told: Told | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> PoolScorer:  # fmt: skip
     pool = ProcessPool(gan.inputs(**changes), workers=workers, threads=1)
     return PoolScorer(pool, on_scored, told or Told())

@@ -125,10 +125,10 @@ def test_worker_that_stands_still_is_worked_around(nodes: Nodes) -> None:
 class Reading(Worker):
     """Fails where it would have to compute what the originals make of the pictures."""
 
-    def start(self, *given: Any) -> Reply:
+    def start(self, *given: Any, **more: Any) -> Reply:
         run, LocalScorer._run = LocalScorer._run, None  # type: ignore[assignment]
         try:
-            return super().start(*given)
+            return super().start(*given, **more)
         finally:
             LocalScorer._run = run
 

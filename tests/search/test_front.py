@@ -135,11 +135,9 @@ def test_partners_are_the_originals() -> None:
     partners: list[Tensor | None] = []
 
     class Watched(Hidden):
-        def score(
-            self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
-        ) -> Scores:
+        def score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
             partners.append(partner)
-            return super().score(side, genomes, partner, identity=identity)
+            return super().score(side, genomes, partner)
 
     list(Front(replace(SETTINGS, generations=3, apart=0.0), LAYOUTS, Watched()).states(None))
     assert partners == [None] * 8
