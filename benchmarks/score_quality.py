@@ -23,14 +23,15 @@ from torch import Tensor
 
 from ganprune.channels import kept
 from ganprune.checkpoints import Own, load_quartet
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
-from ganprune.evaluation.originals import original_removals
 from ganprune.images import find_domains, load_pictures, split, to_float
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs
 from ganprune.refit import Kept, as_scores, refitted
+from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
+from ganprune.scoring.originals import original_removals
 from ganprune.settings import FineTuneSettings
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_precision, resolve_threads
@@ -108,8 +109,8 @@ def main() -> None:
             if d == side:
                 drawn = [cheapest[d], *shapes(layout, repairer, scores, opt.shapes - 1)]
         precision = resolve_precision("auto", "cpu")
-        settings = EvaluationSettings("cpu", precision, refit=True)
-        evaluator = LocalEvaluator(generators, judges, layouts, scored, settings)
+        settings = ScoringSettings("cpu", precision, refit=True)
+        scorer = LocalScorer(ScoringInputs(generators, judges, layouts, scored, settings))
         judge = Judge(
             original,
             load_pictures(folders.pictures("test", side)[: opt.test_pictures], opt.size),
@@ -117,7 +118,7 @@ def main() -> None:
         )
         other = next((cheapest[d] for d in layouts if d != side), None)
         for genome in drawn[len(rows) :]:
-            alone, paired = (evaluator.score(side, genome[None], partner) for partner in (None, other))
+            alone, paired = (scorer.score(side, genome[None], partner) for partner in (None, other))
             units = layout.units(genome)
             left = {
                 layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units))

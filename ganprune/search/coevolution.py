@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import Domain, Evaluator, Scores
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import fitness
 from ganprune.pruning.genome import Layout, pack, unpack
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource, kept_macs, kept_weights
+from ganprune.scoring.scores import Scorer, Scores
 from ganprune.search.operators import breed, exchange, mutate, mutate_power_law
 from ganprune.search.settings import SearchSettings
 
@@ -101,25 +101,26 @@ _SCORES = tuple(item.name for item in fields(Population) if item.name != "genome
 
 
 class CoEvolution:
-    """Algorithm 1 over two layouts, or one, and an evaluator; holds no state of the search."""
+    """Algorithm 1 over two layouts, or one, and a scorer; holds no state of the search."""
 
     def __init__(
         self,
         settings: SearchSettings,
         layouts: Mapping[Domain, Layout],
-        evaluator: Evaluator,
+        scorer: Scorer,
         scores: Mapping[Domain, Tensor] | None = None,
         latency: Mapping[Domain, Resource] | None = None,
         costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
+        floor: Mapping[Domain, float] | None = None,
     ) -> None:
         """scores: how hard each bit is to do without: float64 [L]. costs: of each gene, by the number of
         filters that it keeps: float [filters + 1] each, see `ganprune.refit.surgeon`. latency: for
-        ``target_ms``.
+        ``target_ms``. floor: L_cyc of each original pair, for ``cycle``, see `State`.
 
         Raises `UsageError` for a target that cannot be reached.
         """
-        self.settings, self.layouts, self.evaluator = settings, layouts, evaluator
-        self._scores, self._costs = scores, costs
+        self.settings, self.layouts, self.scorer = settings, layouts, scorer
+        self._scores, self._costs, self._floor = scores, costs, dict(floor or {})
         self._repair = {
             side: Repairer(
                 layouts[side], settings.constraints(side), (latency or {}).get(side), (scores or {}).get(side)
@@ -130,17 +131,10 @@ class CoEvolution:
     def init(self) -> State:
         """Generation 0, scored with the original partners."""
         populations: dict[Domain, Population] = {}
-        floor = {side: self._floor(side) for side in self.settings.sides}
         for side in self.settings.sides:
             genomes = self._first(side, random_stream(self.settings.seed, 0, side))
-            populations[side] = self._score(side, genomes, None, floor[side])
-        return State(0, populations, self._memory(None, populations, 0), floor)
-
-    def _floor(self, side: Domain) -> float:
-        """L_cyc that fitness counts from."""
-        if self.settings.cycle == "whole" or not self.settings.lambda_cycle:
-            return 0.0
-        return float(self.evaluator.score(side, self.layouts[side].full()[None], None).L_cyc)
+            populations[side] = self._score(side, genomes, None, self._floor.get(side, 0.0))
+        return State(0, populations, self._memory(None, populations, 0), self._floor)
 
     def _first(self, side: Domain, generator: torch.Generator) -> Tensor:
         """Coin flips, fair without a target; where it is known what filters are worth, half of them instead
@@ -227,8 +221,7 @@ class CoEvolution:
         return young
 
     def _score(self, side: Domain, genomes: Tensor, partner: Tensor | None, floor: float) -> Population:
-        layout, identity = self.layouts[side], self.settings.lambda_identity > 0
-        scores = self.evaluator.score(side, genomes, partner, identity=identity)
+        layout, scores = self.layouts[side], self.scorer.score(side, genomes, partner)
         N, macs = kept_weights(layout, genomes), kept_macs(layout, genomes)
         return _scored(self.settings, genomes, N, macs, scores, floor)
 

@@ -19,7 +19,7 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import Domain
+from ganprune.images.sources import Domain
 from ganprune.pruning.repair import Repairer
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.search.operators import two_point_crossover

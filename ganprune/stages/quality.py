@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from torch import nn
 
-from ganprune.evaluation import Domain
 from ganprune.images import load_pictures
+from ganprune.images.sources import Domain
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, write_json

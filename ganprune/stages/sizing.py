@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import TargetError, UsageError
-from ganprune.evaluation import Domain
-from ganprune.evaluation.originals import grams_file, original_grams, original_removals
 from ganprune.images import to_float
+from ganprune.images.sources import Domain
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import recalibrated
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import as_scores, refitted_from
+from ganprune.scoring.originals import grams_file, original_grams, original_removals
 from ganprune.stages.job import Job
 from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import NUMBER, fits

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.evaluation import DOMAINS, Domain, Scores
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.repair import ON_TARGET
 from ganprune.pruning.resources import kept_macs, kept_weights
+from ganprune.scoring import Scores
 from ganprune.search.coevolution import CoEvolution, Population, State, describe, random_stream
 from ganprune.search.settings import SearchSettings
 from tests.strategies import layouts as any_layout
@@ -29,15 +30,13 @@ SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.
 
 
 @dataclass(slots=True)
-class FakeEvaluator:
+class FakeScorer:
     """Terms that fall with every bit that is kept, each bit by an amount of its own; remembers its calls."""
 
     heeds_partner: bool = True
     calls: list[tuple[Domain, Tensor, Tensor | None]] = field(default_factory=list)
 
-    def score(
-        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
-    ) -> Scores:
+    def score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
         self.calls.append((side, genomes, partner))
         stakes = torch.rand(4, genomes.shape[1], generator=seeded(len(side)), dtype=torch.float64)
         terms = (~genomes).double() @ (stakes / stakes.sum(1, keepdim=True)).T  # [K, 4]
@@ -48,8 +47,8 @@ class FakeEvaluator:
         return Scores(L_DisA, L_GenA, L_cyc, L_idt)
 
 
-def search(settings: SearchSettings, evaluator: FakeEvaluator | None = None) -> list[State]:
-    return list(CoEvolution(settings, LAYOUTS, evaluator or FakeEvaluator()).states(None))
+def search(settings: SearchSettings, scorer: FakeScorer | None = None) -> list[State]:
+    return list(CoEvolution(settings, LAYOUTS, scorer or FakeScorer()).states(None))
 
 
 def same(a: State, b: State) -> bool:
@@ -63,12 +62,12 @@ def partner_is(found: Tensor | None, expected: Tensor) -> bool:
 
 @pytest.mark.parametrize("order", ["alternate", "simultaneous"])
 def test_each_side_meets_the_best_of_the_other(order: Any) -> None:
-    evaluator = FakeEvaluator()
-    states = search(replace(SMALL, order=order), evaluator)
-    assert [side for side, _, _ in evaluator.calls] == ["A", "B"] * 6
-    assert [partner for _, _, partner in evaluator.calls[:2]] == [None, None]
+    scorer = FakeScorer()
+    states = search(replace(SMALL, order=order), scorer)
+    assert [side for side, _, _ in scorer.calls] == ["A", "B"] * 6
+    assert [partner for _, _, partner in scorer.calls[:2]] == [None, None]
     for t in range(1, 6):
-        (_, P, partner_of_p), (_, Q, partner_of_q) = evaluator.calls[2 * t : 2 * t + 2]
+        (_, P, partner_of_p), (_, Q, partner_of_q) = scorer.calls[2 * t : 2 * t + 2]
         assert torch.equal(P, states[t].populations["A"].genomes)
         assert torch.equal(Q, states[t].populations["B"].genomes)
         assert partner_is(partner_of_p, states[t - 1].populations["B"].best_genome)
@@ -79,16 +78,16 @@ def test_each_side_meets_the_best_of_the_other(order: Any) -> None:
 
 
 def test_separate_evolution_keeps_the_originals_as_partners() -> None:
-    evaluator = FakeEvaluator()
-    search(replace(SMALL, partners="original"), evaluator)
-    assert len(evaluator.calls) == 12
-    assert all(partner is None for _, _, partner in evaluator.calls)
+    scorer = FakeScorer()
+    search(replace(SMALL, partners="original"), scorer)
+    assert len(scorer.calls) == 12
+    assert all(partner is None for _, _, partner in scorer.calls)
 
 
 def test_populations_may_meet_the_originals_first_and_each_other_then() -> None:
-    evaluator = FakeEvaluator()
-    states = search(replace(SMALL, apart=0.4), evaluator)  # 2 of 5 generations
-    partners = [partner for _, _, partner in evaluator.calls]
+    scorer = FakeScorer()
+    states = search(replace(SMALL, apart=0.4), scorer)  # 2 of 5 generations
+    partners = [partner for _, _, partner in scorer.calls]
     assert partners[:6] == [None] * 6
     assert partner_is(partners[6], states[2].populations["B"].best_genome)
     assert partner_is(partners[7], states[3].populations["A"].best_genome)
@@ -112,7 +111,7 @@ def test_the_elite_lives_on_unchanged(target: tuple[float, float] | None) -> Non
 
 
 def test_with_the_same_partner_the_best_fitness_never_falls_and_the_search_gets_somewhere() -> None:
-    states = search(replace(SMALL, generations=20), FakeEvaluator(heeds_partner=False))
+    states = search(replace(SMALL, generations=20), FakeScorer(heeds_partner=False))
     for side in DOMAINS:
         best = [float(state.populations[side].fitness.max()) for state in states]
         assert best == sorted(best)
@@ -133,7 +132,7 @@ def test_a_search_resumed_from_any_saved_state_ends_as_if_undisturbed(order: Any
         file = safetensors.torch.save(state.to_tensors())
         read = State.from_tensors(safetensors.torch.load(file))
         assert same(read, state)
-        rest = list(CoEvolution(settings, LAYOUTS, FakeEvaluator()).states(read))
+        rest = list(CoEvolution(settings, LAYOUTS, FakeScorer()).states(read))
         assert len(rest) == 5 - t
         assert all(same(a, b) for a, b in zip(rest, undisturbed[t + 1 :], strict=True))
 
@@ -181,7 +180,7 @@ def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> N
     layouts: dict[Domain, Layout] = {side: layout_of(resnet_widths(32, 3)) for side in DOMAINS}
     targets = {"A": 0.3, "B": 0.6}
     settings = replace(SMALL, target_macs=(0.3, 0.6), align=2)
-    for state in CoEvolution(settings, layouts, FakeEvaluator()).states(None):
+    for state in CoEvolution(settings, layouts, FakeScorer()).states(None):
         for side in DOMAINS:
             population, layout = state.populations[side], layouts[side]
             assert torch.all(population.macs <= targets[side])
@@ -193,7 +192,7 @@ def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> N
 
 def test_the_first_generation_is_fair_coin_flips() -> None:
     layouts: dict[Domain, Layout] = {side: layout_of(resnet_widths(64, 9)) for side in DOMAINS}
-    state = CoEvolution(SearchSettings(), layouts, FakeEvaluator()).init()
+    state = CoEvolution(SearchSettings(), layouts, FakeScorer()).init()
     for side in DOMAINS:
         genomes = state.populations[side].genomes
         assert genomes.shape == (32, 2944)
@@ -205,7 +204,7 @@ def test_the_first_generation_is_fair_coin_flips() -> None:
 def test_one_sides_random_numbers_do_not_depend_on_the_other_side() -> None:
     other: dict[Domain, Layout] = {"A": LAYOUTS["A"], "B": layout_of(resnet_widths(3, 4))}
     settings = replace(SMALL, partners="original")
-    here, there = search(settings)[-1], list(CoEvolution(settings, other, FakeEvaluator()).states(None))[-1]
+    here, there = search(settings)[-1], list(CoEvolution(settings, other, FakeScorer()).states(None))[-1]
     assert torch.equal(here.populations["A"].genomes, there.populations["A"].genomes)
 
 
@@ -220,7 +219,7 @@ def test_every_generation_of_every_side_and_seed_has_a_stream_of_its_own() -> No
 def test_states_run_from_generation_zero_to_the_last_and_no_further() -> None:
     states = search(SMALL)
     assert [state.generation for state in states] == [0, 1, 2, 3, 4, 5]
-    algorithm = CoEvolution(SMALL, LAYOUTS, FakeEvaluator())
+    algorithm = CoEvolution(SMALL, LAYOUTS, FakeScorer())
     assert list(algorithm.states(states[-1])) == []
     assert len(search(replace(SMALL, generations=0))) == 1
 
@@ -287,7 +286,7 @@ def test_settings_out_of_range_are_refused_in_the_spelling_of_the_command_line(
 
 def test_a_target_out_of_reach_is_refused_before_the_search() -> None:
     with pytest.raises(UsageError, match=r"--target-macs 0\.001 cannot be reached with --align 1"):
-        CoEvolution(replace(SMALL, target_macs=(0.5, 0.001)), LAYOUTS, FakeEvaluator())
+        CoEvolution(replace(SMALL, target_macs=(0.5, 0.001)), LAYOUTS, FakeScorer())
 
 
 def test_the_defaults_are_the_papers_but_for_the_operators() -> None:
@@ -309,7 +308,7 @@ def test_children_differ_by_filters_and_by_widths(
     changes: dict[str, Any], exchanged: bool, reshaped: bool
 ) -> None:
     settings = replace(SMALL, target_macs=(0.4, 0.4), mutation_rate=0.3, **changes)
-    search, layout = CoEvolution(settings, LAYOUTS, FakeEvaluator()), LAYOUTS["A"]
+    search, layout = CoEvolution(settings, LAYOUTS, FakeScorer()), LAYOUTS["A"]
     now = search.init().populations["A"].genomes.repeat(20, 1)
     young = search._mutated("A", now, seeded(0))
     same_widths = (layout.gene_counts(young) == layout.gene_counts(now)).all(1)
@@ -319,17 +318,15 @@ def test_children_differ_by_filters_and_by_widths(
 
 
 def test_only_what_the_cycle_loses_beyond_the_originals_counts() -> None:
-    evaluator = FakeEvaluator()
-    first = search(replace(SMALL, generations=0, cycle="excess"), evaluator)[0]
-    assert [len(genomes) for _, genomes, _ in evaluator.calls] == [1, 1, 6, 6]  # the originals come first
-    for (side, genomes, _), population in zip(evaluator.calls[:2], first.populations.values(), strict=True):
-        assert genomes.all()
-        floor = float(FakeEvaluator().score(side, genomes, None).L_cyc)
-        assert first.floor[side] == floor
-        raised = replace(first, floor={side: 0.1})
-        assert State.from_tensors(raised.to_tensors()).floor[side] == 0.1
-        losses = population.L_DisA + 10 * (population.L_cyc - floor).clamp_min(0)
-        torch.testing.assert_close(population.fitness, 1 / (population.N + 10 * losses))
+    floor: dict[Domain, float] = {"A": 0.5, "B": 0.5}
+    states = list(CoEvolution(SMALL, LAYOUTS, FakeScorer(), floor=floor).states(None))
+    for state in (states[0], State.from_tensors(states[-1].to_tensors())):
+        assert state.floor == floor
+        for side, population in state.populations.items():
+            excess = (population.L_cyc - floor[side]).clamp_min(0)
+            losses = population.L_DisA + 10 * excess
+            torch.testing.assert_close(population.fitness, 1 / (population.N + 10 * losses))
+            assert 0 < (excess == 0).sum() < len(excess) or state.generation
 
 
 def test_half_of_a_population_is_near_the_cheapest_network() -> None:
@@ -340,7 +337,7 @@ def test_half_of_a_population_is_near_the_cheapest_network() -> None:
         scores[side] = torch.rand(layout.length, generator=random).double()
         costs[side] = [torch.linspace(1, 0, size + 1).double().square().numpy() for size in layout.sizes]
     settings = replace(SMALL, target_macs=(0.4, 0.4), generations=0)
-    found = CoEvolution(settings, LAYOUTS, FakeEvaluator(), scores, None, costs)
+    found = CoEvolution(settings, LAYOUTS, FakeScorer(), scores, None, costs)
     first = found.init()
     for side, layout in LAYOUTS.items():
         genomes = first.populations[side].genomes
@@ -349,7 +346,7 @@ def test_half_of_a_population_is_near_the_cheapest_network() -> None:
         steps = (layout.gene_counts(genomes[:3]) != torch.from_numpy(counts)).any(1)
         assert steps.tolist() == [False, True, True]
         assert (first.populations[side].macs <= 0.4).all()
-        free = CoEvolution(replace(settings, target_macs=None), LAYOUTS, FakeEvaluator(), scores, None, costs)
+        free = CoEvolution(replace(settings, target_macs=None), LAYOUTS, FakeScorer(), scores, None, costs)
         for genome in free.init().populations[side].genomes[:3]:  # of any size, but the best filters
             for piece in layout.genes.values():
                 kept = genome[piece]
@@ -360,13 +357,13 @@ def test_half_of_a_population_is_near_the_cheapest_network() -> None:
 def test_in_one_direction_one_side_evolves_beside_the_whole_other_generator(
     direction: Any, side: Domain
 ) -> None:
-    evaluator = FakeEvaluator()
-    states = search(replace(SMALL, direction=direction), evaluator)
-    assert [(called, partner) for called, _, partner in evaluator.calls] == [(side, None)] * 6
+    scorer = FakeScorer()
+    states = search(replace(SMALL, direction=direction), scorer)
+    assert [(called, partner) for called, _, partner in scorer.calls] == [(side, None)] * 6
     assert all(state.populations.keys() == {side} for state in states)
     assert describe(states[-1]).keys() == {"generation", side}
     read = State.from_tensors(safetensors.torch.load(safetensors.torch.save(states[2].to_tensors())))
-    rest = CoEvolution(replace(SMALL, direction=direction), LAYOUTS, FakeEvaluator()).states(read)
+    rest = CoEvolution(replace(SMALL, direction=direction), LAYOUTS, FakeScorer()).states(read)
     assert all(same(a, b) for a, b in zip(rest, states[3:], strict=True))
 
 

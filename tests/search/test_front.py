@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import TargetError
-from ganprune.evaluation import Domain, Scores
+from ganprune.images.sources import Domain
 from ganprune.runs import Run
+from ganprune.scoring import Scores
 from ganprune.search import Front
 from ganprune.search.coevolution import State
 from ganprune.search.front import (
@@ -131,11 +132,9 @@ def test_partners_are_the_originals() -> None:
     partners: list[Tensor | None] = []
 
     class Watched(Hidden):
-        def score(
-            self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
-        ) -> Scores:
+        def score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
             partners.append(partner)
-            return super().score(side, genomes, partner, identity=identity)
+            return super().score(side, genomes, partner)
 
     list(Front(replace(SETTINGS, generations=3, apart=0.0), LAYOUTS, Watched()).states(None))
     assert partners == [None] * 8
@@ -186,9 +185,9 @@ def test_front_covers_sizes_and_gets_no_worse() -> None:
 
 
 def test_generation_scores_as_many_as_algorithm_1() -> None:
-    evaluator = Hidden()
-    *_, last = Front(SETTINGS, LAYOUTS, evaluator).states(None)
-    assert evaluator.calls == [("A", 12), ("B", 12)] * 16
+    scorer = Hidden()
+    *_, last = Front(SETTINGS, LAYOUTS, scorer).states(None)
+    assert scorer.calls == [("A", 12), ("B", 12)] * 16
     assert last.populations["A"].genomes.shape == (12, LAYOUTS["A"].length)
 
 

@@ -17,17 +17,16 @@ from torch import Tensor
 
 from ganprune.checkpoints import NetName, load_generator, read_metadata
 from ganprune.errors import DataError, RunError, UsageError
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator
-from ganprune.evaluation.interface import Domain
-from ganprune.evaluation.originals import original_removals
 from ganprune.images import find_domains, load_pictures, to_float
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.plan import plan
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.report.tables import best_losses
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
+from ganprune.scoring import LocalScorer, ScoringSettings
+from ganprune.scoring.originals import original_removals
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.stages import (
@@ -106,9 +105,9 @@ class _Watcher:
 
 
 def test_search_is_algorithm_1(run: Run, gan: TinyGan) -> None:
-    evaluator = LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings())
-    settings = replace(SETTINGS, search=replace(SETTINGS.search, refit=False))
-    *_, expected = CoEvolution(settings.search, gan.layouts, evaluator).states(None)
+    scorer = LocalScorer(gan.inputs())
+    settings = replace(SETTINGS, search=replace(SETTINGS.search, refit=False, cycle="whole"))
+    *_, expected = CoEvolution(settings.search, gan.layouts, scorer).states(None)
     assert _same(_search(run, gan, settings), expected)
 
 
@@ -117,9 +116,7 @@ def test_a_search_of_refitted_networks_begins_with_the_cheapest_one(run: Run, ga
     targeted = replace(SETTINGS.search, target_macs=(0.5, 0.5), generations=0)
     _search(run, gan, replace(SETTINGS, search=targeted))
     state = State.from_tensors(load_file(run / "state.safetensors"))
-    refitting = LocalEvaluator(
-        gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings(refit=True)
-    )
+    refitting = LocalScorer(gan.inputs(ScoringSettings(refit=True)))
     for side, layout in gan.layouts.items():
         x = to_float(gan.pictures[side])
         gone = original_removals(gan.generators[side], layout, x, None, side)
@@ -169,12 +166,13 @@ def test_first_line_says_what_originals_and_untouched_inputs_score(
         x, y = (to_float(gan.pictures[domain]) for domain in (side, other))
         with torch.no_grad():
             wanted = G(x)
+            floor = float((back(wanted) - x).square().mean())
             for kind, made, same, N in (("original", wanted, G(y), 1.0), ("inputs", x, y, 0.0)):
                 l_disa, l_gena, l_cyc, l_idt = (
                     float((one - two).square().mean())
                     for one, two in ((D(wanted), D(made)), (wanted, made), (back(made), x), (same, y))
                 )
-                F = 1 / (N + 10 * (l_disa + 10 * l_cyc + 0.5 * l_idt))
+                F = 1 / (N + 10 * (l_disa + 10 * max(0.0, l_cyc - floor) + 0.5 * l_idt))
                 expected = {"N": N, "macs": N, "L_DisA": l_disa, "L_GenA": l_gena, "L_cyc": l_cyc,
                             "L_idt": l_idt, "fitness": F}  # fmt: skip
                 assert line["controls"][side][kind] == pytest.approx(expected, rel=1e-4, abs=1e-9)
@@ -186,7 +184,7 @@ def test_controls_are_computed_once_and_kept_after_an_interruption(
     _search(Run(tmp_path), gan)
     with pytest.raises(KeyboardInterrupt):
         _search(run, gan, reporter=_Watcher(stop_after=13))
-    monkeypatch.delattr(LocalEvaluator, "controls")
+    monkeypatch.delattr(LocalScorer, "controls")
     _search(run, gan)
     first, *others = _history(run)
     assert first["controls"] == _history(Run(tmp_path))[0]["controls"]
@@ -216,7 +214,7 @@ def test_report_says_whether_a_genome_beats_doing_nothing() -> None:
 
 def test_finished_search_is_read_not_done(run: Run, gan: TinyGan, monkeypatch: pytest.MonkeyPatch) -> None:
     first = _search(run, gan)
-    monkeypatch.setattr("ganprune.stages.searching.LocalEvaluator", None)
+    monkeypatch.setattr("ganprune.stages.searching.LocalScorer", None)
     assert _same(_search(run, gan), first)
 
 
