@@ -14,7 +14,6 @@ speed-up does not. Prints Markdown.
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ganprune.checkpoints import load_quartet
 from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Evaluator, LocalEvaluator, RayEvaluator
 from ganprune.evaluation.serving import Request
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, PICTURES
 from ganprune.images import find_domains, load_pictures
 from ganprune.presets import preset
 from ganprune.pruning.genome import Layout
@@ -47,17 +46,15 @@ WAIT = 600.0
 
 
 class Example:
-    """The packaged networks and as many drawn pictures; arguments of evaluators."""
+    """The packaged networks and as many of their pictures; arguments of evaluators."""
 
     def __init__(self, pictures: int) -> None:
         nets = Networks.of(load_quartet(CHECKPOINT))
-        with tempfile.TemporaryDirectory() as folder:
-            write_dataset(Path(folder, "drawn"), seed=1, train=pictures, test=1, size=EXAMPLE_SIZE)
-            found = find_domains(Path(folder, "drawn"))
-            shown: dict[Domain, Tensor] = {
-                "A": load_pictures(found.train_A, EXAMPLE_SIZE),
-                "B": load_pictures(found.train_B, EXAMPLE_SIZE),
-            }
+        found = find_domains(PICTURES)
+        shown: dict[Domain, Tensor] = {
+            "A": load_pictures(found.train_A[:pictures], EXAMPLE_SIZE),
+            "B": load_pictures(found.train_B[:pictures], EXAMPLE_SIZE),
+        }
         generators = {"A": nets.G_A, "B": nets.G_B}
         self.layouts: dict[Domain, Layout] = {side: Layout.of(generators[side]) for side in DOMAINS}
         self.arguments: tuple[Any, ...] = (

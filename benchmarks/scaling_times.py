@@ -30,7 +30,7 @@ from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvalua
 from ganprune.evaluation.serving import Request
 from ganprune.evaluation.simulated import SimulatedCrew
 from ganprune.evaluation.spread import SpreadEvaluator
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, PICTURES
 from ganprune.images import find_domains, load_pictures
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.genome import Layout, genome_key
@@ -66,9 +66,7 @@ def subject(checkpoint: Path, data: Path, size: int, n: int, precision: Any) -> 
 
 
 def example() -> Subject:
-    with tempfile.TemporaryDirectory() as folder:
-        write_dataset(Path(folder, "drawn"), seed=1, train=6, test=1, size=EXAMPLE_SIZE)
-        return subject(CHECKPOINT, Path(folder, "drawn"), EXAMPLE_SIZE, 6, "float32")
+    return subject(CHECKPOINT, PICTURES, EXAMPLE_SIZE, 6, "float32")
 
 
 def genomes_of(layout: Layout, n: int, seed: int, target: float = TARGET) -> Tensor:

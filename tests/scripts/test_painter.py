@@ -4,16 +4,18 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganprune.errors import UsageError
-from ganprune.example import draw
+from ganprune.example import EXAMPLE_SIZE, PICTURES
+from scripts.painter import draw
 
 SIZE = 64
 
 
 def test_the_same_seed_and_index_give_the_same_bytes_in_another_process():
     script = (
-        "from hashlib import sha256; from ganprune.example import draw; "
+        "from hashlib import sha256; from scripts.painter import draw; "
         f"print(sha256(b''.join(draw(5, i, 'B', {SIZE}).picture.tobytes() for i in range(8))).hexdigest())"
     )
     elsewhere = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -67,3 +69,19 @@ def test_a_scene_looks_the_same_at_every_size(index: int):
 def test_settings_that_nothing_can_be_drawn_with_are_refused(seed, index, domain, size, message):
     with pytest.raises(UsageError, match=message):
         draw(seed, index, domain, size)
+
+
+def test_shipped_pictures_are_those_that_the_painter_draws():
+    for folder in PICTURES.iterdir():
+        paths = sorted(folder.iterdir())
+        for path in (paths[0], paths[-1]):
+            scene = draw(1, int(path.stem), "A" if folder.name.endswith("A") else "B", EXAMPLE_SIZE)
+            assert np.array_equal(np.asarray(Image.open(path)), scene.picture)
+            mask = PICTURES.with_name("masks") / folder.name / f"{path.stem}.png"
+            if folder.name.startswith("test"):
+                assert np.array_equal(np.asarray(Image.open(mask)), scene.animal)
+
+
+def test_no_two_pictures_share_a_scene():
+    stems = [path.stem for path in PICTURES.rglob("*.webp")]
+    assert len(set(stems)) == len(stems)
