@@ -6,16 +6,17 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import nn
 
 from ganprune.example.stripes import Mask, background_change, stripe_energy
-from ganprune.images import open_picture, to_float, to_uint8
-from ganprune.images.reading import to_tensor
+from ganprune.images import to_float, to_uint8
 from ganprune.images.sources import DOMAINS, Domain
 
 HERE = Path(__file__).parent
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +57,24 @@ def coats_of(
     }
 
 
-def _shown(domain: Domain, count: int) -> list[tuple[np.ndarray, Mask]]:
+def _shown(domain: Domain, count: int) -> list[tuple[Pixels, Mask]]:
     """Test pictures, uint8 [h, w, 3], and where their animals are, bool [h, w]."""
     found = sorted((HERE / "pictures" / f"test{domain}").iterdir())[:count]
     masks = [HERE / "masks" / f"test{domain}" / f"{path.stem}.png" for path in found]
-    return [
-        (np.asarray(open_picture(path)), np.asarray(Image.open(mask), dtype=np.bool_))
-        for path, mask in zip(found, masks, strict=True)
-    ]
+    return [(_pixels(path), _pixels(mask).astype(np.bool_)) for path, mask in zip(found, masks, strict=True)]
+
+
+def _pixels(path: Path) -> Pixels:
+    with Image.open(path) as picture:
+        return np.array(picture)
 
 
 @torch.inference_mode()
-def _translated(generator: nn.Module, shown: list[tuple[np.ndarray, Mask]]) -> tuple[float, float]:
+def _translated(generator: nn.Module, shown: list[tuple[Pixels, Mask]]) -> tuple[float, float]:
     """The medians of `stripe_energy` and of `background_change` after translation."""
     energies, changes = list[float](), list[float]()
     for picture, mask in shown:
-        x = to_float(to_tensor(Image.fromarray(picture)))[None]
+        x = to_float(torch.from_numpy(picture).permute(2, 0, 1)[None])
         y = to_uint8(generator(x)[0]).permute(1, 2, 0).numpy()
         energies.append(stripe_energy(y, mask))
         changes.append(background_change(picture, y, mask))
