@@ -7,7 +7,7 @@ tensors. Names: pytorch-CycleGAN-and-pix2pix, ``networks.py``; they count every 
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,8 @@ from ganprune.models.fitting import fitted, shape
 
 Role = Literal["generator", "discriminator"]
 """What a network is for."""
+
+_N = TypeVar("_N", Generator, Discriminator)
 
 
 def role_of(tensors: Mapping[str, Tensor]) -> Role:
@@ -66,7 +68,7 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     norm = norm_of(used, [conv.key for conv in generator_convs(blocks) if conv.norm_key])
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
         skeleton = Generator(resnet_widths(1, blocks), norm)
-    generator = fitted(skeleton, used)
+    generator = _fitted(skeleton, used)
     generator.block_name = block_name
     return generator
 
@@ -90,7 +92,7 @@ def patchgan_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
     filters = tuple(max(1, len(weight)) for weight in weights[:-1])
     channels = weights[0].shape[1] if weights[0].ndim == 4 else 1
     with torch.device("meta"):
-        discriminator = fitted(Discriminator(DiscriminatorWidths(filters, channels), norm), used)
+        discriminator = _fitted(Discriminator(DiscriminatorWidths(filters, channels), norm), used)
     if len(weights[-1]) != 1:
         raise CheckpointError(
             f"{keys[-1]}.weight has shape {shape(weights[-1])}, but the last layer of a PatchGAN has 1 filter"
@@ -122,6 +124,13 @@ def _read(
             first = "model.1.weight" if role == "generator" else "model.0.weight"
             own = first in tensors and not any(name.endswith(".filt") for name in tensors)
             raise (error if own and not isinstance(error, UnsupportedArchitecture) else other) from None
+
+
+def _fitted(skeleton: _N, tensors: Mapping[str, Tensor]) -> _N:
+    try:
+        return fitted(skeleton, tensors)
+    except UnsupportedArchitecture as error:  # its role and its blocks are CycleGAN's, so it is damaged
+        raise CheckpointError(str(error)) from None
 
 
 def _of_role(tensors: Mapping[str, Tensor], needed: Role) -> dict[str, Tensor]:

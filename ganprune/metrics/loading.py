@@ -77,9 +77,10 @@ def load_features(path: Path | str, device: str = "cpu", threads: int | None = N
     if INCEPTION_KEY in tensors:
         return load_inception(path, tensors, device, cores)
     own = any(key.startswith("classifier.") or key.endswith("num_batches_tracked") for key in tensors)
-    kind = next((kind for tensor, kind in TOLD_BY.items() if tensor in tensors), None)
-    if kind is None:
+    kinds: list[Kind] = [kind for tensor, kind in TOLD_BY.items() if tensor in tensors]
+    if not kinds:
         raise InputError(_unknown(path, tensors))
+    (kind, *_) = kinds
     try:
         net = last_map(kind, tensors, keras=not own)
     except CheckpointError as error:
