@@ -6,13 +6,14 @@ tensors. Names: pytorch-CycleGAN-and-pix2pix, ``networks.py``; they count every 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ganprune import models
+from ganprune.channels.blocks import CONSTANT
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import COUNT, batches_seen, check_variances, norm_of, vectors
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
@@ -68,11 +69,12 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     used, block_name = split_block_name(_of_role(tensors, "generator"))
     used, _ = split_dropout(used)
     blocks = _count_blocks(used)
-    convs = generator_convs(blocks)
+    gone = [i for i in range(blocks) if f"model.{10 + i}.{CONSTANT}" in used]
+    convs = [conv for conv in generator_convs(blocks) if not conv.key.startswith(_places(gone))]
     norm = norm_of(used, [conv.key for conv in convs if conv.norm_key])
     norms: dict[str, Norm | None] = {conv.key: norm if conv.norm_key else None for conv in convs}
-    _check_names(used, norms)
-    groups: dict[str, int] = {}
+    _check_names({name: t for name, t in used.items() if not name.startswith(_places(gone))}, norms)
+    groups = {f"inner{i}": 0 for i in gone}
     in_channels = out_channels = 0
     for conv in convs:
         inputs, filters = _channels(used, conv.key, conv.kernel, norms[conv.key], conv.transposed)
@@ -87,6 +89,8 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     widths = resnet_widths(1, blocks, in_channels, out_channels).with_groups(groups)
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
         generator = Generator(widths, norm)
+    for i in gone:
+        _check_gone(used, generator, f"model.{10 + i}")
     generator.block_name = block_name
     return _filled(generator, used)
 
@@ -160,8 +164,27 @@ def _of_role(tensors: Mapping[str, Tensor], needed: Role) -> dict[str, Tensor]:
 
 
 def _count_blocks(tensors: Mapping[str, Tensor]) -> int:
-    numbers = _numbers(tensors, r"model\.(\d{1,6})\.conv_block\.")
+    """With those that were taken out, of which a tensor is left."""
+    numbers = _numbers(tensors, rf"model\.(\d{{1,6}})\.(?:conv_block\.|{CONSTANT}$)")
     return len(_gapless(numbers, "model.{}.conv_block.1", start=10))
+
+
+def _places(blocks: Sequence[int]) -> tuple[str, ...]:
+    return tuple(f"model.{10 + i}." for i in blocks)
+
+
+def _check_gone(tensors: Mapping[str, Tensor], generator: Generator, block: str) -> None:
+    """Nothing is left of a block that was taken out, or a constant a channel."""
+    name = f"{block}.{CONSTANT}"
+    over = [key for key in tensors if key.startswith(f"{block}.") and key != name]
+    if over:
+        raise CheckpointError(f"holds {over[0]!r} of a block that is taken out, as {name} says")
+    needed = generator.state_dict()[name].shape
+    if tensors[name].shape != needed:
+        raise CheckpointError(
+            f"{name} has shape {_shape(tensors[name])}, but {_shape(torch.empty(needed, device='meta'))} "
+            "was needed"
+        )
 
 
 def _numbers(tensors: Mapping[str, Tensor], pattern: str) -> set[int]:

@@ -76,7 +76,7 @@ def original_removals(
         return {f"{gene}/{part}": getattr(one, part) for gene, one in gone.items() for part in parts}
 
     parts = [item.name for item in fields(Removal)]
-    setting = f"removals, {layout.kind}, {torch.get_num_threads()} threads"
+    setting = f"removals to none, {layout.kind}, {torch.get_num_threads()} threads"
     file = None if folder is None else folder / f"removals_{side}.safetensors"
     known = _kept(file, _key(generator, None, x, setting) if file is not None else "", compute)
     return {gene: Removal(*(known[f"{gene}/{part}"] for part in parts)) for gene in layout.genes}

@@ -38,8 +38,8 @@ class Removal:
     order: Tensor
     """int64 [filters]: those that go first, first."""
     costs: Tensor
-    """float64 [filters + 1]: squared error of the picture while as many filters are kept; 0 for all of them,
-    infinite for none."""
+    """float64 [filters + 1]: squared error of the picture while as many filters are kept; 0 for all of them;
+    for none infinite, but where that takes a residual block out."""
 
     @classmethod
     def unknown(cls, size: int) -> "Removal":
@@ -81,7 +81,7 @@ def removals(
                 gone[gene] = Removal.unknown(size)
                 task.advance()
                 continue
-            gone[gene] = _removal(readers, size)
+            gone[gene] = _removal(readers, size, least=0 if gene in layout.blocks else 1)
             task.advance()
     return gone
 
@@ -91,14 +91,14 @@ def as_scores(gone: Mapping[str, Removal]) -> Tensor:
     return torch.cat([(removal.order.argsort() + 1).double() for removal in gone.values()])
 
 
-def _removal(readers: Sequence["_Reader"], size: int) -> Removal:
-    """Take away all of ``size`` channels but one, those that cost least first."""
+def _removal(readers: Sequence["_Reader"], size: int, least: int) -> Removal:
+    """Take away all of ``size`` channels but the ``least``, those that cost least first."""
     names, order = torch.arange(size), list[int]()
     costs = torch.full((size + 1,), float("inf"), dtype=torch.float64)
     costs[size] = 0
-    while len(names) > 1:
+    while len(names) > least:
         each = torch.stack([reader.costs() for reader in readers]).sum(0).cpu()
-        n = min(max(1, len(names) // AT_ONCE), len(names) - 1)
+        n = min(max(1, len(names) // AT_ONCE), len(names) - least)
         by_cost = each.argsort()
         out, left = by_cost[:n], by_cost[n:].sort().values
         device = readers[0].W.device

@@ -54,6 +54,9 @@ class SearchSettings:
     """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
     min_filters: int = 1
     """Fewest filters of a layer."""
+    remove_blocks: bool = True
+    """Whether whole residual blocks may be taken out, and put back: one that keeps no filters of its own is not
+    in the network. The paper keeps all."""
     width_spread: float | None = 1.25
     """With a target: how far the number of filters that a layer keeps may lie above or below what is likely
     to be best, as a factor; see `ganprune.pruning.repair.Constraints`. None: as far as the search likes."""
@@ -161,6 +164,7 @@ class SearchSettings:
             target_ms=self.target_ms and self.target_ms[i],
             speed_up=self.speed_up and self.speed_up[i],
             min_filters=self.min_filters,
+            remove_blocks=self.remove_blocks,
             width_spread=self.width_spread,
             block_width=self.block_width,
         )

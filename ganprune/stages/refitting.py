@@ -72,16 +72,17 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     whole, few = original.sizes, graph_of(slim).sizes
     try:
         told = parse_json(read_metadata(path)["kept"])
-        if not fits(told, {str: [int]}) or told.keys() != few.keys():
+        if not fits(told, {str: [int]}) or told.keys() != whole.keys():
             raise ValueError("groups of filters are missing")
         for group, indices in told.items():
-            if len(indices) != few[group] or not all(0 <= index < whole[group] for index in indices):
-                raise ValueError(f"{few[group]} of {whole[group]} were needed for {group}")
+            needed = few.get(group, 0)  # a residual block that was taken out has none
+            if len(indices) != needed or not all(0 <= index < whole[group] for index in indices):
+                raise ValueError(f"{needed} of {whole[group]} were needed for {group}")
     except (KeyError, ValueError, TypeError) as error:
         raise RunError(
             f"{path} does not say which filters were kept ({error}); delete it to cut it again"
         ) from None
-    return {group: torch.tensor(indices) for group, indices in told.items()}
+    return {group: torch.tensor(indices, dtype=torch.int64) for group, indices in told.items()}
 
 
 def _as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:
