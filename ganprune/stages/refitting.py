@@ -69,13 +69,14 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     Raises `RunError` where the file that it was cut to does not say so.
     """
     path = run / f"pruned_G_{side}.safetensors"
-    whole, few = original.sizes, graph_of(slim).sizes
+    whole, few = original.sizes, graph_of(slim).sizes.values()
     try:
         told = parse_json(read_metadata(path)["kept"])
         if not fits(told, {str: [int]}) or told.keys() != whole.keys():
             raise ValueError("groups of filters are missing")
-        for group, indices in told.items():
-            needed = few.get(group, 0)  # a residual block that was taken out has none
+        there = [group for group, indices in told.items() if indices]  # others' residual blocks are taken out
+        for group, needed in zip(there, few, strict=True):
+            indices = told[group]
             if len(indices) != needed or not all(0 <= index < whole[group] for index in indices):
                 raise ValueError(f"{needed} of {whole[group]} were needed for {group}")
     except (KeyError, ValueError, TypeError) as error:

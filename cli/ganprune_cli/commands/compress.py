@@ -27,6 +27,7 @@ def compress(
     target_ms: options.TargetMs = None,
     align: options.Align = None,
     min_filters: options.MinFilters = None,
+    remove_blocks: options.RemoveBlocks = None,
     width_spread: options.WidthSpread = None,
     block_width: options.BlockWidth = None,
     layout: options.Layout = None,
