@@ -99,7 +99,9 @@ def removable(
             if not all(map(block.holds, own)):
                 continue
             written = np.concatenate([layer.writes for layer in layers if block.holds(layer.name)])
-            kin = (written >= group.units.start) & (written < group.units.stop) | np.isin(written, block.units)
+            kin = (written >= group.units.start) & (written < group.units.stop) | np.isin(
+                written, block.units
+            )
             if not kin.all():
                 continue
             kind = _kind(network.get_submodule(block.module)), block.shape, group.size
@@ -115,8 +117,14 @@ def removable(
 def _kind(module: nn.Module) -> object:
     """The same for modules that are built alike, as blocks of a network mostly are: one of them is tried."""
     parts = [(name, type(part)) for name, part in module.named_modules()]
-    held = [sorted(f"{key}={value!r}" for key, value in vars(part).items() if isinstance(value, int | float | str | tuple))
-            for part in module.modules()]
+    held = [
+        sorted(
+            f"{key}={value!r}"
+            for key, value in vars(part).items()
+            if isinstance(value, int | float | str | tuple)
+        )
+        for part in module.modules()
+    ]
     return tuple(parts), str(held), tuple((name, t.shape) for name, t in module.named_parameters())
 
 
@@ -135,7 +143,11 @@ def left_of(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cu
 def _tried(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"]) -> nn.Module:
     """A copy of a block on the CPU, with random weights and without the group."""
     random, twin = torch.Generator().manual_seed(0), copy.deepcopy(network.get_submodule(block.module))
-    twin = twin.to_empty(device="cpu").float() if any(t.is_meta for t in twin.parameters()) else twin.cpu().float()
+    twin = (
+        twin.to_empty(device="cpu").float()
+        if any(t.is_meta for t in twin.parameters())
+        else twin.cpu().float()
+    )
     for tensor in twin.parameters():
         tensor.uniform_(-1, 1, generator=random)
     for tensor in twin.buffers():

@@ -214,7 +214,9 @@ class _Within:
     def __enter__(self) -> None:
         for module, name in self._names.items():
             self._handles.append(module.register_forward_pre_hook(self._enter(name), prepend=True))
-            self._handles.append(module.register_forward_hook(self._leave, with_kwargs=True, always_call=True))
+            self._handles.append(
+                module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
+            )
 
     def _enter(self, name: str) -> Callable[[nn.Module, Any], None]:
         def enter(module: nn.Module, inputs: Any) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune import models
-from ganprune.channels.blocks import CONSTANT
+from ganprune.channels.blocks import CONSTANT, Removed
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import COUNT, batches_seen, check_variances, norm_of, vectors
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
@@ -89,8 +89,8 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     widths = resnet_widths(1, blocks, in_channels, out_channels).with_groups(groups)
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
         generator = Generator(widths, norm)
-    for i in gone:
-        _check_gone(used, generator, f"model.{10 + i}")
+        for i in gone:
+            generator.model[10 + i] = _left_of(used, f"model.{10 + i}", widths.trunk)
     generator.block_name = block_name
     return _filled(generator, used)
 
@@ -173,18 +173,16 @@ def _places(blocks: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"model.{10 + i}." for i in blocks)
 
 
-def _check_gone(tensors: Mapping[str, Tensor], generator: Generator, block: str) -> None:
-    """Nothing is left of a block that was taken out, or a constant a channel."""
+def _left_of(tensors: Mapping[str, Tensor], block: str, trunk: int) -> Removed:
+    """Of a block that was taken out: nothing, or a constant a channel."""
     name = f"{block}.{CONSTANT}"
     over = [key for key in tensors if key.startswith(f"{block}.") and key != name]
     if over:
         raise CheckpointError(f"holds {over[0]!r} of a block that is taken out, as {name} says")
-    needed = generator.state_dict()[name].shape
-    if tensors[name].shape != needed:
-        raise CheckpointError(
-            f"{name} has shape {_shape(tensors[name])}, but {_shape(torch.empty(needed, device='meta'))} "
-            "was needed"
-        )
+    shape = tensors[name].shape
+    if shape not in ((), (trunk, 1, 1)):
+        raise CheckpointError(f"{name} has shape {_shape(tensors[name])}, but {trunk}×1×1 was needed")
+    return Removed(torch.empty(trunk) if shape else None)
 
 
 def _numbers(tensors: Mapping[str, Tensor], pattern: str) -> set[int]:

@@ -152,10 +152,14 @@ def network_of(part: Mapping[str, Any], original: nn.Module) -> nn.Module | None
     widths, whole = part.get("widths"), layout.graph.sizes
     if widths is None:
         return None
-    if not fits(widths, _WIDTHS) or any(
-        not group in layout.blocks if group not in widths else not 0 < widths[group] <= most
-        for group, most in whole.items()
-    ) or not widths.keys() <= whole.keys():
+    if (
+        not fits(widths, _WIDTHS)
+        or any(
+            group not in layout.blocks if group not in widths else not 0 < widths[group] <= most
+            for group, most in whole.items()
+        )
+        or not widths.keys() <= whole.keys()
+    ):
         raise RunError(
             f"a finished cell has the widths {_short(widths)}, wanted is a number of filters for each of "
             f"{', '.join(whole)}, at most the original's; delete the cell's JSON file to run it again"

@@ -79,7 +79,10 @@ def toronto(tensors: Tensors) -> Network | None:
     up = max(ups, key=ups.__getitem__)
     downs = numbers(tensors, "conv{}.0.") - 1
     inside = [match for name in tensors if (match := _BLOCK.fullmatch(name))]
-    names, convs = {match["blocks"] for match in inside}, sorted({match["conv"] or "" for match in inside} - {""})
+    names, convs = (
+        {match["blocks"] for match in inside},
+        sorted({match["conv"] or "" for match in inside} - {""}),
+    )
     style = Style.of(tensors, convolutions(tensors))
     if ups[up] < 1 or downs < 1 or len(names) != 1 or len(convs) > 2 or style.kind == "none":
         return None  # without a tensor of norms, nothing says whether there are instance norms

@@ -113,7 +113,11 @@ def _check(state: State, layouts: Mapping[Domain, Layout], settings: SearchSetti
                 _compare(f"{side}.{item.name}", getattr(population, item.name), (torch.float64, (K,)))
         may_go = torch.tensor([gene in layouts[side].blocks for gene in layouts[side].genes])
         empty = (layouts[side].gene_counts(population.genomes) == 0) & ~(may_go & settings.remove_blocks)
-        if bool(empty.any()) or not bool(population.fitness.isfinite().all()) or bool((population.fitness < 0).any()):
+        if (
+            bool(empty.any())
+            or not bool(population.fitness.isfinite().all())
+            or bool((population.fitness < 0).any())
+        ):
             raise ValueError(f"{side} holds individuals that no search has")
         for name, spec in _memory(settings, K, L).items() if unfinished else ():
             _compare(f"memory.{side}.{name}", state.memory[f"{side}.{name}"], spec)
