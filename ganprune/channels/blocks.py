@@ -4,9 +4,9 @@ Without the filters between its two convolutions, the second one reads nothing, 
 
     y = x + norm(conv(relu(norm(conv(x)))))
 
-is x and a constant a channel: what norm makes of the convolution's bias. That is found by trial: the module is
-run by itself, with random weights, so that what it does follows from how it is built and not from how it was
-trained.
+is x and a constant a channel: what norm makes of the convolution's bias. That is found by trial: the module
+is run by itself, with random weights, so that what it does follows from how it is built and not from how it
+was trained.
 """
 
 import copy
@@ -130,7 +130,7 @@ def _kind(module: nn.Module) -> object:
 
 @torch.no_grad()
 def left_of(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"]) -> Removed:
-    """What takes a block's place, with all channels that the network has. Of its weights' device and precision."""
+    """What takes a block's place, with all of its channels, on the device and in the precision of its weights."""
     like = next(network.get_submodule(block.module).parameters())
     if not block.adds:
         return Removed().to(like)

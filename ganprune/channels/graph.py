@@ -35,7 +35,8 @@ down    written later, before the first trunk ends
 up      written behind the last trunk
 
 A group is named by its role. Of several: down, down2, …, trunk, trunk2, …, but inner0, inner1, … and up1,
-up2, … A block that was taken out (`ganprune.channels.blocks.Removed`) is counted, so the others keep their names.
+up2, … A block that was taken out (`ganprune.channels.blocks.Removed`) is counted, so the others keep their
+names.
 """
 
 WHOLE = -1

@@ -1,8 +1,8 @@
 """Repair: from any genome to the nearest one that is allowed, by seeded flips of few bits.
 
 Allowed means: every gene keeps at least one filter, or none where a residual block may go with it, in
-multiples of ``align`` where asked for, and the network lies within its targets: multiply-accumulates, parameters, milliseconds. Allowed genomes come
-back unchanged, so the elite stays what it is.
+multiples of ``align`` where asked for, and the network lies within its targets: multiply-accumulates,
+parameters, milliseconds. Allowed genomes come back unchanged, so the elite stays what it is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ class Constraints:
     min_filters: int = 1
     """Fewest filters of a gene; all of them where it has no more."""
     remove_blocks: bool = False
-    """Whether the inner gene of a residual block may keep no filter at all, so that the block is taken out."""
+    """Whether the inner gene of a residual block may keep no filter, so that the block is taken out."""
     speed_up: float | None = None
     """How many times as fast as the original as it is, by the count of work in
     `ganprune.pruning.resources`: the same on every machine, as nothing is timed."""
@@ -372,7 +372,7 @@ class Repairer:
 
 
 def _legal_counts(size: int, constraints: Constraints, removable: bool) -> np.ndarray:
-    """Allowed numbers of kept filters of a gene: multiples of ``align``, all of them, and none of a block's."""
+    """Allowed numbers of kept filters of a gene: multiples of ``align``, all, and none where it may go."""
     multiples = range(constraints.align, size, constraints.align)
     none = [0] if removable and constraints.remove_blocks else []
     return np.array(none + [count for count in multiples if count >= constraints.min_filters] + [size])

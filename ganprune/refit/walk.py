@@ -22,7 +22,7 @@ class Walk:
     ) -> None:
         """pictures: each [1, channels, h, w], all of one size. They are led to the first convolution.
 
-        stops: names of the convolutions; None: `stops_of` the network. Those that are used twice are no stops.
+        stops: names of the convolutions; None: `stops_of` the network. One that is used twice is no stop.
         """
         tape = record(network, pictures[0])
         self._modules = dict(network.named_modules())

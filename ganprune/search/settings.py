@@ -55,8 +55,8 @@ class SearchSettings:
     min_filters: int = 1
     """Fewest filters of a layer."""
     remove_blocks: bool = True
-    """Whether whole residual blocks may be taken out, and put back: one that keeps no filters of its own is not
-    in the network. The paper keeps all."""
+    """Whether whole residual blocks may be taken out, and put back: one that keeps no filters of its own is
+    not in the network. The paper keeps all."""
     width_spread: float | None = 1.25
     """With a target: how far the number of filters that a layer keeps may lie above or below what is likely
     to be best, as a factor; see `ganprune.pruning.repair.Constraints`. None: as far as the search likes."""

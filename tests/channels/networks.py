@@ -297,8 +297,8 @@ class Builder:
 UNDERSTOOD = (
     Builder.convolution, Builder.convolution, Builder.convolution, Builder.transposed, Builder.depthwise,
     Builder.norm, Builder.activation, Builder.activation, Builder.pad, Builder.resampled, Builder.blur,
-    Builder.scale, Builder.function, Builder.gate, Builder.block, Builder.total, Builder.total, Builder.concatenation,
-    Builder.wide_concatenation, Builder.pieces, Builder.repeated,
+    Builder.scale, Builder.function, Builder.gate, Builder.block, Builder.total, Builder.total,
+    Builder.concatenation, Builder.wide_concatenation, Builder.pieces, Builder.repeated,
 )  # fmt: skip
 EVERYTHING = (*UNDERSTOOD, Builder.grouped, Builder.odd, Builder.odd, Builder.odd, Builder.computed_weight)
 

@@ -66,7 +66,10 @@ def test_of_a_block_nothing_is_left_but_the_constant_that_its_norm_adds(norm: No
         assert not [*left.parameters()]
         assert left(x) is x
         return
-    mean, variance, bias = (G.state_dict().get(f"model.11.conv_block.6.{part}") for part in ("running_mean", "running_var", "bias"))  # fmt: skip
+    state, norm_name = G.state_dict(), "model.11.conv_block.6"
+    mean, variance, bias = (
+        state.get(f"{norm_name}.{key}") for key in ("running_mean", "running_var", "bias")
+    )
     assert bias is not None
     weight = G.get_parameter("model.11.conv_block.6.weight")
     adds = bias if mean is None or variance is None else bias - weight * mean / (variance + 1e-5).sqrt()
