@@ -130,7 +130,7 @@ def _kind(module: nn.Module) -> object:
 
 @torch.no_grad()
 def left_of(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"]) -> Removed:
-    """What takes a block's place, with all of its channels, on the device and in the precision of its weights."""
+    """What takes the place of a block, with all of its channels: of its device and precision."""
     like = next(network.get_submodule(block.module).parameters())
     if not block.adds:
         return Removed().to(like)
