@@ -99,10 +99,8 @@ def removable(
             if not all(map(block.holds, own)):
                 continue
             written = np.concatenate([layer.writes for layer in layers if block.holds(layer.name)])
-            kin = (written >= group.units.start) & (written < group.units.stop) | np.isin(
-                written, block.units
-            )
-            if not kin.all():
+            strange = written[(written < group.units.start) | (written >= group.units.stop)]
+            if not np.isin(strange, block.units).all() or _shares(network, block):
                 continue
             kind = _kind(network.get_submodule(block.module)), block.shape, group.size
             if kind not in tried:
@@ -112,6 +110,16 @@ def removable(
                 found[name] = replace(block, adds=bool((constant.abs() > TOLERANCE).any()))
                 break
     return found
+
+
+def _shares(network: nn.Module, block: Block) -> bool:
+    """Whether something in a block is used outside of it, too."""
+    whole = network.get_submodule(block.module)
+    inside, tensors = set(whole.modules()), {id(t) for t in (*whole.parameters(), *whole.buffers())}
+    others = [module for module in network.modules() if module not in inside]
+    held = (t for m in others for t in (*m.parameters(recurse=False), *m.buffers(recurse=False)))
+    parts = (child for module in others for child in module.children())
+    return any(id(t) in tensors for t in held) or any(m in inside and m is not whole for m in parts)
 
 
 def _kind(module: nn.Module) -> object:
@@ -143,11 +151,8 @@ def left_of(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cu
 def _tried(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"]) -> nn.Module:
     """A copy of a block on the CPU, with random weights and without the group."""
     random, twin = torch.Generator().manual_seed(0), copy.deepcopy(network.get_submodule(block.module))
-    twin = (
-        twin.to_empty(device="cpu").float()
-        if any(t.is_meta for t in twin.parameters())
-        else twin.cpu().float()
-    )
+    on_meta = any(tensor.is_meta for tensor in twin.parameters())
+    twin = (twin.to_empty(device="cpu") if on_meta else twin.cpu()).float()
     for tensor in twin.parameters():
         tensor.uniform_(-1, 1, generator=random)
     for tensor in twin.buffers():

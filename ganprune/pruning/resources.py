@@ -77,9 +77,8 @@ class Convolutions:
 
         none = np.full(1, WHOLE)  # one that is always there
         blocks, always = layout.blocks, len(layout.genes)
-        rows = list[
-            tuple[np.ndarray, np.ndarray, float, float, int]
-        ]()  # inputs, filters, factor, each, needs
+        # Of each: inputs, filters, factor, each, needs
+        rows = list[tuple[np.ndarray, np.ndarray, float, float, int]]()
         if use in ("weights", "params"):
             weights = {layer.weight for layer in layers}
             for name, shape in layout.graph.parameters.items():

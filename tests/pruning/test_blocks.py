@@ -154,6 +154,21 @@ def test_a_block_may_go_where_it_gives_back_its_input_and_a_constant_without_its
     torch.testing.assert_close(rebuilt(network, layout, genome)(x), masked(network, layout, genome)(x))
 
 
+@pytest.mark.parametrize("shared", ["module", "weight"])
+def test_a_block_stays_whose_filters_are_used_elsewhere(shared: str) -> None:
+    first, other, third = (Block(4, 5, None, True, "zeros") for _ in range(3))
+    conv = first.layers[0]
+    assert isinstance(conv, nn.Conv2d)
+    if shared == "module":
+        other.layers[0] = conv
+    else:
+        other.get_submodule("layers.0").weight = conv.weight
+    network = Two(nn.Sequential(other, third))
+    network.blocks[0] = first
+    layout = Layout.of(ChannelGraph.trace(network.double(), random_pictures(1, 3, 16, 16)))
+    assert [block.module for block in layout.blocks.values()] == ["blocks.1.1"]
+
+
 def test_with_the_trunks_bits_no_block_may_go() -> None:
     assert not layout_of(resnet_widths(4, 2), "shared").blocks
 
