@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -28,6 +28,7 @@ def blocks_of(layout: Layout, genome: Tensor) -> list[str]:
 
 
 @pytest.mark.parametrize("norm", NORMS)
+@settings(max_examples=6)
 @given(data=st.data(), layout=layouts(), seed=st.integers(0, 2**32))
 def test_costs_are_those_of_the_network_without_its_blocks(
     norm: Norm, data: st.DataObject, layout: Layout, seed: int
@@ -173,6 +174,7 @@ def test_with_the_trunks_bits_no_block_may_go() -> None:
     assert not layout_of(resnet_widths(4, 2), "shared").blocks
 
 
+@settings(max_examples=8)
 @given(
     align=st.sampled_from([1, 16]),
     target=st.sampled_from([0.05, 0.25, 0.5]),
