@@ -72,7 +72,7 @@ def original_removals(
     def compute() -> dict[str, Tensor]:
         file = None if folder is None else folder / grams_file(side)
         found = original_grams(generator, layout.graph, x, file, reporter)
-        gone = removals(generator, layout, found, reporter=reporter)
+        gone = removals(generator, layout, found, reporter=reporter, pictures=x.split(1))
         return {f"{gene}/{part}": getattr(one, part) for gene, one in gone.items() for part in parts}
 
     parts = [item.name for item in fields(Removal)]

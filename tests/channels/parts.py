@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +105,14 @@ class Gate(nn.Module):
 class Block(nn.Module):
     """Residual; it can be taken out where its own filters alone decide what it adds."""
 
-    def __init__(self, c: int, inner: int, norm: type[nn.Module] | None, affine: bool, mode: str) -> None:
+    def __init__(
+        self,
+        c: int,
+        inner: int,
+        norm: type[nn.Module] | None,
+        affine: bool,
+        mode: Literal["zeros", "reflect"],
+    ) -> None:
         super().__init__()
 
         def conv(before: int, n: int) -> list[nn.Module]:

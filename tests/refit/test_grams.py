@@ -89,6 +89,20 @@ def test_taking_filters_away_costs_what_the_refitted_reader_cannot_say_any_more(
             assert float(gone[gene].costs[kept]) == pytest.approx(wanted, rel=0.02)
 
 
+def test_what_it_costs_to_take_a_block_out_is_measured_where_there_are_pictures():
+    net, x = network("affine-instance"), some_pictures(6)
+    layout, found = Layout.of(net), grams(net, graph_of(net), x, ALL)
+    predicted, measured = removals(net, layout, found), removals(net, layout, found, pictures=x)
+    for gene, removal in measured.items():
+        assert torch.equal(removal.order, predicted[gene].order)
+        assert torch.equal(removal.costs[1:], predicted[gene].costs[1:])
+    genome = layout.full()
+    genome[layout.genes["inner1"]] = False
+    slim = rebuilt(net, layout, genome)
+    error = sum(float((slim(one) - net(one)).square().sum()) for one in x[:4]) / 4
+    assert float(measured["inner1"].costs[0]) == pytest.approx(6 * error, rel=1e-5)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_both_refits_make_up_for_a_block_that_is_taken_out(norm: Norm):
     x = some_pictures(4)
