@@ -105,14 +105,7 @@ class Gate(nn.Module):
 class Block(nn.Module):
     """Residual; it can be taken out where its own filters alone decide what it adds."""
 
-    def __init__(
-        self,
-        c: int,
-        inner: int,
-        norm: type[nn.Module] | None,
-        affine: bool,
-        mode: Literal["zeros", "reflect"],
-    ) -> None:
+    def __init__(self, c: int, inner: int, norm: Any, affine: bool, mode: Any) -> None:
         super().__init__()
 
         def conv(before: int, n: int) -> list[nn.Module]:
