@@ -107,6 +107,7 @@ def layer_graph(layer: ConvLayer, size: int) -> ModelProto:
 def layers_of(widths: GeneratorWidths, norm: Norm = "instance") -> tuple[ConvLayer, ...]:
     """The layers of a generator, in order."""
     channels = widths.groups()
+    gone = {group for group, filters in channels.items() if not filters}  # of blocks that were taken out
     return tuple(
         ConvLayer(
             conv,
@@ -115,6 +116,7 @@ def layers_of(widths: GeneratorWidths, norm: Norm = "instance") -> tuple[ConvLay
             norm,
         )
         for conv in generator_convs(widths.blocks)
+        if not {conv.source, conv.target} & gone
     )
 
 

@@ -105,7 +105,9 @@ class LatencyTable:
     """By kind; for every number of inputs and filters the first piece that serves both speaks."""
 
     def dense(self, kind: Kind, inputs: int, filters: int) -> NDArray[np.float64]:
-        """Milliseconds at every number of channels from 0 (as 1) up: [inputs + 1, filters + 1].
+        """Milliseconds at every number of channels from 0 up: [inputs + 1, filters + 1].
+
+        Of no inputs, or no filters, there is nothing to compute: a residual block was taken out.
 
         Raises `RunError` where the table does not reach so far.
         """
@@ -122,6 +124,7 @@ class LatencyTable:
         for piece in reversed(others):
             i, f = piece.inputs.serves(rows), piece.filters.serves(columns)
             found[np.ix_(i, f)] = piece.over(rows[i], columns[f])
+        found[0], found[:, 0] = 0, 0
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -137,8 +137,9 @@ def _like(path: Path) -> Generator:
     told = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
     try:
         widths = parse_json(told["ganprune.widths"])
-        blocks = sum(name.startswith("inner") for name in widths)
-        like = resnet_widths(1, blocks, widths["in_channels"], widths["out_channels"])
-        return Generator(like.with_groups(widths))
+        # Blocks that were taken out take no time, so their places do not matter.
+        inner = [width for name, width in widths.items() if name.startswith("inner")]
+        like = resnet_widths(1, len(inner), widths["in_channels"], widths["out_channels"])
+        return Generator(like.with_groups(widths | {f"inner{i}": width for i, width in enumerate(inner)}))
     except (KeyError, ValueError, TypeError, AttributeError):
         raise InputError(f"{path} does not say of which widths it is; export it again") from None
