@@ -21,6 +21,7 @@ from ganprune.evaluation import (
     WorkersEvaluator,
 )
 from ganprune.evaluation.originals import original_removals
+from ganprune.figures import search_curves
 from ganprune.images import to_float
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.importance import importance
@@ -34,7 +35,6 @@ from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.search.settings import SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages.job import Job
-from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.stages.setting_up import Resolved
 from ganprune.stages.training import tuner_for
