@@ -168,7 +168,7 @@ class Parts:
 
     def _picture(self, side: Domain) -> Markup:
         rows = [row for row in comparisons_of(self.run) if row.side == side]
-        return render("card", _card(rows[0], 1) | {"untuned": None}, "eager")
+        return render("card", _card(rows[0], 1) | {"untuned": None})
 
     def _speed_facts(self, side: Domain) -> list[dict[str, str]]:
         """How much faster and smaller, in the fewest threads."""
