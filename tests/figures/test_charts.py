@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,11 @@ finite = st.floats(-1e6, 1e6)
 
 def lines_of(figure: Figure) -> dict[str, Any]:
     """Label → x and y of every curve."""
-    return {str(line.get_label()): line.get_xydata().tolist() for ax in figure.axes for line in ax.lines}
+    return {
+        str(line.get_label()): np.asarray(line.get_xydata()).tolist()
+        for ax in figure.axes
+        for line in ax.lines
+    }
 
 
 def bars_of(figure: Figure) -> list[tuple[str, float]]:
@@ -55,7 +60,7 @@ def test_search_charts_say_which_way_is_better_and_mark_where_the_partners_chang
     assert len(charts) == 6
     for chart in charts:
         assert "partners\nbecome slim" in texts_of(chart)
-        assert [5.0, 5.0] in [list(line.get_xdata()) for line in chart.axes[0].lines]
+        assert [5.0, 5.0] in [np.asarray(line.get_xdata()).tolist() for line in chart.axes[0].lines]
     assert {"Fitness F", "higher is better"} <= set(texts_of(charts[0]))
     assert {"L_cyc of the best", "lower is better: there and back again"} <= set(texts_of(charts[3]))
     assert "partners\nbecome slim" not in texts_of(search_panels(lines)[0])
@@ -107,7 +112,7 @@ def test_originals_are_hollow_and_grey_and_on_no_front() -> None:
         Point("original_G_A", "original", {"x": 0.0, "y": 0.0}), Point("G_B", "c", {"x": 1.0}),
     ]  # fmt: skip
     front_line, *dots = pareto(points, [("x", "y")]).axes[0].lines
-    assert front_line.get_xydata().tolist() == [[1, 2], [2, 1]]
+    assert np.asarray(front_line.get_xydata()).tolist() == [[1, 2], [2, 1]]
     assert [(dot.get_fillstyle(), to_hex(dot.get_color())) for dot in dots] == [
         ("full", NETWORKS["G_A"]), ("full", NETWORKS["G_A"]), ("none", ORIGINAL),
     ]  # fmt: skip
