@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Domain
 from ganprune.figures.bars import widths_diagram
 from ganprune.figures.filters import filter_figure
 from ganprune.figures.of_run import (
@@ -27,6 +26,7 @@ from ganprune.figures.of_run import (
 from ganprune.figures.pareto import Point, pareto
 from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
 from ganprune.figures.style import to_png, to_svg
+from ganprune.images.sources import Domain
 from ganprune.onnx_files.cost import onnx_cost, picture_input, read_onnx
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import Run

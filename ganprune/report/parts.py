@@ -11,7 +11,6 @@ from markupsafe import Markup
 from PIL import Image
 
 from ganprune.errors import GanpruneError
-from ganprune.evaluation import Domain
 from ganprune.figures import (
     Bar,
     Pixels,
@@ -38,6 +37,7 @@ from ganprune.figures.of_run import (
 )
 from ganprune.figures.style import data_uri
 from ganprune.images import DataSource
+from ganprune.images.sources import Domain
 from ganprune.layers import compress_settings
 from ganprune.metrics.telling import columns_of, differences, figure
 from ganprune.reporting import Reporter
