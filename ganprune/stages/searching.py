@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from ganprune.figures import search_curves
 from ganprune.images import to_float
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import Layout
@@ -33,7 +34,6 @@ from ganprune.search import searcher_for
 from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.settings import CompressSettings
 from ganprune.stages.job import Job
-from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.stages.setting_up import Resolved
 from ganprune.stages.training import tuner_for

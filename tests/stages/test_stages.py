@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from ganprune.report.tables import best_losses
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -22,7 +23,6 @@ from ganprune.images.sources import DOMAINS, Domain
 from ganprune.plan import plan
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
-from ganprune.report.tables import best_losses
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.scoring import LocalScorer, ScoringSettings
