@@ -125,7 +125,7 @@ def test_a_search_of_refitted_networks_begins_with_the_cheapest_one(run: Run, ga
         assert widths is not None
         first = torch.zeros(layout.length, dtype=torch.bool)
         for piece, width, removal in zip(layout.genes.values(), widths, gone.values(), strict=True):
-            first[piece.start + removal.order[-width:]] = True
+            first[piece.start + removal.order[len(removal.order) - width :]] = True
         population = state.populations[side]
         assert torch.equal(population.genomes[0], first)
         scores = refitting.score(side, population.genomes, None)
