@@ -124,7 +124,7 @@ def test_a_search_of_refitted_networks_begins_with_the_cheapest_one(run: Run, ga
         widths = Repairer(layout, targeted.constraints(side)).cheapest(costs)
         first = torch.zeros(layout.length, dtype=torch.bool)
         for piece, width, removal in zip(layout.genes.values(), widths, gone.values(), strict=True):
-            first[piece.start + removal.order[-width:]] = True
+            first[piece.start + removal.order[len(removal.order) - width :]] = True
         population = state.populations[side]
         assert torch.equal(population.genomes[0], first)
         scores = refitting.score(side, population.genomes, None)
