@@ -4,8 +4,8 @@
 
 Random slim generators of the checkpoint's G_A, whatever its architecture, every layer of a width of its own,
 in multiples of 1, 8 and 16 in turns, are exported as `compress` does it and timed as `bench` does it: in one
-thread, taking turns. The error is that of the predicted time against the measured median; *least* is the least
-of the times, which other programs disturb least. The table is measured first, unless it is known.
+thread, taking turns. The error is that of the predicted time against the measured median; *least* is the
+least of the times, which other programs disturb least. The table is measured first, unless it is known.
 """
 
 import argparse

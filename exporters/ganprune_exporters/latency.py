@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 clock = perf_counter if os.name == "nt" else thread_time
 """The runtime's one thread is the caller's, so what other programs take of its core does not count; Windows
 counts threads' time in steps that are too coarse."""
-PASSES, RUNS = 3, 3
+PASSES, RUNS = 2, 4
 """How often every graph is loaded, and run each time. The least time counts: noise only adds to it."""
 TOGETHER = 8
 """Graphs that are loaded at a time and run in turns, so that none finds its weights in a cache."""

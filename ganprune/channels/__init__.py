@@ -6,15 +6,3 @@ from ganprune.channels.tape import Tape, record
 __all__ = [
     "WHOLE", "ChannelGraph", "Cut", "Group", "Layer", "Role", "Tape", "graph_of", "kept", "record", "tape_of",
 ]  # fmt: skip
-    "WHOLE",
-    "ChannelGraph",
-    "Cut",
-    "Group",
-    "Layer",
-    "Role",
-    "Tape",
-    "graph_of",
-    "kept",
-    "record",
-    "tape_of",
-]

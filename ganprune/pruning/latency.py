@@ -146,19 +146,13 @@ class LatencyTable:
             parts.append(Part(str(i), inputs, filters))
         return cls(dict(made_for), tuple(parts), kinds, ((ms, ms),))
 
-    def reach(self, kind: str) -> tuple[int, int]:
-        """The most inputs and filters that a kind was measured with."""
-        inputs, filters = zip(
-            *((p.inputs.points[-1], p.filters.points[-1]) for p in self.kinds[kind]), strict=True
-        )
-        return max(inputs), max(filters)
-
     def dense(self, kind: str) -> NDArray[np.float64]:
-        """Milliseconds at every number of channels from 0 up to its reach: [inputs + 1, filters + 1].
+        """Milliseconds at every number of channels up to the most measured: [inputs + 1, filters + 1].
 
         What reads or writes nothing is not there.
         """
-        rows, columns = (np.arange(1, most + 1) for most in self.reach(kind))
+        axes = [[*axes] for axes in zip(*((p.inputs, p.filters) for p in self.kinds[kind]), strict=True)]
+        rows, columns = (np.arange(1, max(axis.points[-1] for axis in of) + 1) for of in axes)
         *others, last = self.kinds[kind]
         found = last.over(rows, columns)
         for piece in reversed(others):
@@ -244,10 +238,10 @@ def predicted(table: LatencyTable, widths: Mapping[str, int]) -> float:
             round(sum(each * there.get(group, 0) for group, each in channels.items()))
             for channels in (part.inputs, part.filters)
         )
-        reach = table.reach(part.kind)
-        if inputs > reach[0] or filters > reach[1]:
+        most, high = (n - 1 for n in dense[part.kind].shape)
+        if inputs > most or filters > high:
             raise RunError(
-                f"the latency table reaches {reach[0]} inputs and {reach[1]} filters of "
+                f"the latency table reaches {most} inputs and {high} filters of "
                 f"{' + '.join(filter(None, part.filters)) or 'the picture'}, found {inputs} and {filters}; "
                 "delete it to measure a new one"
             )
