@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import Reporter
 from ganprune.stages import Job

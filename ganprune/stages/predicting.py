@@ -9,8 +9,8 @@ from torch import nn
 
 from ganprune.channels import graph_of
 from ganprune.errors import InputError, RunError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.exporter import Exporter
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import Reporter
