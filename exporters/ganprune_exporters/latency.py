@@ -7,12 +7,12 @@ and network, whatever its weights are.
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ganprune_exporters import elastic
     from ganprune_exporters.elastic import Amount, Counts, Elastic
 
-clock = perf_counter if os.name == "nt" else thread_time
+clock = time.perf_counter if os.name == "nt" else time.thread_time
 """The runtime's one thread is the caller's, so what other programs take of its core does not count; Windows
 counts threads' time in steps that are too coarse."""
 PASSES, RUNS = 2, 4

@@ -142,7 +142,7 @@ class LatencyTable:
             axes = [Axis((0, max(round(row @ full), 1))) for row in (reads, writes)]
             at = [np.array(axis.points) for axis in axes]
             each = (work.factor[i] * at[0][:, None] + work.each[i]) * at[1]
-            kinds[str(i)] = (Piece(*axes, (share * each).clip(1e-9)),)
+            kinds[str(i)] = (Piece(axes[0], axes[1], (share * each).clip(1e-9)),)
             parts.append(Part(str(i), inputs, filters))
         return cls(dict(made_for), tuple(parts), kinds, ((ms, ms),))
 

@@ -108,7 +108,7 @@ def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_fo
 ) -> None:
     net = write_checkpoint(here / "net", ngf=16)
     wide = Generator(resnet_widths(16, 2))
-    few = round(predicted(table_of(wide, 32), wide.widths.groups()) / 30, 3)
+    few = round(predicted(table_of(wide, 32), wide.widths.groups()) / 10, 3)
     words = ("compress", net, "--data", place.data, "--target-macs", "none", "--population", 4)
     words += ("--generations", 0, "--size", 32, "--budget", 0, "--threads", 1, "--target-ms", few)
     with stopped_before_export():

@@ -56,7 +56,7 @@ def anatomy(model: ModelProto) -> list[tuple[object, ...]]:
 
     An input is told by the node that makes it, weights by their shape, whole numbers by their values.
     """
-    known: dict[str, object] = {value.name: value.name for value in model.graph.input} | {"": None}
+    known: dict[str, object] = {"": None, **{value.name: value.name for value in model.graph.input}}
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
         known[tensor.name] = array.tolist() if array.dtype == np.int64 else array.shape

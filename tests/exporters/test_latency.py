@@ -12,6 +12,7 @@ import pytest
 from onnx import ModelProto
 from torch import nn
 
+from ganprune.channels import graph_of
 from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
 from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import SILENT, Reporter
@@ -101,7 +102,7 @@ def test_a_machine_of_stairs_is_predicted_at_any_widths(once: None, monkeypatch:
         """In the whole, everything takes a tenth longer."""
         total = 0.0
         for part in elastic.parts:
-            inputs, filters = (round(a @ np.append(counts, 1)) for a in (part.inputs, part.filters))
+            inputs, filters = (round(float(a @ [*counts, 1])) for a in (part.inputs, part.filters))
             total += 1.1 * stairs(inputs, filters, wide=part.kind in wide)
         return total
 
@@ -121,7 +122,7 @@ def test_a_machine_of_stairs_is_predicted_at_any_widths(once: None, monkeypatch:
         np.testing.assert_allclose(table.dense(kind)[np.ix_(rows, columns)], exact, rtol=1e-9)
     for over in (1, 2, 4):
         counts = elastic.sizes // over
-        widths = dict(zip(("stem", "down", "trunk", "inner0", "up1", "up2"), counts.tolist(), strict=True))
+        widths = dict(zip(graph_of(Whole()).sizes, counts.tolist(), strict=True))
         assert predicted(table, widths) == pytest.approx(whole(counts))
 
 
