@@ -19,10 +19,10 @@ from ganprune.evaluation.interface import Domain, Scores
 from ganprune.evaluation.memory import Batches
 from ganprune.evaluation.originals import grams_file, judged_originals, original_grams
 from ganprune.evaluation.tuning import FineTuner
-from ganprune.images import to_float
+from ganprune.images import in_channels, to_float
 from ganprune.images.sources import DOMAINS
 from ganprune.models.channels_last import channels_last
-from ganprune.models.traits import channels_of, smallest_picture
+from ganprune.models.traits import channels_by_domain, smallest_picture
 from ganprune.pruning.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.pruning.genome import Layout, genome_key
 from ganprune.pruning.rebuild import rebuilt, recalibrated
@@ -62,7 +62,7 @@ class _Half:
     judge: nn.Module | None
     layout: Layout
     x: Tensor
-    """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
+    """Pictures of the domain that is translated: [n, c, h, w] in [-1, 1]."""
     y: Tensor | None
     """Pictures of the domain that is translated to; None: there are none."""
     translated: Tensor
@@ -111,8 +111,9 @@ class LocalEvaluator:
         generators: G_A under "A", G_B under "B"; judges: D_A, which judges the output of G_A, under "A".
         layouts: of the sides that are to be scored; such a side needs its generator. Without its judge
         L_DisA is zero, without the other generator L_cyc. A partner that is a genome needs its layout.
-        pictures: uint8 [n, 3, h, w] of domain A and of domain B. The networks are copied. Those of a domain
-        that is only translated to may be missing where no identity loss is asked for.
+        pictures: [n, c, h, w] of domain A and of domain B, uint8 or floats in [-1, 1]. The networks are
+        copied. Those of a domain that is only translated to may be missing where no identity loss is asked
+        for.
         on_scored: called after every individual, to show progress. tuner: fine-tunes every individual
         before it is scored, beside its partner; all its terms then depend on the partner too. A partner is
         fine-tuned itself, beside the original, as it was in generation 0. cache: a folder where what the
@@ -121,8 +122,7 @@ class LocalEvaluator:
         Raises `CheckpointError` for networks of other channels than the pictures', `UsageError` for pictures
         too small for a discriminator.
         """
-        for side, generator in generators.items():
-            _check_fit(generator, judges.get(side), pictures.get(side, next(iter(pictures.values()))))
+        _check_fit(generators, judges, pictures)
         self.settings, self._on_scored = settings, on_scored
         self.evaluations = 0
         """Number of slim networks run so far: new genomes, and known genomes with a new partner."""
@@ -191,7 +191,7 @@ class LocalEvaluator:
             self.settings.reduction,
         )
         rows: list[tuple[float, float, float, float]] = []
-        for made in (half.translated, half.x):
+        for made in (half.translated, in_channels(half.x, half.translated.shape[1])):
             seen = cycle = same = 0.0
             if half.judge is not None and half.judged is not None:
                 seen = l_disa(half.judged, self._run(half.judge, made), reduction)
@@ -284,17 +284,25 @@ def _other(side: Domain) -> Domain:
     return "B" if side == "A" else "A"
 
 
-def _check_fit(generator: nn.Module, judge: nn.Module | None, pictures: Tensor) -> None:
-    (channels, *size), (inputs, outputs) = pictures.shape[1:], channels_of(generator)
-    judged = channels if judge is None else channels_of(judge)[0]
-    if {inputs, outputs, judged} != {channels}:
-        raise CheckpointError(
-            f"pictures of {channels} channels need networks of as many, found a generator from "
-            f"{inputs} to {outputs} and a discriminator of {judged}; "
-            "give a checkpoint that was trained on RGB"
-        )
-    if judge is not None and min(size) < (least := smallest_picture(judge)):
+def _check_fit(
+    generators: Mapping[Domain, nn.Module],
+    judges: Mapping[Domain, nn.Module],
+    pictures: Mapping[Domain, Tensor],
+) -> None:
+    networks = {f"G_{side}": net for side, net in generators.items()}
+    try:
+        seen = channels_by_domain(networks | {f"D_{side}": net for side, net in judges.items()})
+    except ValueError as error:
+        raise CheckpointError(f"{error}; give networks that fit together") from None
+    for domain, found in pictures.items():
+        if seen.get(domain, found.shape[1]) != found.shape[1]:
+            raise CheckpointError(
+                f"pictures of {domain} need {seen[domain]} channels for these networks, found "
+                f"{found.shape[1]}; give others, or networks for such pictures"
+            )
+    least = max((smallest_picture(judge) for judge in judges.values()), default=0)
+    size = min(side for found in pictures.values() for side in found.shape[2:])
+    if size < least:
         raise UsageError(
-            f"a discriminator needs pictures of at least {least} pixels, found {min(size)}; "
-            "give a larger --size"
+            f"a discriminator needs pictures of at least {least} pixels, found {size}; give a larger --size"
         )
