@@ -125,7 +125,7 @@ def stored_picture(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; large pictures, which are refused below
-            picture = Image.open(BytesIO(content), formats=FORMATS)
+            picture = _opened(content)
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             picture.load()
@@ -160,12 +160,17 @@ def channels_stored(folders: PictureFolders) -> dict[Domain, int]:
 def _channels_of(path: Path) -> int | None:
     """As stored, without alpha; None where that cannot be said."""
     try:
+        content = _content(path)
         if path.suffix.lower() == SUFFIX:
-            return len(_stored_array(path, None))
-        with Image.open(path, formats=FORMATS) as picture:
-            return 1 if is_grey(picture) else 3
+            return len(decoded_array(content, None))
+        return 1 if is_grey(_opened(content)) else 3
     except Exception:  # whoever reads all pictures judges those
         return None
+
+
+def _opened(content: bytes) -> Image.Image:
+    """Its pixels are not decoded yet."""
+    return Image.open(BytesIO(content), formats=FORMATS)
 
 
 def _content(path: Path) -> bytes:
