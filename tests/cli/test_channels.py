@@ -21,7 +21,6 @@ from ganprune.report.server import models
 from ganprune.runs import Run
 from tests.cli.kit import QUICK, TINY
 from tests.cli.kit import ganprune as command
-from tests.cli.test_bad_input import refusal
 from tests.metrics.kit import keras_file
 from tests.tiny import random_generator, random_judge, seeded
 
@@ -171,4 +170,7 @@ def test_what_does_not_fit_is_refused_in_one_line(here: Path, case: str) -> None
     net, data = write_net(here / "net", 5, 2), write_data(here / "data", 5, 2)
     Image.new("L", (36, 36)).save(data / "a.png")
     words, code, told = REFUSED[case]
-    assert told in refusal(command(*words(net, data)), code)
+    outcome = command(*words(net, data))
+    assert (outcome.code, outcome.out) == (code, "")
+    (line,) = (line for line in outcome.err.splitlines() if line.startswith("error: "))
+    assert told in line
