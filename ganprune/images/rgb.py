@@ -87,9 +87,8 @@ def shown(picture: Image.Image, channels: int | None = 3, upright: bool = True) 
     """
     channels = channels or (1 if is_grey(picture) else 3)
     if channels not in (1, 3, 4):
-        raise UnfitPicture(
-            f"a picture of {1 if is_grey(picture) else 3} channels; networks of {channels} take .npy files"
-        )
+        kind = "a grey" if is_grey(picture) else "an RGB"
+        raise UnfitPicture(f"{kind} picture; networks of {channels} channels take .npy files")
     remarks = list[str]()
     turn = _turn(picture) if upright else None
     if turn is not None:

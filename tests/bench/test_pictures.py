@@ -86,5 +86,5 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, photo: Path) -> None:
     with pytest.raises(DataError, match=r"a\.onnx cannot be read as a picture"):
         bench(candidates_of((path,)), replace(QUICK, input=path))
     many = onnx_graphs.conv(tmp_path / "many.onnx", dims=(1, 7, 16, 16))
-    with pytest.raises(DataError, match=r"a picture of 3 channels; networks of 7 take \.npy files"):
+    with pytest.raises(DataError, match=r"an RGB picture; networks of 7 channels take \.npy files"):
         bench(candidates_of((many,)), replace(QUICK, input=photo))

@@ -16,6 +16,7 @@ from ganprune import compression
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.errors import UsageError
 from ganprune.images import load_pictures, to_float, to_uint8
+from ganprune.images.reading import stored_picture
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
 from ganprune.report.server import models
 from ganprune.runs import Run
@@ -77,11 +78,11 @@ def check_run(run: Path, data: Path, A: int, B: int) -> None:
         if A == 5:
             assert np.abs(np.load(out / "0_fake_B.npy") - wanted[0].permute(1, 2, 0).numpy()).max() < 1e-4
         else:
-            drawn = np.asarray(Image.open(out / "0_fake_B.png")).reshape(32, 32, B)
+            drawn = np.asarray(stored_picture(out / "0_fake_B.png")).reshape(32, 32, B)
             assert np.abs(drawn - to_uint8(wanted)[0].permute(1, 2, 0).numpy().astype(int)).max() <= 1
     reported = command("report", run)
     assert reported.code == 0, reported.err
-    assert Image.open(run / "pictures.png").mode == "RGB"
+    assert stored_picture(run / "pictures.png").mode == "RGB"
     assert "data:image/jpeg" in (run / "report.html").read_text()
 
 
@@ -110,7 +111,7 @@ def test_grey_becomes_colour_and_back_from_python(here: Path) -> None:
     # Of both directions, what is shown to a network is what it takes.
     shown = command("translate", net, data / "testA", "-o", "both", "--save", "fake,real,rec", "--size", "32")
     assert shown.code == 0, shown.err
-    modes = {path.name[2:]: Image.open(path).mode for path in (here / "both").iterdir()}
+    modes = {path.name[2:]: stored_picture(path).mode for path in (here / "both").iterdir()}
     assert modes == {"fake_B.png": "RGB", "real_A.png": "L", "rec_A.png": "L"}
 
 
@@ -160,7 +161,7 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], tuple[object, ...]], int, str]] 
     ),
     "picture files for five channels": (
         lambda net, data: ("translate", net, data / "a.png", "-o", "out"), 3,
-        "a.png (a picture of 1 channels; networks of 5 take .npy files)",
+        "a.png (a grey picture; networks of 5 channels take .npy files)",
     ),
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ def test_networks_of_four_channels_are_shown_alpha_and_opaque_pictures_are_told(
 
 def test_picture_files_hold_no_other_number_of_channels(tmp_path: Path) -> None:
     draw(1).save(tmp_path / "a.png")
-    with pytest.raises(DamagedPicture, match=r"a picture of 3 channels; networks of 5 take \.npy files"):
+    with pytest.raises(DamagedPicture, match=r"an RGB picture; networks of 5 channels take \.npy files"):
         open_picture(tmp_path / "a.png", 5)
 
 
