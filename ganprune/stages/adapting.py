@@ -1,6 +1,6 @@
 """Settings that nobody asked for adapt to the checkpoint and the pictures; what was asked for is binding.
 
-    direction, losses      to the networks and the pictures that are there, and their channels
+    direction, losses      to the networks and the pictures that are there
     size                   to pictures that are all smaller, to the crops of the training, to a discriminator
     target, alignment      to what layers of these widths can come to
     batch                  to the processes that share it
@@ -69,7 +69,7 @@ def adapted(
     quartet: what is there; generators: with those that will be trained before the search. find: looks for
     the pictures of some domains, and says nothing where there are none.
     """
-    steps: list[Step] = [partial(_identity, channels=quartet.channels)]
+    steps: list[Step] = []
     if not settings.recovery.recover_discriminators:
         folders = find(DOMAINS)
         steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
@@ -104,12 +104,6 @@ def _step_by_step(settings: CompressSettings, steps: Sequence[Step]) -> Adapted:
     return Adapted(
         found, before, f"chosen to fit, as nothing else was asked for: {'; '.join(told)}" if told else ""
     )
-
-
-def _identity(settings: CompressSettings, channels: Mapping[Domain, int]) -> Iterator[Change]:
-    """No identity loss where a picture of B is none that G_A takes."""
-    if channels["A"] != channels["B"]:
-        yield {"lambda-identity": 0.0}, f"pictures of A have {channels['A']} channels, of B {channels['B']}"
 
 
 def _direction(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
