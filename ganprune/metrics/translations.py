@@ -80,7 +80,9 @@ def translated(
             made |= {kind: other(x.cpu()).to(device) for kind, other in contest.others.items()}
             judged = {kind: contest.judge(y) for kind, y in made.items()} if contest.judge else {}
             for kind, y in made.items():
-                fakes[kind].append(to_uint8(y).cpu())
+                # Floats and back would cost the input grey levels, see `to_uint8`.
+                shown = in_channels(picture, y.shape[1]) if kind == "inputs" else y
+                fakes[kind].append(to_uint8(shown).cpu())
                 gena[kind].append(l_gena(made["original"], y))
                 if judged:
                     disa[kind].append(l_disa(judged["original"], judged[kind]))
