@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -25,7 +26,13 @@ from tests.cli.kit import ganprune as command
 from tests.metrics.kit import keras_file
 from tests.tiny import random_generator, random_judge, seeded
 
-SMALL = TINY | {"generations": 1, "budget": "2steps", "direction": "AtoB", "target-macs": 0.5, "align": 1}
+SMALL: dict[str, Any] = TINY | {
+    "generations": 1,
+    "budget": "2steps",
+    "direction": "AtoB",
+    "target-macs": 0.5,
+    "align": 1,
+}
 NETWORK = ("--ngf", "4", "--blocks", "1", "--ndf", "4", "--size", "32", "--threads", "1", "--device", "cpu")
 
 
