@@ -130,7 +130,8 @@ def test_a_file_of_bytes_is_exported_timed_and_a_run_evaluated(here: Path) -> No
     timed = command("bench", "--cpu", file, "--input", data / "testA", "--runs", "2,3")
     assert timed.code == 0, timed.err
     options: dict[str, Any] = {key.replace("-", "_"): value for key, value in SMALL.items()}
-    ganprune.compress(net, data, output=here / "run", bench=QUICK(), **options | {"budget": "0"})
+    options["budget"] = "0"
+    ganprune.compress(net, data, output=here / "run", bench=QUICK(), **options)
     features = keras_file(here / "features.safetensors")
     told = command("evaluate", "run", "--features", features, "--bootstrap", "0", "--json")
     assert told.code == 0, told.err
