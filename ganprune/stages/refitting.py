@@ -47,7 +47,7 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
         order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
         few = order[: _as_many_as_fit(n, size, graph)].tolist()
         chosen = [files[side][i] for i in few]
-        pictures = to_float(load_pictures(chosen, size)).to(device).split(1)
+        pictures = to_float(load_pictures(chosen, size, channels=graph.inputs)).to(device).split(1)
         left = {
             layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in graph.layers
         }
