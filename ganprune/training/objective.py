@@ -1,7 +1,9 @@
-"""CycleGAN's objective, term by term.
+"""CycleGAN's objective, term by term, and the pool of earlier fakes that its discriminators see.
 
 Source: Zhu et al., ICCV 2017, equations 1-3 and section 5.2 (identity); names and weights as in
-pytorch-CycleGAN-and-pix2pix, ``models/cycle_gan_model.py``. D_A judges domain B, D_B judges A.
+pytorch-CycleGAN-and-pix2pix, ``models/cycle_gan_model.py``. D_A judges domain B, D_B judges A. The pool:
+Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial Training", CVPR 2017,
+section 2.3; as in CycleGAN's ``util/image_pool.py``.
 """
 
 from dataclasses import dataclass
@@ -47,12 +49,12 @@ def translate(networks: Networks, real_A: Tensor, real_B: Tensor, settings: Trai
     return TranslatedBatch(real_A, real_B, fake_B, fake_A, rec_A, rec_B, idt_A, idt_B)
 
 
-def gan_loss(judged: Tensor, real: bool, mode: GanMode) -> Tensor:
+def gan_loss(patches: Tensor, real: bool, mode: GanMode) -> Tensor:
     """How far D's patch map [n, 1, h', w'] is from calling everything real, or everything fake: a scalar."""
-    target = torch.full_like(judged, float(real), dtype=torch.float32)
+    target = torch.full_like(patches, float(real), dtype=torch.float32)
     if mode == "lsgan":
-        return mse_loss(judged.float(), target)
-    return binary_cross_entropy_with_logits(judged.float(), target)
+        return mse_loss(patches.float(), target)
+    return binary_cross_entropy_with_logits(patches.float(), target)
 
 
 def generator_losses(networks: Networks, y: TranslatedBatch, settings: TrainSettings) -> dict[str, Tensor]:
@@ -75,6 +77,34 @@ def generator_losses(networks: Networks, y: TranslatedBatch, settings: TrainSett
     return terms
 
 
-def discriminator_loss(judged_real: Tensor, judged_fake: Tensor, mode: GanMode) -> Tensor:
-    """What one discriminator lessens, from its patch maps of real pictures and of translations."""
-    return 0.5 * (gan_loss(judged_real, True, mode) + gan_loss(judged_fake, False, mode))
+def discriminator_loss(of_real: Tensor, of_fake: Tensor, mode: GanMode) -> Tensor:
+    """What one discriminator lessens, from its patch maps of real pictures and of fakes."""
+    return 0.5 * (gan_loss(of_real, True, mode) + gan_loss(of_fake, False, mode))
+
+
+class ImagePool:
+    """Up to ``size`` earlier fakes, each [c, h, w]: D does not forget what generators did before."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.pictures: list[Tensor] = []
+
+    def query(self, fakes: Tensor, generator: torch.Generator) -> Tensor:
+        """Hand in new fakes [n, c, h, w], get as many for a discriminator.
+
+        While the pool is filling up, a picture is stored and given back. Then, with a probability of
+        one half each: it is given back; or it takes the place of a stored one, which is given instead.
+        """
+        if self.size == 0:
+            return fakes
+        return torch.stack([self._swap(fake, generator) for fake in fakes.detach()])
+
+    def _swap(self, fake: Tensor, generator: torch.Generator) -> Tensor:
+        if len(self.pictures) < self.size:
+            self.pictures.append(fake.clone())
+            return fake
+        if float(torch.rand((), generator=generator)) <= 0.5:
+            return fake
+        place = int(torch.randint(self.size, (), generator=generator))
+        stored, self.pictures[place] = self.pictures[place], fake.clone()
+        return stored

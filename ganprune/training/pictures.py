@@ -14,7 +14,7 @@ from ganprune.errors import UsageError
 from ganprune.images import Crop, Domain, TrainTransform, open_picture, to_float
 from ganprune.images.reading import read_all, to_tensor
 from ganprune.reporting import SILENT, Reporter
-from ganprune.training.chance import generator_for
+from ganprune.training.settings import generator_for
 
 MEMORY = 2 << 30
 """Bytes of resized pictures that are kept; those beyond are read again when it is their turn."""
@@ -70,19 +70,15 @@ class TrainingPictures:
         """Pictures an epoch: those of the larger domain."""
         return max(len(part) for part in self._kept.values())
 
-    def count(self, domain: Domain) -> int:
-        """Pictures of one domain."""
-        return len(self._kept[domain])
-
     def variants(self, domain: Domain) -> int:
         """How many different things a step may be shown of one domain; 0: cuts at random places, too many."""
         mirrored = 2 if self.transform.flip else 1
         return 0 if self.transform.cuts else mirrored * len(self._kept[domain])
 
-    def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pictures of A and of B for a step, each float32 [n, 3, h, w] in [-1, 1]; see `drawn`."""
+    def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> dict[Domain, Tensor]:
+        """Pictures of each domain for a step, float32 [n, 3, h, w] in [-1, 1]; see `drawn`."""
         drawn = self.drawn(seed, step, n, generator)
-        return self.pictures("A", drawn["A"]), self.pictures("B", drawn["B"])
+        return {domain: self.pictures(domain, parts) for domain, parts in drawn.items()}
 
     def drawn(self, seed: int, step: int, n: int, generator: torch.Generator) -> dict[Domain, list[Drawn]]:
         """Which pictures of A and of B a step sees, and which part of each.
@@ -95,31 +91,24 @@ class TrainingPictures:
         for shown in range(step * n, (step + 1) * n):
             epoch, place = divmod(shown, self.epoch)
             order = torch.randperm(self.epoch, generator=generator_for(seed, "epoch", epoch))
-            index: dict[Domain, int] = {first: int(order[place]) % self.count(first)}
-            index |= {o: int(torch.randint(self.count(o), (), generator=generator)) for o in others}
+            index = {first: int(order[place]) % len(self._kept[first])}
+            index |= {o: int(torch.randint(len(self._kept[o]), (), generator=generator)) for o in others}
             for domain, i in index.items():
-                chosen[domain].append(self._placed(domain, i, generator))
+                _, height, width = self._tensor(self._kept[domain][i]).shape
+                chosen[domain].append(Drawn(i, self.transform.place(height, width, generator)))
         return chosen
 
     def pictures(self, domain: Domain, drawn: Sequence[Drawn]) -> Tensor:
         """What was drawn of one domain: float32 [n, 3, h, w] in [-1, 1]."""
         return to_float(torch.stack([one.cut(self._tensor(self._kept[domain][one.index])) for one in drawn]))
 
-    def whole(self, domain: Domain, index: int) -> Tensor:
-        """One picture as it is kept, before it is cut: uint8 [3, h, w]."""
-        return self._tensor(self._kept[domain][index])
-
     def stills(self, n: int) -> dict[Domain, list[Tensor]]:
-        """The first of both domains, at most ``n``, as many of each, without chance: uint8 [3, h, w]."""
+        """The first of both domains, at most ``n``, as many of each, none of it random: uint8 [3, h, w]."""
         n = min(n, *(len(part) for part in self._kept.values()))
         return {
             domain: [self.transform.still(self._tensor(kept)) for kept in part[:n]]
             for domain, part in self._kept.items()
         }
-
-    def _placed(self, domain: Domain, index: int, generator: torch.Generator) -> Drawn:
-        _, height, width = self.whole(domain, index).shape
-        return Drawn(index, self.transform.place(height, width, generator))
 
     def _tensor(self, kept: Tensor | Path) -> Tensor:
         return self._resized(kept) if isinstance(kept, Path) else kept

@@ -17,10 +17,10 @@ import torch
 from ganprune.errors import DataError, GanpruneError
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.reporting import SILENT, Reporter, Silent
-from ganprune.training import Budget, Networks, Team, TrainingError, train
+from ganprune.training import Budget, Networks, ProcessGroup, Trainer, TrainingError, TrainState, train
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.processes import together
-from ganprune.training.replica import Replica
+from ganprune.training.settings import generator_for
 from tests.tiny import fill
 from tests.training.kit import TINY, Interrupter, log, networks, pictures, same_bits
 
@@ -136,30 +136,30 @@ def test_training_that_goes_wrong_tells_the_same_as_in_one_process(tmp_path: Pat
     assert "\n" not in told[0]
 
 
-def silent(team: Team, reporter: Reporter) -> int:
-    return team.told(7)
+def silent(group: ProcessGroup, reporter: Reporter) -> int:
+    return group.agreed(7)
 
 
-def hears(team: Team) -> None:
-    assert team.told() == 7
+def hears(group: ProcessGroup) -> None:
+    assert group.agreed() == 7
 
 
-def unreadable(team: Team) -> None:
+def unreadable(group: ProcessGroup) -> None:
     raise DataError("trainA needs pictures, found none; give others")
 
 
-def explains(team: Team, reporter: Reporter) -> None:
-    team.told()
+def explains(group: ProcessGroup, reporter: Reporter) -> None:
+    group.agreed()
     time.sleep(0.5)
     raise TrainingError("with what to do next")
 
 
-def complains(team: Team) -> None:
-    team.told()
+def complains(group: ProcessGroup) -> None:
+    group.agreed()
     raise TrainingError("bare")
 
 
-def leaves(team: Team) -> None:
+def leaves(group: ProcessGroup) -> None:
     os._exit(3)
 
 
@@ -186,7 +186,7 @@ def test_process_that_leaves_is_named_though_others_miss_it_first():
         together(2, silent, leaves, "cpu", SILENT)
 
 
-def norms(root: Path, team: Team, reporter: Reporter = SILENT) -> list[float]:
+def norms(root: Path, group: ProcessGroup, reporter: Reporter = SILENT) -> list[float]:
     """Three steps of a CycleGAN with batch norm; a sum over all that it consists of, a process each."""
     made = Networks(
         Generator(resnet_widths(4, 1), "batch"), Generator(resnet_widths(4, 1), "batch"),
@@ -194,17 +194,20 @@ def norms(root: Path, team: Team, reporter: Reporter = SILENT) -> list[float]:
     )  # fmt: skip
     for seed, (_, net) in enumerate(made.items()):
         fill(net, seed)
-    data = TrainingPictures(pictures(root / f"{team.rank}"), SETTINGS.transform, reporter)
-    replica = Replica(made, data, SETTINGS, {}, team)
-    for _ in range(3):
-        replica.step(3)
-    tensors = [t for _, net in replica.state.networks.items() for t in net.state_dict().values()]
+    data = TrainingPictures(pictures(root / f"{group.rank}"), SETTINGS.transform, reporter)
+    trainer = Trainer(TrainState.start(made, SETTINGS), SETTINGS, group=group)
+    for step in range(3):
+        generator = generator_for(SETTINGS.seed, "step", step)
+        batch = data.batch(SETTINGS.seed, step, SETTINGS.batch, generator)
+        share = group.share(SETTINGS.batch)
+        trainer.step({side: whole[share] for side, whole in batch.items()}, SETTINGS.lr, generator)
+    tensors = [t for _, net in trainer.state.networks.items() for t in net.state_dict().values()]
     state = torch.cat([tensor.flatten().double() for tensor in tensors])
-    return team.gathered((state * torch.arange(len(state))).sum()[None]).tolist()
+    return group.gathered((state * torch.arange(len(state))).sum()[None]).tolist()
 
 
 def test_batch_norm_stays_the_same_in_all_processes_though_not_that_of_the_whole_batch(tmp_path: Path):
     run = partial(norms, tmp_path)
     each = together(2, run, run, "cpu", SILENT)
     assert each[0] == each[1]
-    assert run(Team())[0] != pytest.approx(each[0], rel=1e-6)
+    assert run(ProcessGroup())[0] != pytest.approx(each[0], rel=1e-6)
