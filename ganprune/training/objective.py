@@ -6,47 +6,12 @@ Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adv
 section 2.3; as in CycleGAN's ``util/image_pool.py``.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
 from ganprune.training.networks import Networks
 from ganprune.training.settings import GanMode, TrainSettings
-
-
-@dataclass(frozen=True, slots=True)
-class TranslatedBatch:
-    """What both generators make of one batch of each domain: float32 [n, 3, h, w] in [-1, 1]."""
-
-    real_A: Tensor
-    real_B: Tensor
-    fake_B: Tensor
-    """G_A(A)."""
-    fake_A: Tensor
-    """G_B(B)."""
-    rec_A: Tensor | None = None
-    """G_B(G_A(A)); None where no generator learns."""
-    rec_B: Tensor | None = None
-    """G_A(G_B(B))."""
-    idt_A: Tensor | None = None
-    """G_A(B), which should be B; None where G_A does not learn, or the identity loss has no weight."""
-    idt_B: Tensor | None = None
-    """G_B(A), which should be A."""
-
-
-def translate(networks: Networks, real_A: Tensor, real_B: Tensor, settings: TrainSettings) -> TranslatedBatch:
-    """Run both generators as far as the losses of the networks that learn need it."""
-    G_A, G_B, learn = networks.G_A, networks.G_B, settings.trained
-    fake_B, fake_A = G_A(real_A).float(), G_B(real_B).float()
-    rec_A = rec_B = None
-    if "G_A" in learn or "G_B" in learn:
-        rec_A, rec_B = G_B(fake_B).float(), G_A(fake_A).float()
-    identity = settings.lambda_identity > 0
-    idt_A = G_A(real_B).float() if identity and "G_A" in learn else None
-    idt_B = G_B(real_A).float() if identity and "G_B" in learn else None
-    return TranslatedBatch(real_A, real_B, fake_B, fake_A, rec_A, rec_B, idt_A, idt_B)
 
 
 def gan_loss(patches: Tensor, real: bool, mode: GanMode) -> Tensor:
@@ -57,24 +22,35 @@ def gan_loss(patches: Tensor, real: bool, mode: GanMode) -> Tensor:
     return binary_cross_entropy_with_logits(patches.float(), target)
 
 
-def generator_losses(networks: Networks, y: TranslatedBatch, settings: TrainSettings) -> dict[str, Tensor]:
-    """The weighted terms that the generators lessen together, by CycleGAN's names: scalars.
+def generator_losses(
+    networks: Networks, real_A: Tensor, real_B: Tensor, settings: TrainSettings
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """G_A(A), G_B(B), and the weighted terms that the generators lessen together, by CycleGAN's names.
 
-    Without those that no generator that learns can change; empty where none learns.
+    Pictures are float32 [n, 3, h, w] in [-1, 1], terms are scalars. Without those that no generator that
+    learns can change; empty where none learns.
     """
-    s, terms = settings, dict[str, Tensor]()
-    if "G_A" in s.trained:
-        terms["G_A"] = gan_loss(networks.D_A(y.fake_B), True, s.gan_mode)
-    if "G_B" in s.trained:
-        terms["G_B"] = gan_loss(networks.D_B(y.fake_A), True, s.gan_mode)
-    if y.rec_A is not None and y.rec_B is not None:
-        terms["cycle_A"] = s.lambda_A * l1_loss(y.rec_A, y.real_A)
-        terms["cycle_B"] = s.lambda_B * l1_loss(y.rec_B, y.real_B)
-    if y.idt_A is not None:
-        terms["idt_A"] = s.lambda_identity * s.lambda_B * l1_loss(y.idt_A, y.real_B)
-    if y.idt_B is not None:
-        terms["idt_B"] = s.lambda_identity * s.lambda_A * l1_loss(y.idt_B, y.real_A)
-    return terms
+    G_A, G_B, s, terms = networks.G_A, networks.G_B, settings, dict[str, Tensor]()
+    A_learns, B_learns = "G_A" in s.trained, "G_B" in s.trained
+    fake_B, fake_A = G_A(real_A).float(), G_B(real_B).float()
+    cycle: list[Tensor] = []
+    if A_learns or B_learns:
+        cycle = [G_B(fake_B).float(), G_A(fake_A).float()]
+    idt_A = G_A(real_B).float() if s.lambda_identity and A_learns else None
+    idt_B = G_B(real_A).float() if s.lambda_identity and B_learns else None
+    if A_learns:
+        terms["G_A"] = gan_loss(networks.D_A(fake_B), True, s.gan_mode)
+    if B_learns:
+        terms["G_B"] = gan_loss(networks.D_B(fake_A), True, s.gan_mode)
+    if cycle:
+        rec_A, rec_B = cycle
+        terms["cycle_A"] = s.lambda_A * l1_loss(rec_A, real_A)
+        terms["cycle_B"] = s.lambda_B * l1_loss(rec_B, real_B)
+    if idt_A is not None:  # G_A(B) should be B
+        terms["idt_A"] = s.lambda_identity * s.lambda_B * l1_loss(idt_A, real_B)
+    if idt_B is not None:
+        terms["idt_B"] = s.lambda_identity * s.lambda_A * l1_loss(idt_B, real_A)
+    return fake_B, fake_A, terms
 
 
 def discriminator_loss(of_real: Tensor, of_fake: Tensor, mode: GanMode) -> Tensor:

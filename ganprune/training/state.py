@@ -22,6 +22,7 @@ from ganprune.training.settings import TrainSettings
 
 VERSION = 2
 """Counts up when the file's content comes to mean something else."""
+_COUNTS = {"step": int, "counted": int, "waited": int, "sums": {str: NUMBER}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,13 @@ class TrainState:
 
     def load(self, path: Path) -> None:
         """Become what was saved from networks of the same widths. Raises `RunError` for a damaged file."""
-        content = _read(path)
         device = self.networks.device
         try:
+            content = cast(dict[str, Any], read_held(path))  # nothing of the file is run
             if content["version"] != VERSION:
                 raise ValueError(f"version {content['version']}, needed {VERSION}")
+            if not fits(content, _COUNTS):
+                raise ValueError("its counts are none")
             for name, net in self.networks.items():
                 net.load_state_dict(content["networks"][name])
             for name, optimizer in (("opt_G", self.opt_G), ("opt_D", self.opt_D)):
@@ -162,27 +165,8 @@ class TrainState:
             self.pool_B.pictures = [picture.to(device) for picture in content["pool_B"]]
             self.waited, self.step = content["waited"], content["step"]
             self.sums, self.counted = content["sums"], content["counted"]
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-            raise _damaged(path, error) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What `TrainState.save` wrote, by the reader of checkpoints: nothing of the file is run."""
-    try:
-        content = read_held(path)
-    except GanpruneError as error:
-        raise _damaged(path, error) from None
-    counts = {"step": int, "counted": int, "waited": int, "sums": {str: NUMBER}}
-    if not isinstance(content, dict):
-        raise _damaged(path, ValueError(f"a {type(content).__name__}"))
-    found = cast(dict[str, Any], content)
-    if found.get("version") == VERSION and not fits(found, counts):
-        raise _damaged(path, ValueError("its counts are none"))
-    return found
-
-
-def _damaged(path: Path, error: Exception) -> RunError:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return RunError(
-        f"{path} is no training state that fits ({reason}); delete it to train from the start again"
-    )
+        except (GanpruneError, LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise RunError(
+                f"{path} is no training state that fits ({reason}); delete it to train from the start again"
+            ) from None

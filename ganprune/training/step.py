@@ -11,7 +11,7 @@ from ganprune.errors import GanpruneError
 from ganprune.images import Domain
 from ganprune.training.distillation import Translated, with_maps
 from ganprune.training.graphs import EAGER, Graphs, Work
-from ganprune.training.objective import discriminator_loss, gan_loss, generator_losses, translate
+from ganprune.training.objective import discriminator_loss, gan_loss, generator_losses
 from ganprune.training.pictures import Drawn
 from ganprune.training.process_group import ALONE, ProcessGroup
 from ganprune.training.settings import TrainSettings
@@ -99,9 +99,8 @@ class Trainer:
 
         def learn(A: Tensor, B: Tensor) -> Half:
             with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
-                y = translate(state.networks, A, B, settings)
-                losses = generator_losses(state.networks, y, settings)
-            return (y.fake_B.detach(), y.fake_A.detach()), _gradients(losses)
+                fake_B, fake_A, losses = generator_losses(state.networks, A, B, settings)
+            return (fake_B.detach(), fake_A.detach()), _gradients(losses)
 
         of, losses = self.graphs("G", learn, (real["A"], real["B"]), weights_of(state.opt_G))
         return {"A": of[0], "B": of[1]}, losses

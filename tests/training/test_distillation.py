@@ -176,7 +176,6 @@ def test_each_term_alone_brings_the_slim_generators_nearer(tmp_path: Path, gan: 
 @pytest.mark.parametrize(
     "changed",
     [
-        {},
         {"average": 0.9, "validations": 4},
         {"distil": replace(DISTIL, adapters=True), "precision": "bfloat16"},
         {"distil": replace(DISTIL, gan=0.5, features=0.1), "trained": ("G_A", "G_B", "D_A", "D_B")},

@@ -27,8 +27,7 @@ def kinds() -> dict[str, tuple[Networks, TrainSettings, dict[str, Any]]]:
     """Trainings that differ in what processes have to agree on."""
     gan, distil = Gan(), replace(DISTIL, gan=0.5, adapters=True)
     return {
-        "paper": (networks(), replace(CALM, pool_size=0), {}),
-        "pools and noise": (networks(), replace(CALM, pool_size=3, instance_noise=0.2), {}),
+        "paper, with pools and noise": (networks(), replace(CALM, pool_size=3, instance_noise=0.2), {}),
         "distil": (
             gan.networks,
             replace(DISTILLED, batch=2, lr=CALM.lr, trained=ALL, distil=distil, average=0.9, validations=2),

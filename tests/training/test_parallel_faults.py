@@ -1,7 +1,6 @@
 """What becomes of a training in several processes when one of them, or the one that watches, fails."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -104,8 +103,7 @@ def test_process_that_dies_ends_the_training_which_then_ends_with_the_same_bits(
     assert [path.name for path in killed.glob(".*")] == [".ganprune"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_processes_end_with_the_one_that_watches(tmp_path: Path, how: signal.Signals):
+def test_processes_end_with_the_one_that_watches(tmp_path: Path):
     command = [sys.executable, "-c", WATCHED, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
@@ -115,10 +113,8 @@ def test_processes_end_with_the_one_that_watches(tmp_path: Path, how: signal.Sig
         assert process.stdout.readline() == b"step\n"
         processes = members(process.pid)
         assert len(processes) == 2
-        os.killpg(process.pid, how)  # what a terminal's Ctrl-C reaches
-        _, told = process.communicate(timeout=60)
+        process.kill()
     wait(lambda: gone(processes), 20)
-    assert (b"KeyboardInterrupt" in told) == (how == signal.SIGINT)  # that of the script itself
     assert (tmp_path / "out/train_state.pt").exists()
 
 
@@ -140,10 +136,6 @@ def silent(group: ProcessGroup, reporter: Reporter) -> int:
     return group.agreed(7)
 
 
-def hears(group: ProcessGroup) -> None:
-    assert group.agreed() == 7
-
-
 def unreadable(group: ProcessGroup) -> None:
     raise DataError("trainA needs pictures, found none; give others")
 
@@ -161,10 +153,6 @@ def complains(group: ProcessGroup) -> None:
 
 def leaves(group: ProcessGroup) -> None:
     os._exit(3)
-
-
-def test_answer_of_rank_0_is_the_answer():
-    assert together(2, silent, hears, "cpu", SILENT) == 7
 
 
 def test_error_of_another_process_reaches_the_caller_as_it_is():

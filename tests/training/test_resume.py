@@ -42,7 +42,7 @@ train(networks(), pictures(root), TINY, STEPS, root / "out", save_seconds=0, log
 
 @pytest.mark.parametrize(
     ("after", "precision"),
-    [((1,), "float32"), ((5, 1, 3), "float32"), ((7,), "float32"), ((13,), "float32"), ((6, 3), "bfloat16")],
+    [((1, 5, 3), "float32"), ((7, 6), "float32"), ((6, 3), "bfloat16")],
     ids=str,
 )
 def test_an_interrupted_training_ends_with_the_same_bits(tmp_path: Path, after, precision):
