@@ -134,7 +134,9 @@ def measured(
     for one in drawn:
         for side in DOMAINS:
             known.caches[side](one[side])
-    real = [{s: data.pictures(s, one[s]).to(base.device) for s in DOMAINS} for one in drawn]
+    real: list[dict[Domain, torch.Tensor]] = [
+        {s: data.pictures(s, one[s]).to(base.device) for s in DOMAINS} for one in drawn
+    ]
 
     ways: dict[str, Callable[[int], object]] = {
         "plain": lambda i: plain.step(real[i]["A"], real[i]["B"]),

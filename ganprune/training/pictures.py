@@ -91,7 +91,7 @@ class TrainingPictures:
         for shown in range(step * n, (step + 1) * n):
             epoch, place = divmod(shown, self.epoch)
             order = torch.randperm(self.epoch, generator=generator_for(seed, "epoch", epoch))
-            index = {first: int(order[place]) % len(self._kept[first])}
+            index: dict[Domain, int] = {first: int(order[place]) % len(self._kept[first])}
             index |= {o: int(torch.randint(len(self._kept[o]), (), generator=generator)) for o in others}
             for domain, i in index.items():
                 _, height, width = self._tensor(self._kept[domain][i]).shape

@@ -160,7 +160,8 @@ class TrainState:
                 for name, weights in content["averages"].items()
             }
             self.best = {name: Best(**found) for name, found in content["best"].items()}
-            self.averaged(), self.chosen()  # raises where weights do not fit
+            for restored in (self.averaged, self.chosen):
+                restored()  # raises where weights do not fit
             self.pool_A.pictures = [picture.to(device) for picture in content["pool_A"]]
             self.pool_B.pictures = [picture.to(device) for picture in content["pool_B"]]
             self.waited, self.step = content["waited"], content["step"]

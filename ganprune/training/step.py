@@ -11,7 +11,7 @@ from ganprune.errors import GanpruneError
 from ganprune.images import Domain
 from ganprune.training.distillation import Translated, with_maps
 from ganprune.training.graphs import EAGER, Graphs, Work
-from ganprune.training.objective import discriminator_loss, gan_loss, generator_losses
+from ganprune.training.objective import ImagePool, discriminator_loss, gan_loss, generator_losses
 from ganprune.training.pictures import Drawn
 from ganprune.training.process_group import ALONE, ProcessGroup
 from ganprune.training.settings import TrainSettings
@@ -75,7 +75,8 @@ class Trainer:
         if state.opt_D is not None:
             _require_grad(self._discriminators().values(), True)
             shown: list[Tensor] = []
-            for side, pool in (("A", state.pool_B), ("B", state.pool_A)):
+            pools: dict[Domain, ImagePool] = {"A": state.pool_B, "B": state.pool_A}
+            for side, pool in pools.items():
                 if f"D_{side}" in settings.trained:
                     fake = fakes[side]
                     if pool.size:  # the pools of all processes are the same
