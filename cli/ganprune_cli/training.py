@@ -10,8 +10,8 @@ from ganprune.checkpoints import NET_NAMES, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.options import FILES
 from ganprune.errors import UsageError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.stages.preparing import data_source, domains_of

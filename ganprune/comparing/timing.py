@@ -12,9 +12,9 @@ from ganprune.bench import BenchSettings, Candidate, bench
 from ganprune.channels import graph_of
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError
-from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.images import to_float
+from ganprune.images.sources import Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
 from ganprune.storage.files import sha256

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation.interface import Domain
 from ganprune.images import PictureFolders, split
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.training import (
     Networks,
     Trainer,
@@ -40,7 +39,7 @@ def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict
 class FineTuner:
     """Trains a slim generator and a copy of its discriminator by the CycleGAN recipe; the partner stays."""
 
-    judges: Mapping[Domain, nn.Module]
+    discriminators: Mapping[Domain, nn.Module]
     """The original D_A and D_B; that of a side is needed."""
     pictures: Mapping[Domain, Sequence[Path]]
     """See `tuning_pictures`."""
@@ -55,7 +54,7 @@ class FineTuner:
         self.read()
         recipe = replace(self.settings, trained=("G_A", "D_A") if side == "A" else ("G_B", "D_B"))
         A, B = (slim, partner) if side == "A" else (partner, slim)
-        whole = Quartet(A, B, self.judges.get("A"), self.judges.get("B"))
+        whole = Quartet(A, B, self.discriminators.get("A"), self.discriminators.get("B"))
         trainer = Trainer(TrainState.start(Networks.known(whole), recipe), recipe)
         for step in range(self.steps):
             generator = generator_for(recipe.seed, "tune", side, name, step)
