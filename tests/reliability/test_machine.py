@@ -151,7 +151,7 @@ def test_a_training_without_memory_says_what_to_do_and_goes_on(
 
     def failing(self: loop.Training, steps_in_all: int | None) -> None:
         if next(steps):
-            self._tried = self.state.step + 1
+            self.tried = self.trainer.state.step + 1
             raise RuntimeError(NO_MEMORY)
         step(self, steps_in_all)
 
