@@ -12,7 +12,6 @@ from ganprune.errors import GanpruneError, RunError
 from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.figures.style import Pixels
 from ganprune.images import cells, open_picture
-from ganprune.images.reading import to_tensor
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
@@ -62,7 +61,7 @@ def comparisons_of(run: Run) -> list[PictureComparison]:
     path, sides = run / "pictures.png", sides_of(run)
     try:
         size = int(run.config["settings"]["size"])
-        rows = cells(to_tensor(open_picture(path)), size, size)
+        rows = cells(open_picture(path), size, size)
         shown = run.provenance.get("stages", {}).get("show", {}).get("rows")
         counts = dict(shown) if isinstance(shown, dict) else {side: len(rows) // len(sides) for side in sides}
         if not rows or sum(counts.values()) != len(rows) or not 3 <= len(rows[0]) <= 4:
