@@ -19,7 +19,7 @@ import numpy as np
 from torch import nn
 
 from ganprune.channels import graph_of, tape_of
-from ganprune.pruning.latency import ALWAYS, Axis, Channels, LatencyTable, TimedPart, Piece, predicted
+from ganprune.pruning.latency import ALWAYS, Axis, Channels, LatencyTable, Piece, TimedPart, predicted
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.caches import cache_folder
 from ganprune.storage.files import write_atomically

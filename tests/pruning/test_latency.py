@@ -16,7 +16,7 @@ from ganprune.errors import RunError, UsageError
 from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import generator_convs, resnet_widths
 from ganprune.pruning.genome import Layout, LayoutKind
-from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, TimedPart, Piece, predicted
+from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, Piece, TimedPart, predicted
 from ganprune.pruning.repair import ON_TARGET, Constraints, Repairer
 from ganprune.pruning.resources import Convolutions, Resource
 from ganprune.search.coevolution import CoEvolution
