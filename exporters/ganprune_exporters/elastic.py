@@ -45,7 +45,7 @@ class NotElastic(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Section:
     """One convolution with what belongs to it: norm, activation, sum, and the padding before it."""
 
     nodes: tuple[int, ...]
@@ -79,7 +79,7 @@ class Elastic:
         self._amounts = _amounts([_sizes(model) for model in models], _Known(graph, widths))
         self.parts = tuple(self._parts())
 
-    def model(self, counts: Counts, part: Part | None = None) -> ModelProto:
+    def model(self, counts: Counts, part: Section | None = None) -> ModelProto:
         """The graph, or a part of it, as it is exported before rewrites. counts: filters of every group."""
         places = range(len(self._nodes)) if part is None else part.nodes
         made = {name for i in places for name in self._nodes[i].output}
@@ -122,7 +122,7 @@ class Elastic:
         opsets, version = self._model.opset_import, self._model.ir_version
         return with_shapes(helper.make_model(made_graph, opset_imports=opsets, ir_version=version))
 
-    def counts(self, part: Part, inputs: int, filters: int) -> Counts:
+    def counts(self, part: Section, inputs: int, filters: int) -> Counts:
         """Filters of every group at which a part has so many inputs and filters, or as nearly as can be."""
         found = self.sizes.copy()
         for amount, groups, wanted in (
@@ -151,7 +151,7 @@ class Elastic:
     def _readers(self, name: str) -> set[int]:
         return {i for i, node in enumerate(self._nodes) if name in node.input}
 
-    def _parts(self) -> Iterator[Part]:
+    def _parts(self) -> Iterator[Section]:
         """Every node belongs to the last convolution before it, but from what `WAITS` on to the next one."""
         home, of = dict[str, int | None](), list[int | None]()
         found = list[int]()
@@ -172,7 +172,7 @@ class Elastic:
         for place, conv in enumerate(found):
             yield self._part(tuple(i for i, p in enumerate(of) if p == place), conv)
 
-    def _part(self, nodes: tuple[int, ...], conv: int) -> Part:
+    def _part(self, nodes: tuple[int, ...], conv: int) -> Section:
         inputs, filters = self._amounts[conv, "reads", 0][1], self._amounts[conv, "makes", 0][1]
         there = {place: amounts for place, amounts in self._amounts.items() if place[0] in nodes}
         used = np.any([(amounts != 0).any(0) for amounts in there.values()], axis=0)[:-1]
@@ -181,7 +181,7 @@ class Elastic:
             inputs = np.eye(len(inputs))[-1]
         names = {name for i in nodes for name in self._nodes[i].output}
         ends = any(self._graph.is_output(name) for name in names)
-        return Part(nodes, self._kind(nodes, there), inputs, filters, reads, used & ~reads, ends)
+        return Section(nodes, self._kind(nodes, there), inputs, filters, reads, used & ~reads, ends)
 
     def _kind(self, nodes: Sequence[int], there: dict[Place, NDArray[np.float64]]) -> str:
         """A digest of operators, sizes and connections, with groups and tensors numbered as they come up."""

@@ -19,7 +19,7 @@ import numpy as np
 from torch import nn
 
 from ganprune.channels import graph_of, tape_of
-from ganprune.pruning.latency import ALWAYS, Axis, Channels, LatencyTable, Part, Piece, predicted
+from ganprune.pruning.latency import ALWAYS, Axis, Channels, LatencyTable, Piece, TimedPart, predicted
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.caches import cache_folder
 from ganprune.storage.files import write_atomically
@@ -151,7 +151,7 @@ def measured(
 
     table = LatencyTable(
         made_for,
-        tuple(Part(part.kind, channels(part.inputs), channels(part.filters)) for part in exported.parts),
+        tuple(TimedPart(part.kind, channels(part.inputs), channels(part.filters)) for part in exported.parts),
         {kind: tuple(piece(kind, *axes) for axes in found) for kind, found in grids.items()},
     )
     sums = [predicted(table, dict(zip(groups, row, strict=True))) for row in counts.tolist()]
@@ -177,7 +177,7 @@ def _whole(exported: "Elastic", counts: "Counts") -> "ModelProto":
 
 
 def _part(
-    exported: "Elastic", part: "elastic.Part", inputs: int, filters: int, *, wide: bool = False
+    exported: "Elastic", part: "elastic.Section", inputs: int, filters: int, *, wide: bool = False
 ) -> "ModelProto":
     """A part after the rewrites of an export; `WINOGRAD` is for those of its own piece."""
     left_out = {*(() if wide else (WINOGRAD,)), *(() if part.ends else (LAST,))}
@@ -191,7 +191,7 @@ def _rewritten(model: "ModelProto", passes: tuple[str, ...]) -> "ModelProto":
     return model
 
 
-def grids_of(exported: "Elastic", part: "elastic.Part") -> Iterator[tuple[Axis, Axis]]:
+def grids_of(exported: "Elastic", part: "elastic.Section") -> Iterator[tuple[Axis, Axis]]:
     """Inputs and filters to measure a kind of part at: a pair for each piece.
 
     Where the runtime computes convolutions in blocks, times are a flight of stairs over both; where it does

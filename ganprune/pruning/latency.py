@@ -104,7 +104,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TimedPart:
     """A convolution of the original with what belongs to it."""
 
     kind: str
@@ -118,7 +118,7 @@ class LatencyTable:
 
     made_for: Mapping[str, Any]
     """All that the times depend on: processor, runtime, size, the network but for its weights."""
-    parts: tuple[Part, ...]
+    parts: tuple[TimedPart, ...]
     kinds: Mapping[str, tuple[Piece, ...]]
     """For every number of inputs and filters the first piece that serves both speaks."""
     whole: tuple[tuple[float, float], ...] = ((1e9, 1e9),)
@@ -133,7 +133,7 @@ class LatencyTable:
         work = Convolutions.of_layout(layout, "work")
         groups, full = [*layout.genes, ALWAYS], np.array([*layout.sizes, 1])
         share = ms / work.of(full[:-1])
-        parts, kinds = list[Part](), dict[str, tuple[Piece, ...]]()
+        parts, kinds = list[TimedPart](), dict[str, tuple[Piece, ...]]()
         for i, (reads, writes) in enumerate(zip(work.reads, work.writes, strict=True)):
             inputs, filters = (
                 {group: float(n) for group, n in zip(groups, row, strict=True) if n}
@@ -143,7 +143,7 @@ class LatencyTable:
             at = [np.array(axis.points) for axis in axes]
             each = (work.factor[i] * at[0][:, None] + work.each[i]) * at[1]
             kinds[str(i)] = (Piece(axes[0], axes[1], (share * each).clip(1e-9)),)
-            parts.append(Part(str(i), inputs, filters))
+            parts.append(TimedPart(str(i), inputs, filters))
         return cls(dict(made_for), tuple(parts), kinds, ((ms, ms),))
 
     def dense(self, kind: str) -> NDArray[np.float64]:
@@ -183,7 +183,7 @@ class LatencyTable:
                 raise ValueError(f"its schema is {value['schema']}")
             kinds = {kind: tuple(map(Piece.from_json, pieces)) for kind, pieces in value["kinds"].items()}
             parts = tuple(
-                Part(
+                TimedPart(
                     part["kind"],
                     *({str(g): float(n) for g, n in part[k].items()} for k in ("inputs", "filters")),
                 )

@@ -17,7 +17,7 @@ from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
 from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import SILENT, Reporter
 from ganprune_exporters import ExportSettings, latency
-from ganprune_exporters.elastic import Elastic, Part
+from ganprune_exporters.elastic import Elastic, Section
 from ganprune_exporters.latency import WIDE, block, known_table, latency_table
 from tests.exporters.test_elastic import Branching, Mixed
 
@@ -45,7 +45,7 @@ def once(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def operators(part: Part, inputs: int, filters: int, *, wide: bool) -> list[str]:
+def operators(part: Section, inputs: int, filters: int, *, wide: bool) -> list[str]:
     model = latency._part(exported(Whole), part, inputs, filters, wide=wide)
     return [node.op_type for node in model.graph.node]
 

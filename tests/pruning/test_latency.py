@@ -16,7 +16,7 @@ from ganprune.errors import RunError, UsageError
 from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import generator_convs, resnet_widths
 from ganprune.pruning.genome import Layout, LayoutKind
-from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, Part, Piece, predicted
+from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, Piece, TimedPart, predicted
 from ganprune.pruning.repair import ON_TARGET, Constraints, Repairer
 from ganprune.pruning.resources import Convolutions, Resource
 from ganprune.search.coevolution import CoEvolution
@@ -44,13 +44,13 @@ def kind_of(layer: str | None, source: str | None) -> str:
 
 def any_table() -> LatencyTable:
     """Of CycleGAN's ResNet, up to 64 inputs and filters of every kind, some of which are in two pieces."""
-    parts, kinds = list[Part](), dict[str, tuple[Piece, ...]]()
+    parts, kinds = list[TimedPart](), dict[str, tuple[Piece, ...]]()
     for seed, conv in enumerate(generator_convs(WIDTHS.blocks)):
         kind = kind_of(conv.target, conv.source)
         two = (rising(GROUPED, STAIRS, seed), rising(OTHERS, SMOOTH, 50 + seed, 1.5))
         kinds[kind] = (rising(SMOOTH, SMOOTH, seed),) if kind.startswith("up") else two
         inputs, filters = ({group: 1.0} if group else {ALWAYS: 3.0} for group in (conv.source, conv.target))
-        parts.append(Part(kind, inputs, filters))
+        parts.append(TimedPart(kind, inputs, filters))
     return LatencyTable({"cpu": "a", "size": 256}, tuple(parts), kinds, WHOLE)
 
 
@@ -238,7 +238,7 @@ def test_coin_flips_are_weighted_so_that_networks_take_about_what_is_asked_for()
         assert latency.of(uniform) <= target
         shares.append(share)
     assert all(small < large for small, large in pairwise(shares))
-    assert shares[-1] == 1
+    assert shares[-1] == pytest.approx(1)
 
 
 def test_milliseconds_out_of_reach_are_refused_with_the_least_that_are_possible() -> None:
