@@ -160,7 +160,7 @@ def print_table(
         )
         for i, column in enumerate(columns):
             longest, text = max((len(row[i]) for row in rows), default=0), i in left and i > 0
-            least = max(longest, *(len(word) for word in column.split()))
+            least = max((longest, *(len(word) for word in column.split())))
             laid.add_column(
                 "\n".join(wrap(column, least)) if narrow and not text else column,
                 justify="left" if i in left else "right", overflow="fold", no_wrap=not text,
