@@ -33,7 +33,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         {"population": 32, "generations": 100, "pictures": 16, "gamma": 10.0, "lambda-cycle": 10.0}
         | {"parents": 1.0, "p-select": 0.2, "p-crossover": 0.7, "apart": 0.0, "cycle": "whole"}
         | {"mutation": "flip", "mutation-rate": 0.02, "tune-steps": 100, "recipe": "paper"}
-        | {"refit": False, "refit-pictures": 0},
+        | {"refit": False, "refit-pictures": 0, "remove-blocks": False},
     ),
     "tiny": Preset(
         "about 12 times as fast, at most a fifteenth of the arithmetic, for phones",

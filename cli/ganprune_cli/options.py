@@ -126,6 +126,14 @@ TargetMs = Annotated[
 MinFilters = Annotated[
     int | None, typer.Option(metavar="N", help="Fewest filters of a layer.", rich_help_panel=SEARCH)
 ]
+RemoveBlocks = Annotated[
+    bool | None,
+    typer.Option(
+        "--remove-blocks/--keep-blocks",
+        help="Whether whole residual blocks may be taken out.",
+        rich_help_panel=SEARCH,
+    ),
+]
 MinPsnr = Annotated[
     float | None,
     typer.Option(

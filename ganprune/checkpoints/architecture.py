@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune import models
+from ganprune.channels.blocks import CONSTANT, Removed
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import norm_of
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
@@ -63,11 +64,16 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     """CycleGAN's ResNet; as `generator_from_tensors`."""
     used, block_name = split_block_name(_of_role(tensors, "generator"))
     used, _ = split_dropout(used)
-    numbers = _numbers(used, r"model\.(\d{1,6})\.conv_block\.")
+    numbers = _numbers(used, rf"model\.(\d{{1,6}})\.(?:conv_block\.|{CONSTANT}$)")
     blocks = len(_gapless(numbers, "model.{}.conv_block.1", start=10))
-    norm = norm_of(used, [conv.key for conv in generator_convs(blocks) if conv.norm_key])
+    gone = [i for i in range(blocks) if f"model.{10 + i}.{CONSTANT}" in used]
+    places = tuple(f"model.{10 + i}." for i in gone)
+    convs = [conv.key for conv in generator_convs(blocks) if conv.norm_key]
+    norm = norm_of(used, [key for key in convs if not key.startswith(places)])
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
         skeleton = Generator(resnet_widths(1, blocks), norm)
+        for i in gone:
+            skeleton.model[10 + i] = Removed.like(used[f"model.{10 + i}.{CONSTANT}"])
     generator = _fitted(skeleton, used)
     generator.block_name = block_name
     return generator

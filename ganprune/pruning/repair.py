@@ -1,8 +1,8 @@
 """Repair: from any genome to the nearest one that is allowed, by seeded flips of few bits.
 
-Allowed means: every gene keeps at least one filter, in multiples of ``align`` where asked for, and
-the network lies within its targets: multiply-accumulates, parameters, milliseconds. Allowed genomes come
-back unchanged, so the elite stays what it is.
+Allowed means: every gene keeps at least one filter, or none where a residual block may go with it, in
+multiples of ``align`` where asked for, and the network lies within its targets: multiply-accumulates,
+parameters, milliseconds. Allowed genomes come back unchanged, so the elite stays what it is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,6 +39,8 @@ class Constraints:
     """The same in predicted milliseconds a picture."""
     min_filters: int = 1
     """Fewest filters of a gene; all of them where it has no more."""
+    remove_blocks: bool = False
+    """Whether the inner gene of a residual block may keep no filter, so that the block is taken out."""
     speed_up: float | None = None
     """How many times as fast as the original as it is, by the count of work in
     `ganprune.pruning.resources`: the same on every machine, as nothing is timed."""
@@ -89,7 +91,10 @@ class Repairer:
         self._pieces = list(layout.genes.values())
         self._sizes = np.array(layout.sizes)
         self._standing = None if scores is None else _standing(scores, self._pieces)
-        self._legal = [_legal_counts(size, constraints) for size in layout.sizes]
+        self._legal = [
+            _legal_counts(size, constraints, gene in layout.blocks)
+            for gene, size in zip(layout.genes, layout.sizes, strict=True)
+        ]
         self._limits = list(self._limits_of(constraints, latency))
         least = np.array([legal[0] for legal in self._legal])
         for option, resource, limit, unit in self._limits:
@@ -142,6 +147,8 @@ class Repairer:
     def uniform_share(self) -> float:
         """Share of all genes' filters, the same for each, at which a network comes to its targets: 0 … 1."""
         low, high = 0.0, 1.0
+        if self.used(self._sizes) <= 1:
+            return high
         for _ in range(40):
             share = (low + high) / 2
             counts = np.maximum(np.rint(share * self._sizes).astype(int), 1)
@@ -339,7 +346,8 @@ def _standing(scores: Tensor, pieces: Sequence[slice]) -> Tensor:
     return torch.cat(ranks)
 
 
-def _legal_counts(size: int, constraints: Constraints) -> np.ndarray:
-    """Allowed numbers of kept filters of a gene: multiples of ``align``, and all of them."""
+def _legal_counts(size: int, constraints: Constraints, removable: bool) -> np.ndarray:
+    """Allowed numbers of kept filters of a gene: multiples of ``align``, all, and none where it may go."""
     multiples = range(constraints.align, size, constraints.align)
-    return np.array([count for count in multiples if count >= constraints.min_filters] + [size])
+    none = [0] if removable and constraints.remove_blocks else []
+    return np.array(none + [count for count in multiples if count >= constraints.min_filters] + [size])

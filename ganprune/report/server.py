@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ganprune.errors import InputError, UsageError
 from ganprune.figures.of_run import comparisons_of
-from ganprune.figures.svg import png_bytes
+from ganprune.figures.style import png_bytes
 from ganprune.onnx_files.cost import picture_input, read_onnx
 from ganprune.report.page import REPORT
 from ganprune.report.vendor import FILES

@@ -59,6 +59,9 @@ class SearchSettings:
     training, see `ganprune.stages.sizing`."""
     min_filters: int = 1
     """Fewest filters of a layer."""
+    remove_blocks: bool = True
+    """Whether whole residual blocks may be taken out, and put back: one that keeps no filters of its own is
+    not in the network. The paper keeps all."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
@@ -153,4 +156,5 @@ class SearchSettings:
             target_ms=self.target_ms and self.target_ms[i],
             speed_up=self.speed_up and self.speed_up[i],
             min_filters=self.min_filters,
+            remove_blocks=self.remove_blocks,
         )

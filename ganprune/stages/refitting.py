@@ -18,7 +18,7 @@ from ganprune.stages.job import Job
 from ganprune.stages.setting_up import split_files
 from ganprune.storage.plain import fits, parse_json
 from ganprune.system.device import cpu_threads, resolve_device
-from ganprune.training.chance import generator_for
+from ganprune.training.settings import generator_for
 
 MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""
@@ -69,19 +69,21 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     Raises `RunError` where the file that it was cut to does not say so.
     """
     path = run / f"pruned_G_{side}.safetensors"
-    whole, few = original.sizes, graph_of(slim).sizes
+    whole, few = original.sizes, graph_of(slim).sizes.values()
     try:
         told = parse_json(read_metadata(path)["kept"])
-        if not fits(told, {str: [int]}) or told.keys() != few.keys():
+        if not fits(told, {str: [int]}) or told.keys() != whole.keys():
             raise ValueError("groups of filters are missing")
-        for group, indices in told.items():
-            if len(indices) != few[group] or not all(0 <= index < whole[group] for index in indices):
-                raise ValueError(f"{few[group]} of {whole[group]} were needed for {group}")
+        there = [group for group, indices in told.items() if indices]  # others' residual blocks are taken out
+        for group, needed in zip(there, few, strict=True):
+            indices = told[group]
+            if len(indices) != needed or not all(0 <= index < whole[group] for index in indices):
+                raise ValueError(f"{needed} of {whole[group]} were needed for {group}")
     except (KeyError, ValueError, TypeError) as error:
         raise RunError(
             f"{path} does not say which filters were kept ({error}); delete it to cut it again"
         ) from None
-    return {group: torch.tensor(indices) for group, indices in told.items()}
+    return {group: torch.tensor(indices, dtype=torch.int64) for group, indices in told.items()}
 
 
 def _as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:

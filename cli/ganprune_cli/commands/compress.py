@@ -28,6 +28,7 @@ def compress(
     min_psnr: options.MinPsnr = None,
     align: options.Align = None,
     min_filters: options.MinFilters = None,
+    remove_blocks: options.RemoveBlocks = None,
     layout: options.Layout = None,
     order: options.Order = None,
     partners: options.Partners = None,
