@@ -8,11 +8,11 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import nn
 
 from ganprune.example.stripes import Mask, background_change, stripe_energy
 from ganprune.images import to_float, to_uint8
+from ganprune.images.reading import stored_picture
 from ganprune.images.sources import DOMAINS, Domain
 
 HERE = Path(__file__).parent
@@ -65,8 +65,7 @@ def _shown(domain: Domain, count: int) -> list[tuple[Pixels, Mask]]:
 
 
 def _pixels(path: Path) -> Pixels:
-    with Image.open(path) as picture:
-        return np.array(picture)
+    return np.array(stored_picture(path))
 
 
 @torch.inference_mode()

@@ -46,7 +46,11 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
     with cpu_threads(job.resolved.threads), job.reporter.task("looking at the pictures", len(slim)) as task:
         for side, network in slim.items():
             files = _evenly(job.folders.pictures("test", side), MOST_PICTURES)
-            pictures = load_pictures(files, size) if tested else job.pictures[side]
+            pictures = (
+                load_pictures(files, size, channels=job.folders.channels[side])
+                if tested
+                else job.pictures[side]
+            )
             three = (job.originals[side], network, job.discriminators.get(side))
             original, own, discriminator = copy.deepcopy(three)  # which move to the device
             nets = ComparedNetworks(original, own, None, None, discriminator)
