@@ -113,6 +113,16 @@ class Layout:
                 found[own] = of[own] - group.units.start
         return found
 
+    def keeping(self, counts: NDArray[np.int64], scores: Tensor) -> Tensor:
+        """The genome that keeps ``counts`` filters of every gene, those with the largest scores: bool [L].
+
+        counts: int [genes]. scores: [L].
+        """
+        genome = torch.zeros(self.length, dtype=torch.bool)
+        for piece, count in zip(self.genes.values(), counts.tolist(), strict=True):
+            genome[piece.start + scores[piece].topk(count).indices] = True
+        return genome
+
     def full(self) -> Tensor:
         """The genome that keeps every filter: bool [L]."""
         return torch.ones(self.length, dtype=torch.bool)
