@@ -1,7 +1,7 @@
 """Which convolution of a network reads and writes which channels: found by running it once."""
 
 from ganprune.channels.blocks import Block, Removed, left_of
-from ganprune.channels.graph import WHOLE, ChannelGraph, Cut, Group, Layer, Role, graph_of, kept
+from ganprune.channels.graph import WHOLE, ChannelGraph, Cut, Group, Layer, Role, graph_of, kept, tape_of
 from ganprune.channels.tape import Tape, record
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "kept",
     "left_of",
     "record",
+    "tape_of",
 ]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganprune.channels.blocks import Block
-from ganprune.channels.tape import record
+from ganprune.channels.tape import Tape, record
 
 Role = Literal["stem", "down", "trunk", "inner", "up"]
 """The part that a group plays, from who writes and reads it:
@@ -215,17 +215,23 @@ def graph_of(network: nn.Module) -> ChannelGraph:
     known = _TRACED.get(network)
     if known is not None and known[0] == signature:
         return known[1]
+    from ganprune.channels.tracing import traced
+
+    graph = traced(network, tape_of(network))
+    _TRACED[network] = signature, graph
+    return graph
+
+
+def tape_of(network: nn.Module) -> Tape:
+    """The calls of a network on the smallest picture that it takes, see `graph_of`."""
     channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
     like = next(network.parameters())
     for side in SIZES:
         try:
-            graph = ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
+            return record(network, like.new_zeros(1, channels, side, side))
         except (RuntimeError, ValueError):  # a map became too small
             if side == SIZES[-1]:
                 raise
-        else:
-            _TRACED[network] = signature, graph
-            return graph
     raise AssertionError
 
 

@@ -66,13 +66,14 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     used, _ = split_dropout(used)
     numbers = _numbers(used, rf"model\.(\d{{1,6}})\.(?:conv_block\.|{CONSTANT}$)")
     blocks = len(_gapless(numbers, "model.{}.conv_block.1", start=10))
-    gone = {f"model.{n}": left for n in numbers if (left := used.get(f"model.{n}.{CONSTANT}")) is not None}
-    convs = [conv for conv in generator_convs(blocks) if conv.norm_key]
-    norm = norm_of(used, [conv.key for conv in convs if conv.key.rpartition(".conv_block")[0] not in gone])
+    gone = [i for i in range(blocks) if f"model.{10 + i}.{CONSTANT}" in used]
+    places = tuple(f"model.{10 + i}." for i in gone)
+    convs = [conv.key for conv in generator_convs(blocks) if conv.norm_key]
+    norm = norm_of(used, [key for key in convs if not key.startswith(places)])
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
         skeleton = Generator(resnet_widths(1, blocks), norm)
-    for block, left in gone.items():
-        skeleton.set_submodule(block, Removed.like(left))
+        for i in gone:
+            skeleton.model[10 + i] = Removed.like(used[f"model.{10 + i}.{CONSTANT}"])
     generator = _fitted(skeleton, used)
     generator.block_name = block_name
     return generator

@@ -2,18 +2,21 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 import torch
 
 from ganprune.errors import DataError, UsageError
+from ganprune.images.arrays import SUFFIX as ARRAYS
 from ganprune.images.sources import DataSource, Domain, Split
 from ganprune.storage.files import sha256
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ARRAYS}
+)
 """Endings of picture files, in lower case; upper case counts too."""
 
 
@@ -29,6 +32,8 @@ class PictureFolders:
     test_B: tuple[Path, ...] = ()
     note: str = ""
     """What a user may want to know of how they were found."""
+    channels: Mapping[Domain, int] = field(default_factory=lambda: {"A": 3, "B": 3})
+    """How many the networks see of the pictures of each domain."""
 
     def pictures(self, split: Split, domain: Domain) -> tuple[Path, ...]:
         """The pictures of one folder; empty where there is no such folder."""
@@ -37,8 +42,9 @@ class PictureFolders:
     def swapped(self) -> "PictureFolders":
         """The same with A and B exchanged, as CycleGAN's ``--direction BtoA`` sees them."""
         return PictureFolders(
-            self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A, self.note
-        )
+            self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A, self.note,
+            {"A": self.channels["B"], "B": self.channels["A"]},
+        )  # fmt: skip
 
 
 def find_domains(
@@ -77,7 +83,7 @@ def find_domains(
         for domain in domains:
             if not found[f"{part}_{domain}"]:
                 raise DataError(_complaint(source, part, domain, needs, domains, bare))
-    return PictureFolders(**found, note=note)
+    return replace(PictureFolders((), (), note=note), **found)
 
 
 def _has_folders(source: DataSource) -> bool:

@@ -9,17 +9,20 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DamagedPicture, DataError
+from ganprune.images.arrays import SUFFIX, UnfitPicture, decoded_array
 from ganprune.images.folders import PictureFolders, unreadable
-from ganprune.images.rgb import Remarks, Shown, UnfitPicture, shown
+from ganprune.images.rgb import Remarks, Shown, is_grey, shown
+from ganprune.images.sources import DOMAINS, Domain, Split
+from ganprune.images.values import resized, to_float
 from ganprune.reporting import SILENT, Reporter
 
 UNREADABLE_SHARE = 0.1
@@ -37,8 +40,10 @@ MAX_BYTES = 2 << 30
 _T = TypeVar("_T")
 
 
-def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT) -> Tensor:
-    """Read pictures as CycleGAN's tests do: RGB, bicubic to ``size``²; uint8 [n, 3, size, size].
+def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT, channels: int = 3) -> Tensor:
+    """Read pictures as CycleGAN's tests do, bicubic to ``size``²: uint8 [n, channels, size, size].
+
+    float32 in [-1, 1] where files hold more than 8 bits, see `ganprune.images.arrays`.
 
     Damaged files (no picture, cut short, empty, far too large) are skipped with a warning that names
     them while they are at most a tenth, so n may be less than ``len(paths)``. Raises `DataError` where
@@ -48,11 +53,13 @@ def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT)
     remarks = Remarks()
 
     def read(path: Path) -> Tensor:
-        return to_tensor(open_picture(path, remarks).resize((size, size), Image.Resampling.BICUBIC))
+        return resized(open_picture(path, channels, remarks), size, size)
 
-    pictures = torch.stack([picture for _, picture in read_all(paths, read, reporter)])
+    pictures = [picture for _, picture in read_all(paths, read, reporter)]
     remarks.tell(reporter)
-    return pictures
+    if len({picture.dtype for picture in pictures}) > 1:
+        pictures = [to_float(picture) for picture in pictures]
+    return torch.stack(pictures)
 
 
 def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFolders:
@@ -62,37 +69,44 @@ def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFol
     what is remarkable about them.
     """
     kept, remarks = dict[str, tuple[Path, ...]](), Remarks()
-    for name in ("train_A", "train_B", "val_A", "val_B"):
-        paths: tuple[Path, ...] = getattr(folders, name)
-        if paths:
-            kept[name] = readable_of(paths, reporter, remarks)
+    parts: tuple[Split, ...] = ("train", "val")
+    for part, domain in product(parts, DOMAINS):
+        if paths := folders.pictures(part, domain):
+            channels = folders.channels[domain]
+            kept[f"{part}_{domain}"] = readable_of(paths, reporter, remarks, channels)
     remarks.tell(reporter)
     return replace(folders, **kept)
 
 
 def readable_of(
-    paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None
+    paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None, channels: int | None = None
 ) -> tuple[Path, ...]:
     """Those files that can be decoded; few bad ones are named, many raise `DataError`."""
 
     def decodes(path: Path) -> None:
-        open_picture(path, remarks)
+        open_picture(path, channels, remarks)
 
     return tuple(path for path, _ in read_all(paths, decodes, reporter))
 
 
-def open_picture(path: Path, remarks: Remarks | None = None) -> Image.Image:
-    """Decode one file as RGB, whole and upright. Raises as `shown_picture`."""
-    return shown_picture(path, remarks).rgb
+def open_picture(path: Path, channels: int | None = 3, remarks: Remarks | None = None) -> Tensor:
+    """Decode one file, whole and upright: uint8 [c, h, w], or float32 in [-1, 1]. As `shown_picture`."""
+    return shown_picture(path, channels, remarks).pixels
 
 
-def shown_picture(path: Path, remarks: Remarks | None = None, upright: bool = True) -> Shown:
-    """Decode one file, whole, as networks are shown it; ``remarks`` gathers what is remarkable about it.
+def shown_picture(
+    path: Path, channels: int | None = 3, remarks: Remarks | None = None, upright: bool = True
+) -> Shown:
+    """Decode one file, whole, as networks of ``channels`` are shown it.
 
-    Raises as `stored_picture`, and `DamagedPicture` where its numbers are none that a picture has.
+    channels: None: those that it has, without alpha. remarks: gathers what is remarkable about it. Raises as
+    `stored_picture`, and `DamagedPicture` where its numbers are none that such a picture has.
     """
     try:
-        picture = shown(stored_picture(path), upright)
+        if path.suffix.lower() == SUFFIX:
+            picture = Shown(_stored_array(path, channels))
+        else:
+            picture = shown(stored_picture(path), channels, upright)
     except UnfitPicture as error:
         raise _damaged(path, error) from error
     if remarks is not None:
@@ -111,13 +125,52 @@ def stored_picture(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; large pictures, which are refused below
-            picture = Image.open(BytesIO(content), formats=FORMATS)
+            picture = _opened(content)
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             picture.load()
             return picture
     except Exception as error:  # damaged files make decoders raise nearly anything
         raise _damaged(path, error) from error
+
+
+def _stored_array(path: Path, channels: int | None) -> Tensor:
+    content = _content(path)
+    try:
+        found = decoded_array(content, channels)
+        if found[0].numel() > MAX_PIXELS:
+            raise Image.DecompressionBombError
+    except Exception as error:  # whatever NumPy raises
+        raise _damaged(path, error) from error
+    return found
+
+
+def channels_stored(folders: PictureFolders) -> dict[Domain, int]:
+    """Channels of the training pictures of both domains: 1 where all are grey, those of .npy files, else 3.
+
+    Damaged files have no say.
+    """
+    found = dict[Domain, int]()
+    for domain in DOMAINS:
+        counts = {count for path in folders.pictures("train", domain) if (count := _channels_of(path))}
+        found[domain] = max(counts, default=3)
+    return found
+
+
+def _channels_of(path: Path) -> int | None:
+    """As stored, without alpha; None where that cannot be said."""
+    try:
+        content = _content(path)
+        if path.suffix.lower() == SUFFIX:
+            return len(decoded_array(content, None))
+        return 1 if is_grey(_opened(content)) else 3
+    except Exception:  # whoever reads all pictures judges those
+        return None
+
+
+def _opened(content: bytes) -> Image.Image:
+    """Its pixels are not decoded yet."""
+    return Image.open(BytesIO(content), formats=FORMATS)
 
 
 def _content(path: Path) -> bytes:
@@ -137,11 +190,6 @@ def _damaged(path: Path, error: Exception) -> DamagedPicture:
     damaged = DamagedPicture(f"{path} cannot be read as a picture ({_reason(error)}); remove or replace it")
     damaged.__cause__ = error
     return damaged
-
-
-def to_tensor(picture: Image.Image) -> Tensor:
-    """An RGB picture of PIL → uint8 [3, h, w]."""
-    return torch.from_numpy(np.array(picture, dtype=np.uint8)).permute(2, 0, 1).contiguous()
 
 
 def read_all(paths: Sequence[Path], read: Callable[[Path], _T], reporter: Reporter) -> list[tuple[Path, _T]]:

@@ -75,7 +75,9 @@ def _check_names(wanted: Tensors, tensors: Tensors) -> None:
 def _check_kernel(name: str, like: Tensor, tensor: Tensor) -> None:
     """Dimensions but the first two are the architecture's; these two are widths."""
     if tensor.ndim != like.ndim or tensor.shape[2:] != like.shape[2:] or tensor.numel() == 0:
-        needed = f"a {shape(like[0, 0])} kernel" if like.ndim == 4 else "one number a channel"
+        needed = "one number a channel" if like.ndim == 1 else f"filters×{shape(like[0])}"
+        if like.ndim == 4:
+            needed = f"a {shape(like[0, 0])} kernel"
         raise CheckpointError(f"{name} has shape {shape(tensor)}, but {needed} was needed")
 
 

@@ -147,6 +147,8 @@ class Repairer:
     def uniform_share(self) -> float:
         """Share of all genes' filters, the same for each, at which a network comes to its targets: 0 … 1."""
         low, high = 0.0, 1.0
+        if self.used(self._sizes) <= 1:
+            return high
         for _ in range(40):
             share = (low + high) / 2
             counts = np.maximum(np.rint(share * self._sizes).astype(int), 1)

@@ -91,7 +91,7 @@ class State:
 
         sides: list[Domain] = [side for side in DOMAINS if f"{side}.length" in tensors]
         kept = {name.removeprefix("memory."): t for name, t in tensors.items() if name.startswith("memory.")}
-        floor = {side: float(tensors.get(f"{side}.floor", 0.0)) for side in sides}
+        floor: dict[Domain, float] = {side: float(tensors.get(f"{side}.floor", 0.0)) for side in sides}
         return cls(int(tensors["generation"]), {side: population(side) for side in sides}, kept, floor)
 
 

@@ -36,11 +36,11 @@ class Front(CoEvolution):
 
     def init(self) -> State:
         """Generation 0, from small to large."""
-        first = {
-            side: self._first(side, random_stream(self.settings.seed, 0, side))
-            for side in self.settings.sides
-        }
-        return State(0, {side: self._score(side, genomes, None, 0.0) for side, genomes in first.items()})
+        populations: dict[Domain, Population] = {}
+        for side in self.settings.sides:
+            genomes = self._first(side, random_stream(self.settings.seed, 0, side))
+            populations[side] = self._score(side, genomes, None, 0.0)
+        return State(0, populations)
 
     def _first(self, side: Domain, generator: torch.Generator) -> Tensor:
         """From small to large: where it is known what filters are worth, the cheapest of each size, else by

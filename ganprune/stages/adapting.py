@@ -28,7 +28,7 @@ from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
-from ganprune.training import Team
+from ganprune.training import ProcessGroup
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
@@ -172,7 +172,7 @@ def _largest(paths: Sequence[Path], enough: int) -> int:
     sides = list[int]()
     for path in paths:
         try:
-            sides.append(min(open_picture(path).size))
+            sides.append(min(open_picture(path, None).shape[1:]))
         except DataError:  # whoever reads all pictures judges those
             continue
         if sides[-1] >= enough:
@@ -259,7 +259,8 @@ def _reach(
 def _batch(settings: CompressSettings) -> Iterator[Change]:
     """The least that all processes of the fine-tuning have equal shares of."""
     processes, batch = settings.compute.processes, settings.tuning.tune_batch
-    yield {"tune-batch": Team(size=processes).shared(batch)}, f"{processes} processes share every batch"
+    fitting = ProcessGroup(size=processes).shared(batch)
+    yield {"tune-batch": fitting}, f"{processes} processes share every batch"
 
 
 def _other(side: Domain) -> Domain:

@@ -104,20 +104,25 @@ def prepare(
         quartet.require(*needed_networks(settings))
 
     def find(domains: Sequence[Domain]) -> PictureFolders:
-        return domains_of(quartet.options, source, (), domains)
+        return domains_of(quartet.options, source, (), domains, channels=quartet.channels)
 
     generators = _completed(quartet).generators
     fitting = adapted(settings, quartet, generators, find)
     if fitting.note:
         reporter.info(fitting.note)
     settings = fitting.settings
+    if settings.search.lambda_identity > 0 and quartet.channels["A"] != quartet.channels["B"]:
+        raise UsageError(
+            f"--lambda-identity needs as many channels in A as in B, found "
+            f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
+        )
     if settings.pictures.size % (stride := stride_of(generators.values())):
         raise UsageError(
             f"--size must be a multiple of {stride}, by which these generators make maps smaller, found "
             f"{settings.pictures.size}"
         )
     check_networks(quartet, settings, place, source, recovers)
-    folders = domains_of(quartet.options, source, domains=needed_domains(settings))
+    folders = domains_of(quartet.options, source, domains=needed_domains(settings), channels=quartet.channels)
     if folders.note:
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
@@ -174,16 +179,20 @@ def domains_of(
     needs: Sequence[Split] = ("train",),
     domains: Sequence[Domain] = DOMAINS,
     bare: Split = "train",
+    *,
+    channels: Mapping[Domain, int],
 ) -> PictureFolders:
     """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
+
+    channels: that its networks see of each domain.
 
     options: the training's, see `read_options`. Two folders are of the checkpoint's own domains. Others: as
     of `find_domains`, which also says what is raised.
     """
     if options.get("direction") != "BtoA" or source.root is None:
-        return find_domains(source, needs, domains, bare)
+        return replace(find_domains(source, needs, domains, bare), channels=channels)
     swapped: list[Domain] = ["B" if domain == "A" else "A" for domain in domains]
-    return find_domains(source, needs, swapped, bare).swapped()
+    return replace(find_domains(source, needs, swapped, bare).swapped(), channels=channels)
 
 
 def check_networks(

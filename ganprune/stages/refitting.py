@@ -18,7 +18,7 @@ from ganprune.stages.job import Job
 from ganprune.stages.setting_up import split_files
 from ganprune.storage.plain import fits, parse_json
 from ganprune.system.device import cpu_threads, resolve_device
-from ganprune.training.chance import generator_for
+from ganprune.training.settings import generator_for
 
 MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""
@@ -47,7 +47,7 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
         order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
         few = order[: _as_many_as_fit(n, size, graph)].tolist()
         chosen = [files[side][i] for i in few]
-        pictures = to_float(load_pictures(chosen, size)).to(device).split(1)
+        pictures = to_float(load_pictures(chosen, size, channels=graph.inputs)).to(device).split(1)
         left = {
             layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in graph.layers
         }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from ganprune.figures import search_curves
 from ganprune.images import to_float
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import Layout
@@ -25,6 +26,7 @@ from ganprune.scoring import (
     PoolScorer,
     ProcessPool,
     RayPool,
+    Scores,
     ScoringInputs,
     ScoringSettings,
 )
@@ -33,7 +35,6 @@ from ganprune.search import searcher_for
 from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.settings import CompressSettings
 from ganprune.stages.job import Job
-from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.stages.setting_up import Resolved
 from ganprune.stages.training import tuner_for
@@ -110,14 +111,15 @@ def search(job: Job) -> State:
             )  # fmt: skip
             scorer: LocalScorer | PoolScorer = LocalScorer(inputs, task.advance, reporter)
             # What the original itself and untouched inputs score: in the first line of search.jsonl.
-            controls = {} if done else {side: scorer.controls(side) for side in both}
+            controls: dict[Domain, Scores] = {} if done else {side: scorer.controls(side) for side in both}
             if (pool := _pool(settings, inputs, threads, reporter)) is not None:
                 # What the originals make of the pictures is in the cache now: workers read it.
                 scorer = stack.enter_context(PoolScorer(pool, task.advance, reporter))
             before, counted = time.monotonic(), 0
             latency = _latency(both, job.tables)
-            counts = settings.search.cycle == "excess"
-            floor = {side: float(found.L_cyc[0]) for side, found in controls.items() if counts}
+            floor = dict[Domain, float]()
+            if settings.search.cycle == "excess":
+                floor |= {side: float(found.L_cyc[0]) for side, found in controls.items()}
             searcher = searcher_for(
                 settings.search, both, scorer, scores or None, latency, costs or None, floor
             )

@@ -71,12 +71,15 @@ def test_what_a_missing_block_left_must_fit() -> None:
     cases: list[tuple[dict[str, Tensor], str]] = [
         (
             state | {name: torch.zeros(4, 1, 1)},
-            f"{name} has shape 4×1×1, but the maps that it is for have",
+            f"{name} has shape 4×1×1, but the maps that it is for have 11 channels",
         ),
-        (state | {name: torch.zeros(11)}, f"{name} has shape 11, but one number a channel was needed"),
+        (state | {name: torch.zeros(11)}, f"{name} has shape 11, but filters×1×1 was needed"),
         (state | {name: torch.full((11, 1, 1), torch.nan)}, f"{name} holds NaN or infinite values"),
         (state | {inside: torch.zeros(11)}, f"holds '{inside}', which no such network has"),
-        ({key: t for key, t in state.items() if key != name}, "lacks model.11.weight"),
+        (
+            {key: t for key, t in state.items() if key != name},
+            "lacks model.11.weight",
+        ),
     ]
     for damaged, message in cases:
         with pytest.raises(CheckpointError, match=re.escape(message)):

@@ -11,7 +11,6 @@ from torch import nn
 
 from ganprune.errors import CheckpointError, DataError, InputError, UsageError
 from ganprune.images import open_picture
-from ganprune.images.reading import to_tensor
 from ganprune.metrics import features_of, load_features
 from tests.images.pictures import write
 from tests.metrics.kit import keras_file, random_uint8, torchvision_file
@@ -173,7 +172,7 @@ def test_published_weights_agree_with_the_second_writing(kind: str, real_data: P
     paths = sorted((real_data / "horse2zebra/testA").iterdir())[:2]
     weights, expected = load_file(file), list[torch.Tensor]()
     for path in paths:
-        x = bicubic(to_tensor(open_picture(path)))
+        x = bicubic(open_picture(path))
         expected.append(
             mobilenet(weights, x / 127.5 - 1, same_tensorflow, 1e-3)
             if kind == "mobilenet_v2"

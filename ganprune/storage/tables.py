@@ -1,7 +1,13 @@
-"""Figures as text cells, ready to be laid out."""
+"""Figures as text cells, ready to be laid out; the one writer of Markdown tables, and of CSV.
 
-from collections.abc import Sequence
+Markdown is written by hand: tabulate would parse the cells as numbers and pad them, for the same four lines.
+"""
+
+import csv
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +22,25 @@ class Table:
 
     def markdown(self) -> str:
         """A GitHub table under a bold title; all columns but the first are right-aligned."""
-        lines = [self.headings, ("---", *("---:" for _ in self.headings[1:])), *self.rows]
-        return "\n".join([f"**{self.title}**", "", *("| " + " | ".join(line) + " |" for line in lines)])
+        return markdown(self.title, self.headings, self.rows)
+
+
+def markdown(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)
+) -> str:
+    """A GitHub table under a bold title; all columns but those of ``left`` are right-aligned."""
+    ruler = (":--" if i in left else "--:" for i in range(len(headings)))
+    cells = ([cell.replace("|", "\\|") for cell in row] for row in (headings, ruler, *rows))
+    return "\n".join([f"**{title}**", "", *("| " + " | ".join(row) + " |" for row in cells)])
+
+
+def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """A line each, headings first: all keys, in the order in which they are met."""
+    text, headings = StringIO(), dict.fromkeys(key for line in lines for key in line)
+    writer = csv.DictWriter(text, list(headings), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
 
 
 def table_of(title: str, columns: Sequence[tuple[str, Sequence[str]]], *, detail: bool = False) -> Table:
