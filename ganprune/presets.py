@@ -43,7 +43,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "demo": Preset(
         "for the packaged example: small pictures, small networks, so one thread; 90 s of fine-tuning",
         {"population": 12, "generations": 10, "pictures": 6, "target-macs": [0.35, 0.35], "align": 8}
-        | {"size": 96, "budget": "90s", "threads": 1, "precision": "float32", "recipe": "paper"},
+        | {"size": 96, "budget": "90s", "threads": 1, "precision": "float32", "recipe": "paper"}
+        | {"remove-blocks": False},
     ),
     "smoke": Preset(
         "a search of seconds to see that everything works; its networks are no good",

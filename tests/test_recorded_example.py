@@ -28,7 +28,7 @@ RECORDED = Path(__file__).parent / "recorded" / "example.json"
 SETTINGS = CompressSettings.from_flat(
     {"population": 4, "generations": 2, "pictures": 2, "size": 32, "target-macs": 0.35, "align": 8, "seed": 0}
     | {"threads": 1, "batch": 1, "device": "cpu", "precision": "float32", "refit-pictures": 4}
-    | {"budget": "3steps"}
+    | {"budget": "3steps", "remove-blocks": False}  # recorded before blocks could be taken out
 )
 SCORES = ("fitness", "mean_fitness", "N", "macs", "L_DisA", "L_GenA", "L_cyc", "diversity")
 
