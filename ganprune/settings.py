@@ -35,6 +35,8 @@ class PictureSettings:
     picture_statistics: bool = False
     """Generators of batch norm normalise each picture by its own statistics, from the search to the export;
     see `ganprune.models.picture_statistics`."""
+    paired: bool = False
+    """Pictures of A and B belong together, as pix2pix's: the same name, or both in one file, side by side."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = 0
@@ -209,6 +211,11 @@ class CompressSettings:
             sections[section][name] = _parse(key, value, kind)
         built: dict[str, Any] = {name: _SECTIONS[name](**values) for name, values in sections.items()}
         return cls(**built, given=frozenset(KEYS if given is None else given))
+
+    @property
+    def pix2pix(self) -> bool:
+        """Whether networks are trained by pix2pix's recipe: one generator alone, and pairs of pictures."""
+        return self.pictures.paired and self.search.direction != "both" and not self.search.lambda_cycle
 
     def changed(self, flat: Mapping[str, object]) -> "CompressSettings":
         """The same with other values, which nobody asked for."""

@@ -50,7 +50,7 @@ ARCHITECTURE = ("ngf", "blocks")
 
 def train_further(
     checkpoint: Path,
-    direction: str,
+    direction: str | None,
     data: DataSource | None,
     folder: Path | None,
     wishes: TrainOptions,
@@ -62,7 +62,7 @@ def train_further(
 
     missing: those that it lacks; the others stay as they are. Plain values are returned.
     """
-    if direction not in get_args(Direction):
+    if direction not in (None, *get_args(Direction)):
         raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
     if taken:

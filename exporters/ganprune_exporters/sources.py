@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName, Own, load_generator, load_generators
+from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, RunError, UsageError
@@ -201,7 +202,10 @@ def _run_pictures(
     }
     try:
         source = data or DataSource.of_config(config["data"])
-        folders = domains_of(_options(Path(config["checkpoint"])), source, domains=settings.search.sides)
+        checkpoint, sides = Path(config["checkpoint"]), settings.search.sides
+        alone = checkpoint.exists() and locate(checkpoint).alone  # it has the direction of its data
+        options = {} if alone else _options(checkpoint)
+        folders = domains_of(options, source, domains=sides, paired=settings.pictures.paired)
         return search_pictures(folders, CompressSettings.from_flat(flat, given=()), wishes.reporter(reporter))
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")

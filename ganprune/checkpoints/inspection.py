@@ -231,7 +231,8 @@ def _problems(quartet: Quartet) -> list[str]:
     problems: list[str] = []
     missing = quartet.missing()
     generators = [generator for generator in (quartet.G_A, quartet.G_B) if generator]
-    if missing and quartet.naming != GANPRUNE_RUN.title:
+    whole = quartet.alone and quartet.D_A is not None
+    if missing and not whole and quartet.naming != GANPRUNE_RUN.title:
         cure = (
             "`ganprune compress` does without, `ganprune train --discriminators-for …` trains them"
             if generators

@@ -19,7 +19,7 @@ from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
-from ganprune.models.traits import channels_of, norm_of
+from ganprune.models.traits import channels_of, norm_of, sees_both
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,8 @@ def members_of(
 ) -> tuple[Located, dict[NetName, OpenedNetwork]]:
     """The networks of a located set, and the set without what is left aside.
 
-    A discriminator of an architecture that is not read, or one that does not see what the only generator
-    makes, as pix2pix's does not, is no obstacle to its generators: it counts as missing, with a note.
+    A discriminator of an architecture that is not read, or one that cannot see what the only generator makes,
+    is no obstacle to its generators: it counts as missing, with a note.
     """
     members: dict[NetName, OpenedNetwork] = {}
     aside = list[str]()
@@ -177,7 +177,7 @@ def members_of(
     if located.alone and "D_A" in members and "G_A" in members:
         G, D = members["G_A"].network, members["D_A"].network
         (judged, _), (_, made) = channels_of(D), channels_of(G)
-        if judged != made:
+        if judged != made and not sees_both(D, G):
             del members["D_A"]
             aside.append(
                 f"{located.files['D_A'].name} is left aside: it judges pictures of {judged} channels, the "
@@ -271,10 +271,12 @@ def _notes(
         entry = f" ({located.entries['G_A']})" if located.entries else ""
         whole = f"{located.files['G_A'].name}{' holds' if entry else ' is'} one generator"
         if "D_A" in members:
-            notes.append(f"{whole}{entry}, taken as G_A; {told(['D_A'])} judges what it makes")
+            beside = sees_both(members["D_A"].network, members["G_A"].network)
+            judges = "judges what it makes" + (" beside its input" if beside else "")
+            notes.append(f"{whole}{entry}, taken as G_A; {told(['D_A'])} {judges}")
         else:
             notes.append(f"{whole} alone{entry}, taken as G_A")
-    if options.get("direction") == "BtoA":
+    if options.get("direction") == "BtoA" and not located.alone:
         notes.append("trained with direction BtoA: what is called A here was the folder of B pictures")
     return notes
 
@@ -286,10 +288,9 @@ def _check_channels(quartet: Quartet) -> None:
         seen["A"]["G_A"], seen["B"]["G_A"] = channels_of(quartet.G_A)
     if quartet.G_B:
         seen["B"]["G_B"], seen["A"]["G_B"] = channels_of(quartet.G_B)
-    if quartet.D_A:
-        seen["B"]["D_A"], _ = channels_of(quartet.D_A)
-    if quartet.D_B:
-        seen["A"]["D_B"], _ = channels_of(quartet.D_B)
+    for made, G, D in (("B", quartet.G_A, quartet.D_A), ("A", quartet.G_B, quartet.D_B)):
+        if D is not None and not (G is not None and sees_both(D, G)):
+            seen[made]["D_A" if made == "B" else "D_B"], _ = channels_of(D)
     for domain, channels in seen.items():
         if len(set(channels.values())) > 1:
             folder = next(iter(quartet.files.values())).parent

@@ -22,7 +22,7 @@ from ganprune.evaluation.tuning import FineTuner
 from ganprune.images import to_float
 from ganprune.images.sources import DOMAINS
 from ganprune.models.channels_last import channels_last
-from ganprune.models.traits import channels_of, smallest_picture
+from ganprune.models.traits import channels_of, discriminator_input, sees_both, smallest_picture
 from ganprune.pruning.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.pruning.genome import Layout, genome_key
 from ganprune.pruning.rebuild import rebuilt, recalibrated
@@ -194,7 +194,8 @@ class LocalEvaluator:
         for made in (half.translated, half.x):
             seen = cycle = same = 0.0
             if half.judge is not None and half.judged is not None:
-                seen = l_disa(half.judged, self._run(half.judge, made), reduction)
+                together = discriminator_input(half.judge, half.x, made)
+                seen = l_disa(half.judged, self._run(half.judge, together), reduction)
             if back is not None:
                 cycle = l_cyc(self._run(back, made), half.x, reduction)
             if (
@@ -242,7 +243,8 @@ class LocalEvaluator:
         if not complete:
             seen = 0.0
             if half.judge is not None and half.judged is not None:
-                seen = l_disa(half.judged, self._run(half.judge, translated), reduction)
+                together = discriminator_input(half.judge, half.x, translated)
+                seen = l_disa(half.judged, self._run(half.judge, together), reduction)
             unchanged = None
             if identity and half.y is not None:
                 unchanged = l_idt(self._run(slim, half.y), half.y, reduction)
@@ -286,7 +288,7 @@ def _other(side: Domain) -> Domain:
 
 def _check_fit(generator: nn.Module, judge: nn.Module | None, pictures: Tensor) -> None:
     (channels, *size), (inputs, outputs) = pictures.shape[1:], channels_of(generator)
-    judged = channels if judge is None else channels_of(judge)[0]
+    judged = channels if judge is None or sees_both(judge, generator) else channels_of(judge)[0]
     if {inputs, outputs, judged} != {channels}:
         raise CheckpointError(
             f"pictures of {channels} channels need networks of as many, found a generator from "

@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph
+from ganprune.models.traits import discriminator_input
 from ganprune.pruning.genome import Layout
 from ganprune.refit import Gram, Removal, grams, removals
 from ganprune.reporting import SILENT, Reporter
@@ -30,8 +31,11 @@ def judged_originals(
     """
 
     def compute() -> dict[str, Tensor]:
-        known = {"translated": run(generator, x)}
-        return known if judge is None else known | {"judged": run(judge, known["translated"])}
+        made = run(generator, x)
+        known = {"translated": made}
+        if judge is None:
+            return known
+        return known | {"judged": run(judge, discriminator_input(judge, x, made))}
 
     key = _key(generator, judge, x, setting) if file is not None else ""
     known = _kept(file, key, compute)

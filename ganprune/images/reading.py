@@ -7,10 +7,9 @@ disk fails, ends the command: skipped, it would be missing without a word.
 import stat
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DamagedPicture, DataError
-from ganprune.images.folders import PictureFolders, unreadable
+from ganprune.images.pairs import Half
 from ganprune.images.rgb import Remarks, Shown, UnfitPicture, shown
 from ganprune.reporting import SILENT, Reporter
 
@@ -55,21 +54,6 @@ def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT)
     return pictures
 
 
-def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFolders:
-    """The same folders without the training and validation pictures that are damaged.
-
-    Decodes every one of them once. Warns and raises as `load_pictures` does, folder by folder, and tells
-    what is remarkable about them.
-    """
-    kept, remarks = dict[str, tuple[Path, ...]](), Remarks()
-    for name in ("train_A", "train_B", "val_A", "val_B"):
-        paths: tuple[Path, ...] = getattr(folders, name)
-        if paths:
-            kept[name] = readable_of(paths, reporter, remarks)
-    remarks.tell(reporter)
-    return replace(folders, **kept)
-
-
 def readable_of(
     paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None
 ) -> tuple[Path, ...]:
@@ -93,6 +77,9 @@ def shown_picture(path: Path, remarks: Remarks | None = None, upright: bool = Tr
     """
     try:
         picture = shown(stored_picture(path), upright)
+        if isinstance(path, Half):
+            rgb, alpha = path.cut(picture.rgb), picture.alpha and path.cut(picture.alpha)
+            picture = Shown(rgb, alpha, picture.remarks)
     except UnfitPicture as error:
         raise _damaged(path, error) from error
     if remarks is not None:
@@ -111,13 +98,27 @@ def stored_picture(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; large pictures, which are refused below
-            picture = Image.open(BytesIO(content), formats=FORMATS)
+            picture = _opened(BytesIO(content))
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             picture.load()
             return picture
     except Exception as error:  # damaged files make decoders raise nearly anything
         raise _damaged(path, error) from error
+
+
+def stored_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a file, whose first bytes alone are read; None where they tell none."""
+    try:
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")
+            return _opened(file).size
+    except Exception:  # as above; whoever reads the picture says what is wrong
+        return None
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
+    return Image.open(file, formats=FORMATS)
 
 
 def _content(path: Path) -> bytes:
@@ -179,3 +180,10 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, UnfitPicture):
         return str(error)
     return f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """The error for a file or folder that the system does not give out."""
+    return DataError(
+        f"{path} cannot be read: {error.strerror or error}; make it readable or take it away, and run again"
+    )

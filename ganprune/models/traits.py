@@ -1,10 +1,10 @@
-"""What any network can be asked: channels in and out, sizes of pictures, norms."""
+"""What any network can be asked: channels in and out, sizes of pictures, norms, what it is shown."""
 
 from collections.abc import Iterable
 from math import lcm
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganprune.channels import graph_of
 from ganprune.models.cyclegan import DOWNSAMPLING
@@ -17,6 +17,24 @@ def channels_of(network: nn.Module) -> tuple[int, int]:
     """Channels of the pictures that go in and come out; of a discriminator's map, 1."""
     graph = graph_of(network)
     return graph.inputs, graph.outputs
+
+
+def sees_both(discriminator: nn.Module, generator: nn.Module) -> bool:
+    """Whether a discriminator judges a generator's output together with its input, as pix2pix's do."""
+    return channels_of(discriminator)[0] == sum(channels_of(generator))
+
+
+def discriminator_input(discriminator: nn.Module, input: Tensor, output: Tensor) -> Tensor:
+    """What a discriminator is shown of a translation: the output, or the input with it where it sees both.
+
+    input, output: [n, c, h, w] and [n, c', h, w] → [n, c', h, w] or [n, c + c', h, w], as many channels as
+    its first convolution reads. Source: Isola et al., "pix2pix", CVPR 2017, equation 1.
+    """
+    reads = next((m.in_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)), None)
+    if reads in (None, output.shape[1]):
+        return output
+    output_first = getattr(discriminator, "output_first", False)
+    return torch.cat([output, input] if output_first else [input, output], 1)
 
 
 def stride_of(networks: Iterable[nn.Module]) -> int:

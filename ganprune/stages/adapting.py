@@ -1,6 +1,7 @@
 """Settings that nobody asked for adapt to the checkpoint and the pictures; what was asked for is binding.
 
     direction, losses      to the networks and the pictures that are there
+    pairs                  to a discriminator that sees input and output, to files that hold both
     size                   to pictures that are all smaller, to the crops of the training, to a discriminator
     target, alignment      to what layers of these widths can come to
     batch                  to the processes that share it
@@ -22,7 +23,7 @@ from ganprune.errors import DataError, UsageError
 from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import PictureFolders, open_picture
 from ganprune.images.sizes import SMALLEST
-from ganprune.models.traits import smallest_picture, stride_of
+from ganprune.models.traits import sees_both, smallest_picture, stride_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
@@ -72,7 +73,7 @@ def adapted(
     steps: list[Step] = []
     if not settings.recovery.recover_discriminators:
         folders = find(DOMAINS)
-        steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
+        steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses, _pairs)]
     steps += [
         partial(_size, quartet=quartet, find=find, stride=stride_of(generators.values())),
         partial(_widths, generators=generators, tables={}),
@@ -129,6 +130,23 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
             yield {"lambda-cycle": 0.0, "recipe": "distil", "tune-steps": 0}, f"there is no G_{side}"
         if not folders.pictures("train", side) and folders.pictures("train", _other(side)):
             yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {side}"
+
+
+def _pairs(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
+    """Pictures of A and B that belong together."""
+    if folders.paired and all(folders.pictures("train", side) for side in DOMAINS):
+        yield {"paired": True}, "as it was trained" if in_pairs(quartet) else "two in a file, side by side"
+
+
+def in_pairs(quartet: Quartet) -> bool:
+    """Whether networks were trained on pairs, as far as they, or the options of the training, say so."""
+    told = quartet.options.get("model") == "pix2pix" or quartet.options.get("dataset_mode") == "aligned"
+    judged = [
+        (quartet.generators[side], judge)
+        for side, judge in quartet.discriminators.items()
+        if side in quartet.generators
+    ]
+    return told or any(sees_both(judge, generator) for generator, judge in judged)
 
 
 def _size(

@@ -18,7 +18,7 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Noting, open_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
-from ganprune.stages.adapting import adapted, adapted_to_speed
+from ganprune.stages.adapting import adapted, adapted_to_speed, in_pairs
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
 from ganprune.system.shell import command_line
@@ -104,7 +104,7 @@ def prepare(
         quartet.require(*needed_networks(settings))
 
     def find(domains: Sequence[Domain]) -> PictureFolders:
-        return domains_of(quartet.options, source, (), domains)
+        return domains_of(quartet.options, source, (), domains, paired=in_pairs(quartet))
 
     generators = _completed(quartet).generators
     fitting = adapted(settings, quartet, generators, find)
@@ -117,7 +117,8 @@ def prepare(
             f"{settings.pictures.size}"
         )
     check_networks(quartet, settings, place, source, recovers)
-    folders = domains_of(quartet.options, source, domains=needed_domains(settings))
+    paired = settings.pictures.paired
+    folders = domains_of(quartet.options, source, domains=needed_domains(settings), paired=paired)
     if folders.note:
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
@@ -174,6 +175,7 @@ def domains_of(
     needs: Sequence[Split] = ("train",),
     domains: Sequence[Domain] = DOMAINS,
     bare: Split = "train",
+    paired: bool = False,
 ) -> PictureFolders:
     """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
 
@@ -181,9 +183,9 @@ def domains_of(
     of `find_domains`, which also says what is raised.
     """
     if options.get("direction") != "BtoA" or source.root is None:
-        return find_domains(source, needs, domains, bare)
+        return find_domains(source, needs, domains, bare, paired)
     swapped: list[Domain] = ["B" if domain == "A" else "A" for domain in domains]
-    return find_domains(source, needs, swapped, bare).swapped()
+    return find_domains(source, needs, swapped, bare, paired).swapped()
 
 
 def check_networks(

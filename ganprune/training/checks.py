@@ -2,7 +2,7 @@
 
 from ganprune.checkpoints import NetName
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.models.traits import channels_of, smallest_picture
+from ganprune.models.traits import channels_of, sees_both, smallest_picture
 from ganprune.training.networks import Networks
 
 
@@ -11,6 +11,9 @@ def check_channels(networks: Networks) -> None:
     channels: dict[NetName, tuple[int, ...]] = {
         name: channels_of(net)[: 2 if name.startswith("G") else 1] for name, net in networks.items()
     }
+    for side, G, D in (("A", networks.G_A, networks.D_A), ("B", networks.G_B, networks.D_B)):
+        if f"D_{side}" in channels and sees_both(D, G):  # its input's channels are told by G
+            del channels["D_A" if side == "A" else "D_B"]
     for name, found in channels.items():
         if set(found) != {3}:
             raise CheckpointError(

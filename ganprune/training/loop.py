@@ -120,7 +120,7 @@ def train(
         return _result(folder, networks, record.steps)
     check_replaceable(folder / STATE, own=True)
     check_all(folder, (CURVES, *(network_file(name) for name, _ in networks.items())))
-    data = TrainingPictures(pictures, settings.transform, reporter)
+    data = TrainingPictures(pictures, settings.transform, reporter, paired=settings.paired)
     check_shortest(networks, data.shortest)
     record.write(folder)
     replica = Replica(networks, data, settings, taught_by, team)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
+from ganprune.models.traits import discriminator_input
 from ganprune.training.networks import Networks
 from ganprune.training.settings import GanMode, TrainSettings
 
@@ -73,6 +74,28 @@ def generator_losses(networks: Networks, y: TranslatedBatch, settings: TrainSett
     if y.idt_B is not None:
         terms["idt_B"] = s.lambda_identity * s.lambda_A * l1_loss(y.idt_B, y.real_A)
     return terms
+
+
+def paired_losses(
+    networks: Networks, real_A: Tensor, real_B: Tensor, settings: TrainSettings
+) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    """Translations to A and to B, and the weighted terms of the generators that learn, by pix2pix's recipe.
+
+    Where no generator translates to a domain, its own pictures stand there. Source: Isola et al., CVPR 2017,
+    equations 1, 3 and 4; names as in ``models/pix2pix_model.py`` of pytorch-CycleGAN-and-pix2pix.
+    """
+    fakes, terms = [real_A, real_B], dict[str, Tensor]()
+    for name, G, D, x, y, to in (
+        ("A", networks.G_A, networks.D_A, real_A, real_B, 1),
+        ("B", networks.G_B, networks.D_B, real_B, real_A, 0),
+    ):
+        if f"G_{name}" not in settings.trained:
+            continue
+        fake = G(x).float()
+        terms[f"G_{name}"] = gan_loss(D(discriminator_input(D, x, fake)), True, settings.gan_mode)
+        terms[f"L1_{name}"] = settings.lambda_L1 * l1_loss(fake, y)
+        fakes[to] = fake.detach()
+    return (fakes[0], fakes[1]), terms
 
 
 def discriminator_loss(judged_real: Tensor, judged_fake: Tensor, mode: GanMode) -> Tensor:

@@ -39,13 +39,15 @@ class TrainingPictures:
         transform: TrainTransform,
         reporter: Reporter = SILENT,
         memory: int = MEMORY,
+        paired: bool = False,
     ) -> None:
-        """Read all pictures.
+        """Read all pictures. paired: the nth ones of both domains belong together, and are drawn together.
 
         Raises `DataError` where more than a tenth of a domain cannot be read, `UsageError` where one is
         too small for the transform.
         """
         self.transform = transform
+        self._paired = paired
         self._memory, self._shortest = memory, transform.size if transform.crops else 1 << 30
         self._kept: dict[Domain, list[Tensor | Path]] = {}
         with reporter.task("reading pictures", sum(len(part) for part in paths.values())) as task:
@@ -96,9 +98,12 @@ class TrainingPictures:
             epoch, place = divmod(shown, self.epoch)
             order = torch.randperm(self.epoch, generator=generator_for(seed, "epoch", epoch))
             index: dict[Domain, int] = {first: int(order[place]) % self.count(first)}
-            index |= {o: int(torch.randint(self.count(o), (), generator=generator)) for o in others}
+            if not self._paired:
+                index |= {o: int(torch.randint(self.count(o), (), generator=generator)) for o in others}
             for domain, i in index.items():
                 chosen[domain].append(self._placed(domain, i, generator))
+            for domain in others if self._paired else ():  # and the same part of it
+                chosen[domain].append(chosen[first][-1])
         return chosen
 
     def pictures(self, domain: Domain, drawn: Sequence[Drawn]) -> Tensor:

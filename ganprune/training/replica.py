@@ -72,7 +72,8 @@ def follow(
 
     Arguments and errors are those of `ganprune.training.train`; nothing is written.
     """
-    replica = Replica(networks, TrainingPictures(pictures, settings.transform), settings, teachers, team)
+    data = TrainingPictures(pictures, settings.transform, paired=settings.paired)
+    replica = Replica(networks, data, settings, teachers, team)
     steps = team.told()
     if steps != STOP:
         replica.state.load(folder / STATE)  # rank 0 saved it before its first step, and waits in that step

@@ -2,16 +2,24 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError
 from ganprune.images import Domain
+from ganprune.models.traits import discriminator_input
 from ganprune.training.distillation import Maps, distillation_losses, with_maps
 from ganprune.training.graphs import EAGER, Graphs
 from ganprune.training.lessons import Lessons
-from ganprune.training.objective import discriminator_loss, gan_loss, generator_losses, translate
+from ganprune.training.objective import (
+    discriminator_loss,
+    gan_loss,
+    generator_losses,
+    paired_losses,
+    translate,
+)
 from ganprune.training.pictures import Drawn
 from ganprune.training.pool import ImagePool
 from ganprune.training.settings import TrainSettings
@@ -20,6 +28,9 @@ from ganprune.training.team import ALONE, Team
 
 Half = tuple[tuple[Tensor, ...], dict[str, Tensor]]
 """What a part of a step gives: translations, and the losses by name; without gradients."""
+
+MapsOfPair = Callable[[Tensor, Tensor], Sequence[Tensor]]
+"""As `Maps`, of an input and its translation: a discriminator may see both."""
 
 FLAT = 1e-3
 """A translation whose values spread less than this, of a range of 2, counts as one colour."""
@@ -55,9 +66,12 @@ def train_step(
 
     def generators(A: Tensor, B: Tensor) -> Half:
         with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
-            y = translate(nets, A, B, settings)
-            terms = generator_losses(nets, y, settings)
-        return (y.fake_A.detach(), y.fake_B.detach()), _gradients(terms)
+            if settings.paired:
+                fakes, terms = paired_losses(nets, A, B, settings)
+            else:
+                y = translate(nets, A, B, settings)
+                fakes, terms = (y.fake_A.detach(), y.fake_B.detach()), generator_losses(nets, y, settings)
+        return fakes, _gradients(terms)
 
     (fake_A, fake_B), G_terms = graphs("G", generators, (real_A, real_B), weights_of(state.opt_G))
     if state.opt_G is not None:
@@ -72,7 +86,7 @@ def distil_step(
     real: Mapping[Domain, Tensor],
     lessons: Mapping[Domain, Lessons],
     drawn: Mapping[Domain, Sequence[Drawn]],
-    seen_by: Mapping[Domain, Mapping[str, Maps]],
+    seen_by: Mapping[Domain, Mapping[str, MapsOfPair]],
     settings: TrainSettings,
     lr: float,
     generator: torch.Generator,
@@ -98,14 +112,16 @@ def distil_step(
         lesson, taps = lessons[side](drawn[side]), lessons[side].taps
 
         def learn(picture: Tensor, wanted: Tensor, *wanted_maps: Tensor) -> Half:
+            compared: dict[str, Maps] = {name: partial(see, picture) for name, see in seen_by[side].items()}
             with autocast(settings):
                 fake, maps = with_maps(students[side], picture, taps)
                 fake = fake.float()
                 terms = distillation_losses(
-                    side, fake, maps, wanted, wanted_maps, distil, seen_by[side], state.adapters
+                    side, fake, maps, wanted, wanted_maps, distil, compared, state.adapters
                 )
                 if distil.gan:
-                    terms[f"G_{side}"] = distil.gan * gan_loss(now[side](fake), True, settings.gan_mode)
+                    judged = now[side](discriminator_input(now[side], picture, fake))
+                    terms[f"G_{side}"] = distil.gan * gan_loss(judged, True, settings.gan_mode)
             return (fake.detach(),), _gradients(terms)
 
         shown = pictures[side], in_order(lesson.picture, settings), *lesson.maps
@@ -139,18 +155,20 @@ def judges_step(
     graphs: Graphs = EAGER,
 ) -> dict[str, Tensor]:
     """The discriminators' half of a step; ``fake_A`` are translations to A. Returns their losses."""
-    nets, shown = state.networks, list[Tensor]()
+    nets, pictures = state.networks, list[Tensor]()
     if state.opt_D is None:
         return {}
     _require_grad(judges_that_learn(state, settings), True)
     judges = {"D_A": nets.D_A, "D_B": nets.D_B}
     judges = {name: judge for name, judge in judges.items() if name in settings.trained}
-    for real, fake, pool in (
-        *([(real_B, fake_B, state.pool_B)] if "D_A" in judges else ()),
-        *([(real_A, fake_A, state.pool_A)] if "D_B" in judges else ()),
-    ):
+    for name, input, real, fake, pool in (
+        ("D_A", real_A, real_B, fake_B, state.pool_B), ("D_B", real_B, real_A, fake_A, state.pool_A)
+    ):  # fmt: skip
+        if name not in judges:
+            continue
+        real, fake = (discriminator_input(judges[name], input, picture) for picture in (real, fake))
         drawn = _swapped(pool, fake, generator, team)
-        shown += [_noisy(picture, settings.noise, generator, team) for picture in (real, drawn)]
+        pictures += [_noisy(picture, settings.noise, generator, team) for picture in (real, drawn)]
 
     def learn(*shown: Tensor) -> Half:
         pairs = zip(judges.items(), shown[::2], shown[1::2], strict=True)
@@ -162,7 +180,7 @@ def judges_step(
         return (), _gradients(terms)
 
     start_descent(state.opt_D, lr)
-    _, terms = graphs("D", learn, shown, weights_of(state.opt_D))
+    _, terms = graphs("D", learn, pictures, weights_of(state.opt_D))
     finish_descent(terms, state.opt_D, team)
     return terms
 

@@ -7,7 +7,6 @@ once, each on half of the threads: slim networks keep one core busy, and two of 
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 
 from ganprune.images import Domain
 from ganprune.models.channels_last import channels_last
-from ganprune.training.distillation import Maps, Teacher, Window, judged_layers, make_adapters
+from ganprune.models.traits import discriminator_input
+from ganprune.training.distillation import Teacher, Window, judged_layers, make_adapters
 from ganprune.training.graphs import Graphs
 from ganprune.training.lessons import Lessons, quarter_of_memory
 from ganprune.training.networks import Networks
@@ -23,7 +23,7 @@ from ganprune.training.perceptual import Vgg16
 from ganprune.training.pictures import Drawn, TrainingPictures
 from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState
-from ganprune.training.step import distil_step
+from ganprune.training.step import MapsOfPair, distil_step
 from ganprune.training.team import ALONE, Team
 
 _T = TypeVar("_T")
@@ -103,7 +103,7 @@ class Taught:
     ) -> dict[str, float]:
         """See `distil_step`; ``real`` are the pictures that were drawn."""
         self._window.move(state.step)
-        seen_by: dict[Domain, dict[str, Maps]] = {side: self._comparing(side) for side in self.lessons}
+        seen_by: dict[Domain, dict[str, MapsOfPair]] = {side: self._comparing(side) for side in self.lessons}
         return distil_step(
             state, real, self.lessons, drawn, seen_by, self._settings, lr, generator,
             self._at_once, self._team, self._graphs,
@@ -123,16 +123,19 @@ class Taught:
             return seconds / pace, pace
         return ((seconds - once * each) / known, known) if once else (seconds / pace, pace)
 
-    def _comparing(self, side: Domain) -> dict[str, Maps]:
+    def _comparing(self, side: Domain) -> dict[str, MapsOfPair]:
         """What compares the original's picture with its student's, besides their pixels."""
-        found: dict[str, Maps] = {}
+        found: dict[str, MapsOfPair] = {}
         distil = self._settings.distil
         assert distil is not None
         if side in self._judges:
-            found["features"] = partial(judged_layers, self._judges[side], layers=distil.layers)
+            judge = self._judges[side]
+            found["features"] = lambda x, y: judged_layers(
+                judge, discriminator_input(judge, x, y), distil.layers
+            )
         if side in self._vgg:
             vgg = self._vgg[side]
-            found["vgg"] = lambda picture: vgg(self._window(picture))
+            found["vgg"] = lambda x, y: vgg(self._window(y))
         return found
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName
 from ganprune.images import Domain, to_float
+from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import Precision
@@ -48,7 +49,7 @@ class Validation:
             side: self._run(copy.deepcopy(originals[side]).to(device), self._x[side]) for side in sides
         }
         self._judged: dict[Domain, Tensor] = {
-            side: self._run(judge, self._wanted[side]) for side, judge in self._judges.items()
+            side: self._seen(side, self._wanted[side]) for side in self._judges
         }
 
     def figures(self, networks: Networks) -> dict[str, float]:
@@ -62,13 +63,16 @@ class Validation:
             fake = self._run(nets[side], self._x[side])
             found[f"L_GenA_{side}"] = l_gena(wanted, fake)
             if side in self._judged:
-                found[f"L_DisA_{side}"] = l_disa(self._judged[side], self._run(self._judges[side], fake))
+                found[f"L_DisA_{side}"] = l_disa(self._judged[side], self._seen(side, fake))
             other: Domain = "B" if side == "A" else "A"
             if f"G_{other}" not in networks.absent:
                 found[f"L_cyc_{side}"] = l_cyc(self._run(nets[other], fake), self._x[side])
         for side, net in nets.items():
             net.train(modes[side])
         return found
+
+    def _seen(self, side: Domain, made: Tensor) -> Tensor:
+        return self._run(self._judges[side], discriminator_input(self._judges[side], self._x[side], made))
 
     @torch.no_grad()
     def _run(self, net: torch.nn.Module, x: Tensor) -> Tensor:

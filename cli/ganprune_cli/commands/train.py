@@ -124,9 +124,7 @@ def train(
     if missing and start is not None:
         raise UsageError("--from trains all networks, --discriminators-for those that are missing; give one")
     if checkpoint is not None:
-        found = train_further(
-            checkpoint, direction or "AtoB", source, output, wishes, reporter, missing=missing
-        )
+        found = train_further(checkpoint, direction, source, output, wishes, reporter, missing=missing)
     elif source is None:
         raise UsageError(
             "train needs pictures: give --data DIR, a folder with trainA and trainB, or --data-a DIR and "
