@@ -254,6 +254,8 @@ def spelled(value: object) -> str:
     """A flat value as the command line takes it."""
     if isinstance(value, list):
         return ",".join(map(spelled, cast("list[object]", value)))
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

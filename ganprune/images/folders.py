@@ -66,14 +66,15 @@ def find_domains(
     needs: Sequence[Split] = ("train",),
     domains: Sequence[Domain] = get_args(Domain),
     bare: Split = "train",
-    paired: bool = False,
+    paired: bool | None = None,
 ) -> PictureFolders:
     """Find the pictures of all parts of both domains, see `ganprune.images.sources` for where they may lie.
 
     Folders are read recursively; hidden files are left out. ``needs`` names the parts that must be there for
     ``domains``; pictures in no folder of a part are for ``bare``. Where one domain is needed, all pictures of
     a folder without any of these folders are its, unless they are two in a file, which are both domains'.
-    paired: the pictures of A and B are known to be pairs; then they are put together.
+    paired: whether the pictures of A and B are pairs, which are then put together; None: nobody knows, and
+    files twice as wide as high are taken as such.
 
     Raises `UsageError` where a folder does not exist, `DataError` where one that is needed is missing or
     holds no pictures, and where one of a pair is missing.
@@ -92,7 +93,9 @@ def find_domains(
         for domain in get_args(Domain):
             folder = source.folder(part, domain, bare)
             found[f"{part}_{domain}"] = pictures_below(folder) if folder else ()
-    joined = {} if source.root is None or _has_folders(source) else _joined(source.root, bare, paired)
+    joined = dict[Split, tuple[Path, ...]]()
+    if source.root is not None and paired is not False and not _has_folders(source):
+        joined = _joined(source.root, bare, bool(paired))
     for part, files in joined.items():
         found |= {f"{part}_A": tuple(map(LeftHalf, files)), f"{part}_B": tuple(map(RightHalf, files))}
         note = f"{source.root} holds pairs: the left halves of its pictures are A, the right ones B"
@@ -107,7 +110,7 @@ def find_domains(
         for part in get_args(Split):
             A, B = found[f"{part}_A"], found[f"{part}_B"]
             found[f"{part}_A"], found[f"{part}_B"] = matched(A, B)
-    return PictureFolders(**found, note=note, paired=paired or bool(joined))
+    return PictureFolders(**found, note=note, paired=bool(paired or joined))
 
 
 def _joined(root: Path, bare: Split, paired: bool) -> dict[Split, tuple[Path, ...]]:

@@ -1,7 +1,7 @@
 """Settings that nobody asked for adapt to the checkpoint and the pictures; what was asked for is binding.
 
-    direction, losses      to the networks and the pictures that are there
     pairs                  to a discriminator that sees input and output, to files that hold both
+    direction, losses      to the networks and the pictures that are there
     size                   to pictures that are all smaller, to the crops of the training, to a discriminator
     target, alignment      to what layers of these widths can come to
     batch                  to the processes that share it
@@ -70,10 +70,10 @@ def adapted(
     quartet: what is there; generators: with those that will be trained before the search. find: looks for
     the pictures of some domains, and says nothing where there are none.
     """
-    steps: list[Step] = []
+    folders = find(DOMAINS)
+    steps: list[Step] = [partial(_pairs, quartet=quartet, folders=folders)]
     if not settings.recovery.recover_discriminators:
-        folders = find(DOMAINS)
-        steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses, _pairs)]
+        steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
     steps += [
         partial(_size, quartet=quartet, find=find, stride=stride_of(generators.values())),
         partial(_widths, generators=generators, tables={}),

@@ -104,7 +104,8 @@ def prepare(
         quartet.require(*needed_networks(settings))
 
     def find(domains: Sequence[Domain]) -> PictureFolders:
-        return domains_of(quartet.options, source, (), domains, paired=in_pairs(quartet))
+        told = settings.pictures.paired if "paired" in settings.given else in_pairs(quartet) or None
+        return domains_of(quartet.options, source, (), domains, paired=told)
 
     generators = _completed(quartet).generators
     fitting = adapted(settings, quartet, generators, find)
@@ -175,7 +176,7 @@ def domains_of(
     needs: Sequence[Split] = ("train",),
     domains: Sequence[Domain] = DOMAINS,
     bare: Split = "train",
-    paired: bool = False,
+    paired: bool | None = None,
 ) -> PictureFolders:
     """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
 

@@ -43,6 +43,7 @@ def compress(
     p_genes: options.PGenes = None,
     informed: options.Informed = None,
     pictures: options.Pictures = None,
+    paired: options.Paired = None,
     reduction: options.Reduction = None,
     tune_steps: options.TuneSteps = None,
     seed: options.Seed = None,
