@@ -62,7 +62,8 @@ def train_further(
 ) -> dict[str, Any]:
     """Train the networks that a checkpoint lacks, or all four from where they are; returns what was written.
 
-    own: the user's modules that the networks are of. missing: those that it lacks; the others stay as they are. Plain values are returned.
+    own: the user's modules that the networks are of. missing: those that it lacks; the others stay as they
+    are. Plain values are returned.
     """
     if direction not in (None, *get_args(Direction)):
         raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")

@@ -64,6 +64,16 @@ class Quartet:
         both: dict[Domain, nn.Module | None] = {"A": self.D_A, "B": self.D_B}
         return {domain: net for domain, net in both.items() if net is not None}
 
+    @property
+    def in_pairs(self) -> bool:
+        """Whether it was trained on pairs of pictures: a discriminator that sees input and output, or the
+        options of the training, say so."""
+        judged = [
+            (D, self.generators[side]) for side, D in self.discriminators.items() if side in self.generators
+        ]
+        told = self.options.get("model") == "pix2pix" or self.options.get("dataset_mode") == "aligned"
+        return told or any(sees_both(D, G) for D, G in judged)
+
     @classmethod
     def of_modules(cls, generator: nn.Module, discriminator: nn.Module | None = None) -> "Quartet":
         """A generator alone, as G_A, and what judges its pictures: copies of a user's modules, in float32 on

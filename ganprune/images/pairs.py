@@ -42,7 +42,7 @@ class RightHalf(Half):
     """The picture of B."""
 
 
-def are_joined(sizes: Iterable[tuple[int, int] | None], paired: bool) -> bool:
+def are_joined(sizes: Iterable[tuple[int, int] | None], paired: bool = False) -> bool:
     """Whether files hold two pictures each, by their widths and heights: twice as wide as high.
 
     None: no picture. paired: it is known that pictures come in pairs; then half as wide again is enough.

@@ -23,7 +23,7 @@ from ganprune.errors import DataError, UsageError
 from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import PictureFolders, open_picture
 from ganprune.images.sizes import SMALLEST
-from ganprune.models.traits import sees_both, smallest_picture, stride_of
+from ganprune.models.traits import smallest_picture, stride_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
@@ -135,18 +135,7 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
 def _pairs(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
     """Pictures of A and B that belong together."""
     if folders.paired and all(folders.pictures("train", side) for side in DOMAINS):
-        yield {"paired": True}, "as it was trained" if in_pairs(quartet) else "two in a file, side by side"
-
-
-def in_pairs(quartet: Quartet) -> bool:
-    """Whether networks were trained on pairs, as far as they, or the options of the training, say so."""
-    told = quartet.options.get("model") == "pix2pix" or quartet.options.get("dataset_mode") == "aligned"
-    judged = [
-        (quartet.generators[side], judge)
-        for side, judge in quartet.discriminators.items()
-        if side in quartet.generators
-    ]
-    return told or any(sees_both(judge, generator) for generator, judge in judged)
+        yield {"paired": True}, "as it was trained" if quartet.in_pairs else "two in a file, side by side"
 
 
 def _size(

@@ -18,7 +18,7 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Noting, open_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
-from ganprune.stages.adapting import adapted, adapted_to_speed, in_pairs
+from ganprune.stages.adapting import adapted, adapted_to_speed
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
 from ganprune.system.shell import command_line
@@ -104,7 +104,7 @@ def prepare(
         quartet.require(*needed_networks(settings))
 
     def find(domains: Sequence[Domain]) -> PictureFolders:
-        told = settings.pictures.paired if "paired" in settings.given else in_pairs(quartet) or None
+        told = settings.pictures.paired if "paired" in settings.given else quartet.in_pairs or None
         return domains_of(quartet.options, source, (), domains, paired=told)
 
     generators = _completed(quartet).generators
