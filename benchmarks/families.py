@@ -4,16 +4,17 @@
     python benchmarks/families.py --size 128 --families "CUT" "pix2pix"
     python benchmarks/families.py --blocks 2 --ngf 16 --depth 7 --size 128     # small ones, to try it
 
-Each network is built by the code of its school (tests/models/schools.py) with random weights, and read from its
-state dict by `ganprune.models`, as a file is. "Halved" keeps half of the filters of every layer. "Lost" is the
-squared distance of the translations to the original's, as a share of what these vary, on pictures that the refit
-has not seen; random weights are harder to refit than trained ones, whose maps repeat each other. Times are of
-one interleaved run for each family, one thread: the plain export of the original, the same after the rewrites, and
-the slim network. Writes docs/results/families.md and .json.
+Each network is built by the code of its school (tests/models/schools.py) with random weights, and read
+from its state dict by `ganprune.models`, as a file is. "Halved" keeps half of the filters of every layer.
+"Lost" is the squared distance of the translations to the original's, as a share of what these vary, on
+pictures that the refit has not seen; random weights are harder to refit than trained ones, whose maps
+repeat each other. Times are of one interleaved run for each family, one thread: the plain export of the
+original, the same after the rewrites, and the slim network. Writes docs/results/families.md and .json.
 """
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -77,9 +78,7 @@ def families(s: Sizes) -> Mapping[str, Callable[[], nn.Module]]:
         "arnab39": lambda: arnab(**wide),
         "pix2pix": lambda: unet(ngf=s.ngf, depth=s.depth),
         "arnab39's U-Net": lambda: unet(ngf=s.ngf, depth=s.depth, root="unet_model"),
-        "PyTorch-GAN's U-Net": lambda: LevelsUNet(
-            s.ngf, min(s.depth, 7)
-        ),  # its norm needs more than one place
+        "PyTorch-GAN's U-Net": lambda: LevelsUNet(s.ngf, min(s.depth, 7)),
         "aladdinpersson": lambda: Aladdin(s.ngf, s.blocks),
         "Udacity": lambda: Udacity(**few),
         "Toronto": lambda: Toronto(s.ngf, blocks=few["blocks"]),
@@ -164,17 +163,18 @@ def page(rows: list[Row], command: str, machine: str, size: int) -> str:
     """docs/results/families.md."""
     lines = [
         "# Every family, halved",
-        f"Generators of full size with random weights, at {size}×{size}. Every layer keeps half of its filters and is",
-        "refitted by least squares on 8 made-up pictures; *lost* is the squared distance to the original's translations",
-        "on 8 others, as a share of what these vary. All files agree with PyTorch. Times: one thread, the plain export",
-        "of the original, the same after the rewrites, and the slim network, in one interleaved run for each family.",
+        f"Generators of full size with random weights, at {size}×{size}. Every layer keeps half of its",
+        "filters and is refitted by least squares on 8 made-up pictures; *lost* is the squared distance",
+        "to the original's translations of 8 others, as a share of what these vary. All files agree with",
+        "PyTorch. Times: one thread, the plain export of the original, the same after the rewrites, and",
+        "the slim network, in one interleaved run for each family.",
         "",
         f"    {command}",
         "",
         f"{machine}.",
         "",
-        "| family | params, M | GMACs | halved | lost, cut | lost, refitted | original, ms | rewritten, ms | slim, ms "
-        "| over original | over rewritten |",
+        "| family | params, M | GMACs | halved | lost, cut | lost, refitted | original, ms | rewritten, ms "
+        "| slim, ms | over original | over rewritten |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
@@ -205,21 +205,15 @@ def main() -> None:
         args.error(f"--families must be of {', '.join(known)}, found {unknown[0]}")
     settings = BenchSettings(threads=(1,), minimum=opt.runs, seconds=opt.seconds, size=opt.size)
     rows, machine = list[Row](), ""
-    command = " ".join(
-        ["python benchmarks/families.py", *(f'"{w}"' if " " in w else w for w in sys.argv[1:])]
-    )
+    command = shlex.join(["python", "benchmarks/families.py", *sys.argv[1:]])
     opt.out.mkdir(parents=True, exist_ok=True)
     for name in chosen:
         row, machine = measured(name, known[name], opt.size, settings)
         rows.append(row)
         print(f"{name}: {plus_minus(*row.over_original)}×, lost {row.lost_refitted:.3f}", flush=True)
         (opt.out / "families.md").write_text(page(rows, command, machine, opt.size))
-        (opt.out / "families.json").write_text(
-            json.dumps(
-                {"machine": machine, "size": opt.size, "rows": [asdict(row) for row in rows]}, indent=2
-            )
-            + "\n"
-        )
+        found = {"machine": machine, "size": opt.size, "rows": [asdict(row) for row in rows]}
+        (opt.out / "families.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

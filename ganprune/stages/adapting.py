@@ -4,6 +4,7 @@
     direction, losses      to the networks and the pictures that are there
     size                   to pictures that are all smaller, to the crops of the training, to a discriminator
     target, alignment      to what layers of these widths can come to
+    refit of individuals   to the memory that it takes
     batch                  to the processes that share it
 
 What comes out depends on the checkpoint and the pictures alone. A run folder keeps it, so it goes on by the
@@ -14,10 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import Quartet
 from ganprune.errors import DataError, UsageError
 from ganprune.evaluation import DOMAINS, Domain
@@ -27,6 +30,7 @@ from ganprune.models.traits import smallest_picture, stride_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
+from ganprune.refit.patches import Convolution, matrix, refittable
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
 from ganprune.training import Team
@@ -40,6 +44,10 @@ TARGETS: Mapping[str, Sequence[float]] = {
 """What is tried where the default of a target cannot be reached, the most ambitious first."""
 AIMLESS = 0.25
 """Where there is no target, layers must be able to come to so few MACs."""
+
+
+MOST_GRAMS = 6 << 30
+"""Bytes of Gram matrices that individuals are refitted by; those of a CycleGAN's generator take 0.85 GiB."""
 
 
 Change = tuple[Mapping[str, object], str]
@@ -77,6 +85,7 @@ def adapted(
     steps += [
         partial(_size, quartet=quartet, find=find, stride=stride_of(generators.values())),
         partial(_widths, generators=generators, tables={}),
+        partial(_refit, generators=generators),
         _batch,
     ]
     return _step_by_step(settings, steps)
@@ -261,6 +270,19 @@ def _reach(
         one = repairer(layout.full()[None], torch.Generator().manual_seed(0))[0]
         met = met and (aimless or all(on_target for _, _, on_target in repairer.outcome(one)))
     return met
+
+
+def _refit(settings: CompressSettings, generators: Mapping[Domain, nn.Module]) -> Iterator[Change]:
+    """None while the search lasts, where the Gram matrices of all layers would fill the memory."""
+    if not settings.search.refit:
+        return
+    needed = 0
+    for side in settings.search.sides:
+        network = generators[side]
+        for name in refittable(network, graph_of(network)):
+            needed += 8 * matrix(cast("Convolution", network.get_submodule(name))).shape[1] ** 2  # float64
+    if needed > MOST_GRAMS:
+        yield {"refit": False}, f"its Gram matrices would take {needed / 2**30:.0f} GiB"
 
 
 def _batch(settings: CompressSettings) -> Iterator[Change]:
