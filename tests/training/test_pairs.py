@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganprune.checkpoints import Quartet
-from ganprune.images import TrainTransform, to_float
+from ganprune.images import TrainTransform
 from ganprune.models import read_discriminator
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.models.traits import discriminator_input, sees_both
@@ -23,7 +23,7 @@ def test_a_step_lessens_pix2pixs_losses() -> None:
     fill(D, 2)
     settings = TrainSettings(paired=True, pool_size=0, gan_mode="vanilla", trained=("G_A", "D_A"), size=16)
     state = TrainState.start(Networks.known(Quartet(G, None, D, None)), settings)
-    x, y = (to_float(random_pictures(2, 3, 16, 16, seed=seed)) for seed in (3, 4))
+    x, y = (random_pictures(2, 3, 16, 16, seed=seed, dtype=torch.float32) for seed in (3, 4))
     losses = train_step(state, x, y, settings, 0.0, seeded(0))
     fake = G(x)
 
