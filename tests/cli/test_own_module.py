@@ -152,20 +152,7 @@ def test_other_processes_know_the_module_too(place: Place, here: Path, weights: 
 
 def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path, weights: Path) -> None:
     own = ("--generator", FACTORY)
-    small = (
-        "--population",
-        4,
-        "--generations",
-        1,
-        "--pictures",
-        2,
-        "--size",
-        32,
-        "--threads",
-        1,
-        "--align",
-        1,
-    )
+    small = ("--population", 4, "--generations", 1, "--pictures", 2, "--size", 32, "--align", 1)
     front = command("front", weights, *own, "--data", place.data, *small, "--points", "0.6", "-o", "front")
     assert front.code == 0, front.err
     assert front.err.splitlines()[-1] == f"next: ganprune export --onnx front/points/0.6 {' '.join(own)}"
@@ -178,7 +165,7 @@ def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path,
     assert "give it with --discriminators-for or --from" in alone.err
     (here / "one.toml").write_text(
         '[compare]\nbench-seconds = 0\n[settings]\npictures = 2\nsize = 32\nalign = 1\nbudget = "0"\n'
-        'loss = "gena"\ndirection = "AtoB"\nlambda-cycle = 0\nthreads = 1\n'
+        'loss = "gena"\ndirection = "AtoB"\nlambda-cycle = 0\nthreads = 1\ntarget-macs = 0.5\n'
         '[cells.uniform]\nmethod = "uniform"\n'
     )
     planned = command("compare", weights, *own, "--data", place.data, "--config", "one.toml", "--dry-run")

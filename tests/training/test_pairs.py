@@ -25,10 +25,10 @@ def test_a_step_lessens_pix2pixs_losses() -> None:
     state = TrainState.start(Networks.known(Quartet(G, None, D, None)), settings)
     x, y = (random_pictures(2, 3, 16, 16, seed=seed, dtype=torch.float32) for seed in (3, 4))
     losses = train_step(state, x, y, settings, 0.0, seeded(0))
-    fake = G(x)
+    fake = G(x).detach()
 
     def gan(picture: torch.Tensor, target: float) -> float:
-        judged = D(torch.cat([x, picture], 1))
+        judged = D(torch.cat([x, picture], 1)).detach()
         return float(binary_cross_entropy_with_logits(judged, torch.full_like(judged, target)))
 
     assert losses["G_A"] == pytest.approx(gan(fake, 1.0), rel=1e-5)
