@@ -116,9 +116,10 @@ def find_domains(
 def _joined(root: Path, bare: Split, paired: bool) -> dict[Split, tuple[Path, ...]]:
     """Files of every part that hold pairs; empty where they do not."""
     parts: list[Split] = [part for part in get_args(Split) if (root / part).is_dir()]
-    folders = {part: root / part for part in parts} or {bare: root}
-    files = {part: pictures_below(folder) for part, folder in folders.items()}
-    files = {part: paths for part, paths in files.items() if paths}
+    found: dict[Split, tuple[Path, ...]] = {
+        part: pictures_below(root / part if parts else root) for part in parts or [bare]
+    }
+    files = {part: paths for part, paths in found.items() if paths}
     looked_at = (paths[:: -(-len(paths) // LOOKED_AT) or 1] for paths in files.values())
     return files if files and all(are_joined(map(stored_size, few), paired) for few in looked_at) else {}
 
