@@ -38,7 +38,7 @@ docs: $(VENV)/extras
 LOWEST := build/lowest
 TESTS ?= tests/exporters tests/checkpoints tests/images tests/bench tests/metrics tests/training/test_step.py \
   tests/models/test_networks.py tests/pruning/test_rebuild.py tests/cli/test_console.py tests/cli/test_export.py \
-  tests/cli/test_three_commands.py tests/evaluation tests/cli/test_ray.py
+  tests/cli/test_three_commands.py tests/scoring tests/cli/test_ray.py
 lowest:
 	mkdir -p build
 	$(PYTHON) scripts/lowest.py > $(LOWEST).txt

@@ -5,7 +5,7 @@
 
 *published*: what the authors' code does for each individual: the dense networks with zeroed filters, in
 float32, one picture at a time, the original's translation and D's judgement of it computed anew. *ours*:
-`LocalEvaluator`, new genomes and a new partner in every repeat, so that nothing is known beforehand. All take
+`LocalScorer`, new genomes and a new partner in every repeat, so that nothing is known beforehand. All take
 turns in one process. Genomes are those that `compress` starts from.
 
 The machine's best rate is that of the largest residual convolution alone, on a batch, in the same precision
@@ -16,6 +16,7 @@ import argparse
 import copy
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator, Scores
 from ganprune.images import find_domains, load_pictures, to_float
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.pruning import cost
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
@@ -33,6 +34,7 @@ from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import masked
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs
+from ganprune.scoring import LocalScorer, Scores, ScoringInputs, ScoringSettings
 from ganprune.system.device import cpu_threads, reproducible, resolve_threads
 from ganprune.training import Networks
 
@@ -118,19 +120,18 @@ def main() -> None:
     }
     layouts: dict[Domain, Layout] = {"A": Layout.of(nets.G_A), "B": Layout.of(nets.G_B)}
     generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
-    judges: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+    discriminators: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
     x = to_float(pictures[SIDE]).to(opt.device)
     dense = Networks(*(copy.deepcopy(net).to(opt.device) for _, net in nets.items()))
     dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
     with cpu_threads(opt.threads):
-        evaluators = {
-            name: LocalEvaluator(
-                generators, judges, layouts, pictures, EvaluationSettings(opt.device, name, opt.batch)
-            )
+        inputs = ScoringInputs(generators, discriminators, layouts, pictures)
+        scorers = {
+            name: LocalScorer(replace(inputs, settings=ScoringSettings(opt.device, name, opt.batch)))
             for name in ("float32", "bfloat16")
         }
-        times: dict[str, list[float]] = {"published": []} | {name: [] for name in evaluators}
+        times: dict[str, list[float]] = {"published": []} | {name: [] for name in scorers}
         macs = 0.0
         for repeat in range(opt.repeats):
             genomes = draw(layouts["A"], opt.individuals, 2 * repeat)
@@ -138,9 +139,9 @@ def main() -> None:
             start = time.perf_counter()
             expected = published(dense, layouts, genomes[:1], partner, x)
             times["published"].append(time.perf_counter() - start)
-            for name, evaluator in evaluators.items():
+            for name, scorer in scorers.items():
                 start = time.perf_counter()
-                found = evaluator.score(SIDE, genomes, partner)
+                found = scorer.score(SIDE, genomes, partner)
                 times[name].append((time.perf_counter() - start) / opt.individuals)
                 if name == "float32":
                     torch.testing.assert_close(found.L_DisA[0], expected.L_DisA[0], rtol=1e-3, atol=1e-6)
@@ -149,7 +150,7 @@ def main() -> None:
             whole = [cost.macs(G, opt.size, opt.size, "true") for G in generators.values()]
             macs += share * whole[0] + share_back * whole[1] + judge_macs(nets.D_A, opt.size)
         rates = {
-            name: best_rate(nets.G_A, opt.size, dtypes[name], opt.pictures, opt.device) for name in evaluators
+            name: best_rate(nets.G_A, opt.size, dtypes[name], opt.pictures, opt.device) for name in scorers
         }
     report: dict[str, Any] = {"size": opt.size, "pictures": opt.pictures, "threads": opt.threads}
     per_score = opt.pictures * macs / opt.repeats

@@ -42,8 +42,8 @@ from torch import Tensor
 from ganprune.baselines import METHODS, Pruned, Subject
 from ganprune.baselines.allocation import keep_best
 from ganprune.checkpoints import load_generator, load_quartet, read_metadata
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.images import find_domains, load_pictures, split, to_float, to_uint8
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.metrics import features_of, kid, load_features, lost
 from ganprune.metrics.bootstrap import kid_interval
 from ganprune.models.cyclegan import Discriminator, Generator
@@ -53,6 +53,7 @@ from ganprune.pruning.importance import importance
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import kept_macs
+from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.settings import FineTuneSettings
@@ -139,11 +140,11 @@ class Bench:
             words = "".join(f"{key}={value}-" for key, value in sorted(changes.items()))
             path = self.opt.out / f"genomes-{words}{target:g}-{seed}.safetensors"
             if not path.exists():
-                judged = EvaluationSettings(
+                scored = ScoringSettings(
                     self.opt.device, self.precision, batch=1 if self.opt.device == "cpu" else 8
                 )
-                evaluator = LocalEvaluator(self.originals, self.judges, self.layouts, self.validation, judged)
-                *_, last = CoEvolution(settings, self.layouts, evaluator).states(None)
+                inputs = ScoringInputs(self.originals, self.judges, self.layouts, self.validation, scored)
+                *_, last = CoEvolution(settings, self.layouts, LocalScorer(inputs)).states(None)
                 best = {side: last.populations[side].best_genome.clone() for side in DOMAINS}
                 write_atomically(path, save(best))
             loaded = load_file(path)

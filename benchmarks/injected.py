@@ -16,9 +16,10 @@ from unittest.mock import patch
 import torch
 from safetensors.torch import load_file
 
-from ganprune.evaluation import DOMAINS, LocalEvaluator, Scores
-from ganprune.evaluation.memory import Batches
+from ganprune.images.sources import DOMAINS
 from ganprune.runs import Run
+from ganprune.scoring import LocalScorer, Scores
+from ganprune.scoring.memory import Batches
 from ganprune.search.coevolution import State
 from ganprune.storage import files
 from ganprune.training import loop
@@ -33,7 +34,7 @@ RESULTS = (
 BEGUN = 130
 """`compress` got to the export, where `light` stops it: all that is compared is there."""
 SCORES, STEPS = 8, 6
-"""Calls of an evaluator, and steps of training, that the command makes."""
+"""Calls of a scorer, and steps of training, that the command makes."""
 NO_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
 
 
@@ -193,7 +194,7 @@ def clock(b: Bench) -> bool:
 
 
 def memory_scoring(b: Bench) -> bool:
-    ended = b.fails("score", LocalEvaluator, RuntimeError(NO_MEMORY), SCORES)
+    ended = b.fails("score", LocalScorer, RuntimeError(NO_MEMORY), SCORES)
     told(ended, 1, "out of memory; close other programs")
     return True
 
@@ -247,9 +248,9 @@ def losses(folder: Path) -> dict[str, float]:
 
 def memory_real(b: Bench) -> bool:
     """The process may take no more memory, in the middle of its search; native code may crash of that."""
-    score, calls = LocalEvaluator.score, [b.chance.randrange(SCORES)]
+    score, calls = LocalScorer.score, [b.chance.randrange(SCORES)]
 
-    def scarce(self: LocalEvaluator, *given: Any, **more: Any) -> Any:
+    def scarce(self: LocalScorer, *given: Any, **more: Any) -> Any:
         calls[0] -= 1
         if calls[0] >= 0:
             return score(self, *given, **more)
@@ -259,7 +260,7 @@ def memory_real(b: Bench) -> bool:
             return score(self, *given, **more)
 
     def prepare() -> None:
-        LocalEvaluator.score = scarce  # type: ignore[method-assign]
+        LocalScorer.score = scarce  # type: ignore[method-assign]
 
     ended = b.apart(prepare)
     if ended is not None and ended.code != BEGUN:
@@ -270,7 +271,7 @@ def memory_real(b: Bench) -> bool:
 def gpu(b: Bench) -> bool:
     error = RuntimeError("CUDA error: unspecified launch failure")
     if b.chance.random() < 0.5:
-        ended = b.fails("score", LocalEvaluator, error, SCORES)
+        ended = b.fails("score", LocalScorer, error, SCORES)
     else:
         ended = b.fails("_step", loop._Run, error, STEPS)
     told(ended, 1, "the GPU failed", "run again")
@@ -289,9 +290,9 @@ def nan_search(b: Bench) -> bool:
 
     It may end with other genomes than the undisturbed one; looked for is that both are among the finite.
     """
-    score, calls = LocalEvaluator.score, [b.chance.randrange(SCORES)]
+    score, calls = LocalScorer.score, [b.chance.randrange(SCORES)]
 
-    def overflowing(self: LocalEvaluator, *given: Any, **more: Any) -> Scores:
+    def overflowing(self: LocalScorer, *given: Any, **more: Any) -> Scores:
         found: Scores = score(self, *given, **more)
         calls[0] -= 1
         if calls[0] >= 0:
@@ -301,7 +302,7 @@ def nan_search(b: Bench) -> bool:
         terms = {term: getattr(found, term) for term in ("L_DisA", "L_GenA", "L_cyc")}
         return replace(found, **{term: was.masked_fill(bad, nan) for term, was in terms.items()})
 
-    with patch.object(LocalEvaluator, "score", overflowing):
+    with patch.object(LocalScorer, "score", overflowing):
         ended = b.compress()
     assert ended.code == BEGUN, ended.err
     for side in DOMAINS:
@@ -315,15 +316,15 @@ def nan_search(b: Bench) -> bool:
 def pictures_vanish(b: Bench) -> bool:
     """Within the search; fine-tuning then misses them, and they are put back."""
     b.data = Path(shutil.copytree(b.place / "data", b.folder / "data"))
-    score, calls = LocalEvaluator.score, [b.chance.randrange(SCORES)]
+    score, calls = LocalScorer.score, [b.chance.randrange(SCORES)]
 
-    def vanishing(self: LocalEvaluator, *given: Any, **more: Any) -> Any:
+    def vanishing(self: LocalScorer, *given: Any, **more: Any) -> Any:
         calls[0] -= 1
         if calls[0] < 0 and (b.data / "trainA").is_dir():
             (b.data / "trainA").rename(b.folder / "hidden")
         return score(self, *given, **more)
 
-    with patch.object(LocalEvaluator, "score", vanishing):
+    with patch.object(LocalScorer, "score", vanishing):
         told(b.compress(), 3, "trainA")
     (b.folder / "hidden").rename(b.data / "trainA")
     return True

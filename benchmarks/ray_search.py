@@ -2,7 +2,7 @@
 
     python benchmarks/ray_search.py [--population 12] [--generations 10] [--kills 20] [--cpus 2] [--json FILE]
 
-*equal*: the final states of searches by `LocalEvaluator` and on the cluster with 1, 2 and 4 workers, bit for
+*equal*: the final states of searches by `LocalScorer` and on the cluster with 1, 2 and 4 workers, bit for
 bit. *overhead*: a task whose scores are known already, sent to one worker and back: what Ray takes of an
 individual's time. *kills*: a search of as many generations; in each, the second node's processes get SIGKILL
 after a few scores, and another node joins before the next.
@@ -27,27 +27,28 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Evaluator, LocalEvaluator, RayEvaluator
-from ganprune.evaluation.serving import Request
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.images import find_domains, load_pictures
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.presets import preset
 from ganprune.pruning.genome import Layout
 from ganprune.reporting import Silent
+from ganprune.scoring import LocalScorer, PoolScorer, RayPool, Scorer, ScoringInputs, ScoringSettings
+from ganprune.scoring.worker import Task
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.search.settings import SearchSettings
 from ganprune.system.device import cpu_threads, resolve_threads
 from ganprune.training import Networks
-from tests.evaluation.ray_kit import add_node, cluster_of
+from tests.scoring.ray_kit import add_node, cluster_of
 
-SETTINGS = EvaluationSettings()
 WAIT = 600.0
 """Seconds that workers may take to come up on a busy machine."""
 
 
 class Example:
-    """The packaged networks and as many drawn pictures; arguments of evaluators."""
+    """The packaged networks and as many drawn pictures."""
 
     def __init__(self, pictures: int) -> None:
         nets = Networks.of(load_quartet(CHECKPOINT))
@@ -60,9 +61,8 @@ class Example:
             }
         generators = {"A": nets.G_A, "B": nets.G_B}
         self.layouts: dict[Domain, Layout] = {side: Layout.of(generators[side]) for side in DOMAINS}
-        self.arguments: tuple[Any, ...] = (
-            generators, {"A": nets.D_A, "B": nets.D_B}, self.layouts, shown, SETTINGS,
-        )  # fmt: skip
+        discriminators = {"A": nets.D_A, "B": nets.D_B}
+        self.inputs = ScoringInputs(generators, discriminators, self.layouts, shown, ScoringSettings())
 
 
 @dataclass
@@ -78,11 +78,11 @@ class Heard(Silent):
 def searched(
     example: Example,
     settings: SearchSettings,
-    evaluator: Evaluator,
+    scorer: Scorer,
     between: Callable[[int], object] = lambda generation: None,
 ) -> tuple[State, float]:
     """The end of a search, and its seconds without what is done in ``between`` two generations."""
-    seconds, state, search = 0.0, None, CoEvolution(settings, example.layouts, evaluator)
+    seconds, state, search = 0.0, None, CoEvolution(settings, example.layouts, scorer)
     for generation in range(settings.generations + 1):
         between(generation)
         start = time.monotonic()
@@ -97,16 +97,13 @@ def same(a: State, b: State) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def round_trips(evaluator: RayEvaluator, task: Request, times: int) -> dict[str, float]:
-    """Of a task that needs no computing: milliseconds until its answer, and of the driver's own CPU time."""
-    actors = evaluator._actors
-    member, waits = actors.members()[0], list[float]()
+def round_trips(scorer: PoolScorer, times: int) -> dict[str, float]:
+    """Of a task that fails at once: milliseconds until its answer, and of the driver's own CPU time."""
+    worker, waits = next(iter(scorer._workers.values())), list[float]()
     cpu = time.process_time()
     for _ in range(times):
         start = time.perf_counter()
-        actors.send(member, task)
-        while not actors.answers(1.0):
-            pass
+        worker.score(Task("none", b"", b"")).result()  # type: ignore[arg-type]
         waits.append(1e3 * (time.perf_counter() - start))
     cpu = 1e3 * (time.process_time() - cpu) / times
     waits.sort()
@@ -115,7 +112,7 @@ def round_trips(evaluator: RayEvaluator, task: Request, times: int) -> dict[str,
 
 def compared(example: Example, settings: SearchSettings, cpus: int) -> dict[str, Any]:
     """Searches with any number of workers beside that of one process."""
-    local = LocalEvaluator(*example.arguments)
+    local = LocalScorer(example.inputs)
     before = time.process_time()
     expected, seconds = searched(example, settings, local)
     cpu = time.process_time() - before
@@ -123,21 +120,20 @@ def compared(example: Example, settings: SearchSettings, cpus: int) -> dict[str,
     found: dict[str, Any] = {"rows": rows, "individual_cpu_ms": 1e3 * cpu / local.evaluations}
     with cluster_of(cpus, cpus) as cluster:
         for workers in (1, 2, 4):
-            with RayEvaluator(*example.arguments, address=cluster.address, workers=workers) as evaluator:
-                assert evaluator.wait_for(workers, WAIT), f"{evaluator.workers} of {workers} workers came"
-                state, seconds = searched(example, settings, evaluator)
+            with PoolScorer(RayPool(example.inputs, cluster.address, workers=workers)) as scorer:
+                assert scorer.wait_for(workers, WAIT), f"{len(scorer.pids)} of {workers} workers came"
+                state, seconds = searched(example, settings, scorer)
                 row = {"what": f"Ray, {workers} workers", "seconds": seconds, "equal": same(state, expected)}
-                rows.append(row | {"evaluations": evaluator.evaluations, "copies": evaluator.schedule.copies})
+                rows.append(row | {"evaluations": scorer.evaluations, "copies": scorer.copies})
                 if workers == 1:
-                    key = next(key for key, goal in evaluator._known["A"] if not goal)
-                    found["overhead_ms"] = round_trips(evaluator, Request("A", (key,), b"", False), 200)
+                    found["overhead_ms"] = round_trips(scorer, 200)
             print(f"# {rows[-1]}", file=sys.stderr, flush=True)
     return found
 
 
 def killed(example: Example, settings: SearchSettings) -> dict[str, Any]:
     """A search of which every generation loses a node, beside one in peace."""
-    expected, _ = searched(example, settings, LocalEvaluator(*example.arguments))
+    expected, _ = searched(example, settings, LocalScorer(example.inputs))
     heard, fuse, nodes, kills = Heard(), 0, list[Any](), 0
     with cluster_of(1) as cluster:
 
@@ -153,27 +149,23 @@ def killed(example: Example, settings: SearchSettings) -> dict[str, Any]:
             nonlocal fuse
             if generation:
                 nodes.append(add_node(cluster, 1))
-                assert evaluator.wait_for(2, WAIT), (
-                    f"no worker of another node before generation {generation}"
-                )
+                assert scorer.wait_for(2, WAIT), f"no worker of another node before generation {generation}"
                 fuse = 4
-                told = {"generation": generation, "again": evaluator.schedule.again, "lost": heard.lost}
-                print(f"# {told | {'copies': evaluator.schedule.copies}}", file=sys.stderr, flush=True)
+                told = {"generation": generation, "again": scorer.again, "lost": heard.lost}
+                print(f"# {told | {'copies': scorer.copies}}", file=sys.stderr, flush=True)
 
-        with RayEvaluator(
-            *example.arguments, on_scored=strike, reporter=heard, address=cluster.address
-        ) as evaluator:
-            state, _ = searched(example, settings, evaluator, join)
+        with PoolScorer(RayPool(example.inputs, cluster.address), strike, heard) as scorer:
+            state, _ = searched(example, settings, scorer, join)
             return {
-                "kills": kills, "lost": heard.lost, "again": evaluator.schedule.again,
-                "copies": evaluator.schedule.copies, "evaluations": evaluator.evaluations,
+                "kills": kills, "lost": heard.lost, "again": scorer.again,
+                "copies": scorer.copies, "evaluations": scorer.evaluations,
                 "equal": same(state, expected),
             }  # fmt: skip
 
 
 def show(found: Mapping[str, Any]) -> None:
     if "compared" in found:
-        print("| evaluator | networks scored | seconds | equal to one process |\n|---|--:|--:|---|")
+        print("| scorer | networks scored | seconds | equal to one process |\n|---|--:|--:|---|")
         for row in found["compared"]["rows"]:
             equal = "yes" if row["equal"] else "NO"
             print(f"| {row['what']} | {row['evaluations']} | {row['seconds']:.1f} | {equal} |")

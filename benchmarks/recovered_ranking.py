@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS
 from ganprune.images import find_domains, to_float
+from ganprune.images.sources import DOMAINS
 from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.presets import preset
 from ganprune.pruning.fitness import l_disa, l_gena

@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from search_rivals import Bench
 
-from ganprune.evaluation import DOMAINS
+from ganprune.images.sources import DOMAINS
 from ganprune.pruning.fitness import Reduction
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.search.settings import SearchSettings
@@ -75,7 +75,7 @@ def main() -> None:
             )
             start = time.monotonic()
             with cpu_threads(opt.threads):
-                search = CoEvolution(settings, bench.layouts, bench.evaluator())
+                search = CoEvolution(settings, bench.layouts, bench.scorer())
                 lines = [line(state) for state in search.states(None)]
             result = {"lines": lines, "seconds": time.monotonic() - start}
             write_atomically(path, json.dumps(result, indent=1).encode())

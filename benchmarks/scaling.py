@@ -3,8 +3,8 @@
     python benchmarks/scaling_times.py measure TIMES.json    # first, see there
     python benchmarks/scaling.py TIMES.json [-o docs]
 
-`ganprune.evaluation.schedule` hands out the generations of real searches, whose scores are made up, to
-workers of `ganprune.evaluation.simulated`, which take as long as was measured. Prints Markdown, draws
+`ganprune.scoring.PoolScorer` hands out the generations of real searches, whose scores are made up, to workers
+of benchmarks/simulated.py, which take as long as was measured. Prints Markdown, draws
 scaling.svg and scaling.png.
 """
 
@@ -18,19 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from simulated import Costs, SimulatedPool
 from torch import Tensor
 
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, Scores
-from ganprune.evaluation.serving import Row
-from ganprune.evaluation.simulated import Costs, SimulatedCrew
-from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.figures import to_png, to_svg
 from ganprune.figures.colours import FAINT, GREY, INK, MUTED, series_colours
 from ganprune.figures.drawing import Dot, Drawing, Line, Shape, Text, beside, framed, text_width
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator, GeneratorWidths
-from ganprune.pruning.genome import Layout, genome_key, unpack
+from ganprune.pruning.genome import Layout, genome_key, genome_of
 from ganprune.pruning.resources import kept_macs
+from ganprune.scoring import PoolScorer, Scores
+from ganprune.scoring.scores import Row
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.system.device import cpu_threads
@@ -54,19 +53,16 @@ def row_of(side: Domain, key: bytes, partner: bytes) -> Row:
 
 
 class MadeUp:
-    """An evaluator that computes nothing, and remembers what it was asked."""
+    """A scorer that computes nothing, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.rounds: list[tuple[Domain, Tensor, Tensor | None]] = []
 
-    def score(
-        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
-    ) -> Scores:
-        del identity
+    def score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
         self.rounds.append((side, genomes, partner))
         goal = b"" if partner is None else genome_key(partner)
         rows = [row_of(side, genome_key(genome), goal) for genome in genomes]
-        return Scores(*torch.tensor(rows, dtype=torch.float64).unbind(1))
+        return Scores.of(rows)
 
 
 class Times:
@@ -76,8 +72,8 @@ class Times:
         self._fit, self._layouts = fit, layouts
         self._shares: dict[tuple[Domain, bytes], float] = {}
 
-    def __call__(self, side: Domain, key: bytes, partner: bytes, held: bool) -> float:
-        fit, other = self._fit["known" if held else "new"], "B" if side == "A" else "A"
+    def __call__(self, side: Domain, key: bytes, partner: bytes) -> float:
+        fit, other = self._fit["new"], "B" if side == "A" else "A"
         seconds = fit["constant"] + fit["own"] * self._share(side, key)
         seconds += fit["partner"] * (self._share(other, partner) if partner else 1.0)
         chance = int.from_bytes(hashlib.sha256(b"spread" + key + partner).digest()[:8], "big")
@@ -86,9 +82,8 @@ class Times:
 
     def _share(self, side: Domain, key: bytes) -> float:
         if (side, key) not in self._shares:
-            packed = torch.frombuffer(bytearray(key), dtype=torch.uint8)
-            genome = unpack(packed[None], self._layouts[side].length)
-            self._shares[side, key] = float(kept_macs(self._layouts[side], genome)[0])
+            genome = genome_of(key, self._layouts[side].length)
+            self._shares[side, key] = float(kept_macs(self._layouts[side], genome[None])[0])
         return self._shares[side, key]
 
 
@@ -117,23 +112,23 @@ def simulate(
     """Hand out a search's generations; the mean over all but the first, which has other partners."""
     work = 0.0
 
-    def seconds(side: Domain, key: bytes, partner: bytes, held: bool) -> float:
+    def seconds(side: Domain, key: bytes, partner: bytes) -> float:
         nonlocal work
-        took = times(side, key, partner, held)
+        took = times(side, key, partner)
         work += took
         return took
 
-    crew = SimulatedCrew(workers, seconds, row_of, costs, patience=2.0, now=startup)
-    evaluator = SpreadEvaluator(crew, EvaluationSettings(), lambda: None, lasting=True)
+    pool = SimulatedPool(workers, seconds, row_of, costs, patience=2.0, now=startup)
+    scorer = PoolScorer(pool)
     begun, tasks = 0.0, 0
     for i, (side, genomes, partner) in enumerate(rounds):
         if i == 2:
-            begun, work, tasks = crew.now, 0.0, sum(len(worker.tasks) for worker in crew.all)
-        crew.now += between / 2
-        evaluator.score(side, genomes, partner)
+            begun, work, tasks = pool.now, 0.0, sum(len(worker.tasks) for worker in pool.all)
+        pool.now += between / 2
+        scorer.score(side, genomes, partner)
     generations = (len(rounds) - 2) / 2
-    total = crew.now - begun
-    tasks = sum(len(worker.tasks) for worker in crew.all) - tasks
+    total = pool.now - begun
+    tasks = sum(len(worker.tasks) for worker in pool.all) - tasks
     messages = tasks * (costs.send + costs.receive)
     return Outcome(
         total / generations, work / (workers * total), between * generations / total, messages / total

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,21 @@ from typing import Any
 import numpy as np
 import torch
 from scaling import ALIGN, POPULATIONS, TARGET, MadeUp, row_of, settings_of
+from simulated import SimulatedPool
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator, Scores, WorkersEvaluator
-from ganprune.evaluation.serving import Request
-from ganprune.evaluation.simulated import SimulatedCrew
-from ganprune.evaluation.spread import SpreadEvaluator
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.images import find_domains, load_pictures
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.genome import Layout, genome_key
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs
 from ganprune.runs import Run
+from ganprune.scoring import LocalScorer, PoolScorer, ProcessPool, Scores, ScoringInputs, ScoringSettings
+from ganprune.scoring.processes import ProcessWorker
+from ganprune.scoring.worker import Reply, Task
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.operators import breed
 from ganprune.stages.saved import save
@@ -50,8 +52,7 @@ class Subject:
 
     generators: Mapping[Domain, Generator]
     layouts: Mapping[Domain, Layout]
-    arguments: tuple[Any, ...]
-    """Of evaluators."""
+    inputs: ScoringInputs
 
 
 def subject(checkpoint: Path, data: Path, size: int, n: int, precision: Any) -> Subject:
@@ -59,10 +60,9 @@ def subject(checkpoint: Path, data: Path, size: int, n: int, precision: Any) -> 
     generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
     layouts: dict[Domain, Layout] = {side: Layout.of(generators[side]) for side in DOMAINS}
     shown = {"A": load_pictures(folders.train_A[:n], size), "B": load_pictures(folders.train_B[:n], size)}
-    settings = EvaluationSettings(precision=precision)
-    return Subject(
-        generators, layouts, (generators, {"A": nets.D_A, "B": nets.D_B}, layouts, shown, settings)
-    )
+    settings = ScoringSettings(precision=precision)
+    discriminators = {"A": nets.D_A, "B": nets.D_B}
+    return Subject(generators, layouts, ScoringInputs(generators, discriminators, layouts, shown, settings))
 
 
 def example() -> Subject:
@@ -80,7 +80,7 @@ def genomes_of(layout: Layout, n: int, seed: int, target: float = TARGET) -> Ten
 
 def measured(what: Subject, n: int) -> dict[str, Any]:
     """CPU seconds of individuals of side A; how they follow from shares of MACs: a + b own + c partner's."""
-    evaluator = LocalEvaluator(*what.arguments)
+    scorer = LocalScorer(what.inputs)
     rows: dict[str, list[tuple[float, float, float]]] = {"new": [], "known": []}
     shares = [0.14, 0.18, 0.25, 0.4, 0.6, 0.9]
     partners = genomes_of(what.layouts["B"], 1, 0), genomes_of(what.layouts["B"], 1, 1, 0.6)
@@ -89,9 +89,9 @@ def measured(what: Subject, n: int) -> dict[str, Any]:
         genome = genomes_of(what.layouts["A"], 1, 10 + i, shares[i % len(shares)])
         own = float(kept_macs(what.layouts["A"], genome)[0])
         for turn in (i % 2, 1 - i % 2):  # the first partner meets a new genome, the other a known one
-            evaluator._partner("A", partners[turn][0], genome_key(partners[turn][0]))
+            scorer._partner("A", genome_key(partners[turn][0]))
             start = time.process_time()
-            evaluator.score("A", genome, partners[turn][0])
+            scorer.score("A", genome, partners[turn][0])
             took = time.process_time() - start
             rows["known" if turn != i % 2 else "new"].append((own, weights[turn], took))
     found: dict[str, Any] = {"individuals": n}
@@ -103,7 +103,7 @@ def measured(what: Subject, n: int) -> dict[str, Any]:
         found[kind] = {"constant": fit[0], "own": fit[1], "partner": fit[2], "spread": float(ratio.std())}
         found[kind] |= {"mean": float(table[:, 2].mean())}
     start = time.process_time()
-    LocalEvaluator(*what.arguments)
+    LocalScorer(what.inputs)
     return found | {"originals": time.process_time() - start}
 
 
@@ -111,8 +111,8 @@ def driver(what: Subject, populations: Sequence[int]) -> dict[str, list[float]]:
     """CPU seconds of the driver between two generations, both sides, by K: breeding and repair; saving."""
     found: dict[str, list[float]] = {}
     for K in populations:
-        search, evaluator = settings_of(K), MadeUp()
-        state = CoEvolution(search, what.layouts, evaluator).init()
+        search = settings_of(K)
+        state = CoEvolution(search, what.layouts, MadeUp()).init()
         start = time.process_time()
         for side, population in state.populations.items():
             generator = torch.Generator().manual_seed(K)
@@ -135,61 +135,52 @@ def driver(what: Subject, populations: Sequence[int]) -> dict[str, list[float]]:
     return found
 
 
-class Timed:
-    """A crew of processes that remembers what each individual took."""
+class Timed(ProcessPool):
+    """Remembers what each individual took."""
 
-    def __init__(self, crew: Any) -> None:
-        self._crew, self._begun = crew, dict[Any, tuple[Request, float]]()
-        self._done = set[tuple[Any, Domain, bytes, bytes]]()
-        self.took: dict[tuple[Domain, bytes, bytes], float] = {}
+    took: dict[tuple[Domain, bytes, bytes], float]
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._crew, name)
+    def worker(self, slot: int) -> Any:
+        worker, score = super().worker(slot), ProcessWorker.score
 
-    def send(self, member: Any, task: Request) -> None:
-        self._begun[member] = task, time.monotonic()
-        self._crew.send(member, task)
+        def timed(task: Task) -> Future[Reply]:
+            since, future = time.monotonic(), score(worker, task)
+            name = task.side, task.key, task.partner
+            future.add_done_callback(lambda _: self.took.__setitem__(name, time.monotonic() - since))
+            return future
 
-    def answers(self, seconds: float | None) -> Any:
-        found = self._crew.answers(seconds)
-        for member, _ in found:
-            task, since = self._begun.pop(member)
-            new = [key for key in task.keys if (member, task.side, key, task.partner) not in self._done]
-            for key in new:
-                self._done.add((member, task.side, key, task.partner))
-                self.took[task.side, key, task.partner] = (time.monotonic() - since) / len(new)
-        return found
+        worker.score = timed  # type: ignore[method-assign]
+        return worker
 
 
 def check(what: Subject) -> list[dict[str, float]]:
     """Real searches of 1 and 2 processes, and how long the simulation says that they took."""
     found: list[dict[str, float]] = []
     for workers in (1, 2):
-        with WorkersEvaluator(*what.arguments, workers=workers, threads=1) as evaluator:
-            evaluator.schedule._crew = timed = Timed(evaluator._processes)
-            real, rounds = 0.0, list[tuple[Domain, Tensor, Tensor | None]]()
-            score = evaluator.score
+        pool = Timed(what.inputs, workers=workers, threads=1)
+        pool.took, asked, real = {}, MadeUp(), 0.0
+        search = replace(settings_of(12, 3), target_macs=(0.35, 0.35))
+        with PoolScorer(pool) as scorer:
+            assert scorer.wait_for(workers, 600)
+            score = scorer.score
 
-            def watched(side: Domain, genomes: Tensor, partner: Tensor | None, **more: Any) -> Scores:
+            def watched(side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
                 nonlocal real
-                rounds.append((side, genomes, partner))  # noqa: B023
+                asked.score(side, genomes, partner)  # noqa: B023
                 start = time.monotonic()
-                scores = score(side, genomes, partner, **more)  # noqa: B023
+                scores = score(side, genomes, partner)  # noqa: B023
                 real += time.monotonic() - start
                 return scores
 
-            evaluator.score = watched  # type: ignore[method-assign]
-            search = replace(settings_of(12, 3), target_macs=(0.35, 0.35))
-            list(CoEvolution(search, what.layouts, evaluator).states(None))
-        took = timed.took
-        crew = SimulatedCrew(
-            workers, lambda side, key, partner, _, took=took: took[side, key, partner], row_of
-        )
-        simulated = SpreadEvaluator(crew, EvaluationSettings(), lambda: None, lasting=True)
-        for side, genomes, partner in rounds:
-            simulated.score(side, genomes, partner)
-        error = crew.now / real - 1
-        found.append({"workers": workers, "real": real, "simulated": crew.now, "error": error})
+            scorer.score = watched  # type: ignore[method-assign]
+            list(CoEvolution(search, what.layouts, scorer).states(None))
+        took = pool.took
+        simulated = SimulatedPool(workers, lambda *name, took=took: took[name], row_of)
+        again = PoolScorer(simulated)
+        for side, genomes, partner in asked.rounds:
+            again.score(side, genomes, partner)
+        error = simulated.now / real - 1
+        found.append({"workers": workers, "real": real, "simulated": simulated.now, "error": error})
     return found
 
 

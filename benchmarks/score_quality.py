@@ -22,13 +22,14 @@ from recovered_ranking import spearman
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.images import to_float
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import fitness
 from ganprune.pruning.importance import importance
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import kept_weights
+from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.settings import FineTuneSettings
@@ -69,8 +70,7 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
                 start[piece.start + ranks[piece].topk(max(1, round(target**0.5 * size))).indices] = True
             pair[side] = Repairer(layout, limits)(start[None], chance)[0]
         found.append(("uniform", pair))
-    evaluator = scorer(bench, "bfloat16")
-    states = list(CoEvolution(settings, bench.layouts, evaluator).states(None))
+    states = list(CoEvolution(settings, bench.layouts, scorer(bench, "bfloat16")).states(None))
     for state in states[:: max(1, len(states) // (n - len(found)))][: n - len(found)]:
         found.append(("search", {side: state.populations[side].best_genome.clone() for side in DOMAINS}))
     tensors = {f"{i} {kind} {side}": pair[side] for i, (kind, pair) in enumerate(found) for side in DOMAINS}
@@ -78,13 +78,10 @@ def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]
     return found
 
 
-def scorer(bench: Bench, precision: Precision) -> LocalEvaluator:
-    return LocalEvaluator(
-        bench.originals,
-        bench.judges,
-        bench.layouts,
-        bench.validation,
-        EvaluationSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8),
+def scorer(bench: Bench, precision: Precision) -> LocalScorer:
+    settings = ScoringSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8)
+    return LocalScorer(
+        ScoringInputs(bench.originals, bench.judges, bench.layouts, bench.validation, settings)
     )
 
 

@@ -28,14 +28,15 @@ import torch
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
 from ganprune.images import find_domains, load_pictures, split, to_float
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.pruning.fitness import Reduction, fitness
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.importance import importance
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import kept_macs, kept_weights
+from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from ganprune.storage.files import write_atomically
@@ -66,7 +67,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 class Bench:
-    """Networks, pictures and evaluators that all methods share."""
+    """Networks, pictures and scorers that all methods share."""
 
     def __init__(
         self,
@@ -80,11 +81,11 @@ class Bench:
         nets, folders = Networks.of(load_quartet(checkpoint)), find_domains(data)
         self.generators: dict[Domain, Generator] = {"A": nets.G_A, "B": nets.G_B}
         self.layouts: dict[Domain, Layout] = {side: Layout.of(self.generators[side]) for side in DOMAINS}
-        judges: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
-        settings = EvaluationSettings(
+        discriminators: dict[Domain, Discriminator] = {"A": nets.D_A, "B": nets.D_B}
+        settings = ScoringSettings(
             device, resolve_precision("auto", device), batch=1 if device == "cpu" else n, reduction=reduction
         )
-        self._make: list[Callable[[], LocalEvaluator]] = []
+        self._make: list[Callable[[], LocalScorer]] = []
         self.scores: dict[Domain, Tensor] = {}
         for part in (slice(0, n), slice(n, 2 * n)):
             pictures: dict[Domain, Tensor] = {}
@@ -93,20 +94,19 @@ class Bench:
                 pictures[side] = load_pictures(validation[part], size)
                 G, layout = self.generators[side], self.layouts[side]
                 self.scores.setdefault(side, importance(G, layout, to_float(pictures[side])))
-            self._make.append(
-                partial(LocalEvaluator, self.generators, judges, self.layouts, pictures, settings)
-            )
+            inputs = ScoringInputs(self.generators, discriminators, self.layouts, pictures, settings)
+            self._make.append(partial(LocalScorer, inputs))
 
-    def evaluator(self, unseen: bool = False) -> LocalEvaluator:
+    def scorer(self, unseen: bool = False) -> LocalScorer:
         """A new one, which knows nothing yet."""
         return self._make[unseen]()
 
     def together(self, found: Genomes, settings: SearchSettings, unseen: bool) -> dict[str, dict[str, float]]:
         """Both genomes, each with the other as its partner."""
-        evaluator, result = self.evaluator(unseen), dict[str, dict[str, float]]()
+        scorer, result = self.scorer(unseen), dict[str, dict[str, float]]()
         for side, other in zip(DOMAINS, reversed(DOMAINS), strict=True):
             genome, layout = found[side][None], self.layouts[side]
-            s = evaluator.score(side, genome, found[other])
+            s = scorer.score(side, genome, found[other])
             N = kept_weights(layout, genome)
             F = fitness(
                 N, s.L_DisA, s.L_cyc, s.L_idt, gamma=settings.gamma, lambda_cycle=settings.lambda_cycle
@@ -120,7 +120,7 @@ class Bench:
 
 def evolved(bench: Bench, settings: SearchSettings) -> Genomes:
     """The end of a search."""
-    search = CoEvolution(settings, bench.layouts, bench.evaluator(), bench.scores)
+    search = CoEvolution(settings, bench.layouts, bench.scorer(), bench.scores)
     *_, last = search.states(None)
     return {side: last.populations[side].best_genome for side in DOMAINS}
 
@@ -129,7 +129,7 @@ def random(bench: Bench, settings: SearchSettings) -> Genomes:
     """The fittest of as many random genomes as a search scores."""
     n = settings.population * (settings.generations + 1)
     *_, last = CoEvolution(
-        replace(settings, population=n, generations=0), bench.layouts, bench.evaluator()
+        replace(settings, population=n, generations=0), bench.layouts, bench.scorer()
     ).states(None)
     return {side: last.populations[side].best_genome for side in DOMAINS}
 

@@ -19,8 +19,8 @@ from statistics import median
 import torch
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import find_domains, split
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt

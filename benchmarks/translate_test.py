@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from ganprune.checkpoints import load_generator, load_quartet
-from ganprune.evaluation import DOMAINS
 from ganprune.images import find_domains, load_pictures, save_picture, to_float, to_uint8
+from ganprune.images.sources import DOMAINS
 from ganprune.runs import find_run
 
 

@@ -11,12 +11,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from scaling_times import example, genomes_of
 
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator
+from ganprune.scoring import LocalScorer, ScoringSettings
 from ganprune.system.device import cpu_threads
 
 TERMS = ("L_DisA", "L_GenA", "L_cyc")
@@ -33,8 +34,8 @@ def scores(n: int) -> dict[str, list[list[float]]]:
     what, found = example(), dict[str, list[list[float]]]()
     P, q = genomes_of(what.layouts["A"], n, 1), genomes_of(what.layouts["B"], 1, 2)[0]
     for precision in PRECISIONS:
-        settings = EvaluationSettings(precision=precision)
-        terms = LocalEvaluator(*what.arguments[:-1], settings).score("A", P, q)
+        inputs = replace(what.inputs, settings=ScoringSettings(precision=precision))
+        terms = LocalScorer(inputs).score("A", P, q)
         found[precision] = [getattr(terms, name).tolist() for name in TERMS]
     return found
 

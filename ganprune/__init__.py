@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ganprune.checkpoints import Quartet, load_generator, load_quartet, save_generator
     from ganprune.compression import Compressed, compress
     from ganprune.errors import GanpruneError
-    from ganprune.evaluation import EvaluationSettings, Evaluator, LocalEvaluator
     from ganprune.models.cyclegan import Discriminator, Generator, GeneratorWidths, resnet_widths
     from ganprune.pruning.genome import Layout
     from ganprune.pruning.rebuild import masked, rebuilt
     from ganprune.pruning.resources import kept_macs, kept_weights
+    from ganprune.scoring import LocalScorer, Scorer, ScoringInputs, ScoringSettings
     from ganprune.search.coevolution import CoEvolution, State
     from ganprune.search.settings import SearchSettings
     from ganprune.settings import CompressSettings
@@ -30,14 +30,15 @@ _HOME = {
     "CompressSettings": "settings",
     "Compressed": "compression",
     "Discriminator": "models.cyclegan",
-    "EvaluationSettings": "evaluation",
-    "Evaluator": "evaluation",
     "GanpruneError": "errors",
     "Generator": "models.cyclegan",
     "GeneratorWidths": "models.cyclegan",
     "Layout": "pruning.genome",
-    "LocalEvaluator": "evaluation",
+    "LocalScorer": "scoring",
     "Quartet": "checkpoints",
+    "Scorer": "scoring",
+    "ScoringInputs": "scoring",
+    "ScoringSettings": "scoring",
     "SearchSettings": "search.settings",
     "State": "search.coevolution",
     "compress": "compression",
@@ -56,14 +57,15 @@ __all__ = [
     "CompressSettings",
     "Compressed",
     "Discriminator",
-    "EvaluationSettings",
-    "Evaluator",
     "GanpruneError",
     "Generator",
     "GeneratorWidths",
     "Layout",
-    "LocalEvaluator",
+    "LocalScorer",
     "Quartet",
+    "Scorer",
+    "ScoringInputs",
+    "ScoringSettings",
     "SearchSettings",
     "State",
     "compress",

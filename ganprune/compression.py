@@ -12,9 +12,9 @@ from ganprune.checkpoints import NetName, Own, Quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
-from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
+from ganprune.images.sources import Domain
 from ganprune.layers import compress_settings
 from ganprune.models.traits import channels_of
 from ganprune.plan import Plan, plan

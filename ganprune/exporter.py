@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import Reporter
 from ganprune.stages.job import Job

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganprune.evaluation import Domain, cluster_workers
+from ganprune.images.sources import Domain
 from ganprune.models.traits import channels_of
 from ganprune.pruning.cost import macs
+from ganprune.scoring import cluster_workers
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved
 from ganprune.system.device import cpu_threads, resolve_threads

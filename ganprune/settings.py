@@ -13,9 +13,10 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 from ganprune.checkpoints import NET_NAMES
 from ganprune.errors import UsageError
-from ganprune.evaluation import DOMAINS, MOST_ACTORS, MOST_WORKERS, Domain, checked_address
 from ganprune.images.sizes import check_size
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import Reduction
+from ganprune.scoring import MOST_ACTORS, MOST_WORKERS, checked_address
 from ganprune.search.settings import SearchSettings
 from ganprune.system.device import checked_threads
 from ganprune.training.budget import Budget

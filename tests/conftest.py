@@ -28,7 +28,7 @@ settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
-LONGEST = ("tests/evaluation/test_ray", "tests/cli/test_ray", "tests/cli/", "tests/docs/", "tests/browser/")
+LONGEST = ("tests/scoring/test_ray", "tests/cli/test_ray", "tests/cli/", "tests/docs/", "tests/browser/")
 """Of these, one test may take as long as hundreds of others: last, it would keep one process busy alone.
 
 Those of Ray are one behind the other, because a machine has one cluster at a time: another process would wait

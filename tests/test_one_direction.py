@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_quartet
-from ganprune.evaluation import DOMAINS
 from ganprune.images import find_domains
+from ganprune.images.sources import DOMAINS
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages import fine_tune, needed_networks, rebuild_both, search, write_both

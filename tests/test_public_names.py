@@ -11,10 +11,10 @@ import pytest
 import ganprune
 
 SURFACE = {
-    "CoEvolution", "CompressSettings", "Compressed", "Discriminator", "EvaluationSettings", "Evaluator",
-    "GanpruneError", "Generator", "GeneratorWidths", "Layout", "LocalEvaluator", "Quartet", "SearchSettings",
-    "State", "compress", "kept_macs", "kept_weights", "load_generator", "load_quartet", "masked", "rebuilt",
-    "resnet_widths", "save_generator",
+    "CoEvolution", "CompressSettings", "Compressed", "Discriminator", "GanpruneError", "Generator",
+    "GeneratorWidths", "Layout", "LocalScorer", "Quartet", "Scorer", "ScoringInputs", "ScoringSettings",
+    "SearchSettings", "State", "compress", "kept_macs", "kept_weights", "load_generator", "load_quartet",
+    "masked", "rebuilt", "resnet_widths", "save_generator",
 }  # fmt: skip
 
 HEAVY = {

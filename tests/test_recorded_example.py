@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 import ganprune
 from ganprune.bench import BenchSettings
-from ganprune.evaluation import DOMAINS
 from ganprune.example import CHECKPOINT, write_dataset
+from ganprune.images.sources import DOMAINS
 from ganprune.search.coevolution import State
 from ganprune.settings import CompressSettings
 

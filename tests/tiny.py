@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation.interface import Domain
 from ganprune.images import PictureFolders
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
@@ -21,8 +20,11 @@ from ganprune.models.cyclegan import (
 )
 from ganprune.pruning.genome import Layout, LayoutKind
 from ganprune.runs import Run
+from ganprune.scoring import ScoringInputs, ScoringSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages import Job, Resolved
+
+PLAIN = ScoringSettings()
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -98,6 +100,11 @@ class TinyGan:
     judges: dict[Domain, Discriminator]
     layouts: dict[Domain, Layout]
     pictures: dict[Domain, Tensor]
+
+    def inputs(self, settings: ScoringSettings = PLAIN, **changes: Any) -> ScoringInputs:
+        """What its individuals are scored by; changed."""
+        given = ScoringInputs(self.generators, self.judges, self.layouts, self.pictures, settings)
+        return replace(given, **changes)
 
 
 def tiny_gan(kind: LayoutKind = "filters", size: int = 32) -> TinyGan:

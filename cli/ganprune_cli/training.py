@@ -11,8 +11,8 @@ from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.options import FILES
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import UsageError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.stages.preparing import data_source, domains_of

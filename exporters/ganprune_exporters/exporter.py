@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ganprune.errors import UsageError
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import Reporter

@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganprune.errors import UsageError, VerificationError
-from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES
 from ganprune.images import to_float
+from ganprune.images.sources import Domain
 from ganprune.reporting import Reporter
 from ganprune.storage.files import make_folder
 from ganprune.storage.made import check_all

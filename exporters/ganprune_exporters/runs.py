@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.storage.plain import NUMBER, fits

@@ -12,8 +12,8 @@ from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, RunError, UsageError
-from ganprune.evaluation import Domain
 from ganprune.images import DataSource
+from ganprune.images.sources import Domain
 from ganprune.models.picture_statistics import told_of
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run

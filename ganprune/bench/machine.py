@@ -9,8 +9,8 @@ from math import inf
 from pathlib import Path
 
 from ganprune.errors import UsageError
+from ganprune.system.cpu import cpu_model, cpu_told
 
-_CPUINFO = Path("/proc/cpuinfo")
 _QUOTAS = (
     ("/sys/fs/cgroup/cpu.max",),
     ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
@@ -45,7 +45,7 @@ def this_machine() -> Machine:
     import onnxruntime
 
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    return Machine(_cpu(), physical_cores(), system, str(onnxruntime.__version__), _version())
+    return Machine(cpu_model(), physical_cores(), system, str(onnxruntime.__version__), _version())
 
 
 def physical_cores() -> int:
@@ -91,17 +91,7 @@ def _quota() -> float:
 
 def computes_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 (AMX, AVX-512 BF16); no where the system does not tell."""
-    return bool({"amx_bf16", "avx512_bf16"} & set(_told("flags").split()))
-
-
-def _cpu() -> str:
-    return _told("model name") or platform.processor() or platform.machine()
-
-
-def _told(what: str) -> str:
-    """The first line of Linux's description of its CPUs that begins so; empty where there is none."""
-    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")
+    return bool({"amx_bf16", "avx512_bf16"} & set(cpu_told("flags").split()))
 
 
 def _version() -> str:

@@ -13,9 +13,9 @@ from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.comparing.cells import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.images import DataSource, PictureFolders, find_domains
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganprune.evaluation import Domain
 from ganprune.images import PictureFolders, load_pictures, save_picture, to_float, to_uint8
+from ganprune.images.sources import Domain
 from ganprune.metrics import (
     FeatureNetwork,
     ScoreSettings,

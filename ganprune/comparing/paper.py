@@ -12,7 +12,7 @@ from typing import Any
 
 from ganprune.bench import Table
 from ganprune.bench.tables import number
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 
 FCN = ("pixel_accuracy", "class_accuracy", "class_iou")
 """Columns of Table 2."""

@@ -10,8 +10,8 @@ from torch import nn
 
 from ganprune.baselines import Method, Subject
 from ganprune.checkpoints import load_generator
-from ganprune.evaluation import Domain
 from ganprune.images import to_float
+from ganprune.images.sources import Domain
 from ganprune.pruning.repair import Repairer
 from ganprune.search.coevolution import random_stream
 from ganprune.stages import Job, layouts

@@ -13,7 +13,7 @@ from torch import nn
 from ganprune.channels import graph_of
 from ganprune.comparing.cells import Cell
 from ganprune.errors import RunError
-from ganprune.evaluation import DOMAINS, Domain
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.cost import macs, mebibytes, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt

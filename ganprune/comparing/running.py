@@ -21,8 +21,8 @@ from ganprune.comparing.steps import ASKED, in_steps
 from ganprune.comparing.tables import Found, Timings, comparison_csv, comparison_table, means_of
 from ganprune.comparing.timing import known_times, time_together
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Domain
 from ganprune.exporter import Exporter, default_exporter
+from ganprune.images.sources import Domain
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.reporting import Reporter
 from ganprune.runs import Run

@@ -9,7 +9,7 @@ from typing import Any
 from ganprune.bench import Table
 from ganprune.bench.tables import number, table_of
 from ganprune.comparing.record import ORIGINAL
-from ganprune.evaluation import DOMAINS, Domain
+from ganprune.images.sources import DOMAINS, Domain
 
 Found = Mapping[str, Any]
 """What `ganprune.comparing.record` has written of one cell."""

@@ -13,9 +13,9 @@ from ganprune.channels import graph_of
 from ganprune.checkpoints import Own, load_generator
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import RunError
-from ganprune.evaluation import Domain
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.images import to_float
+from ganprune.images.sources import Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
 from ganprune.storage.files import sha256

@@ -10,8 +10,8 @@ from torch import nn
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import load_generator
 from ganprune.compression import compress
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.layers import compress_settings
 from ganprune.reporting import Reporter
 from ganprune.system.device import cpu_threads

@@ -9,11 +9,11 @@ import numpy as np
 
 from ganprune.checkpoints import read_metadata, read_tensors
 from ganprune.errors import GanpruneError, RunError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.figures.drawing import Pixels
 from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.images import cells, open_picture
 from ganprune.images.reading import to_tensor
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
 from ganprune.storage.plain import parse_json, read_json, read_lines

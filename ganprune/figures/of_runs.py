@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Domain
 from ganprune.figures.drawing import Drawing, framed
 from ganprune.figures.filters import filter_figure
 from ganprune.figures.of_run import (
@@ -29,6 +28,7 @@ from ganprune.figures.png import to_png
 from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
 from ganprune.figures.svg import to_svg
 from ganprune.figures.widths import widths_diagram
+from ganprune.images.sources import Domain
 from ganprune.onnx_files.cost import onnx_cost, picture_input, read_onnx
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import Run

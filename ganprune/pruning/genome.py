@@ -129,3 +129,8 @@ def unpack(packed: Tensor, length: int) -> Tensor:
 def genome_key(genome: Tensor) -> bytes:
     """A short name of one genome for dictionaries. genome: bool [L]."""
     return pack(genome[None])[0].numpy().tobytes()
+
+
+def genome_of(key: bytes, length: int) -> Tensor:
+    """The reverse of `genome_key`: bool [L]."""
+    return unpack(torch.frombuffer(bytearray(key), dtype=torch.uint8)[None], length)[0]

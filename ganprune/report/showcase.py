@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganprune.evaluation import Domain
 from ganprune.images import grid, save_picture, to_float, to_uint8
+from ganprune.images.sources import Domain
 
 SHOWN = 4
 """Pictures of each domain."""

@@ -15,9 +15,10 @@ from types import MappingProxyType
 import numpy as np
 from torch import Tensor
 
-from ganprune.evaluation.interface import Domain, Evaluator
+from ganprune.images.sources import Domain
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Resource
+from ganprune.scoring.scores import Scorer
 from ganprune.search.annealing import Annealing
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.front import Front
@@ -37,10 +38,10 @@ __all__ = ["SEARCHERS", "Annealing", "Front", "Swarm", "searcher_for"]
 def searcher_for(
     settings: SearchSettings,
     layouts: Mapping[Domain, Layout],
-    evaluator: Evaluator,
+    scorer: Scorer,
     scores: Mapping[Domain, Tensor] | None = None,
     latency: Mapping[Domain, Resource] | None = None,
     costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
 ) -> CoEvolution:
     """The searcher that ``settings.searcher`` names; see `CoEvolution` for the others."""
-    return SEARCHERS[settings.searcher](settings, layouts, evaluator, scores, latency, costs)
+    return SEARCHERS[settings.searcher](settings, layouts, scorer, scores, latency, costs)

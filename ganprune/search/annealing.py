@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import Domain
+from ganprune.images.sources import Domain
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
 
 COOLED = 0.01

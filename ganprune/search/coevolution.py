@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import Domain, Evaluator, Scores
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import fitness
 from ganprune.pruning.genome import Layout, pack, unpack
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource, kept_macs, kept_weights
+from ganprune.scoring.scores import Scorer, Scores
 from ganprune.search.operators import breed, mutated
 from ganprune.search.settings import SearchSettings
 
@@ -96,13 +96,13 @@ _SCORES = tuple(item.name for item in fields(Population) if item.name != "genome
 
 
 class CoEvolution:
-    """Algorithm 1 over two layouts, or one, and an evaluator; holds no state of the search."""
+    """Algorithm 1 over two layouts, or one, and a scorer; holds no state of the search."""
 
     def __init__(
         self,
         settings: SearchSettings,
         layouts: Mapping[Domain, Layout],
-        evaluator: Evaluator,
+        scorer: Scorer,
         scores: Mapping[Domain, Tensor] | None = None,
         latency: Mapping[Domain, Resource] | None = None,
         costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
@@ -112,7 +112,7 @@ class CoEvolution:
 
         Raises `UsageError` for a target that cannot be reached.
         """
-        self.settings, self.layouts, self.evaluator, self._scores = settings, layouts, evaluator, scores
+        self.settings, self.layouts, self.scorer, self._scores = settings, layouts, scorer, scores
         self._repair = {
             side: Repairer(
                 layouts[side], settings.constraints(side), (latency or {}).get(side), (costs or {}).get(side)
@@ -211,8 +211,7 @@ class CoEvolution:
         return mutated(genomes, generator, mutation=s.operator, rate=s.mutation_rate, genes=genes)
 
     def _score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Population:
-        layout, identity = self.layouts[side], self.settings.lambda_identity > 0
-        scores = self.evaluator.score(side, genomes, partner, identity=identity)
+        layout, scores = self.layouts[side], self.scorer.score(side, genomes, partner)
         N, macs = kept_weights(layout, genomes), kept_macs(layout, genomes)
         return _scored(self.settings, genomes, N, macs, scores)
 

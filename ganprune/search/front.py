@@ -19,7 +19,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import Domain
+from ganprune.images.sources import Domain
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.search.operators import gene_crossover, two_point_crossover
 from ganprune.search.settings import SearchSettings

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ganprune.errors import UsageError
-from ganprune.evaluation.interface import Domain
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import LayoutKind
 from ganprune.pruning.repair import Constraints
 from ganprune.search.operators import Mutation as Operator

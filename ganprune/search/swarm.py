@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganprune.evaluation.interface import Domain
+from ganprune.images.sources import Domain
 from ganprune.pruning.genome import Layout, pack, unpack
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
 

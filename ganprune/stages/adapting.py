@@ -23,9 +23,9 @@ from torch import nn
 from ganprune.channels import graph_of
 from ganprune.checkpoints import Quartet
 from ganprune.errors import DataError, UsageError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import PictureFolders, open_picture
 from ganprune.images.sizes import SMALLEST
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.traits import smallest_picture, stride_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, LatencyTable

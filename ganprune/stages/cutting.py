@@ -15,8 +15,8 @@ from ganprune.checkpoints import (
     save_cyclegan_pth,
     save_generator,
 )
-from ganprune.evaluation import Domain
 from ganprune.images import to_float
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.rebuild import rebuilt, recalibrated
 from ganprune.search.coevolution import State

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganprune.errors import TargetError
-from ganprune.evaluation import Domain
 from ganprune.figures.panels import curves
+from ganprune.images.sources import Domain
 from ganprune.runs import Run, write_json
 from ganprune.search.coevolution import Population, State
 from ganprune.search.front import alone, best_within, front_of, objectives

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import Own, Quartet
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.evaluation import Domain
 from ganprune.images import PictureFolders
+from ganprune.images.sources import Domain
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run

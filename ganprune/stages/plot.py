@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganprune.evaluation import DOMAINS
 from ganprune.figures.panels import curves
+from ganprune.images.sources import DOMAINS
 
 _PANELS = {
     "fitness, Eq. 13": {"best": "fitness", "mean": "mean_fitness"},

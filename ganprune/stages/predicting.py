@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from ganprune.errors import InputError, RunError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.exporter import Exporter
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.pruning.latency import LatencyTable, predicted

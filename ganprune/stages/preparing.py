@@ -10,8 +10,8 @@ from ganprune.checkpoints import Own, Quartet, load_quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import MissingNetwork, UsageError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import DataSource, PictureFolders, Split, find_domains
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.traits import stride_of
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import SILENT, Reporter

@@ -10,8 +10,8 @@ from torch import nn
 from ganprune.channels import ChannelGraph, graph_of, kept
 from ganprune.checkpoints import load_generator, read_metadata, save_generator
 from ganprune.errors import RunError
-from ganprune.evaluation import Domain
 from ganprune.images import load_pictures, to_float
+from ganprune.images.sources import Domain
 from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.runs import Run
 from ganprune.stages.job import Job

@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ganprune.errors import RunError
-from ganprune.evaluation import DOMAINS, Domain
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import Layout
 from ganprune.runs import Run
 from ganprune.search.coevolution import Population, State

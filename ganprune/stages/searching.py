@@ -11,17 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ganprune.evaluation import (
-    DOMAINS,
-    Domain,
-    EvaluationSettings,
-    Evaluator,
-    LocalEvaluator,
-    RayEvaluator,
-    WorkersEvaluator,
-)
-from ganprune.evaluation.originals import original_removals
 from ganprune.images import to_float
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.importance import importance
 from ganprune.pruning.latency import Latency, LatencyTable
@@ -29,6 +20,16 @@ from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource
 from ganprune.refit import as_scores
 from ganprune.reporting import Reporter
+from ganprune.scoring import (
+    LocalScorer,
+    Pool,
+    PoolScorer,
+    ProcessPool,
+    RayPool,
+    ScoringInputs,
+    ScoringSettings,
+)
+from ganprune.scoring.originals import original_removals
 from ganprune.search import searcher_for
 from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.search.settings import SearchSettings
@@ -105,25 +106,21 @@ def search(job: Job) -> State:
             reporter.task("search", individuals, scored * done) as task,
             ExitStack() as stack,
         ):
-            given = (
-                job.originals, job.discriminators, both, job.pictures, _evaluation(settings, resolved),
-                task.advance, tuner_for(job), run / CACHE, reporter,
+            inputs = ScoringInputs(
+                job.originals, job.discriminators, both, job.pictures, _scoring(settings, resolved),
+                tuner_for(job), run / CACHE,
             )  # fmt: skip
-            if address is not None:
-                most = settings.compute.workers
-                nodes = RayEvaluator(*given, address=address, workers=most, threads=threads)
-                evaluator = stack.enter_context(nodes)
-            elif workers > 1:
-                several = WorkersEvaluator(*given, workers=workers, threads=threads)
-                evaluator = stack.enter_context(several)
-            else:
-                evaluator = LocalEvaluator(*given)
-            first = {} if done else {"controls": _controls(evaluator, given, settings.search)}
+            scorer: LocalScorer | PoolScorer = LocalScorer(inputs, task.advance, reporter)
+            # What the original itself and untouched inputs score: in the first line of search.jsonl.
+            first = {} if done else {"controls": _controls(scorer, settings.search)}
+            if (pool := _pool(settings, inputs, threads, reporter)) is not None:
+                # What the originals make of the pictures is in the cache now: workers read it.
+                scorer = stack.enter_context(PoolScorer(pool, task.advance, reporter))
             before, counted = time.monotonic(), 0
             latency = _latency(both, job.tables)
-            searcher = searcher_for(settings.search, both, evaluator, scores, latency, costs)
+            searcher = searcher_for(settings.search, both, scorer, scores, latency, costs)
             for current in searcher.states(state):
-                now, count = time.monotonic(), evaluator.evaluations
+                now, count = time.monotonic(), scorer.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
                 lines.append(describe(current) | cost | (first if current.generation == 0 else {}))
                 save(run, current, lines, fingerprint)
@@ -160,18 +157,16 @@ def _weighed(
     return scores, costs
 
 
-def _controls(
-    evaluator: Evaluator, given: tuple[Any, ...], settings: SearchSettings
-) -> dict[Domain, dict[str, dict[str, float]]]:
-    """Scores of the originals themselves and of untouched inputs, for the first line of search.jsonl.
+def _controls(scorer: LocalScorer, search: SearchSettings) -> dict[Domain, dict[str, dict[str, float]]]:
+    return {side: describe_controls(search, scorer.controls(side)) for side in search.sides}
 
-    given: arguments of `LocalEvaluator`. Where workers score, what they know of the originals is on the disk.
-    """
-    local = evaluator if isinstance(evaluator, LocalEvaluator) else LocalEvaluator(*given)
-    identity = settings.lambda_identity > 0
-    return {
-        side: describe_controls(settings, local.controls(side, identity=identity)) for side in settings.sides
-    }
+
+def _pool(settings: CompressSettings, inputs: ScoringInputs, threads: int, reporter: Reporter) -> Pool | None:
+    """Where individuals are scored; None: in this process."""
+    address, workers = settings.compute.ray, settings.compute.workers
+    if address is not None:
+        return RayPool(inputs, address, workers=workers, threads=threads, reporter=reporter)
+    return ProcessPool(inputs, workers=workers, threads=threads) if workers and workers > 1 else None
 
 
 def _tell_targets(job: Job, state: State, layouts: Mapping[Domain, Layout]) -> None:
@@ -198,10 +193,12 @@ def picture_hash(pictures: Mapping[Domain, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _evaluation(settings: CompressSettings, resolved: Resolved) -> EvaluationSettings:
-    reduction = settings.pictures.reduction
-    refit = settings.search.refit
-    return EvaluationSettings(resolved.device, resolved.precision, resolved.batch, reduction, refit)
+def _scoring(settings: CompressSettings, resolved: Resolved) -> ScoringSettings:
+    search, reduction = settings.search, settings.pictures.reduction
+    return ScoringSettings(
+        resolved.device, resolved.precision, resolved.batch, reduction, search.refit,
+        identity=search.lambda_identity > 0,
+    )  # fmt: skip
 
 
 def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporter) -> None:

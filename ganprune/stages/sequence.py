@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.stages.cutting import write_both
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import refit_both

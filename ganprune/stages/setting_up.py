@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ganprune.checkpoints import NET_NAMES, NetName
 from ganprune.errors import RunError
-from ganprune.evaluation import DOMAINS, Domain
 from ganprune.images import PictureFolders, load_pictures, readable, split
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.report.showcase import SHOWN, save_comparison
 from ganprune.stages.job import Job
 

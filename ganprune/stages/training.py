@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ganprune.channels import graph_of
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation import Domain, FineTuner, tuning_pictures
 from ganprune.images import readable
+from ganprune.images.sources import Domain
+from ganprune.scoring import FineTuner, tuning_pictures
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import kept_filters
 from ganprune.stages.setting_up import split_pictures

@@ -4,9 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 PATIENCE = 10.0
 """Seconds for a process that closed its pipe to end."""
@@ -41,3 +49,53 @@ def how_it_died(process: subprocess.Popen[bytes]) -> str:
         code = process.wait(timeout=PATIENCE)
         return f"ended with status {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
     return "no longer answers"
+
+
+class ChildProcess:
+    """A new Python process that calls what it is given, one call after the other.
+
+    An executor of one process, so that its death is nobody else's. It does not run the main script again, is
+    out of reach of the terminal's Ctrl-C, and ends at once, in the middle of whatever it computes, when it is
+    closed or when this process is gone for any reason.
+    """
+
+    def __init__(self) -> None:
+        """Start the process and return at once."""
+        context = get_context("spawn")  # a fork would inherit threads and CUDA
+        theirs, self._alive = context.Pipe(duplex=False)
+        self._executor = ProcessPoolExecutor(1, context, _begin, (theirs,))
+        main, mask = sys.modules["__main__"], signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        sys.modules["__main__"] = ModuleType("__main__")  # what is spawned imports this one's main script
+        try:
+            self._executor.submit(os.getpid)  # starts the process, which inherits the mask
+        finally:
+            sys.modules["__main__"] = main
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            theirs.close()
+
+    def submit(self, call: Callable[..., _T], *given: object) -> Future[_T]:
+        """Have it called there. The future raises `BrokenExecutor` where the process dies."""
+        try:
+            return self._executor.submit(call, *given)
+        except BrokenExecutor as error:
+            future = Future[_T]()
+            future.set_exception(error)
+            return future
+
+    def close(self) -> None:
+        """End the process, whatever it does, and wait until it is gone. May be called again."""
+        self._alive.close()
+        self._executor.shutdown()
+
+
+def _begin(alive: Connection) -> None:
+    """In the new process. What libraries print is not for stdout, where results go."""
+    Thread(target=_end_with, args=(alive,), daemon=True).start()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _end_with(alive: Connection) -> None:
+    """End this process when the other end of the pipe closes; nothing ever comes through it."""
+    with suppress(EOFError, OSError):
+        alive.recv_bytes()
+    os._exit(0)

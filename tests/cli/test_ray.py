@@ -14,7 +14,7 @@ from ganprune.search.coevolution import State
 from ganprune.stages import searching
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing, stopped_before_export, write_config
-from tests.evaluation.ray_kit import QUIET, cluster_of, needs_ray
+from tests.scoring.ray_kit import QUIET, cluster_of, needs_ray
 
 BITS = ("state.safetensors", "G_A.safetensors")
 
@@ -68,25 +68,17 @@ def test_plan_of_a_cluster_says_how_many_workers_and_writes_nothing(
 
 @needs_ray
 @pytest.mark.filterwarnings(*QUIET)
-def test_search_on_a_cluster_ends_in_the_bits_of_one_worker(place: Place, here: Path, address: str) -> None:
-    expected = searched(place, "one", "--workers", 1)
-    assert searched(place, "nodes", "--ray", address) == expected
-    config = tomllib.loads(Path("nodes/config.toml").read_text())
-    assert config["settings"]["ray"] == address
-
-
-@needs_ray
-@pytest.mark.filterwarnings(*QUIET)
-def test_search_begun_on_a_cluster_goes_on_without_it_and_the_reverse(
+def test_search_begun_on_a_cluster_goes_on_without_it_and_the_reverse_to_the_same_bits(
     place: Place, here: Path, address: str
 ) -> None:
-    expected = searched(place, "calm", "--workers", 1)
-    elsewhere: tuple[Any, ...] = ("--ray", address, "--workers", 1)
-    for run, first, second in (("left", elsewhere, ()), ("joined", ("--workers", 1), elsewhere)):
+    expected = searched(place, "calm")
+    for run, first, second in (("left", ("--ray", address), ()), ("joined", (), ("--ray", address))):
         with stopped_after_generation(1):
             assert place.compress(*first, "-o", run).code == 130
         assert len(Path(run, "search.jsonl").read_text().splitlines()) == 2
         assert searched(place, run, *second) == expected
+    config = tomllib.loads(Path("joined/config.toml").read_text())
+    assert config["settings"]["ray"] == address
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "head"])

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from ganprune.channels import graph_of
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import NORMS, Generator, Norm, resnet_widths
 from ganprune.pruning.genome import LayoutKind
 from ganprune.pruning.importance import channel_energies, importance
 from ganprune.pruning.rebuild import recalibrated
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
-from tests.search.test_coevolution import LAYOUTS, FakeEvaluator
+from tests.search.test_coevolution import LAYOUTS, FakeScorer
 from tests.tiny import fill, layout_of, random_pictures, seeded
 
 WIDTHS = resnet_widths(4, 2)
@@ -85,8 +85,8 @@ def test_informed_genomes_keep_the_best_filters_at_the_widths_of_the_drawn_ones(
     scores: dict[Domain, torch.Tensor] = {
         side: torch.rand(layout.length, generator=seeded(4)).double() for side, layout in LAYOUTS.items()
     }
-    drawn = CoEvolution(settings, LAYOUTS, FakeEvaluator()).init()
-    informed = CoEvolution(settings, LAYOUTS, FakeEvaluator(), scores).init()
+    drawn = CoEvolution(settings, LAYOUTS, FakeScorer()).init()
+    informed = CoEvolution(settings, LAYOUTS, FakeScorer(), scores).init()
     for side, layout in LAYOUTS.items():
         before, after = drawn.populations[side].genomes, informed.populations[side].genomes
         assert torch.equal(layout.gene_counts(before), layout.gene_counts(after))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Generator, GeneratorWidths, generator_convs, resnet_widths
 from ganprune.pruning.genome import Layout, LayoutKind
 from ganprune.pruning.latency import KINDS, Axis, Kind, Latency, LatencyTable, Piece, kind_of, predicted
@@ -21,7 +21,7 @@ from ganprune.pruning.repair import ON_TARGET, Constraints, Repairer
 from ganprune.pruning.resources import Resource
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
-from tests.search.test_coevolution import FakeEvaluator
+from tests.search.test_coevolution import FakeScorer
 from tests.tiny import layout_of, seeded, slim_widths
 
 GROUPED = Axis((1, 16, 32, 64), block=16, fine=16, granule=4)
@@ -196,7 +196,7 @@ def test_the_first_generation_and_all_others_keep_to_the_milliseconds() -> None:
     asked: dict[Domain, float] = {"A": 0.5, "B": 0.8}
     whole = predicted(TABLE, Generator(WIDTHS))
     settings = SearchSettings(population=6, generations=3, target_ms=(0.5 * whole, 0.8 * whole))
-    states = list(CoEvolution(settings, layouts, FakeEvaluator(), latency=latency).states(None))
+    states = list(CoEvolution(settings, layouts, FakeScorer(), latency=latency).states(None))
     assert len(states) == 4
     for state in states:
         for side, share in asked.items():

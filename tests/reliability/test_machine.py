@@ -1,11 +1,11 @@
 """Clocks that jump, memory that runs out, GPUs that disappear, a second process."""
 
 import ast
-import pickle
+import os
 import shutil
+import socket
 import time
 from collections.abc import Callable
-from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,12 @@ import torch
 
 import ganprune
 from ganprune.errors import GanpruneError
-from ganprune.evaluation import Domain, EvaluationSettings, LocalEvaluator
-from ganprune.evaluation.memory import Batches
-from ganprune.evaluation.serving import Inputs, Request, Server, Start, Warnings
-from ganprune.evaluation.worker import Worker
+from ganprune.images.sources import Domain
 from ganprune.pruning.genome import genome_key
 from ganprune.runs import Run
+from ganprune.scoring import LocalScorer, ScoringSettings
+from ganprune.scoring.memory import Batches
+from ganprune.scoring.worker import Greeting, Reply, Task, Worker, hardware, packed, versions
 from ganprune.stages import searching
 from ganprune.system.failures import device_lost, out_of_memory
 from ganprune.training import Budget, loop, train
@@ -127,11 +127,11 @@ def test_scores_of_a_search_that_ran_out_of_memory_are_those_of_the_smaller_batc
     }
     genomes = random_genomes(gan.layouts["A"], 1)
 
-    def evaluator(batch: int) -> LocalEvaluator:
-        how = EvaluationSettings(batch=batch)
-        return LocalEvaluator(gan.generators, gan.judges, gan.layouts, pictures, how, reporter=told)
+    def scorer(batch: int) -> LocalScorer:
+        how = ScoringSettings(batch=batch)
+        return LocalScorer(gan.inputs(how, pictures=pictures), reporter=told)
 
-    scarce, small = evaluator(12), evaluator(3)
+    scarce, small = scorer(12), scorer(3)
     with little_memory(320):  # five pictures of the hungry network
         found = scarce.score("A", genomes, None)
     assert len(told.warnings) == 2
@@ -180,15 +180,15 @@ LOST = (
 def test_a_gpu_that_fails_costs_the_generation_and_nothing_else(
     place: Place, here: Path, calm: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    score, calls = LocalEvaluator.score, iter((False, False, False, True))
+    score, calls = LocalScorer.score, iter((False, False, False, True))
 
-    def failing(self: LocalEvaluator, *given: object, **more: object) -> object:
+    def failing(self: LocalScorer, *given: object, **more: object) -> object:
         if next(calls):
             raise error
         return score(self, *given, **more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalEvaluator, "score", failing)
+        patch.setattr(LocalScorer, "score", failing)
         lost = place.compress("-o", "run")
     assert lost.code == 1
     line = one_line(lost.err)
@@ -236,7 +236,7 @@ def test_a_search_without_memory_is_one_line(
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError(NO_MEMORY)
 
-    monkeypatch.setattr(searching, "LocalEvaluator", failing)
+    monkeypatch.setattr(searching, "LocalScorer", failing)
     line = one_line(place.compress("-o", "run").err)
     assert "out of memory; close other programs and run the same command again, which keeps what" in line
 
@@ -300,34 +300,24 @@ def test_commands_that_only_read_a_run_do_not_wait_for_its_lock(place: Place, ru
     assert done.code == 0 or needs_more, done.err
 
 
-def test_a_batch_that_halves_in_a_worker_is_told_here() -> None:
-    """A worker's server keeps the warning for its answer, and this end of the pipe tells it."""
-    gan, warnings, told = tiny_gan(), Warnings(), Told()
+def test_a_batch_that_halves_in_a_worker_is_told_with_its_answer() -> None:
+    gan, worker = tiny_gan(), Worker()
     gan.judges["A"].register_forward_pre_hook(_hungry)
     shown: dict[Domain, torch.Tensor] = {side: x.repeat(6, 1, 1, 1)[:12] for side, x in gan.pictures.items()}
-    inputs = Inputs(gan.generators, gan.judges, gan.layouts, shown, None, None)
-    start = Start(EvaluationSettings(batch=12), torch.get_num_threads(), pickle.dumps(inputs))
-    server = Server(start, warnings)
+    inputs = gan.inputs(ScoringSettings(batch=12), pictures=shown)
+    ready = worker.start(versions(), "cpu", torch.get_num_threads(), packed(inputs))
+    assert ready == Reply(Greeting(socket.gethostname(), os.getpid(), hardware("cpu")))
     key = genome_key(random_genomes(gan.layouts["A"], 1)[0])
     with little_memory(320):
-        answer = server.score(Request("A", (key,), b"", False))
-    kept = warnings.taken()
-    assert "out of memory: 3 pictures a forward pass from now on instead of 6" in kept[-1].message
-    worker = Worker.__new__(Worker)  # its process is left out: what it sends is put into the pipe
-    worker.connection, theirs = Pipe()
-    worker._name, worker._reporter = "worker 1 of 2", told
-    for message in (*kept, answer):
-        theirs.send_bytes(pickle.dumps(message))
-    assert worker.receive() == answer
-    assert told.warnings == [f"worker 1 of 2: {each.message}" for each in kept]
+        reply = worker.score(Task("A", key, b""))
+    assert isinstance(reply.answer, tuple)
+    assert "out of memory: 3 pictures a forward pass from now on instead of 6" in reply.warnings[-1]
+    assert worker.score(Task("A", key, b"")) == Reply(reply.answer)
 
 
 def test_tiny_networks_differ_between_batches_by_rounding_alone() -> None:
     gan: TinyGan = tiny_gan()
     genomes = random_genomes(gan.layouts["A"], 2)
-    one, all_at_once = (
-        LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings(batch=n))
-        for n in (1, 3)
-    )
+    one, all_at_once = (LocalScorer(gan.inputs(ScoringSettings(batch=n))) for n in (1, 3))
     found, wanted = (each.score("A", genomes, None) for each in (one, all_at_once))
     torch.testing.assert_close(found.L_cyc, wanted.L_cyc, rtol=1e-4, atol=1e-7)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.pruning.genome import Layout
+from ganprune.scoring import LocalScorer
 from ganprune.search import SEARCHERS, searcher_for
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
@@ -26,17 +26,17 @@ def _cancelling() -> Generator:
     return net.requires_grad_(False).eval()
 
 
-def _evaluator() -> tuple[LocalEvaluator, Layout]:
+def _scorer() -> tuple[LocalScorer, Layout]:
     gan, net = tiny_gan(), _cancelling()
     layouts = {"A": Layout.of(net)}
     generators = {"A": net, "B": gan.generators["B"]}
-    return LocalEvaluator(generators, gan.judges, layouts, gan.pictures, EvaluationSettings()), layouts["A"]  # type: ignore[arg-type]
+    return LocalScorer(gan.inputs(generators=generators, layouts=layouts)), layouts["A"]
 
 
 def test_a_slim_network_that_overflows_is_the_least_fit() -> None:
-    evaluator, layout = _evaluator()
+    scorer, layout = _scorer()
     settings = SearchSettings(population=2, generations=1, direction="AtoB")
-    searcher = searcher_for(settings, {"A": layout}, evaluator)
+    searcher = searcher_for(settings, {"A": layout}, scorer)
     genomes = torch.ones(2, layout.length, dtype=torch.bool)
     genomes[0, 1] = False  # one of the two that cancel
     population = searcher._score("A", genomes, None)
@@ -47,9 +47,9 @@ def test_a_slim_network_that_overflows_is_the_least_fit() -> None:
 
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_every_searcher_ends_with_finite_networks_among_ones_that_overflow(name: str) -> None:
-    evaluator, layout = _evaluator()
+    scorer, layout = _scorer()
     settings = SearchSettings(population=6, generations=3, direction="AtoB", searcher=name)  # type: ignore[arg-type]
-    searcher: CoEvolution = searcher_for(settings, {"A": layout}, evaluator)
+    searcher: CoEvolution = searcher_for(settings, {"A": layout}, scorer)
     *_, last = searcher.states(None)
     population = last.populations["A"]
     assert population.fitness.isfinite().all()

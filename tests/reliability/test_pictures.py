@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ganprune.errors import DataError, RunError
-from ganprune.evaluation import LocalEvaluator
+from ganprune.scoring import LocalScorer
 from ganprune.training import Budget, loop, train
 from ganprune.training.pictures import TrainingPictures
 from tests.cli.conftest import Place
@@ -19,13 +19,13 @@ def test_pictures_that_vanish_during_a_search_are_not_missed_by_it_and_named_by_
     place: Place, here: Path, calm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = Path(shutil.copytree(place.data, here / "data"))
-    score = LocalEvaluator.score
+    score = LocalScorer.score
 
-    def vanishing(self: LocalEvaluator, *given: object, **more: object) -> object:
+    def vanishing(self: LocalScorer, *given: object, **more: object) -> object:
         shutil.rmtree(data / "trainA", ignore_errors=True)
         return score(self, *given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(LocalEvaluator, "score", vanishing)
+    monkeypatch.setattr(LocalScorer, "score", vanishing)
     command = ("compress", place.checkpoint, "--data", data, "--config", place.config, "-o", "run")
     with stopped_before_export():
         found = ganprune(*command)

@@ -12,7 +12,7 @@ from torch import nn
 
 from ganprune.checkpoints import load_generator
 from ganprune.errors import RunError, UsageError
-from ganprune.evaluation import Domain
+from ganprune.images.sources import Domain
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, find_run
 from ganprune.storage.files import write_atomically

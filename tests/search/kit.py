@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ganprune.evaluation import Domain, Scores
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import Layout
+from ganprune.scoring import Scores
 from ganprune.search.coevolution import Population
 from tests.tiny import layout_of, random_genomes, seeded
 
@@ -16,17 +17,14 @@ LAYOUTS: dict[Domain, Layout] = {"A": layout_of(resnet_widths(4, 2)), "B": layou
 
 @dataclass
 class Hidden:
-    """An `Evaluator`: L_DisA is the share of wrong bits, L_cyc that of the partner."""
+    """A `Scorer`: L_DisA is the share of wrong bits, L_cyc that of the partner."""
 
     wanted: dict[Domain, Tensor] = field(
         default_factory=lambda: {side: random_genomes(LAYOUTS[side], 1, 7)[0] for side in LAYOUTS}
     )
     calls: list[tuple[Domain, int]] = field(default_factory=list)
 
-    def score(
-        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
-    ) -> Scores:
-        del identity
+    def score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
         self.calls.append((side, len(genomes)))
         wrong = (genomes != self.wanted[side]).double().mean(1)
         other: Domain = "B" if side == "A" else "A"

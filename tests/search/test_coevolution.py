@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.evaluation import DOMAINS, Domain, Scores
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.repair import ON_TARGET
 from ganprune.pruning.resources import kept_macs, kept_weights
+from ganprune.scoring import Scores
 from ganprune.search.coevolution import CoEvolution, Population, State, describe, random_stream
 from ganprune.search.settings import SearchSettings
 from tests.strategies import layouts as any_layout
@@ -29,15 +30,13 @@ SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.
 
 
 @dataclass(slots=True)
-class FakeEvaluator:
+class FakeScorer:
     """Terms that fall with every bit that is kept, each bit by an amount of its own; remembers its calls."""
 
     heeds_partner: bool = True
     calls: list[tuple[Domain, Tensor, Tensor | None]] = field(default_factory=list)
 
-    def score(
-        self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
-    ) -> Scores:
+    def score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
         self.calls.append((side, genomes, partner))
         stakes = torch.rand(4, genomes.shape[1], generator=seeded(len(side)), dtype=torch.float64)
         terms = (~genomes).double() @ (stakes / stakes.sum(1, keepdim=True)).T  # [K, 4]
@@ -48,8 +47,8 @@ class FakeEvaluator:
         return Scores(L_DisA, L_GenA, L_cyc, L_idt)
 
 
-def search(settings: SearchSettings, evaluator: FakeEvaluator | None = None) -> list[State]:
-    return list(CoEvolution(settings, LAYOUTS, evaluator or FakeEvaluator()).states(None))
+def search(settings: SearchSettings, scorer: FakeScorer | None = None) -> list[State]:
+    return list(CoEvolution(settings, LAYOUTS, scorer or FakeScorer()).states(None))
 
 
 def same(a: State, b: State) -> bool:
@@ -63,12 +62,12 @@ def partner_is(found: Tensor | None, expected: Tensor) -> bool:
 
 @pytest.mark.parametrize("order", ["alternate", "simultaneous"])
 def test_each_side_meets_the_best_of_the_other(order: Any) -> None:
-    evaluator = FakeEvaluator()
-    states = search(replace(SMALL, order=order), evaluator)
-    assert [side for side, _, _ in evaluator.calls] == ["A", "B"] * 6
-    assert [partner for _, _, partner in evaluator.calls[:2]] == [None, None]
+    scorer = FakeScorer()
+    states = search(replace(SMALL, order=order), scorer)
+    assert [side for side, _, _ in scorer.calls] == ["A", "B"] * 6
+    assert [partner for _, _, partner in scorer.calls[:2]] == [None, None]
     for t in range(1, 6):
-        (_, P, partner_of_p), (_, Q, partner_of_q) = evaluator.calls[2 * t : 2 * t + 2]
+        (_, P, partner_of_p), (_, Q, partner_of_q) = scorer.calls[2 * t : 2 * t + 2]
         assert torch.equal(P, states[t].populations["A"].genomes)
         assert torch.equal(Q, states[t].populations["B"].genomes)
         assert partner_is(partner_of_p, states[t - 1].populations["B"].best_genome)
@@ -79,16 +78,16 @@ def test_each_side_meets_the_best_of_the_other(order: Any) -> None:
 
 
 def test_separate_evolution_keeps_the_originals_as_partners() -> None:
-    evaluator = FakeEvaluator()
-    search(replace(SMALL, partners="original"), evaluator)
-    assert len(evaluator.calls) == 12
-    assert all(partner is None for _, _, partner in evaluator.calls)
+    scorer = FakeScorer()
+    search(replace(SMALL, partners="original"), scorer)
+    assert len(scorer.calls) == 12
+    assert all(partner is None for _, _, partner in scorer.calls)
 
 
 def test_populations_may_meet_the_originals_first_and_each_other_then() -> None:
-    evaluator = FakeEvaluator()
-    states = search(replace(SMALL, apart=0.4), evaluator)  # 2 of 5 generations
-    partners = [partner for _, _, partner in evaluator.calls]
+    scorer = FakeScorer()
+    states = search(replace(SMALL, apart=0.4), scorer)  # 2 of 5 generations
+    partners = [partner for _, _, partner in scorer.calls]
     assert partners[:6] == [None] * 6
     assert partner_is(partners[6], states[2].populations["B"].best_genome)
     assert partner_is(partners[7], states[3].populations["A"].best_genome)
@@ -112,7 +111,7 @@ def test_the_elite_lives_on_unchanged(target: tuple[float, float] | None) -> Non
 
 
 def test_with_the_same_partner_the_best_fitness_never_falls_and_the_search_gets_somewhere() -> None:
-    states = search(replace(SMALL, generations=20), FakeEvaluator(heeds_partner=False))
+    states = search(replace(SMALL, generations=20), FakeScorer(heeds_partner=False))
     for side in DOMAINS:
         best = [float(state.populations[side].fitness.max()) for state in states]
         assert best == sorted(best)
@@ -133,7 +132,7 @@ def test_a_search_resumed_from_any_saved_state_ends_as_if_undisturbed(order: Any
         file = safetensors.torch.save(state.to_tensors())
         read = State.from_tensors(safetensors.torch.load(file))
         assert same(read, state)
-        rest = list(CoEvolution(settings, LAYOUTS, FakeEvaluator()).states(read))
+        rest = list(CoEvolution(settings, LAYOUTS, FakeScorer()).states(read))
         assert len(rest) == 5 - t
         assert all(same(a, b) for a, b in zip(rest, undisturbed[t + 1 :], strict=True))
 
@@ -181,7 +180,7 @@ def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> N
     layouts: dict[Domain, Layout] = {side: layout_of(resnet_widths(32, 3)) for side in DOMAINS}
     targets = {"A": 0.3, "B": 0.6}
     settings = replace(SMALL, target_macs=(0.3, 0.6), align=2)
-    for state in CoEvolution(settings, layouts, FakeEvaluator()).states(None):
+    for state in CoEvolution(settings, layouts, FakeScorer()).states(None):
         for side in DOMAINS:
             population, layout = state.populations[side], layouts[side]
             assert torch.all(population.macs <= targets[side])
@@ -193,7 +192,7 @@ def test_every_genome_of_every_generation_satisfies_its_sides_constraints() -> N
 
 def test_the_first_generation_is_fair_coin_flips() -> None:
     layouts: dict[Domain, Layout] = {side: layout_of(resnet_widths(64, 9)) for side in DOMAINS}
-    state = CoEvolution(SearchSettings(), layouts, FakeEvaluator()).init()
+    state = CoEvolution(SearchSettings(), layouts, FakeScorer()).init()
     for side in DOMAINS:
         genomes = state.populations[side].genomes
         assert genomes.shape == (32, 2944)
@@ -205,7 +204,7 @@ def test_the_first_generation_is_fair_coin_flips() -> None:
 def test_one_sides_random_numbers_do_not_depend_on_the_other_side() -> None:
     other: dict[Domain, Layout] = {"A": LAYOUTS["A"], "B": layout_of(resnet_widths(3, 4))}
     settings = replace(SMALL, partners="original")
-    here, there = search(settings)[-1], list(CoEvolution(settings, other, FakeEvaluator()).states(None))[-1]
+    here, there = search(settings)[-1], list(CoEvolution(settings, other, FakeScorer()).states(None))[-1]
     assert torch.equal(here.populations["A"].genomes, there.populations["A"].genomes)
 
 
@@ -220,7 +219,7 @@ def test_every_generation_of_every_side_and_seed_has_a_stream_of_its_own() -> No
 def test_states_run_from_generation_zero_to_the_last_and_no_further() -> None:
     states = search(SMALL)
     assert [state.generation for state in states] == [0, 1, 2, 3, 4, 5]
-    algorithm = CoEvolution(SMALL, LAYOUTS, FakeEvaluator())
+    algorithm = CoEvolution(SMALL, LAYOUTS, FakeScorer())
     assert list(algorithm.states(states[-1])) == []
     assert len(search(replace(SMALL, generations=0))) == 1
 
@@ -287,7 +286,7 @@ def test_settings_out_of_range_are_refused_in_the_spelling_of_the_command_line(
 
 def test_a_target_out_of_reach_is_refused_before_the_search() -> None:
     with pytest.raises(UsageError, match=r"--target-macs 0\.001 cannot be reached with --align 1"):
-        CoEvolution(replace(SMALL, target_macs=(0.5, 0.001)), LAYOUTS, FakeEvaluator())
+        CoEvolution(replace(SMALL, target_macs=(0.5, 0.001)), LAYOUTS, FakeScorer())
 
 
 def test_the_defaults_are_the_papers_but_for_the_operators() -> None:
@@ -307,13 +306,13 @@ def test_mutation_leaves_widths_to_a_target_and_changes_them_without_one() -> No
 def test_in_one_direction_one_side_evolves_beside_the_whole_other_generator(
     direction: Any, side: Domain
 ) -> None:
-    evaluator = FakeEvaluator()
-    states = search(replace(SMALL, direction=direction), evaluator)
-    assert [(called, partner) for called, _, partner in evaluator.calls] == [(side, None)] * 6
+    scorer = FakeScorer()
+    states = search(replace(SMALL, direction=direction), scorer)
+    assert [(called, partner) for called, _, partner in scorer.calls] == [(side, None)] * 6
     assert all(state.populations.keys() == {side} for state in states)
     assert describe(states[-1]).keys() == {"generation", side}
     read = State.from_tensors(safetensors.torch.load(safetensors.torch.save(states[2].to_tensors())))
-    rest = CoEvolution(replace(SMALL, direction=direction), LAYOUTS, FakeEvaluator()).states(read)
+    rest = CoEvolution(replace(SMALL, direction=direction), LAYOUTS, FakeScorer()).states(read)
     assert all(same(a, b) for a, b in zip(rest, states[3:], strict=True))
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import TargetError
-from ganprune.evaluation import Domain, Scores
+from ganprune.images.sources import Domain
 from ganprune.runs import Run
+from ganprune.scoring import Scores
 from ganprune.search import Front
 from ganprune.search.coevolution import State
 from ganprune.search.front import (
@@ -134,11 +135,9 @@ def test_partners_are_the_originals() -> None:
     partners: list[Tensor | None] = []
 
     class Watched(Hidden):
-        def score(
-            self, side: Domain, genomes: Tensor, partner: Tensor | None, *, identity: bool = False
-        ) -> Scores:
+        def score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Scores:
             partners.append(partner)
-            return super().score(side, genomes, partner, identity=identity)
+            return super().score(side, genomes, partner)
 
     list(Front(replace(SETTINGS, generations=3, apart=0.0), LAYOUTS, Watched()).states(None))
     assert partners == [None] * 8

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from ganprune.errors import UsageError
-from ganprune.evaluation import Domain, Scores
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import pack, unpack
 from ganprune.pruning.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
+from ganprune.scoring import Scores
 from ganprune.search import SEARCHERS, Annealing, Swarm, searcher_for
 from ganprune.search.annealing import accepted
 from ganprune.search.coevolution import Population, State
@@ -35,8 +36,8 @@ SETTINGS = SearchSettings(
 OTHERS = ("annealing", "swarm")
 
 
-def _end(settings: SearchSettings, evaluator: Hidden, state: State | None = None) -> State:
-    *_, last = searcher_for(settings, LAYOUTS, evaluator).states(state)
+def _end(settings: SearchSettings, scorer: Hidden, state: State | None = None) -> State:
+    *_, last = searcher_for(settings, LAYOUTS, scorer).states(state)
     return last
 
 
@@ -52,9 +53,9 @@ def test_every_searcher_of_the_settings_is_there() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("population", [2, 9, 10])
 def test_searchers_score_as_many_as_algorithm_1(name: Searcher, population: int) -> None:
-    evaluator = Hidden()
-    _end(replace(SETTINGS, searcher=name, population=population), evaluator)
-    assert evaluator.calls == [("A", population), ("B", population)] * 13
+    scorer = Hidden()
+    _end(replace(SETTINGS, searcher=name, population=population), scorer)
+    assert scorer.calls == [("A", population), ("B", population)] * 13
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -94,9 +95,9 @@ def test_what_was_found_is_not_lost(name: Searcher, rate: float | None) -> None:
 def test_annealing_finds_what_is_hidden() -> None:
     settings = replace(SETTINGS, searcher="annealing", target_macs=None, generations=150, population=16,
                        gamma=100.0, mutation_rate=None)  # fmt: skip
-    evaluator = Hidden()
-    first, *_, last = searcher_for(settings, LAYOUTS, evaluator).states(None)
-    for side, wanted in evaluator.wanted.items():
+    scorer = Hidden()
+    first, *_, last = searcher_for(settings, LAYOUTS, scorer).states(None)
+    for side, wanted in scorer.wanted.items():
         before, after = ((s.populations[side].best_genome != wanted).double().mean() for s in (first, last))
         assert after < before / 2
 
@@ -269,12 +270,10 @@ def test_particle_remembers_its_own_best_place(changes: dict[str, str], forgets:
 
 
 class _Blind:
-    """An `Evaluator` to which all are alike."""
+    """A `Scorer` to which all are alike."""
 
-    def score(
-        self, side: Domain, genomes: torch.Tensor, partner: object, *, identity: bool = False
-    ) -> Scores:
-        del side, partner, identity
+    def score(self, side: Domain, genomes: torch.Tensor, partner: object) -> Scores:
+        del side, partner
         none = torch.zeros(len(genomes), dtype=torch.float64)
         return Scores(none, none, none, none)
 

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import nn
 
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation import Domain
 from ganprune.images import PictureFolders, find_domains
+from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.presets import PRESETS
 from ganprune.pruning.repair import Repairer

@@ -17,17 +17,16 @@ from torch import Tensor
 
 from ganprune.checkpoints import NetName, load_generator, read_metadata
 from ganprune.errors import DataError, RunError, UsageError
-from ganprune.evaluation import EvaluationSettings, LocalEvaluator
-from ganprune.evaluation.interface import Domain
-from ganprune.evaluation.originals import original_removals
 from ganprune.images import find_domains, load_pictures, to_float
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.plan import plan
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.report.tables import best_losses
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
+from ganprune.scoring import LocalScorer, ScoringSettings
+from ganprune.scoring.originals import original_removals
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.stages import (
@@ -106,9 +105,9 @@ class _Watcher:
 
 
 def test_search_is_algorithm_1(run: Run, gan: TinyGan) -> None:
-    evaluator = LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings())
+    scorer = LocalScorer(gan.inputs())
     settings = replace(SETTINGS, search=replace(SETTINGS.search, refit=False, informed=0.0))
-    *_, expected = CoEvolution(settings.search, gan.layouts, evaluator).states(None)
+    *_, expected = CoEvolution(settings.search, gan.layouts, scorer).states(None)
     assert _same(_search(run, gan, settings), expected)
 
 
@@ -117,9 +116,7 @@ def test_a_search_of_refitted_networks_begins_with_the_cheapest_one(run: Run, ga
     targeted = replace(SETTINGS.search, target_macs=(0.5, 0.5), generations=0)
     _search(run, gan, replace(SETTINGS, search=targeted))
     state = State.from_tensors(load_file(run / "state.safetensors"))
-    refitting = LocalEvaluator(
-        gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings(refit=True)
-    )
+    refitting = LocalScorer(gan.inputs(ScoringSettings(refit=True)))
     for side, layout in gan.layouts.items():
         x = to_float(gan.pictures[side])
         gone = original_removals(gan.generators[side], layout, x, None, side)
@@ -187,7 +184,7 @@ def test_controls_are_computed_once_and_kept_after_an_interruption(
     _search(Run(tmp_path), gan)
     with pytest.raises(KeyboardInterrupt):
         _search(run, gan, reporter=_Watcher(stop_after=13))
-    monkeypatch.delattr(LocalEvaluator, "controls")
+    monkeypatch.delattr(LocalScorer, "controls")
     _search(run, gan)
     first, *others = _history(run)
     assert first["controls"] == _history(Run(tmp_path))[0]["controls"]
@@ -217,7 +214,7 @@ def test_report_says_whether_a_genome_beats_doing_nothing() -> None:
 
 def test_finished_search_is_read_not_done(run: Run, gan: TinyGan, monkeypatch: pytest.MonkeyPatch) -> None:
     first = _search(run, gan)
-    monkeypatch.setattr("ganprune.stages.searching.LocalEvaluator", None)
+    monkeypatch.setattr("ganprune.stages.searching.LocalScorer", None)
     assert _same(_search(run, gan), first)
 
 

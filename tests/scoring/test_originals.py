@@ -3,9 +3,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganprune.evaluation import DOMAINS, Domain, EvaluationSettings, LocalEvaluator
-from ganprune.evaluation.originals import judged_originals
-from tests.evaluation.test_evaluation import exactly_equal, genomes_of
+from ganprune.images.sources import DOMAINS, Domain
+from ganprune.scoring import LocalScorer
+from ganprune.scoring.originals import original_outputs
+from tests.scoring.test_local import exactly_equal, genomes_of
 from tests.tiny import tiny_gan
 
 
@@ -24,32 +25,32 @@ class Counter:
 def test_the_originals_run_once_and_are_read_afterwards(tmp_path: Path) -> None:
     gan, file, run = tiny_gan(), tmp_path / "cache/original_A.safetensors", Counter()
     G, D, x = gan.generators["A"], gan.judges["A"], gan.pictures["A"].float() / 127.5 - 1
-    first = judged_originals(G, D, x, run, "batch 1", file)
+    first = original_outputs(G, D, x, run, "batch 1", file)
     assert run.runs == 2
-    again = judged_originals(G, D, x, run, "batch 1", file)
+    again = original_outputs(G, D, x, run, "batch 1", file)
     assert run.runs == 2
     for a, b in zip(first, again, strict=True):
         assert a is not None
         assert b is not None
         assert torch.equal(a, b)
-    assert judged_originals(G, None, x, run, "batch 1", tmp_path / "other")[1] is None
+    assert original_outputs(G, None, x, run, "batch 1", tmp_path / "other")[1] is None
 
 
 def test_other_weights_pictures_settings_and_damage_are_computed_anew(tmp_path: Path) -> None:
     gan, file, run = tiny_gan(), tmp_path / "original_A.safetensors", Counter()
     G, D, x = gan.generators["A"], gan.judges["A"], gan.pictures["A"].float() / 127.5 - 1
-    judged_originals(G, D, x, run, "batch 1", file)
+    original_outputs(G, D, x, run, "batch 1", file)
     expected = run.runs
-    judged_originals(G, D, x * 0.5, run, "batch 1", file)
-    judged_originals(G, D, x, run, "batch 2", file)
+    original_outputs(G, D, x * 0.5, run, "batch 1", file)
+    original_outputs(G, D, x, run, "batch 2", file)
     D.state_dict()["model.0.bias"][0] += 1
-    judged_originals(G, D, x, run, "batch 2", file)
+    original_outputs(G, D, x, run, "batch 2", file)
     file.write_bytes(file.read_bytes()[:-9])
-    judged_originals(G, D, x, run, "batch 2", file)
+    original_outputs(G, D, x, run, "batch 2", file)
     file.write_bytes(b"")
-    judged_originals(G, D, x, run, "batch 2", file)
+    original_outputs(G, D, x, run, "batch 2", file)
     assert run.runs == expected + 10
-    judged_originals(G, D, x, run, "batch 2", file)
+    original_outputs(G, D, x, run, "batch 2", file)
     assert run.runs == expected + 10
 
 
@@ -57,8 +58,7 @@ def test_scores_are_the_same_with_what_was_kept(tmp_path: Path) -> None:
     gan = tiny_gan()
 
     def scores(side: Domain, cache: Path | None) -> object:
-        parts = (gan.generators, gan.judges, gan.layouts, gan.pictures, EvaluationSettings())
-        return LocalEvaluator(*parts, cache=cache).score(side, genomes_of(gan, side), None)
+        return LocalScorer(gan.inputs(cache=cache)).score(side, genomes_of(gan, side), None)
 
     for side in DOMAINS:
         plain = scores(side, None)

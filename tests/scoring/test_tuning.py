@@ -6,33 +6,34 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganprune.evaluation import DOMAINS, Domain, FineTuner, LocalEvaluator, Scores, tuning_pictures
 from ganprune.images import find_domains, split, to_float
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import l_cyc, l_disa
 from ganprune.pruning.genome import genome_key
 from ganprune.pruning.rebuild import rebuilt
+from ganprune.scoring import FineTuner, LocalScorer, Scores, tuning_pictures
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.search.settings import SearchSettings
 from ganprune.training import TrainSettings
-from tests.evaluation.test_evaluation import PLAIN, TERMS, evaluator, exactly_equal, genomes_of, partner_of
 from tests.images.pictures import write
+from tests.scoring.test_local import TERMS, exactly_equal, genomes_of, partner_of
 from tests.tiny import TinyGan, tiny_gan
 
 
-def tuned(gan: TinyGan, root: Path, steps: int = 2) -> LocalEvaluator:
+def tuned(gan: TinyGan, root: Path, steps: int = 2) -> LocalScorer:
     for seed, side in enumerate(DOMAINS):
         for i in range(12):
             write(root / f"train{side}/{i}.png", 100 * seed + i, 40, 40)
     chosen = tuning_pictures(find_domains(root), seed=3, holdout=4)
     recipe = TrainSettings(size=32, load_size=36, seed=3, lr=1e-2)
     tuner = FineTuner(gan.judges, chosen, recipe, steps)
-    return LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, PLAIN, tuner=tuner)
+    return LocalScorer(gan.inputs(tuner=tuner))
 
 
 def test_individuals_are_fine_tuned_before_they_are_scored(tmp_path: Path) -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
-    plain = evaluator(gan).score("A", genomes, partner)
+    plain = LocalScorer(gan.inputs()).score("A", genomes, partner)
     tuner = tuned(gan, tmp_path)
     found = tuner.score("A", genomes, partner)
     assert not any((getattr(plain, term) == getattr(found, term)).any() for term in TERMS[:3])

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from ganprune.checkpoints import Quartet
-from ganprune.evaluation.interface import Domain
 from ganprune.images import PictureFolders, split
-from ganprune.images.sources import DOMAINS
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.training import (
     Networks,
     TrainingError,
@@ -40,7 +39,7 @@ def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict
 class FineTuner:
     """Trains a slim generator and a copy of its discriminator by the CycleGAN recipe; the partner stays."""
 
-    judges: Mapping[Domain, nn.Module]
+    discriminators: Mapping[Domain, nn.Module]
     """The original D_A and D_B; that of a side is needed."""
     pictures: Mapping[Domain, Sequence[Path]]
     """See `tuning_pictures`."""
@@ -51,18 +50,18 @@ class FineTuner:
     _read: list[TrainingPictures] = field(default_factory=list[TrainingPictures], repr=False)
 
     def __call__(self, side: Domain, slim: nn.Module, partner: nn.Module, name: str) -> nn.Module:
-        """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all chance."""
+        """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all random numbers."""
         self.read()
         recipe = replace(self.settings, trained=("G_A", "D_A") if side == "A" else ("G_B", "D_B"))
         A, B = (slim, partner) if side == "A" else (partner, slim)
-        whole = Quartet(A, B, self.judges.get("A"), self.judges.get("B"))
+        whole = Quartet(A, B, self.discriminators.get("A"), self.discriminators.get("B"))
         state = TrainState.start(Networks.known(whole), recipe)
         for step in range(self.steps):
-            chance = generator_for(recipe.seed, "tune", side, name, step)
-            real = self._read[0].batch(recipe.seed, step, recipe.batch, chance)
+            random = generator_for(recipe.seed, "tune", side, name, step)
+            real = self._read[0].batch(recipe.seed, step, recipe.batch, random)
             real_A, real_B = (part.to(recipe.device) for part in real)
             try:
-                train_step(state, real_A, real_B, recipe, recipe.lr, chance)
+                train_step(state, real_A, real_B, recipe, recipe.lr, random)
             except TrainingError:  # losses that are no numbers: the last good weights are scored
                 break
         tuned = state.networks.G_A if side == "A" else state.networks.G_B

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.cli.kit import ganprune, stopped_before_export, write_checkpoint, write_config, write_pictures
-from tests.evaluation.ray_kit import QUIET, cluster_of, needs_ray
+from tests.scoring.ray_kit import QUIET, cluster_of, needs_ray
 
 pytestmark = [needs_ray, *(pytest.mark.filterwarnings(line) for line in QUIET)]
 

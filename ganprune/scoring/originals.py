@@ -18,13 +18,18 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import write_atomically
 
 Run = Callable[[nn.Module, Tensor], Tensor]
-"""A network on a batch of pictures, as the evaluator runs it."""
+"""A network on a batch of pictures, as the scorer runs it."""
 
 
-def judged_originals(
-    generator: nn.Module, judge: nn.Module | None, x: Tensor, run: Run, setting: str, file: Path | None
+def original_outputs(
+    generator: nn.Module,
+    discriminator: nn.Module | None,
+    x: Tensor,
+    run: Run,
+    setting: str,
+    file: Path | None,
 ) -> tuple[Tensor, Tensor | None]:
-    """G(x) and D(G(x)); D's is None without a judge.
+    """G(x) and D(G(x)); the second is None without a discriminator.
 
     Read from ``file`` where it holds those of the same weights, pictures and ``setting`` (what else decides
     the bits), else computed and written there.
@@ -32,13 +37,12 @@ def judged_originals(
 
     def compute() -> dict[str, Tensor]:
         made = run(generator, x)
-        known = {"translated": made}
-        if judge is None:
-            return known
-        return known | {"judged": run(judge, discriminator_input(judge, x, made))}
+        if discriminator is None:
+            return {"translated": made}
+        seen = discriminator_input(discriminator, x, made)
+        return {"translated": made, "judged": run(discriminator, seen)}
 
-    key = _key(generator, judge, x, setting) if file is not None else ""
-    known = _kept(file, key, compute)
+    known = _kept(file, lambda: _key(generator, discriminator, x, setting), compute)
     placed = {name: tensor.to(x.device) for name, tensor in known.items()}
     return placed["translated"], placed.get("judged")
 
@@ -53,14 +57,10 @@ def original_grams(
         return {f"{name}/{part}": getattr(gram, part) for name, gram in found.items() for part in parts}
 
     parts = [item.name for item in fields(Gram)]
-    key = (
-        _key(generator, None, x, f"Gram matrices, {torch.get_num_threads()} threads")
-        if file is not None
-        else ""
-    )
-    known = {name: tensor.to(x.device) for name, tensor in _kept(file, key, compute).items()}
+    setting = f"Gram matrices, {torch.get_num_threads()} threads"
+    known = _kept(file, lambda: _key(generator, None, x, setting), compute)
     names = dict.fromkeys(name.rpartition("/")[0] for name in known)
-    return {name: Gram(*(known[f"{name}/{part}"] for part in parts)) for name in names}
+    return {name: Gram(*(known[f"{name}/{part}"].to(x.device) for part in parts)) for name in names}
 
 
 def original_removals(
@@ -82,7 +82,7 @@ def original_removals(
     parts = [item.name for item in fields(Removal)]
     setting = f"removals, {layout.kind}, {torch.get_num_threads()} threads"
     file = None if folder is None else folder / f"removals_{side}.safetensors"
-    known = _kept(file, _key(generator, None, x, setting) if file is not None else "", compute)
+    known = _kept(file, lambda: _key(generator, None, x, setting), compute)
     return {gene: Removal(*(known[f"{gene}/{part}"] for part in parts)) for gene in layout.genes}
 
 
@@ -91,31 +91,28 @@ def grams_file(side: str) -> str:
     return f"grams_{side}.safetensors"
 
 
-def _kept(file: Path | None, key: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def _kept(
+    file: Path | None, key_of: Callable[[], str], compute: Callable[[], dict[str, Tensor]]
+) -> dict[str, Tensor]:
     """What a file holds, where it holds what the key says; else computed, and written there."""
-    known = _read(file, key) if file is not None else None
-    if known is None:
-        known = compute()
-        if file is not None:
-            tensors = {name: tensor.cpu().contiguous() for name, tensor in known.items()}
-            write_atomically(file, save(tensors, {"key": key}), over="any")
+    if file is None:
+        return compute()
+    key = key_of()
+    try:
+        with safe_open(str(file), framework="pt", device="cpu") as held:
+            if (held.metadata() or {}).get("key") == key:
+                return {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError):  # missing, or damaged
+        pass
+    known = compute()
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in known.items()}
+    write_atomically(file, save(tensors, {"key": key}), over="any")
     return known
 
 
-def _read(file: Path, key: str) -> dict[str, Tensor] | None:
-    """None where the file is missing, damaged, or of something else."""
-    try:
-        with safe_open(str(file), framework="pt", device="cpu") as held:
-            if (held.metadata() or {}).get("key") != key:
-                return None
-            return {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError):
-        return None
-
-
-def _key(generator: nn.Module, judge: nn.Module | None, x: Tensor, setting: str) -> str:
+def _key(generator: nn.Module, discriminator: nn.Module | None, x: Tensor, setting: str) -> str:
     digest = hashlib.sha256(f"{setting} {x.device.type} {x.dtype} {tuple(x.shape)}".encode())
-    for net in (generator, judge):
+    for net in (generator, discriminator):
         for name, tensor in net.state_dict().items() if net is not None else ():
             digest.update(f"{name} {tuple(tensor.shape)}".encode())
             digest.update(_bytes(tensor))

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from ganprune.errors import UsageError
-from ganprune.evaluation import cluster_workers
-from ganprune.evaluation.actors import is_death
-from ganprune.evaluation.cluster import checked_room, joined, room
+from ganprune.scoring import cluster_workers
+from ganprune.scoring.cluster import checked_room, joined, room
+from ganprune.scoring.ray_pool import is_death
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.stages import Resolved
-from tests.evaluation.ray_kit import needs_ray
+from tests.scoring.ray_kit import needs_ray
 
 
 @pytest.mark.parametrize("address", ["auto", "10.0.0.1:6379", "head.local:6379", "[fe80::1]:6379"])

@@ -6,28 +6,24 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.evaluation import (
-    DOMAINS,
-    Domain,
-    EvaluationSettings,
-    LocalEvaluator,
-    Scores,
-    local,
-)
-from ganprune.pruning.genome import LayoutKind
+from ganprune.images.sources import DOMAINS, Domain
+from ganprune.models.cyclegan import Generator
+from ganprune.pruning.genome import Layout, LayoutKind
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.scoring import LocalScorer, Scores, ScoringSettings, local
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.search.settings import SearchSettings
 from tests import oracles
 from tests.skips import needs_cuda
-from tests.tiny import TinyGan, fill, random_genomes, tiny_gan
+from tests.tiny import PLAIN, TinyGan, fill, random_genomes, tiny_gan
 
 OTHER: dict[Domain, Domain] = {"A": "B", "B": "A"}
 TERMS = ("L_DisA", "L_GenA", "L_cyc", "L_idt")
-PLAIN = EvaluationSettings()
 
 
-def evaluator(gan: TinyGan, settings: EvaluationSettings = PLAIN) -> LocalEvaluator:
-    return LocalEvaluator(gan.generators, gan.judges, gan.layouts, gan.pictures, settings)
+def scorer(gan: TinyGan, settings: ScoringSettings = PLAIN, **changes: Any) -> LocalScorer:
+    """One that computes the identity term too."""
+    return LocalScorer(gan.inputs(replace(settings, identity=True), **changes))
 
 
 def genomes_of(gan: TinyGan, side: Domain, n: int = 4, seed: int = 0) -> Tensor:
@@ -85,7 +81,7 @@ def test_terms_equal_equations_4_to_6_on_masked_dense_networks(
 ) -> None:
     gan = tiny_gan(kind)
     genomes, partner = genomes_of(gan, side), partner_of(gan, side) if with_partner else None
-    found = evaluator(gan).score(side, genomes, partner, identity=True)
+    found = scorer(gan).score(side, genomes, partner)
     close(found, plain_scores(gan, side, genomes, partner), atol=1e-5)
     for term in TERMS:
         column = getattr(found, term)
@@ -99,7 +95,7 @@ def test_terms_equal_equations_4_to_6_on_masked_dense_networks(
 def test_sums_equal_equations_4_to_6_as_sums(side: Domain) -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, side), partner_of(gan, side)
-    found = evaluator(gan, replace(PLAIN, reduction="sum")).score(side, genomes, partner, identity=True)
+    found = scorer(gan, replace(PLAIN, reduction="sum")).score(side, genomes, partner)
     close(found, plain_scores(gan, side, genomes, partner, "sum"), atol=0, rtol=1e-4)
 
 
@@ -107,10 +103,10 @@ def test_sums_equal_equations_4_to_6_as_sums(side: Domain) -> None:
 def test_the_full_genome_loses_nothing(side: Domain) -> None:
     gan = tiny_gan()
     full, partner = gan.layouts[side].full()[None], gan.layouts[OTHER[side]].full()
-    scores = evaluator(gan).score(side, full, None, identity=True)
+    scores = scorer(gan).score(side, full, None)
     assert scores.L_DisA.item() == scores.L_GenA.item() == 0
     assert scores.L_cyc.item() > 0
-    assert exactly_equal(evaluator(gan).score(side, full, partner, identity=True), scores)
+    assert exactly_equal(scorer(gan).score(side, full, partner), scores)
 
 
 @pytest.mark.parametrize("kind", ["filters", "shared"])
@@ -122,9 +118,7 @@ def test_every_single_bit_reaches_the_network_that_is_scored(kind: LayoutKind) -
         for piece in layout.genes.values():
             genome[piece.start : piece.start + 2] = True
         flipped = genome ^ torch.eye(layout.length, dtype=torch.bool)
-        scores = evaluator(gan).score(
-            side, torch.cat([genome[None], flipped]), partner_of(gan, side), identity=True
-        )
+        scores = scorer(gan).score(side, torch.cat([genome[None], flipped]), partner_of(gan, side))
         for term in TERMS:
             column = getattr(scores, term)
             assert (column[1:] != column[0]).all(), (side, term)
@@ -132,22 +126,22 @@ def test_every_single_bit_reaches_the_network_that_is_scored(kind: LayoutKind) -
 
 def test_scores_from_memory_are_the_computed_ones_to_the_last_bit() -> None:
     gan = tiny_gan()
-    used = evaluator(gan)
+    used = scorer(gan)
     first, second = partner_of(gan, "A", 1), partner_of(gan, "A", 2)
     P, Q = genomes_of(gan, "A", 4, 1), genomes_of(gan, "A", 4, 2)
     calls = [(P, None), (P, first), (Q, first), (P, second), (torch.cat([P, Q]), first), (P, None)]
     for genomes, partner in calls:
-        found = used.score("A", genomes, partner, identity=True)
-        assert exactly_equal(found, evaluator(gan).score("A", genomes, partner, identity=True))
+        found = used.score("A", genomes, partner)
+        assert exactly_equal(found, scorer(gan).score("A", genomes, partner))
 
 
 def test_a_score_does_not_depend_on_its_place_or_on_the_other_individuals() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "B", 5), partner_of(gan, "B")
-    together = evaluator(gan).score("B", genomes, partner, identity=True)
+    together = scorer(gan).score("B", genomes, partner)
     order = torch.tensor([3, 0, 4, 4, 1, 2])
-    mixed = evaluator(gan).score("B", genomes[order], partner, identity=True)
-    alone = [evaluator(gan).score("B", genome[None], partner, identity=True) for genome in genomes]
+    mixed = scorer(gan).score("B", genomes[order], partner)
+    alone = [scorer(gan).score("B", genome[None], partner) for genome in genomes]
     for term in TERMS:
         column = getattr(together, term)
         assert torch.equal(getattr(mixed, term), column[order])
@@ -156,7 +150,7 @@ def test_a_score_does_not_depend_on_its_place_or_on_the_other_individuals() -> N
 
 def test_nothing_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     gan = tiny_gan()
-    scorer, built = evaluator(gan), 0
+    used, built = scorer(gan), 0
     original = local.rebuilt
 
     def counting(*arguments: Any) -> Any:
@@ -169,9 +163,9 @@ def test_nothing_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def cost(genomes: Tensor, partner: Tensor | None) -> tuple[int, int]:
         """Slim networks built, and individuals that were run."""
-        before = built, scorer.evaluations
-        scorer.score("A", genomes, partner, identity=True)
-        return built - before[0], scorer.evaluations - before[1]
+        before = built, used.evaluations
+        used.score("A", genomes, partner)
+        return built - before[0], used.evaluations - before[1]
 
     assert cost(P, None) == (4, 4)
     assert cost(P[[0, 0, 1]], None) == (0, 0)
@@ -182,52 +176,42 @@ def test_nothing_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_identity_is_computed_only_when_asked_and_changes_nothing_else() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
-    without = evaluator(gan).score("A", genomes, partner)
-    asked = evaluator(gan).score("A", genomes, partner, identity=True)
-    assert without.L_idt.tolist() == [0] * 4
+    without = LocalScorer(gan.inputs()).score("A", genomes, partner)
+    asked = scorer(gan).score("A", genomes, partner)
     assert asked.L_idt.min() > 0
-    for term in TERMS[:3]:
-        assert torch.equal(getattr(without, term), getattr(asked, term))
+    assert exactly_equal(without, replace(asked, L_idt=torch.zeros_like(asked.L_idt)))
 
 
 def test_batches_of_one_and_of_three_agree() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
-    one, three = (
-        evaluator(gan, replace(PLAIN, batch=batch)).score("A", genomes, partner, identity=True)
-        for batch in (1, 3)
-    )
+    one, three = (scorer(gan, replace(PLAIN, batch=batch)).score("A", genomes, partner) for batch in (1, 3))
     close(one, three, atol=1e-5)
 
 
 def test_bfloat16_stays_near_float32_and_orders_alike() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A", 8), partner_of(gan, "A")
-    exact = evaluator(gan).score("A", genomes, partner, identity=True)
-    rough = evaluator(gan, replace(PLAIN, precision="bfloat16")).score("A", genomes, partner, identity=True)
+    exact = scorer(gan).score("A", genomes, partner)
+    rough = scorer(gan, replace(PLAIN, precision="bfloat16")).score("A", genomes, partner)
     close(rough, exact, atol=0, rtol=0.02)
     for term in TERMS:
         columns = torch.stack([getattr(rough, term), getattr(exact, term)])
         assert columns.dtype == torch.float64
         assert torch.corrcoef(columns)[0, 1] > 0.99, term
     full = gan.layouts["A"].full()[None]
-    assert (
-        evaluator(gan, replace(PLAIN, precision="bfloat16"))
-        .score("A", full, None, identity=True)
-        .L_DisA.item()
-        == 0
-    )
+    assert scorer(gan, replace(PLAIN, precision="bfloat16")).score("A", full, None).L_DisA.item() == 0
 
 
-def test_later_changes_of_the_networks_do_not_reach_the_evaluator() -> None:
+def test_later_changes_of_the_networks_do_not_reach_the_scorer() -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, "A"), partner_of(gan, "A")
-    before, scorer = evaluator(gan).score("A", genomes, partner, identity=True), evaluator(gan)
+    before, used = scorer(gan).score("A", genomes, partner), scorer(gan)
     for side in DOMAINS:
         fill(gan.generators[side], 99)
         fill(gan.judges[side], 99)
-    assert exactly_equal(scorer.score("A", genomes, partner, identity=True), before)
-    assert not exactly_equal(evaluator(gan).score("A", genomes, partner, identity=True), before)
+    assert exactly_equal(used.score("A", genomes, partner), before)
+    assert not exactly_equal(scorer(gan).score("A", genomes, partner), before)
 
 
 def test_a_filter_that_gives_nan_gives_nan_scores_and_no_error() -> None:
@@ -236,7 +220,7 @@ def test_a_filter_that_gives_nan_gives_nan_scores_and_no_error() -> None:
     gan.generators["A"].get_parameter("model.7.weight").data[0] = float("nan")
     spared = layout.full()
     spared[layout.genes["trunk"].start] = False
-    scores = evaluator(gan).score("A", torch.stack([layout.full(), spared]), None, identity=True)
+    scores = scorer(gan).score("A", torch.stack([layout.full(), spared]), None)
     assert scores.L_cyc[0].isnan()
     assert scores.L_cyc[1].isfinite()
 
@@ -246,7 +230,7 @@ def test_a_search_resumed_with_an_empty_memory_ends_as_if_undisturbed() -> None:
     settings = SearchSettings(population=4, generations=4, mutation_rate=0.1, seed=1)
 
     def algorithm() -> CoEvolution:
-        return CoEvolution(settings, gan.layouts, evaluator(gan, EvaluationSettings()))
+        return CoEvolution(settings, gan.layouts, scorer(gan))
 
     undisturbed = list(algorithm().states(None))
     for state in undisturbed[1:4]:
@@ -261,11 +245,11 @@ def test_a_search_resumed_with_an_empty_memory_ends_as_if_undisturbed() -> None:
 def test_terms_on_cuda_equal_equations_4_to_6_on_masked_dense_networks(side: Domain) -> None:
     gan = tiny_gan()
     genomes, partner = genomes_of(gan, side), partner_of(gan, side)
-    scorer = evaluator(gan, replace(PLAIN, device="cuda"))
-    found = scorer.score(side, genomes, partner, identity=True)
+    used = scorer(gan, replace(PLAIN, device="cuda"))
+    found = used.score(side, genomes, partner)
     close(found, plain_scores(gan, side, genomes, partner), atol=1e-4, rtol=1e-2)  # convolutions in TF32
-    assert exactly_equal(evaluator(gan, scorer.settings).score(side, genomes, partner, identity=True), found)
-    full = scorer.score(side, gan.layouts[side].full()[None], None, identity=True)
+    assert exactly_equal(scorer(gan, used.settings).score(side, genomes, partner), found)
+    full = used.score(side, gan.layouts[side].full()[None], None)
     assert full.L_DisA.item() == full.L_GenA.item() == 0
 
 
@@ -274,11 +258,54 @@ def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
     with pytest.raises(
         UsageError, match="a discriminator needs pictures of at least 12 pixels, found 8; give a larger"
     ):
-        evaluator(gan)
+        scorer(gan)
 
 
 def test_networks_of_other_channels_than_the_pictures_are_refused() -> None:
     gan = tiny_gan()
     gan.pictures["B"] = gan.pictures["B"][:, :1]
     with pytest.raises(CheckpointError, match="pictures of 1 channels need networks of as many, found a gen"):
-        evaluator(gan)
+        scorer(gan)
+
+
+@pytest.mark.parametrize("side", DOMAINS)
+def test_scores_without_a_discriminator_or_a_partner_leave_out_only_their_terms(side: Domain) -> None:
+    gan = tiny_gan()
+    genomes = genomes_of(gan, side)
+    whole = scorer(gan).score(side, genomes, None)
+    mine: dict[Domain, Layout] = {side: gan.layouts[side]}
+    unseen = scorer(gan, discriminators={}, layouts=mine)
+    alone = scorer(gan, generators={side: gan.generators[side]}, layouts=mine)
+    none = torch.zeros_like(whole.L_cyc)
+    assert exactly_equal(unseen.score(side, genomes, None), replace(whole, L_DisA=none))
+    assert exactly_equal(alone.score(side, genomes, None), replace(whole, L_cyc=none))
+
+
+@pytest.mark.parametrize("side", DOMAINS)
+def test_scores_need_pictures_of_the_domain_that_is_translated_alone(side: Domain) -> None:
+    gan = tiny_gan()
+    genomes = genomes_of(gan, side)
+    whole = LocalScorer(gan.inputs()).score(side, genomes, None)
+    mine: dict[Domain, Layout] = {side: gan.layouts[side]}
+    half = LocalScorer(gan.inputs(layouts=mine, pictures={side: gan.pictures[side]}))
+    assert exactly_equal(half.score(side, genomes, None), whole)
+
+
+def test_batch_norm_is_scored_with_the_statistics_of_the_slim_network() -> None:
+    gan = tiny_gan()
+    for seed, side in enumerate(DOMAINS):
+        gan.generators[side] = Generator(gan.generators[side].widths, "batch").requires_grad_(False).eval()
+        fill(gan.generators[side], seed)
+        gan.layouts[side] = Layout.of(gan.generators[side])
+    genome = genomes_of(gan, "A", 1)
+    slim = rebuilt(gan.generators["A"], gan.layouts["A"], genome[0]).train()
+    for module in slim.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+            module.reset_running_stats()
+    x = gan.pictures["A"].float() / 127.5 - 1
+    for picture in x:
+        slim(picture[None])
+    expected = (gan.generators["A"](x) - slim.eval()(x)).square().mean()
+    found = scorer(gan).score("A", genome, None).L_GenA
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)

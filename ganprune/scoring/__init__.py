@@ -1,0 +1,39 @@
+"""Scores of many individuals, behind one interface.
+
+scores.py       `Scorer`, what it answers, and the memory of what was computed
+local.py        in this process: slim networks, and Eq. 4-6 of what they draw
+originals.py    what the originals make of the pictures, kept on the disk
+memory.py       fewer pictures a pass where memory runs out
+tuning.py       individuals that are fine-tuned before they are scored
+worker.py       the same in another process
+pool.py         `PoolScorer` hands individuals out to the workers of a `Pool`
+processes.py    a pool of processes on this machine
+ray_pool.py     a pool of actors on a Ray cluster
+cluster.py      how a cluster is joined, and how many workers it has room for
+"""
+
+from ganprune.scoring.cluster import MOST_ACTORS, checked_address, cluster_workers
+from ganprune.scoring.local import LocalScorer, ScoringInputs, ScoringSettings
+from ganprune.scoring.pool import Pool, PoolScorer
+from ganprune.scoring.processes import MOST_WORKERS, ProcessPool
+from ganprune.scoring.ray_pool import RayPool
+from ganprune.scoring.scores import Scorer, Scores
+from ganprune.scoring.tuning import FineTuner, tuning_pictures
+
+__all__ = [
+    "MOST_ACTORS",
+    "MOST_WORKERS",
+    "FineTuner",
+    "LocalScorer",
+    "Pool",
+    "PoolScorer",
+    "ProcessPool",
+    "RayPool",
+    "Scorer",
+    "Scores",
+    "ScoringInputs",
+    "ScoringSettings",
+    "checked_address",
+    "cluster_workers",
+    "tuning_pictures",
+]
