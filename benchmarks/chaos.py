@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, PICTURES
 
 FILES = (
     "state.safetensors",
@@ -35,7 +35,7 @@ def command(out: Path, run: str) -> list[str]:
         "compress",
         str(CHECKPOINT),
         "--data",
-        str(out / "pictures"),
+        str(PICTURES),
     ]
     options = {
         "-o": out / run, "--size": EXAMPLE_SIZE, "--population": 16, "--generations": 40, "--pictures": 8,
@@ -56,7 +56,7 @@ def main() -> None:
     args.add_argument("--kills", type=int, default=50)
     args.add_argument("--seed", type=int, default=0)
     opt = args.parse_args()
-    write_dataset(opt.out / "pictures", seed=1, train=40, test=2, size=EXAMPLE_SIZE)
+    opt.out.mkdir(parents=True, exist_ok=True)
     nowhere = subprocess.DEVNULL
     start = time.monotonic()
     subprocess.run(command(opt.out, "calm"), check=True, stdout=nowhere, stderr=nowhere)

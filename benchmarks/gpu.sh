@@ -43,19 +43,8 @@ tiny() { # the same to a fifteenth
         --preset tiny --budget "${steps}steps" -o "$out/tiny" -q
 }
 
-rivals() { # of the search; METHODS and TARGETS leave some to another process
-    "$python" benchmarks/search_rivals.py "$ckpt" "$data" "$out/rivals" --device "$device" --threads 1 \
-        --methods "${METHODS:-coevolution,separate,paper,paper-separate,random,uniform,magnitude}" \
-        --targets "${TARGETS:-0.25,0.066}" --seeds "${SEEDS:-3}"
-}
-
-reductions() { # what γ = 10 and λ = 10 lead to
-    "$python" benchmarks/reductions.py "$ckpt" "$data" "$out/reductions" --device "$device" --threads 1
-}
-
-quality() { # what the fast score is worth; SHARE leaves some to another process
-    "$python" benchmarks/score_quality.py "$ckpt" "$data" "$out/quality" --features "$mobilenet" --target 0.066 \
-        --genomes 24 --steps 500 --threads 1 --share "${SHARE:-0/1}" --device "${QUALITY_DEVICE:-cpu}"
+quality() { # what the score of the search is worth
+    "$python" benchmarks/score_quality.py "$ckpt" "$data" "$out/quality.json" --features "$mobilenet" --steps 500
 }
 
 comparison() { # the paper's claim: CELLS leave some to another process, which needs a NAME of its own

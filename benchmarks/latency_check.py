@@ -2,10 +2,10 @@
 
     python benchmarks/latency_check.py CKPT [--size N] [--networks N] [--runs N] [--json FILE]
 
-Random slim generators of the checkpoint's widths, every layer of a width of its own, in multiples of 1, 8 and
-16 in turns, are exported as `compress` does it and timed as `bench` does it: in one thread, taking turns. The
-error is that of the predicted time against the measured median; *least* is the least of the times, which
-other programs disturb least. The table is measured first, unless it is known.
+Random slim generators of the checkpoint's G_A, whatever its architecture, every layer of a width of its own,
+in multiples of 1, 8 and 16 in turns, are exported as `compress` does it and timed as `bench` does it: in one
+thread, taking turns. The error is that of the predicted time against the measured median; *least* is the
+least of the times, which other programs disturb least. The table is measured first, unless it is known.
 """
 
 import argparse
@@ -20,7 +20,6 @@ import torch
 
 from ganprune.bench import BenchSettings, Candidate, bench, this_machine
 from ganprune.checkpoints import load_quartet
-from ganprune.models.cyclegan import Generator
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency
 from ganprune.pruning.rebuild import rebuilt
@@ -50,10 +49,10 @@ def main() -> None:
     args.add_argument("--json", type=Path)
     opt = args.parse_args()
     G = load_quartet(opt.checkpoint).G_A
-    assert isinstance(G, Generator)
+    assert G is not None
     layout = Layout.of(G)
     start = time.perf_counter()
-    table = latency_table(G.widths, G.norm, opt.size)
+    table = latency_table(G, opt.size)
     print(f"{this_machine()}; table in {time.perf_counter() - start:.0f} s")
 
     aligned = {f"{i:02}": ALIGNMENTS[i % len(ALIGNMENTS)] for i in range(opt.networks)}

@@ -14,7 +14,6 @@ speed-up does not. Prints Markdown.
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 from ganprune.checkpoints import load_quartet
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, PICTURES
 from ganprune.images import find_domains, load_pictures
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.presets import preset
@@ -48,17 +47,15 @@ WAIT = 600.0
 
 
 class Example:
-    """The packaged networks and as many drawn pictures."""
+    """The packaged networks and as many of their pictures."""
 
     def __init__(self, pictures: int) -> None:
         nets = Networks.of(load_quartet(CHECKPOINT))
-        with tempfile.TemporaryDirectory() as folder:
-            write_dataset(Path(folder, "drawn"), seed=1, train=pictures, test=1, size=EXAMPLE_SIZE)
-            found = find_domains(Path(folder, "drawn"))
-            shown: dict[Domain, Tensor] = {
-                "A": load_pictures(found.train_A, EXAMPLE_SIZE),
-                "B": load_pictures(found.train_B, EXAMPLE_SIZE),
-            }
+        found = find_domains(PICTURES)
+        shown: dict[Domain, Tensor] = {
+            "A": load_pictures(found.train_A[:pictures], EXAMPLE_SIZE),
+            "B": load_pictures(found.train_B[:pictures], EXAMPLE_SIZE),
+        }
         generators = {"A": nets.G_A, "B": nets.G_B}
         self.layouts: dict[Domain, Layout] = {side: Layout.of(generators[side]) for side in DOMAINS}
         discriminators = {"A": nets.D_A, "B": nets.D_B}

@@ -22,8 +22,7 @@ from simulated import Costs, SimulatedPool
 from torch import Tensor
 
 from ganprune.figures import to_png, to_svg
-from ganprune.figures.colours import FAINT, GREY, INK, MUTED, series_colours
-from ganprune.figures.drawing import Dot, Drawing, Line, Shape, Text, beside, framed, text_width
+from ganprune.figures.style import look, place, series_colours, sheet
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator, GeneratorWidths
 from ganprune.pruning.genome import Layout, genome_key, genome_of
@@ -135,43 +134,30 @@ def simulate(
     )
 
 
-def panel(title: str, curves: Mapping[str, Mapping[int, float]], top: float, unit: str) -> Drawing:
-    """Lines over the number of workers, which doubles from tick to tick."""
-    width, height, left, bottom, head = 380.0, 250.0, 44.0, 214.0, 54.0
-
-    def x(workers: int) -> float:
-        return left + (width - left - 12) * float(np.log2(workers)) / float(np.log2(WORKERS[-1]))
-
-    def y(value: float) -> float:
-        return bottom - (bottom - head) * value / top
-
-    shapes: list[Shape] = [Text(0, 13, title, bold=True, size=13)]
-    for i in range(5):
-        value = top * i / 4
-        shapes.append(Line(((left, y(value)), (width - 12, y(value))), FAINT if i else MUTED))
-        shapes.append(Text(left - 6, y(value) + 4, f"{value:g}", "end", 11, colour=MUTED))
-    for workers in WORKERS:
-        shapes.append(Text(x(workers), bottom + 16, str(workers), "middle", 11, colour=MUTED))
-    shapes.append(Text(width - 12, bottom + 32, "workers", "end", 11, colour=MUTED))
-    shapes.append(Text(0, head - 10, unit, "start", 11, colour=MUTED))
-    colours, place = series_colours([label for label in curves if label != "ideal"]), 0.0
-    for label, points in curves.items():
-        colour = colours.get(label, GREY)
-        line = tuple((x(workers), y(value)) for workers, value in points.items() if value <= top)
-        shapes.append(Line(line, colour, 1.8, dashed=label == "ideal"))
-        shapes += [Dot(px, py, 2.4, colour) for px, py in line if label != "ideal"]
-        shapes += [
-            Line(((place, 28), (place + 14, 28)), colour, 2.4),
-            Text(place + 18, 32, label, size=11, colour=INK),
-        ]
-        place += 28 + text_width(label, 11)
-    return Drawing(width, height, tuple(shapes), f"{title} over the number of workers: {', '.join(curves)}")
+def draw(panels: Mapping[str, Mapping[str, Mapping[int, float]]], folder: Path) -> None:
+    """Efficiency over the number of workers, which doubles from tick to tick: a panel a subject."""
+    width = 400.0
+    with look():
+        figure = sheet(width * len(panels), 280, "Efficiency of simulated searches")
+        for i, (name, curves) in enumerate(panels.items()):
+            axes = place(figure, i * width + 50, 50, width - 80, 170)
+            axes.set_title(f"Efficiency: {name}", loc="left", weight="bold", fontsize=14, pad=28)
+            for label, colour in series_colours(curves).items():
+                axes.plot(*zip(*curves[label].items(), strict=True), ".-", color=colour, label=label)
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(WORKERS, list(map(str, WORKERS)))
+            axes.set_ylim(0, 1.02)
+            axes.set(xlabel="workers", ylabel="speed-up / workers")
+            axes.grid(axis="y")
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
+    (folder / "scaling.svg").write_text(to_svg(figure))
+    (folder / "scaling.png").write_bytes(to_png(figure))
 
 
 def report(times: Mapping[str, Any], folder: Path) -> None:
     """Tables on stdout, the plot into ``folder``."""
     costs = Costs(*(1e-3 * times["ray_ms"][name] for name in ("send", "receive", "travel")))
-    panels: list[Drawing] = []
+    panels: dict[str, dict[str, dict[int, float]]] = {}
     for name, made in times["subjects"].items():
         layouts = {side: Layout.of(Generator(load_widths(made["widths"][side]))) for side in DOMAINS}
         lines: dict[str, dict[int, float]] = {}
@@ -205,13 +191,8 @@ def report(times: Mapping[str, Any], folder: Path) -> None:
         )
         print("|--:|--:|--:|--:|--:|--:|")
         print("\n".join(best))
-        shown = {
-            label: line for label, line in lines.items() if label.split()[-1] in ("32", "128", "512", "1024")
-        }
-        panels.append(panel(f"Efficiency: {name}", shown, 1.0, "speed-up / workers"))
-    drawing = framed(beside(panels, label="Efficiency of simulated searches"))
-    (folder / "scaling.svg").write_text(to_svg(drawing))
-    (folder / "scaling.png").write_bytes(to_png(drawing))
+        panels[name] = {f"K = {K}": lines[f"K = {K}"] for K in (32, 128, 512, 1024)}
+    draw(panels, folder)
 
 
 def load_widths(values: Mapping[str, Any]) -> Any:

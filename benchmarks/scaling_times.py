@@ -28,7 +28,7 @@ from simulated import SimulatedPool
 from torch import Tensor
 
 from ganprune.checkpoints import load_quartet
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, PICTURES
 from ganprune.images import find_domains, load_pictures
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator
@@ -66,9 +66,7 @@ def subject(checkpoint: Path, data: Path, size: int, n: int, precision: Any) -> 
 
 
 def example() -> Subject:
-    with tempfile.TemporaryDirectory() as folder:
-        write_dataset(Path(folder, "drawn"), seed=1, train=6, test=1, size=EXAMPLE_SIZE)
-        return subject(CHECKPOINT, Path(folder, "drawn"), EXAMPLE_SIZE, 6, "float32")
+    return subject(CHECKPOINT, PICTURES, EXAMPLE_SIZE, 6, "float32")
 
 
 def genomes_of(layout: Layout, n: int, seed: int, target: float = TARGET) -> Tensor:

@@ -1,202 +1,176 @@
-"""Does the score of the search tell which networks will draw well after fine-tuning?
+"""Does the score of the search tell which shapes will draw best after training?
 
-    python benchmarks/score_quality.py CKPT DATA OUT --features FILE [--genomes 24] [--steps 300]
+    python benchmarks/score_quality.py CKPT DATA OUT --features FILE [--network G_A] [--shapes 20]
+        [--speed-up 4.2] [--steps 200] [--size 128] [--generator FILE.py:FACTORY]
 
-Draws pairs of genomes of one size and of unlike origin: random, the same share in every layer, and the best
-of a search's generations. Scores each as the search does, in float32 and bfloat16, and by cheaper means;
-then fine-tunes each pair and measures what is lost of the original's translation of the test pictures.
-Prints Spearman's correlation of every score with that. Pairs that are done are kept and skipped; several
-processes may each do a `--share`, once the pairs are drawn, and whoever comes last prints.
+Draws shapes of equal work and of unlike widths, each with the filters that are hardest to do without; scores
+each as the search does; then refits and trains it as `compress` does, and measures what it lacks of the
+original's translation of the test pictures. Prints Spearman's rank correlation of every score with that. OUT,
+JSON, keeps what is finished.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
-from fine_tuning import Bench
-from recovered_ranking import spearman
-from safetensors.torch import load_file, save
+from refit import Judge
 from torch import Tensor
 
-from ganprune.images import to_float
+from ganprune.channels import kept
+from ganprune.checkpoints import Own, load_quartet
+from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.images.sources import DOMAINS, Domain
-from ganprune.pruning.fitness import fitness
-from ganprune.pruning.importance import importance
+from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
-from ganprune.pruning.repair import Repairer
-from ganprune.pruning.resources import kept_weights
+from ganprune.pruning.repair import Constraints, Repairer
+from ganprune.pruning.resources import kept_macs
+from ganprune.refit import Kept, as_scores, refitted
 from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
-from ganprune.search.coevolution import CoEvolution
-from ganprune.search.settings import SearchSettings
+from ganprune.scoring.originals import original_removals
 from ganprune.settings import FineTuneSettings
 from ganprune.storage.files import write_atomically
-from ganprune.system.device import Precision, cpu_threads, resolve_threads
-from ganprune.training import Budget, Networks, Teacher, TrainSettings, Validation, train
+from ganprune.system.device import cpu_threads, resolve_precision, resolve_threads
+from ganprune.training import Budget, Networks, Teacher, TrainSettings, train
 
-Genomes = dict[Domain, Tensor]
-TRAINED_ON = 100
-"""Training pictures of each domain: few, so that the originals' lessons are soon computed."""
+SPREAD = 0.5
+"""Standard deviation of the logarithm of widths, of whole roles and again of each group."""
 
 
-def candidates(bench: Bench, n: int, target: float) -> list[tuple[str, Genomes]]:
-    """A third each: random, the same share in every layer, and the best of a search's generations.
-
-    Kept in the output folder: several processes must not each search for them.
-    """
-    path = bench.opt.out / "candidates.safetensors"
-    if path.exists():
-        loaded = load_file(path)
-        keys = [key.removesuffix(" A") for key in loaded if key.endswith(" A")]
-        kinds = sorted(keys, key=lambda key: int(key.split()[0]))
-        return [(key.split()[1], {side: loaded[f"{key} {side}"] for side in DOMAINS}) for key in kinds]
-    settings = SearchSettings(population=16, generations=15, align=16, target_macs=(target, target), seed=7)
-    found: list[tuple[str, Genomes]] = []
-    for i in range(n // 3):
-        found.append(("random", bench.genomes("random", target, 100 + i)))
-    for i in range(n // 3):
-        pair: Genomes = {}
-        for side, layout in bench.layouts.items():
-            chance = torch.Generator().manual_seed(i)
-            ranks = importance(bench.originals[side], layout, to_float(bench.validation[side]))
-            ranks = ranks + i / 4 * ranks.std() * torch.randn(ranks.shape, generator=chance)
-            limits = replace(settings.constraints(side), align=1)
-            start = torch.zeros(layout.length, dtype=torch.bool)
-            for piece in layout.genes.values():
-                size = piece.stop - piece.start
-                start[piece.start + ranks[piece].topk(max(1, round(target**0.5 * size))).indices] = True
-            pair[side] = Repairer(layout, limits)(start[None], chance)[0]
-        found.append(("uniform", pair))
-    states = list(CoEvolution(settings, bench.layouts, scorer(bench, "bfloat16")).states(None))
-    for state in states[:: max(1, len(states) // (n - len(found)))][: n - len(found)]:
-        found.append(("search", {side: state.populations[side].best_genome.clone() for side in DOMAINS}))
-    tensors = {f"{i} {kind} {side}": pair[side] for i, (kind, pair) in enumerate(found) for side in DOMAINS}
-    write_atomically(path, save(tensors))
+def shapes(layout: Layout, repairer: Repairer, scores: Tensor, n: int) -> list[Tensor]:
+    """Genomes of unlike widths at equal work: bool [L] each."""
+    roles = [group.role for group in layout.graph.groups.values()]
+    found: list[Tensor] = []
+    for seed in range(n):
+        random = np.random.default_rng(seed)
+        of_role = {role: random.normal(0, SPREAD) for role in sorted(set(roles), key=str)}
+        logs = np.array([of_role[role] + random.normal(0, SPREAD / 2) for role in roles])
+        sizes, low, high = np.array(layout.sizes), 1e-3, 10.0
+        for _ in range(40):
+            middle = (low * high) ** 0.5
+            counts = np.clip(np.rint(middle * sizes * np.exp(logs)), 1, sizes).astype(int)
+            low, high = (middle, high) if repairer.used(counts) <= 1 else (low, middle)
+        chance = torch.Generator().manual_seed(seed)
+        counts = layout.gene_counts(repairer(layout.keeping(counts, scores)[None], chance)).numpy()[0]
+        found.append(layout.keeping(counts, scores))
     return found
 
 
-def scorer(bench: Bench, precision: Precision) -> LocalScorer:
-    settings = ScoringSettings(bench.opt.device, precision, batch=1 if bench.opt.device == "cpu" else 8)
-    return LocalScorer(
-        ScoringInputs(bench.originals, bench.judges, bench.layouts, bench.validation, settings)
-    )
-
-
-def cheap_scores(bench: Bench, pairs: Sequence[tuple[str, Genomes]]) -> dict[str, dict[Domain, list[float]]]:
-    """Every score of every pair, smaller is better; the partner is the original."""
-    found: dict[str, dict[Domain, list[float]]] = {}
-
-    def add(name: str, side: Domain, values: Tensor) -> None:
-        found.setdefault(name, {"A": [], "B": []})[side] = values.double().tolist()
-
-    for side in DOMAINS:
-        layout = bench.layouts[side]
-        genomes = torch.stack([pair[side] for _, pair in pairs])
-        ranks = importance(bench.originals[side], layout, to_float(bench.validation[side]))
-        add("weights dropped", side, -(genomes * ranks).sum(1))
-        for precision in ("float32", "bfloat16"):
-            s = scorer(bench, precision).score(side, genomes, None)
-            F = fitness(
-                kept_weights(layout, genomes), s.L_DisA, s.L_cyc, s.L_idt, gamma=10.0, lambda_cycle=10.0
-            )
-            add(f"1 / fitness, {precision}", side, 1 / F)
-            for name in ("L_DisA", "L_GenA", "L_cyc"):
-                add(f"{name}, {precision}", side, getattr(s, name))
-    return found
-
-
-def tuned(bench: Bench, pair: Genomes, steps: int, folder: Path) -> dict[str, dict[str, float]]:
-    """What fine-tuning of one pair comes to: distances after a tenth of the steps and at the end."""
-    base = TrainSettings(size=bench.opt.size, precision=bench.precision, device=bench.opt.device)
-    recipe = replace(FineTuneSettings(validations=10).training(base, DOMAINS), average=0.0)
-    slim = {side: rebuilt(bench.originals[side], bench.layouts[side], pair[side]) for side in DOMAINS}
-    teachers: dict[Domain, Teacher] = {
-        side: Teacher(
-            bench.originals[side],
-            bench.layouts[side].kept(pair[side])["trunk"],
-            bench.judges[side],
-            bench.vgg,
-        )
-        for side in DOMAINS
-    }
-    result = train(
-        Networks(slim["A"], slim["B"], bench.nets.D_A, bench.nets.D_B), bench.train, recipe,
-        Budget(steps, "steps"), folder, teachers=teachers,
-        validation=Validation(
-            bench.validation, bench.originals, bench.judges,
-            device=bench.opt.device, precision=bench.precision,
-        ),
-    )  # fmt: skip
-    early = json.loads((folder / "validation.jsonl").read_text().splitlines()[0])
-    scores = bench.scores({"A": result.networks.G_A, "B": result.networks.G_B})
-    return {side: scores[side] | {"early": early[f"L_GenA_{side}"]} for side in DOMAINS}
+def spearman(a: list[float], b: list[float]) -> float:
+    """Correlation of ranks, of values without ties."""
+    ranks = [torch.tensor(values).argsort().argsort().double() for values in (a, b)]
+    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
 
 
 def main() -> None:
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("checkpoint", "data", "out"):
-        args.add_argument(name, type=Path)
-    args.add_argument("--features", type=Path, required=True)
-    args.add_argument("--vgg", type=Path, help="compare pictures by VGG16's maps too")
-    args.add_argument("--size", type=int, default=128)
-    args.add_argument("--genomes", type=int, default=24)
-    args.add_argument("--steps", type=int, default=300)
-    args.add_argument("--target", type=float, default=0.25)
-    args.add_argument("--device", default="cpu")
-    args.add_argument("--threads", type=int, default=resolve_threads(None))
-    args.add_argument("--share", default="0/1", help="1/3: every third pair, from the second")
-    args.set_defaults(train=TRAINED_ON)
-    opt = args.parse_args()
-    with cpu_threads(opt.threads):
-        bench = Bench(opt)
-        pairs = candidates(bench, opt.genomes, opt.target)
-        cheap = cheap_scores(bench, pairs)
-        part, parts = map(int, opt.share.split("/"))
-        for i, (kind, pair) in enumerate(pairs):
-            path = opt.out / f"pair-{i}.json"
-            if i % parts != part or path.exists():
-                continue
-            before = {name: {side: values[side][i] for side in DOMAINS} for name, values in cheap.items()}
-            cell = {"kind": kind, "before": before} | tuned(bench, pair, opt.steps, opt.out / f"pair-{i}")
-            write_atomically(path, json.dumps(cell).encode())
-            print(
-                f"{path.stem} ({kind}): " + ", ".join(f"{cell[s]['lost']:.3f}" for s in DOMAINS), flush=True
-            )
-    done = [path for i in range(len(pairs)) if (path := opt.out / f"pair-{i}.json").exists()]
-    if len(done) == len(pairs):
-        report([json.loads(path.read_text()) for path in done])
-
-
-def correlation(a: Sequence[float], b: Sequence[float]) -> float:
-    """Spearman's."""
-    return spearman(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
-
-
-def report(ends: Sequence[dict[str, Any]]) -> None:
-    """Correlations as a Markdown table, and how the origins compare."""
-    of: Callable[[str, Domain], list[float]] = lambda name, side: [end[side][name] for end in ends]  # noqa: E731
-    cheap: dict[str, dict[Domain, list[float]]] = {
-        name: {side: [end["before"][name][side] for end in ends] for side in DOMAINS}
-        for name in ends[0]["before"]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in ("ckpt", "data", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--network", choices=("G_A", "G_B"), default="G_A")
+    parser.add_argument("--generator", metavar="FILE.py:FACTORY")
+    parser.add_argument("--shapes", type=int, default=20)
+    parser.add_argument("--speed-up", type=float, default=4.2)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--pictures", type=int, default=8, help="that are scored on")
+    parser.add_argument("--refit-pictures", type=int, default=48)
+    parser.add_argument("--test-pictures", type=int, default=1000, help="at most")
+    opt = parser.parse_args()
+    quartet = load_quartet(opt.ckpt, own=Own.of(opt.generator))
+    side: Domain = opt.network[-1]
+    folders = find_domains(opt.data, needs=("train", "test"))
+    train_paths = {
+        d: split(folders, d, seed=0, holdout=opt.pictures) for d in DOMAINS if folders.pictures("train", d)
     }
-    cheap["L_GenA after a tenth of the steps"] = {side: of("early", side) for side in DOMAINS}
-    print("| score before fine-tuning | G_A, with lost | with KID | G_B, with lost | with KID |")
-    print("|---|--:|--:|--:|--:|")
-    for name, values in cheap.items():
-        cells = [f"{correlation(values[s], of(end, s)):.2f}" for s in DOMAINS for end in ("lost", "kid")]
-        print(f"| {name} | {' | '.join(cells)} |")
-    print()
-    for kind in dict.fromkeys(end["kind"] for end in ends):
-        lost = [[e[s]["lost"] for e in ends if e["kind"] == kind] for s in DOMAINS]
-        print(
-            kind, ", ".join(f"G_{s}: lost {sum(v) / len(v):.3f}" for s, v in zip(DOMAINS, lost, strict=True))
+    scored = {d: load_pictures(held, opt.size) for d, (_, held) in train_paths.items()}
+    rest = train_paths[side][0]
+    x = list(to_float(load_pictures(rest[: opt.refit_pictures], opt.size)).split(1))
+    generators, judges = quartet.generators, quartet.discriminators
+    layouts = {d: Layout.of(generator) for d, generator in generators.items()}
+    original, layout = generators[side], layouts[side]
+    rows: list[dict[str, Any]] = json.loads(opt.out.read_text()) if opt.out.exists() else []
+    with cpu_threads(resolve_threads(None)):
+        cheapest: dict[Domain, Tensor] = {}
+        for d in layouts:
+            gone = original_removals(
+                generators[d], layouts[d], to_float(scored[d]), opt.out.parent / "cache", d
+            )
+            scores = as_scores(gone)
+            repairer = Repairer(layouts[d], Constraints(align=16, speed_up=opt.speed_up))
+            counts = repairer.cheapest([removal.costs.numpy() for removal in gone.values()])
+            cheapest[d] = layouts[d].keeping(counts, scores)
+            if d == side:
+                drawn = [cheapest[d], *shapes(layout, repairer, scores, opt.shapes - 1)]
+        precision = resolve_precision("auto", "cpu")
+        settings = ScoringSettings("cpu", precision, refit=True)
+        scorer = LocalScorer(ScoringInputs(generators, judges, layouts, scored, settings))
+        judge = Judge(
+            original,
+            load_pictures(folders.pictures("test", side)[: opt.test_pictures], opt.size),
+            opt.features,
         )
-    for loss in ("L_DisA", "L_GenA", "L_cyc", "1 / fitness"):
-        pairs = [(cheap[f"{loss}, float32"][s], cheap[f"{loss}, bfloat16"][s]) for s in DOMAINS]
-        print(f"{loss}: float32 against bfloat16", ", ".join(f"{correlation(*pair):.3f}" for pair in pairs))
+        other = next((cheapest[d] for d in layouts if d != side), None)
+        for genome in drawn[len(rows) :]:
+            alone, paired = (scorer.score(side, genome[None], partner) for partner in (None, other))
+            units = layout.units(genome)
+            left = {
+                layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units))
+                for layer in layout.graph.layers
+            }
+            slim = refitted(rebuilt(original, layout, genome), original, left, x)
+            row: dict[str, Any] = {
+                "widths": layout.gene_counts(genome[None])[0].tolist(),
+                "macs": float(kept_macs(layout, genome[None])),
+                "score": {
+                    "L_GenA": float(alone.L_GenA), "L_DisA": float(alone.L_DisA),
+                    "L_cyc": float(alone.L_cyc), "L_cyc, slim partner": float(paired.L_cyc),
+                },
+                "refitted": judge(slim),
+            }  # fmt: skip
+            if opt.steps:
+                row["trained"] = judge(_trained(opt, slim, quartet, side, layout, units, rest, precision))
+            rows.append(row)
+            write_atomically(opt.out, (json.dumps(rows, indent=1) + "\n").encode())
+            print(json.dumps(row), flush=True)
+    report(rows)
+
+
+def _trained(
+    opt: Any, slim: Any, quartet: Any, side: Domain, layout: Layout, units: Tensor, paths: Any, precision: Any
+) -> Any:
+    base = TrainSettings(size=opt.size, precision=precision)
+    recipe = replace(FineTuneSettings(validations=0).training(base, (side,)), average=0.0)
+    networks = replace(Networks.known(quartet), **{f"G_{side}": slim})
+    teacher = Teacher(quartet.generators[side], layout.graph, units, quartet.discriminators.get(side))
+    folders = dict.fromkeys(DOMAINS, paths)
+    with TemporaryDirectory() as folder:
+        result = train(
+            networks, folders, recipe, Budget(opt.steps, "steps"), Path(folder), teachers={side: teacher}
+        )
+    return getattr(result.networks, f"G_{side}")
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Rank correlations as a Markdown table."""
+    ends = {
+        f"{measure}, {stage}": [row[stage][key] * sign for row in rows]
+        for stage in ("refitted", "trained")
+        if stage in rows[0]
+        for measure, key, sign in (("lost", "lost", 1), ("distance", "psnr", -1))
+    }
+    found = {name: [row["score"][name] for row in rows] for name in rows[0]["score"]}
+    for cycle in ("L_cyc", "L_cyc, slim partner"):
+        found[f"L_DisA + {cycle}"] = [a + b for a, b in zip(found["L_DisA"], found[cycle], strict=True)]
+    print("\n| score | " + " | ".join(ends) + " |\n|---|" + "--:|" * len(ends))
+    for name, values in found.items():
+        print(f"| {name} | " + " | ".join(f"{spearman(values, end):.2f}" for end in ends.values()) + " |")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,10 @@ from ganprune.stages import Resolved, finished_networks, rebuild_both, recover, 
 from ganprune.stages.benching import bench_once
 from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
 from ganprune.stages.preparing import prepare
+from ganprune.stages.quality import measure_quality
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.showing import show
+from ganprune.stages.sizing import sized
 
 PYTHON = "ganprune.compress(…)"
 """What provenance.json tells of a run that no command line began."""
@@ -47,6 +49,8 @@ class Compressed:
     """The slim generators, fine-tuned: float32, on the CPU."""
     files: Mapping[str, Path]
     """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
+    quality: Mapping[str, Any]
+    """What quality.json holds: how far the slim networks' pictures are from the originals', with controls."""
     bench: Mapping[str, Any]
     """What bench.json holds: figures of every file, and the tables."""
 
@@ -55,9 +59,18 @@ class Compressed:
         """Speed, size and arithmetic of the slim networks beside the originals."""
         return tuple(Table(**table) for table in self.bench["tables"])
 
+    def missed(self) -> str | None:
+        """What the networks fall short of; None: nothing."""
+        least = self.settings.search.min_psnr
+        found = {name: network["slim"]["psnr"] for name, network in self.quality["networks"].items()}
+        short = [f"{name} {psnr:.1f} dB" for name, psnr in found.items() if least and psnr and psnr < least]
+        where = f"on {self.quality['pictures']} pictures"
+        return f"--min-psnr {least:g} was missed {where}: {', '.join(short)}" if short else None
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"run": str(self.folder), "settings": self.settings.to_flat(), "bench": dict(self.bench)}
+        return {"run": str(self.folder), "settings": self.settings.to_flat(), "quality": dict(self.quality),
+                "bench": dict(self.bench)}  # fmt: skip
 
 
 def compress(
@@ -114,14 +127,16 @@ def compress(
         mark_latest(job.run, job.reporter)
         if job.settings.recovery.recover_discriminators:
             job = recover(job)
+        job = sized(job)
         pruned = rebuild_both(job, search(job))
         refitted, slim = finished_networks(job, pruned)
         show(job, refitted, slim)
+        quality = measure_quality(job, slim)
         files = exporter.export_run(job, slim)
         timed = bench_once(job.run, bench or BenchSettings(), job.reporter)
         finish_with_report(job.run, job.reporter)
     originals: dict[Domain, nn.Module] = {side: job.originals[side] for side in slim}
-    return Compressed(folder, job.settings, job.resolved, originals, slim, files, timed)
+    return Compressed(folder, job.settings, job.resolved, originals, slim, files, quality, timed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Exporter(Protocol):
         ...
 
     def latency_table(self, generator: nn.Module, size: int, reporter: Reporter) -> LatencyTable:
-        """Milliseconds of a generator's layers on this machine, found out in a minute where they are unknown.
+        """Milliseconds of a generator's parts on this machine, found out in a minute where they are unknown.
 
         size: height and width of the pictures, pixels.
         """

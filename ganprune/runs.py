@@ -43,8 +43,7 @@ from ganprune.storage.made import RECORD, adopt, clear_half_written, half_writte
 from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_toml
 
 OLDER: Mapping[str, object] = MappingProxyType(
-    {"width-spread": "none", "mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0}
-    | {"refit": False, "informed": 0.0}
+    {"mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
 )
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")

@@ -37,11 +37,16 @@ def layouts(draw: st.DrawFn, most: int = 6, blocks: int = 3) -> Layout:
 
 
 @st.composite
-def genomes(draw: st.DrawFn, layout: Layout, least: int = 1) -> Tensor:
-    """Any bits, but at least ``least`` kept in every gene (or all of a smaller one): bool [L]."""
+def genomes(draw: st.DrawFn, layout: Layout, least: int = 1, without_blocks: bool = True) -> Tensor:
+    """Any bits, but at least ``least`` kept in every gene (or all of a smaller one): bool [L].
+
+    without_blocks: or none of a gene whose residual block goes with it.
+    """
     bits: list[bool] = []
-    for piece in layout.genes.values():
+    for gene, piece in layout.genes.items():
         size = piece.stop - piece.start
         kept = draw(st.sets(st.integers(0, size - 1), min_size=min(least, size)))
+        if without_blocks and gene in layout.blocks and draw(st.booleans()):
+            kept = set[int]()
         bits += [i in kept for i in range(size)]
     return torch.tensor(bits, dtype=torch.bool)

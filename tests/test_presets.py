@@ -27,7 +27,7 @@ def test_preset_has_a_summary_of_one_line(name: str) -> None:
 
 def test_default_preset_is_four_times_as_fast_in_widths_that_cpus_like() -> None:
     search = CompressSettings.from_flat(preset(DEFAULT_PRESET).settings).search
-    assert search.speed_up == (4, 4)
+    assert search.speed_up == (4.2, 4.2)
     assert search.align == 16
 
 
@@ -46,7 +46,8 @@ def test_paper_preset_is_algorithm_1_with_the_numbers_of_the_paper() -> None:
     assert (search.population, search.generations) == (32, 100)
     assert (search.gamma, search.lambda_cycle, search.lambda_identity) == (10, 10, 0)
     assert (search.p_select, search.p_crossover, search.parents, search.apart) == (0.2, 0.7, 1, 0)
-    assert (search.operator, search.mutation_rate) == ("flip", 0.02)
+    assert (search.mutation, search.mutation_rate) == ("flip", 0.02)
+    assert search.cycle == "whole"
     assert search.target_macs is None
     assert search.align == 1
 

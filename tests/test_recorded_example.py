@@ -18,10 +18,11 @@ from safetensors.torch import load_file
 
 import ganprune
 from ganprune.bench import BenchSettings
-from ganprune.example import CHECKPOINT, write_dataset
+from ganprune.example import CHECKPOINT
 from ganprune.images.sources import DOMAINS
 from ganprune.search.coevolution import State
 from ganprune.settings import CompressSettings
+from tests.cli.kit import few_pictures
 
 RECORDED = Path(__file__).parent / "recorded" / "example.json"
 SETTINGS = CompressSettings.from_flat(
@@ -71,7 +72,7 @@ def _weights(graph: onnx.GraphProto) -> float:
 
 
 def test_example_comes_out_as_recorded(tmp_path: Path) -> None:
-    write_dataset(tmp_path / "pictures", seed=1, train=12, test=2)
+    few_pictures(tmp_path / "pictures", train=12, test=2)
     quick = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
     found = ganprune.compress(
         CHECKPOINT, tmp_path / "pictures", output=tmp_path / "run", settings=SETTINGS, bench=quick

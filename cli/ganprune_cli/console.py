@@ -141,9 +141,9 @@ def print_table(
     """
     title, rows = shown(title), [[shown(cell) for cell in row] for row in rows]
     if markdown:
-        lines = [f"**{title}**", "", "| " + " | ".join(columns) + " |"]
-        lines.append("| " + " | ".join(":--" if i in left else "--:" for i in range(len(columns))) + " |")
-        print("\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]))
+        from ganprune.storage.tables import markdown as as_markdown
+
+        print(as_markdown(title, columns, rows, left))
         return
     from rich import box
     from rich.console import Console

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from ganprune.checkpoints import NET_NAMES, Own, Quartet, load_generator, load_quartet
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
-from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture
-from ganprune.images.reading import to_tensor
+from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture, to_uint8
 from ganprune.metrics import (
     ComparedNetworks,
     FeatureNetwork,
@@ -150,7 +149,7 @@ def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor
     """`squared_errors` of each pair; None where a pair's pictures differ in size."""
     found = list[Tensor]()
     for pair in zip(fakes, originals, strict=True):
-        one, other = (to_tensor(open_picture(path))[None] for path in pair)
+        one, other = (to_uint8(open_picture(path, None))[None] for path in pair)
         if one.shape != other.shape:
             return None
         found.append(squared_errors(one, other))
@@ -170,8 +169,8 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     contests = _contests(run, made, quartet, wishes.own)
     source = DataSource.of_config(config["data"]) if wishes.data is None else wishes.data
     bare: Split = "train" if wishes.data is None else "test"
-    pairs = made.pictures.paired
-    folders = domains_of(quartet.options, source, ("test",), bare=bare, paired=pairs)
+    pairs, channels = made.pictures.paired, quartet.channels
+    folders = domains_of(quartet.options, source, ("test",), bare=bare, paired=pairs, channels=channels)
     network = wishes.network()
     see = _Seer(network, wishes.batch or 32, wishes.cache or run / CACHE, reporter)
     device = resolve_device(wishes.device or "auto")
@@ -179,9 +178,8 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     threads = resolve_threads(wishes.threads)
     with cpu_threads(threads):
         for side, contest in contests.items():
-            pictures = load_pictures(
-                folders.pictures("test", side)[: wishes.pictures], made.pictures.size, reporter
-            )
+            chosen = folders.pictures("test", side)[: wishes.pictures]
+            pictures = load_pictures(chosen, made.pictures.size, reporter, folders.channels[side])
             others = _others(run, side, contest.slim, made.pictures.size, threads, reporter)
             contest = replace(contest, others=others)
             made_of = translated(pictures, contest, device, reporter)
@@ -227,7 +225,7 @@ def _direction(
 def _truth(folders: PictureFolders, side: Domain, n: int, size: int, reporter: Reporter) -> Tensor | None:
     """The other pictures of the first n test pairs; None, with a warning, where they cannot all be read."""
     other: Domain = "B" if side == "A" else "A"
-    found = load_pictures(folders.pictures("test", other)[:n], size, reporter)
+    found = load_pictures(folders.pictures("test", other)[:n], size, reporter, folders.channels[other])
     if len(found) == n:
         return found
     reporter.warn(f"left out: distances to the pictures of {other}, of which {n - len(found)} cannot be read")

@@ -126,20 +126,18 @@ TargetMs = Annotated[
 MinFilters = Annotated[
     int | None, typer.Option(metavar="N", help="Fewest filters of a layer.", rich_help_panel=SEARCH)
 ]
-WidthSpread = Annotated[
-    str | None,
+RemoveBlocks = Annotated[
+    bool | None,
     typer.Option(
-        metavar="F",
-        help="How many times more or less than the share of all layers alike one may keep; none: any.",
+        "--remove-blocks/--keep-blocks",
+        help="Whether whole residual blocks may be taken out.",
         rich_help_panel=SEARCH,
     ),
 ]
-BlockWidth = Annotated[
+MinPsnr = Annotated[
     float | None,
     typer.Option(
-        metavar="F",
-        help="Inner filters of blocks to keep, over the share of other layers; 0.125: better and slower.",
-        rich_help_panel=SEARCH,
+        metavar="DB", help="As fast as draws so well without training; 32: close.", rich_help_panel=SEARCH
     ),
 ]
 Align = Annotated[
@@ -195,15 +193,11 @@ RecoverBudget = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="For that, as --budget; default 5m.", rich_help_panel=RECOVERY),
 ]
-PGenes = Annotated[
-    float | None,
-    typer.Option("--p-genes", metavar="F", help="Share of crossovers by layers.", rich_help_panel=SEARCH),
-]
 Mutation = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|flip|exchange",
-        help="exchange: kept for dropped filters of a layer, so that widths stay.",
+        metavar="auto|flip|exchange|reshape",
+        help="How children differ; reshape: width moves between layers.",
         rich_help_panel=SEARCH,
     ),
 ]
@@ -220,10 +214,6 @@ Apart = Annotated[
         help="Share of the generations, the first, whose partners are the originals.",
         rich_help_panel=SEARCH,
     ),
-]
-Informed = Annotated[
-    float | None,
-    typer.Option(metavar="F", help="Share of the first genomes kept by weights.", rich_help_panel=SEARCH),
 ]
 MutationRate = Annotated[
     str | None,

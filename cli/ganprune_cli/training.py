@@ -12,6 +12,7 @@ from ganprune.checkpoints.options import FILES
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import UsageError
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
+from ganprune.images.folders import channels_stored
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -41,10 +42,18 @@ class TrainOptions:
     precision: str
     threads: int | None
     processes: int
+    input_nc: int | None = None
+    output_nc: int | None = None
+
+    def __post_init__(self) -> None:
+        for option, channels in (("--input-nc", self.input_nc), ("--output-nc", self.output_nc)):
+            if channels is not None and not 1 <= channels <= MOST_CHANNELS:
+                raise UsageError(f"{option} must be 1 to {MOST_CHANNELS}, found {channels}")
 
 
 Start = Callable[[TrainSettings, Budget, dict[Domain, tuple[Path, ...]], Team], TrainResult]
 """Trains on pictures of both domains."""
+MOST_CHANNELS = 512
 ARCHITECTURE = ("ngf", "blocks")
 """Options that a generator which is there already decides."""
 
@@ -68,6 +77,7 @@ def train_further(
     if direction not in (None, *get_args(Direction)):
         raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
+    taken += [name for name in ("input-nc", "output-nc") if getattr(wishes, name.replace("-", "_"))]
     if taken:
         raise UsageError(f"--{taken[0]} is decided by the generator that is there; leave it out")
     quartet = facing(load_quartet(checkpoint, own=own), direction)
@@ -78,7 +88,7 @@ def train_further(
     folder = folder or Path("checkpoints") / f"{name}-{'complete' if missing else 'continued'}"
     if folder.resolve() in {path.resolve().parent for path in quartet.files.values()}:
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
-    folders = readable(domains_of(quartet.options, data), reporter)
+    folders = readable(domains_of(quartet.options, data, channels=quartet.channels), reporter)
 
     def start(
         settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
@@ -100,12 +110,17 @@ def train_from_nothing(
     data: DataSource, folder: Path, wishes: TrainOptions, reporter: Reporter
 ) -> dict[str, Any]:
     """Train all four networks on trainA and trainB of ``data``; returns what was written, as plain values."""
-    folders = readable(find_domains(data), reporter)
+    folders = find_domains(data)
+    stored = channels_stored(folders)
+    A, B = wishes.input_nc or stored["A"], wishes.output_nc or stored["B"]
+    if {A, B} != {3}:
+        reporter.info(f"generators between pictures of {A} (A) and {B} (B) channels")
+    folders = readable(replace(folders, channels={"A": A, "B": B}), reporter)
 
     def start(
         settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
     ) -> TrainResult:
-        networks, processes = Networks.fresh(settings), wishes.processes
+        networks, processes = Networks.fresh(settings, (A, B)), wishes.processes
         return train(networks, pictures, settings, budget, folder, reporter, processes=processes, team=team)
 
     return _train(folders, folder, wishes, start, reporter) | {"trained": NET_NAMES, "data": data.config()}
@@ -119,6 +134,11 @@ def _train(
     reporter: Reporter,
 ) -> dict[str, Any]:
     check_untrained(folder)
+    A, B = folders.channels["A"], folders.channels["B"]
+    if A != B and wishes.recipe.get("lambda_identity"):
+        raise UsageError(
+            f"--lambda-identity needs as many channels in A as in B, found {A} and {B}; leave it out"
+        )
     place = Place.of_torchrun()
     if place.size > 1 and wishes.processes > 1:
         raise UsageError(f"torchrun has started {place.size} processes; leave --processes out")

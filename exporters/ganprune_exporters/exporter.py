@@ -5,9 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ganprune.errors import UsageError
 from ganprune.images.sources import Domain
-from ganprune.models.cyclegan import Generator
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import Reporter
 from ganprune.stages import Job
@@ -38,19 +36,11 @@ class OnnxExporter:
 
     def latency_table(self, generator: nn.Module, size: int, reporter: Reporter) -> LatencyTable:
         """See `Exporter.latency_table`."""
-        known = _measurable(generator)
-        return latency_table(known.widths, known.norm, size, reporter)
+        return latency_table(generator, size, reporter)
 
     def known_table(self, generator: nn.Module, size: int) -> LatencyTable | None:
         """See `Exporter.known_table`."""
-        known = _measurable(generator)
-        return known_table(known.widths, known.norm, size)
-
-
-def _measurable(generator: nn.Module) -> Generator:
-    if not isinstance(generator, Generator):
-        raise UsageError("--target-ms knows the layers of CycleGAN's ResNet alone; use --speed-up")
-    return generator
+        return known_table(generator, size)
 
 
 def _settings(size: int, rewritten: bool) -> ExportSettings:

@@ -15,6 +15,7 @@ from ganprune.errors import GanpruneError, RunError, UsageError
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
 from ganprune.models.picture_statistics import told_of
+from ganprune.models.traits import channels_by_domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
@@ -102,7 +103,7 @@ def export_source(
         sides: list[Domain] = (
             ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
         )
-        folders = domains_of(_options(source), data, domains=sides)
+        folders = domains_of(_options(source), data, domains=sides, channels=channels_by_domain(networks))
         pictures = search_pictures(folders, wanted, wishes.reporter(reporter))
     with writing_to(folder, names_of(networks, wishes.variants)):
         reports = export_all(folder, networks, few_of(pictures, networks), settings, reporter)
@@ -129,9 +130,10 @@ def _export_run(
         side: load_generator(run / f"G_{side}.safetensors", wishes.own) for side in settings.search.sides
     }
     originals = _originals(run, settings, wishes.own)
-    pictures = _run_pictures(config, data, settings, wishes, reporter)
+    slim_by_name = {f"G_{side}": network for side, network in slim.items()}
+    pictures = _run_pictures(config, slim_by_name, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
-    _tell_norm({f"G_{side}": network for side, network in slim.items()}, wishes, reporter)
+    _tell_norm(slim_by_name, wishes, reporter)
     if output is None or output.resolve() == run.folder.resolve():
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
@@ -190,6 +192,7 @@ def _options(checkpoint: Path) -> dict[str, str]:
 
 def _run_pictures(
     config: Mapping[str, Any],
+    networks: Mapping[str, nn.Module],
     data: DataSource | None,
     settings: CompressSettings,
     wishes: ExportOptions,
@@ -205,7 +208,8 @@ def _run_pictures(
         checkpoint, sides = Path(config["checkpoint"]), settings.search.sides
         alone = checkpoint.exists() and locate(checkpoint).alone  # it has the direction of its data
         options = {} if alone else _options(checkpoint)
-        folders = domains_of(options, source, domains=sides, paired=settings.pictures.paired)
+        pairs, channels = settings.pictures.paired, channels_by_domain(networks)
+        folders = domains_of(options, source, domains=sides, paired=pairs, channels=channels)
         return search_pictures(folders, CompressSettings.from_flat(flat, given=()), wishes.reporter(reporter))
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")

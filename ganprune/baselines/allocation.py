@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.pruning.genome import Layout
 from ganprune.pruning.repair import Repairer
 
 _HALVINGS = 40
@@ -24,7 +23,7 @@ def within_layers(scores: Tensor, repairer: Repairer, chance: torch.Generator) -
 
     Raises `UsageError` where no size is asked for.
     """
-    return keep_best(scores, uniform_counts(repairer, chance), repairer.layout)
+    return repairer.layout.keeping(uniform_counts(repairer, chance), scores)
 
 
 def across_layers(scores: Tensor, repairer: Repairer, chance: torch.Generator) -> Tensor:
@@ -40,7 +39,7 @@ def across_layers(scores: Tensor, repairer: Repairer, chance: torch.Generator) -
         kept = torch.from_numpy(ranks >= (1 - share) * layout.length)
         return np.maximum(layout.gene_counts(kept[None]).numpy()[0], least)
 
-    return keep_best(scores, _repaired(counts(_largest(repairer, counts)), repairer, chance), layout)
+    return layout.keeping(_repaired(counts(_largest(repairer, counts)), repairer, chance), scores)
 
 
 def uniform_share(repairer: Repairer) -> float:
@@ -54,14 +53,6 @@ def uniform_share(repairer: Repairer) -> float:
 def uniform_counts(repairer: Repairer, chance: torch.Generator) -> np.ndarray:
     """The same share of every layer, then repaired: int [genes]. Raises `UsageError` as `uniform_share`."""
     return _repaired(_uniform(uniform_share(repairer), repairer), repairer, chance)
-
-
-def keep_best(scores: Tensor, counts: np.ndarray, layout: Layout) -> Tensor:
-    """The ``counts`` best filters of every gene. scores: [L]; counts: int [genes] → bool [L]."""
-    genome = torch.zeros(layout.length, dtype=torch.bool)
-    for piece, count in zip(layout.genes.values(), counts.tolist(), strict=True):
-        genome[piece.start + scores[piece].topk(count).indices] = True
-    return genome
 
 
 def _uniform(share: float, repairer: Repairer) -> np.ndarray:
@@ -86,5 +77,5 @@ def _largest(repairer: Repairer, counts: Callable[[float], np.ndarray]) -> float
 
 def _repaired(counts: np.ndarray, repairer: Repairer, chance: torch.Generator) -> np.ndarray:
     layout = repairer.layout
-    genome = keep_best(torch.zeros(layout.length), counts, layout)
+    genome = layout.keeping(counts, torch.zeros(layout.length))
     return layout.gene_counts(repairer(genome[None], chance)).numpy()[0]

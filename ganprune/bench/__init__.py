@@ -5,7 +5,6 @@ report.markdown()    # tables and sentences
 """
 
 from ganprune.bench.candidates import Candidate, candidates_in, candidates_of
-from ganprune.bench.chart import profile_svg
 from ganprune.bench.engine import Arithmetic, Engine, engine_for, installed_providers
 from ganprune.bench.machine import Machine, enough_cores, physical_cores, this_machine
 from ganprune.bench.profile import Profile
@@ -13,7 +12,7 @@ from ganprune.bench.report import SCHEMA, BenchReport, NetworkCost, Timing
 from ganprune.bench.run import bench
 from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Ratio, Times, ratio_of_medians, summary
-from ganprune.bench.tables import Table, in_threads, plus_minus
+from ganprune.storage.tables import Table, in_threads, plus_minus
 
 __all__ = [
     "SCHEMA",
@@ -38,7 +37,6 @@ __all__ = [
     "installed_providers",
     "physical_cores",
     "plus_minus",
-    "profile_svg",
     "ratio_of_medians",
     "summary",
     "this_machine",

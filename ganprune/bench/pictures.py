@@ -19,8 +19,8 @@ def inputs_for(
     """Inputs of ``shape`` and of the file's type: [k, *shape], one a picture; one of noise without any.
 
     A picture is resized (bicubic) to what the file takes, and fills its whole batch. float32 inputs get it
-    in [-1, 1] as CycleGAN does. Raises `DataError` for files that are no pictures, `InputError` for a
-    network that takes neither RGB nor grey.
+    in [-1, 1] as CycleGAN does. Raises `DataError` for files that are no pictures, or none of as many
+    channels as the network takes.
     """
     if pictures:
         return np.stack([_decoded(path, takes, shape) for path in pictures])
@@ -51,22 +51,10 @@ def pictures_at(path: Path | None) -> tuple[Path, ...]:
 
 
 def _decoded(path: Path, takes: PictureInput, shape: tuple[int, ...]) -> NDArray[Any]:
-    from PIL import Image
+    from ganprune.images import open_picture, resized, to_float, to_uint8
 
-    from ganprune.images import open_picture
-
-    height, width = takes.picture(shape)
     channels = shape[3] if takes.channels_last else shape[1]
-    if channels not in (1, 3):
-        raise InputError(
-            f"{takes.file}: needed a network of RGB or grey pictures for --input, found one of {channels} "
-            "channels; leave --input out to run it on noise"
-        )
-    picture = open_picture(path).resize((width, height), Image.Resampling.BICUBIC)
-    pixels = np.asarray(picture if channels == 3 else picture.convert("L"), np.uint8)
-    pixels = pixels.reshape(height, width, channels)
-    if not takes.channels_last:
-        pixels = pixels.transpose(2, 0, 1)
-    if takes.dtype == "float32":
-        return np.broadcast_to((pixels.astype(np.float32) / 255 - 0.5) / 0.5, shape)
-    return np.broadcast_to(pixels, shape)
+    picture = resized(open_picture(path, channels), *takes.picture(shape))
+    picture = to_float(picture) if takes.dtype == "float32" else to_uint8(picture)
+    pixels = picture.permute(1, 2, 0) if takes.channels_last else picture
+    return np.broadcast_to(pixels.numpy(), shape)

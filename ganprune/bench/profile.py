@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganprune.bench.tables import Table, in_threads
+from ganprune.storage.tables import Table, in_threads
 
 PROFILED_RUNS = 7
 """Runs that a profile is the median of."""

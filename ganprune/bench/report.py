@@ -1,9 +1,7 @@
 """What a measurement found: as dataclasses, as JSON, as CSV, as tables, as sentences."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ from ganprune.bench.machine import Machine
 from ganprune.bench.profile import Profile, groups_of, profile_table
 from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Ratio, Times
-from ganprune.bench.tables import Table, in_threads, number, plus_minus, table_of
 from ganprune.pruning.cost import mebibytes
+from ganprune.storage.tables import Table, csv_text, in_threads, number, plus_minus, table_of
 
 SCHEMA = 1
 """Version of what `BenchReport.to_json` returns; raised when a key changes its meaning or goes."""
@@ -203,11 +201,7 @@ class BenchReport:
                 ratio = flat.pop(key)
                 flat |= {f"{key}{end}": ratio and ratio[field] for end, field in _ENDS.items()}
             lines.append({"network": network.pop("name")} | flat | network | surroundings)
-        text = StringIO()
-        writer = csv.DictWriter(text, lines[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
-        return text.getvalue()
+        return csv_text(lines)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has. Times in milliseconds, sizes in bytes."""

@@ -21,10 +21,10 @@ from ganprune.bench.profile import PROFILED_RUNS, Profile
 from ganprune.bench.report import BenchReport, NetworkCost, Timing
 from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Milliseconds, Ratio, ratio_of_medians, summary
-from ganprune.bench.tables import in_threads
 from ganprune.errors import InputError, UsageError
 from ganprune.onnx_files.cost import OnnxCost, PictureInput, onnx_cost, picture_input, read_onnx
 from ganprune.reporting import SILENT, Reporter, Task
+from ganprune.storage.tables import in_threads
 
 _Pair = tuple[str, str]
 """A candidate and a baseline of it, by their names."""

@@ -13,7 +13,7 @@ Channels of the picture, and of what the tracing does not understand, are of no 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganprune.channels.tape import record
+from ganprune.channels.blocks import Block
+from ganprune.channels.tape import Tape, record
 
 Role = Literal["stem", "down", "trunk", "inner", "up"]
 """The part that a group plays, from who writes and reads it:
@@ -34,7 +35,8 @@ down    written later, before the first trunk ends
 up      written behind the last trunk
 
 A group is named by its role. Of several: down, down2, …, trunk, trunk2, …, but inner0, inner1, … and up1,
-up2, …
+up2, … A block that was taken out (`ganprune.channels.blocks.Removed`) is counted, so the others keep their
+names.
 """
 
 WHOLE = -1
@@ -126,6 +128,8 @@ class ChannelGraph:
     """Heights and widths of pictures are best multiples of this: the picture's over the smallest map's."""
     notes: tuple[str, ...]
     """What was not understood, and so is kept whole; a line each."""
+    removable: Mapping[str, Block] = field(default_factory=dict[str, Block])
+    """By the groups that may go altogether: the residual block that goes with them."""
 
     @classmethod
     def trace(cls, network: nn.Module, picture: Tensor) -> "ChannelGraph":
@@ -211,17 +215,23 @@ def graph_of(network: nn.Module) -> ChannelGraph:
     known = _TRACED.get(network)
     if known is not None and known[0] == signature:
         return known[1]
+    from ganprune.channels.tracing import traced
+
+    graph = traced(network, tape_of(network))
+    _TRACED[network] = signature, graph
+    return graph
+
+
+def tape_of(network: nn.Module) -> Tape:
+    """The calls of a network on the smallest picture that it takes, see `graph_of`."""
     channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
     like = next(network.parameters())
     for side in SIZES:
         try:
-            graph = ChannelGraph.trace(network, like.new_zeros(1, channels, side, side))
+            return record(network, like.new_zeros(1, channels, side, side))
         except (RuntimeError, ValueError):  # a map became too small
             if side == SIZES[-1]:
                 raise
-        else:
-            _TRACED[network] = signature, graph
-            return graph
     raise AssertionError
 
 

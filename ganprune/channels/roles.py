@@ -7,11 +7,12 @@ from ganprune.channels.units import Channels, Units
 
 
 def groups_of(
-    written: Sequence[tuple[Layer, Channels]], units: Units
+    written: Sequence[tuple[Layer, Channels]], units: Units, gone: Sequence[int]
 ) -> tuple[Callable[[Sequence[Layer]], Mapping[str, Group]], dict[int, int]]:
     """Units of the convolutions, in the order in which they are written.
 
-    written: every convolution, and the channels that it writes. Returns how to name the groups once the
+    written: every convolution, and the channels that it writes. gone: for each, how many residual blocks that
+    were taken out come before it. Returns how to name the groups once the
     layers' units are known, and the place of each unit that can go, by its root.
     """
     writers = dict[int, list[int]]()  # of each root: the convolutions that write it, once a filter
@@ -29,12 +30,12 @@ def groups_of(
             place[root] = len(place)
 
     def named(layers: Sequence[Layer]) -> Mapping[str, Group]:
-        return _named(layers, slices)
+        return _named(layers, slices, gone)
 
     return named, place
 
 
-def _named(layers: Sequence[Layer], slices: Sequence[slice]) -> Mapping[str, Group]:
+def _named(layers: Sequence[Layer], slices: Sequence[slice], gone: Sequence[int]) -> Mapping[str, Group]:
     writers = [
         [i for i, layer in enumerate(layers) if _in(layer.writes, s) and not layer.depthwise] for s in slices
     ]
@@ -47,7 +48,7 @@ def _named(layers: Sequence[Layer], slices: Sequence[slice]) -> Mapping[str, Gro
     for g, piece in enumerate(slices):
         role = _role(g, trunks, writers, readers)
         counts[role] = n = counts.get(role, 0) + 1
-        number = n - 1 if role == "inner" else n
+        number = n - 1 + gone[writers[g][0]] if role == "inner" else n
         name = role if n == 1 and role not in ("inner", "up") else f"{role}{number}"
         found[name] = Group(name, role, piece)
     return found

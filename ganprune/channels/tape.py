@@ -75,10 +75,26 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """What a module did that made one tensor of one, when it was called first."""
+
+    module: str
+    takes: Value
+    gives: Value
+    shape: tuple[int, ...]
+    """Of what it takes."""
+    made: tuple[int, ...]
+    """Of what it gives."""
+    calls: int
+    """How many functions were called until then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tape:
     """All calls, in order."""
 
     calls: tuple[Call, ...]
+    modules: tuple[ModuleCall, ...]
     shape: tuple[int, ...]
     """Of the picture: [1, channels, height, width]."""
     output: Value
@@ -102,7 +118,8 @@ def record(network: nn.Module, picture: Tensor) -> Tape:
             module.training = mode
     if not isinstance(result, Tensor):
         raise TypeError(f"a network must return one tensor, found {type(result).__name__}")
-    return Tape(tuple(recorder.calls), tuple(picture.shape), recorder.number_of(result))
+    output = recorder.number_of(result)
+    return Tape(tuple(recorder.calls), tuple(recorder.modules.values()), tuple(picture.shape), output)
 
 
 class _Recorder(TorchFunctionMode):
@@ -121,10 +138,19 @@ class _Recorder(TorchFunctionMode):
         self._modules = {module: name for name, module in network.named_modules()}
         self._within = [""]
         self.calls = list[Call]()
+        self.modules = dict[str, ModuleCall]()
 
     def hooked(self) -> Any:
         """A context in which it is known which module is running."""
-        return _Within(self._modules, self._within)
+        return _Within(self._modules, self._within, self._ran)
+
+    def _ran(self, module: str, inputs: tuple[Any, ...], output: Any) -> None:
+        """A module is done."""
+        x = inputs[0] if len(inputs) == 1 else None
+        takes, gives = self._values.get(id(x)), self._values.get(id(output))
+        if isinstance(x, Tensor) and isinstance(output, Tensor) and takes is not None and gives is not None:
+            shapes = tuple(x.shape), tuple(output.shape)
+            self.modules.setdefault(module, ModuleCall(module, takes, gives, *shapes, len(self.calls)))
 
     def number_of(self, tensor: Tensor) -> Value:
         """Of a tensor that some call returned. What none did is taken to depend on all that there is."""
@@ -180,13 +206,17 @@ def code_outside_of_pytorch(*_: Any) -> Tensor:
 class _Within:
     """Keeps the names of the modules that are running, the innermost last."""
 
-    def __init__(self, names: dict[nn.Module, str], within: list[str]) -> None:
-        self._names, self._within, self._handles = names, within, list[Any]()
+    def __init__(
+        self, names: dict[nn.Module, str], within: list[str], ran: Callable[[str, Any, Any], None]
+    ) -> None:
+        self._names, self._within, self._ran, self._handles = names, within, ran, list[Any]()
 
     def __enter__(self) -> None:
         for module, name in self._names.items():
             self._handles.append(module.register_forward_pre_hook(self._enter(name), prepend=True))
-            self._handles.append(module.register_forward_hook(self._leave, always_call=True))
+            self._handles.append(
+                module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
+            )
 
     def _enter(self, name: str) -> Callable[[nn.Module, Any], None]:
         def enter(module: nn.Module, inputs: Any) -> None:
@@ -195,9 +225,10 @@ class _Within:
 
         return enter
 
-    def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        del module, inputs, output
+    def _leave(self, module: nn.Module, inputs: Any, kwargs: Any, output: Any) -> None:
         self._within.pop()
+        if not kwargs:
+            self._ran(self._names[module], inputs, output)
 
     def __exit__(self, *error: object) -> None:
         for handle in self._handles:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from ganprune.channels.blocks import Removed, removable
 from ganprune.channels.graph import WHOLE, ChannelGraph, Cut, Layer
 from ganprune.channels.roles import groups_of
 from ganprune.channels.tape import Call, Tape, Value, Weight
@@ -58,6 +59,8 @@ class Tracing:
     def __init__(self, network: nn.Module, tape: Tape) -> None:
         self.units, self.notes = Units(), dict[str, None]()
         self.layers = list[tuple[Layer, Channels, Channels]]()
+        self.places = list[int]()
+        """Of each layer's call among all."""
         self.cuts = list[tuple[str, int, Channels]]()
         self.norms, self.sums = dict[str, Channels](), dict[str, Channels]()
         self._weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
@@ -69,8 +72,9 @@ class Tracing:
         for call in tape.calls:
             for value in call.values():
                 self._readers.setdefault(value, []).append(call)
-        for call in tape.calls:
+        for place, call in enumerate(tape.calls):
             self._step(call)
+            self.places += [place] * (len(self.layers) - len(self.places))
         last = self._maps.get(tape.output)
         self.outputs = 0 if last is None else len(last)
         if last is not None:
@@ -80,6 +84,10 @@ class Tracing:
         self.stride = max([1, *(round(side / min(shape)) for shape in spatial if min(shape) < side)])
 
     # What there is to know of a call
+
+    def channels_of(self, value: Value) -> Channels | None:
+        """Of a map; None for what is none."""
+        return self._maps.get(value)
 
     def _channels(self, value: Any) -> Channels | None:
         return self._maps.get(value) if isinstance(value, Value) else None
@@ -461,7 +469,10 @@ _RULES: Mapping[str, Callable[[Tracing, Call], None]] = {
 def traced(network: nn.Module, tape: Tape) -> ChannelGraph:
     """The `ChannelGraph` of what was recorded."""
     t = Tracing(network, tape)
-    groups, unit_of = groups_of([(layer, writes) for layer, _, writes in t.layers], t.units)
+    modules = dict(network.named_modules())
+    gone = [call.calls for call in tape.modules if isinstance(modules[call.module], Removed)]
+    before = [sum(calls <= place for calls in gone) for place in t.places]
+    groups, unit_of = groups_of([(layer, writes) for layer, _, writes in t.layers], t.units, before)
 
     def resolved(channels: Channels) -> Channels:
         return np.array(
@@ -473,6 +484,13 @@ def traced(network: nn.Module, tape: Tape) -> ChannelGraph:
     )
     named = groups(layers)
     cuts = tuple(Cut(name, dim, resolved(channels)) for name, dim, channels in t.cuts)
+    calls = {call.module: call for call in tape.modules if t.channels_of(call.gives) is not None}
+
+    def units_of(value: Value) -> Channels:
+        channels = t.channels_of(value)
+        assert channels is not None
+        return resolved(channels)
+
     return ChannelGraph(
         layers=layers,
         cuts=tuple(cut for cut in cuts if (cut.units != WHOLE).any()),
@@ -484,4 +502,5 @@ def traced(network: nn.Module, tape: Tape) -> ChannelGraph:
         outputs=t.outputs,
         stride=t.stride,
         notes=tuple(t.notes),
+        removable=removable(network, calls, units_of, named, layers, cuts),
     )

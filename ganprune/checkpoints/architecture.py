@@ -13,24 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from ganprune import models
+from ganprune.channels.blocks import CONSTANT, Removed
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
-from ganprune.checkpoints.norms import COUNT, batches_seen, check_variances, norm_of, vectors
+from ganprune.checkpoints.norms import norm_of
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
 from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
     Generator,
-    Norm,
     generator_convs,
-    norm_key,
     resnet_widths,
 )
+from ganprune.models.fitting import fitted, shape
 
 Role = Literal["generator", "discriminator"]
 """What a network is for."""
-
-PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-"""Number formats of weights that are read; all become float32."""
 
 _N = TypeVar("_N", Generator, Discriminator)
 
@@ -67,28 +64,19 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     """CycleGAN's ResNet; as `generator_from_tensors`."""
     used, block_name = split_block_name(_of_role(tensors, "generator"))
     used, _ = split_dropout(used)
-    blocks = _count_blocks(used)
-    convs = generator_convs(blocks)
-    norm = norm_of(used, [conv.key for conv in convs if conv.norm_key])
-    norms: dict[str, Norm | None] = {conv.key: norm if conv.norm_key else None for conv in convs}
-    _check_names(used, norms)
-    groups: dict[str, int] = {}
-    in_channels = out_channels = 0
-    for conv in convs:
-        inputs, filters = _channels(used, conv.key, conv.kernel, norms[conv.key], conv.transposed)
-        if conv.source is None:
-            in_channels = inputs
-        elif inputs != groups[conv.source]:
-            raise _contradiction(used, conv.key, f"the layer before has {groups[conv.source]} filters")
-        if conv.target is None:
-            out_channels = filters
-        elif filters != groups.setdefault(conv.target, filters):
-            raise _contradiction(used, conv.key, f"the residual sums need {groups[conv.target]} filters")
-    widths = resnet_widths(1, blocks, in_channels, out_channels).with_groups(groups)
+    numbers = _numbers(used, rf"model\.(\d{{1,6}})\.(?:conv_block\.|{CONSTANT}$)")
+    blocks = len(_gapless(numbers, "model.{}.conv_block.1", start=10))
+    gone = [i for i in range(blocks) if f"model.{10 + i}.{CONSTANT}" in used]
+    places = tuple(f"model.{10 + i}." for i in gone)
+    convs = [conv.key for conv in generator_convs(blocks) if conv.norm_key]
+    norm = norm_of(used, [key for key in convs if not key.startswith(places)])
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
-        generator = Generator(widths, norm)
+        skeleton = Generator(resnet_widths(1, blocks), norm)
+        for i in gone:
+            skeleton.model[10 + i] = Removed.like(used[f"model.{10 + i}.{CONSTANT}"])
+    generator = _fitted(skeleton, used)
     generator.block_name = block_name
-    return _filled(generator, used)
+    return generator
 
 
 def discriminator_from_tensors(tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -103,26 +91,19 @@ def patchgan_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
     """CycleGAN's PatchGAN; as `generator_from_tensors`."""
     used = _of_role(tensors, "discriminator")
     keys = ["model.0", *_gapless(_numbers(used, r"model\.(\d{1,6})\."), "model.{}", start=2, step=3)]
+    if len(keys) < 3:
+        raise CheckpointError(f"a discriminator of {len(keys)} convolutions, at least 3 were needed")
     norm = norm_of(used, keys[1:-1])
-    norms: dict[str, Norm | None] = dict.fromkeys(keys[1:-1], norm)
-    norms = {keys[0]: None, **norms, keys[-1]: None}
-    _check_names(used, norms)
-    filters: list[int] = []
-    in_channels = 0
-    for key in keys:
-        inputs, outputs = _channels(used, key, 4, norms[key])
-        if not filters:
-            in_channels = inputs
-        elif inputs != filters[-1]:
-            raise _contradiction(used, key, f"the layer before has {filters[-1]} filters")
-        filters.append(outputs)
-    if len(filters) < 3:
-        raise CheckpointError(f"a discriminator of {len(filters)} convolutions, at least 3 were needed")
-    if filters.pop() != 1:
-        raise _contradiction(used, keys[-1], "the last layer of a PatchGAN has 1 filter")
+    weights = [used.get(f"{key}.weight", torch.empty(0)) for key in keys]
+    filters = tuple(max(1, len(weight)) for weight in weights[:-1])
+    channels = weights[0].shape[1] if weights[0].ndim == 4 else 1
     with torch.device("meta"):
-        discriminator = Discriminator(DiscriminatorWidths(tuple(filters), in_channels), norm)
-    return _filled(discriminator, used)
+        discriminator = _fitted(Discriminator(DiscriminatorWidths(filters, channels), norm), used)
+    if len(weights[-1]) != 1:
+        raise CheckpointError(
+            f"{keys[-1]}.weight has shape {shape(weights[-1])}, but the last layer of a PatchGAN has 1 filter"
+        )
+    return discriminator
 
 
 def _read(
@@ -151,17 +132,19 @@ def _read(
             raise (error if own and not isinstance(error, UnsupportedArchitecture) else other) from None
 
 
+def _fitted(skeleton: _N, tensors: Mapping[str, Tensor]) -> _N:
+    try:
+        return fitted(skeleton, tensors)
+    except UnsupportedArchitecture as error:  # its role and its blocks are CycleGAN's, so it is damaged
+        raise CheckpointError(str(error)) from None
+
+
 def _of_role(tensors: Mapping[str, Tensor], needed: Role) -> dict[str, Tensor]:
     used, _ = split_relics(tensors)
     found = role_of(used)
     if found != needed:
         raise CheckpointError(f"holds a {found}, a {needed} was needed")
     return used
-
-
-def _count_blocks(tensors: Mapping[str, Tensor]) -> int:
-    numbers = _numbers(tensors, r"model\.(\d{1,6})\.conv_block\.")
-    return len(_gapless(numbers, "model.{}.conv_block.1", start=10))
 
 
 def _numbers(tensors: Mapping[str, Tensor], pattern: str) -> set[int]:
@@ -176,59 +159,3 @@ def _gapless(numbers: set[int], template: str, start: int, step: int = 1) -> lis
         if number not in numbers:
             raise CheckpointError(f"lacks {keys[-1]}.weight; the file is incomplete")
     return keys
-
-
-def _check_names(tensors: Mapping[str, Tensor], norms: Mapping[str, Norm | None]) -> None:
-    """``norms``: what follows each convolution, None after the first and the last of a network."""
-    expected = [name for key, norm in norms.items() for name in (f"{key}.weight", *vectors(key, norm))]
-    for name in expected:
-        if name not in tensors:
-            raise CheckpointError(f"lacks {name}; the file is incomplete")
-    known = {*expected, *(f"{norm_key(key)}.{COUNT}" for key, norm in norms.items() if norm == "batch")}
-    for name in tensors:
-        if name not in known:
-            raise CheckpointError(f"holds {name!r}, which no such network has")
-
-
-def _channels(
-    tensors: Mapping[str, Tensor], key: str, kernel: int, norm: Norm | None, transposed: bool = False
-) -> tuple[int, int]:
-    """Input channels and filters of a convolution, after a look at its kernel, its bias and its norm."""
-    weight = tensors[f"{key}.weight"]
-    if weight.ndim != 4 or weight.shape[2:] != (kernel, kernel) or weight.numel() == 0:
-        raise _contradiction(tensors, key, f"a {kernel}×{kernel} kernel was needed")
-    outputs, inputs = weight.shape[:2]
-    if transposed:
-        inputs, outputs = outputs, inputs
-    for name in vectors(key, norm):
-        if tensors[name].shape != (outputs,):
-            raise CheckpointError(
-                f"{name} has shape {_shape(tensors[name])}, but {key}.weight has {outputs} filters"
-            )
-    return inputs, outputs
-
-
-def _contradiction(tensors: Mapping[str, Tensor], key: str, needed: str) -> CheckpointError:
-    return CheckpointError(f"{key}.weight has shape {_shape(tensors[f'{key}.weight'])}, but {needed}")
-
-
-def _shape(tensor: Tensor) -> str:
-    return "×".join(str(size) for size in tensor.shape) or "()"
-
-
-def _filled(network: _N, tensors: Mapping[str, Tensor]) -> _N:
-    """A network made on the meta device, now with copies of the tensors as its weights."""
-    weights: dict[str, Tensor] = {}
-    for name in network.state_dict():
-        if name.endswith(COUNT):
-            weights[name] = batches_seen(tensors, name)
-            continue
-        tensor = tensors[name]
-        if tensor.dtype not in PRECISIONS:
-            raise CheckpointError(f"{name} is {str(tensor.dtype).removeprefix('torch.')}, not floating point")
-        weights[name] = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
-        if not weights[name].isfinite().all():
-            raise CheckpointError(f"{name} holds NaN or infinite values; take an epoch from before that")
-        check_variances(name, weights[name])
-    network.load_state_dict(weights, assign=True)
-    return network.requires_grad_(False).eval()

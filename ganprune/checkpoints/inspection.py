@@ -215,8 +215,10 @@ def _generator_words(w: GeneratorWidths) -> str:
     kind = f"resnet_{w.blocks}blocks"
     if w == resnet_widths(w.stem, w.blocks, w.in_channels, w.out_channels):
         return f"{kind}, ngf {w.stem}"
-    low, high = min(w.inner, default=0), max(w.inner, default=0)
+    there = [filters for filters in w.inner if filters]
+    low, high = min(there, default=0), max(there, default=0)
     inner = f"{low}" if low == high else f"{low}–{high}"
+    inner += "" if len(there) == w.blocks else f" ({w.blocks - len(there)} taken out)"
     return f"{kind}, filters {w.stem}/{w.down}/{w.trunk}, inside the blocks {inner}, then {w.up1}/{w.up2}"
 
 

@@ -17,9 +17,10 @@ import cloudpickle
 import torch
 from torch import Tensor, nn
 
+from ganprune.channels.blocks import CONSTANT
 from ganprune.channels.graph import SIZES
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.pruning.rebuild import with_tensors
+from ganprune.pruning.rebuild import with_tensors, without_blocks
 
 Given = str | nn.Module
 """``FILE.py:FACTORY``, or a module."""
@@ -109,8 +110,10 @@ def _imported(path: Path, option: str) -> Any:
 
 def fitted(like: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     """A copy of a module with a file's tensors, whatever widths they have; see `Own.read`."""
+    held = _named(tensors, like.state_dict())
+    constants = {name: tensor for name, tensor in held.items() if name.rpartition(".")[2] == CONSTANT}
+    like = without_blocks(like, constants) if constants else copy.deepcopy(like)
     wanted = like.state_dict()
-    held = _named(tensors, wanted)
     missing, over = [n for n in wanted if n not in held], [n for n in held if n not in wanted]
     if missing or over:
         lacks = f"lacks {missing[0]}" if missing else ""
@@ -128,7 +131,7 @@ def fitted(like: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise CheckpointError(f"{name} holds NaN or infinite values; take an epoch from before that")
     network = with_tensors(
-        copy.deepcopy(like),
+        like,
         {n: (t.float() if t.is_floating_point() else t).detach().cpu().clone() for n, t in held.items()},
     )
     network = network.float().cpu().requires_grad_(False).eval()

@@ -19,7 +19,7 @@ from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
-from ganprune.models.traits import channels_of, norm_of, sees_both
+from ganprune.models.traits import channels_by_domain, channels_of, norm_of, sees_both
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,14 @@ class Quartet:
         ]
         told = self.options.get("model") == "pix2pix" or self.options.get("dataset_mode") == "aligned"
         return told or any(sees_both(D, G) for D, G in judged)
+
+    @property
+    def channels(self) -> dict[Domain, int]:
+        """Of the pictures of each domain; see `channels_by_domain`."""
+        found = channels_by_domain(
+            {name: getattr(self, name) for name in NET_NAMES if name not in self.missing()}
+        )
+        return {"A": found.get("A", 3), "B": found.get("B", 3)}
 
     @classmethod
     def of_modules(cls, generator: nn.Module, discriminator: nn.Module | None = None) -> "Quartet":
@@ -293,19 +301,8 @@ def _notes(
 
 def _check_channels(quartet: Quartet) -> None:
     """Channels of the pictures of A and of B, as every network sees them, must agree."""
-    seen: dict[str, dict[str, int]] = {"A": {}, "B": {}}
-    if quartet.G_A:
-        seen["A"]["G_A"], seen["B"]["G_A"] = channels_of(quartet.G_A)
-    if quartet.G_B:
-        seen["B"]["G_B"], seen["A"]["G_B"] = channels_of(quartet.G_B)
-    for made, G, D in (("B", quartet.G_A, quartet.D_A), ("A", quartet.G_B, quartet.D_B)):
-        if D is not None and not (G is not None and sees_both(D, G)):
-            seen[made]["D_A" if made == "B" else "D_B"], _ = channels_of(D)
-    for domain, channels in seen.items():
-        if len(set(channels.values())) > 1:
-            folder = next(iter(quartet.files.values())).parent
-            told = ", ".join(f"{name} {count}" for name, count in channels.items())
-            raise CheckpointError(
-                f"{folder}: pictures of {domain} have different numbers of channels: {told}; "
-                "these networks are not of one training"
-            )
+    try:
+        _ = quartet.channels
+    except ValueError as error:
+        folder = next(iter(quartet.files.values())).parent
+        raise CheckpointError(f"{folder}: {error}; these networks are not of one training") from None

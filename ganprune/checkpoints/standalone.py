@@ -40,6 +40,18 @@ class Block(nn.Module):
         return x + next(self.children())(x)
 
 
+class Removed(nn.Module):
+    """Where a block was taken out: x, or x and a constant a channel."""
+
+    def __init__(self, constant: Tensor) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(constant)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, c, h, w] → [n, c, h, w]."""
+        return x + self.constant if self.constant.ndim else x
+
+
 class SlimGenerator(nn.Module):
     """CycleGAN's ResNet generator, of the widths that the tensors of ``state`` have."""
 
@@ -63,13 +75,17 @@ class SlimGenerator(nn.Module):
             affine = "model.2.weight" in state
             return nn.InstanceNorm2d(filters, affine=affine) if "model.1.bias" in state else nn.Identity()
 
-        names = [key.split(".")[2] for key in state if key.count(".") == 4 and key.endswith(".1.weight")]
-        n = len(names)
-        blocks = [(name, f"model.{10 + i}.{name}.") for i, name in enumerate(names)]
+        def block(key: str) -> nn.Module:
+            if f"{key}.constant" in state:
+                return Removed(state[f"{key}.constant"])
+            name = next(other.split(".")[2] for other in state if other.startswith(f"{key}."))
+            return Block(name, conv(f"{key}.{name}.1"), conv(f"{key}.{name}.5"))
+
+        n = max(int(key.split(".")[1]) for key in state) - 17
         self.model = nn.Sequential(
             nn.ReflectionPad2d(3), *conv("model.1"), nn.ReLU(inplace=True),
             *conv("model.4", 2, 1), nn.ReLU(inplace=True), *conv("model.7", 2, 1), nn.ReLU(inplace=True),
-            *(Block(name, conv(key + "1"), conv(key + "5")) for name, key in blocks),
+            *(block(f"model.{10 + i}") for i in range(n)),
             *up(f"model.{10 + n}"), *up(f"model.{13 + n}"),
             nn.ReflectionPad2d(3), conv(f"model.{17 + n}")[0], nn.Tanh(),
         )  # fmt: skip

@@ -13,7 +13,6 @@ from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.comparing.cells import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
 from ganprune.images import DataSource, PictureFolders, find_domains
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.metrics import FeatureNetwork, Segmenter
@@ -123,12 +122,6 @@ def check_sources(config: str, checkpoint: Path | None, data: DataSource | None)
         raise UsageError(f"CKPT is needed, only --config {EXAMPLE} goes without; give a CycleGAN run folder")
     if data is not None:
         raise UsageError("--data is of a CKPT, found none; give a CycleGAN run folder before it")
-
-
-def example(drawn: Path, reporter: Reporter) -> tuple[Path, DataSource]:
-    """The packaged checkpoint, and its pictures, which are drawn into a folder."""
-    write_dataset(drawn, seed=1, train=200, test=24, size=EXAMPLE_SIZE, reporter=reporter)
-    return CHECKPOINT, DataSource(drawn)
 
 
 def only(comparison: Comparison, names: str | None) -> Comparison:

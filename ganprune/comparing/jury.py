@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganprune.images import PictureFolders, load_pictures, save_picture, to_float, to_uint8
+from ganprune.images import PictureFolders, in_channels, load_pictures, save_picture, to_float, to_uint8
 from ganprune.images.sources import Domain
 from ganprune.metrics import (
     FeatureNetwork,
@@ -50,10 +50,10 @@ class Jury:
     """What the originals make of them."""
 
     def pictures(self, side: Domain) -> Tensor:
-        """Test pictures of a domain: uint8 [n, 3, size, size]."""
+        """Test pictures of a domain: [n, c, size, size]."""
         if side not in self._pictures:
             paths = self.folders.pictures("test", side)
-            self._pictures[side] = load_pictures(paths, self.size, self.reporter)
+            self._pictures[side] = load_pictures(paths, self.size, self.reporter, self.folders.channels[side])
         return self._pictures[side]
 
     def __call__(
@@ -71,7 +71,15 @@ class Jury:
 
     def inputs(self, originals: Mapping[Domain, nn.Module]) -> dict[Domain, dict[str, Any]]:
         """The same of pictures that no network has touched."""
-        return {side: self._figures(side, self.pictures(side), G) for side, G in originals.items()}
+        other: dict[Domain, Domain] = {"A": "B", "B": "A"}
+        return {
+            side: self._figures(side, self._inputs(side, self.folders.channels[other[side]]), G)
+            for side, G in originals.items()
+        }
+
+    def _inputs(self, side: Domain, channels: int) -> Tensor:
+        """Test pictures that nothing has changed, as a network of so many channels would give them: uint8."""
+        return to_uint8(in_channels(self.pictures(side), channels))
 
     def _figures(self, side: Domain, fakes: Tensor, original: nn.Module) -> dict[str, Any]:
         other: Domain = "B" if side == "A" else "A"
@@ -101,7 +109,7 @@ class Jury:
 
     @torch.inference_mode()
     def _translated(self, generator: nn.Module, side: Domain) -> Tensor:
-        """What a generator makes of the test pictures, in float32, one at a time: uint8 [n, 3, h, w]."""
+        """What a generator makes of the test pictures, in float32, one at a time: uint8 [n, c, h, w]."""
         net, made = copy.deepcopy(generator).to(self.device).float().eval(), list[Tensor]()
         pictures = self.pictures(side)
         with reproducible(), self.reporter.task(f"translating, G_{side}", len(pictures)) as task:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ganprune.bench import Table
-from ganprune.bench.tables import number
 from ganprune.images.sources import Domain
+from ganprune.storage.tables import Table, number
 
 FCN = ("pixel_accuracy", "class_accuracy", "class_iou")
 """Columns of Table 2."""

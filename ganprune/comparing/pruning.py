@@ -37,7 +37,7 @@ def prune(job: Job, name: str, choose: Method) -> dict[Domain, nn.Module]:
             subject = Subject(
                 original.to(device).requires_grad_(False).eval(), layout,
                 to_float(job.pictures[side]).to(device),
-                Repairer(layout, replace(search.constraints(side), width_spread=None)),
+                Repairer(layout, replace(search.constraints(side), remove_blocks=False)),
                 random_stream(search.seed, 0, side),
             )  # fmt: skip
             pruned = choose(subject)

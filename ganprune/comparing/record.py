@@ -152,13 +152,14 @@ def network_of(part: Mapping[str, Any], original: nn.Module) -> nn.Module | None
     widths, whole = part.get("widths"), layout.graph.sizes
     if widths is None:
         return None
-    known = fits(widths, _WIDTHS) and widths.keys() == whole.keys()
-    if not known or not all(0 < widths[group] <= most for group, most in whole.items()):
+    known = fits(widths, _WIDTHS) and all(count > 0 for count in widths.values())
+    counts = dict.fromkeys(layout.blocks, 0) | widths if known else {}  # of blocks taken out nothing is told
+    if counts.keys() != whole.keys() or not all(counts[group] <= most for group, most in whole.items()):
         raise RunError(
             f"a finished cell has the widths {_short(widths)}, wanted is a number of filters for each of "
             f"{', '.join(whole)}, at most the original's; delete the cell's JSON file to run it again"
         )
-    first = [torch.arange(whole[group]) < count for group, count in widths.items()]
+    first = [torch.arange(most) < counts[group] for group, most in whole.items()]
     return rebuilt(original, layout, torch.cat(first))
 
 

@@ -1,15 +1,12 @@
 """One row a method: means over its seeds."""
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
-from io import StringIO
 from statistics import mean
 from typing import Any
 
-from ganprune.bench import Table
-from ganprune.bench.tables import number, table_of
 from ganprune.comparing.record import ORIGINAL
 from ganprune.images.sources import DOMAINS, Domain
+from ganprune.storage.tables import Table, csv_text, number, table_of
 
 Found = Mapping[str, Any]
 """What `ganprune.comparing.record` has written of one cell."""
@@ -91,12 +88,7 @@ def comparison_csv(means: Means) -> str:
     """A line for each method and direction, with all figures; headings first."""
     lines = [{"method": name, "network": f"G_{side}"} | part
              for name, sides in means.items() for side, part in sides.items()]  # fmt: skip
-    headings = dict.fromkeys(key for line in lines for key in line)
-    text = StringIO()
-    writer = csv.DictWriter(text, list(headings), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text(lines)
 
 
 def _kid(part: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganprune.download.catalog import Item, Kind
-from ganprune.download.fetch import Patience, Transfer, discard, fetch
+from ganprune.download.fetch import Patience, Transfer, fetch
 from ganprune.download.unpack import Limits, unpack
 from ganprune.errors import DownloadError, InputError, UsageError
 from ganprune.reporting import SILENT, Reporter
@@ -67,7 +67,14 @@ def download(
     with _workplace(place, again):
         partial = place / item.file
         fetch(
-            Transfer(item.url, partial, item.size, again, f"fetch it with a browser elsewhere and {by_hand}"),
+            Transfer(
+                item.url,
+                partial,
+                item.size,
+                resumes=item.sha256 is not None,
+                again=again,
+                by_hand=f"fetch it with a browser elsewhere and {by_hand}",
+            ),
             patience or Patience(),
             reporter,
         )
@@ -78,7 +85,7 @@ def download(
             else:
                 _place_network(partial, target, facts)
         except (InputError, DownloadError) as error:
-            discard(partial)
+            partial.unlink(missing_ok=True)
             raise type(error)(f"{item.url}: {error}; nothing of it was kept") from error
     return _result(item, path, False, facts["sha256"])
 
@@ -108,7 +115,7 @@ def _place_data_set(
     if folder.is_dir():
         folder.rmdir()  # empty, see _already
     root.rename(folder)
-    discard(archive)
+    archive.unlink()
 
 
 def _place_network(partial: Path, file: Path, facts: dict[str, Any]) -> None:
@@ -118,7 +125,6 @@ def _place_network(partial: Path, file: Path, facts: dict[str, Any]) -> None:
     _write_record(file.parent, _read_record(file.parent) | {file.name: facts})
     with atomic_path(file, over="any") as temporary:
         partial.rename(temporary)
-    discard(partial)
 
 
 def _already(item: Item, folder: Path, path: Path) -> Downloaded | None:

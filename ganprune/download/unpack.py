@@ -1,12 +1,13 @@
 """An archive of pictures to a folder: nothing outside it, no links, and no more than is reasonable.
 
-Every member is looked at before the first is written, so an archive that is refused leaves nothing. Members
-are not extracted by ``zipfile`` and ``tarfile`` but read from them, and written as plain files.
+Members are read by ``zipfile`` and ``tarfile`` but not extracted by them: ``tarfile``'s filter "data" lets
+links inside the folder pass, ``zipfile`` renames what leads out of it, and neither knows a bound.
 """
 
 import errno
 import gzip
 import re
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -64,12 +65,56 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None, reporter: 
     folder or would lie outside ``folder``, and where all together would exceed ``limits``. Where the content
     of a member is damaged `DataError` is raised with some files written.
     """
-    with _opened(archive) as members:
+    with _damage_told(), _opened(archive) as members:
         accepted = list(_accepted(members, archive, limits or Limits()))
         with reporter.task(f"unpack {archive.name}", len(accepted)) as task:
             for parts, member in accepted:
                 _write(member, folder.joinpath(*parts))
                 task.advance()
+
+
+@contextmanager
+def _opened(archive: Path) -> Generator[Iterable[_Member]]:
+    """The members of an archive of either kind, told by its first bytes."""
+    with archive.open("rb") as file:
+        head = file.read(16)
+    if head.startswith(b"PK"):
+        with zipfile.ZipFile(archive) as file:
+            yield [_zip_member(file, info) for info in file.infolist()]
+    elif head.startswith(b"\x1f\x8b"):
+        with _Gunzip(archive) as stream, tarfile.TarFile(fileobj=stream) as file:
+            yield (_tar_member(file, info) for info in file)
+    else:
+        raise DataError(f"no archive: it starts with {head!r}; a zip or a tar.gz was needed")
+
+
+def _zip_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+    mode, name = info.external_attr >> 16, info.orig_filename
+    kind = "folder" if name.endswith(("/", "\\")) else "file"
+    if stat.S_IFMT(mode):
+        kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "a symbolic link"}
+        kind = kinds.get(stat.S_IFMT(mode), "no plain file")
+    if info.flag_bits & 1:
+        kind = "encrypted"
+    elif kind == "file" and info.compress_type not in _METHODS:
+        kind = f"compressed by method {info.compress_type}, which is not read"
+    return _Member(name, kind, info.file_size, lambda: file.open(info))
+
+
+def _tar_member(file: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
+    kinds = {tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.DIRTYPE: "folder",
+             tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link"}  # fmt: skip
+    kind = kinds.get(info.type, "no plain file")
+    return _Member(info.name, kind, info.size, lambda: cast(IO[bytes], file.extractfile(info)))
+
+
+class _Gunzip(gzip.GzipFile):
+    """Decompresses a little at a time: tarfile reads a header of any length at once."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _CHUNK:
+            raise DataError("refused: it has a header of unreasonable length")
+        return super().read(size)
 
 
 def _accepted(
@@ -79,23 +124,21 @@ def _accepted(
     most = min(limits.total, max(limits.floor, limits.ratio * archive.stat().st_size))
     size, seen = 0, set[tuple[str, ...]]()
     for number, member in enumerate(members, start=1):
-        parts = _parts(member.name)
+        parts, shown = _parts(member.name), _shown(member.name)
         size += member.size
         if member.kind not in ("file", "folder"):
-            raise DataError(
-                f"refused: {_shown(member.name)} is {member.kind}; only files and folders are unpacked"
-            )
+            raise DataError(f"refused: {shown} is {member.kind}; only files and folders are unpacked")
         if member.size < 0 or (member.kind == "file" and not parts):
-            raise DataError(f"damaged: it holds a file {_shown(member.name)} of {member.size} bytes")
+            raise DataError(f"damaged: it holds a file {shown} of {member.size} bytes")
         if size > most or number > limits.members:
             raise DataError(
                 f"refused: it would unpack to more than {most:,} bytes or {limits.members:,} files, which no "
                 "pictures need"
             )
         if len(parts) > limits.depth:
-            raise DataError(f"refused: {_shown(member.name)} lies more than {limits.depth} folders deep")
+            raise DataError(f"refused: {shown} lies more than {limits.depth} folders deep")
         if parts in seen and member.kind == "file":
-            raise DataError(f"refused: {_shown(member.name)} is in it twice")
+            raise DataError(f"refused: {shown} is in it twice")
         seen.add(parts)
         if parts and parts[0] not in _JUNK and parts[-1] not in _JUNK:
             yield parts, member
@@ -116,10 +159,10 @@ def _shown(name: str) -> str:
 
 def _write(member: _Member, path: Path) -> None:
     try:
+        folder = path if member.kind == "folder" else path.parent
+        folder.mkdir(parents=True, exist_ok=True)
         if member.kind == "folder":
-            path.mkdir(parents=True, exist_ok=True)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         target = path.open("xb")
     except (FileExistsError, NotADirectoryError):
         raise DataError(f"refused: {_shown(member.name)} is in it twice") from None
@@ -128,76 +171,14 @@ def _write(member: _Member, path: Path) -> None:
             reason = f"cannot be written here: {error.strerror}"
             raise DataError(f"refused: {_shown(member.name)} {reason}") from None
         raise
-    with target, _sound(), member.open() as source:
-        while chunk := source.read(_CHUNK):
-            target.write(chunk)
+    with target, member.open() as source:
+        shutil.copyfileobj(source, target, _CHUNK)
     if (found := path.stat().st_size) != member.size:
         raise DataError(f"damaged: {_shown(member.name)} has {found:,} bytes, not {member.size:,}")
 
 
 @contextmanager
-def _opened(archive: Path) -> Generator[Iterable[_Member]]:
-    """The members of an archive of either kind, told by its first bytes."""
-    with archive.open("rb") as file:
-        head = file.read(16)
-    if head.startswith(b"PK"):
-        with _sound():
-            opened = zipfile.ZipFile(archive)
-        with opened as file:
-            yield [_zip_member(file, info) for info in file.infolist()]
-    elif head.startswith(b"\x1f\x8b"):
-        with _Gunzip(archive) as stream:
-            with _sound():
-                opened = tarfile.TarFile(fileobj=stream)
-            with opened as file:
-                yield _tar_members(file)
-    else:
-        raise DataError(f"no archive: it starts with {head!r}; a zip or a tar.gz was needed")
-
-
-def _zip_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
-    mode = info.external_attr >> 16
-    kind = _kind(mode) if stat.S_IFMT(mode) else _plain(info.orig_filename)
-    if info.flag_bits & 1:
-        kind = "encrypted"
-    elif kind == "file" and info.compress_type not in _METHODS:
-        kind = f"compressed by method {info.compress_type}, which is not read"
-    return _Member(info.orig_filename, kind, info.file_size, lambda: file.open(info))
-
-
-def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
-    kinds = {tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.DIRTYPE: "folder",
-             tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link"}  # fmt: skip
-    while True:
-        with _sound():
-            info = file.next()
-        if info is None:
-            return
-        kind = kinds.get(info.type, "no plain file")
-        yield _Member(info.name, kind, info.size, lambda info=info: cast(IO[bytes], file.extractfile(info)))
-
-
-def _plain(name: str) -> str:
-    return "folder" if name.endswith(("/", "\\")) else "file"
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISLNK(mode):
-        return "a symbolic link"
-    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "no plain file"
-
-
-class _Gunzip(gzip.GzipFile):
-    """Decompresses a little at a time: tarfile reads a header of any length at once."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is None or not 0 <= size <= _CHUNK:
-            raise DataError("refused: it has a header of unreasonable length")
-        return super().read(size)
-
-
-@contextmanager
-def _sound() -> Generator[None]:
+def _damage_told() -> Generator[None]:
     """Make whatever the standard library says of a damaged archive a `DataError`."""
     try:
         yield

@@ -1,28 +1,29 @@
-"""The packaged example's pictures: two looks of the same kind of drawn scenes, and how to tell them apart."""
+"""The packaged example: a small CycleGAN that adds and removes stripes, pictures, and how to tell stripes."""
 
 from pathlib import Path
 
-from ganprune.images.sources import Domain
-
-from .dataset import EXAMPLE_SIZE, scene_index, write_dataset
 from .measure import Coats, coats, coats_of
-from .scenes import Scene, draw
 from .stripes import background_change, stripe_energy
 
-CHECKPOINT = Path(__file__).parent / "checkpoint"
-"""A small CycleGAN that adds and removes stripes, as CycleGAN files; made by scripts/make_example.py."""
+CHECKPOINT = Path(__file__).with_name("checkpoint")
+"""The networks, as CycleGAN files; made by scripts/make_example.py."""
+
+PICTURES = Path(__file__).with_name("pictures")
+"""trainA, trainB, testA, testB: plain animals are domain A, striped ones B; made by scripts/make_pictures.py.
+
+The networks were trained on none of them.
+"""
+
+EXAMPLE_SIZE = 96
+"""Pixels a side of the pictures."""
 
 __all__ = [
     "CHECKPOINT",
     "EXAMPLE_SIZE",
+    "PICTURES",
     "Coats",
-    "Domain",
-    "Scene",
     "background_change",
     "coats",
     "coats_of",
-    "draw",
-    "scene_index",
     "stripe_energy",
-    "write_dataset",
 ]

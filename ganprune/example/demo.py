@@ -10,24 +10,26 @@ from torch import nn
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import load_generator
 from ganprune.compression import compress
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, coats_of, write_dataset
+from ganprune.example import CHECKPOINT, PICTURES, coats_of
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.layers import compress_settings
 from ganprune.reporting import Reporter
 from ganprune.system.device import cpu_threads
 
-SEED = 1
-"""Of the drawn pictures; the example's networks were trained on those of seed 0."""
 BENCH = BenchSettings(seconds=8)
 
 
 def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: Reporter) -> dict[str, Any]:
-    """Draw pictures beside ``folder``, compress the packaged CycleGAN into it, measure the coats."""
-    drawn = folder.with_name(f"{folder.name}-pictures")
-    write_dataset(drawn, seed=SEED, train=200, test=8, size=EXAMPLE_SIZE, reporter=reporter)
+    """Compress the packaged CycleGAN into ``folder``, measure the coats."""
     settings = compress_settings("demo", None, given)
     found = compress(
-        CHECKPOINT, drawn, output=folder, settings=settings, reporter=reporter, bench=BENCH, command=command
+        CHECKPOINT,
+        PICTURES,
+        output=folder,
+        settings=settings,
+        reporter=reporter,
+        bench=BENCH,
+        command=command,
     )
     kinds: dict[str, Mapping[Domain, nn.Module]] = {
         "original": found.originals,
@@ -35,6 +37,6 @@ def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: 
         "slim, fine-tuned": found.slim,
     }
     with cpu_threads(found.resolved.threads):
-        measured = coats_of(kinds, seed=SEED)
+        measured = coats_of(kinds)
     coats = {kind: {side: asdict(coat) for side, coat in pair.items()} for kind, pair in measured.items()}
     return found.to_json() | {"coats": coats, "pictures": str(folder / "pictures.png")}

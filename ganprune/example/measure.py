@@ -1,62 +1,81 @@
-"""What a generator does to the example's animals, measured on the drawing procedure's own ground truth."""
+"""What a generator does to the animals of the example's test pictures, of which masks are shipped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import nn
 
-from ganprune.example.dataset import EXAMPLE_SIZE, scene_index
-from ganprune.example.scenes import Scene, draw
-from ganprune.example.stripes import background_change, stripe_energy
+from ganprune.example.stripes import Mask, background_change, stripe_energy
 from ganprune.images import to_float, to_uint8
 from ganprune.images.sources import DOMAINS, Domain
+
+HERE = Path(__file__).parent
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Coats:
-    """Medians over scenes that no training saw."""
+    """Medians over pictures that no training saw."""
 
     before: float
-    """`stripe_energy` of the animals as drawn."""
+    """`stripe_energy` of the animals as they are."""
     after: float
     """`stripe_energy` of the animals as translated."""
     wanted: float
-    """`stripe_energy` of the same animals as drawn in the other domain."""
+    """`stripe_energy` of the animals in the other domain's pictures."""
     background: float
     """`background_change`: what happened to everything else, 0 … 1."""
 
 
-def coats(generator: nn.Module, domain: Domain, *, seed: int, scenes: int = 40) -> Coats:
-    """Translate unseen scenes of ``domain`` and measure the animals' coats before and after."""
-    return _measured(generator, _drawn(domain, seed, scenes))
+def coats(generator: nn.Module, domain: Domain, pictures: int = 24) -> Coats:
+    """Translate test pictures of ``domain`` and measure the animals' coats before and after."""
+    return coats_of({"": {domain: generator}}, pictures)[""][domain]
 
 
 def coats_of(
-    kinds: Mapping[str, Mapping[Domain, nn.Module]], *, seed: int, scenes: int = 40
+    kinds: Mapping[str, Mapping[Domain, nn.Module]], pictures: int = 24
 ) -> dict[str, dict[Domain, Coats]]:
-    """`coats` of both directions for several pairs of generators, on the same scenes."""
-    drawn = {domain: _drawn(domain, seed, scenes) for domain in DOMAINS}
+    """`coats` for several pairs of generators, on the same pictures."""
+    shown = {domain: _shown(domain, pictures) for domain in DOMAINS}
+    striped = {
+        domain: median(stripe_energy(picture, mask) for picture, mask in pairs)
+        for domain, pairs in shown.items()
+    }
     return {
-        kind: {domain: _measured(generator, drawn[domain]) for domain, generator in pair.items()}
+        kind: {
+            domain: Coats(striped[domain], after, striped["B" if domain == "A" else "A"], background)
+            for domain, generator in pair.items()
+            for after, background in [_translated(generator, shown[domain])]
+        }
         for kind, pair in kinds.items()
     }
 
 
-def _drawn(domain: Domain, seed: int, scenes: int) -> list[tuple[Scene, Scene]]:
-    """Scenes of a domain, each beside its look in the other domain."""
-    other: Domain = "B" if domain == "A" else "A"
-    indices = [scene_index("test", domain, i) for i in range(scenes)]
-    return [(draw(seed, i, domain, EXAMPLE_SIZE), draw(seed, i, other, EXAMPLE_SIZE)) for i in indices]
+def _shown(domain: Domain, count: int) -> list[tuple[Pixels, Mask]]:
+    """Test pictures, uint8 [h, w, 3], and where their animals are, bool [h, w]."""
+    found = sorted((HERE / "pictures" / f"test{domain}").iterdir())[:count]
+    masks = [HERE / "masks" / f"test{domain}" / f"{path.stem}.png" for path in found]
+    return [(_pixels(path), _pixels(mask).astype(np.bool_)) for path, mask in zip(found, masks, strict=True)]
+
+
+def _pixels(path: Path) -> Pixels:
+    with Image.open(path) as picture:
+        return np.array(picture)
 
 
 @torch.inference_mode()
-def _measured(generator: nn.Module, drawn: list[tuple[Scene, Scene]]) -> Coats:
-    rows: list[tuple[float, float, float, float]] = []
-    for scene, twin in drawn:
-        x = torch.from_numpy(scene.picture).permute(2, 0, 1)
-        y = to_uint8(generator(to_float(x)[None])[0]).permute(1, 2, 0).numpy()
-        before, after, wanted = (stripe_energy(p, scene.animal) for p in (scene.picture, y, twin.picture))
-        rows.append((before, after, wanted, background_change(scene.picture, y, scene.animal)))
-    return Coats(*(median(column) for column in zip(*rows, strict=True)))
+def _translated(generator: nn.Module, shown: list[tuple[Pixels, Mask]]) -> tuple[float, float]:
+    """The medians of `stripe_energy` and of `background_change` after translation."""
+    energies, changes = list[float](), list[float]()
+    for picture, mask in shown:
+        x = to_float(torch.from_numpy(picture).permute(2, 0, 1)[None])
+        y = to_uint8(generator(x)[0]).permute(1, 2, 0).numpy()
+        energies.append(stripe_energy(y, mask))
+        changes.append(background_change(picture, y, mask))
+    return median(energies), median(changes)

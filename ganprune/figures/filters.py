@@ -2,14 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganprune.figures.colours import FAINT, GREY, INK, MUTED, network_colour
-from ganprune.figures.drawing import Drawing, Line, Picture, Pixels, Rect, Shape, Text, below
+from ganprune.figures.style import (
+    LIGHT,
+    WIDTH,
+    Pixels,
+    heading,
+    key,
+    network_colour,
+    place,
+    sheet,
+    styled,
+    write,
+)
 
-_CELL, _GAP, _TOP = 33.0, 9.0, 40.0
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STEP, _GAP, _TOP = 44.0, 1, 42.0
+_MOST = 64
+"""At most the first so many filters are drawn."""
 
 Weights = NDArray[np.float32]
 """Filters of the first convolution: float32 [n, channels, 7, 7]."""
@@ -88,83 +104,102 @@ def filter_pictures(weights: Weights, like: Weights | None = None) -> list[Pixel
     )
 
 
-def filter_panel(
-    title: str, note: str, pictures: Mapping[int, Pixels], n: int, framed: Sequence[int], columns: int = 8
-) -> Drawing:
-    """Filters 0…n-1 in rows; those without a picture are left empty, those of ``framed`` get a frame."""
-    shapes: list[Shape] = [Text(0, 13, title, bold=True, size=13), Text(0, 30, note, size=11, colour=MUTED)]
-    frames: list[Shape] = []
-    for i in range(n):
-        x, y = _GAP / 2 + i % columns * (_CELL + _GAP), _TOP + _GAP / 2 + i // columns * (_CELL + _GAP)
-        if i in pictures:
-            shapes.append(Picture(x, y, _CELL, _CELL, pictures[i], crisp=True, hint=f"filter {i}"))
-        else:
-            shapes.append(Rect(x, y, _CELL, _CELL, stroke=FAINT))
-        if i in framed:
-            frames.append(Rect(x - 1.5, y - 1.5, _CELL + 3, _CELL + 3, stroke=INK, stroke_width=2.5))
-    rows = -(-n // columns)
-    width, height = columns * (_CELL + _GAP), _TOP + rows * (_CELL + _GAP)
-    label = f"{title}: {len(framed)} of {n} framed" if framed else title
-    return Drawing(max(width, 8 * (_CELL + _GAP)), height, (*shapes, *frames), label)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Filters in rows: those without a picture are left empty, those of ``framed`` get a frame."""
+
+    title: str
+    note: str
+    pictures: Mapping[int, Pixels]
+    """Filter → its picture."""
+    framed: Sequence[int] = ()
 
 
-def norm_panel(layer: FirstLayer) -> Drawing:
-    """Norms of all filters, largest first: kept ones in colour, dropped ones grey."""
-    width, height, top = 8 * (_CELL + _GAP), 150.0, 40.0
-    norms, kept, colour = layer.norms, set(layer.kept), network_colour(layer.network)
-    step = width / len(norms)
-    shapes: list[Shape] = [
-        Text(0, 13, f"{layer.network}: norms of all filters", bold=True, size=13),
-        Rect(0, 21, 11, 11, colour), Text(16, 30, "kept", size=11),
-        Rect(60, 21, 11, 11, GREY), Text(76, 30, "dropped", size=11),
-    ]  # fmt: skip
-    for place, i in enumerate(np.argsort(-norms, kind="stable").tolist()):
-        tall = (height - top) * float(norms[i] / max(norms.max(), 1e-12))
-        what = "kept" if i in kept else "dropped"
-        bar = Rect(place * step, height - tall, max(step - 1, 0.5), tall, colour if i in kept else GREY,
-                   hint=f"filter {i}, {what}: {norms[i]:.3g}")  # fmt: skip
-        shapes.append(bar)
-    shapes.append(Line(((0, height), (width, height)), MUTED))
-    return Drawing(width, height + 4, tuple(shapes), f"Norms of the {len(norms)} filters of {layer.network}")
+def filter_parts(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> list[Part]:
+    """Original filters with the kept ones framed; after fine-tuning; what others keep.
 
-
-def filter_panels(
-    layer: FirstLayer, others: Mapping[str, Sequence[int]], columns: int = 8, most: int = 64
-) -> list[Drawing]:
-    """Original filters with the kept ones framed; after fine-tuning; what others keep; the norms.
-
-    others: label, e.g. ``ThiNet``, → kept indices. A magnitude rule is always shown. At most the first
-    ``most`` filters are drawn.
+    others: label, e.g. ``ThiNet``, → kept indices. A magnitude rule is always shown.
     """
-    n = min(len(layer.original), most)
-    originals = dict(enumerate(filter_pictures(layer.original[:n])))
-    name, found = layer.network, list[Drawing]()
-    kept = [i for i in layer.kept if i < n]
-    count = f"{len(layer.kept)} of {len(layer.original)} kept"
-    found.append(
-        filter_panel(f"{name}: first-layer filters", f"{count}, framed", originals, n, kept, columns)
-    )
+    originals = dict(enumerate(filter_pictures(layer.original)))
+    name = layer.network
+    count = f"{len(layer.kept)} of {len(layer.original)} kept, framed"
+    found = [Part(f"{name}: first-layer filters", count, originals, layer.kept)]
     if layer.tuned is not None:
-        pictures = filter_pictures(layer.tuned, layer.original[list(layer.kept)])
-        tuned = {i: pictures[place] for place, i in enumerate(layer.kept) if i < n}
-        found.append(
-            filter_panel(
-                f"{name}: after fine-tuning", "in the colours' scale of before", tuned, n, (), columns
-            )
-        )
+        tuned = filter_pictures(layer.tuned, layer.original[list(layer.kept)])
+        pictures = dict(zip(layer.kept, tuned, strict=True))
+        found.append(Part(f"{name}: after fine-tuning", "in the colours' scale of before", pictures))
     for label, chosen in {**others, "a magnitude rule": layer.by_magnitude}.items():
         same = len(set(chosen) & set(layer.kept))
         note = f"{same} of {len(chosen)} as in the slim network"
-        shown = [i for i in chosen if i < n]
-        found.append(filter_panel(f"{name}: what {label} keeps", note, originals, n, shown, columns))
-    return [*found, norm_panel(layer)]
+        found.append(Part(f"{name}: what {label} keeps", note, originals, chosen))
+    return found
 
 
-def filter_figure(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> Drawing:
+@styled
+def filter_panels(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> list["Figure"]:
+    """The parts and the norms, each a chart of eight filters a row."""
+    n = min(len(layer.original), _MOST)
+    found: list[Figure] = []
+    for part in filter_parts(layer, others):
+        found.append(sheet(WIDTH, _TOP + _STEP * -(-n // 8), f"{part.title}: {part.note}"))
+        _draw_part(found[-1], part, n, 8, 0)
+    found.append(sheet(WIDTH, 200, f"Norms of the {len(layer.original)} filters of {layer.network}"))
+    _draw_norms(found[-1], layer, WIDTH, 0)
+    return found
+
+
+@styled
+def filter_figure(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> "Figure":
     """The same for print: sixteen filters a row, one part under the other, the numbers in words below."""
-    columns = min(16, len(layer.original))
-    parts = filter_panels(layer, others, columns)
-    lines = [Text(0, 12 + 18 * i, sentence, size=11) for i, sentence in enumerate(layer.sentences())]
-    width = max([line.box[2] for line in lines], default=0.0)
-    words = Drawing(width, 18.0 * len(lines), tuple(lines))
-    return below([*parts, words], 16, f"First-layer filters of {layer.network}")
+    n, columns, parts = min(len(layer.original), _MOST), 16, filter_parts(layer, others)
+    step, words = _TOP + _STEP * -(-n // columns) + 16, layer.sentences()
+    width = _STEP * columns
+    figure = sheet(
+        width, step * len(parts) + 220 + 18 * len(words), f"First-layer filters of {layer.network}"
+    )
+    for i, part in enumerate(parts):
+        _draw_part(figure, part, n, columns, i * step)
+    _draw_norms(figure, layer, width, step * len(parts))
+    for i, sentence in enumerate(words):
+        write(figure, 0, step * len(parts) + 220 + 18 * i, sentence, fontsize=11)
+    return figure
+
+
+def _draw_part(figure: "Figure", part: Part, n: int, columns: int, top: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    heading(figure, part.title, part.note, top)
+    rows, k = -(-n // columns), next(iter(part.pictures.values())).shape[0]
+    side = k + 2 * _GAP
+    mosaic = np.zeros((rows * side, columns * side, 4), np.uint8)  # transparent
+    axes = place(figure, 0, top + _TOP, _STEP * columns, _STEP * rows)
+    axes.set_axis_off()
+    for i in range(n):
+        y, x = i // columns * side, i % columns * side
+        if i in part.pictures:
+            mosaic[y + _GAP : y + _GAP + k, x + _GAP : x + _GAP + k] = 255
+            mosaic[y + _GAP : y + _GAP + k, x + _GAP : x + _GAP + k, :3] = part.pictures[i]
+        if i in part.framed or i not in part.pictures:
+            colour, width = (LIGHT["ink"], 2.5) if i in part.framed else (LIGHT["line"], 1.0)
+            corner = (x + _GAP - 0.5, y + _GAP - 0.5)
+            axes.add_patch(Rectangle(corner, k, k, fill=False, edgecolor=colour, linewidth=width))
+    ends = (-0.5, columns * side - 0.5, rows * side - 0.5, -0.5)
+    crisp = mosaic.repeat(8, 0).repeat(
+        8, 1
+    )  # not all programs that draw SVG can be told to keep pixels square
+    axes.imshow(crisp, extent=ends, interpolation="none", aspect="auto")
+
+
+def _draw_norms(figure: "Figure", layer: FirstLayer, width: float, top: float) -> None:
+    """Norms of all filters, largest first: kept ones in colour, dropped ones grey."""
+    heading(figure, f"{layer.network}: norms of all filters", top=top)
+    colours = {"kept": network_colour(layer.network), "dropped": LIGHT["grey"]}
+    for i, (word, colour) in enumerate(colours.items()):
+        key(figure, 80 * i, top + 33, word, colour)
+    order = np.argsort(-layer.norms, kind="stable")
+    axes = place(figure, 44, top + 48, width - 48, 140)
+    kept = set(layer.kept)
+    axes.bar(range(len(order)), layer.norms[order],
+             color=[colours["kept" if i in kept else "dropped"] for i in order.tolist()])  # fmt: skip
+    axes.set_xticks([])
+    axes.margins(x=0.01)

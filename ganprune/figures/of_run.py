@@ -9,10 +9,9 @@ import numpy as np
 
 from ganprune.checkpoints import read_metadata, read_tensors
 from ganprune.errors import GanpruneError, RunError
-from ganprune.figures.drawing import Pixels
 from ganprune.figures.filters import FirstLayer, Weights
+from ganprune.figures.style import Pixels
 from ganprune.images import cells, open_picture
-from ganprune.images.reading import to_tensor
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
@@ -35,6 +34,17 @@ class PictureComparison:
     """Of the slim generator before fine-tuning; None where there was none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """Mean squared differences to the original's pictures, in [-1, 1]: L_GenA."""
+
+    slim: float
+    inputs: float | None
+    """Of the untouched inputs; None where the files do not say."""
+    source: str
+    """Of what pictures, when."""
+
+
 def sides_of(run: Run) -> tuple[Domain, ...]:
     """The generators that a run made slim. Raises `RunError` where it is not that far."""
     found: tuple[Domain, ...] = tuple(side for side in DOMAINS if (run / f"G_{side}.safetensors").is_file())
@@ -51,7 +61,7 @@ def comparisons_of(run: Run) -> list[PictureComparison]:
     path, sides = run / "pictures.png", sides_of(run)
     try:
         size = int(run.config["settings"]["size"])
-        rows = cells(to_tensor(open_picture(path)), size, size)
+        rows = cells(open_picture(path), size, size)
         shown = run.provenance.get("stages", {}).get("show", {}).get("rows")
         counts = dict(shown) if isinstance(shown, dict) else {side: len(rows) // len(sides) for side in sides}
         if not rows or sum(counts.values()) != len(rows) or not 3 <= len(rows[0]) <= 4:
@@ -168,3 +178,34 @@ def last_losses(lines: Sequence[dict[str, Any]], side: Domain) -> dict[str, floa
     """L_DisA and L_cyc of the best genome at the search's end; empty without a search."""
     best = lines[-1].get(side, {}) if lines else {}
     return {key: float(best[key]) for key in ("L_DisA", "L_cyc") if key in best}
+
+
+def distance_of(run: Run, side: Domain) -> Distance | None:
+    """How far a slim generator's pictures are from the original's: the best that the run's files know.
+
+    That is what ``evaluate`` found on test pictures; else the validation that fine-tuning took its weights
+    from; else the end of the search. None where none of them is there.
+    """
+    for part in (json_of(run / EVALUATION) or {}).get("directions", ()):
+        rows = {row["pictures"]: row for row in part["rows"] if row.get("L_GenA") is not None}
+        if part["network"] == f"G_{side}" and "slim" in rows:
+            inputs = rows["inputs"]["L_GenA"] if "inputs" in rows else None
+            return Distance(float(rows["slim"]["L_GenA"]), inputs and float(inputs), "test pictures")
+    lines = lines_of(run / "search.jsonl")
+    controls = lines[0].get("controls", {}).get(side, {}) if lines else {}
+    inputs = float(controls["inputs"]["L_GenA"]) if "inputs" in controls else None
+    settings = run.config["settings"]
+    if settings.get("reduction", "mean") != "mean":
+        return None
+    decided = "L_GenA" if settings.get("recipe") == "distil" else "L_DisA"
+    validated = [
+        (float(line.get(f"{prefix}{decided}_{side}", line[key])), float(line[key]))
+        for line in lines_of(run / "fine-tune" / "validation.jsonl")
+        for prefix in ("", "average_")
+        if (key := f"{prefix}L_GenA_{side}") in line
+    ]
+    if validated:
+        return Distance(min(validated)[1], inputs, "after fine-tuning, validation pictures")
+    if lines and "L_GenA" in lines[-1].get(side, {}):
+        return Distance(float(lines[-1][side]["L_GenA"]), inputs, "before fine-tuning, the search's pictures")
+    return None

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganprune.errors import RunError, UsageError
-from ganprune.figures.drawing import Drawing, framed
+from ganprune.figures.bars import widths_diagram
 from ganprune.figures.filters import filter_figure
 from ganprune.figures.of_run import (
     EVALUATION,
@@ -24,10 +24,8 @@ from ganprune.figures.of_run import (
     widths_of,
 )
 from ganprune.figures.pareto import Point, pareto
-from ganprune.figures.png import to_png
 from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
-from ganprune.figures.svg import to_svg
-from ganprune.figures.widths import widths_diagram
+from ganprune.figures.style import to_png, to_svg
 from ganprune.images.sources import Domain
 from ganprune.onnx_files.cost import onnx_cost, picture_input, read_onnx
 from ganprune.pruning.cost import mebibytes
@@ -35,6 +33,9 @@ from ganprune.runs import Run
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import refuse_run
 from ganprune.storage.made import check_all
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIZE = "MiB of float32 weights"
 _SHOWN = 2
@@ -65,7 +66,7 @@ def labelled(runs: Sequence[Run], labels: Sequence[str] = ()) -> list[Labelled]:
     return [Labelled(run, label) for run, label in zip(runs, labels, strict=True)]
 
 
-def draw_figures(runs: Sequence[Labelled]) -> dict[str, Drawing]:
+def draw_figures(runs: Sequence[Labelled]) -> dict[str, "Figure"]:
     """Name of a file, without its ending, → figure. The first run is the one whose filters are shown.
 
     Raises `RunError` for a run that lacks what a figure needs, `UsageError` where runs show other pictures.
@@ -87,16 +88,16 @@ def draw_figures(runs: Sequence[Labelled]) -> dict[str, Drawing]:
         }
         found[f"filters-G_{side}"] = filter_figure(first_layer_of(first, side), others)
         found[f"layers-G_{side}"] = widths_diagram(f"G_{side}", *widths_of(first, side))
-    return {name: framed(drawing) for name, drawing in found.items()}
+    return found
 
 
-def write_figures(drawings: Mapping[str, Drawing], folder: Path) -> list[Path]:
+def write_figures(figures: Mapping[str, "Figure"], folder: Path) -> list[Path]:
     """Write every figure as SVG and PNG; returns the files."""
     refuse_run(folder)
-    check_all(folder, (f"{name}.{ending}" for name in drawings for ending in ("svg", "png")))
+    check_all(folder, (f"{name}.{ending}" for name in figures for ending in ("svg", "png")))
     found: list[Path] = []
-    for name, drawing in drawings.items():
-        for ending, data in (("svg", to_svg(drawing).encode("utf-8", "replace")), ("png", to_png(drawing))):
+    for name, figure in figures.items():
+        for ending, data in (("svg", to_svg(figure).encode("utf-8", "replace")), ("png", to_png(figure))):
             found.append(folder / f"{name}.{ending}")
             write_atomically(found[-1], data)
     return found
@@ -151,7 +152,7 @@ def _methods(
     )
 
 
-def _pareto(runs: Sequence[Labelled]) -> Drawing:
+def _pareto(runs: Sequence[Labelled]) -> "Figure":
     """Quality is KID where every run was evaluated, else what the search ended with, before fine-tuning."""
     evaluations = [json_of(run.run / EVALUATION) for run in runs]
     quality = "KID" if all(evaluations) else "L_DisA before fine-tuning"

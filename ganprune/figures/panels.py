@@ -1,70 +1,164 @@
-"""Curves as an SVG picture: one panel above the other, one line a name."""
+"""Curves over generations or steps: one small panel a quantity, one line a network."""
 
+import math
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING, Any
 
-_WIDTH, _HEIGHT = 640, 130
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 110, 22, 24
-_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
-_MOST = 600
+from ganprune.figures.style import LIGHT, WIDTH, clean, heading, place, series_colours, sheet, styled, to_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEIGHT = 232.0
+_MOST = 300
 """Points a line; more would not be seen."""
+Curves = Mapping[str, Sequence[tuple[float, float]]]
+"""Label → points (x, y)."""
+
+_SEARCH: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "Fitness F": ("higher is better", {"best": "fitness", "mean": "mean_fitness"}),
+    "L_DisA of the best": ("lower is better: D sees less of a difference", {"": "L_DisA"}),
+    "L_GenA of the best": ("lower is better: nearer to the original", {"": "L_GenA"}),
+    "L_cyc of the best": ("lower is better: there and back again", {"": "L_cyc"}),
+    "Kept share of MACs": ("lower is smaller and faster", {"best": "macs", "mean": "mean_macs"}),
+    "Diversity": ("0: all individuals are the same", {"": "diversity"}),
+}
+"""Title → which way is better, and what a line of search.jsonl calls the curves."""
+_TRAINING = {
+    "pixels": "Distance to the original's pixels", "maps": "Distance to its maps",
+    "features": "Distance to its features", "G": "Adversarial loss", "D": "Discriminators' loss",
+    "cycle": "Cycle loss", "idt": "Identity loss",
+    "L_GenA": "L_GenA, validation", "L_DisA": "L_DisA, validation", "L_cyc": "L_cyc, validation",
+}  # fmt: skip
+"""Prefix of a value in train.jsonl and validation.jsonl → title."""
+_RIVALS = ("G", "D")
+"""Losses of two networks against each other, of which neither is better lower."""
+
+
+def search_panels(lines: Sequence[Mapping[str, Any]], met: float | None = None) -> list["Figure"]:
+    """Panels of search.jsonl: the best and the mean of both generators over the generations.
+
+    met: last generation in which individuals met the original partners; what jumps there is marked.
+    """
+    found: list[Figure] = []
+    for title, curves in _search_curves(lines).items():
+        better = _SEARCH[title][0]
+        found += panel(title, curves, "generation", better, met)
+    return found
+
+
+def search_curves(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The same as one SVG file."""
+    better = {title: told for title, (told, _) in _SEARCH.items()}
+    return _stacked(_search_curves(lines), "generation", better)
+
+
+def training_panels(lines: Sequence[Mapping[str, Any]]) -> list["Figure"]:
+    """Panels of train.jsonl and validation.jsonl: the losses of both generators over the steps."""
+    found: list[Figure] = []
+    for prefix, title in _TRAINING.items():
+        curves = {
+            f"G_{side}{label}": _points(lines, "step", f"{key}{prefix}_{side}")
+            for side in ("A", "B") for label, key in (("", ""), (" average", "average_"))
+        }  # fmt: skip
+        better = "of two networks against each other" if prefix in _RIVALS else "lower is better"
+        found += panel(title, curves, "step", better)
+    return found
 
 
 def curves(
     lines: Sequence[Mapping[str, float]], panels: Mapping[str, Mapping[str, str]], x: str = "step"
 ) -> str:
-    """Draw the values of ``lines`` over ``x``. ``panels``: title → {label of a curve → name of its values}.
+    """SVG file of the values of ``lines`` over ``x``. ``panels``: title → {label of a curve → its values}.
 
     Curves whose values no line has, and panels left without any, are left out.
     """
-    here = {
-        title: {label: name for label, name in drawn.items() if any(name in line for line in lines)}
-        for title, drawn in panels.items()
+    drawn = {
+        title: {label: _points(lines, x, name) for label, name in names.items()}
+        for title, names in panels.items()
     }
-    here = {title: drawn for title, drawn in here.items() if drawn}
-    height = len(here) * _HEIGHT
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        f'width="{_WIDTH}" height="{height}" font-family="sans-serif" font-size="11">',
-        '<rect width="100%" height="100%" fill="white"/>',
-    ]
-    for i, (title, drawn) in enumerate(here.items()):
-        parts += _panel(lines, title, drawn, x, i * _HEIGHT)
-    return "\n".join([*parts, "</svg>", ""])
+    return _stacked(drawn, x, {})
 
 
-def _panel(
-    lines: Sequence[Mapping[str, float]], title: str, drawn: Mapping[str, str], x: str, top: int
-) -> list[str]:
-    lines = [line for line in lines if any(name in line for name in drawn.values())]
-    shown = lines[:: max(1, len(lines) // _MOST)]
-    across = [line[x] for line in shown]
-    values = [line[name] for line in shown for name in drawn.values() if name in line]
-    low, high = min(0.0, *values), max(values)
-    high = high if high > low else low + 1.0
-    first, last = across[0], max(across[-1], across[0] + 1e-9)
-    right, bottom = _WIDTH - _RIGHT, top + _HEIGHT - _BOTTOM
-
-    def place(step: float, value: float) -> str:
-        column = _LEFT + (step - first) / (last - first) * (right - _LEFT)
-        row = bottom - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{column:.1f},{row:.1f}"
-
-    parts = [
-        f'<text x="{_LEFT}" y="{top + _TOP - 8}" font-weight="bold">{escape(title)}</text>',
-        f'<path d="M{_LEFT},{top + _TOP}V{bottom}H{right}" fill="none" stroke="#888"/>',
-        _text(_LEFT - 6, top + _TOP + 4, f"{high:.3g}", "end"),
-        _text(_LEFT - 6, bottom + 4, f"{low:.3g}", "end"),
-        _text(_LEFT, bottom + 14, f"{first:g}", "middle"),
-        _text(right, bottom + 14, f"{x} {across[-1]:g}", "middle"),
-    ]
-    for i, (label, name) in enumerate(drawn.items()):
-        colour = _COLOURS[i % len(_COLOURS)]
-        points = " ".join(place(line[x], line[name]) for line in shown if name in line)
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
-        parts.append(_text(right + 8, top + _TOP + 8 + 14 * i, label, "start", colour))
-    return parts
+@styled
+def panel(
+    title: str, curves: Curves, across: str, better: str = "", mark: float | None = None
+) -> list["Figure"]:
+    """A panel of one quantity; none without a point. See `_draw`."""
+    if not (shown := _finite(curves)):
+        return []
+    figure = sheet(WIDTH, HEIGHT, f"{title} over {across}: {', '.join(shown)}")
+    _draw(figure, title, shown, across, better, mark, 0)
+    return [figure]
 
 
-def _text(x: float, y: float, text: str, anchor: str, colour: str = "#444") -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
+@styled
+def _stacked(panels: Mapping[str, Curves], across: str, better: Mapping[str, str]) -> str:
+    shown = {title: known for title, curves in panels.items() if (known := _finite(curves))}
+    figure = sheet(1.6 * WIDTH, HEIGHT * max(len(shown), 1), f"{', '.join(shown)} over {across}")
+    for i, (title, known) in enumerate(shown.items()):
+        _draw(figure, title, known, across, better.get(title, ""), None, i * HEIGHT)
+    return to_svg(figure)
+
+
+def _draw(
+    figure: "Figure", title: str, curves: Curves, across: str, better: str, mark: float | None, top: float
+) -> None:
+    """One panel, ``top`` pixels below the figure's upper edge. The second curve of a network is dashed."""
+    heading(figure, title, better, top)
+    width = 72 * figure.get_size_inches()[0]
+    rows = 1 if len(curves) <= 2 else 2
+    axes = place(figure, 58, top + 44 + 18 * rows, width - 66, HEIGHT - 84 - 18 * rows)
+    colours, seen = series_colours(curves), set[str]()
+    for label, points in curves.items():
+        x, y = zip(*points[:: max(1, len(points) // _MOST)], strict=True)
+        colour = colours[label]
+        axes.plot(
+            x, y, color=colour, linestyle="--" if colour in seen else "-", linewidth=1.8,
+            marker="" if len(points) > 1 else "o", label=clean(label),
+        )  # fmt: skip
+        seen.add(colour)
+    if mark is not None:
+        axes.axvline(mark, color=LIGHT["muted"], linestyle=":", linewidth=1.4)
+        axes.annotate(
+            "partners\nbecome slim", (mark, 1), (4, -2), ("data", "axes fraction"),  # pyright: ignore
+            textcoords="offset points", va="top", color=LIGHT["muted"], fontsize=11,
+            bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
+    axes.locator_params("x", nbins=5, integer=across in ("step", "generation"))
+    axes.locator_params("y", nbins=4)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e"))  # pyright: ignore[reportArgumentType]
+    axes.grid(axis="y")
+    axes.set_xlabel(clean(across), loc="right", color=LIGHT["muted"], labelpad=2)
+    handles, labels = axes.get_legend_handles_labels()
+    anchor = (-58 / (width - 66), 1.06)
+    axes.legend(handles, labels, loc="lower left", bbox_to_anchor=anchor, ncols=2 if rows > 1 else 4)
+
+
+def _search_curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    return {
+        title: {
+            f"G_{side} {word}".strip(): [
+                (float(line["generation"]), float(line[side][key]))
+                for line in lines
+                if key in line.get(side, {})
+            ]
+            for side in ("A", "B")
+            for word, key in names.items()
+        }
+        for title, (_, names) in _SEARCH.items()
+    }
+
+
+def _points(lines: Sequence[Mapping[str, float]], x: str, name: str) -> list[tuple[float, float]]:
+    return [(float(line[x]), float(line[name])) for line in lines if name in line]
+
+
+def _finite(curves: Curves) -> Curves:
+    """Without what is no number, and without curves that have no points then."""
+    finite = {
+        label: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        for label, points in curves.items()
+    }
+    return {label: points for label, points in finite.items() if points}

@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
-from ganprune.figures.colours import MUTED
-from ganprune.figures.drawing import Drawing, Picture, Pixels, Shape, Text, fitted, text_width
+from ganprune.figures.style import LIGHT, TEXT, Pixels, cut, place, sheet, styled, write
 
-_CELL, _GAP, _LINE, _SIZE = 128.0, 8.0, 17.0, 12.0
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_CELL, _GAP, _LINE = 128.0, 8.0, 17.0
+_LETTER = 0.64 * TEXT
+"""Width of a letter, about, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Sheet:
     """Pictures of the same size in rows."""
 
     columns: tuple[str, ...]
-    """Above each column; what is too long for one line goes on in a second."""
+    """Above each column, in up to three lines."""
     rows: tuple[tuple[SheetCell, ...], ...]
     names: tuple[str, ...]
     """Left of each row."""
@@ -32,50 +38,31 @@ class Sheet:
     """What the sheet shows."""
 
 
-def draw_sheet(sheet: Sheet) -> Drawing:
+@styled
+def draw_sheet(drawn: Sheet) -> "Figure":
     """Lay out a sheet: names left, headings above, captions below; long words are cut, never overlap."""
-    left = max((text_width(name, _SIZE) for name in sheet.names), default=0.0)
-    left = left + 12 if left else 0.0
-    headings = [wrapped(column, _CELL, _SIZE) for column in sheet.columns]
-    top = _LINE * max((len(lines) for lines in headings), default=0) + 6
-    shapes: list[Shape] = []
+    letters = int(_CELL / _LETTER / 1.1)  # bold
+    headings = [wrap(column, letters, max_lines=3, placeholder="…") for column in drawn.columns]
+    left = max((_LETTER * len(name) for name in drawn.names), default=0.0)
+    left, top = left + 12 if left else 0.0, _LINE * max(map(len, headings), default=0) + 6
+    captioned = any(cell.caption for row in drawn.rows for cell in row)
+    step = _CELL + (_LINE + 10 if captioned else _GAP)
+    width = left + len(drawn.columns) * (_CELL + _GAP) - _GAP
+    figure = sheet(width, top + len(drawn.rows) * step, drawn.label)
     for j, lines in enumerate(headings):
         middle = left + j * (_CELL + _GAP) + _CELL / 2
-        for i, line in enumerate(lines):
-            y = top - 8 - _LINE * (len(lines) - 1 - i)
-            shapes.append(Text(middle, y, line, "middle", _SIZE, bold=True))
-    captioned = any(cell.caption for row in sheet.rows for cell in row)
-    step = _CELL + (_LINE + 8 if captioned else _GAP)
-    for i, (name, row) in enumerate(zip(sheet.names, sheet.rows, strict=True)):
-        y = top + i * step
-        if name:
-            shapes.append(Text(left - 12, y + _CELL / 2 + 4, name, "end", _SIZE))
+        write(figure, middle, top - 8, "\n".join(lines), ha="center", va="bottom", weight="bold")
+    for i, (name, row) in enumerate(zip(drawn.names, drawn.rows, strict=True)):
+        write(figure, left - 12, top + i * step + _CELL / 2 + 4, name, ha="right")
         for j, cell in enumerate(row):
-            x = left + j * (_CELL + _GAP)
+            x, y = left + j * (_CELL + _GAP), top + i * step
             if cell.pixels is not None:
-                hint = f"{sheet.columns[j]} {cell.caption}".strip()
-                shapes.append(Picture(x, y, _CELL, _CELL, cell.pixels, hint=hint))
-            if cell.caption:
-                told = fitted(cell.caption, _CELL + _GAP - 4, 11)
-                shapes.append(Text(x + _CELL / 2, y + _CELL + 14, told, "middle", 11, colour=MUTED))
-    width = left + len(sheet.columns) * (_CELL + _GAP) - _GAP
-    return Drawing(
-        width, top + len(sheet.rows) * step - (0 if captioned else _GAP), tuple(shapes), sheet.label
-    )
-
-
-def wrapped(text: str, room: float, size: float, most: int = 3) -> list[str]:
-    """Words in lines that fit, at most ``most`` of them; the last is cut where that is too little."""
-    lines: list[str] = []
-    for word in text.split():
-        joined = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(joined, size, bold=True) <= room:
-            lines[-1] = joined
-        else:
-            lines.append(word)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
-    return [fitted(line, room, size, bold=True) for line in lines]
+                axes = place(figure, x, y, _CELL, _CELL)
+                axes.set_axis_off()
+                axes.imshow(cell.pixels, interpolation="none", aspect="auto")
+            caption = cut(cell.caption, letters + 2)
+            write(figure, x + _CELL / 2, y + _CELL + 15, caption, ha="center", color=LIGHT["muted"])
+    return figure
 
 
 def letter(i: int) -> str:

@@ -3,21 +3,25 @@
 import os
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
 import torch
 
 from ganprune.errors import DataError, UsageError
+from ganprune.images.arrays import SUFFIX as ARRAYS
 from ganprune.images.pairs import LeftHalf, RightHalf, are_joined, matched
-from ganprune.images.reading import readable_of, stored_size, unreadable
+from ganprune.images.reading import readable_of, stored_channels, stored_size, unreadable
 from ganprune.images.rgb import Remarks
-from ganprune.images.sources import DataSource, Domain, Split
+from ganprune.images.sources import DOMAINS, DataSource, Domain, Split
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import sha256
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ARRAYS}
+)
 """Endings of picture files, in lower case; upper case counts too."""
 LOOKED_AT = 16
 """So many files of a folder are looked at for whether they hold two pictures each."""
@@ -37,6 +41,8 @@ class PictureFolders:
     """What a user may want to know of how they were found."""
     paired: bool = False
     """Whether the nth pictures of A and of B of every part belong together, see `ganprune.images.pairs`."""
+    channels: Mapping[Domain, int] = field(default_factory=lambda: {"A": 3, "B": 3})
+    """How many the networks see of the pictures of each domain."""
 
     def pictures(self, split: Split, domain: Domain) -> tuple[Path, ...]:
         """The pictures of one folder; empty where there is no such folder."""
@@ -46,7 +52,7 @@ class PictureFolders:
         """The same with A and B exchanged, as CycleGAN's ``--direction BtoA`` sees them."""
         return PictureFolders(
             self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A,
-            self.note, self.paired,
+            self.note, self.paired, {"A": self.channels["B"], "B": self.channels["A"]},
         )  # fmt: skip
 
     def without_partners_of(self, kept: Mapping[str, Sequence[Path]]) -> "PictureFolders":
@@ -110,7 +116,7 @@ def find_domains(
         for part in get_args(Split):
             A, B = found[f"{part}_A"], found[f"{part}_B"]
             found[f"{part}_A"], found[f"{part}_B"] = matched(A, B)
-    return PictureFolders(**found, note=note, paired=bool(paired or joined))
+    return replace(PictureFolders((), (), note=note, paired=bool(paired or joined)), **found)
 
 
 def _joined(root: Path, bare: Split, paired: bool) -> dict[Split, tuple[Path, ...]]:
@@ -170,12 +176,25 @@ def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFol
     folder, and tells what is remarkable about them.
     """
     kept, remarks = dict[str, tuple[Path, ...]](), Remarks()
-    for name in ("train_A", "train_B", "val_A", "val_B"):
-        paths: tuple[Path, ...] = getattr(folders, name)
-        if paths:
-            kept[name] = readable_of(paths, reporter, remarks)
+    parts: tuple[Split, ...] = ("train", "val")
+    for part, domain in product(parts, DOMAINS):
+        if paths := folders.pictures(part, domain):
+            channels = folders.channels[domain]
+            kept[f"{part}_{domain}"] = readable_of(paths, reporter, remarks, channels)
     remarks.tell(reporter)
     return replace(folders, **kept) if not folders.paired else folders.without_partners_of(kept)
+
+
+def channels_stored(folders: PictureFolders) -> dict[Domain, int]:
+    """Channels of the training pictures of both domains: 1 where all are grey, those of .npy files, else 3.
+
+    Damaged files have no say.
+    """
+    found = dict[Domain, int]()
+    for domain in DOMAINS:
+        counts = {count for path in folders.pictures("train", domain) if (count := stored_channels(path))}
+        found[domain] = max(counts, default=3)
+    return found
 
 
 def split(

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ganprune.images.reading import to_tensor
+from ganprune.images.arrays import SUFFIX
+from ganprune.images.values import as_rgb, to_float, to_tensor, to_uint8
 from ganprune.storage.files import Over, atomic_path
 
 _GAP = 4
@@ -17,16 +18,21 @@ _LINE = 20
 
 
 def save_picture(path: Path, picture: Tensor, over: Over = "unchanged") -> None:
-    """Write uint8 [3, h, w], or [4, h, w] with alpha, in the format of the path's ending; whole or not.
+    """Write a picture [c, h, w], uint8 or floats in [-1, 1], as the path's ending says; whole or not.
 
+    .npy: float32 [h, w, c] in [-1, 1]. Others: 8 bits a channel; grey, grey and alpha, RGB, or RGB and alpha.
     over: as of `ganprune.storage.files.atomic_path`.
     """
     with atomic_path(path, over) as partial:
-        _to_image(picture).save(partial)
+        if path.suffix == SUFFIX:
+            with partial.open("wb") as file:
+                np.save(file, to_float(picture).clamp(-1, 1).permute(1, 2, 0).contiguous().numpy())
+        else:
+            _to_image(picture).save(partial)
 
 
 def grid(rows: Sequence[Sequence[Tensor]], columns: Sequence[str] = ()) -> Tensor:
-    """Rows of pictures, each uint8 [3, h, w], as one picture uint8 [3, H, W].
+    """Rows of pictures, each [c, h, w], as one picture uint8 [3, H, W], each as `as_rgb` shows it.
 
     ``columns`` are written above, one a column. Cells are as large as the largest picture.
     """
@@ -38,7 +44,7 @@ def grid(rows: Sequence[Sequence[Tensor]], columns: Sequence[str] = ()) -> Tenso
     sheet = Image.new("RGB", size, "white")
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
-            sheet.paste(_to_image(picture), (j * (width + _GAP), top + i * (height + _GAP)))
+            sheet.paste(_to_image(as_rgb(picture)), (j * (width + _GAP), top + i * (height + _GAP)))
     write = ImageDraw.Draw(sheet)
     for j, name in enumerate(columns):
         place = (j * (width + _GAP) + width / 2, _LINE / 2)
@@ -65,4 +71,5 @@ def _font(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def _to_image(picture: Tensor) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy()))
+    pixels = to_uint8(picture).permute(1, 2, 0).cpu()
+    return Image.fromarray(np.ascontiguousarray(pixels.squeeze(2).numpy()))

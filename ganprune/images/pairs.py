@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from torch import Tensor
 
 from ganprune.errors import DataError
-from ganprune.images.rgb import UnfitPicture
+from ganprune.images.arrays import UnfitPicture
 
 _Path = Path if TYPE_CHECKING else type(Path())  # before Python 3.12 only the system's own class has heirs
 
@@ -19,13 +19,13 @@ _Path = Path if TYPE_CHECKING else type(Path())  # before Python 3.12 only the s
 class Half(_Path):
     """One of the two pictures in a file; equal to no path of the whole file, nor of the other half."""
 
-    def cut(self, picture: Image.Image) -> Image.Image:
-        """This half of the decoded file. Raises `UnfitPicture` where its width is odd."""
-        width, height = picture.size
+    def of(self, pixels: Tensor) -> Tensor:
+        """This half of the decoded file, [c, h, w]. Raises `UnfitPicture` where its width is odd."""
+        width = pixels.shape[2]
         if width % 2:
             raise UnfitPicture(f"{width} pixels wide; two pictures side by side need an even width")
         left = 0 if isinstance(self, LeftHalf) else width // 2
-        return picture.crop((left, 0, left + width // 2, height))
+        return pixels[..., left : left + width // 2]
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and super().__eq__(other)

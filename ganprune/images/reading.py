@@ -17,8 +17,10 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DamagedPicture, DataError
+from ganprune.images.arrays import SUFFIX, UnfitPicture, decoded_array
 from ganprune.images.pairs import Half
-from ganprune.images.rgb import Remarks, Shown, UnfitPicture, shown
+from ganprune.images.rgb import Remarks, Shown, is_grey, shown
+from ganprune.images.values import resized, to_float
 from ganprune.reporting import SILENT, Reporter
 
 UNREADABLE_SHARE = 0.1
@@ -36,8 +38,10 @@ MAX_BYTES = 2 << 30
 _T = TypeVar("_T")
 
 
-def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT) -> Tensor:
-    """Read pictures as CycleGAN's tests do: RGB, bicubic to ``size``²; uint8 [n, 3, size, size].
+def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT, channels: int = 3) -> Tensor:
+    """Read pictures as CycleGAN's tests do, bicubic to ``size``²: uint8 [n, channels, size, size].
+
+    float32 in [-1, 1] where files hold more than 8 bits, see `ganprune.images.arrays`.
 
     Damaged files (no picture, cut short, empty, far too large) are skipped with a warning that names
     them while they are at most a tenth, so n may be less than ``len(paths)``. Raises `DataError` where
@@ -47,39 +51,46 @@ def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT)
     remarks = Remarks()
 
     def read(path: Path) -> Tensor:
-        return to_tensor(open_picture(path, remarks).resize((size, size), Image.Resampling.BICUBIC))
+        return resized(open_picture(path, channels, remarks), size, size)
 
-    pictures = torch.stack([picture for _, picture in read_all(paths, read, reporter)])
+    pictures = [picture for _, picture in read_all(paths, read, reporter)]
     remarks.tell(reporter)
-    return pictures
+    if len({picture.dtype for picture in pictures}) > 1:
+        pictures = [to_float(picture) for picture in pictures]
+    return torch.stack(pictures)
 
 
 def readable_of(
-    paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None
+    paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None, channels: int | None = None
 ) -> tuple[Path, ...]:
     """Those files that can be decoded; few bad ones are named, many raise `DataError`."""
 
     def decodes(path: Path) -> None:
-        open_picture(path, remarks)
+        open_picture(path, channels, remarks)
 
     return tuple(path for path, _ in read_all(paths, decodes, reporter))
 
 
-def open_picture(path: Path, remarks: Remarks | None = None) -> Image.Image:
-    """Decode one file as RGB, whole and upright. Raises as `shown_picture`."""
-    return shown_picture(path, remarks).rgb
+def open_picture(path: Path, channels: int | None = 3, remarks: Remarks | None = None) -> Tensor:
+    """Decode one file, whole and upright: uint8 [c, h, w], or float32 in [-1, 1]. As `shown_picture`."""
+    return shown_picture(path, channels, remarks).pixels
 
 
-def shown_picture(path: Path, remarks: Remarks | None = None, upright: bool = True) -> Shown:
-    """Decode one file, whole, as networks are shown it; ``remarks`` gathers what is remarkable about it.
+def shown_picture(
+    path: Path, channels: int | None = 3, remarks: Remarks | None = None, upright: bool = True
+) -> Shown:
+    """Decode one file, whole, as networks of ``channels`` are shown it.
 
-    Raises as `stored_picture`, and `DamagedPicture` where its numbers are none that a picture has.
+    channels: None: those that it has, without alpha. remarks: gathers what is remarkable about it. Raises as
+    `stored_picture`, and `DamagedPicture` where its numbers are none that such a picture has.
     """
+    half = path if isinstance(path, Half) else None
     try:
-        picture = shown(stored_picture(path), upright)
-        if isinstance(path, Half):
-            rgb, alpha = path.cut(picture.rgb), picture.alpha and path.cut(picture.alpha)
-            picture = Shown(rgb, alpha, picture.remarks)
+        if path.suffix.lower() == SUFFIX:
+            pixels = _stored_array(path, channels)
+            picture = Shown(pixels if half is None else half.of(pixels))
+        else:
+            picture = shown(stored_picture(path), channels, upright, half)
     except UnfitPicture as error:
         raise _damaged(path, error) from error
     if remarks is not None:
@@ -107,9 +118,23 @@ def stored_picture(path: Path) -> Image.Image:
         raise _damaged(path, error) from error
 
 
+def _stored_array(path: Path, channels: int | None) -> Tensor:
+    content = _content(path)
+    try:
+        found = decoded_array(content, channels)
+        if found[0].numel() > MAX_PIXELS:
+            raise Image.DecompressionBombError
+    except Exception as error:  # whatever NumPy raises
+        raise _damaged(path, error) from error
+    return found
+
+
 def stored_size(path: Path) -> tuple[int, int] | None:
     """Width and height of a file, whose first bytes alone are read; None where they tell none."""
     try:
+        if path.suffix.lower() == SUFFIX:
+            height, width, *_ = np.load(path, mmap_mode="r").shape
+            return width, height
         with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")
             return _opened(file).size
@@ -117,7 +142,19 @@ def stored_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
+def stored_channels(path: Path) -> int | None:
+    """Of a file, without alpha; None where that cannot be said."""
+    try:
+        content = _content(path)
+        if path.suffix.lower() == SUFFIX:
+            return len(decoded_array(content, None))
+        return 1 if is_grey(_opened(BytesIO(content))) else 3
+    except Exception:  # whoever reads all pictures judges those
+        return None
+
+
 def _opened(file: IO[bytes]) -> Image.Image:
+    """Its pixels are not decoded yet."""
     return Image.open(file, formats=FORMATS)
 
 
@@ -138,11 +175,6 @@ def _damaged(path: Path, error: Exception) -> DamagedPicture:
     damaged = DamagedPicture(f"{path} cannot be read as a picture ({_reason(error)}); remove or replace it")
     damaged.__cause__ = error
     return damaged
-
-
-def to_tensor(picture: Image.Image) -> Tensor:
-    """An RGB picture of PIL → uint8 [3, h, w]."""
-    return torch.from_numpy(np.array(picture, dtype=np.uint8)).permute(2, 0, 1).contiguous()
 
 
 def read_all(paths: Sequence[Path], read: Callable[[Path], _T], reporter: Reporter) -> list[tuple[Path, _T]]:

@@ -1,9 +1,12 @@
-"""What is stored in a picture file → what networks are shown: RGB of 8 bits, upright. One rule everywhere.
+"""What is stored in a picture file → what networks are shown: 8 bits a channel, upright. One rule everywhere.
 
 Nothing is clipped or turned black without a word. Read as they are, or as Pillow converts them: black and
 white, grey, palettes, RGB, CMYK, YCbCr. By the high byte: 16 bits a channel. From 0 to 1: floats. From 0 to
 255: whole numbers of 32 bits. All else is refused by name. What a file's owner may not expect, such as an
 alpha channel that is left out, becomes a remark.
+
+Networks of one channel are shown pictures in grey, those of three RGB, those of four RGB and alpha. Other
+numbers of channels come from `ganprune.images.arrays`.
 """
 
 import warnings
@@ -12,14 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
+from ganprune.images.arrays import UnfitPicture
+from ganprune.images.pairs import Half
+from ganprune.images.values import to_tensor
 from ganprune.reporting import Reporter
 
 UPRIGHT = "turned upright, as their EXIF orientation says"
 ALPHA = "shown without their alpha channel"
 FIRST = "shown by the first of their frames"
 FLOATS = "made of floats, 0 taken as black and 1 as white"
+GREY = "of colours, shown in grey"
+OPAQUE = "without an alpha channel, taken as opaque"
 DARK = "of 16 bits that use less than 12, nearly black by their high bytes"
 
 _ORIENTATION = 0x0112
@@ -38,19 +48,15 @@ _MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGB
 """Pillow's modes of 8 bits a channel that it converts to RGB."""
 
 
-class UnfitPicture(ValueError):
-    """A picture that decodes, and whose numbers no rule turns into RGB; says what they are."""
-
-
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A picture as networks are shown it."""
 
-    rgb: Image.Image
-    """Of mode RGB."""
-    alpha: Image.Image | None
-    """Of mode L; None where the picture is opaque throughout."""
-    remarks: tuple[str, ...]
+    pixels: Tensor
+    """[c, h, w]: uint8, or float32 in [-1, 1]."""
+    alpha: Tensor | None = None
+    """uint8 [1, h, w]; None where the picture is opaque throughout."""
+    remarks: tuple[str, ...] = ()
     """What was done that its owner may not expect; see `Remarks`."""
 
 
@@ -74,11 +80,18 @@ class Remarks:
             reporter.info(f"pictures {remark}{f'; {way}' if way else ''}: {named}")
 
 
-def shown(picture: Image.Image, upright: bool = True) -> Shown:
-    """A decoded picture of any mode as networks are shown it.
+def shown(
+    picture: Image.Image, channels: int | None = 3, upright: bool = True, half: Half | None = None
+) -> Shown:
+    """A decoded picture of any mode as networks of ``channels`` are shown it.
 
-    upright: turned as its EXIF orientation says; otherwise as it is stored. Raises `UnfitPicture`.
+    channels: None: 1 of grey pictures, 3 of others. upright: turned as its EXIF orientation says; otherwise
+    as it is stored. half: which of two pictures side by side is meant. Raises `UnfitPicture`.
     """
+    channels = channels or (1 if is_grey(picture) else 3)
+    if channels not in (1, 3, 4):
+        kind = "a grey" if is_grey(picture) else "an RGB"
+        raise UnfitPicture(f"{kind} picture; networks of {channels} channels take .npy files")
     remarks = list[str]()
     turn = _turn(picture) if upright else None
     if turn is not None:
@@ -86,14 +99,33 @@ def shown(picture: Image.Image, upright: bool = True) -> Shown:
     if _is_animated(picture):
         remarks.append(FIRST)
     alpha = _alpha(picture)
-    if alpha is not None:
+    if alpha is not None and channels != 4:
         remarks.append(ALPHA)
+    if channels == 4 and not picture.has_transparency_data:
+        remarks.append(OPAQUE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # transparency that RGB drops
         rgb = _in_8_bits(picture, remarks.append).convert("RGB")
     if turn is not None:
         rgb, alpha = rgb.transpose(turn), alpha and alpha.transpose(turn)
-    return Shown(rgb, alpha, tuple(remarks))
+    pixels = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+    grey = to_tensor(rgb.convert("L"))
+    around = None if alpha is None else to_tensor(alpha)
+    if half is not None:
+        pixels, grey, around = half.of(pixels), half.of(grey), None if around is None else half.of(around)
+    if channels == 1:
+        if not pixels.eq(pixels[:1]).all():
+            remarks.append(GREY)
+        pixels = grey
+    elif channels == 4:
+        opaque = torch.full_like(pixels[:1], 255)
+        pixels, around = torch.cat([pixels, opaque if around is None else around]), None
+    return Shown(pixels, around, tuple(remarks))
+
+
+def is_grey(picture: Image.Image) -> bool:
+    """Whether it is stored in one channel, but for alpha."""
+    return picture.mode in ("1", "L", "LA", "La", "I", "F") or picture.mode.startswith("I;16")
 
 
 def _in_8_bits(picture: Image.Image, remark: Callable[[str], None]) -> Image.Image:

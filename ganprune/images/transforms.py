@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import UsageError
 from ganprune.images.sizes import check_size
+from ganprune.images.values import resized
 from ganprune.models.cyclegan import DOWNSAMPLING
 
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
@@ -77,9 +77,12 @@ class TrainTransform:
         """Whether every result is size × size; otherwise pictures keep different shapes."""
         return "crop" in self.mode
 
-    def resize(self, picture: Image.Image) -> Image.Image:
-        """The fixed half: what does not depend on chance. Raises `UsageError` where a crop would not fit."""
-        width, height = picture.size
+    def resize(self, picture: Tensor) -> Tensor:
+        """The fixed half of a picture [c, h, w]: what does not depend on chance.
+
+        Raises `UsageError` where a crop would not fit.
+        """
+        height, width = picture.shape[1:]
         if self.mode == "resize_and_crop":
             wanted = (self.load_size, self.load_size)
         elif self.mode == "scale_width_and_crop":
@@ -95,7 +98,7 @@ class TrainTransform:
                 f"--preprocess {self.mode} needs pictures of at least {self.size}×{self.size}, "
                 f"found {width}×{height}; use --preprocess resize_and_crop or a smaller --size"
             )
-        return picture if wanted == (width, height) else picture.resize(wanted, Image.Resampling.BICUBIC)
+        return resized(picture, wanted[1], wanted[0])
 
     def place(self, height: int, width: int, generator: torch.Generator) -> "Crop":
         """Where chance cuts a picture of this height and width after `resize`, and whether it is mirrored."""
@@ -109,7 +112,7 @@ class TrainTransform:
         return Crop(top, left, height, width, mirrored)
 
     def draw(self, picture: Tensor, generator: torch.Generator) -> Tensor:
-        """The random half: uint8 [3, h, w] after `resize` → uint8 [3, size, size], or [3, h, w] uncropped."""
+        """The random half: [c, h, w] after `resize` → [c, size, size], or [c, h, w] uncropped."""
         return self.place(picture.shape[1], picture.shape[2], generator)(picture)
 
     def still(self, picture: Tensor) -> Tensor:

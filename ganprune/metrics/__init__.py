@@ -2,7 +2,7 @@
 
 extractor.py      what a feature network is; pictures → features
 loading.py        a file of weights → a feature network
-mobilenet.py, squeezenet.py, inception.py    the networks; normalise.py: what they are fed
+published.py      MobileNetV2, SqueezeNet; inception.py: Inception; normalise.py: what they are fed
 cache.py          features by content
 folders.py        pictures of a folder, and pairs
 kernel.py         KID

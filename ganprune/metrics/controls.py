@@ -59,7 +59,7 @@ def lost(fakes: Tensor, originals: Tensor, inputs: Tensor) -> float:
 
 
 def squared_errors(fakes: Tensor, originals: Tensor) -> Tensor:
-    """Mean squared error of each picture, over pixels and channels. uint8 [n, 3, h, w] each → float64 [n]."""
+    """Mean squared error of each picture, over pixels and channels. uint8 [n, c, h, w] each → float64 [n]."""
     return (fakes.double() - originals.double()).square().flatten(1).mean(1)
 
 
@@ -77,7 +77,7 @@ def decibels(error: float) -> float:
 
 
 def psnr(fakes: Tensor, originals: Tensor) -> float:
-    """dB of the error over all pictures: uint8 [n, 3, h, w] each, as they are written.
+    """dB of the error over all pictures: uint8 [n, c, h, w] each, as they are written.
 
     Of the mean error, not a mean of each picture's dB: one picture that is nearly right does not raise it.
     """

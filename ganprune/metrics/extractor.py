@@ -4,19 +4,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DataError
-from ganprune.images import open_picture
-from ganprune.images.reading import readable_of, to_tensor
+from ganprune.images import as_rgb, open_picture, to_uint8
+from ganprune.images import resized as one_resized
+from ganprune.images.arrays import SUFFIX as ARRAYS
+from ganprune.images.reading import readable_of
 from ganprune.images.rgb import Remarks
 from ganprune.reporting import SILENT, Reporter
 
 Pictures = Tensor | Sequence[Path]
-"""uint8 [n, 3, h, w], or files, which are read in the order given."""
+"""[n, c, h, w], uint8 or floats in [-1, 1], or files, which are read in the order given."""
 
 
 class FeatureNetwork(Protocol):
@@ -37,8 +37,9 @@ def features_of(
 ) -> Tensor:
     """float64 [n, d], in the order of the pictures, ``batch`` at a time.
 
-    Files are decoded as RGB and resized by the network alone, from the size that they have. Raises
-    `DataError` for a file that cannot be read, and where there are no pictures.
+    Files are resized by the network alone, from the size that they have. Networks see RGB: of other pictures
+    what `ganprune.images.as_rgb` shows people. Raises `DataError` for a file that cannot be read, and where
+    there are no pictures.
     """
     if len(pictures) == 0:
         raise DataError("needed pictures to compute features of, found none; give a folder that holds some")
@@ -55,24 +56,28 @@ def find_readable(paths: Sequence[Path], reporter: Reporter = SILENT) -> tuple[P
     remarks = Remarks()
     found = readable_of(paths, reporter, remarks)
     remarks.tell(reporter)
+    odd = {len(open_picture(path, None)) for path in found if path.suffix.lower() == ARRAYS} - {1, 3}
+    if odd:
+        reporter.info(
+            f"features are of RGB: of pictures of {' or '.join(map(str, sorted(odd)))} channels they see the "
+            "first three as red, green and blue, and of two channels the first, in grey"
+        )
     return found
 
 
 def resized(pictures: Tensor, size: int) -> Tensor:
     """PIL's bicubic to size × size: uint8 [n, 3, h, w] → uint8 [n, 3, size, size]."""
-    images = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures.cpu().contiguous()]
-    scaled = [np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)) for image in images]
-    return torch.from_numpy(np.stack(scaled)).permute(0, 3, 1, 2)
+    return torch.stack([one_resized(picture, size, size) for picture in pictures.cpu()])
 
 
 def _batches(pictures: Pictures, batch: int) -> Iterator[Tensor]:
     """uint8 [k, 3, h, w] with k ≤ batch: neighbours of one size."""
     if isinstance(pictures, Tensor):
-        yield from pictures.split(batch)
+        yield from as_rgb(to_uint8(pictures)).split(batch)
         return
     waiting = list[Tensor]()
     for path in pictures:
-        picture = to_tensor(open_picture(path))
+        picture = as_rgb(to_uint8(open_picture(path, None)))
         if waiting and (len(waiting) == batch or picture.shape != waiting[0].shape):
             yield torch.stack(waiting)
             waiting = []

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from ganprune.errors import DataError, InputError, UsageError
-from ganprune.images import open_picture
-from ganprune.images.reading import to_tensor
+from ganprune.images import as_rgb, open_picture, resized, to_uint8
 from ganprune.metrics.bootstrap import Interval, redraw
 from ganprune.metrics.labels import VOID, read_labels
 from ganprune.metrics.normalise import NORMALISERS
@@ -69,10 +67,8 @@ class Segmenter:
         bilinearly to height × width.
         """
         rows, columns = self._input.dims[2] or height, self._input.dims[3] or width
-        if tuple(picture.shape[1:]) != (rows, columns):
-            image = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
-            picture = to_tensor(image.resize((columns, rows), Image.Resampling.BICUBIC))
-        x = self._normalise(picture[None].float()).repeat(self._input.dims[0] or 1, 1, 1, 1)
+        x = self._normalise(resized(picture, rows, columns)[None].float())
+        x = x.repeat(self._input.dims[0] or 1, 1, 1, 1)
         try:
             output = np.asarray(self._session.run(None, {self._input.name: x.numpy()})[0])
         except Exception as error:
@@ -134,7 +130,7 @@ def fcn_score(
     with reporter.task("segmenting", len(fakes)) as task:
         for fake, label in zip(fakes, labels, strict=True):
             truth = read_labels(label)
-            logits = network(to_tensor(open_picture(fake)), *truth.shape)
+            logits = network(as_rgb(to_uint8(open_picture(fake, None))), *truth.shape)
             most = int(truth[truth != VOID].max())
             if most >= len(logits):
                 raise DataError(

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganprune.errors import DownloadError, InputError, UsageError
+from ganprune.errors import DownloadError, InputError
+from ganprune.metrics.published import module_of_extra
 from ganprune.storage.files import sha256
 from ganprune.storage.scratch import scratch_folder
 from ganprune.system.device import cpu_threads, reproducible
@@ -48,15 +49,17 @@ def load_inception(
     Raises `UsageError` where torch-fidelity is not installed, `InputError` where tensors do not fit,
     `DownloadError` where nothing could be downloaded.
     """
-    extractor = _extractor()
+    fidelity = module_of_extra("torch_fidelity.feature_extractor_inceptionv3")
     if file is None:
-        net, file = _downloaded(extractor)
+        net, file = _downloaded(fidelity)
     else:
         with scratch_folder() as scratch:  # it reads files alone, and any pickle
             weights = scratch / "inception.pth"
             torch.save(dict(tensors or {}), weights)
             try:
-                net = extractor("inception", [FEATURES], feature_extractor_weights_path=str(weights))
+                net = fidelity.FeatureExtractorInceptionV3(
+                    "inception", [FEATURES], feature_extractor_weights_path=str(weights)
+                )
             except RuntimeError as error:
                 reason = " ".join(str(error).split())[:200]
                 raise InputError(
@@ -64,47 +67,18 @@ def load_inception(
                     "leave them to `--features inception`"
                 ) from error
     name = (
-        f"inception_v3 by torch-fidelity {_version()}, {sha256(file)[:12]}, last pool, "
+        f"inception_v3 by torch-fidelity {version('torch-fidelity')}, {sha256(file)[:12]}, last pool, "
         "299×299 TensorFlow 1 bilinear"
     )
     return InceptionFeatures(name, net.eval().to(device), device, threads)
 
 
-def _extractor() -> Any:
+def _downloaded(fidelity: Any) -> tuple[nn.Module, Path]:
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(fidelity.URL_INCEPTION_V3).name
     try:
-        from torch_fidelity.feature_extractor_inceptionv3 import (  # pyright: ignore[reportMissingImports]
-            FeatureExtractorInceptionV3,
-        )
-    except ImportError as error:
-        raise UsageError(
-            f"Inception features need torch-fidelity, found that it cannot be imported ({error}); "
-            "install it: pip install 'ganprune[metrics]'"
-        ) from error
-    except RuntimeError as error:  # torchvision's own code, of a torch from elsewhere
-        raise UsageError(
-            f"Inception features need torch-fidelity, found that its torchvision does not go with torch "
-            f"{torch.__version__} ({error}); install both from one index, as https://pytorch.org says"
-        ) from error
-    return FeatureExtractorInceptionV3
-
-
-def _downloaded(extractor: Any) -> tuple[nn.Module, Path]:
-    from torch_fidelity.feature_extractor_inceptionv3 import (  # pyright: ignore[reportMissingImports]
-        URL_INCEPTION_V3,
-    )
-
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(URL_INCEPTION_V3).name
-    try:
-        return extractor("inception", [FEATURES]), file
+        return fidelity.FeatureExtractorInceptionV3("inception", [FEATURES]), file
     except OSError as error:
         raise DownloadError(
-            f"needed the Inception weights of {URL_INCEPTION_V3}, the download gave: {error}; "
+            f"needed the Inception weights of {fidelity.URL_INCEPTION_V3}, the download gave: {error}; "
             "get the file by other means and give --features FILE"
         ) from error
-
-
-def _version() -> str:
-    try:
-        return version("torch-fidelity")
-    except PackageNotFoundError:
-        return "of unknown version"

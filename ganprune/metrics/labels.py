@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DataError
-from ganprune.images.reading import stored_picture, to_tensor
+from ganprune.images.reading import stored_picture
 from ganprune.images.rgb import UnfitPicture, shown
 
 VOID = 255
@@ -55,7 +55,7 @@ def read_labels(path: Path) -> Tensor:
     try:
         ids = _grey(picture)
         if ids is None:
-            ids = decode_labels(to_tensor(shown(picture).rgb))
+            ids = decode_labels(shown(picture).pixels)
         if bool((ids == VOID).all()):
             raise DataError(f"needed pixels of scored classes, found only void; {_ADVICE}")
     except (DataError, UnfitPicture) as error:

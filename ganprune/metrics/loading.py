@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import read_tensors
-from ganprune.errors import InputError, UsageError
+from ganprune.errors import CheckpointError, InputError, UsageError
 from ganprune.metrics.extractor import FeatureNetwork, resized
 from ganprune.metrics.inception import INCEPTION_KEY, load_inception
-from ganprune.metrics.mobilenet import mobilenet_v2
 from ganprune.metrics.normalise import Normalise, caffe, keras, torchvision
-from ganprune.metrics.squeezenet import squeezenet1_1
+from ganprune.metrics.published import Kind, last_map
 from ganprune.storage.files import sha256
 from ganprune.system.device import cpu_threads, reproducible, resolve_device, resolve_threads
 
@@ -23,8 +22,11 @@ SIZE = 224
 INCEPTION = "inception"
 """In place of a path: the weights that torch-fidelity downloads."""
 
-_MOBILENET = "features.1.conv.0.0.weight"
-_SQUEEZENET = "features.3.squeeze.weight"
+TOLD_BY: dict[str, Kind] = {
+    "features.1.conv.0.0.weight": "mobilenet_v2",
+    "features.3.squeeze.weight": "squeezenet1_1",
+}
+"""Tensors that tell the networks by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,11 @@ def load_features(path: Path | str, device: str = "cpu", threads: int | None = N
     """A feature network from a file of MobileNetV2, SqueezeNet 1.1 or Inception, safetensors or ``.pth``.
 
     Tensors have torchvision's names. Torchvision's own weights come with a classifier or with counters of
-    batches; without, they are taken as converted from Keras, and are fed and padded as Keras does.
-    Inception is torch-fidelity's, which is then needed; ``inception`` in place of a path has it download its
-    weights. threads: of the CPU; None: all cores.
+    batches; without, they are taken as converted from Keras, and are fed and padded as Keras does. All need
+    ``ganprune[metrics]``. ``inception`` in place of a path has torch-fidelity download its weights. threads:
+    of the CPU; None: all cores.
 
-    Raises `UsageError` where there is no such file, no such device, or no torch-fidelity;
+    Raises `UsageError` where there is no such file, no such device, or no ``ganprune[metrics]``;
     `CheckpointError` where the file is damaged; `InputError` where it holds another network;
     `DownloadError` where weights cannot be downloaded.
     """
@@ -75,33 +77,27 @@ def load_features(path: Path | str, device: str = "cpu", threads: int | None = N
     if INCEPTION_KEY in tensors:
         return load_inception(path, tensors, device, cores)
     own = any(key.startswith("classifier.") or key.endswith("num_batches_tracked") for key in tensors)
-    trained_by = "torchvision" if own else "Keras"
+    kinds: list[Kind] = [kind for tensor, kind in TOLD_BY.items() if tensor in tensors]
+    if not kinds:
+        raise InputError(_unknown(path, tensors))
+    (kind, *_) = kinds
     try:
-        if _MOBILENET in tensors:
-            kind, net = "mobilenet_v2", mobilenet_v2(tensors, keras=not own)
-        elif _SQUEEZENET in tensors:
-            kind, net = "squeezenet1_1", squeezenet1_1(tensors)
-        else:
-            raise InputError(_unknown(path, tensors))
-    except (KeyError, ValueError, RuntimeError) as error:
+        net = last_map(kind, tensors, keras=not own)
+    except CheckpointError as error:
         raise InputError(
-            f"{path}: needed a whole network with torchvision's tensor names, found that it does not fit "
-            f"({_one_line(error)}); give another file of features"
+            f"{path}: needed a whole network with torchvision's tensor names, found one that {error}; "
+            "give another file of features"
         ) from error
     normalise = torchvision if own else keras if kind == "mobilenet_v2" else caffe
-    name = f"{kind} by {trained_by} {sha256(path)[:12]}, {SIZE}×{SIZE} PIL bicubic"
+    name = f"{kind} by {'torchvision' if own else 'Keras'} {sha256(path)[:12]}, {SIZE}×{SIZE} PIL bicubic"
     return MapFeatures(name, net.to(device), normalise, device, cores)
 
 
 def _unknown(path: Path, tensors: Mapping[str, Tensor]) -> str:
     keys = ", ".join(sorted(tensors)[:3])
+    mobilenet, squeezenet = TOLD_BY
     return (
-        f"{path}: needed the tensors of MobileNetV2 ({_MOBILENET}), SqueezeNet 1.1 ({_SQUEEZENET}) or "
+        f"{path}: needed the tensors of MobileNetV2 ({mobilenet}), SqueezeNet 1.1 ({squeezenet}) or "
         f"torch-fidelity's Inception ({INCEPTION_KEY}), found {len(tensors)} others ({keys}, …); "
         "give a file of one of these networks, with torchvision's names"
     )
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"no tensor {text}" if isinstance(error, KeyError) else text[:200]

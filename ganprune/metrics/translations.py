@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ganprune.images import to_float, to_uint8
+from ganprune.images import in_channels, to_float, to_uint8
 from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from ganprune.reporting import SILENT, Reporter
@@ -41,7 +41,7 @@ class Translated:
     """Pictures by one network, and their distances to the original's, a mean over pictures each."""
 
     pictures: Tensor
-    """uint8 [n, 3, h, w], as CycleGAN writes them."""
+    """uint8 [n, c, h, w], as CycleGAN writes them."""
     L_GenA: float
     """Eq. 4"""
     L_DisA: float | None
@@ -56,8 +56,9 @@ def translated(
 ) -> dict[str, Translated]:
     """``inputs``, ``original``, `MIRRORED`, ``slim`` and the contest's others: what each makes of pictures.
 
-    pictures: uint8 [n, 3, h, w]. The inputs stand for a network that changes nothing. Distances are means
-    over elements and pictures, in float32 on float pictures, one at a time. Networks are used in eval mode,
+    pictures: [n, c, h, w], uint8 or floats in [-1, 1]. The inputs stand for a network that changes nothing,
+    see `ganprune.images.in_channels` where it gives other channels than it takes. Distances are means over
+    elements and pictures, in float32 on float pictures, one at a time. Networks are used in eval mode,
     and moved to the device.
     """
     nets = (
@@ -74,13 +75,16 @@ def translated(
     with reproducible(), reporter.task("translating", len(pictures)) as task:
         for picture in pictures.split(1):
             x = to_float(picture).to(device)
-            made = {"inputs": x, "original": contest.original(x)}
+            made = {"original": contest.original(x)}
+            made = {"inputs": in_channels(x, made["original"].shape[1])} | made
             made |= {MIRRORED: contest.original(x.flip(3)).flip(3), "slim": contest.slim(x)}
             made |= {kind: other(x.cpu()).to(device) for kind, other in contest.others.items()}
             D = contest.judge
             judged = {} if D is None else {kind: D(discriminator_input(D, x, y)) for kind, y in made.items()}
             for kind, y in made.items():
-                fakes[kind].append(picture if kind == "inputs" else to_uint8(y).cpu())
+                # Floats and back would cost the input grey levels, see `to_uint8`.
+                shown = in_channels(picture, y.shape[1]) if kind == "inputs" else y
+                fakes[kind].append(to_uint8(shown).cpu())
                 gena[kind].append(l_gena(made["original"], y))
                 if judged:
                     disa[kind].append(l_disa(judged["original"], judged[kind]))

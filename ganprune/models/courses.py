@@ -11,6 +11,7 @@ pytorch/examples.
 
 import re
 from collections import OrderedDict
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from ganprune.models.layers import (
     Residual,
     Style,
     Tensors,
+    block_of,
     chain,
     convolutions,
     kernel_of,
@@ -38,7 +40,7 @@ def aladdinpersson(tensors: Tensors) -> Network | None:
     ):
         return None
     downs, ups = numbers(tensors, "down_blocks.{}.conv."), numbers(tensors, "up_blocks.{}.conv.")
-    blocks = numbers(tensors, "res_blocks.{}.block.")
+    blocks = numbers(tensors, "res_blocks.{}.")
     style = Style.of(tensors, [conv for conv in convolutions(tensors) if conv != "last"])
 
     def unit(conv: nn.Module, active: bool = True) -> nn.Sequential:
@@ -53,15 +55,18 @@ def aladdinpersson(tensors: Tensors) -> Network | None:
     return Network(OrderedDict(
         initial=nn.Sequential(style.conv(7, 1, 3, "reflect"), style.norm(), nn.ReLU(inplace=True)),
         down_blocks=nn.Sequential(*(unit(style.conv(3, 2, 1, "reflect")) for _ in range(downs))),
-        res_blocks=nn.Sequential(*(block() for _ in range(blocks))),
+        res_blocks=nn.Sequential(*(block_of(tensors, f"res_blocks.{i}", block) for i in range(blocks))),
         up_blocks=nn.Sequential(*(unit(style.up()) for _ in range(ups))),
         last=nn.Conv2d(1, 1, 7, 1, 3, padding_mode="reflect"),
         tanh=nn.Tanh(),
     ))  # fmt: skip
 
 
-_BLOCK = re.compile(r"(?P<blocks>\w+?)(?:\.\d{1,6})?\.(?P<conv>[A-Za-z_]\w*)\.[01]\.\w+", re.ASCII)
-"""A tensor in a residual block: res_blocks.0.conv_layer1.0.weight, resnet_block.conv_layer.1.bias."""
+_BLOCK = re.compile(
+    r"(?P<blocks>\w+?)(?:\.\d{1,6})?\.(?:(?P<conv>[A-Za-z_]\w*)\.[01]\.\w+|constant)", re.ASCII
+)
+"""A tensor in a residual block: res_blocks.0.conv_layer1.0.weight, resnet_block.conv_layer.1.bias; or what is
+left of one: res_blocks.0.constant."""
 
 
 def toronto(tensors: Tensors) -> Network | None:
@@ -74,7 +79,10 @@ def toronto(tensors: Tensors) -> Network | None:
     up = max(ups, key=ups.__getitem__)
     downs = numbers(tensors, "conv{}.0.") - 1
     inside = [match for name in tensors if (match := _BLOCK.fullmatch(name))]
-    names, convs = {match["blocks"] for match in inside}, sorted({match["conv"] for match in inside})
+    names, convs = (
+        {match["blocks"] for match in inside},
+        sorted({match["conv"] or "" for match in inside} - {""}),
+    )
     style = Style.of(tensors, convolutions(tensors))
     if ups[up] < 1 or downs < 1 or len(names) != 1 or len(convs) > 2 or style.kind == "none":
         return None  # without a tensor of norms, nothing says whether there are instance norms
@@ -94,8 +102,10 @@ def toronto(tensors: Tensors) -> Network | None:
         kernel = kernel_of(tensors, f"conv{i}.0.weight", 4)
         layers[f"conv{i}"] = stage(f"conv{i}", style.conv(kernel, 2, (kernel - 1) // 2))
         layers[f"relu{i}"] = nn.ReLU()
-    several = numbers(tensors, f"{name}.{{}}.{convs[0]}.")
-    layers[name] = nn.Sequential(*(block(f"{name}.{i}") for i in range(several))) if several else block(name)
+    several = numbers(tensors, f"{name}.{{}}.")
+    each = [f"{name}.{i}" for i in range(several)] or [name]
+    blocks = [block_of(tensors, one, partial(block, one)) for one in each]
+    layers[name] = nn.Sequential(*blocks) if several else blocks[0]
     layers |= {"relu": nn.ReLU()} if len(convs) == 1 else {}
     for i in range(1, levels + 1):
         if up == "deconv":
@@ -137,7 +147,7 @@ def johnson_own(tensors: Tensors) -> Tensors:
 def johnson(tensors: Tensors) -> Network | None:
     """Fast style transfer: 9×9 at both ends, borders reflected, affine instance norm, Upsample."""
     downs, ups = numbers(tensors, "conv{}.conv2d.") - 1, numbers(tensors, "deconv{}.conv2d.") - 1
-    blocks = numbers(tensors, "res{}.conv1.") - 1
+    blocks = numbers(tensors, "res{}.") - 1
     if downs < 1 or ups < 1:
         return None
     style = Style.of(tensors, convolutions(tensors))
@@ -159,7 +169,7 @@ def johnson(tensors: Tensors) -> Network | None:
             f"in{i}": style.norm(),
             f"relu{i}": nn.ReLU(),
         }
-    layers |= {f"res{i}": block() for i in range(1, blocks + 1)}
+    layers |= {f"res{i}": block_of(tensors, f"res{i}", block) for i in range(1, blocks + 1)}
     for i in range(1, ups):
         number = downs + i
         layers |= {

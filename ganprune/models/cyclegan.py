@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from ganprune.channels.blocks import Removed
+
 DOWNSAMPLING = 4
 """A generator halves its picture twice: heights and widths are multiples of 4 pixels."""
 
@@ -43,7 +45,7 @@ class GeneratorWidths:
     trunk: int
     """d256 and the second convolution of every residual block, tied by the residual sums."""
     inner: tuple[int, ...]
-    """The first convolution of each residual block, one number a block."""
+    """The first convolution of each residual block, one number a block; 0 where it is taken out."""
     up1: int
     """u128: the first transposed convolution."""
     up2: int
@@ -59,12 +61,12 @@ class GeneratorWidths:
             ("input", self.in_channels),
             ("output", self.out_channels),
         ):
-            if width < 1:
+            if width < (0 if name.startswith("inner") else 1):
                 raise ValueError(f"every layer needs at least one filter, {name} has {width}")
 
     @property
     def blocks(self) -> int:
-        """Number of residual blocks."""
+        """Number of residual blocks, with those that are taken out."""
         return len(self.inner)
 
     def groups(self) -> dict[str, int]:
@@ -144,6 +146,11 @@ def generator_convs(blocks: int) -> tuple[Conv, ...]:
     return tuple(table)
 
 
+def leaves_constants(norm: Norm) -> bool:
+    """Whether a residual block that is taken out leaves a constant a channel behind."""
+    return norm in ("affine-instance", "batch")
+
+
 def has_biases(norm: Norm) -> bool:
     """Whether the convolutions before such norms have biases."""
     return norm in ("instance", "affine-instance")
@@ -220,6 +227,11 @@ class Generator(nn.Module):
         w, bias = widths, has_biases(norm)
         self.norm: Norm = norm
 
+        def block(inner: int) -> nn.Module:
+            if inner:
+                return ResnetBlock(w.trunk, inner, norm)
+            return Removed(torch.zeros(w.trunk) if leaves_constants(norm) else None)
+
         def conv(inputs: int, filters: int, **shape: int) -> list[nn.Module]:
             layer = nn.Conv2d(inputs, filters, bias=bias, **shape)  # pyright: ignore[reportArgumentType]
             return [layer, _norm(norm, filters), nn.ReLU(inplace=True)]
@@ -232,7 +244,7 @@ class Generator(nn.Module):
             nn.ReflectionPad2d(3), *conv(w.in_channels, w.stem, kernel_size=7),
             *conv(w.stem, w.down, kernel_size=3, stride=2, padding=1),
             *conv(w.down, w.trunk, kernel_size=3, stride=2, padding=1),
-            *(ResnetBlock(w.trunk, inner, norm) for inner in w.inner),
+            *map(block, w.inner),
             *up(w.trunk, w.up1),
             *up(w.up1, w.up2),
             nn.ReflectionPad2d(3), nn.Conv2d(w.up2, w.out_channels, 7), nn.Tanh(),
@@ -241,10 +253,10 @@ class Generator(nn.Module):
     @property
     def widths(self) -> GeneratorWidths:
         """As its convolutions have them now."""
-        blocks = [module for module in self.model if isinstance(module, ResnetBlock)]
+        blocks = [module for module in self.model if isinstance(module, ResnetBlock | Removed)]
         others = [m for m in self.model if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
         stem, down, trunk, up1, up2, last = (conv.out_channels for conv in others)
-        inner = tuple(block.inner for block in blocks)
+        inner = tuple(block.inner if isinstance(block, ResnetBlock) else 0 for block in blocks)
         return GeneratorWidths(stem, down, trunk, inner, up1, up2, others[0].in_channels, last)
 
     def forward(self, x: Tensor) -> Tensor:

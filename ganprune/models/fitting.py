@@ -13,10 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.models.cyclegan import ResnetBlock
 from ganprune.models.layers import COUNT, STATISTICS, Blur, Residual, Tensors
 
 PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Number formats of weights that are read; all become float32."""
+
+SUMS = (Residual, ResnetBlock)
+"""Modules that add what comes in to what their layers make of it."""
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -71,7 +75,9 @@ def _check_names(wanted: Tensors, tensors: Tensors) -> None:
 def _check_kernel(name: str, like: Tensor, tensor: Tensor) -> None:
     """Dimensions but the first two are the architecture's; these two are widths."""
     if tensor.ndim != like.ndim or tensor.shape[2:] != like.shape[2:] or tensor.numel() == 0:
-        needed = f"a {shape(like[0, 0])} kernel" if like.ndim == 4 else "one number a channel"
+        needed = "one number a channel" if like.ndim == 1 else f"filters×{shape(like[0])}"
+        if like.ndim == 4:
+            needed = f"a {shape(like[0, 0])} kernel"
         raise CheckpointError(f"{name} has shape {shape(tensor)}, but {needed} was needed")
 
 
@@ -91,9 +97,9 @@ class _Widths:
         named = list(self._network.named_modules())
         channels = next(module.weight.shape[1] for _, module in named if isinstance(module, nn.Conv2d))
         stands_in: list[tuple[nn.Module, Callable[[Tensor], Tensor]]] = [
-            (module, partial(self._sum if isinstance(module, Residual) else self._layer, name, module))
+            (module, self._sum(module) if isinstance(module, SUMS) else partial(self._layer, name, module))
             for name, module in named
-            if isinstance(module, Residual) or not any(module.children())
+            if isinstance(module, SUMS) or not any(module.children())
         ]
         for module, forward in stands_in:
             module.forward = forward
@@ -121,15 +127,19 @@ class _Widths:
             module.num_features = channels
         return x
 
-    def _sum(self, name: str, module: Residual, x: Tensor) -> Tensor:
-        del name
-        if nn.Sequential.forward(module, x).shape != x.shape:
-            weight = self._network.get_parameter(f"{self._last}.weight")
-            raise CheckpointError(
-                f"{self._last}.weight has shape {shape(weight)}, but the residual sums need "
-                f"{x.shape[1]} filters"
-            )
-        return x
+    def _sum(self, block: Residual | ResnetBlock) -> Callable[[Tensor], Tensor]:
+        inside = block.conv_block if isinstance(block, ResnetBlock) else partial(nn.Sequential.forward, block)
+
+        def forward(x: Tensor) -> Tensor:
+            if inside(x).shape != x.shape:
+                weight = self._network.get_parameter(f"{self._last}.weight")
+                raise CheckpointError(
+                    f"{self._last}.weight has shape {shape(weight)}, but the residual sums need "
+                    f"{x.shape[1]} filters"
+                )
+            return x
+
+        return forward
 
 
 def _fit_conv(name: str, conv: nn.Conv2d | nn.ConvTranspose2d, channels: int) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
+from ganprune.channels.blocks import CONSTANT, Removed
 from ganprune.models.cyclegan import InstanceNorm
 
 Tensors = Mapping[str, Tensor]
@@ -153,6 +154,12 @@ class Style:
 def chain(**layers: nn.Module) -> nn.Sequential:
     """Layers one after the other, by name."""
     return nn.Sequential(OrderedDict(layers))
+
+
+def block_of(tensors: Tensors, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+    """A residual block; what is left of one, where the file says that it was taken out."""
+    constant = tensors.get(f"{name}.{CONSTANT}")
+    return make() if constant is None else Removed.like(constant)
 
 
 def convolutions(tensors: Tensors) -> list[str]:

@@ -20,6 +20,7 @@ from collections import OrderedDict
 
 from torch import nn
 
+from ganprune.channels.blocks import CONSTANT, Removed
 from ganprune.models.layers import (
     MOST_LAYERS,
     BlurDown,
@@ -62,7 +63,9 @@ class _Names:
         self._strange = len(own) < len(found)
         self.inner = sorted({match[1] for _, match in inside if match})
         """What residual blocks call their layers."""
-        self.blocks = sorted({n for n, match in inside if match})
+        self.gone = {n: tensors[f"{root}.{n}.{CONSTANT}"] for n, rest in own if rest == CONSTANT}
+        """Places of blocks that were taken out, and what is left of them."""
+        self.blocks = sorted({n for n, match in inside if match} | self.gone.keys())
         """Places of the residual blocks."""
         self.last = max((n for n, _ in own), default=0)
         """Place of the last convolution."""
@@ -113,7 +116,8 @@ def _network(names: _Names) -> Network | None:
     if len(layers) != start:
         return None
     while names.blocks and len(layers) <= names.blocks[-1]:
-        block = _block(names)
+        gone = names.gone.get(len(layers))
+        block = _block(names) if gone is None else Removed.like(gone)
         if block is None:
             return None
         layers.append(block)
@@ -151,7 +155,7 @@ def _before_ups(names: _Names, start: int) -> int | None:
 
 def _block(names: _Names) -> Residual | None:
     """A residual block: where its convolutions lie says whether it has pads, and dropout between them."""
-    (name,) = names.inner
+    (name,) = names.inner or ("",)
     inside = re.compile(rf"{names.root}\.\d+\.{name}\.(\d{{1,3}})(\.0)?", re.ASCII)
     places = sorted({int(match[1]) for conv in names.convs if (match := inside.fullmatch(conv))})
     if len(places) != 2 or places[0] > 1:

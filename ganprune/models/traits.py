@@ -1,7 +1,8 @@
 """What any network can be asked: channels in and out, sizes of pictures, norms, what it is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import lcm
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,10 @@ from ganprune.models.cyclegan import DOWNSAMPLING
 
 LARGEST = 1024
 """Pixels; pictures that a discriminator needs are looked for up to here."""
+_SEES: Mapping[str, tuple[Literal["A", "B"], ...]] = {
+    "G": ("A", "B"), "G_A": ("A", "B"), "G_B": ("B", "A"), "D_A": ("B",), "D_B": ("A",),
+}  # fmt: skip
+"""The domain that a network reads, and the one that it draws."""
 
 
 def channels_of(network: nn.Module) -> tuple[int, int]:
@@ -35,6 +40,27 @@ def discriminator_input(discriminator: nn.Module, input: Tensor, output: Tensor)
         return output
     output_first = getattr(discriminator, "output_first", False)
     return torch.cat([output, input] if output_first else [input, output], 1)
+
+
+def channels_by_domain(networks: Mapping[str, nn.Module]) -> dict[Literal["A", "B"], int]:
+    """Channels of the pictures of A and of B, as G_A (or G), G_B, D_A and D_B see them; those that are told.
+
+    A discriminator that sees a generator's input and output (`sees_both`) tells nothing of its own.
+
+    Raises `ValueError`, with what each sees, where networks do not agree.
+    """
+    seen: dict[Literal["A", "B"], dict[str, int]] = {"A": {}, "B": {}}
+    for name, network in networks.items():
+        judged = networks.get(name.replace("D", "G")) if name.startswith("D") else None
+        if judged is not None and sees_both(network, judged):
+            continue
+        for domain, channels in zip(_SEES[name], channels_of(network), strict=False):
+            seen[domain][name] = channels
+    for domain, channels in seen.items():
+        if len(set(channels.values())) > 1:
+            told = ", ".join(f"{name} {count}" for name, count in channels.items())
+            raise ValueError(f"pictures of {domain} have different numbers of channels: {told}")
+    return {domain: next(iter(channels.values())) for domain, channels in seen.items() if channels}
 
 
 def stride_of(networks: Iterable[nn.Module]) -> int:

@@ -25,6 +25,8 @@ HEIGHT, WIDTH = "ganprune.height", "ganprune.width"
 
 _FIGURE = re.compile("[1-9][0-9]{0,17}")
 
+_NARROWEST = 16
+"""Height and width, pixels, of the smallest pictures; a smaller number is one of channels."""
 DEFAULT_SIZE = 256
 """Height and width, pixels, of a picture for a file that leaves them free."""
 
@@ -44,8 +46,9 @@ class PictureInput:
 
     @property
     def channels_last(self) -> bool:
-        """[n, h, w, c] instead of [n, c, h, w]."""
-        return self.dims[3] in (1, 3) and self.dims[1] not in (1, 3)
+        """[n, h, w, c] instead of [n, c, h, w]: the last of them is too small to be a width."""
+        first, last = self.dims[1], self.dims[3]
+        return last is not None and last < _NARROWEST and (first is None or first > last)
 
     def shape(self, size: int | None = None) -> tuple[int, ...]:
         """The shape to run with: declared sizes, and 1×3×size×size where any is taken.

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganprune.channels import ChannelGraph, graph_of, kept
+from ganprune.channels import Block, ChannelGraph, graph_of, kept
 from ganprune.errors import UsageError
 
 LayoutKind = Literal["filters", "shared"]
@@ -32,6 +32,8 @@ class Layout:
     """Pieces of the genome that are independent of each other, in order; together all bits."""
     gene_of: Mapping[str, str]
     """Group of filters (see `ganprune.channels`) → the gene that holds its bits."""
+    blocks: Mapping[str, Block]
+    """By the genes that may keep nothing: the residual block that goes with them."""
 
     @classmethod
     def of(cls, network: nn.Module | ChannelGraph, kind: LayoutKind = "filters") -> "Layout":
@@ -57,7 +59,8 @@ class Layout:
             genes[group] = slice(start, start + width)
             gene_of[group] = group
             start += width
-        return cls(kind, graph, genes, gene_of)
+        blocks = {group: block for group, block in graph.removable.items() if group in genes}
+        return cls(kind, graph, genes, gene_of, blocks)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -68,6 +71,10 @@ class Layout:
     def length(self) -> int:
         """L: number of bits of a genome."""
         return sum(self.sizes)
+
+    def gone(self, genome: Tensor) -> dict[str, Block]:
+        """Residual blocks that a genome keeps no filter of, by their groups. genome: bool [L]."""
+        return {gene: block for gene, block in self.blocks.items() if not genome[self.genes[gene]].any()}
 
     def kept(self, genome: Tensor) -> dict[str, Tensor]:
         """Indices of the kept filters of every group. genome: bool [L] → {group: int64 [kept]}."""
@@ -105,6 +112,16 @@ class Layout:
                 own = (of >= group.units.start) & (of < group.units.stop)
                 found[own] = of[own] - group.units.start
         return found
+
+    def keeping(self, counts: NDArray[np.int64], scores: Tensor) -> Tensor:
+        """The genome that keeps ``counts`` filters of every gene, those with the largest scores: bool [L].
+
+        counts: int [genes]. scores: [L].
+        """
+        genome = torch.zeros(self.length, dtype=torch.bool)
+        for piece, count in zip(self.genes.values(), counts.tolist(), strict=True):
+            genome[piece.start + scores[piece].topk(count).indices] = True
+        return genome
 
     def full(self) -> Tensor:
         """The genome that keeps every filter: bool [L]."""

@@ -1,46 +1,36 @@
-"""Predicted milliseconds of a slim generator: the sum over its layers of what each was measured to take.
+"""Predicted milliseconds of a slim generator: from what each of its parts was measured to take.
 
-A *layer* is a convolution with everything that belongs to it in the exported graph: the padding before it,
-the norm and activation after it, the residual addition. Layers of the same shape but for their channels are
-of one *kind*; a `LatencyTable` holds, for each kind, times at some numbers of inputs and filters. Times
-between these are interpolated as the runtime behaves. ONNX Runtime computes convolutions in blocks of 16
-channels (AVX-512) or 8 (AVX2), so time is a flight of stairs; and it does so only where the inputs fit in
-one block or are a multiple of 4. All others go another way, at another speed: 63 inputs take longer than 64.
-From 192 channels on, the trunk's convolutions are exported in another form (Winograd's). Hence a kind may
-have several `Piece`s.
+A *part* is a convolution with everything that belongs to it in the exported graph: the padding before it,
+the norm and activation after it, the residual addition. Parts that differ in their widths alone are of one
+*kind*; a `LatencyTable` holds, for each kind, times at some numbers of inputs and filters. Times between
+these are interpolated as the runtime behaves. ONNX Runtime computes convolutions in blocks of 16 channels
+(AVX-512) or 8 (AVX2), so time is a flight of stairs; and it does so only where the inputs fit in one block
+or are a multiple of 4. All others go another way, at another speed: 63 inputs take longer than 64. Wide
+convolutions are exported in another form (Winograd's). Hence a kind may have several `Piece`s.
+
+In the whole network maps need not be put in plain order between all parts, and caches are warm or cold: so
+whole networks of a few widths are measured, too, and sums over parts are read as what these took.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from ganprune.channels import ChannelGraph, Group, Layer
-from ganprune.errors import RunError, UsageError
-from ganprune.models.cyclegan import Conv
+from ganprune.channels import ChannelGraph
+from ganprune.errors import RunError
 from ganprune.pruning.genome import Layout
+from ganprune.pruning.resources import Convolutions
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of `LatencyTable.to_json`; raised when a key changes its meaning or goes."""
+ALWAYS = ""
+"""In the place of a group: channels that are always there."""
 
-Kind = Literal["stem", "down", "trunk", "inner", "residual", "up1", "up2", "picture"]
-"""Kinds of layers, in the order of the network: ``inner`` and ``residual`` are the first and the second
-convolution of a block, ``picture`` is the last one; the others are named by the group of their filters."""
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
-def kind_of(conv: Conv) -> Kind:
-    """The kind that a convolution of `generator_convs` belongs to."""
-    if conv.target is None:
-        return "picture"
-    if conv.source is not None and conv.source.startswith("inner"):
-        return "residual"
-    name = "inner" if conv.target.startswith("inner") else conv.target
-    return next(kind for kind in KINDS if kind == name)
+Channels = Mapping[str, float]
+"""A number of channels: what every kept filter of each group adds, and `ALWAYS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +44,14 @@ class Axis:
     fine: int = 0
     """Up to here channels count as they are: both ends of every step of the stairs are measured."""
     granule: int = 1
-    """Serves multiples of this, and what fits in one block; 1: any number."""
+    """Serves multiples of this, and up to ``few``; 1: any number."""
+    few: int = 0
     least: int = 1
     """Serves this number and more."""
 
     def serves(self, counts: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether the piece of this axis speaks for these numbers of channels: int [n] → bool [n]."""
-        return (counts >= self.least) & ((counts <= self.block) | (counts % self.granule == 0))
+        return (counts >= self.least) & ((counts <= self.few) | (counts % self.granule == 0))
 
     def weights(self, counts: NDArray[Any]) -> NDArray[np.float64]:
         """Linear interpolation as a matrix: times at ``counts`` are this times those at the points.
@@ -94,40 +85,95 @@ class Piece:
         """Plain values."""
         return {"inputs": asdict(self.inputs), "filters": asdict(self.filters), "ms": self.ms.tolist()}
 
+    @classmethod
+    def from_json(cls, value: Any) -> "Piece":
+        """The reverse of `to_json`. Raises `ValueError` and `TypeError` for damaged ones."""
+        inputs, filters = (
+            Axis(tuple(map(int, axis["points"])), **{k: int(v) for k, v in axis.items() if k != "points"})
+            for axis in (value["inputs"], value["filters"])
+        )
+        ms = np.array(value["ms"], dtype=float)
+        shape = len(inputs.points), len(filters.points)
+        sound = all(
+            axis.points and min(np.diff(axis.points), default=1) > 0 and min(axis.block, axis.granule) > 0
+            for axis in (inputs, filters)
+        )
+        if ms.shape != shape or not np.isfinite(ms).all() or not (ms > 0).all() or not sound:
+            raise ValueError("its numbers do not fit together")
+        return cls(inputs, filters, ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A convolution of the original with what belongs to it."""
+
+    kind: str
+    inputs: Channels
+    filters: Channels
+
 
 @dataclass(frozen=True, slots=True)
 class LatencyTable:
-    """What one machine needs for each kind of layer, on pictures of one size, in one thread."""
+    """What one machine needs for each part of one network, on pictures of one size, in one thread."""
 
     made_for: Mapping[str, Any]
-    """All that the times depend on: processor, runtime, size, norm, and widths that the table reaches."""
-    pieces: Mapping[Kind, tuple[Piece, ...]]
-    """By kind; for every number of inputs and filters the first piece that serves both speaks."""
+    """All that the times depend on: processor, runtime, size, the network but for its weights."""
+    parts: tuple[Part, ...]
+    kinds: Mapping[str, tuple[Piece, ...]]
+    """For every number of inputs and filters the first piece that serves both speaks."""
+    whole: tuple[tuple[float, float], ...] = ((1e9, 1e9),)
+    """Of networks of several sizes, the smallest first: the sum over the parts, and what the whole took,
+    milliseconds. Default: the same."""
 
-    def dense(self, kind: Kind, inputs: int, filters: int) -> NDArray[np.float64]:
-        """Milliseconds at every number of channels from 0 (as 1) up: [inputs + 1, filters + 1].
-
-        Raises `RunError` where the table does not reach so far.
-        """
-        pieces = self.pieces[kind]
-        rows, columns = np.arange(inputs + 1).clip(1), np.arange(filters + 1).clip(1)
-        reach = max(p.inputs.points[-1] for p in pieces), max(p.filters.points[-1] for p in pieces)
-        if inputs > reach[0] or filters > reach[1]:
-            raise RunError(
-                f"the latency table reaches {reach[0]} inputs and {reach[1]} filters of layer {kind}, "
-                f"found {inputs} and {filters}; delete it to measure a new one"
+    @classmethod
+    def by_work(cls, graph: ChannelGraph, ms: float, made_for: Mapping[str, Any]) -> "LatencyTable":
+        """For a network that was measured as a whole alone: in proportion to the count of work in
+        `ganprune.pruning.resources`. ms: what the original takes."""
+        layout = Layout.of(graph)
+        work = Convolutions.of_layout(layout, "work")
+        groups, full = [*layout.genes, ALWAYS], np.array([*layout.sizes, 1])
+        share = ms / work.of(full[:-1])
+        parts, kinds = list[Part](), dict[str, tuple[Piece, ...]]()
+        for i, (reads, writes) in enumerate(zip(work.reads, work.writes, strict=True)):
+            inputs, filters = (
+                {group: float(n) for group, n in zip(groups, row, strict=True) if n}
+                for row in (reads, writes)
             )
-        *others, last = pieces
+            axes = [Axis((0, max(round(row @ full), 1))) for row in (reads, writes)]
+            at = [np.array(axis.points) for axis in axes]
+            each = (work.factor[i] * at[0][:, None] + work.each[i]) * at[1]
+            kinds[str(i)] = (Piece(axes[0], axes[1], (share * each).clip(1e-9)),)
+            parts.append(Part(str(i), inputs, filters))
+        return cls(dict(made_for), tuple(parts), kinds, ((ms, ms),))
+
+    def dense(self, kind: str) -> NDArray[np.float64]:
+        """Milliseconds at every number of channels up to the most measured: [inputs + 1, filters + 1].
+
+        What reads or writes nothing is not there.
+        """
+        axes = [[*axes] for axes in zip(*((p.inputs, p.filters) for p in self.kinds[kind]), strict=True)]
+        rows, columns = (np.arange(1, max(axis.points[-1] for axis in of) + 1) for of in axes)
+        *others, last = self.kinds[kind]
         found = last.over(rows, columns)
         for piece in reversed(others):
             i, f = piece.inputs.serves(rows), piece.filters.serves(columns)
             found[np.ix_(i, f)] = piece.over(rows[i], columns[f])
-        return found
+        return np.pad(found, ((1, 0), (1, 0)))
+
+    def of_whole(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What whole networks take of which the parts take so much: milliseconds, of any shape."""
+        sums, whole = zip((0.0, 0.0), *self.whole, strict=True)
+        return np.interp(parts, sums, whole)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        pieces = {kind: [piece.to_json() for piece in pieces] for kind, pieces in self.pieces.items()}
-        return {"schema": SCHEMA, "made_for": dict(self.made_for), "pieces": pieces}
+        return {
+            "schema": SCHEMA,
+            "made_for": dict(self.made_for),
+            "parts": [asdict(part) for part in self.parts],
+            "kinds": {kind: [piece.to_json() for piece in pieces] for kind, pieces in self.kinds.items()},
+            "whole": [list(pair) for pair in self.whole],
+        }
 
     @classmethod
     def from_json(cls, value: Any) -> "LatencyTable":
@@ -135,12 +181,20 @@ class LatencyTable:
         try:
             if value["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {value['schema']}")
-            pieces: dict[Kind, tuple[Piece, ...]] = {
-                kind: tuple(_piece(p) for p in value["pieces"][kind]) for kind in KINDS
-            }
-            if not all(pieces.values()):
-                raise ValueError("a layer is missing")
-            return cls(dict(value["made_for"]), pieces)
+            kinds = {kind: tuple(map(Piece.from_json, pieces)) for kind, pieces in value["kinds"].items()}
+            parts = tuple(
+                Part(
+                    part["kind"],
+                    *({str(g): float(n) for g, n in part[k].items()} for k in ("inputs", "filters")),
+                )
+                for part in value["parts"]
+            )
+            if not parts or not all(kinds.get(part.kind) for part in parts):
+                raise ValueError("a part is missing")
+            whole = tuple((float(parts), float(ms)) for parts, ms in value["whole"])
+            if not whole or not (np.diff(whole, axis=0) >= 0).all() or not np.min(whole) > 0:
+                raise ValueError("its numbers do not fit together")
+            return cls(dict(value["made_for"]), parts, kinds, whole)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
@@ -150,65 +204,46 @@ class Latency:
 
     def __init__(self, table: LatencyTable, layout: Layout) -> None:
         """Raises `RunError` where the table does not reach the layout's widths."""
-        graph = layout.graph
-        genes, pictures = list(layout.genes), (len(layout.genes), len(layout.genes) + 1)
-        groups = {group.units.start: name for name, group in graph.groups.items()}
-        self._picture = np.array([graph.inputs, graph.outputs])
-
-        def place(units: NDArray[np.int64], otherwise: int) -> int:
-            return otherwise if units[0] < 0 else genes.index(layout.gene_of[groups[int(units.min())]])
-
-        kinds: list[Kind] = [_kind(layer, graph) for layer in graph.layers]
-        self._source = [place(layer.reads, pictures[0]) for layer in graph.layers]
-        self._target = [place(layer.writes, pictures[1]) for layer in graph.layers]
-        widest: dict[Kind, tuple[int, int]] = {}
-        for kind, layer in zip(kinds, graph.layers, strict=True):
-            inputs, filters = widest.get(kind, (0, 0))
-            widest[kind] = max(inputs, len(layer.reads)), max(filters, len(layer.writes))
-        tables = {kind: table.dense(kind, *channels) for kind, channels in widest.items()}
-        self._tables = [tables[kind] for kind in kinds]
+        predicted(table, layout.graph.sizes)
+        genes = {gene: place for place, gene in enumerate(layout.genes)} | {ALWAYS: len(layout.genes)}
+        gene_of = {**layout.gene_of, ALWAYS: ALWAYS}
+        self._table, self._times = table, {kind: table.dense(kind) for kind in table.kinds}
+        self._inputs, self._filters = np.zeros((2, len(table.parts), len(genes)))
+        for i, part in enumerate(table.parts):
+            for row, channels in ((self._inputs[i], part.inputs), (self._filters[i], part.filters)):
+                for group, each in channels.items():
+                    row[genes[gene_of[group]]] += each
 
     def of(self, counts: NDArray[Any]) -> NDArray[np.float64]:
         """See `ganprune.pruning.resources.Resource.of`: int [..., genes] → milliseconds [...]."""
-        picture = np.broadcast_to(self._picture, (*counts.shape[:-1], 2))
-        padded = np.concatenate([counts, picture], axis=-1)
-        layers = zip(self._tables, self._source, self._target, strict=True)
-        return np.sum([table[padded[..., i], padded[..., f]] for table, i, f in layers], 0)
+        padded = np.concatenate([counts, np.ones((*counts.shape[:-1], 1))], axis=-1)
+        inputs, filters = (np.rint(padded @ of.T).astype(int) for of in (self._inputs, self._filters))
+        parts = [
+            self._times[part.kind][inputs[..., i], filters[..., i]]
+            for i, part in enumerate(self._table.parts)
+        ]
+        return self._table.of_whole(np.sum(parts, 0))
 
 
-def predicted(table: LatencyTable, network: nn.Module) -> float:
-    """Milliseconds a picture of a generator."""
-    layout = Layout.of(network)
-    return float(Latency(table, layout).of(np.array(layout.sizes)))
+def predicted(table: LatencyTable, widths: Mapping[str, int]) -> float:
+    """Milliseconds a picture of a network with so many filters in each group; a group that is not told of
+    has none.
 
-
-def _kind(layer: Layer, graph: ChannelGraph) -> Kind:
-    """The kind of a layer. Raises `UsageError` for one that no table is measured of."""
-
-    def group_of(units: NDArray[np.int64]) -> Group | None:
-        return next((g for g in graph.groups.values() if g.units.start <= units[0] < g.units.stop), None)
-
-    source, target = group_of(layer.reads), group_of(layer.writes)
-    name = "picture" if target is None else "inner" if target.role == "inner" else target.name
-    if source is not None and source.role == "inner":
-        name = "residual"
-    for kind in KINDS:
-        if kind == name and layer.taps == (49 if kind in ("stem", "picture") else 9):
-            return kind
-    raise UsageError(
-        f"--target-ms knows the layers of CycleGAN's ResNet, {layer.name} is none; use --speed-up"
-    )
-
-
-def _piece(value: Any) -> Piece:
-    inputs, filters = (
-        Axis(tuple(map(int, axis["points"])), *(int(axis[k]) for k in ("block", "fine", "granule", "least")))
-        for axis in (value["inputs"], value["filters"])
-    )
-    ms = np.array(value["ms"], dtype=float)
-    shape = len(inputs.points), len(filters.points)
-    rising = all(axis.points and min(np.diff(axis.points), default=1) > 0 for axis in (inputs, filters))
-    positive = min(inputs.block, inputs.granule, filters.block, filters.granule) > 0
-    if ms.shape != shape or not np.isfinite(ms).all() or not (ms > 0).all() or not rising or not positive:
-        raise ValueError("its numbers do not fit together")
-    return Piece(inputs, filters, ms)
+    Raises `RunError` where the table does not reach so far.
+    """
+    dense, there = {kind: table.dense(kind) for kind in table.kinds}, {**widths, ALWAYS: 1}
+    total = 0.0
+    for part in table.parts:
+        inputs, filters = (
+            round(sum(each * there.get(group, 0) for group, each in channels.items()))
+            for channels in (part.inputs, part.filters)
+        )
+        most, high = (n - 1 for n in dense[part.kind].shape)
+        if inputs > most or filters > high:
+            raise RunError(
+                f"the latency table reaches {most} inputs and {high} filters of "
+                f"{' + '.join(filter(None, part.filters)) or 'the picture'}, found {inputs} and {filters}; "
+                "delete it to measure a new one"
+            )
+        total += dense[part.kind][inputs, filters]
+    return float(table.of_whole(np.array(total)))

@@ -2,7 +2,8 @@
 
 Any network of a `ganprune.channels.ChannelGraph` is cut as it is: every parameter and buffer that has an
 entry a channel loses those of the dropped ones, and its module says how many are left. So what comes out is a
-module of the same class, which trains, exports, and can be cut again.
+module of the same class, which trains, exports, and can be cut again. A residual block that keeps no filters
+of its own is taken out (`ganprune.channels.blocks`).
 
 The masked twin has zeros in their place: in filters, biases and norms, and in the weights that read the
 channel, which may not be zero behind every activation. It computes the same pictures.
@@ -16,7 +17,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels import ChannelGraph, kept
+from ganprune.channels import ChannelGraph, Removed, graph_of, kept, left_of
+from ganprune.channels.blocks import CONSTANT
 from ganprune.pruning.genome import Layout
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -25,16 +27,24 @@ _Module = TypeVar("_Module", bound=nn.Module)
 def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
     """The slim generator that a genome describes: slices of the weights, nothing retrained.
 
-    genome: bool [L], at least one bit in every gene. The result shares no memory with ``generator``
-    and has its device and precision. Raises `ValueError` for a layout of other widths, or an empty gene.
+    genome: bool [L], at least one bit in every gene but those of `Layout.blocks`. The result shares no memory
+    with ``generator`` and has its device and precision. Raises `ValueError` for a layout of other widths, or
+    an empty gene.
     """
-    original, slim = _tensors(generator), _twin(generator, {})
-    units = layout.units(genome)
+    original, units, gone = _tensors(generator), layout.units(genome), layout.gone(genome)
     for group, piece in layout.graph.groups.items():
-        if not units[piece.units].any():
+        if group not in gone and not units[piece.units].any():
             raise ValueError(f"every group needs at least one filter, {group} has none")
-    left = dict.fromkeys(original, ()) | _places(layout.graph, original, units)
-    new = dict[int, Tensor]()
+    left, new = dict.fromkeys(original, ()) | _places(layout.graph, original, units), dict[int, Tensor]()
+    twins = dict[int, Any]()
+    for group, block in gone.items():
+        other = left_of(generator, block, layout.graph.groups[group], layout.graph.cuts)
+        if block.adds:
+            index = kept(block.units, units).to(other.constant.device)
+            other = Removed(other.constant[index])
+        new[id(other.constant)], twins[id(generator.get_submodule(block.module))] = other.constant, other
+    slim = _twin(generator, twins)
+    there = dict(slim.named_modules())
     for name, cuts in left.items():
         tensor = original[name]
         for dim, index in cuts:
@@ -42,9 +52,10 @@ def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
         new[id(original[name])] = tensor if cuts else tensor.clone()
     _put(slim, new)
     for name, units_of in layout.graph.norms:
-        _resized(slim.get_submodule(name), len(units_of), len(kept(units_of, units)))
-    for owner in {name.rpartition(".")[0] for name, cuts in left.items() if cuts}:
-        module = slim.get_submodule(owner)
+        if name in there:
+            _resized(there[name], len(units_of), len(kept(units_of, units)))
+    for owner in {name.rpartition(".")[0] for name, cuts in left.items() if cuts} & there.keys():
+        module = there[owner]
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             _told(module)
         else:
@@ -52,6 +63,20 @@ def rebuilt(generator: _Module, layout: Layout, genome: Tensor) -> _Module:
                 if cuts and name.rpartition(".")[0] == owner:
                     _resized(module, original[name].shape[cuts[0][0]], len(cuts[0][1]))
     return slim.eval()
+
+
+def without_blocks(network: _Module, constants: Mapping[str, Tensor]) -> _Module:
+    """A copy of a network without some residual blocks, of which only these tensors are left, by name.
+
+    Others than those of a block that can go are left out of account.
+    """
+    twins = dict[int, Any]()
+    for block in graph_of(network).removable.values():
+        constant = constants.get(f"{block.module}.{CONSTANT}")
+        if constant is not None:
+            left = Removed(constant.flatten() if constant.ndim else None)
+            twins[id(network.get_submodule(block.module))] = left
+    return copy.deepcopy(_twin(network, twins) if twins else network)
 
 
 def with_tensors(network: _Module, tensors: Mapping[str, Tensor]) -> _Module:

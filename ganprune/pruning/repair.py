@@ -1,8 +1,8 @@
 """Repair: from any genome to the nearest one that is allowed, by seeded flips of few bits.
 
-Allowed means: every gene keeps at least one filter, in multiples of ``align`` where asked for, and
-the network lies within its targets: multiply-accumulates, parameters, milliseconds. Allowed genomes come
-back unchanged, so the elite stays what it is.
+Allowed means: every gene keeps at least one filter, or none where a residual block may go with it, in
+multiples of ``align`` where asked for, and the network lies within its targets: multiply-accumulates,
+parameters, milliseconds. Allowed genomes come back unchanged, so the elite stays what it is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,8 +18,10 @@ from ganprune.pruning.resources import Convolutions, Resource, Share
 
 ON_TARGET = 0.98
 """A result counts as on target from 2 % below it up to the target itself."""
-REACHES = 8
-"""Starts from which a target is tried to be reached."""
+TRIES = 8
+"""Moves of width, the first that a target does not undo is taken."""
+WANDER = 0.25
+"""Where it is known how hard filters are to do without: how far chance moves one, as a share of all ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,11 @@ class Constraints:
     """The same in predicted milliseconds a picture."""
     min_filters: int = 1
     """Fewest filters of a gene; all of them where it has no more."""
+    remove_blocks: bool = False
+    """Whether the inner gene of a residual block may keep no filter, so that the block is taken out."""
     speed_up: float | None = None
     """How many times as fast as the original as it is, by the count of work in
     `ganprune.pruning.resources`: the same on every machine, as nothing is timed."""
-    width_spread: float | None = None
-    """With a target: no gene keeps more filters than a middle number times this, nor fewer than that number
-    divided by it; to the nearest step of ``align``, and further where the target needs it. 1: no others;
-    None: any. In the middle are the numbers that come to the target at the least cost, where costs are known
-    (see `Repairer`), else equal shares of every gene. Of equal shares the trunk, which every block reads and
-    writes, keeps no less: scores of networks as cut favour narrow trunks, which draw worse once trained."""
-    block_width: float = 1.0
-    """With a width spread: for the inner convolutions of the residual blocks, "alike" is this many times the
-    share of the other layers; above 0 and at most 1. Means nothing where blocks have no bits of their own
-    (`LayoutKind` ``shared``)."""
 
     def __post_init__(self) -> None:
         if self.align < 1:
@@ -63,10 +57,6 @@ class Constraints:
             raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
         if self.speed_up is not None and not 1 <= self.speed_up < float("inf"):
             raise UsageError(f"--speed-up must be 1 or more, found {self.speed_up}")
-        if self.width_spread is not None and not 1 <= self.width_spread < float("inf"):
-            raise UsageError(f"--width-spread must be 1 or more, or none, found {self.width_spread}")
-        if not 0 < self.block_width <= 1:
-            raise UsageError(f"--block-width must be above 0 and at most 1, found {self.block_width}")
 
     @property
     def share(self) -> float | None:
@@ -90,24 +80,21 @@ class Repairer:
         layout: Layout,
         constraints: Constraints,
         latency: Resource | None = None,
-        costs: Sequence[np.ndarray] | None = None,
+        scores: Tensor | None = None,
     ) -> None:
-        """latency: for ``target_ms``. costs: of each gene, by the number of filters that it keeps: float
-        [filters + 1] each, see `ganprune.refit.surgeon`. With them ``width_spread`` is about the widths that
-        come to the targets at the least cost, in the place of layers all alike.
+        """latency: for ``target_ms``. scores: how hard each filter is to do without, float64 [L]; those that
+        are easy then go first, and those that are hard come first, give or take `WANDER`. Without them any.
 
         Raises `UsageError` for targets out of reach.
         """
         self.layout, self.constraints = layout, constraints
         self._pieces = list(layout.genes.values())
         self._sizes = np.array(layout.sizes)
-        shape = [
-            constraints.block_width if layout.graph.groups[gene].role == "inner" else 1.0
-            for gene in layout.genes
+        self._standing = None if scores is None else _standing(scores, self._pieces)
+        self._legal = [
+            _legal_counts(size, constraints, gene in layout.blocks)
+            for gene, size in zip(layout.genes, layout.sizes, strict=True)
         ]
-        self._alike = self._sizes * np.array(shape)
-        """What layers "alike" keep equal shares of."""
-        self._legal = [_legal_counts(size, constraints) for size in layout.sizes]
         self._limits = list(self._limits_of(constraints, latency))
         least = np.array([legal[0] for legal in self._legal])
         for option, resource, limit, unit in self._limits:
@@ -117,10 +104,6 @@ class Repairer:
                     f"has {unit.format(float(resource.of(least)))}; allow more"
                     + (", or use a smaller --align" if constraints.align > 1 else "")
                 )
-        self.middle = self.cheapest(costs) if self._limits and costs is not None else None
-        """Numbers of filters that come to the targets at the least cost: int [genes]; None: not known."""
-        if self._limits and constraints.width_spread is not None:
-            self._legal = self._near(self.middle, constraints.width_spread)
 
     def _limits_of(
         self, constraints: Constraints, latency: Resource | None
@@ -162,20 +145,15 @@ class Repairer:
         return np.max(shares, axis=0) if shares else np.zeros(counts.shape[:-1])
 
     def uniform_share(self) -> float:
-        """Share of all genes' filters, the same for each, at which a network comes to its targets.
-
-        0 … 1; with a block width, of the genes outside the blocks, and above 1 where these keep all their
-        filters and leave more to the blocks.
-        """
-        low, high = 0.0, 2.0 / self.constraints.block_width
+        """Share of all genes' filters, the same for each, at which a network comes to its targets: 0 … 1."""
+        low, high = 0.0, 1.0
+        if self.used(self._sizes) <= 1:
+            return high
         for _ in range(40):
             share = (low + high) / 2
-            low, high = (share, high) if self.used(self._all_alike(share)) <= 1 else (low, share)
-        return min(low, 1.0 / self.constraints.block_width)
-
-    def _all_alike(self, share: float) -> np.ndarray:
-        """Counts of every gene at one share, at least one filter and at most all."""
-        return np.clip(np.rint(share * self._alike).astype(int), 1, self._sizes)
+            counts = np.maximum(np.rint(share * self._sizes).astype(int), 1)
+            low, high = (share, high) if self.used(counts) <= 1 else (low, share)
+        return low
 
     def cheapest(self, costs: Sequence[np.ndarray]) -> np.ndarray:
         """Legal counts that come to the targets at little cost: int [genes]. costs: float [filters + 1] each.
@@ -199,54 +177,50 @@ class Repairer:
                 counts = tried[np.where(possible, ratio, -np.inf).argmax()]
         return counts
 
-    def _near(self, middle: np.ndarray | None, spread: float) -> list[np.ndarray]:
-        """The legal counts that ``width_spread`` leaves; a step more of all until the target is in reach.
+    def reshaped(self, genomes: Tensor, generator: torch.Generator) -> Tensor:
+        """Move width from one gene to others: bool [n, L] → bool [n, L], all allowed.
 
-        middle: what they are near to; None: to layers all alike.
+        A gene that is drawn becomes a step of ``align`` narrower or wider, or a few of them, half as often
+        for each more; the others make up for it, by chance, until the targets are met again.
         """
-        wide = self._legal
-        if middle is None:
-            middle = np.minimum(self.uniform_share() * self._alike, self._sizes)
-            fewest, most = middle / spread, middle * spread
-            trunk = list(self.layout.genes).index(self.layout.gene_of["trunk"])
-            fewest[trunk] = middle[trunk]
-        else:
-            fewest, most = middle / spread, middle * spread
-        low = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, fewest, strict=True)]
-        high = [int(np.abs(legal - n).argmin()) for legal, n in zip(wide, most, strict=True)]
-        while True:
-            near = [legal[i : j + 1] for legal, i, j in zip(wide, low, high, strict=True)]
-            at_most = all(len(few) == len(legal) for few, legal in zip(near, wide, strict=True))
-            if at_most or self._within_reach(near):
-                return near
-            low = [max(i - 1, 0) for i in low]
-            high = [min(j + 1, len(legal) - 1) for legal, j in zip(wide, high, strict=True)]
+        young: list[Tensor] = []
+        for genome in genomes:
+            before = after = self._counts(genome)
+            for _ in range(TRIES):
+                if (after != before).any():
+                    break
+                after = self._to_target(self._moved(before, generator), generator)
+            young.append(self._with_counts(genome, after, generator))
+        return torch.stack(young) if young else genomes
 
-    def _within_reach(self, legal: list[np.ndarray]) -> bool:
-        """Whether repair with these legal counts comes to the target from some of a few starts."""
-        before, chance = self._legal, torch.Generator().manual_seed(0)
-        if self.used(np.array([counts[0] for counts in legal])) > 1:
-            return False
-        self._legal = legal
-        try:
-            for _ in range(REACHES):
-                draws = torch.rand(len(legal), generator=chance).tolist()
-                start = np.array([c[int(draw * len(c))] for c, draw in zip(legal, draws, strict=True)])
-                if self.used(self._to_target(start, chance)) >= ON_TARGET:
-                    return True
-        finally:
-            self._legal = before
-        return False
+    def _moved(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        counts = counts.copy()
+        gene, up = (int(torch.randint(n, (), generator=generator)) for n in (len(counts), 2))
+        more = True
+        while more:
+            counts[gene] = self._neighbour(gene, int(counts[gene]), 2 * up - 1)
+            more = float(torch.rand((), generator=generator)) < 0.5
+        return counts
 
     def _repair(self, genome: Tensor, generator: torch.Generator) -> Tensor:
-        before = np.array([int(genome[piece].sum()) for piece in self._pieces])
-        after = self._to_target(self._to_legal(before, generator), generator)
+        counts = self._to_target(self._to_legal(self._counts(genome), generator), generator)
+        return self._with_counts(genome, counts, generator)
+
+    def _counts(self, genome: Tensor) -> np.ndarray:
+        return np.array([int(genome[piece].sum()) for piece in self._pieces])
+
+    def _with_counts(self, genome: Tensor, counts: np.ndarray, generator: torch.Generator) -> Tensor:
+        """A genome that keeps so many filters of each gene, by as few flips as that takes."""
         genome = genome.clone()
-        for piece, change in zip(self._pieces, (after - before).tolist(), strict=True):
+        for piece, change in zip(self._pieces, (counts - self._counts(genome)).tolist(), strict=True):
             bits = genome[piece]  # a view
             candidates = (~bits if change > 0 else bits).nonzero().flatten()
-            chosen = candidates[torch.randperm(len(candidates), generator=generator)[: abs(change)]]
-            bits[chosen] = change > 0
+            if self._standing is None:
+                order = torch.randperm(len(candidates), generator=generator)
+            else:
+                chance = WANDER * torch.rand(len(candidates), generator=generator)
+                order = (self._standing[piece][candidates] + chance).argsort(descending=change > 0)
+            bits[candidates[order[: abs(change)]]] = change > 0
         return genome
 
     def _to_legal(self, counts: np.ndarray, generator: torch.Generator) -> np.ndarray:
@@ -366,7 +340,14 @@ class Repairer:
         return counts
 
 
-def _legal_counts(size: int, constraints: Constraints) -> np.ndarray:
-    """Allowed numbers of kept filters of a gene: multiples of ``align``, and all of them."""
+def _standing(scores: Tensor, pieces: Sequence[slice]) -> Tensor:
+    """Rank of each filter among those of its gene, above 0 and at most 1: float64 [L]."""
+    ranks = [(scores[piece].argsort().argsort() + 1) / (piece.stop - piece.start) for piece in pieces]
+    return torch.cat(ranks)
+
+
+def _legal_counts(size: int, constraints: Constraints, removable: bool) -> np.ndarray:
+    """Allowed numbers of kept filters of a gene: multiples of ``align``, all, and none where it may go."""
     multiples = range(constraints.align, size, constraints.align)
-    return np.array([count for count in multiples if count >= constraints.min_filters] + [size])
+    none = [0] if removable and constraints.remove_blocks else []
+    return np.array(none + [count for count in multiples if count >= constraints.min_filters] + [size])

@@ -1,5 +1,7 @@
 """What a slim network uses up, as a function of its numbers of kept filters, for many at once.
 
+A residual block that keeps none is not there, with all that is in it (`ganprune.channels.blocks`).
+
 How much of the weights a genome keeps is the paper's N(p), Eq. 10. Weights and multiply-accumulates are sums
 over convolutions of factor · inputs · filters. One table of indices serves fitness, targets and repair.
 
@@ -42,7 +44,7 @@ class Resource(Protocol):
 @dataclass(frozen=True, slots=True)
 class Convolutions:
     """A `Resource`: Σ over convolutions, or parameters, of factor · inputs · filters, and Σ over filters of
-    ``each``."""
+    ``each``; of those that are there."""
 
     reads: np.ndarray
     """Inputs of every convolution for each kept bit of each gene; in the last column those that are always
@@ -53,6 +55,8 @@ class Convolutions:
     """What one pair of an input and a filter counts: [convolutions]."""
     each: np.ndarray
     """What one filter counts besides."""
+    needs: np.ndarray
+    """Gene without which it is not there; the number of genes: it always is."""
 
     @classmethod
     def of_layout(cls, layout: Layout, use: Use) -> "Convolutions":
@@ -67,25 +71,39 @@ class Convolutions:
             found[-1] = whole
             return found
 
+        def needed_by(name: str) -> int:
+            held = (i for i, gene in enumerate(layout.genes) if gene in blocks and blocks[gene].holds(name))
+            return next(held, always)
+
         none = np.full(1, WHOLE)  # one that is always there
-        rows = list[tuple[np.ndarray, np.ndarray, float, float]]()  # inputs, filters, factor, each
+        blocks, always = layout.blocks, len(layout.genes)
+        # Of each: inputs, filters, factor, each, needs
+        rows = list[tuple[np.ndarray, np.ndarray, float, float, int]]()
         if use in ("weights", "params"):
             weights = {layer.weight for layer in layers}
             for name, shape in layout.graph.parameters.items():
                 if use == "params" or name in weights:
                     cuts = [cut for cut in layout.graph.cuts if cut.tensor == name][:2]
                     reads, writes = [*(cut.units for cut in cuts), none, none][:2]
-                    rows.append((reads, writes, math.prod(shape) / len(reads) / len(writes), 0.0))
+                    factor = math.prod(shape) / len(reads) / len(writes)
+                    rows.append((reads, writes, factor, 0.0, needed_by(name)))
+            for gene, block in blocks.items() if use == "params" else ():
+                if block.adds:  # one number a channel is left where the block is not
+                    rows.append((none, block.units, 1.0, 0.0, always))
+                    rows.append((none, block.units, -1.0, 0.0, list(layout.genes).index(gene)))
         else:
             for layer in layers:
                 reads = none if layer.depthwise else layer.reads
                 n = layer.taps * layer.positions * (1 if layer.depthwise else 1 / layer.groups)
-                rows.append((reads, layer.writes, n, KAPPA * layer.outputs * (use == "work")))
+                each = KAPPA * layer.outputs * (use == "work")
+                rows.append((reads, layer.writes, n, each, needed_by(layer.name)))
+        reads, writes, factor, each, needs = zip(*rows, strict=True) if rows else ((), (), (), (), ())
         return cls(
-            np.array([by_gene(reads) for reads, _, _, _ in rows]),
-            np.array([by_gene(writes) for _, writes, _, _ in rows]),
-            np.array([factor for _, _, factor, _ in rows]),
-            np.array([each for _, _, _, each in rows]),
+            np.array([by_gene(units) for units in reads]),
+            np.array([by_gene(units) for units in writes]),
+            np.array(factor),
+            np.array(each),
+            np.array(needs, dtype=int),
         )
 
     def of(self, counts: np.ndarray) -> np.ndarray:
@@ -93,7 +111,8 @@ class Convolutions:
         always = np.ones((*counts.shape[:-1], 1))
         padded = np.concatenate([counts, always], axis=-1)
         filters = padded @ self.writes.T
-        return ((self.factor * (padded @ self.reads.T) + self.each) * filters).sum(-1)
+        there = padded[..., self.needs] > 0
+        return ((self.factor * (padded @ self.reads.T) + self.each) * filters * there).sum(-1)
 
 
 class Share:

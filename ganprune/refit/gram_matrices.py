@@ -121,10 +121,11 @@ def refitted_from(
     `ganprune.pruning.rebuild.recalibrated`.
     """
     slim, units = rebuilt(original, layout, genome), layout.units(genome)
+    there = dict(slim.named_modules())
     for layer in layout.graph.layers:
-        if layer.name not in found:
+        if layer.name not in found or layer.name not in there:  # of a block that is taken out
             continue
-        module, source = slim.get_submodule(layer.name), original.get_submodule(layer.name)
+        module, source = there[layer.name], original.get_submodule(layer.name)
         assert isinstance(module, Convolution)
         assert isinstance(source, Convolution)
         gram, whole = found[layer.name], matrix(source)

@@ -66,8 +66,10 @@ def refitted(
         raise ValueError("a refit needs at least one picture")
     settings = settings or RefitSettings()
     slim = copy.deepcopy(slim).float().eval()
-    source = Walk(original.float().eval(), pictures)
-    fitted = Walk(slim, pictures, source.convolutions)
+    original, there = original.float().eval(), dict(slim.named_modules())
+    # Of a residual block that was taken out nothing is left to fit.
+    stops = [name for name in Walk.stops_of(original) if name in there]
+    source, fitted = Walk(original, pictures, stops), Walk(slim, pictures, stops)
     generator = torch.Generator().manual_seed(settings.seed)
     with reporter.task("refit", len(fitted.convolutions)) as task:
         for number, name in enumerate(fitted.convolutions):

@@ -22,14 +22,14 @@ class Walk:
     ) -> None:
         """pictures: each [1, channels, h, w], all of one size. They are led to the first convolution.
 
-        stops: names of the convolutions; None: of all that can be refitted.
+        stops: names of the convolutions; None: `stops_of` the network. One that is used twice is no stop.
         """
         tape = record(network, pictures[0])
         self._modules = dict(network.named_modules())
         self._weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         self._uses = Counter(call.args[1] for call in tape.calls if self._is_convolution(call))
         self._norm_uses = Counter(call.module for call in tape.calls if call.name == "batch_norm")
-        self._stops = stops
+        self._stops = self.stops_of(network) if stops is None else stops
         last = {value: call for call in tape.calls for value in call.values()}
         self._done_with: dict[int, list[Value]] = {}
         for value, call in last.items():
@@ -47,22 +47,25 @@ class Walk:
             self._run(i, self._pieces[0])
 
     @staticmethod
+    def stops_of(network: nn.Module) -> list[str]:
+        """Names of the modules that are convolutions of a kind that can be refitted."""
+        modules = network.named_modules()
+        return [name for name, module in modules if isinstance(module, Convolution) and module.groups == 1]
+
+    @staticmethod
     def _is_convolution(call: Call) -> bool:
         weight = next(iter(call.args[1:2]), None)
         return call.name in ("conv2d", "conv_transpose2d") and isinstance(weight, Weight)
 
     def _of(self, call: Call) -> str | None:
-        """Name of the module whose convolution a call is, where it is one that can be refitted.
+        """Name of the module whose convolution a call is, where it is one to stop at.
 
         One that is used twice is not: weights that suit its first maps need not suit the others.
         """
         if not self._is_convolution(call) or self._uses[call.args[1]] > 1:
             return None
         name, _, leaf = call.args[1].name.rpartition(".")
-        if self._stops is not None:
-            return name if name in self._stops else None
-        module = self._modules.get(name)
-        return name if leaf == "weight" and isinstance(module, Convolution) and module.groups == 1 else None
+        return name if leaf == "weight" and name in self._stops else None
 
     @property
     def convolutions(self) -> list[str]:

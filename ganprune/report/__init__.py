@@ -1,10 +1,7 @@
 """A run as one HTML page, and a page on which a browser translates pictures with its networks.
 
-html.py       text to HTML, escaped
-tables.py     tables of figures
-pictures.py   before and after
-sections.py   the parts of the page
-page.py       the page: styles, scripts, policy
+page.py       the page and its policy; assets/: its templates, styles and script
+parts.py      what the page shows of a run
 vendor.py     onnxruntime-web, from npm
 server.py     both pages on the loopback address
 """

@@ -5,11 +5,12 @@ Its policy lets in only its own styles and its own script, by their hashes, and 
 
 import base64
 import hashlib
-from importlib.resources import files
 from pathlib import Path
 
-from ganprune.report.html import Html, joined, tag
-from ganprune.report.sections import sections
+from markupsafe import Markup
+
+from ganprune.figures.style import COLOURS
+from ganprune.report.parts import Parts, templates
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.storage.files import write_atomically
@@ -33,46 +34,22 @@ def write_report(run: Run, path: Path | None = None, reporter: Reporter = SILENT
     return path
 
 
-def report_page(run: Run, reporter: Reporter = SILENT) -> Html:
+def report_page(run: Run, reporter: Reporter = SILENT) -> str:
     """The same as text. Parts whose files are damaged say so and warn; a damaged config.toml raises."""
-    name = run.folder.resolve().name
     _ = run.config  # no run at all is refused
-    style, script = _asset("report.css"), _asset("report.js")
-    parts = sections(run, reporter)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{name} – ganprune report"),
-        tag("style", Html(style)),
+    style, script = (
+        Markup(templates().get_template(name).render(colours=COLOURS)) for name in ("report.css", "report.js")
     )
-    links = [tag("a", part.title, href=f"#{part.key}") for part in parts]
-    body = tag(
-        "body",
-        tag(
-            "header",
-            tag("div", tag("h1", name), tag("button", "Theme", id="theme", type="button"), class_="title"),
-            tag("nav", *links, aria_label="Parts of this page"),
-        ),
-        tag("main", *(tag("section", tag("h2", p.title), p.content, id=p.key) for p in parts)),
-        tag("footer", "Made by ganprune. This page needs no network."),
-        tag("script", Html(script)),
-    )
-    return joined([Html("<!doctype html>\n"), tag("html", head, "\n", body, lang="en")])
-
-
-def _policy(style: str, script: str) -> str:
-    return (
+    policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
+    parts = Parts(run, reporter)
+    return templates().get_template("report.html").render(
+        name=run.folder.resolve().name, style=style, script=script, policy=policy,
+        first=parts.first(), parts=parts.folded(),
+    )  # fmt: skip
 
 
 def _hash(code: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}"
-
-
-def _asset(name: str) -> str:
-    return (files("ganprune.report") / "assets" / name).read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ganprune.errors import InputError, UsageError
 from ganprune.figures.of_run import comparisons_of
-from ganprune.figures.svg import png_bytes
+from ganprune.figures.style import png_bytes
 from ganprune.onnx_files.cost import picture_input, read_onnx
 from ganprune.report.page import REPORT
 from ganprune.report.vendor import FILES
@@ -86,9 +86,10 @@ def routes(run: Run, runtime: Path) -> Routes:
 def models(run: Run, samples: Mapping[str, bytes]) -> list[dict[str, Any]]:
     """What the page needs to know of every network of a run: slim ones first, in their plain form.
 
-    Files that take no pictures are left out. Raises `UsageError` where none is left.
+    Files that take no pictures are left out, and those that take others than grey or RGB, which no browser
+    has. Raises `UsageError` where none is left.
     """
-    found: list[dict[str, Any]] = []
+    found, odd = list[dict[str, Any]](), set[int]()
     paths = sorted(
         run.folder.glob("*.onnx"), key=lambda p: (p.stem.startswith("original"), "." in p.stem, p.stem)
     )
@@ -98,13 +99,22 @@ def models(run: Run, samples: Mapping[str, bytes]) -> list[dict[str, Any]]:
         except InputError:
             continue
         last = takes.channels_last
+        channels = takes.dims[3 if last else 1] or 3
+        if channels not in (1, 3):
+            odd.add(channels)
+            continue
         sample = f"/sample-{path.stem.removeprefix('original_').partition('.')[0]}.png"
         found.append({
             "name": path.stem, "url": f"/models/{quote(path.name)}", "bytes": path.stat().st_size,
-            "dtype": takes.dtype, "channels_last": last,
+            "dtype": takes.dtype, "channels_last": last, "channels": channels,
             "height": takes.dims[1 if last else 2], "width": takes.dims[2 if last else 3],
             "sample": sample if sample in samples else None,
         })  # fmt: skip
+    if odd and not found:
+        raise UsageError(
+            f"a browser has grey and RGB pictures, the networks of {run.folder} take "
+            f"{' and '.join(map(str, sorted(odd)))} channels; translate .npy files with `ganprune translate`"
+        )
     if not found:
         raise UsageError(
             f"{run.folder} holds no ONNX file; make some with `ganprune export --onnx {run.folder}`"

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.images import to_float
+from ganprune.images import in_channels, to_float
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.channels_last import channels_last
-from ganprune.models.traits import channels_of, discriminator_input, sees_both, smallest_picture
+from ganprune.models.traits import channels_by_domain, discriminator_input, smallest_picture
 from ganprune.pruning.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.pruning.genome import Layout, genome_of
 from ganprune.pruning.rebuild import rebuilt, recalibrated
@@ -68,8 +68,8 @@ class ScoringInputs:
     """Of the sides that are to be scored; such a side needs its generator. A partner that is a genome needs
     its layout."""
     pictures: Mapping[Domain, Tensor]
-    """uint8 [n, 3, h, w] of domain A and of domain B. Those of a domain that is only translated to may be
-    missing where no identity loss is asked for."""
+    """[n, c, h, w] of domain A and of domain B, uint8 or floats in [-1, 1]. Those of a domain that is only
+    translated to may be missing where no identity loss is asked for."""
     settings: ScoringSettings = ScoringSettings()
     tuner: FineTuner | None = None
     """Fine-tunes every individual before it is scored, beside its partner; all its terms then depend on the
@@ -86,7 +86,7 @@ class _Half:
     discriminator: nn.Module | None
     layout: Layout
     x: Tensor
-    """Pictures of the domain that is translated: [n, 3, h, w] in [-1, 1]."""
+    """Pictures of the domain that is translated: [n, c, h, w] in [-1, 1]."""
     y: Tensor | None
     """Pictures of the domain that is translated to; None: there are none."""
     translated: Tensor
@@ -100,7 +100,7 @@ class _Alone:
     """What depends on a genome alone."""
 
     translated: Tensor
-    """Ĝ(x): [n, 3, h, w]."""
+    """Ĝ(x): [n, c, h, w]."""
     L_DisA: float
     L_GenA: float
     L_idt: float
@@ -136,8 +136,7 @@ class LocalScorer(MemoScorer):
         super().__init__(on_scored)
         settings, layouts, pictures = inputs.settings, inputs.layouts, inputs.pictures
         generators, discriminators = inputs.generators, inputs.discriminators
-        for side, generator in generators.items():
-            _check_fit(generator, discriminators.get(side), pictures.get(side, next(iter(pictures.values()))))
+        _check_fit(inputs)
         self.settings, self._layouts, self._tuner = settings, layouts, inputs.tuner
         self._batches = Batches(settings.batch, reporter)
         dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
@@ -189,7 +188,8 @@ class LocalScorer(MemoScorer):
         """
         half, back = self._halves[side], self._generators.get(_other(side))
         rows: list[Row] = []
-        for made, network in ((half.translated, half.generator), (half.x, None)):
+        unchanged = in_channels(half.x, half.translated.shape[1])
+        for made, network in ((half.translated, half.generator), (unchanged, None)):
             cycle = 0.0
             if back is not None:
                 cycle = l_cyc(self._run(back, made), half.x, self.settings.reduction)
@@ -276,18 +276,22 @@ def _other(side: Domain) -> Domain:
     return "B" if side == "A" else "A"
 
 
-def _check_fit(generator: nn.Module, discriminator: nn.Module | None, pictures: Tensor) -> None:
-    (channels, *size), (inputs, outputs) = pictures.shape[1:], channels_of(generator)
-    beside = discriminator is not None and sees_both(discriminator, generator)
-    seen = channels if discriminator is None or beside else channels_of(discriminator)[0]
-    if {inputs, outputs, seen} != {channels}:
-        raise CheckpointError(
-            f"pictures of {channels} channels need networks of as many, found a generator from "
-            f"{inputs} to {outputs} and a discriminator of {seen}; "
-            "give a checkpoint that was trained on RGB"
-        )
-    if discriminator is not None and min(size) < (least := smallest_picture(discriminator)):
+def _check_fit(inputs: ScoringInputs) -> None:
+    networks = {f"G_{side}": net for side, net in inputs.generators.items()}
+    networks |= {f"D_{side}": net for side, net in inputs.discriminators.items()}
+    try:
+        seen = channels_by_domain(networks)
+    except ValueError as error:
+        raise CheckpointError(f"{error}; give networks that fit together") from None
+    for domain, pictures in inputs.pictures.items():
+        if seen.get(domain, pictures.shape[1]) != pictures.shape[1]:
+            raise CheckpointError(
+                f"pictures of {domain} need {seen[domain]} channels for these networks, found "
+                f"{pictures.shape[1]}; give others, or networks for such pictures"
+            )
+    least = max((smallest_picture(net) for net in inputs.discriminators.values()), default=0)
+    size = min(side for pictures in inputs.pictures.values() for side in pictures.shape[2:])
+    if size < least:
         raise UsageError(
-            f"a discriminator needs pictures of at least {least} pixels, found {min(size)}; "
-            "give a larger --size"
+            f"a discriminator needs pictures of at least {least} pixels, found {size}; give a larger --size"
         )

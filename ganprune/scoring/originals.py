@@ -76,11 +76,11 @@ def original_removals(
     def compute() -> dict[str, Tensor]:
         file = None if folder is None else folder / grams_file(side)
         found = original_grams(generator, layout.graph, x, file, reporter)
-        gone = removals(generator, layout, found, reporter=reporter)
+        gone = removals(generator, layout, found, reporter=reporter, pictures=x.split(1))
         return {f"{gene}/{part}": getattr(one, part) for gene, one in gone.items() for part in parts}
 
     parts = [item.name for item in fields(Removal)]
-    setting = f"removals, {layout.kind}, {torch.get_num_threads()} threads"
+    setting = f"removals to none, {layout.kind}, {torch.get_num_threads()} threads"
     file = None if folder is None else folder / f"removals_{side}.safetensors"
     known = _kept(file, lambda: _key(generator, None, x, setting), compute)
     return {gene: Removal(*(known[f"{gene}/{part}"] for part in parts)) for gene in layout.genes}

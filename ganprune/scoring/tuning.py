@@ -47,6 +47,8 @@ class FineTuner:
     """Recipe, device and precision."""
     steps: int
     """Steps an individual, at a constant learning rate."""
+    channels: Mapping[Domain, int] = field(default_factory=dict[Domain, int])
+    """Of the pictures of each domain; 3 where nothing is said."""
     _read: list[TrainingPictures] = field(default_factory=list[TrainingPictures], repr=False)
 
     def __call__(self, side: Domain, slim: nn.Module, partner: nn.Module, name: str) -> nn.Module:
@@ -70,4 +72,6 @@ class FineTuner:
     def read(self) -> None:
         """Read the pictures now, so that a copy of this needs no files; see `TrainingPictures` for errors."""
         if not self._read:
-            self._read.append(TrainingPictures(self.pictures, self.settings.transform))
+            self._read.append(
+                TrainingPictures(self.pictures, self.settings.transform, channels=self.channels)
+            )

@@ -42,6 +42,7 @@ def searcher_for(
     scores: Mapping[Domain, Tensor] | None = None,
     latency: Mapping[Domain, Resource] | None = None,
     costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
+    floor: Mapping[Domain, float] | None = None,
 ) -> CoEvolution:
     """The searcher that ``settings.searcher`` names; see `CoEvolution` for the others."""
-    return SEARCHERS[settings.searcher](settings, layouts, scorer, scores, latency, costs)
+    return SEARCHERS[settings.searcher](settings, layouts, scorer, scores, latency, costs, floor)

@@ -10,6 +10,7 @@ killed and resumed ends in the same genomes as one that was not.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from ganprune.pruning.genome import Layout, pack, unpack
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource, kept_macs, kept_weights
 from ganprune.scoring.scores import Scorer, Scores
-from ganprune.search.operators import breed, mutated
+from ganprune.search.operators import breed, exchange, mutate, mutate_power_law
 from ganprune.search.settings import SearchSettings
 
 
@@ -67,6 +68,8 @@ class State:
     """One for each generator that evolves."""
     memory: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     """What a searcher of `ganprune.search` keeps besides."""
+    floor: Mapping[Domain, float] = field(default_factory=dict[Domain, float])
+    """L_cyc of each original pair, above which it counts (`SearchSettings.cycle`); 0 where all of it does."""
 
     def to_tensors(self) -> dict[str, Tensor]:
         """For a safetensors file: genomes packed to bytes, scores as they are, bit for bit."""
@@ -75,6 +78,7 @@ class State:
             tensors[f"{side}.length"] = torch.tensor(population.genomes.shape[1])
             tensors[f"{side}.genomes"] = pack(population.genomes)
             tensors |= {f"{side}.{name}": getattr(population, name).clone() for name in _SCORES}
+            tensors[f"{side}.floor"] = torch.tensor(self.floor.get(side, 0.0), dtype=torch.float64)
         return tensors | {f"memory.{name}": tensor.clone() for name, tensor in self.memory.items()}
 
     @classmethod
@@ -87,7 +91,8 @@ class State:
 
         sides: list[Domain] = [side for side in DOMAINS if f"{side}.length" in tensors]
         kept = {name.removeprefix("memory."): t for name, t in tensors.items() if name.startswith("memory.")}
-        return cls(int(tensors["generation"]), {side: population(side) for side in sides}, kept)
+        floor: dict[Domain, float] = {side: float(tensors.get(f"{side}.floor", 0.0)) for side in sides}
+        return cls(int(tensors["generation"]), {side: population(side) for side in sides}, kept, floor)
 
 
 CONTROLS = ("original", "inputs")
@@ -106,55 +111,53 @@ class CoEvolution:
         scores: Mapping[Domain, Tensor] | None = None,
         latency: Mapping[Domain, Resource] | None = None,
         costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
+        floor: Mapping[Domain, float] | None = None,
     ) -> None:
-        """scores: how hard each bit is to do without, for ``informed``. latency: for ``target_ms``. costs: of
-        keeping few filters of a gene, see `ganprune.pruning.repair.Repairer`.
+        """scores: how hard each bit is to do without: float64 [L]. costs: of each gene, by the number of
+        filters that it keeps: float [filters + 1] each, see `ganprune.refit.surgeon`. latency: for
+        ``target_ms``. floor: L_cyc of each original pair, for ``cycle``, see `State`.
 
         Raises `UsageError` for a target that cannot be reached.
         """
-        self.settings, self.layouts, self.scorer, self._scores = settings, layouts, scorer, scores
+        self.settings, self.layouts, self.scorer = settings, layouts, scorer
+        self._scores, self._costs, self._floor = scores, costs, dict(floor or {})
         self._repair = {
             side: Repairer(
-                layouts[side], settings.constraints(side), (latency or {}).get(side), (costs or {}).get(side)
+                layouts[side], settings.constraints(side), (latency or {}).get(side), (scores or {}).get(side)
             )
             for side in settings.sides
         }
 
     def init(self) -> State:
-        """Generation 0: coin flips, fair without a target, scored with the original partners."""
+        """Generation 0, scored with the original partners."""
         populations: dict[Domain, Population] = {}
         for side in self.settings.sides:
-            generator = random_stream(self.settings.seed, 0, side)
-            limits = self.settings.constraints(side)
-            # A width w of every layer costs about w² MACs.
-            keep = 0.5 if limits.share is None else limits.share**0.5
-            if limits.target_ms is not None:
-                keep = self._repair[side].uniform_share()
-            genomes = (
-                torch.rand(self.settings.population, self.layouts[side].length, generator=generator) < keep
+            genomes = self._first(side, random_stream(self.settings.seed, 0, side))
+            populations[side] = self._score(side, genomes, None, self._floor.get(side, 0.0))
+        return State(0, populations, self._memory(None, populations, 0), self._floor)
+
+    def _first(self, side: Domain, generator: torch.Generator) -> Tensor:
+        """Coin flips, fair without a target; where it is known what filters are worth, half of them instead
+        keep those worth most: with a target, the cheapest network of all and walks away from it."""
+        K, layout, repair = self.settings.population, self.layouts[side], self._repair[side]
+        limits = self.settings.constraints(side)
+        # A width w of every layer costs about w² MACs.
+        keep = 0.5 if limits.share is None else limits.share**0.5
+        if limits.target_ms is not None:
+            keep = repair.uniform_share()
+        genomes = repair(torch.rand(K, layout.length, generator=generator) < keep, generator)
+        if self._scores is None or self._costs is None:
+            return genomes
+        scores = self._scores[side]
+        if limits.aimless:
+            genomes[: K // 2] = torch.stack(
+                [layout.keeping(counts, scores) for counts in layout.gene_counts(genomes[: K // 2]).numpy()]
             )
-            genomes = self._repair[side](genomes, generator)
-            if self._scores is not None:
-                informed = round(self.settings.informed * self.settings.population)
-                genomes[:informed] = self._informed(genomes[:informed], self._scores[side], side, generator)
-            populations[side] = self._score(side, genomes, None)
-        return State(0, populations, self._memory(None, populations, 0))
-
-    def _informed(self, genomes: Tensor, scores: Tensor, side: Domain, generator: torch.Generator) -> Tensor:
-        """Genomes of the same widths that keep the filters of the best scores; all but the first with noise.
-
-        The first has the widths that cost least, where they are known. So pruning by scores alone is in the
-        population, and whatever the search finds is no worse.
-        """
-        layout, chosen, middle = self.layouts[side], genomes.clone(), self._repair[side].middle
-        for i, genome in enumerate(genomes):
-            noise = torch.randn(len(scores), generator=generator, dtype=torch.float64)
-            noisy = scores.log() + (noise * scores.log().std() * i / len(genomes) if i else 0)
-            for gene, piece in enumerate(layout.genes.values()):
-                kept = int(genome[piece].sum() if i or middle is None else middle[gene])
-                chosen[i, piece] = False
-                chosen[i, piece.start + noisy[piece].topk(kept).indices] = True
-        return chosen
+            return genomes
+        genomes[0] = layout.keeping(repair.cheapest(self._costs[side]), scores)
+        for i in range(1, K // 2):
+            genomes[i] = repair.reshaped(genomes[i - 1 : i], generator)[0]
+        return genomes
 
     def step(self, state: State) -> State:
         """One generation: breed both populations, score P against the best q, then Q against the best p."""
@@ -163,8 +166,9 @@ class CoEvolution:
             other: Domain = "B" if side == "A" else "A"
             latest = scored if self.settings.order == "alternate" else {}
             partners = latest.get(other) or state.populations.get(other)
-            scored[side] = self._score(side, self._breed(state, side, t), self._partner(partners, t))
-        return State(t, scored, self._memory(state, scored, t))
+            partner, floor = self._partner(partners, t), state.floor.get(side, 0.0)
+            scored[side] = self._score(side, self._breed(state, side, t), partner, floor)
+        return State(t, scored, self._memory(state, scored, t), state.floor)
 
     def states(self, state: State | None) -> Iterator[State]:
         """Every state from here to the last generation: after None generation 0, after t generation t + 1."""
@@ -192,34 +196,42 @@ class CoEvolution:
         return {}
 
     def _breed(self, state: State, side: Domain, t: int) -> Tensor:
-        s, population, generator = (
-            self.settings,
-            state.populations[side],
-            random_stream(self.settings.seed, t, side),
-        )
+        s, population = self.settings, state.populations[side]
+        generator = random_stream(s.seed, t, side)
         children = breed(
             population.genomes, population.fitness, generator,
-            p_select=s.p_select, p_crossover=s.p_crossover, mutation_rate=s.mutation_rate,
-            p_genes=s.p_genes, genes=list(self.layouts[side].genes.values()),
-            mutation=s.operator, parents=s.parents,
+            p_select=s.p_select, p_crossover=s.p_crossover, parents=s.parents,
+            change=partial(self._mutated, side),
         )  # fmt: skip
         return self._repair[side](children, generator)
 
     def _mutated(self, side: Domain, genomes: Tensor, generator: torch.Generator) -> Tensor:
         """A change of each genome, not yet repaired, by the settings' mutation. bool [n, L] → bool [n, L]."""
-        s, genes = self.settings, list(self.layouts[side].genes.values())
-        return mutated(genomes, generator, mutation=s.operator, rate=s.mutation_rate, genes=genes)
+        s = self.settings
+        kind = s.mutation if s.mutation != "auto" else "flip" if s.aimless else "both"
+        if kind == "flip":
+            rate = s.mutation_rate
+            return mutate_power_law(genomes, generator) if rate is None else mutate(genomes, rate, generator)
+        if kind == "reshape":
+            return self._repair[side].reshaped(genomes, generator)
+        young = exchange(genomes, s.mutation_rate, list(self.layouts[side].genes.values()), generator)
+        if kind == "both":
+            moved = torch.rand(len(genomes), generator=generator) < 0.5
+            young[moved] = self._repair[side].reshaped(genomes[moved], generator)
+        return young
 
-    def _score(self, side: Domain, genomes: Tensor, partner: Tensor | None) -> Population:
+    def _score(self, side: Domain, genomes: Tensor, partner: Tensor | None, floor: float) -> Population:
         layout, scores = self.layouts[side], self.scorer.score(side, genomes, partner)
         N, macs = kept_weights(layout, genomes), kept_macs(layout, genomes)
-        return _scored(self.settings, genomes, N, macs, scores)
+        return _scored(self.settings, genomes, N, macs, scores, floor)
 
 
-def _scored(s: SearchSettings, genomes: Tensor, N: Tensor, macs: Tensor, scores: Scores) -> Population:
+def _scored(
+    s: SearchSettings, genomes: Tensor, N: Tensor, macs: Tensor, scores: Scores, floor: float
+) -> Population:
     F = fitness(
-        N, scores.L_DisA if s.loss == "disa" else scores.L_GenA, scores.L_cyc, scores.L_idt,
-        gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
+        N, scores.L_DisA if s.loss == "disa" else scores.L_GenA, (scores.L_cyc - floor).clamp_min(0.0),
+        scores.L_idt, gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
     )  # fmt: skip
     return Population(genomes, N, macs, scores.L_DisA, scores.L_GenA, scores.L_cyc, scores.L_idt, F)
 
@@ -242,13 +254,14 @@ def describe(state: State) -> dict[str, object]:
     return line
 
 
-def describe_controls(settings: SearchSettings, scores: Scores) -> dict[str, dict[str, float]]:
+def describe_controls(settings: SearchSettings, scores: Scores, floor: float) -> dict[str, dict[str, float]]:
     """What the original itself and the untouched inputs score, by the names of `CONTROLS`; for search.jsonl.
 
-    scores: [2] each, in that order. The original keeps all weights, what returns its input needs none.
+    scores: [2] each, in that order. floor: as `State.floor`. The original keeps all weights, what returns its
+    input needs none.
     """
     N = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    population = _scored(settings, torch.zeros(2, 0, dtype=torch.bool), N, N, scores)
+    population = _scored(settings, torch.zeros(2, 0, dtype=torch.bool), N, N, scores, floor)
     return {name: _figures(population, i) for i, name in enumerate(CONTROLS)}
 
 

@@ -6,22 +6,23 @@ loss that Eq. 11 weighs against size, L_DisA + λ L_cyc. Parents and children co
 the number of the front that they are on, then by how lonely they are there; the next parents are winners of
 tournaments of two by the same order.
 
-Here a child is a crossover of two parents, by two points or by whole layers, with the probability
-`CROSSED`, and then mutated as Algorithm 1 mutates. Fitness plays no part, nor does γ.
+Here a child is a crossover of two parents, by two points, with the probability `CROSSED`, and then mutated as
+Algorithm 1 mutates. Fitness plays no part, nor does γ.
 The partner of both populations is the original generator: a family has no best member, and so what was once
 scored stays comparable. Generation 0 keeps shares of the filters that go evenly from few to nearly all, so
 that the first front covers the sizes.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
 
 from ganprune.images.sources import Domain
+from ganprune.pruning.repair import Repairer
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
-from ganprune.search.operators import gene_crossover, two_point_crossover
+from ganprune.search.operators import two_point_crossover
 from ganprune.search.settings import SearchSettings
 
 CROSSED = 0.9
@@ -36,20 +37,31 @@ class Front(CoEvolution):
     def init(self) -> State:
         """Generation 0, from small to large."""
         populations: dict[Domain, Population] = {}
-        keep = torch.linspace(FEWEST, MOST, self.settings.population)[:, None]
         for side in self.settings.sides:
-            chance = random_stream(self.settings.seed, 0, side)
-            shape = (self.settings.population, self.layouts[side].length)
-            genomes = self._repair[side](torch.rand(shape, generator=chance) < keep, chance)
-            populations[side] = self._score(side, genomes, None)
+            genomes = self._first(side, random_stream(self.settings.seed, 0, side))
+            populations[side] = self._score(side, genomes, None, 0.0)
         return State(0, populations)
+
+    def _first(self, side: Domain, generator: torch.Generator) -> Tensor:
+        """From small to large: where it is known what filters are worth, the cheapest of each size, else by
+        coins."""
+        layout, limits = self.layouts[side], self.settings.constraints(side)
+        keep = torch.linspace(FEWEST, MOST, self.settings.population)
+        if self._scores is None or self._costs is None:
+            flips = torch.rand(len(keep), layout.length, generator=generator) < keep[:, None]
+            return self._repair[side](flips, generator)
+        genomes: list[Tensor] = []
+        for share in keep.square().tolist():  # a width w of every layer costs about w² MACs
+            counts = Repairer(layout, replace(limits, target_macs=share)).cheapest(self._costs[side])
+            genomes.append(layout.keeping(counts, self._scores[side]))
+        return torch.stack(genomes)
 
     def step(self, state: State) -> State:
         """Children of tournaments are scored; of them and their parents the best K survive."""
         t = state.generation + 1
         survivors: dict[Domain, Population] = {}
         for side, parents in state.populations.items():
-            children = self._score(side, self._breed(state, side, t), None)
+            children = self._score(side, self._breed(state, side, t), None, 0.0)
             pool = joined(parents, children)
             keep = survivors_of(objectives(pool, self.settings), self.settings.population)
             survivors[side] = chosen(pool, keep)
@@ -61,10 +73,6 @@ class Front(CoEvolution):
         order = order_of(objectives(population, s))
         mothers, fathers = (population.genomes[tournament(order, n, chance)] for _ in range(2))
         crossed = two_point_crossover(mothers, fathers, chance)
-        if s.p_genes > 0:
-            genes = list(self.layouts[side].genes.values())
-            by_genes = torch.rand(n, 1, generator=chance) < s.p_genes
-            crossed = torch.where(by_genes, gene_crossover(mothers, fathers, genes, chance), crossed)
         young = torch.where(torch.rand(n, 1, generator=chance) < CROSSED, crossed, mothers)
         return self._repair[side](self._mutated(side, young, chance), chance)
 

@@ -3,14 +3,13 @@
 Pure functions on Boolean genomes [K, L]; randomness comes from the generator that is passed in.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-Mutation = Literal["flip", "exchange"]
-"""flip: any bit; exchange: a kept for a dropped filter of the same layer, which leaves widths as they are."""
+Change = Callable[[Tensor, torch.Generator], Tensor]
+"""A change of each genome: bool [n, L] → bool [n, L]."""
 EXCHANGED = (0.004, 0.05)
 """Shares of the kept filters that `exchange` draws a child's rate between."""
 
@@ -41,15 +40,6 @@ def two_point_crossover(mothers: Tensor, fathers: Tensor, generator: torch.Gener
 def mutate(genomes: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     """Flip every bit with probability ``rate``. bool [n, L] → bool [n, L]."""
     return genomes ^ (torch.rand(genomes.shape, generator=generator) < rate)
-
-
-def gene_crossover(
-    mothers: Tensor, fathers: Tensor, genes: Sequence[slice], generator: torch.Generator
-) -> Tensor:
-    """Every gene, a layer's filters, from one parent whole, by a fair coin. bool [n, L] each → [n, L]."""
-    coins = torch.rand(len(mothers), len(genes), generator=generator) < 0.5
-    sizes = torch.tensor([piece.stop - piece.start for piece in genes])
-    return torch.where(coins.repeat_interleave(sizes, 1), fathers, mothers)
 
 
 def mutate_power_law(genomes: Tensor, generator: torch.Generator, exponent: float = 1.5) -> Tensor:
@@ -90,19 +80,6 @@ def exchange(
     return young
 
 
-def mutated(
-    genomes: Tensor, generator: torch.Generator, *,
-    mutation: Mutation, rate: float | None, genes: Sequence[slice],
-) -> Tensor:  # fmt: skip
-    """A change of each genome, as every searcher makes it. bool [n, L] → bool [n, L].
-
-    ``exchange``: see `exchange`. ``flip``: `mutate` with ``rate``, or `mutate_power_law` where that is None.
-    """
-    if mutation == "exchange":
-        return exchange(genomes, rate, genes, generator)
-    return mutate_power_law(genomes, generator) if rate is None else mutate(genomes, rate, generator)
-
-
 def _first(keys: Tensor, among: Tensor, many: Tensor) -> Tensor:
     """As ``many`` of each row of ``among`` as are asked for, those with the smallest keys: bool [n, bits]."""
     return among & (keys.masked_fill(~among, torch.inf).argsort(1).argsort(1) < many)
@@ -116,16 +93,14 @@ def fittest(fitness: Tensor, share: float) -> Tensor:
 
 def breed(
     genomes: Tensor, fitness: Tensor, generator: torch.Generator, *,
-    p_select: float, p_crossover: float, mutation_rate: float | None, p_genes: float = 0.0,
-    genes: Sequence[slice] = (), mutation: Mutation = "flip", parents: float = 1.0,
+    p_select: float, p_crossover: float, parents: float, change: Change,
 ) -> Tensor:  # fmt: skip
     """One new generation (Algorithm 1, lines 6-11): the best unchanged, then K − 1 children.
 
     genomes: bool [K, L]; fitness: float64 [K]. Each child comes from one uniform number s: a copy of a
     parent for s < ``p_select``, a crossover of two for s < ``p_select + p_crossover``, else a mutated
-    parent. Parents are drawn by Eq. 12, from the best share ``parents``. A share ``p_genes`` of crossovers is
-    by ``genes``, whole layers, the others by two points. ``mutation`` and its rate: see `mutated`. Children
-    may break constraints: repair them.
+    parent, by ``change``. Parents are drawn by Eq. 12, from the best share ``parents``. Children may break
+    constraints: repair them.
     """
     children = len(genomes) - 1
     probabilities = selection_probabilities(fittest(fitness, parents))
@@ -133,9 +108,6 @@ def breed(
     fathers = genomes[roulette(probabilities, children, generator)]
     s = torch.rand(children, 1, generator=generator)
     crossed = two_point_crossover(mothers, fathers, generator)
-    if p_genes > 0:
-        by_genes = torch.rand(children, 1, generator=generator) < p_genes
-        crossed = torch.where(by_genes, gene_crossover(mothers, fathers, genes, generator), crossed)
-    changed = mutated(mothers, generator, mutation=mutation, rate=mutation_rate, genes=genes)
+    changed = change(mothers, generator)
     young = torch.where(s < p_select, mothers, torch.where(s < p_select + p_crossover, crossed, changed))
     return torch.cat([genomes[fitness.argmax()][None], young])

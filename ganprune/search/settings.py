@@ -7,19 +7,19 @@ from ganprune.errors import UsageError
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import LayoutKind
 from ganprune.pruning.repair import Constraints
-from ganprune.search.operators import Mutation as Operator
 
 Searcher = Literal["coevolution", "annealing", "swarm", "front"]
 """coevolution: Algorithm 1; annealing: chains of small changes; swarm: particles; front: NSGA-II, all sizes
 at once, see ``ganprune front``. All score as many."""
 
 
-TARGETS = ("speed-up", "target-macs", "target-params", "target-ms")
-"""Settings that say what size, or speed, to come to."""
+TARGETS = ("speed-up", "target-macs", "target-params", "target-ms", "min-psnr")
+"""Settings that say what size, speed or quality to come to."""
 
-Mutation = Literal["auto", "flip", "exchange"]
-"""auto: exchange with a target, which leaves repair nothing to do; without one flip, as only that changes
-widths."""
+Mutation = Literal["auto", "flip", "exchange", "reshape"]
+"""flip: any bits. exchange: kept for dropped filters of the same layer, which leaves widths as they are.
+reshape: width from one layer to others, at equal cost. auto: with a target exchange and reshape, each for
+half of the children; without one flip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class SearchSettings:
     """γ: weight of the losses against size in Eq. 11. Larger keeps more filters."""
     lambda_cycle: float = 10.0
     """λ: weight of L_cyc against L_DisA."""
+    cycle: Literal["excess", "whole"] = "excess"
+    """``excess``: L_cyc counts as far as it is above that of the original pair, which no network that does
+    the same can be below; ``whole``: as in Eq. 11."""
     lambda_identity: float = 0.0
     """Weight of the identity loss beside L_cyc; 0: not computed."""
     layout: LayoutKind = "filters"
@@ -51,14 +54,14 @@ class SearchSettings:
     `ganprune.pruning.resources`; nothing is timed."""
     target_ms: tuple[float, float] | None = None
     """Milliseconds a picture that they may take in ONNX Runtime on this machine's CPU, in one thread."""
+    min_psnr: float | None = None
+    """Decibels from the originals' pictures, in place of the others: as fast as draws so well before any
+    training, see `ganprune.stages.sizing`."""
     min_filters: int = 1
     """Fewest filters of a layer."""
-    width_spread: float | None = 1.25
-    """With a target: how far the number of filters that a layer keeps may lie above or below what is likely
-    to be best, as a factor; see `ganprune.pruning.repair.Constraints`. None: as far as the search likes."""
-    block_width: float = 1.0
-    """With a width spread: share of the blocks' inner filters to keep, over that of the other layers alike.
-    Below 1, pictures are better at equal MACs, which take longer (docs/results/search.md)."""
+    remove_blocks: bool = True
+    """Whether whole residual blocks may be taken out, and put back: one that keeps no filters of its own is
+    not in the network. The paper keeps all."""
     order: Literal["alternate", "simultaneous"] = "alternate"
     """``alternate``: q meets the best p of this generation, as the paper's text has it;
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
@@ -75,21 +78,15 @@ class SearchSettings:
     """Share of children that are copies of a parent; 0.2 in the paper."""
     p_crossover: float = 0.3
     """Share of children by crossover, 0.7 in the paper; the rest are mutated."""
-    p_genes: float = 0.0
-    """Share of crossovers that swap whole layers; the others cut genomes at two points."""
     mutation: Mutation = "auto"
-    """``flip``: any bits; ``exchange``: kept for dropped filters of the same layer; ``auto``: see
-    `Mutation`."""
+    """How a child differs from its parent, see `Mutation`."""
     mutation_rate: float | None = None
     """Probability of each bit of a mutated child to flip, or of each kept filter to be exchanged; none: drawn
     anew for each child."""
     refit: bool = True
-    """Individuals are refitted to the originals by least squares before they are scored, see
-    `ganprune.refit`; else they are scored as they were cut, as in the paper, which says little of what they
-    are worth."""
-    informed: float = 0.5
-    """Share of the first generation that keeps the filters that are hardest to do without: with ``refit``
-    those of `ganprune.refit.surgeon`, else those of `ganprune.pruning.importance`."""
+    """Individuals are refitted to the originals by least squares before they are scored, and half of the
+    first generation is near the network that loses least by the same squares, see `ganprune.refit.surgeon`.
+    Else they are scored as they were cut, as in the paper, which says little of what they are worth."""
     direction: Literal["both", "AtoB", "BtoA"] = "both"
     """``AtoB``: G_A evolves and G_B stays whole, its partner; ``BtoA``: the reverse."""
     seed: int = 0
@@ -106,6 +103,11 @@ class SearchSettings:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise UsageError(f"--{name.replace('_', '-')} must be finite and 0 or more, found {value}")
+        others = (self.target_macs, self.target_params, self.target_ms)
+        if self.min_psnr is not None and any(other is not None for other in others):
+            raise UsageError("--min-psnr is in place of --target-macs, --target-params and --target-ms")
+        if self.min_psnr is not None and not 0 < self.min_psnr < float("inf"):
+            raise UsageError(f"--min-psnr must be above 0 and finite, found {self.min_psnr}")
         if not (self.p_select >= 0 and self.p_crossover >= 0 and self.p_select + self.p_crossover <= 1):
             raise UsageError(
                 "--p-select and --p-crossover must be 0 or more and at most 1 together, "
@@ -113,7 +115,7 @@ class SearchSettings:
             )
         if not 0 < self.parents <= 1:
             raise UsageError(f"--parents must be more than 0 and at most 1, found {self.parents}")
-        for name in ("mutation_rate", "p_genes", "informed", "apart"):
+        for name in ("mutation_rate", "apart"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"--{name.replace('_', '-')} must lie in 0 … 1, found {value}")
@@ -123,6 +125,7 @@ class SearchSettings:
             ("order", ("alternate", "simultaneous")),
             ("partners", ("evolved", "original")),
             ("loss", ("disa", "gena")),
+            ("cycle", ("excess", "whole")),
             ("mutation", get_args(Mutation)),
             ("direction", ("both", "AtoB", "BtoA")),
         ):
@@ -132,13 +135,6 @@ class SearchSettings:
                 )
         for side in DOMAINS:
             self.constraints(side)  # checks align and target
-
-    @property
-    def operator(self) -> Operator:
-        """What ``mutation`` comes to."""
-        if self.mutation != "auto":
-            return self.mutation
-        return "flip" if self.aimless else "exchange"
 
     @property
     def aimless(self) -> bool:
@@ -160,6 +156,5 @@ class SearchSettings:
             target_ms=self.target_ms and self.target_ms[i],
             speed_up=self.speed_up and self.speed_up[i],
             min_filters=self.min_filters,
-            width_spread=self.width_spread,
-            block_width=self.block_width,
+            remove_blocks=self.remove_blocks,
         )

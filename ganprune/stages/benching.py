@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candidates_in, profile_svg
+from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candidates_in
+from ganprune.bench.profile import with_others
+from ganprune.figures import operator_chart, to_svg
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, write_json
 from ganprune.stages.predicting import compare_predictions
@@ -15,6 +17,7 @@ from ganprune.stages.reporting import refresh_report
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
 from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.tables import in_threads
 
 _BENCH: dict[str, Any] = {
     "header": str, "sentences": [str],
@@ -97,7 +100,17 @@ def bench_names(settings: BenchSettings) -> list[str]:
 def write_profile(folder: Path, report: BenchReport) -> None:
     """Write profile.svg, if there is one to draw."""
     if report.profiles:
-        write_atomically(folder / "profile.svg", profile_svg(report.profile_groups()).encode())
+        write_atomically(folder / "profile.svg", profile_svg(report).encode())
+
+
+def profile_svg(report: BenchReport) -> str:
+    """Time by operator, a bar a network, an original above its slim ones."""
+    groups = [
+        {profile.network: profile.operators for profile in with_others(group)}
+        for group in report.profile_groups()
+    ]
+    title = f"Milliseconds a run, {in_threads(report.profiles[0].threads)}"
+    return to_svg(operator_chart(title, groups))
 
 
 def read_bench(run: Run) -> dict[str, Any] | None:

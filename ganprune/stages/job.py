@@ -26,7 +26,8 @@ class Job:
     """The networks to compress, and those that judge them; see `needed_networks` for what may be missing."""
     folders: PictureFolders
     pictures: Mapping[Domain, Tensor]
-    """What the search scores on, of each domain that there are pictures of: uint8 [n, 3, size, size]."""
+    """What the search scores on, of each domain that there are pictures of: [n, c, size, size], uint8 or
+    floats in [-1, 1]."""
     settings: CompressSettings
     resolved: Resolved
     reporter: Reporter = SILENT

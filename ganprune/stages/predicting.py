@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from ganprune.channels import graph_of
 from ganprune.errors import InputError, RunError
 from ganprune.exporter import Exporter
 from ganprune.images.sources import DOMAINS, Domain
-from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import Reporter
@@ -94,7 +94,7 @@ def foreseen(
         return {}
     return {
         f"G_{side}": {
-            "original": predicted(tables[side], generators[side]) if tables else None,
+            "original": predicted(tables[side], graph_of(generators[side]).sizes) if tables else None,
             "target": search.constraints(side).target_ms,
         }
         for side in search.sides
@@ -115,7 +115,7 @@ def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Report
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
             continue
-        ms, expected = timing["median_ms"], predicted(table, _like(folder / f"{name}.onnx"))
+        ms, expected = timing["median_ms"], predicted(table, _widths(folder / f"{name}.onnx"))
         found.append({"network": name, "predicted_ms": expected, "measured_ms": ms})
         line = f"{name}: {expected:.1f} ms predicted, {ms:.1f} ms measured"
         if abs(expected - ms) <= MOST_OFF * ms:
@@ -132,13 +132,10 @@ def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[
     return same_machine and (network["batch"], network["height"], network["width"]) == (1, size, size)
 
 
-def _like(path: Path) -> Generator:
-    """CycleGAN's ResNet of the widths of a file that ganprune exported: milliseconds are of no other."""
+def _widths(path: Path) -> dict[str, int]:
+    """Filters of every group of the network that a file was exported from."""
     told = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
     try:
-        widths = parse_json(told["ganprune.widths"])
-        blocks = sum(name.startswith("inner") for name in widths)
-        like = resnet_widths(1, blocks, widths["in_channels"], widths["out_channels"])
-        return Generator(like.with_groups(widths))
+        return {group: int(width) for group, width in parse_json(told["ganprune.widths"]).items()}
     except (KeyError, ValueError, TypeError, AttributeError):
         raise InputError(f"{path} does not say of which widths it is; export it again") from None

@@ -105,21 +105,31 @@ def prepare(
 
     def find(domains: Sequence[Domain]) -> PictureFolders:
         told = settings.pictures.paired if "paired" in settings.given else quartet.in_pairs or None
-        return domains_of(quartet.options, source, (), domains, paired=told)
+        return domains_of(quartet.options, source, (), domains, paired=told, channels=quartet.channels)
 
     generators = _completed(quartet).generators
     fitting = adapted(settings, quartet, generators, find)
     if fitting.note:
         reporter.info(fitting.note)
     settings = fitting.settings
+    if settings.search.lambda_identity > 0 and quartet.channels["A"] != quartet.channels["B"]:
+        raise UsageError(
+            f"--lambda-identity needs as many channels in A as in B, found "
+            f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
+        )
     if settings.pictures.size % (stride := stride_of(generators.values())):
         raise UsageError(
             f"--size must be a multiple of {stride}, by which these generators make maps smaller, found "
             f"{settings.pictures.size}"
         )
     check_networks(quartet, settings, place, source, recovers)
-    paired = settings.pictures.paired
-    folders = domains_of(quartet.options, source, domains=needed_domains(settings), paired=paired)
+    folders = domains_of(
+        quartet.options,
+        source,
+        domains=needed_domains(settings),
+        paired=settings.pictures.paired,
+        channels=quartet.channels,
+    )
     if folders.note:
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
@@ -177,16 +187,20 @@ def domains_of(
     domains: Sequence[Domain] = DOMAINS,
     bare: Split = "train",
     paired: bool | None = None,
+    *,
+    channels: Mapping[Domain, int],
 ) -> PictureFolders:
     """The pictures of a checkpoint's domains: its A are the pictures of B where it was trained BtoA.
+
+    channels: that its networks see of each domain.
 
     options: the training's, see `read_options`. Two folders are of the checkpoint's own domains. Others: as
     of `find_domains`, which also says what is raised.
     """
     if options.get("direction") != "BtoA" or source.root is None:
-        return find_domains(source, needs, domains, bare, paired)
+        return replace(find_domains(source, needs, domains, bare, paired), channels=channels)
     swapped: list[Domain] = ["B" if domain == "A" else "A" for domain in domains]
-    return find_domains(source, needs, swapped, bare, paired).swapped()
+    return replace(find_domains(source, needs, swapped, bare, paired).swapped(), channels=channels)
 
 
 def check_networks(

@@ -47,7 +47,7 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
         order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
         few = order[: _as_many_as_fit(n, size, graph)].tolist()
         chosen = [files[side][i] for i in few]
-        pictures = to_float(load_pictures(chosen, size)).to(device).split(1)
+        pictures = to_float(load_pictures(chosen, size, channels=graph.inputs)).to(device).split(1)
         left = {
             layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in graph.layers
         }
@@ -69,19 +69,21 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     Raises `RunError` where the file that it was cut to does not say so.
     """
     path = run / f"pruned_G_{side}.safetensors"
-    whole, few = original.sizes, graph_of(slim).sizes
+    whole, few = original.sizes, graph_of(slim).sizes.values()
     try:
         told = parse_json(read_metadata(path)["kept"])
-        if not fits(told, {str: [int]}) or told.keys() != few.keys():
+        if not fits(told, {str: [int]}) or told.keys() != whole.keys():
             raise ValueError("groups of filters are missing")
-        for group, indices in told.items():
-            if len(indices) != few[group] or not all(0 <= index < whole[group] for index in indices):
-                raise ValueError(f"{few[group]} of {whole[group]} were needed for {group}")
+        there = [group for group, indices in told.items() if indices]  # others' residual blocks are taken out
+        for group, needed in zip(there, few, strict=True):
+            indices = told[group]
+            if len(indices) != needed or not all(0 <= index < whole[group] for index in indices):
+                raise ValueError(f"{needed} of {whole[group]} were needed for {group}")
     except (KeyError, ValueError, TypeError) as error:
         raise RunError(
             f"{path} does not say which filters were kept ({error}); delete it to cut it again"
         ) from None
-    return {group: torch.tensor(indices) for group, indices in told.items()}
+    return {group: torch.tensor(indices, dtype=torch.int64) for group, indices in told.items()}
 
 
 def _as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:

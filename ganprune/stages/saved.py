@@ -111,7 +111,9 @@ def _check(state: State, layouts: Mapping[Domain, Layout], settings: SearchSetti
         for item in fields(Population):
             if item.name != "genomes":
                 _compare(f"{side}.{item.name}", getattr(population, item.name), (torch.float64, (K,)))
-        empty = (layouts[side].gene_counts(population.genomes) == 0).any()
+        layout, may_go = layouts[side], layouts[side].blocks if settings.remove_blocks else ()
+        fewest = zip(layout.genes, layout.gene_counts(population.genomes).amin(0).tolist(), strict=True)
+        empty = any(count == 0 and gene not in may_go for gene, count in fewest)
         if empty or not bool(population.fitness.isfinite().all()) or bool((population.fitness < 0).any()):
             raise ValueError(f"{side} holds individuals that no search has")
         for name, spec in _memory(settings, K, L).items() if unfinished else ():

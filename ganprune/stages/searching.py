@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from ganprune.figures import search_curves
 from ganprune.images import to_float
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import Layout
-from ganprune.pruning.importance import importance
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource
@@ -32,10 +32,8 @@ from ganprune.scoring import (
 from ganprune.scoring.originals import original_removals
 from ganprune.search import searcher_for
 from ganprune.search.coevolution import State, describe, describe_controls
-from ganprune.search.settings import SearchSettings
 from ganprune.settings import CompressSettings
 from ganprune.stages.job import Job
-from ganprune.stages.plot import search_curves
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.stages.setting_up import Resolved
 from ganprune.stages.training import tuner_for
@@ -112,17 +110,26 @@ def search(job: Job) -> State:
             )  # fmt: skip
             scorer: LocalScorer | PoolScorer = LocalScorer(inputs, task.advance, reporter)
             # What the original itself and untouched inputs score: in the first line of search.jsonl.
-            first = {} if done else {"controls": _controls(scorer, settings.search)}
+            controls = {} if done else {side: scorer.controls(side) for side in both}
             if (pool := _pool(settings, inputs, threads, reporter)) is not None:
                 # What the originals make of the pictures is in the cache now: workers read it.
                 scorer = stack.enter_context(PoolScorer(pool, task.advance, reporter))
             before, counted = time.monotonic(), 0
             latency = _latency(both, job.tables)
-            searcher = searcher_for(settings.search, both, scorer, scores, latency, costs)
+            counts = settings.search.cycle == "excess"
+            floor = {side: float(found.L_cyc[0]) for side, found in controls.items() if counts}
+            searcher = searcher_for(
+                settings.search, both, scorer, scores or None, latency, costs or None, floor
+            )
             for current in searcher.states(state):
                 now, count = time.monotonic(), scorer.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
-                lines.append(describe(current) | cost | (first if current.generation == 0 else {}))
+                lines.append(describe(current) | cost)
+                if current.generation == 0:
+                    lines[-1]["controls"] = {
+                        side: describe_controls(settings.search, found, current.floor.get(side, 0.0))
+                        for side, found in controls.items()
+                    }
                 save(run, current, lines, fingerprint)
                 task.advance(0, **_figures(lines[-1]))
                 state, before, counted = current, now, count
@@ -141,24 +148,18 @@ def search(job: Job) -> State:
 def _weighed(
     job: Job, layouts: Mapping[Domain, Layout]
 ) -> tuple[dict[Domain, Tensor], dict[Domain, list[np.ndarray]]]:
-    """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`."""
-    if not job.settings.search.refit:
-        weights: dict[Domain, Tensor] = {
-            side: importance(job.originals[side], layout, to_float(job.pictures[side]))
-            for side, layout in layouts.items()
-        }
-        return weights, {}
+    """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`.
+
+    Nothing where individuals are scored as they were cut."""
     scores, costs = dict[Domain, Tensor](), dict[Domain, list[np.ndarray]]()
+    if not job.settings.search.refit:
+        return scores, costs
     for side, layout in layouts.items():
         original = copy.deepcopy(job.originals[side]).to(job.resolved.device)
         x = to_float(job.pictures[side]).to(job.resolved.device)
         gone = original_removals(original, layout, x, job.run / CACHE, side, job.reporter)
         scores[side], costs[side] = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
     return scores, costs
-
-
-def _controls(scorer: LocalScorer, search: SearchSettings) -> dict[Domain, dict[str, dict[str, float]]]:
-    return {side: describe_controls(search, scorer.controls(side)) for side in search.sides}
 
 
 def _pool(settings: CompressSettings, inputs: ScoringInputs, threads: int, reporter: Reporter) -> Pool | None:

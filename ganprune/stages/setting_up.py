@@ -1,6 +1,6 @@
 """What a compression computes on, which networks it needs, and which pictures it looks at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import get_args
@@ -114,10 +114,10 @@ def needed_domains(settings: CompressSettings) -> tuple[Domain, ...]:
 def search_pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
 ) -> dict[Domain, Tensor]:
-    """Validation pictures of both domains: uint8 [n, 3, size, size]; see `split_pictures`."""
+    """Validation pictures of both domains: [n, c, size, size]; see `split_pictures`."""
     tuning, held_out = split_files(folders, settings, reporter)
     size = settings.pictures.size
-    pictures: dict[Domain, Tensor] = {side: load_pictures(paths, size) for side, paths in held_out.items()}
+    pictures = _load(held_out, size, folders)
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
             rest = f"domain {side} has {len(found)} to score on; " + (
@@ -135,7 +135,7 @@ def search_pictures(
 def split_pictures(
     folders: PictureFolders, settings: CompressSettings, reporter: Reporter = SILENT
 ) -> tuple[dict[Domain, Sequence[Path]], dict[Domain, Tensor]]:
-    """Files of both domains to fine-tune on, and pictures to score on: uint8 [n, 3, size, size].
+    """Files of both domains to fine-tune on, and pictures to score on: [n, c, size, size].
 
     Those to score on are taken from valA / valB where there are such, else from a seeded hold-out of trainA /
     trainB that fine-tuning does not see; none comes from a test folder. A domain without training pictures is
@@ -144,7 +144,15 @@ def split_pictures(
     """
     tuning, held_out = split_files(folders, settings, reporter)
     size = settings.pictures.size
-    return tuning, {side: load_pictures(held_out[side], size) for side in held_out}
+    return tuning, _load(held_out, size, folders)
+
+
+def _load(
+    held_out: Mapping[Domain, Sequence[Path]], size: int, folders: PictureFolders
+) -> dict[Domain, Tensor]:
+    return {
+        side: load_pictures(paths, size, channels=folders.channels[side]) for side, paths in held_out.items()
+    }
 
 
 def split_files(

@@ -114,7 +114,7 @@ def tuner_for(job: Job) -> FineTuner | None:
         return None
     seed, holdout = job.settings.search.seed, job.settings.pictures.pictures
     chosen = tuning_pictures(readable(job.folders), seed=seed, holdout=holdout)
-    return FineTuner(job.discriminators, chosen, _recipe(job), steps)
+    return FineTuner(job.discriminators, chosen, _recipe(job), steps, job.quartet.channels)
 
 
 def _recipe(job: Job) -> TrainSettings:

@@ -81,7 +81,7 @@ def train(
     """Train the networks of ``settings.trained`` together; called again, go on where it was interrupted.
 
     networks: of any widths, pretrained or `Networks.fresh`; they are left as they are. ``samples``:
-    pictures for the sample grids, each uint8 [3, h, w]; None: the first training pictures. ``teachers``:
+    pictures for the sample grids, each [c, h, w]; None: the first training pictures. ``teachers``:
     where ``settings.distil`` is set, the originals of the sides whose generators learn. ``validation``: what
     ``settings.validations`` are made on; generators that learn from originals end as they scored best.
 
@@ -120,7 +120,9 @@ def train(
         return _result(folder, networks, record.steps)
     check_replaceable(folder / STATE, own=True)
     check_all(folder, (CURVES, *(network_file(name) for name, _ in networks.items())))
-    data = TrainingPictures(pictures, settings.transform, reporter, paired=settings.paired)
+    data = TrainingPictures(
+        pictures, settings.transform, reporter, paired=settings.paired, channels=networks.channels
+    )
     check_shortest(networks, data.shortest)
     record.write(folder)
     replica = Replica(networks, data, settings, taught_by, team)

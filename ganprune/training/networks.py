@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from ganprune.checkpoints import NetName, Quartet, save_cyclegan_pth
+from ganprune.images import Domain
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
-from ganprune.models.traits import channels_of
+from ganprune.models.traits import channels_by_domain
 from ganprune.training.chance import generator_for
 from ganprune.training.settings import TrainSettings
 
@@ -53,25 +54,30 @@ class Networks:
         )
 
     @classmethod
-    def fresh(cls, settings: TrainSettings) -> "Networks":
-        """New networks of CycleGAN's architecture, by the settings' seed: normal weights, zero biases."""
-        return cls.completed(Quartet(None, None, None, None), settings)
+    def fresh(cls, settings: TrainSettings, channels: tuple[int, int] = (3, 3)) -> "Networks":
+        """New networks of CycleGAN's architecture, by the settings' seed: normal weights, zero biases.
+
+        channels: of the pictures of A and of B.
+        """
+        return cls.completed(Quartet(None, None, None, None), settings, channels)
 
     @classmethod
-    def completed(cls, quartet: Quartet, settings: TrainSettings) -> "Networks":
+    def completed(
+        cls, quartet: Quartet, settings: TrainSettings, channels: tuple[int, int] = (3, 3)
+    ) -> "Networks":
         """Those of a checkpoint, and new ones in place of those that it lacks.
 
         A new generator is as the one that is there, if any. CycleGAN's takes its place where channels in and
-        out differ, and only its own architecture can have these exchanged.
+        out differ, and only its own architecture can have these exchanged. channels: of the pictures of A and
+        of B, where no generator says so.
         """
         known = quartet.G_A or quartet.G_B
-        inputs, outputs = channels_of(known) if known else (3, 3)
-        of_A, of_B = (inputs, outputs) if quartet.G_A or not known else (outputs, inputs)
+        of_A, of_B = tuple(quartet.channels.values()) if known else channels
         judge = DiscriminatorWidths.of(settings.ndf)
         judges_B, judges_A = (Discriminator(replace(judge, in_channels=n)) for n in (of_B, of_A))
         return cls(
-            quartet.G_A or _drawn(_partner(known, settings), "G_A", settings),
-            quartet.G_B or _drawn(_partner(known, settings), "G_B", settings),
+            quartet.G_A or _drawn(_partner(known, settings, of_A, of_B), "G_A", settings),
+            quartet.G_B or _drawn(_partner(known, settings, of_B, of_A), "G_B", settings),
             quartet.D_A or _drawn(judges_B, "D_A", settings),
             quartet.D_B or _drawn(judges_A, "D_B", settings),
         )
@@ -82,6 +88,11 @@ class Networks:
             ("G_A", self.G_A), ("G_B", self.G_B), ("D_A", self.D_A), ("D_B", self.D_B),
         )  # fmt: skip
         return tuple((name, net) for name, net in all_four if name not in self.absent)
+
+    @property
+    def channels(self) -> dict[Domain, int]:
+        """Of the pictures of each domain. Raises `ValueError` where the networks do not agree."""
+        return channels_by_domain(dict(self.items()))
 
     @property
     def device(self) -> torch.device:
@@ -110,16 +121,15 @@ class Networks:
         return Networks(*nets, self.absent)
 
 
-def _partner(known: nn.Module | None, settings: TrainSettings) -> nn.Module:
+def _partner(known: nn.Module | None, settings: TrainSettings, inputs: int, outputs: int) -> nn.Module:
     """A generator the other way, whose weights are not drawn yet."""
     if known is None:
-        return Generator(resnet_widths(settings.ngf, settings.blocks), "instance")
+        return Generator(resnet_widths(settings.ngf, settings.blocks, inputs, outputs), "instance")
     if isinstance(known, Generator):
         w = known.widths
         return Generator(replace(w, in_channels=w.out_channels, out_channels=w.in_channels), known.norm)
-    inputs, outputs = channels_of(known)
     if inputs != outputs:
-        return Generator(resnet_widths(settings.ngf, settings.blocks, outputs, inputs))
+        return Generator(resnet_widths(settings.ngf, settings.blocks, inputs, outputs))
     partner = copy.deepcopy(known)
     for module in partner.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -17,7 +17,7 @@ from ganprune.training.settings import GanMode, TrainSettings
 
 @dataclass(frozen=True, slots=True)
 class TranslatedBatch:
-    """What both generators make of one batch of each domain: float32 [n, 3, h, w] in [-1, 1]."""
+    """What both generators make of one batch of each domain: float32 [n, c, h, w] in [-1, 1]."""
 
     real_A: Tensor
     real_B: Tensor
@@ -30,7 +30,8 @@ class TranslatedBatch:
     rec_B: Tensor | None = None
     """G_A(G_B(B))."""
     idt_A: Tensor | None = None
-    """G_A(B), which should be B; None where G_A does not learn, or the identity loss has no weight."""
+    """G_A(B), which should be B; None where G_A does not learn, the identity loss has no weight,
+    or pictures of A and of B have different numbers of channels."""
     idt_B: Tensor | None = None
     """G_B(A), which should be A."""
 
@@ -42,7 +43,7 @@ def translate(networks: Networks, real_A: Tensor, real_B: Tensor, settings: Trai
     rec_A = rec_B = None
     if "G_A" in learn or "G_B" in learn:
         rec_A, rec_B = G_B(fake_B).float(), G_A(fake_A).float()
-    identity = settings.lambda_identity > 0
+    identity = settings.lambda_identity > 0 and real_A.shape[1] == real_B.shape[1]
     idt_A = G_A(real_B).float() if identity and "G_A" in learn else None
     idt_B = G_B(real_A).float() if identity and "G_B" in learn else None
     return TranslatedBatch(real_A, real_B, fake_B, fake_A, rec_A, rec_B, idt_A, idt_B)

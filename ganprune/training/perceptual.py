@@ -14,6 +14,7 @@ from torch.nn.functional import max_pool2d
 
 from ganprune.checkpoints import read_tensors
 from ganprune.errors import InputError
+from ganprune.images import as_rgb
 from ganprune.metrics.normalise import Normalise, caffe, torchvision
 
 PLACES = (0, 2, 5, 7, 10, 12, 14)
@@ -38,8 +39,11 @@ class Vgg16(nn.Module):
             self.convs[str(place)], channels = conv, len(bias)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """float32 [n, 3, h, w], RGB in [-1, 1] → maps of 64, 128 and 256 channels, at 1, 1/2 and 1/4."""
-        x, found = self._normalise((pictures.float() + 1) * 127.5), list[Tensor]()
+        """float32 [n, c, h, w] in [-1, 1] → maps of 64, 128 and 256 channels, at 1, 1/2 and 1/4.
+
+        Of pictures that are not RGB it sees what people are shown, see `ganprune.images.as_rgb`.
+        """
+        x, found = self._normalise((as_rgb(pictures.float()) + 1) * 127.5), list[Tensor]()
         for place in PLACES:
             if place in POOLED_BEFORE:
                 x = max_pool2d(x, 2)

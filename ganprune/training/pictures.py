@@ -5,6 +5,7 @@ Where there are pictures of one domain alone, they come in that order, whichever
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ganprune.errors import UsageError
 from ganprune.images import Crop, Domain, TrainTransform, open_picture, to_float
-from ganprune.images.reading import read_all, to_tensor
+from ganprune.images.reading import read_all
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.chance import generator_for
 
@@ -40,8 +41,12 @@ class TrainingPictures:
         reporter: Reporter = SILENT,
         memory: int = MEMORY,
         paired: bool = False,
+        channels: Mapping[Domain, int] | None = None,
     ) -> None:
-        """Read all pictures. paired: the nth ones of both domains belong together, and are drawn together.
+        """Read all pictures.
+
+        paired: the nth ones of both domains belong together, and are drawn together. channels: of each
+        domain; 3 where nothing is said.
 
         Raises `DataError` where more than a tenth of a domain cannot be read, `UsageError` where one is
         too small for the transform.
@@ -49,18 +54,21 @@ class TrainingPictures:
         self.transform = transform
         self._paired = paired
         self._memory, self._shortest = memory, transform.size if transform.crops else 1 << 30
+        self._channels = channels or {}
         self._kept: dict[Domain, list[Tensor | Path]] = {}
         with reporter.task("reading pictures", sum(len(part) for part in paths.values())) as task:
 
-            def read(path: Path) -> Tensor | Path:
-                picture = self._resized(path)
+            def read(path: Path, domain: Domain) -> Tensor | Path:
+                picture = self._resized(path, domain)
                 task.advance()
-                self._memory -= picture.numel()
+                self._memory -= picture.nbytes
                 self._shortest = min(self._shortest, *picture.shape[1:])
                 return picture if self._memory >= 0 else path
 
             for domain, part in paths.items():
-                self._kept[domain] = [picture for _, picture in read_all(part, read, reporter)]
+                self._kept[domain] = [
+                    picture for _, picture in read_all(part, partial(read, domain=domain), reporter)
+                ]
 
     @property
     def shortest(self) -> int:
@@ -82,7 +90,7 @@ class TrainingPictures:
         return 0 if self.transform.cuts else mirrored * len(self._kept[domain])
 
     def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pictures of A and of B for a step, each float32 [n, 3, h, w] in [-1, 1]; see `drawn`."""
+        """Pictures of A and of B for a step, each float32 [n, c, h, w] in [-1, 1]; see `drawn`."""
         drawn = self.drawn(seed, step, n, generator)
         return self.pictures("A", drawn["A"]), self.pictures("B", drawn["B"])
 
@@ -107,30 +115,27 @@ class TrainingPictures:
         return chosen
 
     def pictures(self, domain: Domain, drawn: Sequence[Drawn]) -> Tensor:
-        """What was drawn of one domain: float32 [n, 3, h, w] in [-1, 1]."""
-        return to_float(torch.stack([one.cut(self._tensor(self._kept[domain][one.index])) for one in drawn]))
+        """What was drawn of one domain: float32 [n, c, h, w] in [-1, 1]."""
+        return torch.stack([to_float(one.cut(self.whole(domain, one.index))) for one in drawn])
 
     def whole(self, domain: Domain, index: int) -> Tensor:
-        """One picture as it is kept, before it is cut: uint8 [3, h, w]."""
-        return self._tensor(self._kept[domain][index])
+        """One picture as it is kept, before it is cut: [c, h, w], uint8 or floats in [-1, 1]."""
+        kept = self._kept[domain][index]
+        return self._resized(kept, domain) if isinstance(kept, Path) else kept
 
     def stills(self, n: int) -> dict[Domain, list[Tensor]]:
-        """The first of both domains, at most ``n``, as many of each, without chance: uint8 [3, h, w]."""
+        """The first of both domains, at most ``n``, as many of each, without chance: [c, h, w]."""
         n = min(n, *(len(part) for part in self._kept.values()))
         return {
-            domain: [self.transform.still(self._tensor(kept)) for kept in part[:n]]
-            for domain, part in self._kept.items()
+            domain: [self.transform.still(self.whole(domain, i)) for i in range(n)] for domain in self._kept
         }
 
     def _placed(self, domain: Domain, index: int, generator: torch.Generator) -> Drawn:
         _, height, width = self.whole(domain, index).shape
         return Drawn(index, self.transform.place(height, width, generator))
 
-    def _tensor(self, kept: Tensor | Path) -> Tensor:
-        return self._resized(kept) if isinstance(kept, Path) else kept
-
-    def _resized(self, path: Path) -> Tensor:
+    def _resized(self, path: Path, domain: Domain) -> Tensor:
         try:
-            return to_tensor(self.transform.resize(open_picture(path)))
+            return self.transform.resize(open_picture(path, self._channels.get(domain, 3)))
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from None

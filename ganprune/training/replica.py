@@ -72,7 +72,7 @@ def follow(
 
     Arguments and errors are those of `ganprune.training.train`; nothing is written.
     """
-    data = TrainingPictures(pictures, settings.transform, paired=settings.paired)
+    data = TrainingPictures(pictures, settings.transform, paired=settings.paired, channels=networks.channels)
     replica = Replica(networks, data, settings, teachers, team)
     steps = team.told()
     if steps != STOP:

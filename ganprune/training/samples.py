@@ -24,7 +24,7 @@ def save_samples(
 ) -> None:
     """Write a grid: a row a pair of pictures; input, translation and reconstruction, both ways.
 
-    pictures: uint8 [3, h, w], h and w multiples of 4, as many of A as of B, or of one of them alone. Of the
+    pictures: [c, h, w], h and w multiples of 4, as many of A as of B, or of one of them alone. Of the
     sides that have an original generator its translation stands beside the input. What needs a network that
     is not there is left out.
     """

@@ -50,7 +50,7 @@ def train_step(
     team: Team = ALONE,
     graphs: Graphs = EAGER,
 ) -> dict[str, float]:
-    """Change ``state`` by one step on a batch of each domain: float32 [n, 3, h, w] in [-1, 1].
+    """Change ``state`` by one step on a batch of each domain: float32 [n, c, h, w] in [-1, 1].
 
     ``generator`` draws from the image pools; ``graphs`` run both halves. Returns the losses of the networks
     that learn by CycleGAN's names, and the spread of both translations under ``spread_A`` and ``spread_B``.

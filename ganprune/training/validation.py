@@ -36,7 +36,7 @@ class Validation:
         device: str = "cpu",
         precision: Precision = "float32",
     ) -> None:
-        """pictures: uint8 [n, 3, h, w] of both domains; originals and judges: the complete networks' own.
+        """pictures: [n, c, h, w] of both domains; originals and judges: the complete networks' own.
 
         ``sides`` are scored. Without its judge a side has no L_DisA.
         """

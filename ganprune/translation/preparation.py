@@ -15,12 +15,11 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images.reading import to_tensor
 from ganprune.images.sizes import SMALLEST, check_size
+from ganprune.images.values import resized
 from ganprune.models.cyclegan import DOWNSAMPLING
 from ganprune.onnx_files.cost import DEFAULT_SIZE, PictureInput
 
@@ -47,17 +46,17 @@ class Preparation:
     stride: int = DOWNSAMPLING
     """Heights and widths that the network takes are multiples of this."""
 
-    def __call__(self, picture: Image.Image) -> Tensor:
-        """An RGB picture of any size → uint8 [3, h, w], as large as its result will be."""
-        size = picture.size
+    def __call__(self, picture: Tensor) -> Tensor:
+        """A picture [c, h, w] of any size → [c, h', w'], as large as its result will be."""
+        height, width = picture.shape[1:]
         if self.mode == "resize":
-            size = self.width, self.height
+            height, width = self.height, self.width
         elif self.mode == "scale_width":
-            size = self.width, max(1, round(self.width * size[1] / size[0]))
-        return to_tensor(picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC))
+            height, width = max(1, round(self.width * height / width)), self.width
+        return resized(picture, height, width)
 
     def padded(self, picture: Tensor) -> Tensor:
-        """uint8 [3, h, w] → the same with its mirror image on the right and below, up to multiples of the
+        """[c, h, w] → the same with its mirror image on the right and below, up to multiples of the
         stride."""
         more = [max(side + -side % self.stride, self.least) - side for side in picture.shape[1:]]
         if not any(more):

@@ -83,7 +83,7 @@ class _Read:
 
     job: PictureJob
     picture: Tensor
-    """uint8 [3, h, w], h and w multiples of 4."""
+    """[c, h, w], uint8 or floats in [-1, 1], h and w multiples of 4."""
     height: int
     """Of the result, pixels: what is beyond is padding."""
     width: int
@@ -99,12 +99,13 @@ def translate_pictures(
     settings: TranslateSettings | None = None,
     reporter: Reporter = SILENT,
 ) -> TranslationSummary:
-    """Translate a folder of pictures, or one picture, and write the results into ``output`` as PNG.
+    """Translate a folder of pictures, or one picture, and write the results into ``output``.
 
-    Results are (x + 1) / 2 · 255, truncated, under CycleGAN's names; in float32, with as many threads and
-    a batch of 1, they are its files to the byte. Each file appears whole or not at all. Pictures are read
-    when their turn comes. Those that cannot be read are skipped with a warning that names them while they
-    are at most a tenth.
+    PNG files hold (x + 1) / 2 · 255, truncated, under CycleGAN's names; in float32, with as many threads and
+    a batch of 1, they are its files to the byte. What they are for, and .npy files, see
+    `ganprune.translation.targets.file_name`. Each file appears whole or not at all. Pictures are read when
+    their turn comes. Those that cannot be read are skipped with a warning that names them while they are at
+    most a tenth.
 
     Raises what `ganprune.translation.targets.plan` raises, before anything is read; `UsageError` for
     ``rec`` without a partner, and for a picture that needs more memory than there is; `InputError` where
@@ -114,7 +115,7 @@ def translate_pictures(
     settings = settings or TranslateSettings()
     if "rec" in settings.save and source.back is None:
         raise UsageError(f"--save rec needs both generators, found {source.network} alone; leave rec out")
-    jobs = plan(pictures, output, source.direction, settings.save, settings.existing)
+    jobs = plan(pictures, output, source.direction, settings.save, settings.existing, source.channels)
     if source.in_pairs and are_joined([stored_size(job.picture) for job in jobs[:LOOKED_AT]]):
         half, side = (LeftHalf, "left") if source.direction == "AtoB" else (RightHalf, "right")
         jobs = tuple(replace(job, picture=half(job.picture)) for job in jobs)
@@ -154,15 +155,15 @@ def _read(
     prepare, free = settings.prepare, free_memory(source.device)
     for job in jobs:
         try:
-            found = shown_picture(job.picture, upright=settings.upright)
+            found = shown_picture(job.picture, source.channels[0], upright=settings.upright)
         except DamagedPicture as error:
             bad[job.picture] = error
             task.advance(1)
             continue
         kept = found.alpha if settings.keep_alpha else None
         remarks.add(job.picture, tuple(r for r in found.remarks if kept is None or r != ALPHA))
-        picture = prepare(found.rgb)
-        alpha = None if kept is None else prepare(kept.convert("RGB"))[:1]
+        picture = prepare(found.pixels)
+        alpha = None if kept is None else prepare(kept)
         height, width = picture.shape[1:]
         at_once = height * width if settings.tile is None else min(height * width, settings.tile**2)
         needed = settings.batch * (source.bytes_a_pixel * at_once + PICTURES * height * width)
@@ -185,7 +186,7 @@ def _batches(pictures: Iterable[_Read], size: int) -> Generator[list[_Read]]:
 
 def _translate(source: Source, batch: Sequence[_Read]) -> int:
     """Translate pictures of one shape and write their files; returns how many."""
-    x = to_float(torch.stack([read.picture for read in batch]))
+    x = torch.stack([to_float(read.picture) for read in batch])
     wanted = {kind for read in batch for kind in read.job.targets}
     results: dict[Kind, Tensor] = {"real": x}
     if wanted & {"fake", "rec"}:
@@ -200,8 +201,9 @@ def _translate(source: Source, batch: Sequence[_Read]) -> int:
                     f"{source.network}: needed finite numbers, found others in the translation of "
                     f"{read.job.picture}; the network is damaged"
                 )
-            pixels = to_uint8(result[:, : read.height, : read.width])
-            picture = pixels if read.alpha is None else torch.cat([pixels, read.alpha])
+            picture = result[:, : read.height, : read.width]
+            if read.alpha is not None and len(picture) in (1, 3):
+                picture = torch.cat([to_uint8(picture), read.alpha])
             save_picture(target, picture, over="any")  # `plan` has refused those that are there
     return sum(len(read.job.targets) for read in batch)
 

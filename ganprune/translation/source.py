@@ -11,7 +11,7 @@ from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.errors import CheckpointError, UsageError
+from ganprune.errors import UsageError
 from ganprune.models.cyclegan import DOWNSAMPLING
 from ganprune.models.picture_statistics import OPTION
 from ganprune.models.traits import channels_of, stride_of
@@ -35,6 +35,8 @@ class Source:
     """The network."""
     back: Translator | None = None
     """Its partner, which translates the other way; None: not there."""
+    channels: tuple[int, int] = (3, 3)
+    """Of the pictures that it takes and gives."""
     takes: PictureInput | None = None
     """The input of an ONNX file; None: any picture whose sides are multiples of 4."""
     bytes_a_pixel: int = 0
@@ -71,7 +73,7 @@ def open_source(
 
     Raises `UsageError` for an unknown direction, a path that does not exist, and what an ONNX file cannot
     do; `MissingNetwork` where the network is not there; `CheckpointError` and `InputError` for files that
-    cannot be used, or are not made for RGB pictures.
+    cannot be used.
     """
     if direction is not None and direction not in DIRECTIONS:
         raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
@@ -95,6 +97,7 @@ def open_source(
             path,
             _or_own(direction, path.stem.endswith("G_B")),
             onnx,
+            channels=(onnx.inputs, onnx.outputs),
             takes=onnx.takes,
             bytes_a_pixel=bytes_a_pixel(None),
         )
@@ -122,6 +125,7 @@ def open_source(
         chosen,
         network,
         back,
+        channels=channels_of(generator) if generator else (3, 3),
         bytes_a_pixel=needs,
         device=device,
         notes=quartet.notes,
@@ -137,10 +141,4 @@ def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:
 def _network(quartet: Quartet, name: NetName, device: str, precision: Precision) -> NetworkTranslator:
     quartet.require(name)
     generator: nn.Module = getattr(quartet, name)
-    inputs, outputs = channels_of(generator)
-    if (inputs, outputs) != (3, 3):
-        raise CheckpointError(
-            f"{quartet.files[name]}: needed a generator from RGB to RGB, found one from {inputs} "
-            f"to {outputs} channels; give a checkpoint that was trained on RGB"
-        )
     return NetworkTranslator(generator, device, precision)

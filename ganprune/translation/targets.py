@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ganprune.errors import DataError, UsageError
+from ganprune.images.arrays import SUFFIX as ARRAYS
 from ganprune.images.folders import SUFFIXES, pictures_below
 from ganprune.translation.source import Direction
 
@@ -28,28 +29,38 @@ class PictureJob:
     """The files to write; none: all are there."""
 
 
-def file_name(picture: Path, kind: Kind, direction: Direction) -> str:
-    """CycleGAN's name: of a.jpg AtoB a_fake_B.png, a_real_A.png, a_rec_A.png; BtoA a_fake_A.png, …."""
+def file_name(picture: Path, kind: Kind, direction: Direction, channels: tuple[int, int] = (3, 3)) -> str:
+    """CycleGAN's name: of a.jpg AtoB a_fake_B.png, a_real_A.png, a_rec_A.png; BtoA a_fake_A.png, ….
+
+    channels: in and out. Pictures of 1, 3 and 4 channels are PNG: grey, RGB, RGB with alpha. Others, and what
+    becomes of .npy files, are .npy.
+    """
     mine, other = ("A", "B") if direction == "AtoB" else ("B", "A")
-    return f"{picture.stem}_{kind}_{other if kind == 'fake' else mine}.png"
+    as_array = picture.suffix.lower() == ARRAYS or channels[kind == "fake"] not in (1, 3, 4)
+    return f"{picture.stem}_{kind}_{other if kind == 'fake' else mine}{ARRAYS if as_array else '.png'}"
 
 
 def plan(
-    pictures: Path, output: Path, direction: Direction, save: Sequence[Kind], existing: Existing
+    pictures: Path,
+    output: Path,
+    direction: Direction,
+    save: Sequence[Kind],
+    existing: Existing,
+    channels: tuple[int, int] = (3, 3),
 ) -> tuple[PictureJob, ...]:
     """A job for every picture in the folder or file ``pictures``, sorted; folders in it are mirrored.
 
-    Nothing is written. Raises `UsageError` for paths that do not exist or do not fit, and for files that
-    are there already with ``existing="refuse"``; `DataError` for a folder without pictures, one that
-    holds folders of both domains, or two pictures of one name.
+    channels: of what goes in and of what comes out. Nothing is written. Raises `UsageError` for paths that do
+    not exist or do not fit, and for files that are there already with ``existing="refuse"``; `DataError` for
+    a folder without pictures, one that holds folders of both domains, or two pictures of one name.
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"-o {output} is a file; give a folder to write pictures into")
     found = find_pictures(pictures, output, direction)
     root = pictures if pictures.is_dir() else pictures.parent
     jobs = [
-        PictureJob(path, {kind: output / path.parent.relative_to(root) / file_name(path, kind, direction)
-                   for kind in save})
+        PictureJob(path, {kind: output / path.parent.relative_to(root)
+                   / file_name(path, kind, direction, channels) for kind in save})
         for path in found
     ]  # fmt: skip
     _refuse_collisions(jobs)

@@ -30,7 +30,7 @@ class Tiled:
         """See `Translator`."""
         height, width = pictures.shape[2:]
         rows, columns = (_parts(length, self._side) for length in (height, width))
-        made, weight = torch.zeros_like(pictures), pictures.new_zeros(1, 1, height, width)
+        made, weight = pictures.new_zeros(()), pictures.new_zeros(1, 1, height, width)
         for (top, ramp_down), (left, ramp_right) in product(rows, columns):
             place = (..., slice(top, top + len(ramp_down)), slice(left, left + len(ramp_right)))
             share = torch.outer(ramp_down, ramp_right)
@@ -40,6 +40,8 @@ class Tiled:
                     f"--tile needs a network whose pictures stay as large as they are, found that "
                     f"{'×'.join(map(str, share.shape))} became {'×'.join(map(str, tile.shape[2:]))}"
                 )
+            if made.ndim == 0:  # the network alone knows how many channels it gives
+                made = tile.new_zeros(len(tile), tile.shape[1], height, width)
             made[place] += tile * share
             weight[place] += share
         return made.div_(weight)

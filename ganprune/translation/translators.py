@@ -22,7 +22,7 @@ class Translator(Protocol):
     """
 
     def __call__(self, pictures: Tensor, /) -> Tensor:
-        """Translate float32 [n, 3, h, w] in [-1, 1] on the CPU into float32 [n, 3, h', w'] on the CPU."""
+        """Translate float32 [n, c, h, w] in [-1, 1] on the CPU into float32 [n, c', h', w'] on the CPU."""
         ...
 
 
@@ -55,13 +55,15 @@ class OnnxTranslator:
         """Load the file; ``threads``: of the CPU.
 
         Raises `UsageError` if there is no such file, `InputError` if it is damaged, does not take
-        float32 [n, 3, h, w], or cannot be run.
+        float32 [n, c, h, w], or cannot be run.
         """
         import onnxruntime
 
         self.path = path
-        self.takes = _rgb_input(path)
+        self.takes = _float_input(path)
         """The file's input: free sizes are None."""
+        self.inputs = self.takes.dims[1] or 3
+        """Channels of the pictures that it takes; 3 where the file leaves them free."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what goes wrong is raised, not logged
@@ -69,9 +71,12 @@ class OnnxTranslator:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own errors have no common base but this
             raise self._does_not_run(error) from error
+        told = self._session.get_outputs()[0].shape
+        self.outputs = told[1] if len(told) == 4 and isinstance(told[1], int) else self.inputs
+        """Channels of the pictures that it gives."""
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """See `Translator`. Raises `InputError` where the file does not run, or gives no RGB pictures."""
+        """See `Translator`. Raises `InputError` where the file does not run, or gives no pictures."""
         fixed = self.takes.dims[0]
         if fixed is None:
             return self._run(pictures)
@@ -83,11 +88,11 @@ class OnnxTranslator:
         except Exception as error:
             raise self._does_not_run(error) from error
         found: NDArray[Any] = np.asarray(output)
-        if found.dtype.kind != "f" or found.ndim != 4 or found.shape[:2] != (len(pictures), 3):
+        if found.dtype.kind != "f" or found.ndim != 4 or found.shape[:2] != (len(pictures), self.outputs):
             shape = "×".join(map(str, found.shape))
             raise InputError(
-                f"{self.path}: needed a network that gives float32 RGB pictures, {len(pictures)}×3×height×"
-                f"width, found {found.dtype} {shape}; give a generator"
+                f"{self.path}: needed a network that gives float32 pictures, {len(pictures)}×{self.outputs}×"
+                f"height×width, found {found.dtype} {shape}; give a generator"
             )
         return torch.from_numpy(found).float()
 
@@ -96,12 +101,12 @@ class OnnxTranslator:
         return InputError(f"{self.path}: needed a network that ONNX Runtime can run, it says: {reason}")
 
 
-def _rgb_input(path: Path) -> PictureInput:
+def _float_input(path: Path) -> PictureInput:
     takes = picture_input(read_onnx(path), path)
-    if takes.dtype != "float32" or takes.dims[1] not in (3, None) or takes.channels_last:
+    if takes.dtype != "float32" or takes.channels_last:
         dims = "×".join("any" if dim is None else str(dim) for dim in takes.dims)
         raise InputError(
-            f"{path}: needed a network of float32 RGB pictures, n×3×height×width in [-1, 1], found that "
+            f"{path}: needed a network of float32 pictures, n×channels×height×width in [-1, 1], found that "
             f"{takes.name} is {takes.dtype} {dims}; give a file that `ganprune export --onnx` wrote"
         )
     return takes

@@ -2,28 +2,15 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import pytest
-
-from ganprune.bench import BenchReport, Profile, bench, candidates_of, profile_svg
+from ganprune.bench import BenchReport, Profile, bench, candidates_of
 from ganprune.bench.worker import operators_of
+from ganprune.stages.benching import profile_svg
 from tests import onnx_graphs
 from tests.bench.kit import QUICK
 
 SVG = "{http://www.w3.org/2000/svg}"
 WHOLE = Profile("original_G", 1, {"Conv": 80.0, "Pad": 19.0, "Cast": 0.6, "Relu": 0.4})
 SLIM = Profile("G", 1, {"Conv": 20.0, "Pad": 5.0, "Relu": 0.1})
-
-
-def bars(svg: str) -> list[tuple[float, float, str, str]]:
-    """(left, width, colour, hint) of every piece of a bar."""
-    found: list[tuple[float, float, str, str]] = []
-    for rect in ElementTree.fromstring(svg).iter(f"{SVG}rect"):
-        hint = rect.find(f"{SVG}title")
-        if hint is not None and hint.text:
-            found.append(
-                (float(rect.get("x", "")), float(rect.get("width", "")), rect.get("fill", ""), hint.text)
-            )
-    return found
 
 
 def test_every_operator_of_every_network_is_timed(tmp_path: Path) -> None:
@@ -81,30 +68,8 @@ def test_table_tells_milliseconds_and_shares_and_adds_small_operators_up(report:
     )
 
 
-def test_bars_are_as_long_as_the_networks_are_slow_and_shares_fill_the_width() -> None:
-    pieces = bars(profile_svg([[WHOLE, SLIM]]))
-    lengths: list[float] = []
-    for network in ("original_G,", "G,"):
-        mine = [piece for piece in pieces if piece[3].startswith(network)]
-        lengths += [sum(width for _, width, _, _ in half) for half in (mine[:3], mine[3:])]
-    whole, whole_share, slim, slim_share = lengths
-    assert slim / whole == pytest.approx(SLIM.total / WHOLE.total, rel=0.01)
-    assert whole_share == pytest.approx(slim_share, abs=0.5)
-    assert whole_share == pytest.approx(whole, abs=0.5)
-
-
-def test_an_operator_has_one_colour_in_every_picture() -> None:
-    def colours(svg: str) -> dict[str, str]:
-        return {hint.partition(", ")[2].partition(":")[0]: colour for _, _, colour, hint in bars(svg)}
-
-    one = colours(profile_svg([[WHOLE, SLIM]]))
-    other = colours(profile_svg([[Profile("other", 2, {"Pad": 3.0, "Odd": 2.0, "Conv": 1.0})]]))
-    assert (one["Conv"], one["Pad"]) == (other["Conv"], other["Pad"])
-    assert len(set(other.values())) == 3
-
-
-def test_names_from_files_cannot_break_the_picture() -> None:
-    odd = Profile('<b>&"x', 1, {"<Conv>": 1.0})
-    texts = [text.text for text in ElementTree.fromstring(profile_svg([[odd]])).iter(f"{SVG}text")]
-    assert '<b>&"x' in texts
-    assert "<Conv>" in texts
+def test_the_profile_is_drawn_with_every_network_and_its_time(report: BenchReport) -> None:
+    texts = [text.text for text in ElementTree.fromstring(profile_svg(report)).iter(f"{SVG}text")]
+    for profile in report.profiles:
+        assert profile.network in texts
+        assert f"{profile.total:.1f} ms" in texts

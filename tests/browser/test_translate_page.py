@@ -1,7 +1,9 @@
 """The page that translates, in a real browser: the same pictures as onnxruntime in Python."""
 
+import shutil
 import threading
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from ganprune.report.server import page_server
 from ganprune.report.vendor import kept
 from ganprune.runs import Run
 from tests.browser.chromium import Page
+from tests.onnx_graphs import conv
 
 PIXELS = (
     "(() => { const c = document.getElementById('%s');"
@@ -32,14 +35,20 @@ def runtime() -> Path:
         pytest.skip(f"no onnxruntime-web: {error}")
 
 
-@pytest.fixture
-def address(run: Path, runtime: Path) -> Generator[str]:
+@contextmanager
+def served(run: Path, runtime: Path) -> Generator[str]:
     with page_server(Run(run), runtime) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def address(run: Path, runtime: Path) -> Generator[str]:
+    with served(run, runtime) as found:
+        yield found
 
 
 def _shown(page: Page, canvas: str) -> np.ndarray:
@@ -102,6 +111,24 @@ def test_a_dropped_picture_of_another_size_is_resized(page: Page, run: Path, add
     page.wait(DONE)
     assert _shown(page, "before").shape == (96, 96, 3)
     _within_one(page, run / "G_A.onnx")
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (3, 1)])
+def test_grey_networks_get_grey_and_are_shown(
+    page: Page, run: Path, runtime: Path, tmp_path: Path, inputs: int, outputs: int
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    conv(folder / "a.onnx", outputs, (1, inputs, 96, 96))
+    with served(folder, runtime) as address:
+        page.open(address)
+        page.wait("document.body.dataset.state === 'ready'")
+        page.js("document.getElementById('model').value = 'a'")
+        page.give("#file", next((Path(__file__).parents[2] / "docs").glob("demo.png")))
+        page.wait(DONE)
+        given, made = _shown(page, "before"), _shown(page, "after")
+    shown = np.asarray(Image.fromarray(given).convert("L"))[..., None] if inputs == 1 else given
+    assert np.abs(_wanted(folder / "a.onnx", shown).astype(int) - made).max() <= 1
+    assert page.errors == []
 
 
 def test_what_is_no_picture_is_told_of(page: Page, address: str, tmp_path: Path) -> None:

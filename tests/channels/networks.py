@@ -222,6 +222,14 @@ class Builder:
         how = self.draw(st.sampled_from(("pool", "mean", "linear")))
         self.add(parts.Gate(self.shapes[i][0], self.draw(st.integers(1, 3)), how), i)
 
+    def block(self) -> None:
+        i = self.place()
+        c, h, w = self.shapes[i]
+        norm = self.draw(st.sampled_from((None, nn.InstanceNorm2d, nn.BatchNorm2d)))
+        mode = self.draw(st.sampled_from(("zeros", "reflect")))
+        if min(h, w) > 2:
+            self.add(parts.Block(c, self.width(), norm, self.yes(), mode), i)
+
     def total(self) -> None:
         self.add(Do(self.draw(st.sampled_from(parts.SUMS))), *self.alike(lambda shape: shape))
 
@@ -289,8 +297,8 @@ class Builder:
 UNDERSTOOD = (
     Builder.convolution, Builder.convolution, Builder.convolution, Builder.transposed, Builder.depthwise,
     Builder.norm, Builder.activation, Builder.activation, Builder.pad, Builder.resampled, Builder.blur,
-    Builder.scale, Builder.function, Builder.gate, Builder.total, Builder.total, Builder.concatenation,
-    Builder.wide_concatenation, Builder.pieces, Builder.repeated,
+    Builder.scale, Builder.function, Builder.gate, Builder.block, Builder.total, Builder.total,
+    Builder.concatenation, Builder.wide_concatenation, Builder.pieces, Builder.repeated,
 )  # fmt: skip
 EVERYTHING = (*UNDERSTOOD, Builder.grouped, Builder.odd, Builder.odd, Builder.odd, Builder.computed_weight)
 

@@ -102,6 +102,22 @@ class Gate(nn.Module):
         return x * torch.sigmoid(self.out(functional.relu(self.into(mean))))
 
 
+class Block(nn.Module):
+    """Residual; it can be taken out where its own filters alone decide what it adds."""
+
+    def __init__(self, c: int, inner: int, norm: Any, affine: bool, mode: Any) -> None:
+        super().__init__()
+
+        def conv(before: int, n: int) -> list[nn.Module]:
+            layer = nn.Conv2d(before, n, 3, padding=1, padding_mode=mode, bias=affine)
+            return [layer] if norm is None else [layer, norm(n, affine=affine)]
+
+        self.layers = nn.Sequential(*conv(c, inner), nn.ReLU(), *conv(inner, c))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
 class Linear(nn.Module):
     """Over channels behind a permutation, or over all of a map."""
 

@@ -55,7 +55,7 @@ def test_rebuilding_a_slim_network_composes(data: st.DataObject, drawn: Drawn) -
     first = data.draw(genomes(layout, least=2))
     slim = rebuilt(drawn.network, layout, first)
     smaller = layout_of(slim, drawn.example)
-    assert smaller.graph.sizes == layout.slim_widths(first)
+    assert [*smaller.graph.sizes.values()] == [n for n in layout.slim_widths(first).values() if n]
     assert smaller.graph.notes == layout.graph.notes
     second = data.draw(genomes(smaller, least=2))
     both = torch.zeros_like(first)

@@ -91,7 +91,7 @@ BROKEN_GENERATORS = {
     ),
     "inner": (
         _replace("model.11.conv_block.5.weight", lambda t: t.repeat(1, 2, 1, 1)),
-        r"before has 1 filters",
+        r"reads have 1 channels",
     ),
     "transposed": (
         _replace("model.15.weight", lambda t: t.transpose(0, 1)),
@@ -138,7 +138,7 @@ def test_a_block_that_leaves_the_trunk_is_told_what_the_residual_sums_need() -> 
 
 BROKEN_DISCRIMINATORS = {
     "kernel": (_replace("model.2.weight", lambda t: t[:, :, :3, :3]), r"model\.2\.weight .* 4×4 kernel"),
-    "inputs": (_replace("model.5.weight", lambda t: t[:, :1]), r"model\.5\.weight .* before has 3 filters"),
+    "inputs": (_replace("model.5.weight", lambda t: t[:, :1]), r"model\.5\.weight .* reads have 3 channels"),
     "two scores": (
         lambda t: {**t, "model.8.weight": torch.zeros(2, 4, 4, 4), "model.8.bias": torch.zeros(2)},
         r"model\.8\.weight .* last layer of a PatchGAN has 1 filter",

@@ -234,7 +234,7 @@ BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str
     "shape": (
         _changed("model.3.running_mean", lambda t: t.repeat(2)),
         CheckpointError,
-        r"model\.3\.running_mean has shape \d+, but model\.2\.weight has \d+ filters",
+        r"model\.3\.running_mean has shape \d+, but the maps .* those of model\.2\.weight",
     ),
     "lacking": (_without("model.3.running_mean"), CheckpointError, r"lacks model\.3\.running_mean"),
     "weights of one norm lacking": (_without("model.3.weight"), CheckpointError, r"lacks model\.3\.weight"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -19,7 +21,7 @@ from typer.testing import CliRunner
 
 from ganprune import compression
 from ganprune.bench import BenchSettings
-from ganprune.example import coats_of, demo, write_dataset
+from ganprune.example import PICTURES, coats_of, demo
 from ganprune.layers import compress_settings
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
 from ganprune.settings import CompressSettings
@@ -93,9 +95,13 @@ def ganprune(*words: object) -> Outcome:
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
-def few_drawn(folder: Path, *, train: int, test: int, **more: Any) -> None:
-    """The example's pictures, but no more than a dozen to train on and eight to test with."""
-    write_dataset(folder, train=min(train, 12), test=min(test, 8), **more)
+def few_pictures(folder: Path, train: int = 12, test: int = 8) -> Path:
+    """A few of the example's pictures."""
+    for source in PICTURES.iterdir():
+        (folder / source.name).mkdir(parents=True)
+        for path in sorted(source.iterdir())[: train if source.name.startswith("train") else test]:
+            shutil.copy(path, folder / source.name)
+    return folder
 
 
 @contextmanager
@@ -107,9 +113,10 @@ def hasty_demo(profile: bool = False) -> Generator[None]:
         return compress_settings(preset, file, {**given, **small})
 
     with (
-        patch.object(demo, "write_dataset", few_drawn),
+        TemporaryDirectory() as folder,
+        patch.object(demo, "PICTURES", few_pictures(Path(folder))),
         patch.object(demo, "compress_settings", settings),
-        patch.object(demo, "coats_of", partial(coats_of, scenes=10)),
+        patch.object(demo, "coats_of", partial(coats_of, pictures=10)),
         patch.object(demo, "BENCH", QUICK(profile=profile)),
     ):
         yield

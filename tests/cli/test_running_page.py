@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ganprune.checkpoints import load_generators
-from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, write_dataset
+from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, PICTURES
 from ganprune.images import load_pictures, to_float, to_uint8
 from tests.cli.kit import ganprune
 
@@ -42,8 +42,7 @@ def test_the_lines_give_what_ganprune_gives(
     size = str(EXAMPLE_SIZE)
     exported = ganprune("export", "--onnx", CHECKPOINT, "-o", tmp_path / "net", "--size", size, *options)
     assert exported.code == 0, exported.err
-    write_dataset(tmp_path / "data", seed=3, train=1, test=1, size=EXAMPLE_SIZE)
-    source = sorted((tmp_path / "data" / f"test{name[-1]}").iterdir())[0]
+    source = sorted((PICTURES / f"test{name[-1]}").iterdir())[0]
     photo, program, target = tmp_path / "photo.png", tmp_path / "run.py", tmp_path / "out.png"
     Image.open(source).resize((EXAMPLE_SIZE + 37, EXAMPLE_SIZE + 11)).save(photo)
     program.write_text(PROGRAMS[kind], encoding="utf-8")

@@ -2,25 +2,24 @@
 
 import json
 import shutil
-from collections.abc import Sequence
-from math import prod
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import load_generator
 from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
-from ganprune.pruning.latency import Latency, predicted
+from ganprune.pruning.cost import macs
+from ganprune.pruning.latency import Latency, LatencyTable, predicted
 from ganprune.pruning.repair import ON_TARGET
 from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune.stages.predicting import TABLES, compare_predictions, read_tables
 from ganprune.storage.plain import read_toml
 from ganprune_exporters import ExportSettings, export_onnx, latency
-from ganprune_exporters.latency import Case
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome, ganprune, listing, stopped_before_export, write_checkpoint
 from tests.tiny import layout_of, random_generator, resnet
@@ -38,26 +37,26 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A machine whose milliseconds are multiply-accumulates; one entry for each time that it is measured."""
+    """A machine whose milliseconds are work; one entry for each time that it is measured."""
     sizes: list[int] = []
 
-    def time_layers(cases: Sequence[Case], size: int, reporter: Reporter = SILENT) -> list[float]:
+    def measured(network: nn.Module, size: int, made_for: Any, reporter: Reporter = SILENT) -> LatencyTable:
         sizes.append(size)
-        return [
-            prod((y.inputs, y.filters, y.conv.kernel**2, (size // y.conv.output_stride) ** 2)) / 1e4
-            for y, _ in cases
-        ]
+        return table_of(network, size, made_for)
 
-    monkeypatch.setattr(latency, "time_layers", time_layers)
+    monkeypatch.setattr(latency, "measured", measured)
     return sizes
+
+
+def table_of(network: nn.Module, size: int, made_for: Any = None) -> LatencyTable:
+    graph = graph_of(network)
+    return LatencyTable.by_work(graph, macs(graph, size, size, "true") / 1e4, made_for or {})
 
 
 @pytest.fixture
 def target(place: Place, here: Path, measured: list[int]) -> float:
     """Half of what the original takes on this machine; it is not measured yet."""
-    table = latency.measured(WHOLE, "instance", 32)
-    measured.clear()
-    return round(predicted(table, Generator(WHOLE)) / 2, 3)
+    return round(predicted(table_of(Generator(WHOLE), 32), layout_of(WHOLE).graph.sizes) / 2, 3)
 
 
 def on_target(run: Path, side: Any, target: float) -> bool:
@@ -88,7 +87,7 @@ def test_slim_generators_are_predicted_to_take_what_was_asked_for(
     assert [entry["network"] for entry in bench["predictions"]] == ["G_A", "G_B"]
     for side, entry in zip(("A", "B"), bench["predictions"], strict=True):
         widths = resnet(load_generator(run / f"G_{side}.safetensors")).widths
-        assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], Generator(widths)))
+        assert entry["predicted_ms"] == pytest.approx(predicted(tables[side], widths.groups()))
         assert entry["measured_ms"] == medians[f"G_{side}"]
         assert (
             f"G_{side}: {entry['predicted_ms']:.1f} ms predicted, {entry['measured_ms']:.1f} ms" in done.err
@@ -101,15 +100,15 @@ def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, targ
     for side, table in read_tables(here / "run" / TABLES).items():
         widths = resnet(load_generator(here / "run" / f"G_{side}.safetensors")).widths
         assert all(width % 2 == 0 for width in widths.groups().values())
-        assert 0.7 * target <= predicted(table, Generator(widths)) <= target
+        assert 0.7 * target <= predicted(table, widths.groups()) <= target
 
 
 def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_for(
     place: Place, here: Path, target: float, measured: list[int]
 ) -> None:
     net = write_checkpoint(here / "net", ngf=16)
-    table = latency.measured(resnet_widths(16, 2), "instance", 32)
-    few = round(predicted(table, Generator(resnet_widths(16, 2))) / 30, 3)
+    wide = Generator(resnet_widths(16, 2))
+    few = round(predicted(table_of(wide, 32), wide.widths.groups()) / 10, 3)
     words = ("compress", net, "--data", place.data, "--target-macs", "none", "--population", 4)
     words += ("--generations", 0, "--size", 32, "--budget", 0, "--threads", 1, "--target-ms", few)
     with stopped_before_export():
@@ -122,7 +121,7 @@ def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_fo
     for side, table in read_tables(here / "run" / TABLES).items():
         widths = resnet(load_generator(here / "run" / f"G_{side}.safetensors")).widths
         assert all(width % config["settings"]["align"] == 0 for width in widths.groups().values())
-        assert ON_TARGET * few <= predicted(table, Generator(widths)) <= few
+        assert ON_TARGET * few <= predicted(table, widths.groups()) <= few
     shown = ganprune(*words, "--dry-run", "--json")
     assert shown.json["settings"]["align"] == config["settings"]["align"]
     refused = ganprune(*words, "--align", 16, "-o", "other")
@@ -147,9 +146,7 @@ def test_a_run_goes_on_with_the_tables_that_it_began_with(
         shutil.copy(here / "run" / name, here / name)
         (here / "run" / name).unlink()
     slower = json.loads((here / "run" / TABLES).read_text())
-    for pieces in slower["G_A"]["pieces"].values():
-        for piece in pieces:
-            piece["ms"] = (1.5 * np.array(piece["ms"])).tolist()
+    slower["G_A"]["whole"] = (np.array([1, 1.5]) * slower["G_A"]["whole"]).tolist()
     (here / "run" / TABLES).write_text(json.dumps(slower))
     assert compress().code == 130
     assert measured == [32]
@@ -170,9 +167,7 @@ def test_damaged_tables_of_a_run_are_refused(place: Place, here: Path, target: f
 def test_milliseconds_out_of_reach_are_refused_before_a_run_begins(
     place: Place, here: Path, target: float
 ) -> None:
-    least = predicted(
-        latency.measured(WHOLE, "instance", 32), Generator(GeneratorWidths(1, 1, 1, (1, 1), 1, 1))
-    )
+    least = predicted(table_of(Generator(WHOLE), 32), dict.fromkeys(WHOLE.groups(), 1))
     done = place.compress("-o", "run", "--target-ms", f"{target},0.01")
     assert done.code == 2
     assert (
@@ -197,7 +192,7 @@ def test_dry_run_measures_nothing_and_speaks_from_what_is_known(
     assert "how fast this machine is would be measured first" in first.err
     assert measured == []
     assert not cache.exists()
-    latency.latency_table(WHOLE, "instance", 32)
+    latency.latency_table(Generator(WHOLE), 32)
     second = place.compress("--dry-run", "--target-ms", target)
     assert "this machine is measured first" in first.out
     assert f"{2 * target:.1f} ms → at most {target:g} ms predicted" in " ".join(second.out.split())
@@ -229,20 +224,22 @@ class Told(Silent):
 
 @pytest.fixture(scope="module")
 def timed_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], float]:
-    """A run's tables and exported G_A, what `bench` says of it, and what the tables predict: 2 ms a layer."""
+    """A run's tables and exported G_A, what `bench` says of it, and what the tables predict."""
     run = tmp_path_factory.mktemp("run")
     narrow = GeneratorWidths(2, 3, 4, (5,), 3, 2)
     export_onnx(random_generator(narrow, dtype=torch.float32), run / "G_A.onnx", ExportSettings(size=16))
-    with patch.object(latency, "time_layers", lambda layers, size, reporter: [2.0] * len(layers)):
-        table = latency.measured(WHOLE, "instance", 16)
+    table = table_of(Generator(WHOLE), 16, latency._made_for(Generator(WHOLE), 16))
     (run / TABLES).write_text(json.dumps({"G_A": table.to_json()}))
+    expected = predicted(table, narrow.groups())
     machine = {key: table.made_for[key] for key in ("cpu", "onnxruntime")}
     timings = [
-        {"network": name, "threads": n, "median_ms": 16.5} for n in (1, 2) for name in ("G_A", "original_G_A")
+        {"network": name, "threads": n, "median_ms": 1.03 * expected}
+        for n in (1, 2)
+        for name in ("G_A", "original_G_A")
     ]
     networks = [{"name": name, "batch": 1, "height": 16, "width": 16} for name in ("G_A", "original_G_A")]
     settings = {"provider": "CPUExecutionProvider"}
-    return run, {"machine": machine, "settings": settings, "timings": timings, "networks": networks}, 16.0
+    return run, {"machine": machine, "settings": settings, "timings": timings, "networks": networks}, expected
 
 
 def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
@@ -251,11 +248,11 @@ def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
     run, timed, expected = timed_run
     told = Told()
     assert compare_predictions(run, timed, told) == [
-        {"network": "G_A", "predicted_ms": expected, "measured_ms": 16.5}
+        {"network": "G_A", "predicted_ms": pytest.approx(expected), "measured_ms": 1.03 * expected}
     ]
-    assert told.news == ["G_A: 16.0 ms predicted, 16.5 ms measured"]
+    assert told.news == [f"G_A: {expected:.1f} ms predicted, {1.03 * expected:.1f} ms measured"]
     assert told.warnings == []
-    for ms in (14.0, 18.0):
+    for ms in (0.88 * expected, 1.13 * expected):
         told = Told()
         compare_predictions(
             run, timed | {"timings": [{"network": "G_A", "threads": 1, "median_ms": ms}]}, told
@@ -263,7 +260,7 @@ def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
         assert told.news == []
         assert len(told.warnings) == 1
         assert told.warnings[0].startswith(
-            f"G_A: 16.0 ms predicted, {ms:.1f} ms measured (1 thread); close other"
+            f"G_A: {expected:.1f} ms predicted, {ms:.1f} ms measured (1 thread); close other"
         )
 
 

@@ -11,7 +11,7 @@ from ganprune import Compressed, compression, example
 from ganprune.bench import BenchSettings
 from ganprune.layers import compress_settings
 from ganprune.settings import CompressSettings
-from tests.cli.kit import few_drawn
+from tests.cli.kit import few_pictures
 from tests.docs.pages import ROOT
 
 FEW: dict[str, object] = {
@@ -28,15 +28,15 @@ def _fewer(preset: str | None, config: Path | None, given: dict[str, object]) ->
     return compress_settings(preset, config, given | FEW)
 
 
-def test_five_lines_of_the_readme_do_the_demos_job(
+def test_four_lines_of_the_readme_do_the_demos_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exactly those lines, of fewer pictures, individuals and steps than they would take otherwise."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    assert sum(map(bool, _lines().splitlines())) == 5
+    assert sum(map(bool, _lines().splitlines())) == 4
     with (
-        patch.object(example, "write_dataset", few_drawn),
+        patch.object(example, "PICTURES", few_pictures(tmp_path / "pictures")),
         patch.object(compression, "compress_settings", _fewer),
         patch.object(
             compression,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from ganprune.checkpoints import load_quartet
-from ganprune.download import Downloaded, Item, Patience, download, item_at
+from ganprune.download import Downloaded, Item, Patience, download, item_at, with_sha256
 from ganprune.download.job import RECORD
 from ganprune.errors import CheckpointError, DataError, DownloadError, UsageError
 from tests.download.site import Site, network, pictures, tarred, zipped
@@ -107,19 +108,24 @@ def test_networks_of_one_training_come_together_under_one_name(site: Site) -> No
 
 
 def test_interrupted_download_goes_on(bears: Item, site: Site) -> None:
-    site.cuts = [500]
-    with pytest.raises(DownloadError, match="500 bytes are kept; to go on, run again: the same command"):
-        bring(bears)
+    site.files["bears.zip"] = body = zipped(MEMBERS | {"bears/large": random.Random(0).randbytes(100_000)})
+    known = with_sha256(bears, hashlib.sha256(body).hexdigest())
+    site.cuts = [65_536]
+    with pytest.raises(DownloadError, match="65,536 bytes are kept; to go on, run again: the same command"):
+        bring(known)
     assert not Path("datasets/bears").exists()
-    assert tree()["datasets/.bears.download/bears.zip"] == site.files["bears.zip"][:500]
-    bring(bears)
-    assert site.asked == [None, "bytes=500-"]
+    assert tree()["datasets/.bears.download/bears.zip"] == body[:65_536]
+    bring(known)
+    assert site.asked == [None, "bytes=65536-"]
     assert entries()[:2] == ["datasets", "datasets/bears"]
 
 
 def test_stop_while_unpacking_leaves_no_folder_and_fetches_nothing_again(
     bears: Item, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    body = site.files["bears.zip"]
+    bears = replace(bears, size=len(body), sha256=hashlib.sha256(body).hexdigest())
+
     def stopped(self: Path, target: Path) -> None:
         raise KeyboardInterrupt
 
@@ -129,7 +135,7 @@ def test_stop_while_unpacking_leaves_no_folder_and_fetches_nothing_again(
             bring(bears)
     assert entries() == [
         "datasets", "datasets/.bears.download", "datasets/.bears.download/.lock",
-        "datasets/.bears.download/bears.zip", "datasets/.bears.download/bears.zip.origin",
+        "datasets/.bears.download/bears.zip",
     ]  # fmt: skip
     bring(bears)
     assert len(site.asked) == 1

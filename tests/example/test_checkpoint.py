@@ -1,15 +1,22 @@
-"""The packaged networks add and remove stripes, by the drawing procedure's own ground truth."""
+"""The packaged networks add and remove stripes, and the pictures that show it."""
 
 import pytest
 
 from ganprune.checkpoints import load_quartet
-from ganprune.example import CHECKPOINT, Coats, Domain, coats
+from ganprune.example import CHECKPOINT, PICTURES, Coats, coats
+from ganprune.images import Domain
 from ganprune.training import Networks
 
 
 def coats_of(domain: Domain) -> Coats:
     networks = Networks.of(load_quartet(CHECKPOINT))
-    return coats(networks.G_A if domain == "A" else networks.G_B, domain, seed=5, scenes=12)
+    return coats(networks.G_A if domain == "A" else networks.G_B, domain, pictures=12)
+
+
+def test_pictures_of_the_wheel_take_less_than_three_megabytes() -> None:
+    counts = {folder.name: len(list(folder.iterdir())) for folder in PICTURES.iterdir()}
+    assert counts == {"trainA": 100, "trainB": 100, "testA": 24, "testB": 24}
+    assert sum(path.stat().st_size for path in PICTURES.parent.rglob("*.webp")) < 3e6
 
 
 def test_all_four_networks_take_less_than_two_megabytes() -> None:

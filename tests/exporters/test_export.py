@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ from onnxsim.model_info import ModelInfo
 from torch import Tensor
 
 from ganprune.errors import UsageError, VerificationError
-from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
+from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
 from ganprune.onnx_files.cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
 from ganprune.pruning import cost
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.rebuild import masked, rebuilt
 from ganprune.storage.files import sha256
 from ganprune_exporters import ExportReport, ExportSettings, chain, export_onnx, verify
 from ganprune_exporters.opsets import lowered
 from tests import fast_exports
+from tests.checkpoints.builders import make_generator
 from tests.strategies import generator_widths
 from tests.tiny import random_generator, random_pictures
 
@@ -55,6 +59,25 @@ def exported(
 ) -> tuple[Path, Generator, ExportReport]:
     G, path = random_generator(widths, dtype=torch.float32), folder / "G.onnx"
     return path, G, export_onnx(G, path, how, pictures=pictures, metadata={"source_sha256": "abc"})
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_block_that_is_taken_out_leaves_no_node_but_the_addition_of_its_constant(
+    norm: Norm, tmp_path: Path
+) -> None:
+    G = make_generator(3, GeneratorWidths(3, 5, 4, (2, 3, 6), 7, 2), norm)
+    layout = Layout.of(G)
+    genome = layout.full()
+    genome[layout.genes["inner1"]] = False
+    nodes, x = list[Counter[str]](), random_pictures(1, 3, 32, 32, dtype=torch.float32)
+    for network in (rebuilt(G, layout, genome), make_generator(3, UNEVEN, norm)):
+        export_onnx(network, tmp_path / "G.onnx", SMALL)
+        if not nodes:
+            dense = masked(G, layout, genome)(x)
+            torch.testing.assert_close(run(tmp_path / "G.onnx", x), dense, atol=1e-4, rtol=0)
+        nodes.append(Counter(node.op_type for node in onnx.load(tmp_path / "G.onnx").graph.node))
+    assert nodes[0] - nodes[1] == ({"Add": 1} if norm in ("affine-instance", "batch") else {})
+    assert not nodes[1] - nodes[0]
 
 
 @pytest.fixture(scope="module")

@@ -1,171 +1,139 @@
 """What is timed is what is exported, over grids that tell the rest; it is timed once."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from onnx import ModelProto, helper, numpy_helper
+from onnx import ModelProto
+from torch import nn
 
-from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
-from ganprune.pruning.latency import KINDS, Kind, LatencyTable, kind_of, predicted
+from ganprune.channels import graph_of
+from ganprune.models.cyclegan import Generator, GeneratorWidths, resnet_widths
+from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import SILENT, Reporter
-from ganprune_exporters import ExportSettings, export_onnx, latency
-from ganprune_exporters.latency import (
-    WIDE,
-    WINOGRAD,
-    Blocking,
-    Case,
-    blocking,
-    exported_layer,
-    grids_of,
-    known_table,
-    latency_table,
-    measured,
-)
-from ganprune_exporters.layer_graphs import ConvLayer, generator_graph, layer_graph, layers_of
-from ganprune_exporters.passes.names import DEFAULT
-from tests.checkpoints.builders import make_generator
-from tests.strategies import generator_widths
+from ganprune_exporters import ExportSettings, latency
+from ganprune_exporters.elastic import Elastic, Part
+from ganprune_exporters.latency import WIDE, block, known_table, latency_table
+from tests.exporters.test_elastic import Branching, Mixed
 
-UNEVEN = GeneratorWidths(3, 5, 4, (2, 6), 7, 2)
-SMALL = resnet_widths(8, 2)
-AVX512, AVX2, NONE = Blocking(16, 4), Blocking(8, 4), Blocking(1, 1)
+SIZE = 16
+WIDTHS = GeneratorWidths(32, 64, WIDE + 32, (WIDE + 64,), 64, 32)
 
 
-def anatomy(model: ModelProto) -> list[tuple[object, ...]]:
-    """Operators in order: attributes, and where each input comes from, whatever things are called.
+class Whole(Generator):
+    """CycleGAN's ResNet, wide enough for every rewrite."""
 
-    An input is told by the node that makes it, weights by their shape, whole numbers by their values.
-    """
-    known: dict[str, object] = {value.name: value.name for value in model.graph.input}
-    for tensor in model.graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        known[tensor.name] = array.tolist() if array.dtype == np.int64 else array.shape
-    found: list[tuple[object, ...]] = []
-    for i, node in enumerate(model.graph.node):
-        told = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        attributes = {name: value for name, value in told.items() if value != b"NOTSET"}  # the default
-        found.append((node.op_type, attributes, [known[name] for name in node.input]))
-        known |= dict.fromkeys(node.output, i)
-    return found
+    def __init__(self) -> None:
+        super().__init__(WIDTHS)
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_layers_put_together_are_the_exported_generator(tmp_path: Path, norm: Norm) -> None:
-    export_onnx(make_generator(1, UNEVEN, norm), tmp_path / "G.onnx", ExportSettings(size=32, passes=()))
-    exported = onnx.load(tmp_path / "G.onnx")
-    assert anatomy(generator_graph(UNEVEN, 32, norm)) == anatomy(exported)
-    assert generator_graph(UNEVEN, 32, norm).opset_import == exported.opset_import
-    alone = [node.op_type for layer in layers_of(UNEVEN, norm) for node in layer_graph(layer, 32).graph.node]
-    assert alone == [node.op_type for node in exported.graph.node]
+@cache
+def exported(network: type[nn.Module]) -> Elastic:
+    return Elastic(network().eval(), ExportSettings(SIZE))
 
 
-def test_a_layer_alone_runs_on_maps_of_the_size_that_it_has_in_the_generator() -> None:
-    for layer in layers_of(UNEVEN):
-        model = layer_graph(layer, 32)
-        onnx.checker.check_model(model, full_check=True)
-        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        shapes = {end.name: end.shape for end in session.get_inputs()}
-        assert shapes["input"] == [1, layer.inputs, *[32 // layer.conv.input_stride] * 2]
-        output = np.asarray(session.run(None, {n: np.ones(s, np.float32) for n, s in shapes.items()})[0])
-        assert list(output.shape) == session.get_outputs()[0].shape
-        assert output.shape == (1, layer.filters, *[32 // layer.conv.output_stride] * 2)
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of a class are exported once for all tests."""
+    monkeypatch.setattr(
+        "ganprune_exporters.elastic.Elastic", lambda network, settings: exported(type(network))
+    )
 
 
-def test_convolutions_are_grouped_where_it_is_said() -> None:
-    found = blocking()
-    assert found.block in (1, 4, 8, 16, 32)
-    for inputs in range(1, 3 * found.block + 1):
-        grouped = inputs <= found.block or inputs % found.granule == 0
-        assert latency._block_of(inputs) == (found.block if grouped else 1), inputs
-
-
-def stairs(kind: Kind, inputs: int, filters: int, grouped: Blocking, winograd: bool = True) -> float:
-    """Milliseconds of a machine that pays for whole blocks, and more for what it cannot group."""
-    if winograd and kind in ("inner", "residual") and min(inputs, filters) >= WIDE:
-        return 0.1 + 1e-3 * inputs * filters
-    if not (inputs <= grouped.block or inputs % grouped.granule == 0):
-        return 1.5 * (1 + inputs / grouped.block) * (0.2 + filters / grouped.block)
-    return (1 + -(-inputs // grouped.block)) * (1 - -filters // grouped.block)
-
-
-class Machine:
-    """Stands in for `time_layers`: a machine of `stairs`, which counts how often it is measured."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, grouped: Blocking) -> None:
-        self.grouped, self.measured = grouped, 0
-        monkeypatch.setattr(latency, "time_layers", self.time_layers)
-        monkeypatch.setattr(latency, "blocking", lambda: grouped)
-
-    def time_layers(self, cases: Sequence[Case], size: int, reporter: Reporter = SILENT) -> list[float]:
-        self.measured += 1
-        return [
-            stairs(kind_of(y.conv), y.inputs, y.filters, self.grouped, WINOGRAD in passes)
-            for y, passes in cases
-        ]
-
-
-@pytest.mark.parametrize("grouped", [AVX512, AVX2, NONE])
-def test_a_machine_of_stairs_is_predicted_at_any_widths(
-    monkeypatch: pytest.MonkeyPatch, grouped: Blocking
-) -> None:
-    Machine(monkeypatch, grouped)
-    whole = GeneratorWidths(32, 64, WIDE + 32, (WIDE + 64,), 64, 32)
-    table = measured(whole, "instance", 64)
-    for layer in layers_of(whole):
-        kind = kind_of(layer.conv)
-        rows = [layer.inputs] if kind == "stem" else [*range(1, layer.inputs + 1)]
-        columns = [layer.filters] if kind == "picture" else [*range(1, layer.filters + 1)]
-        dense = table.dense(kind, layer.inputs, layer.filters)[np.ix_(rows, columns)]
-        exact = [[stairs(kind, i, f, grouped) for f in columns] for i in rows]
-        np.testing.assert_allclose(dense, exact, rtol=1e-9, err_msg=kind)
+def operators(part: Part, inputs: int, filters: int, *, wide: bool) -> list[str]:
+    model = latency._part(exported(Whole), part, inputs, filters, wide=wide)
+    return [node.op_type for node in model.graph.node]
 
 
 def test_what_is_timed_went_through_the_rewrites_of_an_export() -> None:
-    def operators(layer: ConvLayer) -> list[str]:
-        return [node.op_type for node in exported_layer((layer, DEFAULT), 32).graph.node]
-
-    *_, up2, picture = layers_of(UNEVEN)
-    assert "ConvTranspose" not in operators(up2)
-    assert "DepthToSpace" in operators(picture)
-    inner = next(layer for layer in layers_of(resnet_widths(64, 1)) if kind_of(layer.conv) == "inner")
-    assert "MatMul" in operators(inner)
-    assert "MatMul" not in operators(replace(inner, inputs=WIDE - 1))
+    parts = exported(Whole).parts
+    assert "ConvTranspose" not in operators(parts[-2], 8, 8, wide=False)
+    assert "DepthToSpace" in operators(parts[-1], 8, 3, wide=False)
+    assert "DepthToSpace" not in operators(parts[3], 8, 3, wide=False)  # its output is no picture
+    assert "MatMul" in operators(parts[3], WIDE, WIDE, wide=True)
+    assert "MatMul" not in operators(parts[3], WIDE, WIDE - 1, wide=True)
 
 
-@given(widths=generator_widths(most=70, blocks=2), grouped=st.sampled_from([AVX512, AVX2, NONE]))
-def test_grids_reach_every_width_and_hold_nothing_twice(widths: GeneratorWidths, grouped: Blocking) -> None:
-    for layer in layers_of(widths):
-        counts = np.arange(1, layer.inputs + 1)
-        served = np.zeros(layer.inputs, bool)
-        for inputs, filters in grids_of(layer, grouped):
-            served |= inputs.serves(counts)
-            assert filters.points[-1] == layer.filters
-            assert inputs.points[-1] <= layer.inputs
-            for axis in (inputs, filters):
-                assert list(axis.points) == sorted(set(axis.points))
-                assert axis.serves(np.array(axis.points)).all()
-                np.testing.assert_allclose(axis.weights(counts).sum(1), 1)
-        assert served.all()
+class Depthwise(nn.Sequential):
+    def __init__(self) -> None:
+        deep = nn.Conv2d(48, 48, 3, padding=1, groups=48)
+        super().__init__(nn.Conv2d(3, 48, 3, padding=1), deep, nn.Conv2d(48, 3, 3, padding=1))
 
 
-def test_a_real_measurement_gives_a_table_that_predicts(tmp_path: Path) -> None:
-    table = measured(resnet_widths(4, 1), "instance", 16)
-    assert table.made_for["widths"]["trunk"] == 16
-    assert 0 < predicted(table, Generator(GeneratorWidths(1, 1, 1, (1,), 1, 1))) < 1000
-    assert (
-        0
-        < predicted(table, Generator(resnet_widths(4, 0)))
-        < predicted(table, Generator(resnet_widths(4, 3)))
-        < 1000
-    )
+@pytest.mark.parametrize(("network", "place"), [(Whole, 1), (Whole, 3), (Depthwise, 1), (Depthwise, 2)])
+def test_convolutions_are_computed_in_blocks_where_it_is_said(network: type[nn.Module], place: int) -> None:
+    elastic, size = exported(network), block()
+    part = elastic.parts[place]
+    assert size in (1, 4, 8, 16, 32)
+    axes = [pair[0 if part.reads.any() else 1] for pair in latency.grids_of(elastic, part)]
+    axis = next(axis for axis in axes if axis.block > 1)
+    for n in (1, 8, size, size + 1, size + 2, size + 4, 2 * size):
+        both = (n, size) if part.reads.any() else (1, n)
+        served = bool(axis.serves(np.array([n]))[0])
+        assert latency._blocked(latency._part(elastic, part, *both)) == served, (n, axis)
+
+
+def stairs(inputs: int, filters: int, *, wide: bool) -> float:
+    """Milliseconds of a machine that pays for whole blocks, and more for what it cannot group."""
+    if wide and min(inputs, filters) >= WIDE:
+        return 0.1 + 1e-3 * inputs * filters
+    if inputs > 16 and inputs % 4:
+        return 1.5 * (1 + inputs / 16) * (0.2 + filters / 16)
+    return (1 + -(-inputs // 16)) * (1 - -filters // 16)
+
+
+def test_a_machine_of_stairs_is_predicted_at_any_widths(once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    elastic = exported(Whole)
+    wide = {elastic.parts[3].kind, elastic.parts[4].kind}
+
+    def time_models(models: Sequence[Any], reporter: Reporter = SILENT) -> Iterator[float]:
+        for made in models:
+            if made.func is latency._part:
+                yield stairs(*made.args[2:], **made.keywords)
+            else:
+                yield whole(made.args[1])
+
+    def whole(counts: np.ndarray) -> float:
+        """In the whole, everything takes a tenth longer."""
+        total = 0.0
+        for part in elastic.parts:
+            inputs, filters = (round(float(a @ [*counts, 1])) for a in (part.inputs, part.filters))
+            total += 1.1 * stairs(inputs, filters, wide=part.kind in wide)
+        return total
+
+    def blocked(model: ModelProto) -> bool:
+        conv = next(node for node in model.graph.node if node.op_type == "Conv")
+        inputs = next(t.dims[1] for t in model.graph.initializer if t.name == conv.input[1])
+        return inputs <= 16 or inputs % 4 == 0
+
+    monkeypatch.setattr(latency, "time_models", time_models)
+    monkeypatch.setattr(latency, "block", lambda: 16)
+    monkeypatch.setattr(latency, "_blocked", blocked)
+    table = latency.measured(Whole(), SIZE, {})
+    for kind in {part.kind for part in elastic.parts}:
+        most, high = elastic.reach(kind)
+        rows, columns = ([n] if n == 3 else [*range(1, n + 1)] for n in (most, high))
+        exact = [[stairs(i, f, wide=kind in wide) for f in columns] for i in rows]
+        np.testing.assert_allclose(table.dense(kind)[np.ix_(rows, columns)], exact, rtol=1e-9)
+    for over in (1, 2, 4):
+        counts = elastic.sizes // over
+        widths = dict(zip(graph_of(Whole()).sizes, counts.tolist(), strict=True))
+        assert predicted(table, widths) == pytest.approx(whole(counts))
+
+
+def test_a_real_measurement_gives_a_table_that_predicts(once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PASSES", "RUNS"):
+        monkeypatch.setattr(latency, name, 2)
+    table = latency.measured(Mixed(), SIZE, {"cpu": "this"})
+    groups = {group for part in table.parts for group in (*part.inputs, *part.filters) if group}
+    slim, most = (predicted(table, dict.fromkeys(groups, n)) for n in (1, 4))
+    assert 0 < slim < 100
+    assert 0 < most < 100
     assert LatencyTable.from_json(table.to_json()).to_json() == table.to_json()
 
 
@@ -173,70 +141,95 @@ def test_a_real_measurement_gives_a_table_that_predicts(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     return tmp_path / "ganprune"
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    return Machine(monkeypatch, AVX512)
+def measurements(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
+    """Networks that were measured, on a machine that times nothing."""
+    found = list[nn.Module]()
+
+    def measured(network: nn.Module, size: int, made_for: Any, reporter: Reporter = SILENT) -> LatencyTable:
+        found.append(network)
+        return LatencyTable.by_work(latency.graph_of(network), 100, made_for)
+
+    monkeypatch.setattr(latency, "measured", measured)
+    return found
 
 
-def test_a_machine_is_measured_once(cache: Path, machine: Machine) -> None:
-    assert known_table(SMALL, "instance", 32) is None
-    first = latency_table(SMALL, "instance", 32)
-    again, known = latency_table(SMALL, "instance", 32), known_table(SMALL, "instance", 32)
-    assert machine.measured == 1
+SMALL = resnet_widths(8, 2)
+
+
+def test_a_machine_is_measured_once(folder: Path, measurements: list[nn.Module]) -> None:
+    assert known_table(Generator(SMALL), 32) is None
+    first = latency_table(Generator(SMALL), 32)
+    again, known = latency_table(Generator(SMALL), 32), known_table(Generator(SMALL), 32)  # of other weights
+    assert len(measurements) == 1
     assert known is not None
     assert first.to_json() == again.to_json() == known.to_json()
-    (file,) = cache.iterdir()
+    (file,) = folder.iterdir()
     assert file.name.startswith("latency-")
     assert json.loads(file.read_text())["made_for"]["size"] == 32
-    more_blocks = resnet_widths(8, 5)
-    assert latency_table(more_blocks, "instance", 32).to_json() == first.to_json()
-    assert machine.measured == 1
 
 
-def test_another_size_norm_width_or_machine_is_measured_anew(
-    cache: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+def test_another_size_network_or_machine_is_measured_anew(
+    folder: Path, measurements: list[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    latency_table(SMALL, "instance", 32)
-    latency_table(SMALL, "instance", 64)
-    latency_table(SMALL, "batch", 32)
-    latency_table(resnet_widths(4, 2), "instance", 32)
-    Machine(monkeypatch, AVX2)
-    assert known_table(SMALL, "instance", 32) is None
-    latency_table(SMALL, "instance", 32)
+    latency_table(Generator(SMALL), 32)
+    latency_table(Generator(SMALL), 64)
+    latency_table(Generator(SMALL, "batch"), 32)
+    latency_table(Generator(resnet_widths(4, 2)), 32)
+    monkeypatch.setattr(latency, "block", lambda: 7)
+    assert known_table(Generator(SMALL), 32) is None
+    latency_table(Generator(SMALL), 32)
     monkeypatch.setattr(onnxruntime, "__version__", "0.0")
-    assert known_table(SMALL, "instance", 32) is None
-    assert machine.measured == 4
-    assert len(list(cache.iterdir())) == 5
+    assert known_table(Generator(SMALL), 32) is None
+    assert len(measurements) == len(list(folder.iterdir())) == 5
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "truncated", "swapped"])
-def test_a_damaged_cache_is_measured_again(cache: Path, machine: Machine, damage: str) -> None:
-    good = latency_table(SMALL, "instance", 32).to_json()
-    (file,) = cache.iterdir()
+def test_a_damaged_cache_is_measured_again(folder: Path, measurements: list[nn.Module], damage: str) -> None:
+    good = latency_table(Generator(SMALL), 32).to_json()
+    (file,) = folder.iterdir()
     text = file.read_text()
     other = json.dumps(good | {"made_for": {**good["made_for"], "size": 64}})
     file.write_text({"truncated": text[: len(text) // 2], "swapped": other}.get(damage, damage))
-    assert known_table(SMALL, "instance", 32) is None
-    assert latency_table(SMALL, "instance", 32).to_json() == good
-    assert machine.measured == 2
+    assert known_table(Generator(SMALL), 32) is None
+    assert latency_table(Generator(SMALL), 32).to_json() == good
+    assert len(measurements) == 2
     assert file.read_text() == text
 
 
+class Told(type(SILENT)):
+    def __init__(self) -> None:
+        self.warnings = list[str]()
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
 def test_a_cache_that_cannot_be_written_costs_a_warning(
-    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, measurements: list[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "file"))
-    warnings: list[str] = []
-    reporter = type("Told", (type(SILENT),), {"warn": lambda self, message: warnings.append(message)})()
-    table = latency_table(SMALL, "instance", 32, reporter)
-    assert set(table.pieces) == set(KINDS)
-    assert machine.measured == len(warnings) == 1
-    assert "cannot be written" in warnings[0]
+    told = Told()
+    assert latency_table(Generator(SMALL), 32, told).parts
+    assert len(measurements) == len(told.warnings) == 1
+    assert "cannot be written" in told.warnings[0]
+
+
+def test_a_network_that_cannot_be_measured_in_parts_is_predicted_by_its_work(folder: Path) -> None:
+    told = Told()
+    table = latency_table(Branching(), SIZE, told)
+    assert told.warnings == [
+        "milliseconds are predicted by counting: this network cannot be measured in parts "
+        "(slim networks are exported with other operators)"
+    ]
+    full = predicted(table, {"trunk": 8})
+    assert 0 < full / 2 < predicted(table, {"trunk": 4}) < full
+    assert not folder.exists()

@@ -1,76 +1,99 @@
 """Curves, bars, layers and Pareto plots say what their numbers say."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
-from ganprune.figures import Bar, Point, bar_chart, front, operator_chart, panel, pareto, widths_diagram
-from ganprune.figures.colours import GREY, NETWORKS, ORIGINAL
-from ganprune.figures.drawing import Dot, Line, Rect
-from ganprune.figures.scales import scale_for, told
+from ganprune.figures import Bar, Point, bar_chart, front, operator_chart, panel, pareto, search_panels
+from ganprune.figures import widths_diagram as widths
+from ganprune.figures.style import COLOURS, LIGHT, NETWORKS, ORIGINAL, operator_colour
 
 finite = st.floats(-1e6, 1e6)
 
 
-@given(st.lists(finite, min_size=1), st.booleans())
-def test_an_axis_holds_all_values_and_ticks_lie_on_it(values: list[float], zero: bool) -> None:
-    scale = scale_for(values, 0, 100, zero=zero)
-    assert all(-1e-6 <= scale(value) <= 100 + 1e-6 for value in values)
-    ticks = scale.ticks()
-    assert 1 <= len(ticks) <= 7
-    assert all(-1e-6 <= scale(tick) <= 100 + 1e-6 for tick in ticks)
-    assert scale.rounded().high >= scale.high - 1e-9 * abs(scale.high)
+def lines_of(figure: Figure) -> dict[str, Any]:
+    """Label → x and y of every curve."""
+    return {
+        str(line.get_label()): np.asarray(line.get_xydata()).tolist()
+        for ax in figure.axes
+        for line in ax.lines
+    }
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (0.25, "0.25"), (150, "150"), (12000, "12k"), (2e6, "2e6"), (3e-7, "3e-7")]
-)
-def test_ticks_are_short(value: float, text: str) -> None:
-    assert told(value) == text
+def bars_of(figure: Figure) -> list[tuple[str, float]]:
+    """Colour and width in pixels of all rectangles with an extent to speak of, from the first drawn."""
+    width = 72 * figure.get_size_inches()[0]
+    found = [a for a in figure.artists if isinstance(a, Rectangle)]
+    return [(to_hex(bar.get_facecolor()), bar.get_width() * width) for bar in found]
+
+
+def texts_of(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text)]  # type: ignore[attr-defined]
 
 
 def test_a_curve_goes_through_its_points() -> None:
     points = [(0.0, 0.0), (1.0, 4.0), (2.0, 1.0)]
-    drawn = [s for s in panel("t", {"G_A": points}, "step").shapes if isinstance(s, Line)]
-    (curve,) = [line for line in drawn if line.colour == NETWORKS["G_A"] and len(line.points) == 3]
-    (x0, y0), (x1, y1), (x2, y2) = curve.points
-    assert x1 - x0 == pytest.approx(x2 - x1)
-    assert (y0 - y1) / 4 == pytest.approx((y0 - y2) / 1)
+    (drawn,) = panel("t", {"G_A": points}, "step")
+    assert lines_of(drawn) == {"G_A": [list(point) for point in points]}
+    assert to_hex(drawn.axes[0].lines[0].get_color()) == NETWORKS["G_A"]
 
 
 def test_values_that_are_no_numbers_are_left_out() -> None:
-    nothing = panel("t", {"G_A": [(0.0, math.nan), (1.0, math.inf)]}, "step")
-    assert not nothing.shapes
-    some = panel("t", {"G_A": [(0.0, math.nan), (1.0, 2.0), (2.0, 3.0)]}, "step")
-    assert all(math.isfinite(v) for s in some.shapes if isinstance(s, Line) for p in s.points for v in p)
+    assert panel("t", {"G_A": [(0.0, math.nan), (1.0, math.inf)]}, "step") == []
+    (some,) = panel("t", {"G_A": [(0.0, math.nan), (1.0, 2.0), (2.0, 3.0)]}, "step")
+    assert lines_of(some) == {"G_A": [[1, 2], [2, 3]]}
+
+
+def test_search_charts_say_which_way_is_better_and_mark_where_the_partners_change() -> None:
+    best = {"fitness": 0.1, "mean_fitness": 0.05, "L_DisA": 1.0, "L_GenA": 1.0, "L_cyc": 1.0, "macs": 0.25,
+            "mean_macs": 0.25, "diversity": 0.0}  # fmt: skip
+    lines = [{"generation": i, "A": best, "B": best} for i in range(10)]
+    charts = search_panels(lines, met=5)
+    assert len(charts) == 6
+    for chart in charts:
+        assert "partners\nbecome slim" in texts_of(chart)
+        assert [5.0, 5.0] in [np.asarray(line.get_xdata()).tolist() for line in chart.axes[0].lines]
+    assert {"Fitness F", "higher is better"} <= set(texts_of(charts[0]))
+    assert {"L_cyc of the best", "lower is better: there and back again"} <= set(texts_of(charts[3]))
+    assert "partners\nbecome slim" not in texts_of(search_panels(lines)[0])
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    drawn = bar_chart("ms", [Bar("original_G_A", 500, "500"), Bar("G_A", 125, "125")]).shapes
-    long, short = [shape for shape in drawn if isinstance(shape, Rect)]
-    assert long.width == pytest.approx(4 * short.width)
-    assert (long.fill, short.fill) == (ORIGINAL, NETWORKS["G_A"])
+    drawn = bars_of(bar_chart("ms", [Bar("original_G_A", 500, "500"), Bar("G_A", 125, "125")]))
+    (grey, long), (blue, short) = drawn
+    assert long == pytest.approx(4 * short)
+    assert (grey, blue) == (ORIGINAL, NETWORKS["G_A"])
 
 
 def test_operators_without_a_colour_are_added_up() -> None:
-    profiles = {"G_A": {"Conv": 6.0, "Odd": 1.0, "Strange": 2.0}}
-    drawn = [s for s in operator_chart("ms", profiles).shapes if isinstance(s, Rect) and s.hint]
-    assert [shape.hint for shape in drawn] == ["G_A, Conv: 6.00 ms (67%)", "G_A, others: 3.00 ms (33%)"]
-    assert drawn[1].fill == GREY
-    assert drawn[0].width == pytest.approx(2 * drawn[1].width)
+    drawn = operator_chart("ms", [{"G_A": {"Conv": 6.0, "Odd": 1.0, "Strange": 2.0}}])
+    (conv, six), (others, three), *legend = bars_of(drawn)
+    assert [conv, others] == [operator_colour("Conv"), LIGHT["grey"]] == [colour for colour, _ in legend]
+    assert six + 1 == pytest.approx(2 * (three + 1))  # a pixel of each is the gap to the next
+    assert {"Conv 67%", "9.0 ms", "others"} <= set(texts_of(drawn))
+
+
+def test_an_operator_has_one_colour_in_every_picture() -> None:
+    one = bars_of(operator_chart("ms", [{"G": {"Conv": 1.0, "Pad": 1.0}}]))
+    other = bars_of(operator_chart("ms", [{"G": {"Pad": 1.0, "Conv": 5.0, "Odd": 1.0}}]))
+    assert {colour for colour, _ in one} < {colour for colour, _ in other}
+    assert len({colour for colour, _ in other}) == 3
 
 
 def test_a_layer_is_drawn_in_proportion_to_its_filters() -> None:
-    drawn = widths_diagram("G_A", {"stem": 64, "trunk": 256}, {"stem": 16, "trunk": 128})
-    bars = [s for s in drawn.shapes if isinstance(s, Rect) and s.hint]
-    widths = [bar.width for bar in bars]
-    assert widths == pytest.approx(
-        [256 / 4 * widths[2] / 256, 16 / 256 * widths[2], widths[2], widths[2] / 2]
-    )
-    assert bars[0].hint == "7×7 stem: 16 of 64 filters (25%)"
-    assert "144 of 320 filters kept" in drawn.label
+    drawn = widths("G_A", {"stem": 64, "trunk": 256}, {"stem": 16, "trunk": 128})
+    found = [width for _, width in bars_of(drawn)[2:]]  # the first two are the legend
+    assert found == pytest.approx([found[2] / 4, found[2] / 16, found[2], found[2] / 2])
+    assert {"7×7 stem", "16 of 64", "3×3 trunk", "128 of 256"} <= set(texts_of(drawn))
+    assert "144 of 320 filters kept" in str(drawn.get_label())
 
 
 @given(st.lists(st.tuples(finite, finite), max_size=30))
@@ -88,8 +111,38 @@ def test_originals_are_hollow_and_grey_and_on_no_front() -> None:
         Point("G_A", "a", {"x": 1.0, "y": 2.0}), Point("G_A", "b", {"x": 2.0, "y": 1.0}),
         Point("original_G_A", "original", {"x": 0.0, "y": 0.0}), Point("G_B", "c", {"x": 1.0}),
     ]  # fmt: skip
-    drawn = pareto(points, [("x", "y")]).shapes
-    dots = [s for s in drawn if isinstance(s, Dot) and s.hint]
-    assert [(d.hollow, d.colour) for d in dots] == [(False, NETWORKS["G_A"])] * 2 + [(True, ORIGINAL)]
-    (joined,) = [s for s in drawn if isinstance(s, Line) and s.colour == NETWORKS["G_A"]]
-    assert joined.points == tuple((dot.x, dot.y) for dot in dots[:2])
+    front_line, *dots = pareto(points, [("x", "y")]).axes[0].lines
+    assert np.asarray(front_line.get_xydata()).tolist() == [[1, 2], [2, 1]]
+    assert [(dot.get_fillstyle(), to_hex(dot.get_color())) for dot in dots] == [
+        ("full", NETWORKS["G_A"]), ("full", NETWORKS["G_A"]), ("none", ORIGINAL),
+    ]  # fmt: skip
+
+
+def _luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_has_a_contrast_of_4_5_and_what_is_drawn_of_3(theme: int) -> None:
+    shade = {name: pair[theme] for name, pair in COLOURS.items()}
+    assert _contrast("#ffffff", "#767676") == pytest.approx(4.54, abs=0.01)  # WCAG's own example
+    low = [
+        (name, ground, _contrast(shade[name], shade[ground]))
+        for ground in ("paper", "soft")
+        for name in sorted(shade.keys() - {"paper", "soft", "line"})
+        if _contrast(shade[name], shade[ground])
+        < (4.5 if name in ("ink", "muted", "accent", "good", "bad") else 3)
+    ]
+    assert low == []
+    inside = [
+        name for name in ("blue", "vermillion", "green") if _contrast(shade[name], shade["paper"]) < 4.5
+    ]
+    assert inside == []  # shares stand in these bars, in the ground's colour

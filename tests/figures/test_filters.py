@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 
 from ganprune.figures import FirstLayer, filter_panels
-from ganprune.figures.drawing import Picture, Rect
-from ganprune.figures.filters import filter_pictures
+from ganprune.figures.filters import filter_parts, filter_pictures
+from ganprune.figures.style import LIGHT
 
 GENERATOR = np.random.default_rng(3)
 WEIGHTS = (GENERATOR.normal(size=(12, 3, 7, 7)) * GENERATOR.uniform(0.1, 2, (12, 1, 1, 1))).astype(np.float32)
@@ -55,23 +57,29 @@ def test_tuned_filters_are_drawn_in_the_range_of_before() -> None:
     assert all(np.abs(picture.astype(int) - 127).max() <= 64 for picture in doubled)
 
 
+def test_each_part_frames_what_it_says_is_kept() -> None:
+    before, after, thinet, magnitude = filter_parts(LAYER, {"ThiNet": (1, 2, 3, 4)})
+    assert before.framed == KEPT
+    assert thinet.framed == (1, 2, 3, 4)
+    assert magnitude.framed == LAYER.by_magnitude
+    assert tuple(after.pictures) == KEPT
+    assert after.framed == ()
+    assert thinet.note == "2 of 4 as in the slim network"
+
+
 def test_frames_stand_around_kept_filters_and_dropped_ones_are_empty_after_tuning() -> None:
-    before, after, thinet, magnitude, _ = filter_panels(LAYER, {"ThiNet": (1, 2, 3, 4)})
-    assert _framed(before) == list(KEPT)
-    assert _framed(thinet) == [1, 2, 3, 4]
-    assert _framed(magnitude) == list(LAYER.by_magnitude)
-    drawn = [shape.hint for shape in after.shapes if isinstance(shape, Picture)]
-    assert drawn == [f"filter {i}" for i in KEPT]
-    assert "2 of 4 as in the slim network" in [text.text for text in thinet.texts]
+    before, after, *_ = filter_panels(LAYER, {})
+    ink = [frame for frame in before.axes[0].patches if to_hex(frame.get_edgecolor()) == LIGHT["ink"]]
+    assert [_place(frame) for frame in ink] == list(KEPT)
+    empty = after.axes[0].patches
+    assert [_place(frame) for frame in empty] == list(LAYER.dropped)
+    mosaic = np.asarray(after.axes[0].images[0].get_array())
+    side = mosaic.shape[1] // 8
+    shown = [bool(mosaic[i // 8 * side + side // 2, i % 8 * side + side // 2, 3]) for i in range(12)]
+    assert shown == [i in KEPT for i in range(12)]
 
 
-def _framed(drawing: object) -> list[int]:
-    """Filters whose picture lies in a frame."""
-    shapes = drawing.shapes  # type: ignore[attr-defined]
-    frames = [shape for shape in shapes if isinstance(shape, Rect) and shape.stroke_width > 1]
-    pictures = [shape for shape in shapes if isinstance(shape, Picture)]
-    return [
-        i
-        for i, picture in enumerate(pictures)
-        if any(frame.x < picture.x < frame.x + 4 and frame.y < picture.y < frame.y + 4 for frame in frames)
-    ]
+def _place(frame: object) -> int:
+    """Number of the filter that a frame stands around; a filter is 9 units wide with its gaps."""
+    assert isinstance(frame, Rectangle)
+    return round(frame.get_y() // 9) * 8 + round(frame.get_x() // 9)

@@ -34,7 +34,7 @@ LONG = (
     "ganprune.stages.preparing.Prepared.opened", "ganprune.compression.tables_for",
     "ganprune.compression.plan",
     "ganprune_cli.training.train", "ganprune_cli.training.complete", "ganprune.example.demo.run_demo",
-    "ganprune.comparing.running.compare", "ganprune.comparing.contest.example",
+    "ganprune.comparing.running.compare",
     "ganprune.figures.of_runs.draw_figures", "ganprune_cli.evaluating.load_features",
     "ganprune_cli.serving.serve", "ganprune.download.download",
 )  # fmt: skip

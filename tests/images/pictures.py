@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 
 def draw(seed: int, width: int = 40, height: int = 32) -> Image.Image:
@@ -48,3 +49,8 @@ def bomb(path: Path) -> None:
 
 BROKEN = {"no picture": no_picture, "damaged": cut_short, "far too large": bomb}
 """Words of the warning → how to make such a file."""
+
+
+def last(picture: Tensor) -> np.ndarray:
+    """[c, h, w] → [h, w, c], as PIL and NumPy have pictures."""
+    return picture.permute(1, 2, 0).numpy()

@@ -20,7 +20,7 @@ from ganprune.images import find_domains, load_pictures, open_picture, readable
 from ganprune.images.folders import pictures_below
 from ganprune.images.reading import FORMATS, stored_picture
 from ganprune.translation.targets import find_pictures
-from tests.images.pictures import domains, draw, write
+from tests.images.pictures import domains, draw, last, write
 
 REPOSITORY = Path(__file__).parents[2]
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n(x) show\nshowpage\n%%EOF\n"
@@ -61,7 +61,7 @@ def test_every_format_that_is_meant_is_read_whatever_the_ending(tmp_path: Path, 
     draw(0).save(tmp_path / "a.png", format=name)
     with Image.open(tmp_path / "a.png") as picture:
         wanted = np.asarray(picture.convert("RGB"))
-    assert np.array_equal(np.asarray(open_picture(tmp_path / "a.png")), wanted)
+    assert np.array_equal(last(open_picture(tmp_path / "a.png")), wanted)
 
 
 @pytest.mark.parametrize("name", ["PDF", "ICNS", "TGA", "PCX", "SGI", "DDS"])

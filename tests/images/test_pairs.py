@@ -24,8 +24,8 @@ def joined(root: Path, parts: dict[str, int], width: int = 64, height: int = 32)
 def test_halves_of_a_file_are_two_pictures_that_equal_no_other(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", 1, 64, 32)
     whole, left, right = np.asarray(open_picture(path)), LeftHalf(path), RightHalf(path)
-    assert np.array_equal(np.asarray(open_picture(left)), whole[:, :32])
-    assert np.array_equal(np.asarray(open_picture(right)), whole[:, 32:])
+    assert np.array_equal(np.asarray(open_picture(left)), whole[..., :32])
+    assert np.array_equal(np.asarray(open_picture(right)), whole[..., 32:])
     assert len({path, left, right, LeftHalf(path)}) == 3
     assert path != left != right
     assert pickle.loads(pickle.dumps(right)) == right

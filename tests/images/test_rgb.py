@@ -11,7 +11,7 @@ from ganprune.images import load_pictures
 from ganprune.images.reading import open_picture, shown_picture
 from ganprune.images.rgb import ALPHA, DARK, FIRST, FLOATS, UPRIGHT, Remarks
 from ganprune.reporting import Silent
-from tests.images.pictures import draw, write
+from tests.images.pictures import draw, last, write
 
 GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -30,7 +30,7 @@ def saved(path: Path, numbers: np.ndarray) -> Path:
 
 
 def grey_of(path: Path) -> np.ndarray:
-    return np.asarray(open_picture(path))[..., 1]
+    return open_picture(path)[1].numpy()
 
 
 # Numbers of other kinds than bytes
@@ -109,15 +109,15 @@ def test_pictures_are_upright_whatever_a_camera_wrote(tmp_path: Path, orientatio
     exif[0x0112] = orientation
     draw(6, 60, 25).save(path, exif=exif)
     stored = np.asarray(Image.open(path).convert("RGB"))
-    assert np.array_equal(np.asarray(open_picture(path)), turns[orientation](stored))
+    assert np.array_equal(last(open_picture(path)), turns[orientation](stored))
     assert shown_picture(path).remarks == ((UPRIGHT,) if orientation > 1 else ())
-    assert np.array_equal(np.asarray(shown_picture(path, upright=False).rgb), stored)
+    assert np.array_equal(last(shown_picture(path, upright=False).pixels), stored)
     assert shown_picture(path, upright=False).remarks == ()
 
 
 def test_damaged_exif_harms_no_picture(tmp_path: Path) -> None:
     draw(6, 60, 25).save(tmp_path / "a.jpg", exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff no directory")
-    assert open_picture(tmp_path / "a.jpg").size == (60, 25)
+    assert open_picture(tmp_path / "a.jpg").shape == (3, 25, 60)
 
 
 # Transparency and frames
@@ -135,15 +135,16 @@ def test_alpha_is_left_out_kept_beside_and_told(tmp_path: Path, mode: str) -> No
     assert got.remarks == (ALPHA,)
     with Image.open(tmp_path / "a.png") as stored:
         whole = np.asarray(stored.convert("RGBA"))
-    assert np.array_equal(np.asarray(got.rgb), whole[..., :3])
-    assert np.array_equal(np.asarray(got.alpha), whole[..., 3])
+    assert np.array_equal(last(got.pixels), whole[..., :3])
+    assert got.alpha is not None
+    assert np.array_equal(got.alpha[0].numpy(), whole[..., 3])
 
 
 def test_a_transparent_colour_is_alpha_and_an_opaque_channel_none(tmp_path: Path) -> None:
     Image.fromarray(GREY).convert("RGB").save(tmp_path / "colour.png", transparency=(7, 7, 7))
     alpha = shown_picture(tmp_path / "colour.png").alpha
     assert alpha is not None
-    assert np.array_equal(np.asarray(alpha) == 0, GREY == 7)
+    assert np.array_equal(alpha[0].numpy() == 0, GREY == 7)
     draw(1).convert("RGBA").save(tmp_path / "opaque.png")
     assert shown_picture(tmp_path / "opaque.png").alpha is None
     assert shown_picture(tmp_path / "opaque.png").remarks == ()
@@ -155,7 +156,7 @@ def test_the_first_of_many_frames_is_shown_and_told(tmp_path: Path, ending: str)
     frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
     got = shown_picture(tmp_path / f"a.{ending}")
     assert got.remarks == (FIRST,)
-    assert got.rgb.getpixel((8, 8))[0] > 200  # pyright: ignore[reportIndexIssue,reportOptionalSubscript]
+    assert got.pixels[0, 8, 8] > 200
 
 
 # What is told

@@ -2,15 +2,11 @@ import pytest
 import torch
 
 from ganprune.channels import graph_of
-from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import NORMS, Generator, Norm, resnet_widths
 from ganprune.pruning.genome import LayoutKind
 from ganprune.pruning.importance import channel_energies, importance
 from ganprune.pruning.rebuild import recalibrated
-from ganprune.search.coevolution import CoEvolution
-from ganprune.search.settings import SearchSettings
-from tests.search.test_coevolution import LAYOUTS, FakeScorer
-from tests.tiny import fill, layout_of, random_pictures, seeded
+from tests.tiny import fill, layout_of, random_pictures
 
 WIDTHS = resnet_widths(4, 2)
 PICTURES = random_pictures(2, 3, 32, 32, dtype=torch.float32)
@@ -78,20 +74,3 @@ def test_energies_are_variances_of_what_each_convolution_reads(norm: Norm) -> No
             expected = torch.stack([one.flatten(1).var(1, correction=0) for one in x]).mean(0)
             torch.testing.assert_close(energies[f"model.{i}"], expected)
         x = module(x)
-
-
-def test_informed_genomes_keep_the_best_filters_at_the_widths_of_the_drawn_ones() -> None:
-    settings = SearchSettings(population=6, generations=0, informed=0.5, target_macs=(0.4, 0.4))
-    scores: dict[Domain, torch.Tensor] = {
-        side: torch.rand(layout.length, generator=seeded(4)).double() for side, layout in LAYOUTS.items()
-    }
-    drawn = CoEvolution(settings, LAYOUTS, FakeScorer()).init()
-    informed = CoEvolution(settings, LAYOUTS, FakeScorer(), scores).init()
-    for side, layout in LAYOUTS.items():
-        before, after = drawn.populations[side].genomes, informed.populations[side].genomes
-        assert torch.equal(layout.gene_counts(before), layout.gene_counts(after))
-        assert torch.equal(before[3:], after[3:])
-        for piece in layout.genes.values():
-            kept = after[0, piece]
-            assert kept.all() or scores[side][piece][kept].min() >= scores[side][piece][~kept].max()
-        assert not torch.equal(after[1], after[2])

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from ganprune.errors import RunError, UsageError
 from ganprune.images.sources import Domain
-from ganprune.models.cyclegan import Generator, GeneratorWidths, generator_convs, resnet_widths
+from ganprune.models.cyclegan import generator_convs, resnet_widths
 from ganprune.pruning.genome import Layout, LayoutKind
-from ganprune.pruning.latency import KINDS, Axis, Kind, Latency, LatencyTable, Piece, kind_of, predicted
+from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, Part, Piece, predicted
 from ganprune.pruning.repair import ON_TARGET, Constraints, Repairer
-from ganprune.pruning.resources import Resource
+from ganprune.pruning.resources import Convolutions, Resource
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from tests.search.test_coevolution import FakeScorer
-from tests.tiny import layout_of, seeded, slim_widths
+from tests.tiny import layout_of, seeded
 
-GROUPED = Axis((1, 16, 32, 64), block=16, fine=16, granule=4)
+GROUPED = Axis((1, 16, 32, 64), block=16, fine=16, granule=4, few=16)
 OTHERS = Axis((17, 33, 63))
 STAIRS = Axis((1, 16, 17, 32, 48, 64), block=16, fine=32)
 SMOOTH = Axis((1, 8, 32, 64))
@@ -37,17 +37,26 @@ def rising(inputs: Axis, filters: Axis, seed: int, scale: float = 1.0) -> Piece:
     return Piece(inputs, filters, scale * steps.cumsum(0).cumsum(1))
 
 
+def kind_of(layer: str | None, source: str | None) -> str:
+    """Of a layer of CycleGAN's ResNet, by the groups of its filters and inputs: all blocks are alike."""
+    return "residual" if (source or "").startswith("inner") else (layer or "picture").rstrip("01")
+
+
 def any_table() -> LatencyTable:
-    """Up to 64 inputs and filters of every kind, some of which are in two pieces."""
-    pieces: dict[Kind, tuple[Piece, ...]] = {}
-    for seed, kind in enumerate(KINDS):
+    """Of CycleGAN's ResNet, up to 64 inputs and filters of every kind, some of which are in two pieces."""
+    parts, kinds = list[Part](), dict[str, tuple[Piece, ...]]()
+    for seed, conv in enumerate(generator_convs(WIDTHS.blocks)):
+        kind = kind_of(conv.target, conv.source)
         two = (rising(GROUPED, STAIRS, seed), rising(OTHERS, SMOOTH, 50 + seed, 1.5))
-        one = (rising(SMOOTH, SMOOTH, seed),)
-        pieces[kind] = one if kind.startswith("up") else two
-    return LatencyTable({"cpu": "a", "size": 256}, pieces)
+        kinds[kind] = (rising(SMOOTH, SMOOTH, seed),) if kind.startswith("up") else two
+        inputs, filters = ({group: 1.0} if group else {ALWAYS: 3.0} for group in (conv.source, conv.target))
+        parts.append(Part(kind, inputs, filters))
+    return LatencyTable({"cpu": "a", "size": 256}, tuple(parts), kinds, WHOLE)
 
 
+WHOLE = ((30.0, 33.0), (200.0, 190.0))
 TABLE = any_table()
+WHOLE_WIDTHS = layout_of(WIDTHS).graph.sizes
 COUNTS = np.arange(1, 65)
 
 
@@ -66,18 +75,18 @@ def test_a_time_is_that_of_the_whole_block_where_blocks_are_not_measured_at_both
     assert found[24] == pytest.approx(5 + 2 * 7 / 15)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_prediction_is_exact_where_it_was_measured(kind: Kind) -> None:
-    dense = TABLE.dense(kind, 64, 64)
-    for piece in TABLE.pieces[kind]:
+@pytest.mark.parametrize("kind", TABLE.kinds)
+def test_a_prediction_is_exact_where_it_was_measured(kind: str) -> None:
+    dense = TABLE.dense(kind)
+    for piece in TABLE.kinds[kind]:
         assert piece.inputs.serves(np.array(piece.inputs.points)).all()
         for row, i in zip(piece.ms, piece.inputs.points, strict=True):
             np.testing.assert_allclose(dense[i, list(piece.filters.points)], row)
 
 
 def test_inputs_that_cannot_be_grouped_have_times_of_their_own() -> None:
-    dense = TABLE.dense("trunk", 64, 64)
-    grouped, others = TABLE.pieces["trunk"]
+    dense = TABLE.dense("trunk")
+    grouped, others = TABLE.kinds["trunk"]
     for i in COUNTS.tolist():
         piece = grouped if i <= 16 or i % 4 == 0 else others
         np.testing.assert_allclose(dense[i, 1:], piece.over(np.array([i]), COUNTS)[0])
@@ -103,49 +112,61 @@ def test_a_disturbed_time_is_lowered_to_that_of_something_larger() -> None:
     assert lowered == pytest.approx(min(calm.ms[1, 2], calm.ms[2, 1]))
 
 
+def test_what_reads_or_writes_nothing_takes_no_time() -> None:
+    dense = TABLE.dense("inner")
+    assert not dense[0].any()
+    assert not dense[:, 0].any()
+    assert dense[1:, 1:].all()
+
+
 @pytest.mark.parametrize("kind", ["filters", "shared"])
-def test_a_network_takes_the_sum_of_its_layers(kind: LayoutKind) -> None:
+def test_a_network_takes_what_whole_ones_took_of_the_sum_of_its_layers(kind: LayoutKind) -> None:
     layout = layout_of(WIDTHS, kind)
     genomes = torch.rand(6, layout.length, generator=seeded(0)) < 0.6
+    genomes[0, layout.genes["trunk"]] = False
     found = Latency(TABLE, layout).of(layout.gene_counts(genomes).numpy().reshape(2, 3, -1))
     assert found.shape == (2, 3)
     for genome, ms in zip(genomes, found.flatten().tolist(), strict=True):
-        slim = slim_widths(layout, genome)
-        channels = {**slim.groups(), "in": slim.in_channels, "out": slim.out_channels}
-        expected = 0.0
-        for conv in generator_convs(slim.blocks):
-            i, f = channels[conv.source or "in"], channels[conv.target or "out"]
-            expected += TABLE.dense(kind_of(conv), 64, 64)[i, f]
-        assert ms == pytest.approx(expected)
-        assert predicted(TABLE, Generator(slim)) == pytest.approx(expected)
-
-
-def test_blocks_of_different_widths_are_looked_up_in_one_table() -> None:
-    uneven = GeneratorWidths(8, 16, 24, (40, 10), 16, 8)
-    dense = {kind: TABLE.dense(kind, 64, 64) for kind in KINDS}
-    more = replace(uneven, inner=(40, 11))
-    grown = dense["inner"][24, 11] - dense["inner"][24, 10]
-    grown += dense["residual"][11, 24] - dense["residual"][10, 24]
-    assert predicted(TABLE, Generator(more)) - predicted(TABLE, Generator(uneven)) == pytest.approx(grown)
+        widths, total = layout.slim_widths(genome), 0.0
+        for conv in generator_convs(WIDTHS.blocks):
+            i, f = (widths[group] if group else 3 for group in (conv.source, conv.target))
+            total += TABLE.dense(kind_of(conv.target, conv.source))[i, f]
+        assert ms == pytest.approx(np.interp(total, [0, 30, 200], [0, 33, 190]))
+        assert predicted(TABLE, widths) == pytest.approx(ms)
+    without = {group: n for group, n in layout.graph.sizes.items() if group != "inner1"}
+    assert predicted(TABLE, without) == predicted(TABLE, without | {"inner1": 0})
 
 
 def test_a_table_that_does_not_reach_so_far_is_refused() -> None:
-    message = "table reaches 64 inputs and 64 filters of layer trunk, found 32 and 128"
+    message = "table reaches 64 inputs and 64 filters of trunk, found 32 and 128"
     with pytest.raises(RunError, match=message):
-        predicted(TABLE, Generator(replace(resnet_widths(16, 1), trunk=128)))
+        predicted(TABLE, layout_of(replace(resnet_widths(16, 1), trunk=128)).graph.sizes)
+
+
+@pytest.mark.parametrize("kind", ["filters", "shared"])
+def test_without_parts_times_are_in_proportion_to_work(kind: LayoutKind) -> None:
+    layout = layout_of(WIDTHS, kind)
+    work, latency = (
+        Convolutions.of_layout(layout, "work"),
+        Latency(LatencyTable.by_work(layout.graph, 70, {}), layout),
+    )
+    counts = np.random.default_rng(0).integers(1, layout.sizes, (5, len(layout.sizes)))
+    full = np.array(layout.sizes)
+    np.testing.assert_allclose(latency.of(counts), 70 * work.of(counts) / work.of(full), rtol=1e-6)
 
 
 def test_a_table_comes_back_from_json_as_it_was() -> None:
     again = LatencyTable.from_json(json.loads(json.dumps(TABLE.to_json())))
     assert again.made_for == TABLE.made_for
-    for kind in KINDS:
-        np.testing.assert_array_equal(again.dense(kind, 64, 64), TABLE.dense(kind, 64, 64))
+    assert (again.parts, again.whole) == (TABLE.parts, TABLE.whole)
+    for kind in TABLE.kinds:
+        np.testing.assert_array_equal(again.dense(kind), TABLE.dense(kind))
 
 
 def damaged(key: str, changed: Any) -> Any:
-    """The table as JSON, with something of its first piece of up1 changed."""
+    """The table as JSON, with something of its first piece of up changed."""
     value = copy.deepcopy(TABLE.to_json())
-    piece = value["pieces"]["up1"][0]
+    piece = value["kinds"]["up"][0]
     piece[key] = piece[key] | changed if isinstance(changed, dict) else changed
     return value
 
@@ -155,8 +176,11 @@ def damaged(key: str, changed: Any) -> Any:
     [
         ([], "TypeError"),
         (TABLE.to_json() | {"schema": 1}, "schema is 1"),
-        ({"schema": 2}, "KeyError: 'pieces'"),
-        (TABLE.to_json() | {"pieces": dict.fromkeys(KINDS, ())}, "a layer is missing"),
+        ({"schema": 3}, "KeyError: 'kinds'"),
+        (TABLE.to_json() | {"kinds": {}}, "a part is missing"),
+        (TABLE.to_json() | {"parts": []}, "a part is missing"),
+        (TABLE.to_json() | {"whole": [[2, 2], [3, 1]]}, "do not fit together"),
+        (TABLE.to_json() | {"whole": []}, "do not fit together"),
         (damaged("ms", "fast"), "could not convert"),
         (damaged("ms", [[1.0]]), "do not fit together"),
         (damaged("ms", (-np.ones((4, 4))).tolist()), "do not fit together"),
@@ -179,7 +203,7 @@ def test_a_damaged_table_is_refused(value: Any, reason: str) -> None:
 def test_repaired_genomes_take_what_is_asked_for(kind: LayoutKind, align: int, share: float) -> None:
     layout = layout_of(WIDTHS, kind)
     latency = Latency(TABLE, layout)
-    target = share * predicted(TABLE, Generator(WIDTHS))
+    target = share * predicted(TABLE, WHOLE_WIDTHS)
     repair = Repairer(layout, Constraints(align, target_ms=target), latency)
     genomes = repair(torch.rand(8, layout.length, generator=seeded(1)) < share, seeded(2))
     ms = latency.of(layout.gene_counts(genomes).numpy())
@@ -194,7 +218,7 @@ def test_the_first_generation_and_all_others_keep_to_the_milliseconds() -> None:
     layouts: dict[Domain, Layout] = {"A": layout_of(WIDTHS), "B": layout_of(WIDTHS, "shared")}
     latency: dict[Domain, Resource] = {side: Latency(TABLE, layout) for side, layout in layouts.items()}
     asked: dict[Domain, float] = {"A": 0.5, "B": 0.8}
-    whole = predicted(TABLE, Generator(WIDTHS))
+    whole = predicted(TABLE, WHOLE_WIDTHS)
     settings = SearchSettings(population=6, generations=3, target_ms=(0.5 * whole, 0.8 * whole))
     states = list(CoEvolution(settings, layouts, FakeScorer(), latency=latency).states(None))
     assert len(states) == 4
@@ -206,7 +230,7 @@ def test_the_first_generation_and_all_others_keep_to_the_milliseconds() -> None:
 
 
 def test_coin_flips_are_weighted_so_that_networks_take_about_what_is_asked_for() -> None:
-    layout, whole = layout_of(WIDTHS), predicted(TABLE, Generator(WIDTHS))
+    layout, whole = layout_of(WIDTHS), predicted(TABLE, WHOLE_WIDTHS)
     latency, shares = Latency(TABLE, layout), list[float]()
     for target in (0.2 * whole, 0.5 * whole, 0.8 * whole, 2 * whole):
         share = Repairer(layout, Constraints(target_ms=target), latency).uniform_share()
@@ -219,7 +243,7 @@ def test_coin_flips_are_weighted_so_that_networks_take_about_what_is_asked_for()
 
 def test_milliseconds_out_of_reach_are_refused_with_the_least_that_are_possible() -> None:
     layout = layout_of(WIDTHS)
-    least = predicted(TABLE, Generator(GeneratorWidths(4, 4, 4, (4, 4), 4, 4)))
+    least = predicted(TABLE, dict.fromkeys(WHOLE_WIDTHS, 4))
     message = rf"--target-ms 0\.1 cannot be reached with --align 4: .* network has {least:.1f} ms"
     with pytest.raises(UsageError, match=message):
         Repairer(layout, Constraints(4, target_ms=0.1), Latency(TABLE, layout))

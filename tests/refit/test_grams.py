@@ -80,13 +80,46 @@ def test_taking_filters_away_costs_what_the_refitted_reader_cannot_say_any_more(
         A, order = ridged(gram.A.double(), 1e-6), gone[gene].order
         k = W.shape[1] // len(order)
         assert sorted(order.tolist()) == list(range(len(order)))
-        for kept in range(1, len(order)):
+        for kept in range(0 if gene in layout.blocks else 1, len(order)):
             left = order[len(order) - kept :]
             columns = (left[:, None] * k + torch.arange(k)).flatten()
             E = W.clone()
             E[:, columns] -= W @ A[:, columns] @ torch.linalg.inv(A[columns][:, columns])
             wanted = float((torch.einsum("od,de,oe->o", E, A, E) * gram.sensitivity).sum())
             assert float(gone[gene].costs[kept]) == pytest.approx(wanted, rel=0.02)
+
+
+def test_what_it_costs_to_take_a_block_out_is_measured_where_there_are_pictures():
+    net, x = network("affine-instance"), some_pictures(6)
+    layout, found = Layout.of(net), grams(net, graph_of(net), x, ALL)
+    predicted, measured = removals(net, layout, found), removals(net, layout, found, pictures=x)
+    for gene, removal in measured.items():
+        assert torch.equal(removal.order, predicted[gene].order)
+        assert torch.equal(removal.costs[1:], predicted[gene].costs[1:])
+    genome = layout.full()
+    genome[layout.genes["inner1"]] = False
+    slim = rebuilt(net, layout, genome)
+    error = sum(float((slim(one) - net(one)).square().sum()) for one in x[:4]) / 4
+    assert float(measured["inner1"].costs[0]) == pytest.approx(6 * error, rel=1e-5)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_both_refits_make_up_for_a_block_that_is_taken_out(norm: Norm):
+    x = some_pictures(4)
+    net = at_home(network(norm), x)
+    layout = Layout.of(net)
+    genome = layout.full()
+    genome[layout.genes["inner0"]] = False
+    cut = rebuilt(net, layout, genome)
+    in_order = refitted(cut, net, left_of(layout, genome), x, ALL)
+    at_once = refitted_from(grams(net, graph_of(net), x, ALL), net, layout, genome)
+
+    def error(candidate: nn.Module) -> float:
+        return sum(float((candidate(one) - net(one)).square().mean()) for one in x)
+
+    assert error(in_order) < error(cut)
+    assert at_once.state_dict().keys() == cut.state_dict().keys()
+    assert error(at_once) <= error(cut) * (1 + 1e-5)  # all that is left has all its inputs
 
 
 def test_costs_grow_as_filters_go_and_scores_are_the_order_of_going():

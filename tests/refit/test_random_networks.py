@@ -81,8 +81,11 @@ def test_a_refitted_layers_output_is_never_worse_than_the_cut_ones(data: st.Data
     genome = data.draw(genomes(layout))
     left, slim = left_of(layout, genome), rebuilt(net, layout, genome)
     fitted, walk = refitted(slim, net, left, pictures, ALL), Walk(net, pictures)
-    should, does = (seen(one, walk.convolutions, pictures) for one in (net, fitted))
+    there = [name for name in walk.convolutions if name in dict(slim.named_modules())]
+    should, does = (seen(one, there, pictures) for one in (net, fitted))
     for number, name in enumerate(walk.convolutions):
+        if name not in there:  # of a residual block that was taken out
+            continue
         kept_of, norm = left[name], walk.norm_after(number)
         assert kept_of.inputs is not None
         inputs = [x for x, _ in does[name]] + [x[:, kept_of.inputs] for x, _ in should[name]]

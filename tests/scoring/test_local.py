@@ -264,7 +264,7 @@ def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
 def test_networks_of_other_channels_than_the_pictures_are_refused() -> None:
     gan = tiny_gan()
     gan.pictures["B"] = gan.pictures["B"][:, :1]
-    with pytest.raises(CheckpointError, match="pictures of 1 channels need networks of as many, found a gen"):
+    with pytest.raises(CheckpointError, match=r"pictures of B need 3 channels .*, found 1; give"):
         scorer(gan)
 
 

@@ -26,7 +26,7 @@ LAYOUTS: dict[Domain, Layout] = {
     "A": layout_of(resnet_widths(8, 2)),
     "B": layout_of(resnet_widths(6, 1), "shared"),
 }
-SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.0)
+SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.0, cycle="whole")
 
 
 @dataclass(slots=True)
@@ -267,7 +267,7 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
         ({"mutation_rate": 1.5}, r"--mutation-rate must lie in 0 … 1, found 1\.5"),
         ({"apart": -0.5}, r"--apart must lie in 0 … 1, found -0\.5"),
         ({"parents": 0.0}, "--parents must be more than 0 and at most 1, found 0"),
-        ({"mutation": "swap"}, "--mutation must be one of auto, flip, exchange, found 'swap'"),
+        ({"mutation": "swap"}, "--mutation must be one of auto, flip, exchange, reshape, found 'swap'"),
         ({"layout": "free"}, "--layout must be one of filters, shared, found 'free'"),
         ({"order": "both"}, "--order must be one of alternate, simultaneous, found 'both'"),
         ({"partners": "none"}, "--partners must be one of evolved, original, found 'none'"),
@@ -295,11 +295,62 @@ def test_the_defaults_are_the_papers_but_for_the_operators() -> None:
     assert (s.order, s.partners, s.loss) == ("alternate", "evolved", "disa")
 
 
-def test_mutation_leaves_widths_to_a_target_and_changes_them_without_one() -> None:
-    assert SearchSettings().operator == "flip"
-    assert SearchSettings(target_macs=(0.5, 0.5)).operator == "exchange"
-    assert SearchSettings(target_ms=(5, 5)).operator == "exchange"
-    assert SearchSettings(target_macs=(0.5, 0.5), mutation="flip").operator == "flip"
+@pytest.mark.parametrize(
+    ("changes", "exchanged", "reshaped"),
+    [
+        ({}, True, True),
+        ({"mutation": "exchange"}, True, False),
+        ({"mutation": "reshape"}, False, True),
+    ],
+    ids=str,
+)
+def test_children_differ_by_filters_and_by_widths(
+    changes: dict[str, Any], exchanged: bool, reshaped: bool
+) -> None:
+    settings = replace(SMALL, target_macs=(0.4, 0.4), mutation_rate=0.3, **changes)
+    search, layout = CoEvolution(settings, LAYOUTS, FakeScorer()), LAYOUTS["A"]
+    now = search.init().populations["A"].genomes.repeat(20, 1)
+    young = search._mutated("A", now, seeded(0))
+    same_widths = (layout.gene_counts(young) == layout.gene_counts(now)).all(1)
+    assert bool((~same_widths).any()) == reshaped
+    assert bool((same_widths & (young != now).any(1)).any()) == exchanged
+    assert (kept_macs(layout, young) <= 0.4).all()
+
+
+def test_only_what_the_cycle_loses_beyond_the_originals_counts() -> None:
+    floor: dict[Domain, float] = {"A": 0.5, "B": 0.5}
+    states = list(CoEvolution(SMALL, LAYOUTS, FakeScorer(), floor=floor).states(None))
+    for state in (states[0], State.from_tensors(states[-1].to_tensors())):
+        assert state.floor == floor
+        for side, population in state.populations.items():
+            excess = (population.L_cyc - floor[side]).clamp_min(0)
+            losses = population.L_DisA + 10 * excess
+            torch.testing.assert_close(population.fitness, 1 / (population.N + 10 * losses))
+            assert 0 < (excess == 0).sum() < len(excess) or state.generation
+
+
+def test_half_of_a_population_is_near_the_cheapest_network() -> None:
+    random = seeded(5)
+    scores: dict[Domain, Tensor] = {}
+    costs: dict[Domain, list[Any]] = {}
+    for side, layout in LAYOUTS.items():
+        scores[side] = torch.rand(layout.length, generator=random).double()
+        costs[side] = [torch.linspace(1, 0, size + 1).double().square().numpy() for size in layout.sizes]
+    settings = replace(SMALL, target_macs=(0.4, 0.4), generations=0)
+    found = CoEvolution(settings, LAYOUTS, FakeScorer(), scores, None, costs)
+    first = found.init()
+    for side, layout in LAYOUTS.items():
+        genomes = first.populations[side].genomes
+        counts = found._repair[side].cheapest(costs[side])
+        assert torch.equal(genomes[0], layout.keeping(counts, scores[side]))
+        steps = (layout.gene_counts(genomes[:3]) != torch.from_numpy(counts)).any(1)
+        assert steps.tolist() == [False, True, True]
+        assert (first.populations[side].macs <= 0.4).all()
+        free = CoEvolution(replace(settings, target_macs=None), LAYOUTS, FakeScorer(), scores, None, costs)
+        for genome in free.init().populations[side].genomes[:3]:  # of any size, but the best filters
+            for piece in layout.genes.values():
+                kept = genome[piece]
+                assert kept.all() or scores[side][piece][kept].min() > scores[side][piece][~kept].max()
 
 
 @pytest.mark.parametrize(("direction", "side"), [("AtoB", "A"), ("BtoA", "B")])

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ganprune.search.operators import (
     EXCHANGED,
+    Change,
     breed,
     exchange,
     fittest,
-    gene_crossover,
     mutate,
     mutate_power_law,
     roulette,
@@ -25,6 +25,10 @@ from tests.tiny import seeded
 
 def coin_flips(n: int, length: int, seed: int) -> Tensor:
     return torch.rand(n, length, generator=seeded(seed)) < 0.5
+
+
+def at_rate(rate: float) -> Change:
+    return lambda genomes, generator: mutate(genomes, rate, generator)
 
 
 def crossover_by_loops(mothers: Tensor, fathers: Tensor, generator: torch.Generator) -> list[list[bool]]:
@@ -87,7 +91,7 @@ def test_mutation_equals_a_plain_loop(n: int, length: int, seed: int, rate: floa
 def test_breeding_equals_a_plain_loop(n: int, length: int, seed: int) -> None:
     genomes = coin_flips(n, length, seed)
     F = torch.rand(n, generator=seeded(seed + 1), dtype=torch.float64)
-    children = breed(genomes, F, seeded(seed), p_select=0.2, p_crossover=0.7, mutation_rate=0.1)
+    children = breed(genomes, F, seeded(seed), p_select=0.2, p_crossover=0.7, parents=1, change=at_rate(0.1))
     assert children.tolist() == breed_by_loops(genomes, F, seeded(seed), 0.1)
 
 
@@ -122,7 +126,7 @@ def test_the_best_individual_comes_first_and_unchanged() -> None:
     for best in range(6):
         F = torch.ones(6, dtype=torch.float64)
         F[best] = 1.5
-        children = breed(genomes, F, seeded(best), p_select=0, p_crossover=0, mutation_rate=1)
+        children = breed(genomes, F, seeded(best), p_select=0, p_crossover=0, parents=1, change=at_rate(1))
         assert len(children) == 6
         assert torch.equal(children[0], genomes[best])
 
@@ -131,7 +135,7 @@ def test_operations_are_drawn_in_the_proportions_2_7_1() -> None:
     n, length = 20_001, 64
     genomes = torch.zeros(n, length, dtype=torch.bool)
     F = torch.ones(n, dtype=torch.float64)
-    operations: dict[str, Any] = {"p_select": 0.2, "p_crossover": 0.7, "mutation_rate": 1.0}
+    operations: dict[str, Any] = {"p_select": 0.2, "p_crossover": 0.7, "parents": 1.0, "change": at_rate(1)}
 
     def spread(p: float) -> float:
         return 4 * math.sqrt(n * p * (1 - p))
@@ -155,22 +159,9 @@ def test_operators_leave_their_inputs() -> None:
     F = torch.rand(5, generator=seeded(0), dtype=torch.float64)
     two_point_crossover(genomes, others, seeded(0))
     mutate(genomes, 0.5, seeded(0))
-    breed(genomes, F, seeded(0), p_select=0.2, p_crossover=0.7, mutation_rate=0.5)
+    breed(genomes, F, seeded(0), p_select=0.2, p_crossover=0.7, parents=1, change=at_rate(0.5))
     assert torch.equal(genomes, before[0])
     assert torch.equal(others, before[1])
-
-
-@SIZES
-def test_gene_crossover_takes_every_layer_whole_from_one_parent(n: int, length: int, seed: int) -> None:
-    mothers, fathers = coin_flips(n, length, seed), coin_flips(n, length, seed + 1)
-    cuts = sorted({0, length, *torch.randint(0, length + 1, (3,), generator=seeded(seed)).tolist()})
-    genes = [slice(a, b) for a, b in itertools.pairwise(cuts)]
-    children = gene_crossover(mothers, fathers, genes, seeded(seed))
-    coins = torch.rand(n, len(genes), generator=seeded(seed)) < 0.5
-    for i in range(n):
-        for j, piece in enumerate(genes):
-            parent = fathers if coins[i, j] else mothers
-            assert torch.equal(children[i, piece], parent[i, piece])
 
 
 def test_the_power_law_flips_one_bit_most_often_and_sometimes_many() -> None:
@@ -181,18 +172,6 @@ def test_the_power_law_flips_one_bit_most_often_and_sometimes_many() -> None:
     assert float(flips.double().mean()) == pytest.approx(float((sizes * law).sum()), rel=0.15)
     assert 0.4 < float((flips <= 2).double().mean()) < 0.8
     assert int(flips.max()) > 300
-
-
-def test_breeding_by_layers_and_power_law_goes_through_the_same_shares() -> None:
-    genomes, F = coin_flips(200, 60, 0), torch.ones(200, dtype=torch.float64)
-    genes = [slice(0, 20), slice(20, 60)]
-    options: dict[str, Any] = {"p_select": 0.0, "p_crossover": 1.0, "mutation_rate": None}
-    children = breed(genomes, F, seeded(3), p_genes=1.0, genes=genes, **options)
-    known = {piece.start: {tuple(g[piece].tolist()) for g in genomes} for piece in genes}
-    for child in children:
-        assert all(tuple(child[piece].tolist()) in known[piece.start] for piece in genes)
-    plain = breed(genomes, F, seeded(3), **options)
-    assert not torch.equal(plain, children)
 
 
 @given(
@@ -236,18 +215,5 @@ def test_parents_are_the_fittest_share() -> None:
     assert fittest(F, 0.01).tolist() == [0, 0.9, 0, 0]
     assert torch.equal(fittest(F, 1), F)
     genomes = torch.eye(4, dtype=torch.bool)
-    children = breed(
-        genomes, F, seeded(0), p_select=1, p_crossover=0, mutation_rate=0.5, parents=0.25
-    )  # fmt: skip
+    children = breed(genomes, F, seeded(0), p_select=1, p_crossover=0, parents=0.25, change=at_rate(0.5))
     assert torch.equal(children, genomes[1].expand(4, -1))
-
-
-def test_a_mutated_child_may_be_an_exchange() -> None:
-    genomes = coin_flips(30, 40, 0)
-    genomes[:] = genomes[0]
-    children = breed(
-        genomes, torch.ones(30), seeded(1), p_select=0, p_crossover=0, mutation_rate=0.3, mutation="exchange",
-        genes=[slice(0, 10), slice(10, 40)],
-    )  # fmt: skip
-    assert (children[:, :10].sum(1) == genomes[0, :10].sum()).all()
-    assert (children != genomes).any(1).sum() > 20

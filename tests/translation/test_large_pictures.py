@@ -146,3 +146,9 @@ def test_a_file_of_fixed_size_translates_larger_pictures_in_tiles_of_that_size()
         UsageError, match="use --preprocess resize or --tile, or export it again with --dynamic"
     ):
         preparation_for("none", None, fixed)
+
+
+def test_tiles_of_a_network_that_gives_other_channels_give_the_whole() -> None:
+    pictures = random_pictures(2, 3, 100, 164, dtype=torch.float32)
+    one = Tiled(lambda tile: tile.mean(1, keepdim=True), 64)(pictures)
+    torch.testing.assert_close(one, pictures.mean(1, keepdim=True), atol=1e-6, rtol=0)

@@ -189,9 +189,9 @@ def test_few_pictures_are_in_memory_whatever_their_shapes(tmp_path: Path, monkey
     translated: list[int] = []
     waiting: list[int] = []
 
-    def counted(path: Path, upright: bool) -> Shown:
+    def counted(path: Path, channels: int, upright: bool) -> Shown:
         read.append(path)
-        return shown_picture(path, upright=upright)
+        return shown_picture(path, channels, upright=upright)
 
     def watching(pictures: Tensor) -> Tensor:
         waiting.append(len(read) - sum(translated))

@@ -114,16 +114,16 @@ def compare(
     """
     from ganprune.checkpoints import Own
     from ganprune.comparing import read_comparison
-    from ganprune.comparing.contest import check_sources, contest, example, folder_of, judged_by, only
+    from ganprune.comparing.contest import check_sources, contest, folder_of, judged_by, only
     from ganprune.comparing.outline import outline
     from ganprune.comparing.record import judges_of
     from ganprune.comparing.running import compare as run_compare
     from ganprune.comparing.running import finished as what_is_there
     from ganprune.comparing.running import nothing_finished
     from ganprune.errors import UsageError
+    from ganprune.example import CHECKPOINT, PICTURES
     from ganprune.images import DataSource
     from ganprune.metrics import Segmenter
-    from ganprune.storage.scratch import scratch_folder
     from ganprune.system.device import resolve_threads
     from ganprune.system.shell import command_line
     from ganprune_cli.comparing import print_comparison, print_outline
@@ -155,23 +155,22 @@ def compare(
     network = None if dry_run or judges else asked.network()
     cores = resolve_threads(compute.threads)
     segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)
-    with scratch_folder() as scratch:  # so that what runs nothing leaves nothing
-        if ckpt is None:
-            ckpt, source = example((scratch if dry_run or finished else folder) / "pictures", reporter)
-        found = contest(ckpt, source, comparison, folder, reporter, Own.of(generator, discriminator))
-        if dry_run:
-            planned = outline(found, reporter)
-            if json:
-                print_json(planned)
-            else:
-                print_outline(planned, markdown)
-            print_next(invocation().replace(" --dry-run", ""), quiet)
-            return
-        if finished:
-            result = what_is_there(found, judged_by(network, segmenter) if network else judges)
+    if ckpt is None:
+        ckpt, source = CHECKPOINT, DataSource(PICTURES)
+    found = contest(ckpt, source, comparison, folder, reporter, Own.of(generator, discriminator))
+    if dry_run:
+        planned = outline(found, reporter)
+        if json:
+            print_json(planned)
         else:
-            assert network is not None
-            result = run_compare(found, network, segmenter, invocation(), reporter)
+            print_outline(planned, markdown)
+        print_next(invocation().replace(" --dry-run", ""), quiet)
+        return
+    if finished:
+        result = what_is_there(found, judged_by(network, segmenter) if network else judges)
+    else:
+        assert network is not None
+        result = run_compare(found, network, segmenter, invocation(), reporter)
     lines = result.pop("csv")
     if json:
         print_json(result)

@@ -25,10 +25,10 @@ def compress(
     target_macs: options.TargetMacs = None,
     target_params: options.TargetParams = None,
     target_ms: options.TargetMs = None,
+    min_psnr: options.MinPsnr = None,
     align: options.Align = None,
     min_filters: options.MinFilters = None,
-    width_spread: options.WidthSpread = None,
-    block_width: options.BlockWidth = None,
+    remove_blocks: options.RemoveBlocks = None,
     layout: options.Layout = None,
     order: options.Order = None,
     partners: options.Partners = None,
@@ -40,8 +40,6 @@ def compress(
     parents: options.Parents = None,
     mutation: options.Mutation = None,
     mutation_rate: options.MutationRate = None,
-    p_genes: options.PGenes = None,
-    informed: options.Informed = None,
     pictures: options.Pictures = None,
     paired: options.Paired = None,
     reduction: options.Reduction = None,
@@ -89,11 +87,12 @@ def compress(
     from ganprune.checkpoints import Own
     from ganprune.compression import compress as run_compress
     from ganprune.compression import foresee
+    from ganprune.errors import TargetError
     from ganprune.images import DataSource
     from ganprune.layers import compress_settings
     from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.tables import print_bench, print_plan
+    from ganprune_cli.tables import print_bench, print_plan, print_quality
 
     settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
     source = DataSource.given(data, data_a, data_b)
@@ -113,7 +112,10 @@ def compress(
     if json:
         print_json(found.to_json())
     else:
+        print_quality(found.quality, markdown)
         print_bench(found.bench, markdown)
         slim = ", ".join(f"{run}/G_{side}.onnx" for side in found.slim)
         say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
-    print_next(command_line("bench", "--cpu", run), quiet)
+    if missed := found.missed():
+        raise TargetError(f"{missed}; everything was written")
+    print_next(command_line("report", run), quiet)

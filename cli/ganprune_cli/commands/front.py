@@ -32,6 +32,7 @@ def front(
     layout: options.Layout = None,
     align: options.Align = None,
     min_filters: options.MinFilters = None,
+    remove_blocks: options.RemoveBlocks = None,
     mutation_rate: options.MutationRate = None,
     pictures: options.Pictures = None,
     seed: options.Seed = None,

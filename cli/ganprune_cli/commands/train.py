@@ -69,6 +69,13 @@ def train(
     ] = None,
     seed: Annotated[int | None, _number("N", "Same seed, same networks.", RECIPE)] = None,
     ngf: Annotated[int | None, _number("N", "Filters of G's first layer; default 64.", ARCHITECTURE)] = None,
+    input_nc: Annotated[
+        int | None,
+        _number("N", "Channels of A's pictures; default 1 where all are grey.", ARCHITECTURE),
+    ] = None,
+    output_nc: Annotated[
+        int | None, _number("N", "Channels of B's pictures, likewise.", ARCHITECTURE)
+    ] = None,
     blocks: Annotated[int | None, _number("N", "Residual blocks of G; default 9.", ARCHITECTURE)] = None,
     ndf: Annotated[int | None, _number("N", "Filters of D's first layer; default 64.", ARCHITECTURE)] = None,
     init_gain: Annotated[
@@ -118,7 +125,7 @@ def train(
     wishes = TrainOptions(
         recipe={key: value for key, value in given.items() if value is not None} | {"flip": flip},
         budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
-        processes=1 if processes is None else processes,
+        processes=1 if processes is None else processes, input_nc=input_nc, output_nc=output_nc,
     )  # fmt: skip
     source = DataSource.given(data, data_a, data_b)
     follows = Place.of_torchrun().rank > 0

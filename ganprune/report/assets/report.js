@@ -10,6 +10,31 @@
     show();
   }
 
+  for (const button of document.querySelectorAll(".copy")) {
+    const code = button.previousElementSibling;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+      } catch {
+        getSelection().selectAllChildren(code); // a page opened from a file may not write there itself
+        document.execCommand("copy");
+      }
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+  }
+
+  const reveal = () => {
+    const part = document.getElementById(location.hash.slice(1));
+    part?.querySelector("details")?.setAttribute("open", "");
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+  addEventListener("beforeprint", () => {
+    for (const part of document.querySelectorAll("details")) part.open = true;
+  });
+
   const key = "ganprune-theme";
   const themes = ["auto", "light", "dark"];
   const button = document.getElementById("theme");
@@ -26,6 +51,7 @@
     }
   };
   let theme = themes.includes(remembered()) ? remembered() : "auto";
+  button.hidden = false;
   use(theme);
   button.addEventListener("click", () => {
     theme = themes[(themes.indexOf(theme) + 1) % themes.length];

@@ -35,17 +35,22 @@ function draw(bitmap, height, width) {
   return pen.getImageData(0, 0, width, height).data; // RGBA, row by row
 }
 
+function grey(rgba, at) { // as Pillow reckons it
+  return (rgba[at] * 19595 + rgba[at + 1] * 38470 + rgba[at + 2] * 7471 + 0x8000) >> 16;
+}
+
 function toTensor(model, rgba, height, width) {
   const n = height * width;
-  const values = model.dtype === "uint8" ? new Uint8Array(3 * n) : new Float32Array(3 * n);
+  const channels = model.channels;
+  const values = model.dtype === "uint8" ? new Uint8Array(channels * n) : new Float32Array(channels * n);
   for (let i = 0; i < n; i++) {
-    for (let c = 0; c < 3; c++) {
-      const p = rgba[4 * i + c];
-      const place = model.channels_last ? 3 * i + c : c * n + i;
+    for (let c = 0; c < channels; c++) {
+      const p = channels === 1 ? grey(rgba, 4 * i) : rgba[4 * i + c];
+      const place = model.channels_last ? channels * i + c : c * n + i;
       values[place] = model.dtype === "uint8" ? p : f(f(f(p / 255) - 0.5) / 0.5);
     }
   }
-  const shape = model.channels_last ? [1, height, width, 3] : [1, 3, height, width];
+  const shape = model.channels_last ? [1, height, width, channels] : [1, channels, height, width];
   return new ort.Tensor(model.dtype, values, shape);
 }
 
@@ -56,9 +61,11 @@ function show(model, tensor, height, width) {
   const pen = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   const image = pen.createImageData(width, height);
   const n = height * width;
+  const channels = tensor.dims[model.channels_last ? 3 : 1];
   for (let i = 0; i < n; i++) {
-    for (let c = 0; c < 3; c++) {
-      const y = tensor.data[model.channels_last ? 3 * i + c : c * n + i];
+    for (let c = 0; c < 3; c++) { // of one or two channels the first, in grey; of more the first three
+      const from = channels < 3 ? 0 : c;
+      const y = tensor.data[model.channels_last ? channels * i + from : from * n + i];
       const p = tensor.type === "uint8" ? y : f(f(f(y + 1) / 2) * 255);
       image.data[4 * i + c] = Math.trunc(Math.min(255, Math.max(0, p)));
     }

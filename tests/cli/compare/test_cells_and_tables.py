@@ -9,9 +9,10 @@ from unittest.mock import patch
 import pytest
 import torch
 
+from ganprune import example
 from ganprune.baselines import Method, Pruned, Subject
 from ganprune.checkpoints import load_generator
-from ganprune.comparing import contest, running
+from ganprune.comparing import running
 from ganprune.comparing.pruning import prune
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.models.cyclegan import Generator
@@ -20,7 +21,7 @@ from ganprune.search.coevolution import random_stream
 from ganprune.stages import Job
 from tests.cli.compare.conftest import KEYS, compare
 from tests.cli.conftest import Place
-from tests.cli.kit import Outcome, few_drawn, ganprune
+from tests.cli.kit import Outcome, few_pictures, ganprune
 from tests.cli.test_bad_input import refusal
 from tests.metrics.test_fcn import blocks, coloured, nearest_colour, save
 from tests.tiny import resnet
@@ -202,9 +203,9 @@ def test_what_is_missing_is_told(place: Place, table: Path, here: Path) -> None:
 
 
 def test_packaged_example_can_be_planned_and_told_without_a_trace(
-    table: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+    table: Path, here: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contest, "write_dataset", few_drawn)
+    monkeypatch.setattr(example, "PICTURES", few_pictures(tmp_path_factory.mktemp("pictures")))
     words = ("compare", "--config", "example", "--cells", "random")
     planned = ganprune(*words, "--dry-run", "--json")
     assert planned.code == 0, planned.err

@@ -1,0 +1,408 @@
+"""The parts of a report. One whose files are damaged says so, and the others stay."""
+
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+from PIL import Image
+
+from ganprune.errors import GanpruneError
+from ganprune.figures import (
+    Bar,
+    Pixels,
+    bar_chart,
+    clean,
+    filter_panels,
+    operator_chart,
+    search_panels,
+    to_page,
+    training_panels,
+    widths_diagram,
+)
+from ganprune.figures.of_run import (
+    EVALUATION,
+    PictureComparison,
+    comparisons_of,
+    distance_of,
+    first_layer_of,
+    json_of,
+    lines_of,
+    sides_of,
+    training_lines,
+    widths_of,
+)
+from ganprune.figures.style import data_uri
+from ganprune.images import DataSource
+from ganprune.images.sources import Domain
+from ganprune.layers import compress_settings
+from ganprune.metrics.telling import columns_of, differences, figure
+from ganprune.reporting import Reporter
+from ganprune.runs import Run
+from ganprune.storage.plain import fits
+from ganprune.storage.tables import Table, in_threads
+from ganprune.system.shell import command_line
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from matplotlib.figure import Figure
+
+LARGEST = 512
+"""Pictures of more pixels a side are made smaller, so that a page stays small."""
+_DAMAGE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError, RecursionError)
+"""What comes of values of other kinds than were written."""
+_TERMS = ("fitness", "N", "macs", "L_DisA", "L_GenA", "L_cyc")
+_SCORED = {"best": "best individual", "original": "the original itself", "inputs": "untouched input"}
+
+
+@cache
+def templates() -> "Environment":
+    """Those of ``assets``. Whatever they are given and is no markup is escaped, and cleaned of what plays
+    tricks."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    def shown(value: object) -> object:
+        return value if hasattr(value, "__html__") else clean(str(value))
+
+    return Environment(
+        loader=PackageLoader("ganprune.report", "assets"), autoescape=True, undefined=StrictUndefined,
+        finalize=shown, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def render(name: str, *values: object) -> Markup:
+    """What a macro of parts.html makes of values."""
+    return getattr(templates().get_template("parts.html").module, name)(*values)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the page."""
+
+    key: str
+    """Its address within the page."""
+    title: str
+    content: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Makes the parts of one run's report."""
+
+    run: Run
+    reporter: Reporter
+    _told: set[str] = field(default_factory=set[str])
+
+    def first(self) -> Markup:
+        """The first screen: of each slim generator a picture, its speed, size and quality."""
+        cards = [
+            {
+                "name": f"G_{side}",
+                "direction": f"domain {side} to {'B' if side == 'A' else 'A'}",
+                "picture": self._guarded("Before and after", partial(self._picture, side)),
+                "facts": [
+                    *_several(self._guarded("Quality", partial(self._quality_fact, side))),
+                    *_several(self._guarded("Size and speed", partial(self._speed_facts, side))),
+                ],
+            }
+            for side in sides_of(self.run)
+        ]
+        return render("first", self._sentence(), cards)
+
+    def folded(self) -> list[Part]:
+        """All others, in order; those that there is nothing to show for are left out."""
+        makers: Sequence[tuple[str, str, Callable[[], Markup | None]]] = (
+            ("pictures", "Before and after", self._pictures),
+            ("speed", "Size and speed", self._speed),
+            ("quality", "Quality", self._quality),
+            ("operators", "Time by operator", self._operators),
+            ("layers", "Layers", self._layers),
+            ("filters", "First-layer filters", self._filters),
+            ("search", "Search", self._search),
+            ("tuning", "Fine-tuning", self._tuning),
+            ("settings", "Settings", self._settings),
+            ("provenance", "Provenance", self._provenance),
+            ("repeat", "Do it again", self._repeat),
+        )
+        found = [(key, title, self._guarded(title, make)) for key, title, make in makers]
+        return [Part(key, title, content) for key, title, content in found if content]
+
+    def _guarded(self, title: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` makes, or a line on what is wrong with its files: those may be older, cut short, or
+        someone else's."""
+        try:
+            return make()
+        except GanpruneError as error:
+            problem = str(error)
+        except _DAMAGE as error:
+            problem = f"its files are not as ganprune writes them ({type(error).__name__}: {error})"
+        if problem not in self._told:
+            self._told.add(problem)
+            self.reporter.warn(f"report, {title}: {problem}")
+        return render("missing", problem)
+
+    def _sentence(self) -> str:
+        """What was done, in two sentences."""
+        config = self.run.config
+        settings = config["settings"]
+        names = " and ".join(f"G_{side}" for side in sides_of(self.run))
+        target = "γ alone deciding the size"
+        if isinstance(speeds := settings.get("speed-up"), list):
+            target = f"to run {' and '.join(f'{float(s):g}' for s in dict.fromkeys(speeds))} times as fast"
+        if isinstance(shares := settings.get("target-macs"), list):
+            kept = " and ".join(f"{float(share):.0%}" for share in dict.fromkeys(shares))
+            target = f"at most {kept} of the true MACs kept"
+        budget = str(settings.get("budget", "0")).replace("steps", " steps")
+        own = settings.get("recipe") != "distil"
+        recipe = "by CycleGAN's own recipe" if own else "taught by the originals"
+        tuning = "No fine-tuning." if budget == "0" else f"Fine-tuned for {budget}, {recipe}."
+        return (
+            f"{names} of {config['checkpoint']}, made slim by co-evolution, {target}: "
+            f"{settings['population']} individuals a generator, {settings['generations']} generations, "
+            f"scored on {settings['pictures']} pictures a domain at {settings['size']}×{settings['size']}. "
+            f"{tuning}"
+        )
+
+    def _picture(self, side: Domain) -> Markup:
+        rows = [row for row in comparisons_of(self.run) if row.side == side]
+        return render("card", _card(rows[0], 1) | {"untuned": None})
+
+    def _speed_facts(self, side: Domain) -> list[dict[str, str]]:
+        """How much faster and smaller, in the fewest threads."""
+        timed = json_of(self.run / "bench.json")
+        if timed is None:
+            command = command_line("bench", "--cpu", self.run.folder)
+            return [_fact("Speed-up", "?", "not timed yet", command=command)]
+        networks = {net["name"]: net for net in timed["networks"]}
+        net = networks.get(f"G_{side}")
+        before = networks.get(net["against"]) if net else None
+        if net is None or before is None:
+            return []
+        threads = min(row["threads"] for row in timed["timings"])
+        ms = {row["network"]: row for row in timed["timings"] if row["threads"] == threads}
+        row = ms[net["name"]]
+        slow, fast = (float(ms[n["name"]]["median_ms"]) for n in (before, net))
+        whole, slim = float(before["mebibytes"]), float(net["mebibytes"])
+        note = (
+            f"{milliseconds(slow)} → {milliseconds(fast)} a picture in ONNX Runtime, {in_threads(threads)}, "
+            "against the original exported as it is"
+        )
+        if row.get("over_rewritten"):
+            over = float(row["over_rewritten"]["value"])
+            note += f"; {over:.2f}× against the original with the same graph rewrites"
+        facts = [
+            _fact("Speed-up", f"{float(row['speedup']['value']):.2f}×", note),
+            _fact("Size", f"{whole / slim:.1f}× smaller", f"{whole:.2f} → {slim:.2f} MiB of float32 weights"),
+        ]
+        if (fewer := net["theoretical_speedup"]) and net["macs_true"]:
+            giga = [f"{n['macs_true'] / 1e9:.2f}" for n in (before, net)]
+            note = f"{' → '.join(giga)} G true MACs a picture"
+            facts.append(_fact("Arithmetic", f"{float(fewer):.1f}× fewer MACs", note))
+        return facts
+
+    def _quality_fact(self, side: Domain) -> list[dict[str, str]]:
+        """How near the slim network's pictures are to the original's, as far as the run's files say."""
+        found = distance_of(self.run, side)
+        if found is None:
+            return []
+        value = "identical" if found.slim <= 0 else f"{_decibels(found.slim):.1f} dB"
+        note = f"PSNR to the original's pictures, L_GenA {found.slim:.4g}; {found.source}"
+        if not found.inputs:
+            return [_fact("Quality", value, note)]
+        note += f". The untouched input: {_decibels(found.inputs):.1f} dB"
+        worse = {"verdict": "Worse than no translation"} if found.slim >= found.inputs else {}
+        return [_fact("Quality", value, note, **worse)]
+
+    def _pictures(self) -> Markup:
+        rows = comparisons_of(self.run)
+        sides = {
+            f"G_{side}: domain {side} to {'B' if side == 'A' else 'A'}": [
+                _card(row, i + 1) for i, row in enumerate(row for row in rows if row.side == side)
+            ]
+            for side in dict.fromkeys(row.side for row in rows)
+        }
+        return render("pictures", sides)
+
+    def _speed(self) -> Markup | None:
+        if (timed := json_of(self.run / "bench.json")) is None:
+            return None
+        networks = {net["name"]: net for net in timed["networks"]}
+        order = {name: str(net["against"] or name) for name, net in networks.items()}
+        bars = [
+            bar_chart(f"Median ms a picture, {in_threads(threads)}", [
+                Bar(str(row["network"]), float(row["median_ms"]), milliseconds(float(row["median_ms"])),
+                    float(row["p10_ms"]), float(row["p90_ms"]))
+                for row in sorted(timed["timings"], key=lambda row: order[row["network"]])
+                if row["threads"] == threads
+            ])
+            for threads in timed["settings"]["threads"]
+        ]  # fmt: skip
+        tables = [
+            Table(part["title"], part["headings"], part["rows"], detail=bool(part.get("detail")))
+            for part in timed["tables"]
+            if not part["title"].startswith("Time by operator")
+        ]
+        return render("speed", timed.get("header", ""), _charts(bars), tables)
+
+    def _quality(self) -> Markup | None:
+        if (found := json_of(self.run / EVALUATION)) is None:
+            return None
+        tables, told = list[Table](), list[str]()
+        for part in found["directions"]:
+            rows, shown = part["rows"], columns_of(part["rows"])
+            body = tuple((row["pictures"], *(figure(row, key) for key in shown)) for row in rows)
+            title = f"{part['network']}, {part['direction']}: {rows[0]['n_fakes']} test pictures"
+            tables.append(Table(title, ("pictures", *shown.values()), body))
+            told += differences(rows)
+        return render("quality", tables, told, found["features"], found.get("resamples"))
+
+    def _operators(self) -> Markup | None:
+        timed = json_of(self.run / "bench.json") or {}
+        if not (profiles := timed.get("profiles")):
+            return None
+        networks = {net["name"]: net for net in timed["networks"]}
+        groups: dict[str, dict[str, dict[str, float]]] = {}
+        for profile in profiles:
+            name = str(profile["network"])
+            group = groups.setdefault(str(networks[name]["against"] or name), {})
+            group[name] = {str(kind): float(ms) for kind, ms in profile["operators"].items()}
+        return _charts(
+            operator_chart(f"{name} and its slim one: ms a run", [g]) for name, g in groups.items()
+        )
+
+    def _layers(self) -> Markup:
+        diagrams = [widths_diagram(f"G_{side}", *widths_of(self.run, side)) for side in sides_of(self.run)]
+        return render("layers", _charts(diagrams))
+
+    def _filters(self) -> Markup:
+        layers = [first_layer_of(self.run, side) for side in sides_of(self.run)]
+        sentences = [f"{layer.network}: {told}" for layer in layers for told in layer.sentences()]
+        drawn = _charts(chart for layer in layers for chart in filter_panels(layer, {}))
+        return render("filters", drawn, sentences)
+
+    def _search(self) -> Markup | None:
+        if not (lines := lines_of(self.run / "search.jsonl")):
+            return None
+        settings, last = self.run.config["settings"], lines[-1]
+        met = None
+        if settings.get("partners") == "evolved" and {"A", "B"} <= set(last):  # as `CoEvolution` has it
+            until = round(float(settings.get("apart", 0)) * int(settings["generations"]))
+            met = until if 0 < until < last["generation"] else None
+        rows, verdicts = list[tuple[str, ...]](), list[str]()
+        for side in [side for side in ("A", "B") if side in last]:
+            beside = lines[0].get("controls", {}).get(side, {})
+            for kind, scores in {"best": last[side], **beside}.items():
+                terms = (f"{float(scores[key]):.4g}" for key in _TERMS)
+                rows.append((f"G_{side}, {_SCORED[kind]}", *terms))
+            if "inputs" in beside:
+                best, nothing = _losses(last[side]), _losses(beside["inputs"])
+                how = "better" if best < nothing else "no better"
+                verdicts.append(
+                    f"By this score G_{side}'s best individual is {how} than doing nothing: losses of "
+                    f"{best:.4g}, the untouched input's are {nothing:.4g}."
+                )
+        title = f"At the end, generation {last['generation']}, before fine-tuning"
+        headings = ("", "fitness F", "kept weights N", "kept MACs", "L_DisA", "L_GenA", "L_cyc")
+        table = Table(title, headings, tuple(rows))
+        return render("search", _charts(search_panels(lines, met)), table, verdicts, settings, met)
+
+    def _tuning(self) -> Markup | None:
+        lines = training_lines(self.run)
+        return _charts(training_panels(lines)) if lines else None
+
+    def _settings(self) -> Markup:
+        config, usual = self.run.config, compress_settings(None, None, {}).to_flat()
+        facts = {f"--{key}": (value, usual.get(key)) for key, value in config["settings"].items()}
+        changed = {key: _spelled(value) for key, (value, default) in facts.items() if value != default}
+        others = {key: _spelled(value) for key, (value, default) in facts.items() if value == default}
+        others |= {f"{key} (resolved)": _spelled(value) for key, value in config["resolved"].items()}
+        return render("settings", changed, others)
+
+    def _provenance(self) -> Markup:
+        """Where everything came from: files with hashes, versions, stages with their times."""
+        config, provenance = self.run.config, self.run.provenance
+        facts = [
+            ("checkpoint", config["checkpoint"]),
+            ("pictures", " ".join(map(str, DataSource.of_config(config["data"]).words()))),
+            *((key, provenance[key]) for key in ("created", "platform") if key in provenance),
+            *((f"SHA-256 of {name}", value) for name, value in config["sha256"].items()),
+        ]
+        stages = [
+            (name, f"{float(record['seconds']):,.1f} s", record["finished"], ", ".join(record["outputs"]))
+            for name, record in provenance.get("stages", {}).items()
+        ]
+        versions = list(provenance.get("versions", {}).items())
+        warnings = provenance.get("warnings", [])
+        warned = [(w,) for w in warnings] if fits(warnings, [str]) else []
+        tables = {
+            ("of what", "what"): facts, ("package", "version"): versions,
+            ("stage", "took", "finished", "files"): stages, ("what was warned of",): warned,
+        }  # fmt: skip
+        return render("provenance", [Table("", head, tuple(rows)) for head, rows in tables.items() if rows])
+
+    def _repeat(self) -> Markup:
+        folder = self.run.folder
+        again = self.run.command or command_line("compress", self.run.config["checkpoint"], "-o", folder)
+        return render("repeat", [
+            ("the whole job; what is finished is not done twice", again),
+            ("ONNX files again", command_line("export", "--onnx", folder)),
+            ("time it, and what its operators take", command_line("bench", "--cpu", "--profile", folder)),
+            ("KID and PSNR on test pictures", command_line("evaluate", folder, "--features", "FILE")),
+            ("this page again", command_line("report", folder)),
+            ("try it in a browser, on pictures of your own", command_line("report", folder, "--serve")),
+        ])  # fmt: skip
+
+
+def _fact(name: str, value: str, note: str, **more: str) -> dict[str, str]:
+    return {"name": name, "value": value, "note": note} | more
+
+
+def _several(facts: Any) -> list[Any]:
+    return [facts] if isinstance(facts, Markup) else facts
+
+
+def milliseconds(ms: float) -> str:
+    """``2.30 ms``, ``151.7 ms``."""
+    return f"{ms:.{2 if ms < 100 else 1}f} ms"
+
+
+def _card(row: PictureComparison, number: int) -> dict[str, Any]:
+    """One validation picture: the input, both translations, and what the slim network made before tuning."""
+    return {
+        "what": f"picture {number} of domain {row.side}",
+        "input": _jpeg(row.input),
+        "original": _jpeg(row.original),
+        "slim": _jpeg(row.slim),
+        "untuned": None if row.untuned is None else _jpeg(row.untuned),
+    }
+
+
+def _jpeg(pixels: Pixels) -> str:
+    """A picture, uint8 [h, w, 3], as a JPEG within an address."""
+    picture, buffer = Image.fromarray(pixels), io.BytesIO()
+    picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    picture.save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
+    return data_uri(buffer.getvalue(), "jpeg")
+
+
+def _charts(figures: "Iterable[Figure]") -> Markup:
+    """Charts, as many beside each other as fit."""
+    return render("charts", [Markup(to_page(chart)) for chart in figures])
+
+
+def _losses(scores: Mapping[str, Any]) -> float:
+    """What 1 / F has above N, from the fitness; infinite where that is 0."""
+    F = float(scores["fitness"])
+    return 1 / F - float(scores["N"]) if F > 0 else math.inf
+
+
+def _decibels(distance: float) -> float:
+    """PSNR of pictures in [-1, 1] from their mean squared difference."""
+    return 10 * math.log10(4 / distance)
+
+
+def _spelled(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

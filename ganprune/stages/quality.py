@@ -1,0 +1,93 @@
+"""Are the pictures still good? The slim generators beside their originals, on test pictures."""
+
+import copy
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from ganprune.images import load_pictures
+from ganprune.images.sources import Domain
+from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
+from ganprune.reporting import SILENT
+from ganprune.runs import Run, write_json
+from ganprune.stages.job import Job
+from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.system.device import cpu_threads
+
+QUALITY = "quality.json"
+MOST_PICTURES = 24
+"""Of each domain; more tell hardly more of a mean distance, and originals take long."""
+CONTROLS = ("inputs", MIRRORED)
+"""What slim networks are seen beside: untranslated pictures, and the original between two mirrors."""
+Verdict = Literal["close to the original", "visibly different", "worse than no translation"]
+_NETWORK = {"psnr": (*NUMBER, type(None)), "L_GenA": NUMBER}
+
+
+def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any]:
+    """Write quality.json: distances of the slim generators to the originals, on test pictures.
+
+    Validation pictures, those that the search was scored on, where there are no test pictures. ``networks``
+    holds, for each of the slim generators and by the names slim, inputs and "original, mirrored": ``psnr`` in
+    dB between pictures in a range of 2 (null: not a bit apart), ``L_GenA`` (Eq. 4) and, where there is a
+    discriminator, ``L_DisA`` (Eq. 5), means over the pictures; beside them a ``verdict``, see `verdict`.
+    """
+    run, size, channels = job.run, job.settings.pictures.size, job.folders.channels
+    inputs = [run / f"G_{side}.safetensors" for side in slim]
+    known = read_quality(run)
+    if known is not None and run.finished("quality", inputs):
+        return known
+    started = time.monotonic()
+    tested = all(job.folders.pictures("test", side) for side in slim)
+    found: dict[str, Any] = {"schema": 1, "pictures": "test" if tested else "validation", "networks": {}}
+    with cpu_threads(job.resolved.threads), job.reporter.task("looking at the pictures", len(slim)) as task:
+        for side, network in slim.items():
+            files = _evenly(job.folders.pictures("test", side), MOST_PICTURES)
+            pictures = load_pictures(files, size, channels=channels[side]) if tested else job.pictures[side]
+            three = (job.originals[side], network, job.discriminators.get(side))
+            original, own, discriminator = copy.deepcopy(three)  # which move to the device
+            nets = ComparedNetworks(original, own, None, None, discriminator)
+            by = translated(pictures, nets, job.resolved.device, SILENT)
+            rows = {name: _figures(by[name]) for name in ("slim", *CONTROLS)}
+            found["networks"][f"G_{side}"] = {"number": len(pictures), "verdict": verdict(rows)} | rows
+            task.advance()
+    write_json(run / QUALITY, found)
+    run.finish("quality", [run / QUALITY], time.monotonic() - started, inputs)
+    return found
+
+
+def verdict(rows: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    """In words, by PSNR to the original's pictures, and by nothing that has to be chosen.
+
+    Close: no further from the original than that is from itself between two mirrors, an equally good picture.
+    Else worse than no translation: as far as the untouched input is, or further; or visibly different.
+    """
+    slim, nothing, mirrored = (rows[name]["L_GenA"] for name in ("slim", *CONTROLS))
+    if slim <= mirrored:
+        return "close to the original"
+    return "worse than no translation" if slim >= nothing else "visibly different"
+
+
+def read_quality(run: Run) -> dict[str, Any] | None:
+    """What `measure_quality` wrote; None where it has not, or the file is not as it writes it."""
+    try:
+        found = read_json(run / QUALITY)
+    except (OSError, ValueError):
+        return None
+    if not fits(found, {"pictures": str, "networks": {str: dict}}):
+        return None
+    rows = [network.get(name) for network in found["networks"].values() for name in ("slim", *CONTROLS)]
+    words = [network.get("verdict") for network in found["networks"].values()]
+    return found if fits(rows, [_NETWORK]) and fits(words, [str]) else None
+
+
+def _figures(of: Translated) -> dict[str, float | None]:
+    psnr = None if of.L_GenA == 0 else 10 * math.log10(4 / of.L_GenA)
+    return {"psnr": psnr, "L_GenA": of.L_GenA} | ({} if of.L_DisA is None else {"L_DisA": of.L_DisA})
+
+
+def _evenly(files: Sequence[Path], n: int) -> Sequence[Path]:
+    return [files[i * len(files) // n] for i in range(n)] if len(files) > n else files
