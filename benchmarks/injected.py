@@ -200,7 +200,7 @@ def memory_scoring(b: Bench) -> bool:
 
 
 def memory_training(b: Bench) -> bool:
-    ended = b.fails("_step", loop._Run, RuntimeError(NO_MEMORY), STEPS)
+    ended = b.fails("step", loop.Training, RuntimeError(NO_MEMORY), STEPS)
     told(ended, 1, "out of memory in step", "is kept")
     return True
 
@@ -273,14 +273,14 @@ def gpu(b: Bench) -> bool:
     if b.chance.random() < 0.5:
         ended = b.fails("score", LocalScorer, error, SCORES)
     else:
-        ended = b.fails("_step", loop._Run, error, STEPS)
+        ended = b.fails("step", loop.Training, error, STEPS)
     told(ended, 1, "the GPU failed", "run again")
     return True
 
 
 def nan_training(b: Bench) -> bool:
     """Losses that are no numbers end a training; a search's slim networks are then the same as ever."""
-    ended = b.fails("_step", loop._Run, TrainingError("the loss G_A is nan"), STEPS)
+    ended = b.fails("step", loop.Training, TrainingError("the loss G_A is nan"), STEPS)
     told(ended, 1, "the loss G_A is nan", "are kept in")
     return True
 

@@ -27,16 +27,16 @@ from ganprune.pruning.rebuild import rebuilt
 from ganprune.settings import FineTuneSettings
 from ganprune.system.device import cpu_threads, keep_freed_memory, resolve_precision, resolve_threads
 from ganprune.training import (
+    Distillation,
     ImagePool,
     Networks,
     Teacher,
+    Trainer,
     TrainingPictures,
     TrainSettings,
     TrainState,
-    train_step,
 )
 from ganprune.training.graphs import Graphs
-from ganprune.training.taught import Taught
 
 
 class Plain:
@@ -120,25 +120,29 @@ def measured(
     distil = FineTuneSettings().training(base, DOMAINS)
     assert distil.distil is not None
     data = TrainingPictures(few, distil.transform)
-    kept, forgotten = Taught(data, made, teachers, distil), Taught(data, made, teachers, distil, memory=0)
-    graphs = Graphs(base.device, (net for _, net in made.items()))
-    plain, ours = Plain(made, base.device), TrainState.start(made, paper)
-    states = {taught: TrainState.start(made, distil, taught.adapters) for taught in (kept, forgotten)}
-    chance = torch.Generator().manual_seed(0)
-    drawn = [data.drawn(0, step, 1, chance) for step in range(rounds + 1)]
+    plain, generator = Plain(made, base.device), torch.Generator().manual_seed(0)
+
+    def trainer(settings: TrainSettings, distillation: Distillation | None = None) -> Trainer:
+        state = TrainState.start(made, settings, distillation and distillation.adapters)
+        graphs = Graphs(base.device, (net for _, net in made.items()))
+        return Trainer(state, settings, distillation, graphs=graphs)
+
+    known = Distillation(data, teachers, distil)
+    cached, first = trainer(distil, known), trainer(distil, Distillation(data, teachers, distil, memory=0))
+    ours = trainer(paper)
+    drawn = [data.drawn(0, step, 1, generator) for step in range(rounds + 1)]
     for one in drawn:
         for side in DOMAINS:
-            kept.lessons[side](one[side])
-    real = [{s: data.pictures(s, one[s]).to(base.device) for s in DOMAINS} for one in drawn]
-
-    def taught_step(i: int, taught: Taught) -> None:
-        taught.step(states[taught], drawn[i], real[i], 1e-4, chance)
+            known.caches[side](one[side])
+    real: list[dict[Domain, torch.Tensor]] = [
+        {s: data.pictures(s, one[s]).to(base.device) for s in DOMAINS} for one in drawn
+    ]
 
     ways: dict[str, Callable[[int], object]] = {
         "plain": lambda i: plain.step(real[i]["A"], real[i]["B"]),
-        "paper": lambda i: train_step(ours, real[i]["A"], real[i]["B"], paper, 1e-4, chance, graphs=graphs),
-        "distil": lambda i: taught_step(i, kept),
-        "first": lambda i: taught_step(i, forgotten),
+        "paper": lambda i: ours.step(real[i], 1e-4, generator),
+        "distil": lambda i: cached.step(real[i], 1e-4, generator, drawn[i]),
+        "first": lambda i: first.step(real[i], 1e-4, generator, drawn[i]),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for i in range(rounds + 1):

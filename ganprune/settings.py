@@ -21,8 +21,8 @@ from ganprune.search.settings import SearchSettings
 from ganprune.system.device import checked_threads
 from ganprune.training.budget import Budget
 from ganprune.training.distillation import DistilSettings
+from ganprune.training.process_group import ProcessGroup, checked_processes
 from ganprune.training.settings import TrainSettings
-from ganprune.training.team import Team, checked_processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class CompressSettings:
 
     def __post_init__(self) -> None:
         if "tune-batch" in self.given:
-            Team(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
+            ProcessGroup(size=self.compute.processes).check(self.tuning.tune_batch, "--tune-batch")
 
     @classmethod
     def from_flat(

@@ -26,9 +26,8 @@ from ganprune.system.device import (
     resolve_precision,
     resolve_threads,
 )
-from ganprune.training import Budget, Networks, Team, TrainResult, TrainSettings, complete, joined, train
+from ganprune.training import Budget, Networks, ProcessGroup, TrainResult, TrainSettings, complete, train
 from ganprune.training.record import check_untrained
-from ganprune.training.team import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,10 @@ class TrainOptions:
                 raise UsageError(f"{option} must be 1 to {MOST_CHANNELS}, found {channels}")
 
 
-Start = Callable[[TrainSettings, Budget, dict[Domain, tuple[Path, ...]], Team], TrainResult]
-"""Trains on pictures of both domains."""
 MOST_CHANNELS = 512
+Pictures = dict[Domain, tuple[Path, ...]]
+Start = Callable[..., TrainResult]
+"""Trains: takes the pictures of both domains, and settings, budget, folder and the rest as `train` does."""
 ARCHITECTURE = ("ngf", "blocks")
 """Options that a generator which is there already decides."""
 
@@ -90,13 +90,10 @@ def train_further(
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
     folders = readable(domains_of(quartet.options, data, channels=quartet.channels), reporter)
 
-    def start(
-        settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
-    ) -> TrainResult:
-        given, several = (pictures, settings, budget, folder, reporter), wishes.processes
+    def start(pictures: Pictures, settings: TrainSettings, *rest: Any, **others: Any) -> TrainResult:
         if missing:
-            return complete(quartet, *given, processes=several, team=team)
-        return train(Networks.completed(quartet, settings), *given, processes=several, team=team)
+            return complete(quartet, pictures, settings, *rest, **others)
+        return train(Networks.completed(quartet, settings), pictures, settings, *rest, **others)
 
     swapped = quartet.options.get("direction") == "BtoA"
     check_all(folder, FILES[:1] if swapped else ())
@@ -117,11 +114,8 @@ def train_from_nothing(
         reporter.info(f"generators between pictures of {A} (A) and {B} (B) channels")
     folders = readable(replace(folders, channels={"A": A, "B": B}), reporter)
 
-    def start(
-        settings: TrainSettings, budget: Budget, pictures: dict[Domain, tuple[Path, ...]], team: Team
-    ) -> TrainResult:
-        networks, processes = Networks.fresh(settings, (A, B)), wishes.processes
-        return train(networks, pictures, settings, budget, folder, reporter, processes=processes, team=team)
+    def start(pictures: Pictures, settings: TrainSettings, *rest: Any, **others: Any) -> TrainResult:
+        return train(Networks.fresh(settings, (A, B)), pictures, settings, *rest, **others)
 
     return _train(folders, folder, wishes, start, reporter) | {"trained": NET_NAMES, "data": data.config()}
 
@@ -139,26 +133,22 @@ def _train(
         raise UsageError(
             f"--lambda-identity needs as many channels in A as in B, found {A} and {B}; leave it out"
         )
-    place = Place.of_torchrun()
-    if place.size > 1 and wishes.processes > 1:
-        raise UsageError(f"torchrun has started {place.size} processes; leave --processes out")
+    group = ProcessGroup.of_torchrun()
+    if group.size > 1 and wishes.processes > 1:
+        raise UsageError(f"torchrun has started {group.size} processes; leave --processes out")
     device = resolve_device(wishes.device)
     precision = resolve_precision(wishes.precision, device)
     settings = TrainSettings(**wishes.recipe, device=device, precision=precision)
-    several = Team(size=max(wishes.processes, place.size))
+    several = ProcessGroup(size=max(wishes.processes, group.size))
     if "batch" not in wishes.recipe and several.shared(settings.batch) != settings.batch:
         settings = replace(settings, batch=several.shared(settings.batch))
         reporter.info(f"--batch {settings.batch}, as {several.size} processes share every batch")
     budget = Budget.parse(wishes.budget)
-    threads = max(1, resolve_threads(wishes.threads) // place.local_size)
-    pictures: dict[Domain, tuple[Path, ...]] = {
-        side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS
-    }
+    threads = max(1, resolve_threads(wishes.threads) // group.local_size)
+    pictures: Pictures = {side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS}
     keep_freed_memory()
-    with cpu_threads(threads), joined(device, place) as team:
-        alone = Run(folder).locked() if team.leads else nullcontext()
-        with alone:
-            result = start(settings, budget, pictures, team)
+    with cpu_threads(threads), group.joined(device), Run(folder).locked() if group.leads else nullcontext():
+        result = start(pictures, settings, budget, folder, reporter, processes=wishes.processes, group=group)
     return {
         "folder": str(folder),
         "steps": result.steps,

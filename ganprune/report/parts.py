@@ -291,19 +291,7 @@ class Parts:
         if settings.get("partners") == "evolved" and {"A", "B"} <= set(last):  # as `CoEvolution` has it
             until = round(float(settings.get("apart", 0)) * int(settings["generations"]))
             met = until if 0 < until < last["generation"] else None
-        rows, verdicts = list[tuple[str, ...]](), list[str]()
-        for side in [side for side in ("A", "B") if side in last]:
-            beside = lines[0].get("controls", {}).get(side, {})
-            for kind, scores in {"best": last[side], **beside}.items():
-                terms = (f"{float(scores[key]):.4g}" for key in _TERMS)
-                rows.append((f"G_{side}, {_SCORED[kind]}", *terms))
-            if "inputs" in beside:
-                best, nothing = _losses(last[side]), _losses(beside["inputs"])
-                how = "better" if best < nothing else "no better"
-                verdicts.append(
-                    f"By this score G_{side}'s best individual is {how} than doing nothing: losses of "
-                    f"{best:.4g}, the untouched input's are {nothing:.4g}."
-                )
+        rows, verdicts = beside_doing_nothing(lines)
         title = f"At the end, generation {last['generation']}, before fine-tuning"
         headings = ("", "fitness F", "kept weights N", "kept MACs", "L_DisA", "L_GenA", "L_cyc")
         table = Table(title, headings, tuple(rows))
@@ -391,6 +379,24 @@ def _jpeg(pixels: Pixels) -> str:
 def _charts(figures: "Iterable[Figure]") -> Markup:
     """Charts, as many beside each other as fit."""
     return render("charts", [Markup(to_page(chart)) for chart in figures])
+
+
+def beside_doing_nothing(lines: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """What the search ended with, the original and the untouched input; and whether that one is beaten."""
+    rows, verdicts = list[tuple[str, ...]](), list[str]()
+    for side in [side for side in ("A", "B") if side in lines[-1]]:
+        ended, beside = lines[-1][side], lines[0].get("controls", {}).get(side, {})
+        for kind, scores in {"best": ended, **beside}.items():
+            terms = (f"{float(scores[key]):.4g}" for key in _TERMS)
+            rows.append((f"G_{side}, {_SCORED[kind]}", *terms))
+        if "inputs" in beside and math.isfinite(nothing := _losses(beside["inputs"])):
+            best = _losses(ended)
+            how = "better" if best < nothing else "no better"
+            verdicts.append(
+                f"By this score G_{side}'s best individual is {how} than doing nothing: losses of "
+                f"{best:.4g}, the untouched input's are {nothing:.4g}."
+            )
+    return rows, verdicts
 
 
 def _losses(scores: Mapping[str, Any]) -> float:

@@ -13,13 +13,13 @@ from ganprune.images import PictureFolders, split
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.training import (
     Networks,
+    Trainer,
     TrainingError,
     TrainingPictures,
     TrainSettings,
     TrainState,
-    train_step,
 )
-from ganprune.training.chance import generator_for
+from ganprune.training.settings import generator_for
 
 TUNE_SHARE = 0.1
 """Share of the training pictures that individuals are fine-tuned on (section 4 of the paper)."""
@@ -52,21 +52,21 @@ class FineTuner:
     _read: list[TrainingPictures] = field(default_factory=list[TrainingPictures], repr=False)
 
     def __call__(self, side: Domain, slim: nn.Module, partner: nn.Module, name: str) -> nn.Module:
-        """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all random numbers."""
+        """A fine-tuned copy of ``slim``, float32. ``name`` of the individual decides all that is random."""
         self.read()
         recipe = replace(self.settings, trained=("G_A", "D_A") if side == "A" else ("G_B", "D_B"))
         A, B = (slim, partner) if side == "A" else (partner, slim)
         whole = Quartet(A, B, self.discriminators.get("A"), self.discriminators.get("B"))
-        state = TrainState.start(Networks.known(whole), recipe)
+        trainer = Trainer(TrainState.start(Networks.known(whole), recipe), recipe)
         for step in range(self.steps):
-            random = generator_for(recipe.seed, "tune", side, name, step)
-            real = self._read[0].batch(recipe.seed, step, recipe.batch, random)
-            real_A, real_B = (part.to(recipe.device) for part in real)
+            generator = generator_for(recipe.seed, "tune", side, name, step)
+            real = self._read[0].batch(recipe.seed, step, recipe.batch, generator)
             try:
-                train_step(state, real_A, real_B, recipe, recipe.lr, random)
+                trainer.step({s: x.to(recipe.device) for s, x in real.items()}, recipe.lr, generator)
             except TrainingError:  # losses that are no numbers: the last good weights are scored
                 break
-        tuned = state.networks.G_A if side == "A" else state.networks.G_B
+        trained = trainer.state.networks
+        tuned = trained.G_A if side == "A" else trained.G_B
         return copy.deepcopy(tuned).requires_grad_(False).eval()
 
     def read(self) -> None:

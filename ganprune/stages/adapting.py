@@ -33,7 +33,7 @@ from ganprune.pruning.repair import Repairer
 from ganprune.refit.patches import Convolution, matrix, refittable
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
-from ganprune.training import Team
+from ganprune.training import ProcessGroup
 
 LOOKED_AT = 16
 """So many pictures of each domain are looked at for their size."""
@@ -288,7 +288,8 @@ def _refit(settings: CompressSettings, generators: Mapping[Domain, nn.Module]) -
 def _batch(settings: CompressSettings) -> Iterator[Change]:
     """The least that all processes of the fine-tuning have equal shares of."""
     processes, batch = settings.compute.processes, settings.tuning.tune_batch
-    yield {"tune-batch": Team(size=processes).shared(batch)}, f"{processes} processes share every batch"
+    fitting = ProcessGroup(size=processes).shared(batch)
+    yield {"tune-batch": fitting}, f"{processes} processes share every batch"
 
 
 def _other(side: Domain) -> Domain:

@@ -18,7 +18,7 @@ from ganprune.stages.job import Job
 from ganprune.stages.setting_up import split_files
 from ganprune.storage.plain import fits, parse_json
 from ganprune.system.device import cpu_threads, resolve_device
-from ganprune.training.chance import generator_for
+from ganprune.training.settings import generator_for
 
 MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""

@@ -26,6 +26,7 @@ from ganprune.scoring import (
     PoolScorer,
     ProcessPool,
     RayPool,
+    Scores,
     ScoringInputs,
     ScoringSettings,
 )
@@ -110,14 +111,15 @@ def search(job: Job) -> State:
             )  # fmt: skip
             scorer: LocalScorer | PoolScorer = LocalScorer(inputs, task.advance, reporter)
             # What the original itself and untouched inputs score: in the first line of search.jsonl.
-            controls = {} if done else {side: scorer.controls(side) for side in both}
+            controls: dict[Domain, Scores] = {} if done else {side: scorer.controls(side) for side in both}
             if (pool := _pool(settings, inputs, threads, reporter)) is not None:
                 # What the originals make of the pictures is in the cache now: workers read it.
                 scorer = stack.enter_context(PoolScorer(pool, task.advance, reporter))
             before, counted = time.monotonic(), 0
             latency = _latency(both, job.tables)
-            counts = settings.search.cycle == "excess"
-            floor = {side: float(found.L_cyc[0]) for side, found in controls.items() if counts}
+            floor = dict[Domain, float]()
+            if settings.search.cycle == "excess":
+                floor |= {side: float(found.L_cyc[0]) for side, found in controls.items()}
             searcher = searcher_for(
                 settings.search, both, scorer, scores or None, latency, costs or None, floor
             )

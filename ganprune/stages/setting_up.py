@@ -17,7 +17,7 @@ from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.storage.plain import fits
 from ganprune.system.device import MOST_THREADS, Precision, resolve_device, resolve_precision, resolve_threads
 from ganprune.training import Budget
-from ganprune.training.team import check_devices
+from ganprune.training.process_group import check_devices
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,74 +1,52 @@
 """The CycleGAN objective and its training loop: from nothing, or on from pretrained or slim networks.
 
-settings.py    the recipe                         objective.py   the losses, term by term
-budget.py      how long, at what learning rate    step.py        one step: G, then D
-networks.py    the four networks                  state.py       all that changes, in one file
-pictures.py    which pictures a step sees         pool.py        earlier translations
-loop.py        from the first step to the last    record.py      what was asked for
-log.py         losses, a line every few steps     samples.py     pictures to look at
-recovery.py    networks that a checkpoint lacks   checks.py      what can be trained
-
-Where originals teach:
-distillation.py  the losses, term by term         lessons.py     what originals make of the pictures
-taught.py        one step                         validation.py  distances to originals, on other pictures
-best.py          which weights are the result
-
-In several processes:
-team.py          shares of a batch, means of gradients
-replica.py       what each process has, and how it makes a step
+folder.py        from the first step to the last      loop.py           what happens at which step
+step.py          one step, from top to bottom         graphs.py         parts of it as CUDA graphs
+settings.py      the recipe                           budget.py         how long, at what learning rate
+networks.py      the four networks                    state.py          all that changes, in one file
+pictures.py      which pictures a step sees           objective.py      CycleGAN's losses, and its image pool
+distillation.py  losses where the originals teach     teacher_cache.py  what they make of the pictures, kept
+perceptual.py    VGG16, which compares pictures       validation.py     distances to originals; the best
+log.py           losses every few steps; curves       samples.py        pictures to look at
+record.py        what was asked for
+process_group.py shares of a batch, means of gradients, among several processes
 processes.py     how they are started, watched and ended
 """
 
 from ganprune.training.budget import Budget, learning_rate
-from ganprune.training.distillation import DistilSettings, Teacher
-from ganprune.training.lessons import Lesson, Lessons
-from ganprune.training.loop import TrainResult, train
-from ganprune.training.networks import Networks, save_networks
-from ganprune.training.objective import (
-    TranslatedBatch,
-    discriminator_loss,
-    gan_loss,
-    generator_losses,
-    translate,
-)
+from ganprune.training.distillation import DistilSettings, Teacher, Translated
+from ganprune.training.folder import TrainResult, complete, train
+from ganprune.training.networks import Networks
+from ganprune.training.objective import ImagePool
 from ganprune.training.perceptual import Vgg16, load_vgg16
 from ganprune.training.pictures import TrainingPictures
-from ganprune.training.pool import ImagePool
-from ganprune.training.recovery import complete
-from ganprune.training.settings import GanMode, TrainSettings
+from ganprune.training.process_group import ProcessGroup
+from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState
-from ganprune.training.step import TrainingError, distil_step, train_step
-from ganprune.training.team import Team, joined
+from ganprune.training.step import Trainer, TrainingError
+from ganprune.training.teacher_cache import Distillation, TeacherCache
 from ganprune.training.validation import Validation
 
 __all__ = [
     "Budget",
     "DistilSettings",
-    "GanMode",
+    "Distillation",
     "ImagePool",
-    "Lesson",
-    "Lessons",
     "Networks",
+    "ProcessGroup",
     "Teacher",
-    "Team",
+    "TeacherCache",
     "TrainResult",
     "TrainSettings",
     "TrainState",
+    "Trainer",
     "TrainingError",
     "TrainingPictures",
-    "TranslatedBatch",
+    "Translated",
     "Validation",
     "Vgg16",
     "complete",
-    "discriminator_loss",
-    "distil_step",
-    "gan_loss",
-    "generator_losses",
-    "joined",
     "learning_rate",
     "load_vgg16",
-    "save_networks",
     "train",
-    "train_step",
-    "translate",
 ]

@@ -1,7 +1,7 @@
 """Distillation: slim generators learn to draw what the originals draw, picture by picture.
 
 For G_A on pictures x of A, and for G_B on those of B, with G the original, Ĝ the slim one, D the original's
-judge and h their maps of the residual trunk at a few places:
+discriminator and h their maps of the residual trunk at a few places:
 
     pixels      mean |Ĝ(x) − G(x)|
     maps        mean over places of  mean (a(ĥ) − h)² / mean h²
@@ -19,7 +19,7 @@ al., "GAN Compression", CVPR 2020, section 3.1; features: Wang et al., "pix2pixH
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ from ganprune.images import Domain
 from ganprune.training.perceptual import Vgg16
 
 Maps = Callable[[Tensor], Sequence[Tensor]]
-"""What a frozen network sees in pictures [n, 3, h, w] in [-1, 1]: its maps of some layers."""
+"""What a frozen network sees in pictures [n, c, h, w] in [-1, 1]: its maps of some layers."""
 
 _T = TypeVar("_T")
 
@@ -87,8 +87,8 @@ class Teacher:
     """Its channels."""
     units: Tensor
     """Which of its units the slim generator has kept: bool [units]."""
-    judge: nn.Module | None = None
-    """The original discriminator of its translations; None where its layers are not compared."""
+    discriminator: nn.Module | None = None
+    """The original one of its translations; None where its layers are not compared."""
     vgg: Vgg16 | None = None
     """None where its maps are not compared."""
 
@@ -116,21 +116,30 @@ def evenly(items: Sequence[_T], n: int) -> list[_T]:
     return [items[place] for place in sorted(places)] if items else []
 
 
-def with_maps(generator: nn.Module, x: Tensor, modules: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
-    """The translation [n, 3, h, w], and the maps that some modules return, in their order."""
+class Translated(NamedTuple):
+    """What a generator makes of pictures."""
+
+    picture: Tensor
+    """Translations: float [n, c, h, w] in [-1, 1]."""
+    maps: Sequence[Tensor]
+    """Maps of its trunk, float [n, channels, h/4, w/4] in channels-last order, one a tap."""
+
+
+def with_maps(generator: nn.Module, x: Tensor, modules: Sequence[str]) -> Translated:
+    """The translation of pictures, and the maps that some modules return, in their order."""
     maps: dict[str, Tensor] = {}
     with _watched(generator, modules, maps.__setitem__):
         made = generator(x)
-    return made, [maps[name] for name in modules]
+    return Translated(made, [maps[name] for name in modules])
 
 
-def judged_layers(judge: nn.Module, picture: Tensor, layers: int) -> list[Tensor]:
+def discriminator_layers(discriminator: nn.Module, picture: Tensor, layers: int) -> list[Tensor]:
     """The maps of a discriminator after its first activations, then its patch map; ``layers`` of them.
 
     What comes after the last of them is not computed.
     """
     found: list[Tensor] = []
-    activations = [name for name, m in judge.named_modules() if isinstance(m, nn.LeakyReLU | nn.ReLU)]
+    activations = [name for name, m in discriminator.named_modules() if isinstance(m, nn.LeakyReLU | nn.ReLU)]
 
     def keep(name: str, output: Tensor) -> None:
         del name
@@ -139,8 +148,8 @@ def judged_layers(judge: nn.Module, picture: Tensor, layers: int) -> list[Tensor
             raise _Enough
 
     try:
-        with _watched(judge, activations, keep):
-            found.append(judge(picture))
+        with _watched(discriminator, activations, keep):
+            found.append(discriminator(picture))
     except _Enough:
         pass
     return found
@@ -171,38 +180,6 @@ def _watched(
             handle.remove()
 
 
-class Window:
-    """A square of pictures, at a place that wanders evenly over them from step to step.
-
-    Places are the two-dimensional additive recurrence of the plastic number: no randomness is needed.
-    """
-
-    def __init__(self, side: int, device: str) -> None:
-        """side: pixels; device: that of the pictures."""
-        self._side, self._share = side, (0.0, 0.0)
-        self._on_cpu = torch.device(device).type == "cpu"
-        self._where = torch.zeros(2, 1, device=device)
-        self._count = torch.arange(side, device=device)
-
-    def move(self, step: int) -> None:
-        """To its place in a step."""
-        self._share = step * 0.7548776662466927 % 1, step * 0.5698402909980532 % 1
-        if not self._on_cpu:
-            self._where[0].fill_(self._share[0])
-            self._where[1].fill_(self._share[1])
-
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """[n, 3, h, w] → [n, 3, side, side], or as much of a smaller picture."""
-        room = [max(size - self._side, 0) + 1 for size in pictures.shape[2:]]
-        if self._on_cpu:
-            top, left = (int(share * places) for share, places in zip(self._share, room, strict=True))
-            return pictures[:, :, top : top + self._side, left : left + self._side]
-        for dim, (share, places) in enumerate(zip(self._where, room, strict=True), 2):  # as part of a graph
-            start = (share * places).long().clamp_max(places - 1)
-            pictures = pictures.index_select(dim, start + self._count[: pictures.shape[dim]])
-        return pictures
-
-
 def make_adapters(
     teachers: Mapping[Domain, Teacher],
     settings: DistilSettings,
@@ -227,25 +204,24 @@ def make_adapters(
 
 def distillation_losses(
     side: Domain,
-    fake: Tensor,
-    maps: Sequence[Tensor],
-    wanted: Tensor,
-    wanted_maps: Sequence[Tensor],
+    student: Translated,
+    teacher: Translated,
     settings: DistilSettings,
     seen_by: Mapping[str, Maps],
     adapters: Mapping[str, nn.Module] | nn.ModuleDict,
 ) -> dict[str, Tensor]:
-    """The weighted terms of one side: scalars. ``fake`` and ``wanted``: float32 [n, 3, h, w] in [-1, 1].
+    """The weighted terms of one side: scalars, from what both generators make of the same pictures, float32.
 
-    ``wanted_maps``: the original's, all channels with adapters, else the kept ones. ``seen_by``: what
-    compares both pictures besides, by the name of its weight in the settings.
+    The teacher's maps: all channels with adapters, else the kept ones. ``seen_by``: what compares both
+    pictures besides, by the name of its weight in the settings.
     """
     s, terms = settings, dict[str, Tensor]()
+    fake, wanted = student.picture, teacher.picture
     if s.pixels:
         terms[f"pixels_{side}"] = s.pixels * (fake - wanted).abs().sum() / fake.numel()
     if s.maps:
         errors: list[Tensor] = []
-        for place, (found, original) in enumerate(zip(maps, wanted_maps, strict=True)):
+        for place, (found, original) in enumerate(zip(student.maps, teacher.maps, strict=True)):
             key = f"{side}{place}"
             shown = adapters[key](found) if key in adapters else found
             errors.append(_share((shown.float() - original).square(), original.square()))
@@ -262,8 +238,9 @@ def distillation_losses(
 def _share(errors: Tensor, sizes: Tensor) -> Tensor:
     """Mean error over mean size of each picture [n, c, h, w], then the mean over pictures: a scalar.
 
-    So a batch's loss is the mean of its pictures' losses, however it is parted. Sums, and not means: the
-    gradient of a mean is in another order of memory than its map, and slows down all that comes before it.
+    So a batch's loss is the mean of its pictures' losses, however it is shared among processes.
     """
+    # Sums, and not means: the gradient of a mean is in another memory order than its map, and slows down all
+    # that comes before it.
     least = 1e-8 * errors[0].numel()
     return (errors.sum((1, 2, 3)) / sizes.sum((1, 2, 3)).clamp_min(least)).mean()

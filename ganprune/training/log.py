@@ -1,61 +1,110 @@
-"""train.jsonl: one line every so many steps; and the same as curves to look at."""
+"""train.jsonl and validation.jsonl: a JSON object of numbers a line, each with its step; and curves."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ganprune.errors import RunError
 from ganprune.figures.panels import curves
 from ganprune.storage.files import write_atomically
-from ganprune.training.lines import whole_lines
+from ganprune.storage.plain import NUMBER, fits, read_lines
 from ganprune.training.state import TrainState
-from ganprune.training.validation import panels
 
 LOG = "train.jsonl"
+VALIDATION = "validation.jsonl"
 CURVES = "curves.svg"
-_PANELS = {
-    "pixels, of the originals": {"pixels_A": "pixels_A", "pixels_B": "pixels_B"},
-    "maps, of the originals": {"maps_A": "maps_A", "maps_B": "maps_B"},
-    "features, of the originals": {"features_A": "features_A", "features_B": "features_B"},
-    "adversarial": {"G_A": "G_A", "G_B": "G_B"},
-    "discriminators": {"D_A": "D_A", "D_B": "D_B"},
-    "cycle": {"cycle_A": "cycle_A", "cycle_B": "cycle_B"},
-    "identity": {"idt_A": "idt_A", "idt_B": "idt_B"},
-    "learning rate": {"lr": "lr"},
+_SIDES = ("A", "B")
+_Line = Mapping[str, float]
+_LOSSES = {
+    "pixels, of the originals": "pixels",
+    "maps, of the originals": "maps",
+    "features, of the originals": "features",
+    "adversarial": "G",
+    "discriminators": "D",
+    "cycle": "cycle",
+    "identity": "idt",
 }
 
 
-class TrainLog:
-    """Means of the losses over every ``every`` steps."""
+class StepLog:
+    """A file of lines, each with its step."""
 
-    def __init__(self, folder: Path, every: int, step: int) -> None:
-        """Go on after ``step`` steps: lines that an interrupted training wrote beyond them are dropped."""
-        self.folder, self.every = folder, every
-        self.lines = whole_lines(folder / LOG, step)
+    def __init__(self, path: Path, step: int) -> None:
+        """Go on after ``step`` steps: lines that an interrupted training wrote beyond them are dropped.
+
+        So is all from the first line on that is none of a log: a kill may have cut one short. Raises
+        `RunError` for a file that is no log at all.
+        """
+        self._path = path
+        try:
+            lines = read_lines(path)
+        except ValueError as error:
+            raise RunError(f"{path} is damaged ({error}); delete it to go on without it") from None
+        whole = [fits(line, {str: NUMBER}) and fits(line, {"step": int}) for line in lines]
+        end = whole.index(False) if False in whole else len(lines)
+        self.lines = [line for line in lines[:end] if line["step"] <= step]
+        if path.exists():
+            self._begin()
+
+    def add(self, step: int, figures: Mapping[str, float]) -> None:
+        """Write a line."""
+        if not self._path.exists():
+            self._begin()
+        self.lines.append({"step": step, **figures})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.lines[-1]) + "\n")
+
+    def _begin(self) -> None:
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        write_atomically(folder / LOG, text.encode(), over="own")
+        write_atomically(self._path, text.encode(), over="own")
 
-    def add(self, state: TrainState, losses: dict[str, float], lr: float) -> None:
-        """Count the step that ``state`` has just made; the sums are kept in it."""
+
+class TrainLog(StepLog):
+    """Means of the losses over every ``every`` steps; the sums are kept in the state."""
+
+    def __init__(self, path: Path, every: int, step: int) -> None:
+        super().__init__(path, step)
+        self._every = every
+        if not path.exists():
+            self._begin()
+
+    def count(self, state: TrainState, losses: Mapping[str, float], lr: float) -> None:
+        """Count the step that ``state`` has just made."""
         for name, value in losses.items():
             state.sums[name] = state.sums.get(name, 0.0) + value
         state.counted += 1
-        if state.step % self.every == 0:
-            self._write(state, lr)
+        if state.step % self._every == 0:
+            self.finish(state, lr)
 
     def finish(self, state: TrainState, lr: float) -> None:
         """Write what was counted since the last line."""
         if state.counted:
-            self._write(state, lr)
+            means = {name: round(total / state.counted, 6) for name, total in state.sums.items()}
+            self.add(state.step, {"lr": lr} | means)
+            state.sums, state.counted = {}, 0
 
-    def draw(self, validated: Sequence[Mapping[str, float]] = ()) -> None:
-        """Write curves.svg, with the lines of validation.jsonl."""
-        if self.lines:
-            lines = sorted([*self.lines, *validated], key=lambda line: line["step"])
-            write_atomically(self.folder / CURVES, curves(lines, _PANELS | panels(validated)).encode())
+    def recent(self, state: TrainState) -> dict[str, float]:
+        """Losses for people who watch: means of a few steps, both directions together."""
+        means = {k: v / state.counted for k, v in state.sums.items()} if state.counted else self.lines[-1]
+        both = {name: [f"{name}_{side}" for side in _SIDES] for name in ("pixels", "maps", "G", "cycle", "D")}
+        sums = {name: [means[key] for key in keys if key in means] for name, keys in both.items()}
+        return {name: sum(values) for name, values in sums.items() if values}
 
-    def _write(self, state: TrainState, lr: float) -> None:
-        means = {name: round(total / state.counted, 6) for name, total in state.sums.items()}
-        self.lines.append({"step": state.step, "lr": lr} | means)
-        state.sums, state.counted = {}, 0
-        with (self.folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self.lines[-1]) + "\n")
+
+def draw_curves(path: Path, trained: Sequence[_Line], validated: Sequence[_Line]) -> None:
+    """Write the lines of both logs as curves; nothing where there are none."""
+    panels = {title: {f"{name}_{s}": f"{name}_{s}" for s in _SIDES} for title, name in _LOSSES.items()}
+    panels["learning rate"] = {"lr": "lr"}
+    names = {name for line in validated for name in line}
+    for term in ("L_GenA", "L_DisA", "L_cyc"):
+        found = {
+            f"G_{side}{' average' if average else ''}": f"{average}{term}_{side}"
+            for side in _SIDES
+            for average in ("", "average_")
+            if f"{average}{term}_{side}" in names
+        }
+        if found:
+            panels[f"{term}, validation"] = found
+    if trained:
+        lines = sorted([*trained, *validated], key=lambda line: line["step"])
+        write_atomically(path, curves(lines, panels).encode())

@@ -1,22 +1,24 @@
 """The four networks of a training: complete, and either copied or made from nothing."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName, Quartet, save_cyclegan_pth
+from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import Domain
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
-from ganprune.models.traits import channels_by_domain
-from ganprune.training.chance import generator_for
-from ganprune.training.settings import TrainSettings
+from ganprune.models.traits import channels_by_domain, smallest_picture
+from ganprune.training.settings import TrainSettings, generator_for
 
 _Net = TypeVar("_Net", bound=nn.Module)
+Weights = dict[str, Tensor]
+"""A network's state dict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,9 @@ class Networks:
     @classmethod
     def known(cls, quartet: Quartet) -> "Networks":
         """The networks of a checkpoint, as far as it has them; see ``absent``."""
-        few, judge, s = resnet_widths(1, 1), DiscriminatorWidths((1, 1)), TrainSettings()
-        return cls(
-            quartet.G_A or _drawn(Generator(few), "G_A", s),
-            quartet.G_B or _drawn(Generator(few), "G_B", s),
-            quartet.D_A or _drawn(Discriminator(judge), "D_A", s),
-            quartet.D_B or _drawn(Discriminator(judge), "D_B", s),
-            frozenset(quartet.missing()),
-        )
+        G, D = Generator(resnet_widths(1, 1)), Discriminator(DiscriminatorWidths((1, 1)))
+        there = (quartet.G_A or G, quartet.G_B or G, quartet.D_A or D, quartet.D_B or D)
+        return cls(*there, frozenset(quartet.missing()))
 
     @classmethod
     def fresh(cls, settings: TrainSettings, channels: tuple[int, int] = (3, 3)) -> "Networks":
@@ -72,22 +69,22 @@ class Networks:
         of B, where no generator says so.
         """
         known = quartet.G_A or quartet.G_B
-        of_A, of_B = tuple(quartet.channels.values()) if known else channels
-        judge = DiscriminatorWidths.of(settings.ndf)
-        judges_B, judges_A = (Discriminator(replace(judge, in_channels=n)) for n in (of_B, of_A))
+        A, B = tuple(quartet.channels.values()) if known else channels
+        widths = DiscriminatorWidths.of(settings.ndf)
+        of_B, of_A = (Discriminator(replace(widths, in_channels=n)) for n in (B, A))
         return cls(
-            quartet.G_A or _drawn(_partner(known, settings, of_A, of_B), "G_A", settings),
-            quartet.G_B or _drawn(_partner(known, settings, of_B, of_A), "G_B", settings),
-            quartet.D_A or _drawn(judges_B, "D_A", settings),
-            quartet.D_B or _drawn(judges_A, "D_B", settings),
+            quartet.G_A or _drawn(_partner(known, settings, A, B), "G_A", settings),
+            quartet.G_B or _drawn(_partner(known, settings, B, A), "G_B", settings),
+            quartet.D_A or _drawn(of_B, "D_A", settings),
+            quartet.D_B or _drawn(of_A, "D_B", settings),
         )
 
     def items(self) -> tuple[tuple[NetName, nn.Module], ...]:
         """Names and networks that are there, in the order of CycleGAN's files."""
-        all_four: tuple[tuple[NetName, nn.Module], ...] = (
-            ("G_A", self.G_A), ("G_B", self.G_B), ("D_A", self.D_A), ("D_B", self.D_B),
-        )  # fmt: skip
-        return tuple((name, net) for name, net in all_four if name not in self.absent)
+        return tuple((name, net) for name, net in self._all_four() if name not in self.absent)
+
+    def _all_four(self) -> tuple[tuple[NetName, nn.Module], ...]:
+        return ("G_A", self.G_A), ("G_B", self.G_B), ("D_A", self.D_A), ("D_B", self.D_B)
 
     @property
     def channels(self) -> dict[Domain, int]:
@@ -102,23 +99,46 @@ class Networks:
     def to_train(self, device: str, trained: Collection[NetName]) -> "Networks":
         """Copies on a device, float32; those called ``trained`` with gradients, the others in eval mode."""
 
-        def placed(net: _Net, name: NetName) -> _Net:
+        def placed(name: NetName, net: nn.Module) -> nn.Module:
             learns = name in trained
             return copy.deepcopy(net).to(device, torch.float32).requires_grad_(learns).train(learns)
 
-        generators = placed(self.G_A, "G_A"), placed(self.G_B, "G_B")
-        return Networks(*generators, placed(self.D_A, "D_A"), placed(self.D_B, "D_B"), self.absent)
+        return Networks(*(placed(*one) for one in self._all_four()), absent=self.absent)
 
     def to_use(self) -> "Networks":
         """Copies on the CPU, in eval mode, without gradients."""
 
-        def placed(net: _Net) -> _Net:
-            for parameter in (twin := copy.deepcopy(net)).parameters():
-                parameter.grad = None
+        def placed(net: nn.Module) -> nn.Module:
+            (twin := copy.deepcopy(net)).zero_grad()
             return twin.to("cpu").requires_grad_(False).eval()
 
-        nets = placed(self.G_A), placed(self.G_B), placed(self.D_A), placed(self.D_B)
-        return Networks(*nets, self.absent)
+        return Networks(*(placed(net) for _, net in self._all_four()), absent=self.absent)
+
+    def with_weights(self, weights: Mapping[str, Weights]) -> "Networks":
+        """The same networks, but for copies with other weights of those that are named."""
+        twins = {name: copy.deepcopy(getattr(self, name)) for name in weights}
+        for name, twin in twins.items():
+            twin.load_state_dict(weights[name])
+        return replace(self, **twins)
+
+    def check_channels(self) -> None:
+        """Raises `CheckpointError` unless all networks see as many channels of the pictures of a domain."""
+        try:
+            _ = self.channels
+        except ValueError as error:
+            raise CheckpointError(f"{error}; give networks that fit together") from None
+
+    def check_shortest(self, found: int) -> None:
+        """Raises `UsageError` where pictures of ``found`` pixels are too small for a discriminator.
+
+        The norm of D's last layer needs a map of more than one place.
+        """
+        needed = max(smallest_picture(self.D_A), smallest_picture(self.D_B))
+        if found < needed:
+            raise UsageError(
+                f"a discriminator needs pictures of at least {needed}×{needed}, found {found} pixels; "
+                "give a larger --size"
+            )
 
 
 def _partner(known: nn.Module | None, settings: TrainSettings, inputs: int, outputs: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""VGG16's first maps: what two pictures look alike by, without any discriminator.
+"""VGG16's first maps: what two pictures look alike by, without any discriminator; and what it sees of them.
 
 The perceptual loss of Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
 ECCV 2016, section 3.2, on maps of VGG16 (Simonyan & Zisserman, arXiv 1409.1556): those after the second, the
@@ -51,6 +51,38 @@ class Vgg16(nn.Module):
             if place in COMPARED:
                 found.append(x)
         return found
+
+
+class Window:
+    """A square of pictures, at a place that wanders evenly over them from step to step.
+
+    Places are the two-dimensional additive recurrence of the plastic number: no randomness is needed.
+    """
+
+    def __init__(self, side: int, device: str) -> None:
+        """side: pixels; device: that of the pictures."""
+        self._side, self._share = side, (0.0, 0.0)
+        self._on_cpu = torch.device(device).type == "cpu"
+        self._where = torch.zeros(2, 1, device=device)
+        self._count = torch.arange(side, device=device)
+
+    def move(self, step: int) -> None:
+        """To its place in a step."""
+        self._share = step * 0.7548776662466927 % 1, step * 0.5698402909980532 % 1
+        if not self._on_cpu:
+            self._where[0].fill_(self._share[0])
+            self._where[1].fill_(self._share[1])
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """[n, 3, h, w] → [n, 3, side, side], or as much of a smaller picture."""
+        room = [max(size - self._side, 0) + 1 for size in pictures.shape[2:]]
+        if self._on_cpu:
+            top, left = (int(share * places) for share, places in zip(self._share, room, strict=True))
+            return pictures[:, :, top : top + self._side, left : left + self._side]
+        for dim, (share, places) in enumerate(zip(self._where, room, strict=True), 2):  # as part of a graph
+            start = (share * places).long().clamp_max(places - 1)
+            pictures = pictures.index_select(dim, start + self._count[: pictures.shape[dim]])
+        return pictures
 
 
 def load_vgg16(path: Path) -> Vgg16:

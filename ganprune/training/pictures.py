@@ -15,7 +15,7 @@ from ganprune.errors import UsageError
 from ganprune.images import Crop, Domain, TrainTransform, open_picture, to_float
 from ganprune.images.reading import read_all
 from ganprune.reporting import SILENT, Reporter
-from ganprune.training.chance import generator_for
+from ganprune.training.settings import generator_for
 
 MEMORY = 2 << 30
 """Bytes of resized pictures that are kept; those beyond are read again when it is their turn."""
@@ -40,19 +40,16 @@ class TrainingPictures:
         transform: TrainTransform,
         reporter: Reporter = SILENT,
         memory: int = MEMORY,
-        paired: bool = False,
         channels: Mapping[Domain, int] | None = None,
+        paired: bool = False,
     ) -> None:
-        """Read all pictures.
-
-        paired: the nth ones of both domains belong together, and are drawn together. channels: of each
-        domain; 3 where nothing is said.
+        """Read all pictures. channels: of each domain; 3 where nothing is said. paired: the nth ones of both
+        domains belong together, and are drawn together.
 
         Raises `DataError` where more than a tenth of a domain cannot be read, `UsageError` where one is
         too small for the transform.
         """
-        self.transform = transform
-        self._paired = paired
+        self.transform, self._paired = transform, paired
         self._memory, self._shortest = memory, transform.size if transform.crops else 1 << 30
         self._channels = channels or {}
         self._kept: dict[Domain, list[Tensor | Path]] = {}
@@ -66,9 +63,8 @@ class TrainingPictures:
                 return picture if self._memory >= 0 else path
 
             for domain, part in paths.items():
-                self._kept[domain] = [
-                    picture for _, picture in read_all(part, partial(read, domain=domain), reporter)
-                ]
+                read_one = partial(read, domain=domain)
+                self._kept[domain] = [picture for _, picture in read_all(part, read_one, reporter)]
 
     @property
     def shortest(self) -> int:
@@ -80,19 +76,15 @@ class TrainingPictures:
         """Pictures an epoch: those of the larger domain."""
         return max(len(part) for part in self._kept.values())
 
-    def count(self, domain: Domain) -> int:
-        """Pictures of one domain."""
-        return len(self._kept[domain])
-
     def variants(self, domain: Domain) -> int:
         """How many different things a step may be shown of one domain; 0: cuts at random places, too many."""
         mirrored = 2 if self.transform.flip else 1
         return 0 if self.transform.cuts else mirrored * len(self._kept[domain])
 
-    def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pictures of A and of B for a step, each float32 [n, c, h, w] in [-1, 1]; see `drawn`."""
+    def batch(self, seed: int, step: int, n: int, generator: torch.Generator) -> dict[Domain, Tensor]:
+        """Pictures of each domain for a step, float32 [n, c, h, w] in [-1, 1]; see `drawn`."""
         drawn = self.drawn(seed, step, n, generator)
-        return self.pictures("A", drawn["A"]), self.pictures("B", drawn["B"])
+        return {domain: self.pictures(domain, parts) for domain, parts in drawn.items()}
 
     def drawn(self, seed: int, step: int, n: int, generator: torch.Generator) -> dict[Domain, list[Drawn]]:
         """Which pictures of A and of B a step sees, and which part of each.
@@ -105,11 +97,12 @@ class TrainingPictures:
         for shown in range(step * n, (step + 1) * n):
             epoch, place = divmod(shown, self.epoch)
             order = torch.randperm(self.epoch, generator=generator_for(seed, "epoch", epoch))
-            index: dict[Domain, int] = {first: int(order[place]) % self.count(first)}
+            index: dict[Domain, int] = {first: int(order[place]) % len(self._kept[first])}
             if not self._paired:
-                index |= {o: int(torch.randint(self.count(o), (), generator=generator)) for o in others}
+                index |= {o: int(torch.randint(len(self._kept[o]), (), generator=generator)) for o in others}
             for domain, i in index.items():
-                chosen[domain].append(self._placed(domain, i, generator))
+                _, height, width = self.whole(domain, i).shape
+                chosen[domain].append(Drawn(i, self.transform.place(height, width, generator)))
             for domain in others if self._paired else ():  # and the same part of it
                 chosen[domain].append(chosen[first][-1])
         return chosen
@@ -124,15 +117,11 @@ class TrainingPictures:
         return self._resized(kept, domain) if isinstance(kept, Path) else kept
 
     def stills(self, n: int) -> dict[Domain, list[Tensor]]:
-        """The first of both domains, at most ``n``, as many of each, without chance: [c, h, w]."""
+        """The first of both domains, at most ``n``, as many of each, none of it random: [c, h, w]."""
         n = min(n, *(len(part) for part in self._kept.values()))
         return {
             domain: [self.transform.still(self.whole(domain, i)) for i in range(n)] for domain in self._kept
         }
-
-    def _placed(self, domain: Domain, index: int, generator: torch.Generator) -> Drawn:
-        _, height, width = self.whole(domain, index).shape
-        return Drawn(index, self.transform.place(height, width, generator))
 
     def _resized(self, path: Path, domain: Domain) -> Tensor:
         try:

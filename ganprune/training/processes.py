@@ -11,13 +11,10 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
-from pathlib import Path
-from subprocess import DEVNULL
+from subprocess import DEVNULL, Popen
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -30,8 +27,8 @@ from ganprune.reporting import Reporter, Task
 from ganprune.storage.scratch import scratch_folder
 from ganprune.system.children import how_it_died, start_python, stop
 from ganprune.system.device import keep_freed_memory
+from ganprune.training.process_group import LostProcess, ProcessGroup, check_devices
 from ganprune.training.step import TrainingError
-from ganprune.training.team import LostProcess, Place, check_devices, joined
 
 GRACE = 60.0
 """Seconds in which the cause must show once a process misses another, or waits for the words of rank 0."""
@@ -43,29 +40,14 @@ from ganprune.training.processes import serve
 serve(int(sys.argv[1]))
 """
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """The one message to a process."""
-
-    place: Place
-    device: str
-    threads: int
-    meeting: Path
-    """A file through which the processes find each other."""
-    call: bytes
-    """Pickled function of a ``team``; rank 0's takes a ``reporter`` too."""
+_Processes = Mapping[Connection, tuple[int, Popen[bytes]]]
+"""Rank and process at the other end of each pipe."""
 
 
 def together(
-    processes: int,
-    lead: Callable[..., _T],
-    follow: Callable[..., object],
-    device: str,
-    reporter: Reporter,
+    processes: int, lead: Callable[..., _T], follow: Callable[..., object], device: str, reporter: Reporter
 ) -> _T:
-    """Call ``lead(team=…, reporter=…)`` in one process and ``follow(team=…)`` in the others, as one team.
+    """Call ``lead(group=…, reporter=…)`` in a new process and ``follow(group=…)`` in others, as one group.
 
     cloudpickle must carry both. device: cpu, where they share this process's threads, or cuda, where each has
     a GPU of its own. Returns what ``lead`` returns. Raises what one of them raises, `GanpruneError` where one
@@ -75,73 +57,45 @@ def together(
         raise UsageError(f"--processes needs Linux or macOS, found {sys.platform}; leave it out")
     check_devices(device, processes)
     threads = max(1, torch.get_num_threads() // processes)
-    members: list[_Process] = []
-    with scratch_folder() as folder:
-        try:
-            for rank in range(processes):
-                members.append(_Process(rank, processes))
-            for member in members:
-                call = cloudpickle.dumps(follow if member.rank else lead)
-                meeting = folder / "meeting"
-                place = Place(member.rank, processes, member.rank, processes)
-                member.send(Launch(place, device, threads, meeting, call))
-            return _attend(members, reporter)
-        finally:
-            for member in members:
-                member.close()
+    started: dict[Connection, tuple[int, Popen[bytes]]] = {}
+    with scratch_folder() as folder, ExitStack() as ending:
+        for rank in range(processes):
+            ours, theirs = Pipe()
+            with theirs:
+                process = start_python(
+                    "-c", _PROGRAM, str(theirs.fileno()),
+                    stdin=DEVNULL, stdout=DEVNULL, descriptors=[theirs.fileno()],
+                )  # fmt: skip
+            ending.callback(stop, process)
+            started[ending.enter_context(ours)] = rank, process
+        for connection, (rank, _) in started.items():
+            group, meeting = ProcessGroup(rank, processes, rank, processes), str(folder / "meeting")
+            with suppress(OSError):  # a dead process is told of below
+                call = follow if rank else lead
+                connection.send_bytes(cloudpickle.dumps((group, device, threads, meeting, call)))
+        return _answer(started, reporter)
 
 
-class _Process:
-    """This process's end of the pipe to one of the others."""
-
-    def __init__(self, rank: int, size: int) -> None:
-        """Start the process and return at once."""
-        self.rank, self._name = rank, f"training process {rank + 1} of {size}"
-        self.connection, theirs = Pipe()
-        with theirs:
-            self._process = start_python(
-                "-c", _PROGRAM, str(theirs.fileno()),
-                stdin=DEVNULL, stdout=DEVNULL, descriptors=[theirs.fileno()],
-            )  # fmt: skip
-
-    def send(self, message: Launch) -> None:
-        """Raises `GanpruneError` where the process is dead."""
-        try:
-            self.connection.send_bytes(pickle.dumps(message))
-        except OSError:
-            raise self._obituary() from None
-
-    def receive(self) -> tuple[Any, ...]:
-        """The next message; waits for it. Raises `GanpruneError` where the process is dead."""
-        try:
-            return pickle.loads(self.connection.recv_bytes())
-        except (EOFError, OSError):
-            raise self._obituary() from None
-
-    def close(self) -> None:
-        """End the process, whatever it does, and wait until it is gone."""
-        self.connection.close()
-        stop(self._process)
-
-    def _obituary(self) -> GanpruneError:
-        how = how_it_died(self._process)
-        return GanpruneError(
-            f"{self._name} (process {self._process.pid}) {how}; run again to go on from the last saved step, "
-            "with fewer --processes if memory ran out"
-        )
-
-
-def _attend(members: Sequence[_Process], reporter: Reporter) -> Any:
+def _answer(started: _Processes, reporter: Reporter) -> Any:
     """Pass on what rank 0 reports until it returns; raise the first error that tells the cause."""
-    working = {member.connection: member for member in members}
+    working = dict(started)
     told: Exception | None = None  # by a process that suffers from the cause
     end = float("inf")
     with ExitStack() as whole:
         tasks: list[tuple[ExitStack, Task]] = []
         while working and time.monotonic() < end:
             for connection in wait(list(working), None if told is None else GRACE / 20):
-                member = working[connection]  # pyright: ignore[reportArgumentType]
-                match member.receive():
+                assert isinstance(connection, Connection)
+                rank, process = working[connection]
+                try:
+                    message = connection.recv()
+                except (EOFError, OSError):
+                    raise GanpruneError(
+                        f"training process {rank + 1} of {len(started)} (process {process.pid}) "
+                        f"{how_it_died(process)}; run again to go on from the last saved step, "
+                        "with fewer --processes if memory ran out"
+                    ) from None
+                match message:
                     case ("task", *words):
                         one = whole.enter_context(ExitStack())
                         tasks.append((one, one.enter_context(reporter.task(*words))))
@@ -149,20 +103,19 @@ def _attend(members: Sequence[_Process], reporter: Reporter) -> Any:
                         tasks[-1][1].advance(steps, **figures)
                     case ("close",):
                         tasks.pop()[0].close()
-                    case ("info", text):
-                        reporter.info(text)
-                    case ("warn", text):
-                        reporter.warn(text)
+                    case ("info" | "warn" as level, text):
+                        getattr(reporter, level)(text)
                     case ("returned", answer):
-                        if member.rank == 0:
+                        if rank == 0:
                             return answer
-                        del working[member.connection]
+                        del working[connection]
                     case ("raised", error):
-                        followed = isinstance(error, TrainingError) and member.rank > 0
-                        if not (followed or isinstance(error, LostProcess)):
+                        # Rank 0 has more to say of a training that goes wrong for all.
+                        follows = isinstance(error, TrainingError) and rank > 0
+                        if not (follows or isinstance(error, LostProcess)):
                             raise error
                         told, end = told or error, min(end, time.monotonic() + GRACE)
-                        del working[member.connection]
+                        del working[connection]
                     case other:
                         raise ValueError(f"{other[0]} is no message")
     assert told is not None
@@ -172,10 +125,12 @@ def _attend(members: Sequence[_Process], reporter: Reporter) -> Any:
 def serve(descriptor: int) -> None:
     """The whole life of a process. descriptor: its end of the pipe."""
     keep_freed_memory()
-    _stay_on_this_machine()
+    for _, name in socket.if_nameindex():
+        if name in ("lo", "lo0"):  # gloo stays on this machine, and needs no name of it
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
     connection = Connection(descriptor)
     try:
-        start: Launch = pickle.loads(connection.recv_bytes())
+        group, device, threads, meeting, call = connection.recv()
     except (EOFError, OSError):  # nobody is there any more
         return
     Thread(target=_end_with, args=(connection,), daemon=True).start()
@@ -185,13 +140,10 @@ def serve(descriptor: int) -> None:
             connection.send_bytes(cloudpickle.dumps(message))
 
     try:
-        torch.set_num_threads(start.threads)
-        store = FileStore(str(start.meeting), start.place.size)
-        with joined(start.device, start.place, store) as team:
-            call: Callable[..., object] = pickle.loads(start.call)
-            lead = partial(call, reporter=_Relay(tell)) if team.leads else call
-            answer = lead(team=team)
-        tell("returned", answer)
+        torch.set_num_threads(threads)
+        with group.joined(device, FileStore(meeting, group.size)):
+            answer = call(group=group, reporter=_Relay(tell)) if group.leads else call(group=group)
+        tell("returned", answer if group.leads else None)
     except Exception as error:
         tell("raised", _portable(error))
 
@@ -227,13 +179,6 @@ def _end_with(connection: Connection) -> None:
     with suppress(EOFError, OSError):
         connection.recv_bytes()
     os._exit(0)
-
-
-def _stay_on_this_machine() -> None:
-    """Let gloo listen on the loopback device only, which also needs no name of this machine."""
-    for _, name in socket.if_nameindex():
-        if name in ("lo", "lo0"):
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
 
 
 def _portable(error: Exception) -> Exception:

@@ -21,6 +21,12 @@ STATE = "train_state.pt"
 """Where an unfinished training stands."""
 NETWORKS = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".pth.tar", ".pt.tar")
 """Endings of files that may hold trained networks."""
+_SHAPE: Shape = {
+    "settings": {str: object}, "budget": {"amount": NUMBER, "unit": str}, "pictures_sha256": str,
+    "networks_sha256": str, "steps": (int, type(None)), "seconds_per_step": (*NUMBER, type(None)),
+    "best": ({str: object}, type(None)), "outputs": ({str: str}, type(None)),
+}  # fmt: skip
+"""What train.json holds, see `Record`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,10 @@ class Record:
         if not path.exists():
             return new
         try:
-            old = cls(**cls._checked(read_json(path)))
+            found = read_json(path)
+            if not (fits(found, _SHAPE) and all(map(is_inside, found.get("outputs") or ()))):
+                raise ValueError("no record of a training")
+            old = cls(**found)
         except (ValueError, TypeError) as error:
             raise RunError(f"{path} is damaged ({error}); delete {folder} to train anew") from None
         changed = [
@@ -80,21 +89,6 @@ class Record:
                 "give the same again to go on with it, or use `-o` another folder"
             )
         return old
-
-    @staticmethod
-    def _checked(found: Any) -> dict[str, Any]:
-        """The same. Raises `ValueError` for values that are not as `write` writes them."""
-        nothing = type(None)
-        shapes: dict[str, Shape] = {
-            "settings": {str: object}, "budget": {"amount": NUMBER, "unit": str}, "pictures_sha256": str,
-            "networks_sha256": str, "steps": (int, nothing), "seconds_per_step": (*NUMBER, nothing),
-            "best": ({str: object}, nothing), "outputs": ({str: str}, nothing),
-        }  # fmt: skip
-        known = fits(found, {str: object})
-        bad = [name for name in shapes if known and name in found and not fits(found[name], shapes[name])]
-        if not known or bad or not all(map(is_inside, found.get("outputs") or ())):
-            raise ValueError(f"{bad[0] if bad else 'outputs' if known else 'no record'}")
-        return found
 
     def write(self, folder: Path) -> None:
         """Write train.json."""

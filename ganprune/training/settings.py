@@ -1,7 +1,10 @@
 """What decides how a CycleGAN is trained. The defaults are CycleGAN's own recipe."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
+
+import torch
 
 from ganprune.checkpoints import NET_NAMES, NetName
 from ganprune.errors import UsageError
@@ -43,7 +46,7 @@ class TrainSettings:
     lambda_L1: float = 100.0
     """Weight of the distance to that picture."""
     pool_size: int = 50
-    """Earlier translations kept a domain, for the discriminators to judge; 0: only the newest."""
+    """Earlier fakes kept a domain, for the discriminators to see; 0: only the newest."""
     instance_noise: float | None = None
     """Standard deviation of Gaussian noise on all that discriminators are shown in their own step, in a range
     of 2. None: 0.5 where no generator learns, else 0. Source: Sønderby et al., ICLR 2017, section 3."""
@@ -130,10 +133,20 @@ class TrainSettings:
     @property
     def transform(self) -> TrainTransform:
         """What happens to a training picture."""
-        taught = self.distil is not None
-        usual = self.size if taught or self.preprocess == "scale_width" else round(self.size * 286 / 256)
-        load_size = usual if self.load_size is None else self.load_size
+        load_size = self.load_size
+        if load_size is None:
+            as_shown = self.distil is not None or self.preprocess == "scale_width"
+            load_size = self.size if as_shown else round(self.size * 286 / 256)
         return TrainTransform(self.size, load_size, self.preprocess, self.flip)
+
+
+def generator_for(seed: int, *place: str | int) -> torch.Generator:
+    """A random generator of its own for a place, such as ``("step", 12)``, the same each time.
+
+    So the state of none need be saved.
+    """
+    digest = hashlib.sha256(repr((seed, *place)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
 
 def _option(name: str) -> str:

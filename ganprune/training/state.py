@@ -3,30 +3,26 @@
 Random numbers are no part of it: they follow from the seed and the step. So does the learning rate.
 """
 
-import copy
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganprune.checkpoints import read_held
 from ganprune.errors import GanpruneError, RunError
 from ganprune.models.channels_last import channels_last
 from ganprune.storage.files import atomic_path
 from ganprune.storage.plain import NUMBER, fits
-from ganprune.training.networks import Networks
-from ganprune.training.pool import ImagePool
+from ganprune.training.networks import Networks, Weights
+from ganprune.training.objective import ImagePool
 from ganprune.training.settings import TrainSettings
 
 VERSION = 2
 """Counts up when the file's content comes to mean something else."""
-
-
-Weights = dict[str, Tensor]
-"""A network's state dict."""
+_COUNTS = {"step": int, "counted": int, "waited": int, "sums": {str: NUMBER}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ def runs_channels_last(settings: TrainSettings) -> bool:
 
 @dataclass(slots=True)
 class TrainState:
-    """The networks, their optimizers, and what both remember. `train_step` changes it in place."""
+    """The networks, their optimizers, and what both remember. `Trainer` changes it in place."""
 
     networks: Networks
     opt_G: torch.optim.Adam | None
@@ -57,9 +53,9 @@ class TrainState:
     opt_D: torch.optim.Adam | None
     """None where no discriminator learns."""
     pool_A: ImagePool
-    """Translations to A."""
+    """Fakes of A."""
     pool_B: ImagePool
-    """Translations to B."""
+    """Fakes of B."""
     adapters: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     """1×1 convolutions that maps are compared through, see `ganprune.training.distillation`."""
     averages: dict[str, Weights] = field(default_factory=dict[str, Weights])
@@ -118,21 +114,11 @@ class TrainState:
 
     def averaged(self) -> Networks:
         """The networks with the running averages in place of the generators that have one."""
-        twins: dict[str, nn.Module] = {}
-        for name in ("G_A", "G_B"):
-            twins[name] = getattr(self.networks, name)
-            if name in self.averages:
-                twins[name] = copy.deepcopy(twins[name])
-                twins[name].load_state_dict(self.averages[name])
-        return replace(self.networks, **twins)
+        return self.networks.with_weights(self.averages)
 
     def chosen(self) -> Networks:
         """The networks with the generators that scored best, as far as any were scored."""
-        twins: dict[str, nn.Module] = {}
-        for name, best in self.best.items():
-            twins[name] = copy.deepcopy(getattr(self.networks, name))
-            twins[name].load_state_dict(best.weights)
-        return replace(self.networks, **twins)
+        return self.networks.with_weights({name: best.weights for name, best in self.best.items()})
 
     def save(self, path: Path) -> None:
         """Write everything to one file, which appears whole or not at all."""
@@ -156,58 +142,32 @@ class TrainState:
 
     def load(self, path: Path) -> None:
         """Become what was saved from networks of the same widths. Raises `RunError` for a damaged file."""
-        content = _read(path)
         device = self.networks.device
         try:
+            content = cast(dict[str, Any], read_held(path))  # nothing of the file is run
             if content["version"] != VERSION:
                 raise ValueError(f"version {content['version']}, needed {VERSION}")
+            if not fits(content, _COUNTS):
+                raise ValueError("its counts are none")
             for name, net in self.networks.items():
                 net.load_state_dict(content["networks"][name])
             for name, optimizer in (("opt_G", self.opt_G), ("opt_D", self.opt_D)):
                 if optimizer is not None:
                     optimizer.load_state_dict(content[name])
             self.adapters.load_state_dict(content["adapters"])
-            averages, best = content["averages"], content["best"]
-            kept = [*averages.items(), *((name, found["weights"]) for name, found in best.items())]
-            for name, weights in kept:
-                _check_shapes(weights, getattr(self.networks, name).state_dict())
-            self.averages = {name: _moved(weights, device) for name, weights in averages.items()}
-            self.best = {name: Best(**found) for name, found in best.items()}
-            self.waited = content["waited"]
+            self.averages = {
+                name: {key: value.to(device) for key, value in weights.items()}
+                for name, weights in content["averages"].items()
+            }
+            self.best = {name: Best(**found) for name, found in content["best"].items()}
+            for restored in (self.averaged, self.chosen):
+                restored()  # raises where weights do not fit
             self.pool_A.pictures = [picture.to(device) for picture in content["pool_A"]]
             self.pool_B.pictures = [picture.to(device) for picture in content["pool_B"]]
-            self.step, self.sums, self.counted = content["step"], content["sums"], content["counted"]
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-            raise _damaged(path, error) from None
-
-
-def _check_shapes(weights: Weights, wanted: Weights) -> None:
-    """Raises `ValueError` unless both hold tensors of the same names and shapes."""
-    if {key: value.shape for key, value in weights.items()} != {k: v.shape for k, v in wanted.items()}:
-        raise ValueError("weights of other shapes")
-
-
-def _moved(weights: Weights, device: torch.device) -> Weights:
-    return {key: value.to(device) for key, value in weights.items()}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What `TrainState.save` wrote, by the reader of checkpoints: nothing of the file is run."""
-    try:
-        content = read_held(path)
-    except GanpruneError as error:
-        raise _damaged(path, error) from None
-    counts = {"step": int, "counted": int, "waited": int, "sums": {str: NUMBER}}
-    if not isinstance(content, dict):
-        raise _damaged(path, ValueError(f"a {type(content).__name__}"))
-    found = cast(dict[str, Any], content)
-    if found.get("version") == VERSION and not fits(found, counts):
-        raise _damaged(path, ValueError("its counts are none"))
-    return found
-
-
-def _damaged(path: Path, error: Exception) -> RunError:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return RunError(
-        f"{path} is no training state that fits ({reason}); delete it to train from the start again"
-    )
+            self.waited, self.step = content["waited"], content["step"]
+            self.sums, self.counted = content["sums"], content["counted"]
+        except (GanpruneError, LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise RunError(
+                f"{path} is no training state that fits ({reason}); delete it to train from the start again"
+            ) from None

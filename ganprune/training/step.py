@@ -1,8 +1,8 @@
-"""One step of training: first the generators with the discriminators frozen, then the discriminators."""
+"""One step of training, from top to bottom: the generators, then the discriminators, then the averages."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,185 +10,183 @@ from torch import Tensor, nn
 from ganprune.errors import GanpruneError
 from ganprune.images import Domain
 from ganprune.models.traits import discriminator_input
-from ganprune.training.distillation import Maps, distillation_losses, with_maps
-from ganprune.training.graphs import EAGER, Graphs
-from ganprune.training.lessons import Lessons
+from ganprune.training.distillation import Translated, with_maps
+from ganprune.training.graphs import EAGER, Graphs, Work
 from ganprune.training.objective import (
+    ImagePool,
     discriminator_loss,
     gan_loss,
     generator_losses,
     paired_losses,
-    translate,
 )
 from ganprune.training.pictures import Drawn
-from ganprune.training.pool import ImagePool
+from ganprune.training.process_group import ALONE, ProcessGroup
 from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState, runs_channels_last
-from ganprune.training.team import ALONE, Team
+from ganprune.training.teacher_cache import Distillation
 
 Half = tuple[tuple[Tensor, ...], dict[str, Tensor]]
-"""What a part of a step gives: translations, and the losses by name; without gradients."""
-
-MapsOfPair = Callable[[Tensor, Tensor], Sequence[Tensor]]
-"""As `Maps`, of an input and its translation: a discriminator may see both."""
-
-FLAT = 1e-3
-"""A translation whose values spread less than this, of a range of 2, counts as one colour."""
+"""What a part of a step gives: fakes, and the losses by name; without gradients."""
+OTHER: dict[Domain, Domain] = {"A": "B", "B": "A"}
+"""G_A's fakes are pictures of B, which D_A judges."""
 
 
 class TrainingError(GanpruneError):
     """The training went wrong: losses that are no numbers, or generators that draw nothing."""
 
 
-def train_step(
-    state: TrainState,
-    real_A: Tensor,
-    real_B: Tensor,
-    settings: TrainSettings,
-    lr: float,
-    generator: torch.Generator,
-    team: Team = ALONE,
-    graphs: Graphs = EAGER,
-) -> dict[str, float]:
-    """Change ``state`` by one step on a batch of each domain: float32 [n, c, h, w] in [-1, 1].
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """Makes the steps of a training."""
 
-    ``generator`` draws from the image pools; ``graphs`` run both halves. Returns the losses of the networks
-    that learn by CycleGAN's names, and the spread of both translations under ``spread_A`` and ``spread_B``.
-    In a ``team`` the pictures are this process's share, and step and losses are those of all shares; the
-    spread is the share's own. Raises `TrainingError` when a loss or gradient is not finite; the weights are
-    then still those that led to it.
-    """
-    nets = state.networks
-    real_A, real_B = in_order(real_A, settings), in_order(real_B, settings)
-    _require_grad(judges_that_learn(state, settings), False)
-    if state.opt_G is not None:
-        start_descent(state.opt_G, lr)
+    state: TrainState
+    """What a step changes."""
+    settings: TrainSettings
+    distillation: Distillation | None = None
+    """Where the originals teach, by ``settings.distil``; None: CycleGAN's or pix2pix's recipe."""
+    group: ProcessGroup = ALONE
+    """Of several processes each steps on its share of the batch; step and losses are those of all shares."""
+    graphs: Graphs = EAGER
+    """Run the parts of a step."""
 
-    def generators(A: Tensor, B: Tensor) -> Half:
-        with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
-            if settings.paired:
-                fakes, terms = paired_losses(nets, A, B, settings)
-            else:
-                y = translate(nets, A, B, settings)
-                fakes, terms = (y.fake_A.detach(), y.fake_B.detach()), generator_losses(nets, y, settings)
-        return fakes, _gradients(terms)
+    def step(
+        self,
+        real: Mapping[Domain, Tensor],
+        lr: float,
+        generator: torch.Generator,
+        drawn: Mapping[Domain, Sequence[Drawn]] | None = None,
+    ) -> dict[str, float]:
+        """Change the state by one step on this process's share of a batch: float32 [n, c, h, w] in [-1, 1].
 
-    (fake_A, fake_B), G_terms = graphs("G", generators, (real_A, real_B), weights_of(state.opt_G))
-    if state.opt_G is not None:
-        finish_descent(G_terms, state.opt_G, team)
-    D_terms = judges_step(state, real_A, real_B, fake_A, fake_B, settings, lr, generator, team, graphs)
-    _count(state, settings, team)
-    return floats(G_terms | D_terms | {"spread_A": fake_A.std(), "spread_B": fake_B.std()})
+        ``generator`` draws from the image pools; the teachers need to know how the pictures were ``drawn``.
+        Returns the losses of the networks that learn by CycleGAN's names, and the spread of each generator's
+        fakes in this share, as ``spread_G_A``. Raises `TrainingError` when a loss or gradient is not finite;
+        the weights are then still those that led to it.
+        """
+        state, settings = self.state, self.settings
+        real = {side: in_order(pictures, settings) for side, pictures in real.items()}
 
+        # 1. The generators that learn; discriminators stay as they are, and cost no gradients of their own.
+        _require_grad(self._discriminators().values(), False)
+        if state.opt_G is not None:
+            _start(state.opt_G, lr)
+        if self.distillation is None:
+            fakes, losses = self._by_recipe(real)
+        else:
+            fakes, losses = self._by_originals(self.distillation, real, drawn or {})
+        if state.opt_G is not None:
+            self._descend(state.opt_G, losses)
+        spread = {f"spread_G_{side}": fake.std() for side, fake in fakes.items()}
 
-def distil_step(
-    state: TrainState,
-    real: Mapping[Domain, Tensor],
-    lessons: Mapping[Domain, Lessons],
-    drawn: Mapping[Domain, Sequence[Drawn]],
-    seen_by: Mapping[Domain, Mapping[str, MapsOfPair]],
-    settings: TrainSettings,
-    lr: float,
-    generator: torch.Generator,
-    for_each_side: Callable[[Callable[[Domain], Half]], dict[Domain, Half]],
-    team: Team = ALONE,
-    graphs: Graphs = EAGER,
-) -> dict[str, float]:
-    """As `train_step`, for generators that learn from the originals.
+        # 2. The discriminators that learn, on real pictures and on fakes, of this step and of earlier ones.
+        if state.opt_D is not None:
+            _require_grad(self._discriminators().values(), True)
+            shown: list[Tensor] = []
+            pools: dict[Domain, ImagePool] = {"A": state.pool_B, "B": state.pool_A}
+            for side, pool in pools.items():
+                if (D := self._discriminators().get(f"D_{side}")) is not None:
+                    real_one, fake = (
+                        discriminator_input(D, real[side], y) for y in (real[OTHER[side]], fakes[side])
+                    )
+                    if pool.size:  # the pools of all processes are the same
+                        whole = pool.query(self.group.gathered(fake), generator)
+                        fake = whole[self.group.share(len(whole))]
+                    shown += [self._noisy(picture, generator) for picture in (real_one, fake)]
+            _start(state.opt_D, lr)
+            _, D_losses = self.graphs("D", self._discriminate, shown, weights_of(state.opt_D))
+            self._descend(state.opt_D, D_losses)
+            losses |= D_losses
 
-    real: what was ``drawn`` of both domains; lessons: of the sides that learn; seen_by: what compares the
-    pictures of each, see `distillation_losses`; for_each_side: calls a function for each of those sides.
-    """
-    assert settings.distil is not None
-    assert state.opt_G is not None
-    nets, distil = state.networks, settings.distil
-    students: dict[Domain, nn.Module] = {"A": nets.G_A, "B": nets.G_B}
-    now: dict[Domain, nn.Module] = {"A": nets.D_A, "B": nets.D_B}
-    pictures: dict[Domain, Tensor] = {side: in_order(x, settings) for side, x in real.items()}
-    _require_grad(judges_that_learn(state, settings), False)
-    start_descent(state.opt_G, lr)
+        # 3. Running statistics become means over the shares; the averages of the weights follow.
+        trained = (net for name, net in state.networks.items() if name in settings.trained)
+        self.group.average(b for net in trained for b in net.buffers() if b.is_floating_point())
+        state.count_step(settings.average)
+        return floats(losses | spread)
 
-    def half(side: Domain) -> Half:
-        lesson, taps = lessons[side](drawn[side]), lessons[side].taps
+    def _by_recipe(self, real: Mapping[Domain, Tensor]) -> tuple[dict[Domain, Tensor], dict[str, Tensor]]:
+        """Fakes of both generators, and their losses, after the gradients were computed."""
+        state, settings = self.state, self.settings
+        losses_of = paired_losses if settings.paired else generator_losses
 
-        def learn(picture: Tensor, wanted: Tensor, *wanted_maps: Tensor) -> Half:
-            compared: dict[str, Maps] = {name: partial(see, picture) for name, see in seen_by[side].items()}
-            with autocast(settings):
-                fake, maps = with_maps(students[side], picture, taps)
-                fake = fake.float()
-                terms = distillation_losses(
-                    side, fake, maps, wanted, wanted_maps, distil, compared, state.adapters
-                )
-                if distil.gan:
-                    judged = now[side](discriminator_input(now[side], picture, fake))
-                    terms[f"G_{side}"] = distil.gan * gan_loss(judged, True, settings.gan_mode)
-            return (fake.detach(),), _gradients(terms)
+        def learn(A: Tensor, B: Tensor) -> Half:
+            with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
+                fake_B, fake_A, losses = losses_of(state.networks, A, B, settings)
+            return (fake_B.detach(), fake_A.detach()), _gradients(losses)
 
-        shown = pictures[side], in_order(lesson.picture, settings), *lesson.maps
-        return graphs(f"G_{side}", learn, shown, weights_of(state.opt_G))
+        of, losses = self.graphs("G", learn, (real["A"], real["B"]), weights_of(state.opt_G))
+        return {"A": of[0], "B": of[1]}, losses
 
-    halves = for_each_side(half)
-    G_terms = {name: term for _, terms in halves.values() for name, term in terms.items()}
-    finish_descent(G_terms, state.opt_G, team)
-    fakes = dict(pictures) | {side: fake for side, ((fake,), _) in halves.items()}
-    D_terms = dict[str, Tensor]()
-    if state.opt_D is not None:  # else pictures of one domain may be all there are
-        D_terms = judges_step(
-            state, pictures["A"], pictures["B"], fakes["B"], fakes["A"], settings, lr, generator, team, graphs
-        )
-    _count(state, settings, team)
-    named = {"A": "B", "B": "A"}  # G_A's translations are pictures of B
-    spread = {f"spread_{named[side]}": fake.std() for side, ((fake,), _) in halves.items()}
-    return floats(G_terms | D_terms | spread)
+    def _by_originals(
+        self,
+        distillation: Distillation,
+        real: Mapping[Domain, Tensor],
+        drawn: Mapping[Domain, Sequence[Drawn]],
+    ) -> tuple[dict[Domain, Tensor], dict[str, Tensor]]:
+        """The same for generators that learn from the originals, which are independent of each other."""
+        state, settings = self.state, self.settings
+        assert settings.distil is not None
+        adversarial = settings.distil.gan
+        students: dict[Domain, nn.Module] = {"A": state.networks.G_A, "B": state.networks.G_B}
+        discriminators: dict[Domain, nn.Module] = {"A": state.networks.D_A, "B": state.networks.D_B}
+        distillation.begin(state.step)
 
+        def work_of(side: Domain) -> Work:
+            def learn(picture: Tensor, wanted: Tensor, *wanted_maps: Tensor) -> Half:
+                with autocast(settings):
+                    fake, maps = with_maps(students[side], picture, distillation.caches[side].taps)
+                    fake = fake.float()
+                    teacher = Translated(wanted, wanted_maps)
+                    losses = distillation.terms(side, picture, Translated(fake, maps), teacher)
+                    if adversarial:
+                        D = discriminators[side]
+                        patches = D(discriminator_input(D, picture, fake))
+                        losses[f"G_{side}"] = adversarial * gan_loss(patches, True, settings.gan_mode)
+                return (fake.detach(),), _gradients(losses)
 
-def judges_step(
-    state: TrainState,
-    real_A: Tensor,
-    real_B: Tensor,
-    fake_A: Tensor,
-    fake_B: Tensor,
-    settings: TrainSettings,
-    lr: float,
-    generator: torch.Generator,
-    team: Team = ALONE,
-    graphs: Graphs = EAGER,
-) -> dict[str, Tensor]:
-    """The discriminators' half of a step; ``fake_A`` are translations to A. Returns their losses."""
-    nets, pictures = state.networks, list[Tensor]()
-    if state.opt_D is None:
-        return {}
-    _require_grad(judges_that_learn(state, settings), True)
-    judges = {"D_A": nets.D_A, "D_B": nets.D_B}
-    judges = {name: judge for name, judge in judges.items() if name in settings.trained}
-    for name, input, real, fake, pool in (
-        ("D_A", real_A, real_B, fake_B, state.pool_B), ("D_B", real_B, real_A, fake_A, state.pool_A)
-    ):  # fmt: skip
-        if name not in judges:
-            continue
-        real, fake = (discriminator_input(judges[name], input, picture) for picture in (real, fake))
-        drawn = _swapped(pool, fake, generator, team)
-        pictures += [_noisy(picture, settings.noise, generator, team) for picture in (real, drawn)]
+            return learn
 
-    def learn(*shown: Tensor) -> Half:
-        pairs = zip(judges.items(), shown[::2], shown[1::2], strict=True)
-        with autocast(settings):
-            terms = {
-                name: discriminator_loss(judge(real), judge(fake), settings.gan_mode)
-                for (name, judge), real, fake in pairs
+        def half(side: Domain) -> Half:
+            wanted, wanted_maps = distillation.caches[side](drawn[side])
+            shown = real[side], in_order(wanted, settings), *wanted_maps
+            return self.graphs(f"G_{side}", work_of(side), shown, weights_of(state.opt_G))
+
+        halves = distillation.each_side(half)
+        losses = {name: loss for _, losses in halves.values() for name, loss in losses.items()}
+        return {side: fake for side, ((fake,), _) in halves.items()}, losses
+
+    def _discriminate(self, *shown: Tensor) -> Half:
+        """Real pictures and fakes in turn, for each discriminator that learns."""
+        pairs = zip(self._discriminators().items(), shown[::2], shown[1::2], strict=True)
+        with autocast(self.settings):
+            losses = {
+                name: discriminator_loss(D(real), D(fake), self.settings.gan_mode)
+                for (name, D), real, fake in pairs
             }
-        return (), _gradients(terms)
+        return (), _gradients(losses)
 
-    start_descent(state.opt_D, lr)
-    _, terms = graphs("D", learn, pictures, weights_of(state.opt_D))
-    finish_descent(terms, state.opt_D, team)
-    return terms
+    def _discriminators(self) -> dict[str, nn.Module]:
+        """Those that learn."""
+        names = {"D_A", "D_B"} & set(self.settings.trained)
+        return {name: D for name, D in self.state.networks.items() if name in names}
 
+    def _noisy(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
+        """Pictures with Gaussian noise, see `TrainSettings.noise`."""
+        if not self.settings.noise:
+            return pictures
+        noise = torch.randn((len(pictures) * self.group.size, *pictures.shape[1:]), generator=generator)
+        return pictures + self.settings.noise * noise[self.group.share(len(noise))].to(pictures.device)
 
-def judges_that_learn(state: TrainState, settings: TrainSettings) -> list[nn.Module]:
-    """Those of D_A and D_B that ``settings.trained`` names."""
-    names = {"D_A", "D_B"} & set(settings.trained)
-    return [net for name, net in state.networks.items() if name in names]
+    def _descend(self, optimizer: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> None:
+        """Follow the gradients; those and the losses first become the means of all processes.
+
+        Raises `TrainingError` where a gradient is not finite.
+        """
+        gradients = [weight.grad for weight in weights_of(optimizer) if weight.grad is not None]
+        self.group.average([*gradients, *losses.values()])
+        if not bool(nn.utils.get_total_norm(gradients).isfinite()):
+            bad = [f"the loss {name} is {x}" for name, x in floats(losses).items() if not math.isfinite(x)]
+            raise TrainingError(bad[0] if bad else f"the gradient of {' + '.join(losses)} is not finite")
+        optimizer.step()
 
 
 def autocast(settings: TrainSettings) -> torch.autocast:
@@ -204,68 +202,30 @@ def in_order(pictures: Tensor, settings: TrainSettings) -> Tensor:
     return pictures
 
 
-def _swapped(pool: ImagePool, fakes: Tensor, generator: torch.Generator, team: Team) -> Tensor:
-    """What the pool gives for this process's translations; the pools of all processes are the same."""
-    if pool.size == 0:
-        return fakes
-    shown = pool.query(team.gathered(fakes), generator)
-    return shown[team.share(len(shown))]
-
-
-def _noisy(pictures: Tensor, spread: float, generator: torch.Generator, team: Team) -> Tensor:
-    """Pictures with Gaussian noise of a standard deviation of ``spread``."""
-    if not spread:
-        return pictures
-    noise = torch.randn((len(pictures) * team.size, *pictures.shape[1:]), generator=generator)
-    return pictures + spread * noise[team.share(len(noise))].to(pictures.device)
-
-
-def _count(state: TrainState, settings: TrainSettings, team: Team) -> None:
-    """One step is done. Running statistics of batch norms are averaged over the shares."""
-    nets = (net for name, net in state.networks.items() if name in settings.trained)
-    team.average(b for net in nets for b in net.buffers() if b.is_floating_point())
-    state.count_step(settings.average)
-
-
 def weights_of(optimizer: torch.optim.Optimizer | None) -> list[nn.Parameter]:
     """Those that it changes; none without an optimizer."""
     return [] if optimizer is None else [p for group in optimizer.param_groups for p in group["params"]]
 
 
-def _gradients(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The terms, after the gradient of their sum was computed, where anything has one."""
-    if any(term.requires_grad for term in terms.values()):
-        torch.stack(tuple(terms.values())).sum().backward()
-    return {name: term.detach() for name, term in terms.items()}
+def floats(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """One transfer from the device for all."""
+    return dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))
 
 
-def start_descent(optimizer: torch.optim.Optimizer, lr: float) -> None:
+def _gradients(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The losses, after the gradient of their sum was computed, where anything has one."""
+    if any(loss.requires_grad for loss in losses.values()):
+        torch.stack(tuple(losses.values())).sum().backward()
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+def _start(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Before the gradients are computed."""
     optimizer.zero_grad()
     for group in optimizer.param_groups:
         group["lr"] = lr
 
 
-def finish_descent(terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, team: Team = ALONE) -> None:
-    """Follow the gradients; in a team, those and the terms first become the means of all processes.
-
-    Raises `TrainingError` where a gradient is not finite.
-    """
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    team.average([*gradients, *terms.values()])
-    norm = nn.utils.get_total_norm(gradients)
-    if not bool(norm.isfinite()):
-        values = floats(terms).items()
-        bad = [f"the loss {name} is {value}" for name, value in values if not math.isfinite(value)]
-        raise TrainingError(bad[0] if bad else f"the gradient of {' + '.join(terms)} is not finite")
-    optimizer.step()
-
-
 def _require_grad(networks: Iterable[nn.Module], wanted: bool) -> None:
     for net in networks:
         net.requires_grad_(wanted)
-
-
-def floats(values: Mapping[str, Tensor]) -> dict[str, float]:
-    """One transfer from the device for all."""
-    return dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))

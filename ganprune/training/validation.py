@@ -1,13 +1,11 @@
-"""How near slim generators are to the originals, on pictures that no step sees.
+"""How near slim generators are to the originals, on pictures that no step sees, and which are nearest.
 
 The distances are those of the search: L_GenA, L_DisA and L_cyc (Eq. 4-6 of the paper), each a mean over
 pictures and elements.
 """
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +14,13 @@ from ganprune.checkpoints import NetName
 from ganprune.images import Domain, to_float
 from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
-from ganprune.storage.files import write_atomically
 from ganprune.system.device import Precision
-from ganprune.training.lines import whole_lines
+from ganprune.training.log import StepLog
 from ganprune.training.networks import Networks
+from ganprune.training.settings import TrainSettings
+from ganprune.training.state import Best, TrainState
 
-VALIDATION = "validation.jsonl"
+GENERATORS: tuple[NetName, ...] = ("G_A", "G_B")
 
 
 class Validation:
@@ -31,25 +30,25 @@ class Validation:
         self,
         pictures: Mapping[Domain, Tensor],
         originals: Mapping[Domain, nn.Module],
-        judges: Mapping[Domain, nn.Module],
+        discriminators: Mapping[Domain, nn.Module],
         sides: Sequence[Domain] = ("A", "B"),
         device: str = "cpu",
         precision: Precision = "float32",
     ) -> None:
-        """pictures: [n, c, h, w] of both domains; originals and judges: the complete networks' own.
+        """pictures: [n, c, h, w] of both domains; the networks: the complete ones.
 
-        ``sides`` are scored. Without its judge a side has no L_DisA.
+        ``sides`` are scored. Without its discriminator a side has no L_DisA.
         """
-        self._device, self._precision = device, precision
+        self._precision = precision
         self._x: dict[Domain, Tensor] = {side: to_float(part).to(device) for side, part in pictures.items()}
-        self._judges: dict[Domain, nn.Module] = {
-            side: copy.deepcopy(judges[side]).to(device) for side in sides if side in judges
+        self._discriminators: dict[Domain, nn.Module] = {
+            side: copy.deepcopy(discriminators[side]).to(device) for side in sides if side in discriminators
         }
         self._wanted: dict[Domain, Tensor] = {
             side: self._run(copy.deepcopy(originals[side]).to(device), self._x[side]) for side in sides
         }
-        self._judged: dict[Domain, Tensor] = {
-            side: self._seen(side, self._wanted[side]) for side in self._judges
+        self._patches: dict[Domain, Tensor] = {
+            side: self._patches_of(side, self._wanted[side]) for side in self._discriminators
         }
 
     def figures(self, networks: Networks) -> dict[str, float]:
@@ -62,8 +61,8 @@ class Validation:
         for side, wanted in self._wanted.items():
             fake = self._run(nets[side], self._x[side])
             found[f"L_GenA_{side}"] = l_gena(wanted, fake)
-            if side in self._judged:
-                found[f"L_DisA_{side}"] = l_disa(self._judged[side], self._seen(side, fake))
+            if side in self._patches:
+                found[f"L_DisA_{side}"] = l_disa(self._patches[side], self._patches_of(side, fake))
             other: Domain = "B" if side == "A" else "A"
             if f"G_{other}" not in networks.absent:
                 found[f"L_cyc_{side}"] = l_cyc(self._run(nets[other], fake), self._x[side])
@@ -71,8 +70,9 @@ class Validation:
             net.train(modes[side])
         return found
 
-    def _seen(self, side: Domain, made: Tensor) -> Tensor:
-        return self._run(self._judges[side], discriminator_input(self._judges[side], self._x[side], made))
+    def _patches_of(self, side: Domain, made: Tensor) -> Tensor:
+        D = self._discriminators[side]
+        return self._run(D, discriminator_input(D, self._x[side], made))
 
     @torch.no_grad()
     def _run(self, net: torch.nn.Module, x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class Validation:
             return torch.cat([net(part).float() for part in x.split(1)])
 
 
-def score(figures: Mapping[str, float], name: NetName, taught: bool) -> float:
+def score(figures: Mapping[str, float], name: NetName, distilled: bool) -> float:
     """What decides which weights of a generator are best; smaller is better.
 
     Where the originals teach, the distance to their pictures, L_GenA. The CycleGAN recipe wants no particular
@@ -89,42 +89,39 @@ def score(figures: Mapping[str, float], name: NetName, taught: bool) -> float:
     changes little and outweighs L_DisA, and so ranks the untouched input above most networks. To take the
     original's own L_cyc off does not mend this: that is the same number for all.
     """
-    side, loss = name[-1], "L_GenA" if taught else "L_DisA"
+    side, loss = name[-1], "L_GenA" if distilled else "L_DisA"
     return figures.get(f"{loss}_{side}", figures[f"L_GenA_{side}"])  # without a D there is no L_DisA
 
 
-class ValidationLog:
-    """validation.jsonl: a line a validation, of the weights as they are and of their averages."""
-
-    def __init__(self, folder: Path, step: int) -> None:
-        """Go on after ``step`` steps; later lines of an interrupted training are dropped."""
-        self._path = folder / VALIDATION
-        self.lines = whole_lines(self._path, step)
-
-    def add(self, step: int, now: Mapping[str, float], average: Mapping[str, float]) -> None:
-        """Write a line; nothing where the step is there already."""
-        if any(line["step"] == step for line in self.lines):
-            return
-        prefixed = {f"average_{name}": value for name, value in average.items()}
-        rounded = {name: float(f"{value:.6g}") for name, value in (dict(now) | prefixed).items()}
-        self.lines.append({"step": step} | rounded)
-        text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        write_atomically(self._path, text.encode(), over="own")
+def validation_steps(settings: TrainSettings, steps: int) -> set[int]:
+    """After which of ``steps`` steps there is a validation; the last is always one of them."""
+    n = settings.validations
+    return {round(steps * (i + 1) / n) for i in range(n)}
 
 
-def panels(lines: Sequence[Mapping[str, float]]) -> dict[str, dict[str, str]]:
-    """Panels of curves for what the lines hold."""
-    names = {name for line in lines for name in line}
-    found = {
-        f"{term}, validation": {
-            label: name
-            for side in ("A", "B")
-            for label, name in (
-                (f"G_{side}", f"{term}_{side}"),
-                (f"G_{side} average", f"average_{term}_{side}"),
-            )
-            if name in names
-        }
-        for term in ("L_GenA", "L_DisA", "L_cyc")
+def validate(state: TrainState, validation: Validation, settings: TrainSettings, log: StepLog) -> None:
+    """Score the generators as they are, and their averages; remember the best of each side in ``state``.
+
+    Where neither originals teach nor averages are kept, scores are written down and choose nothing.
+    """
+    candidates = [(state.networks, False)] + ([(state.averaged(), True)] if state.averages else [])
+    scored = [(validation.figures(networks), networks, averaged) for networks, averaged in candidates]
+    named = {
+        ("average_" if averaged else "") + name: float(f"{value:.6g}")
+        for figures, _, averaged in scored
+        for name, value in figures.items()
     }
-    return {title: curves for title, curves in found.items() if curves}
+    log.add(state.step, named)
+    distilled = settings.distil is not None
+    if not distilled and not state.averages:
+        return
+    better = False
+    for name in GENERATORS:
+        for figures, networks, averaged in scored if name in settings.trained else ():
+            found, known = score(figures, name, distilled), state.best.get(name)
+            if known is None or found < known.score:
+                weights = getattr(networks, name).state_dict()
+                kept = {key: value.detach().clone() for key, value in weights.items()}
+                state.best[name] = Best(found, state.step, averaged, kept)
+                better = True
+    state.waited = 0 if better else state.waited + 1

@@ -147,16 +147,16 @@ def test_a_training_without_memory_says_what_to_do_and_goes_on(
     data, budget = pictures(tmp_path / "data"), Budget(6, "steps")
     wanted = train(networks(), data, TINY, budget, tmp_path / "whole")
     steps = iter((False, False, False, True))
-    step = loop._Run._step
+    step = loop.Training.step
 
-    def failing(self: loop._Run, steps_in_all: int | None) -> None:
+    def failing(self: loop.Training, steps_in_all: int | None) -> None:
         if next(steps):
-            self._tried = self.state.step + 1
+            self.tried = self.trainer.state.step + 1
             raise RuntimeError(NO_MEMORY)
         step(self, steps_in_all)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "_step", failing)
+        patch.setattr(loop.Training, "step", failing)
         with pytest.raises(
             GanpruneError, match=r"out of memory in step 4 of training on pictures of 16 pixels"
         ):

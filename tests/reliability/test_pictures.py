@@ -55,12 +55,12 @@ def test_a_picture_that_vanishes_while_it_is_trained_on_is_named_and_may_come_ba
 ) -> None:
     data, budget = pictures(tmp_path / "data"), Budget(8, "steps")
     wanted = train(networks(), data, TINY, budget, tmp_path / "whole")
-    init, step, steps = TrainingPictures.__init__, loop._Run._step, iter(range(99))
+    init, step, steps = TrainingPictures.__init__, loop.Training.step, iter(range(99))
 
     def forgetful(self: TrainingPictures, *given: object, **more: object) -> None:
         init(self, *given, **more | {"memory": 0})  # type: ignore[arg-type]
 
-    def hiding(self: loop._Run, in_all: int | None) -> None:
+    def hiding(self: loop.Training, in_all: int | None) -> None:
         if next(steps) == 3:
             for path in data["A"]:
                 path.rename(path.with_suffix(".hidden"))
@@ -68,7 +68,7 @@ def test_a_picture_that_vanishes_while_it_is_trained_on_is_named_and_may_come_ba
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingPictures, "__init__", forgetful)
-        patch.setattr(loop._Run, "_step", hiding)
+        patch.setattr(loop.Training, "step", hiding)
         with pytest.raises(DataError, match=r"trainA/\d\.png"):
             train(networks(), data, TINY, budget, tmp_path / "out", save_seconds=0)
     for path in data["A"]:

@@ -5,13 +5,11 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from ganprune.report.tables import best_losses
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -23,6 +21,7 @@ from ganprune.images.sources import DOMAINS, Domain
 from ganprune.plan import plan
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
+from ganprune.report.parts import beside_doing_nothing
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.scoring import LocalScorer, ScoringSettings
@@ -201,15 +200,16 @@ def test_report_says_whether_a_genome_beats_doing_nothing() -> None:
         {"generation": 0, "controls": dict.fromkeys("AB", controls)},
         {"generation": 7, "A": figures(0.25, 0.25), "B": figures(0.5, 0.25)},
     ]  # fmt: skip
-    text = unescape(best_losses(lines))
+    rows, verdicts = beside_doing_nothing(lines)
     nothing = "the untouched input's are 2.5."
-    assert f"G_A's best genome is no better than doing nothing: losses of 3.75, {nothing}" in text
-    assert f"G_B's best genome is better than doing nothing: losses of 1.75, {nothing}" in text
-    for row in ("G_A, best genome", "G_A, the original itself", "G_B, untouched input"):
-        assert row in text
-    older = best_losses([{"generation": 0}, lines[1]])  # as an earlier ganprune wrote it
-    assert "doing nothing" not in older
-    assert "best genome" in older
+    assert [verdict.removeprefix("By this score ") for verdict in verdicts] == [
+        f"G_A's best individual is no better than doing nothing: losses of 3.75, {nothing}",
+        f"G_B's best individual is better than doing nothing: losses of 1.75, {nothing}",
+    ]
+    assert len(rows) == 6
+    assert len({row[0] for row in rows}) == 6
+    rows, verdicts = beside_doing_nothing([{"generation": 0}, lines[1]])  # as an earlier ganprune wrote it
+    assert (len(rows), verdicts) == (2, [])
 
 
 def test_finished_search_is_read_not_done(run: Run, gan: TinyGan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,8 +85,8 @@ VGG_WIDTHS = {0: (3, 4), 2: (4, 5), 5: (5, 6), 7: (6, 4), 10: (4, 5), 12: (5, 3)
 
 def vgg_tensors() -> dict[str, torch.Tensor]:
     """VGG16's first tensors, with few channels."""
-    chance, found = seeded(0), dict[str, torch.Tensor]()
+    generator, found = seeded(0), dict[str, torch.Tensor]()
     for place, (inputs, filters) in VGG_WIDTHS.items():
-        found[f"features.{place}.weight"] = torch.randn(filters, inputs, 3, 3, generator=chance) / 4
-        found[f"features.{place}.bias"] = torch.randn(filters, generator=chance) / 4
+        found[f"features.{place}.weight"] = torch.randn(filters, inputs, 3, 3, generator=generator) / 4
+        found[f"features.{place}.bias"] = torch.randn(filters, generator=generator) / 4
     return found

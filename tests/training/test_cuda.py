@@ -17,14 +17,14 @@ from ganprune.training import (
     DistilSettings,
     Networks,
     Teacher,
+    Trainer,
     TrainingPictures,
     TrainSettings,
     TrainState,
     train,
-    train_step,
 )
 from ganprune.training.graphs import EAGER, MOST, Graphs
-from ganprune.training.taught import Taught
+from ganprune.training.teacher_cache import Distillation
 from tests.skips import needs_cuda
 from tests.tiny import random_pictures, seeded
 from tests.training.kit import TINY, networks, pictures, weights
@@ -56,18 +56,19 @@ def test_nothing_is_recorded_on_a_cpu_or_beside_running_statistics() -> None:
 )
 def test_recorded_steps_of_the_cyclegan_recipe_are_those_of_plain_pytorch(changes: dict[str, Any]) -> None:
     settings = replace(CUDA, **changes)
-    states = [TrainState.start(networks(), settings) for _ in range(2)]
-    ways = [EAGER, Graphs("cuda", ())]
+    trainers = [
+        Trainer(TrainState.start(networks(), settings), settings, graphs=graphs)
+        for graphs in (EAGER, Graphs("cuda", ()))
+    ]
     for step in range(STEPS):
         A, B = (random_pictures(1, 3, 16, 16, seed=2 * step + i, dtype=torch.float32).cuda() for i in (0, 1))
-        plain, replayed = (
-            train_step(state, A, B, settings, 1e-3, seeded(step), graphs=graphs)
-            for state, graphs in zip(states, ways, strict=True)
-        )
+        plain, replayed = (trainer.step({"A": A, "B": B}, 1e-3, seeded(step)) for trainer in trainers)
         near(replayed, plain)
 
 
-def taught(root: Path, settings: TrainSettings) -> tuple[Networks, dict[Domain, Teacher], TrainingPictures]:
+def distilled(
+    root: Path, settings: TrainSettings
+) -> tuple[Networks, dict[Domain, Teacher], TrainingPictures]:
     """Full-width students of four other networks."""
     made = networks()
     teachers: dict[Domain, Teacher] = {}
@@ -94,18 +95,18 @@ def test_recorded_steps_of_distillation_are_those_of_plain_pytorch(
     distil = DistilSettings(**changes)
     trained = ("G_A", "G_B", "D_A", "D_B") if distil.gan else ("G_A", "G_B")
     settings = replace(CUDA, distil=distil, trained=trained, average=0.9)
-    students, teachers, data = taught(tmp_path, settings)
-    runs = [Taught(data, students, teachers, settings) for _ in range(2)]
-    runs[0]._graphs = EAGER  # pyright: ignore[reportPrivateUsage]
-    states = [TrainState.start(students, settings, run.adapters) for run in runs]
+    students, teachers, data = distilled(tmp_path, settings)
+    trainers: list[Trainer] = []
+    for graphs in (EAGER, Graphs("cuda", ())):
+        distillation = Distillation(data, teachers, settings)
+        state = TrainState.start(students, settings, distillation.adapters)
+        trainers.append(Trainer(state, settings, distillation, graphs=graphs))
     for step in range(STEPS):
         drawn = data.drawn(0, step, 1, seeded(step))
         real: dict[Domain, torch.Tensor] = {s: data.pictures(s, drawn[s]).cuda() for s in ("A", "B")}
-        plain, replayed = (
-            run.step(state, drawn, real, 1e-4, seeded(step)) for run, state in zip(runs, states, strict=True)
-        )
+        plain, replayed = (trainer.step(real, 1e-4, seeded(step), drawn) for trainer in trainers)
         near(replayed, plain)
-    first, second = (weights(state.networks) for state in states)
+    first, second = (weights(trainer.state.networks) for trainer in trainers)
     start = weights(students)
     for key, value in first.items():
         if value.dim() > 1 and key.startswith("G"):  # a bias before a norm has no gradient but rounding noise

@@ -14,17 +14,17 @@ from ganprune.system.device import cpu_threads
 from ganprune.training import (
     Budget,
     DistilSettings,
-    Lessons,
     Networks,
     Teacher,
+    TeacherCache,
     TrainingPictures,
     TrainSettings,
-    TrainState,
+    Translated,
     Vgg16,
     train,
 )
-from ganprune.training.distillation import distillation_losses, evenly, judged_layers, with_maps
-from ganprune.training.taught import AtOnce, Taught
+from ganprune.training.distillation import discriminator_layers, distillation_losses, evenly, with_maps
+from ganprune.training.teacher_cache import AtOnce
 from tests.tiny import random_pictures, seeded
 from tests.training.gan import DISTIL, DOMAINS, SETTINGS, STEPS, Gan
 from tests.training.kit import Interrupted, Interrupter, log, pictures, same_bits, vgg_tensors, weights
@@ -48,7 +48,7 @@ def test_maps_are_those_of_the_blocks_and_the_picture_is_the_generators(gan: Gan
 def test_gradients_are_in_the_order_of_their_maps(tmp_path: Path, gan: Gan):
     data = TrainingPictures(pictures(tmp_path), SETTINGS.transform)
     drawn = data.drawn(0, 0, 1, seeded(0))["A"]
-    lesson = Lessons(data, "A", gan.teachers["A"], DISTIL, "cpu", "float32")(drawn)
+    original = TeacherCache(data, "A", gan.teachers["A"], SETTINGS)(drawn)
 
     def ordered(x: Tensor) -> Tensor:
         return x.detach().contiguous(memory_format=torch.channels_last)
@@ -56,7 +56,7 @@ def test_gradients_are_in_the_order_of_their_maps(tmp_path: Path, gan: Gan):
     made, several = with_maps(gan.slim["A"], data.pictures("A", drawn), ENDS)
     fake, *maps = (ordered(part).requires_grad_(True) for part in (made, *several))
     terms = distillation_losses(
-        "A", fake, maps, ordered(lesson.picture), lesson.maps, DISTIL,
+        "A", Translated(fake, maps), Translated(ordered(original.picture), original.maps), DISTIL,
         {"features": lambda picture: [picture]}, {},
     )  # fmt: skip
     assert len(terms) == 3
@@ -83,17 +83,17 @@ def test_taps_are_the_trunk_before_the_first_block_and_behind_each(gan: Gan):
         assert (tap.channels, len(tap.kept)) == (16, gan.slim["A"].widths.trunk)
 
 
-def test_judged_layers_are_the_first_ones_and_end_in_the_patch_map(gan: Gan):
-    judge, x = gan.judges["A"], random_pictures(1, 3, 16, 16, dtype=torch.float32)
+def test_layers_of_a_discriminator_are_the_first_ones_and_end_in_the_patch_map(gan: Gan):
+    D, x = gan.discriminators["A"], random_pictures(1, 3, 16, 16, dtype=torch.float32)
     before = x.clone()
-    layers = judged_layers(judge, x, 9)
+    layers = discriminator_layers(D, x, 9)
     assert len(layers) == 3
     for n in (1, 2, 3):
-        first = judged_layers(judge, x, n)
+        first = discriminator_layers(D, x, n)
         assert len(first) == n
         assert all(torch.equal(a, b) for a, b in zip(first, layers, strict=False))
-    assert torch.equal(layers[-1], judge(x))
-    assert torch.equal(layers[0], nn.functional.leaky_relu(judge.model[0](x), 0.2))
+    assert torch.equal(layers[-1], D(x))
+    assert torch.equal(layers[0], nn.functional.leaky_relu(D.model[0](x), 0.2))
     assert torch.equal(x, before)
 
 
@@ -102,15 +102,14 @@ def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters:
     distil = DistilSettings(pixels=3, maps=2, places=2, features=0.5, layers=2, gan=0.7, adapters=adapters)
     settings = replace(SETTINGS, distil=distil, trained=("G_A", "G_B", "D_A", "D_B"), flip=False)
     data = TrainingPictures(pictures(tmp_path), settings.transform)
-    taught = Taught(data, gan.networks, gan.teachers, settings)
-    state = TrainState.start(gan.networks, settings, taught.adapters)
+    trainer = gan.trainer(data, settings)
     drawn = data.drawn(0, 0, 1, seeded(0))
     real: dict[Domain, Tensor] = {side: data.pictures(side, parts) for side, parts in drawn.items()}
-    found = taught.step(state, drawn, real, 1e-3, seeded(0))
-    for net in (*gan.whole.values(), *gan.judges.values()):
+    found = trainer.step(real, 1e-3, seeded(0), drawn)
+    for net in (*gan.whole.values(), *gan.discriminators.values()):
         net.requires_grad_(False)
     for side in DOMAINS:
-        slim, whole, judge = gan.slim[side], gan.whole[side], gan.judges[side]
+        slim, whole, D = gan.slim[side], gan.whole[side], gan.discriminators[side]
         fake, maps = with_maps(slim, real[side], ENDS)
         wanted, wanted_maps = with_maps(whole, real[side], ENDS)
         kept = gan.teachers[side].taps(1)[0].kept
@@ -120,17 +119,17 @@ def test_a_step_follows_the_terms_as_written(tmp_path: Path, gan: Gan, adapters:
                 (torch.zeros_like(b).index_copy(1, kept, a), b)
                 for a, b in zip(maps, wanted_maps, strict=True)
             ]
-        layers = zip(judged_layers(judge, fake, 2), judged_layers(judge, wanted, 2), strict=True)
+        layers = zip(discriminator_layers(D, fake, 2), discriminator_layers(D, wanted, 2), strict=True)
         terms = {
             f"pixels_{side}": 3 * (fake - wanted).abs().mean(),
             f"maps_{side}": 2 * sum((a - b).square().mean() / b.square().mean() for a, b in pairs) / 2,
             f"features_{side}": 0.5 * sum((a - b).abs().mean() / b.abs().mean() for a, b in layers) / 2,
-            f"G_{side}": 0.7 * (judge(fake) - 1).square().mean(),
+            f"G_{side}": 0.7 * (D(fake) - 1).square().mean(),
         }
         for name, value in terms.items():
             assert found[name] == pytest.approx(float(value), rel=2e-2), name
-    assert {"D_A", "D_B", "spread_A", "spread_B"} < found.keys()
-    assert state.step == 1
+    assert {"D_A", "D_B", "spread_G_A", "spread_G_B"} < found.keys()
+    assert trainer.state.step == 1
 
 
 def test_vgg_is_compared_where_a_teacher_has_it(tmp_path: Path, gan: Gan):
@@ -141,9 +140,7 @@ def test_vgg_is_compared_where_a_teacher_has_it(tmp_path: Path, gan: Gan):
     sighted: dict[Domain, Teacher] = {s: replace(t, vgg=vgg) for s, t in gan.teachers.items()}
     for teachers, weight, seen in ((gan.teachers, 4.0, False), (sighted, 4.0, True), (sighted, 0.0, False)):
         settings = replace(SETTINGS, distil=replace(DISTIL, vgg=weight))
-        taught = Taught(data, gan.networks, teachers, settings)
-        state = TrainState.start(gan.networks, settings, taught.adapters)
-        found = taught.step(state, drawn, real, 0.0, seeded(0))
+        found = gan.trainer(data, settings, teachers).step(real, 0.0, seeded(0), drawn)
         assert {"vgg_A", "vgg_B"} <= found.keys() or not seen
         assert seen or not {"vgg_A", "vgg_B"} & found.keys()
     before = {name: tensor.clone() for name, tensor in vgg.state_dict().items()}
@@ -152,13 +149,13 @@ def test_vgg_is_compared_where_a_teacher_has_it(tmp_path: Path, gan: Gan):
     assert all(torch.equal(before[name], tensor) for name, tensor in vgg.state_dict().items())
 
 
-def test_the_originals_and_their_judges_stay_as_they_are(tmp_path: Path, gan: Gan):
-    before = [net.state_dict() for nets in (gan.whole, gan.judges, gan.slim) for net in nets.values()]
+def test_the_originals_and_their_discriminators_stay_as_they_are(tmp_path: Path, gan: Gan):
+    before = [net.state_dict() for nets in (gan.whole, gan.discriminators, gan.slim) for net in nets.values()]
     before = [{key: value.clone() for key, value in state.items()} for state in before]
     distil = replace(DISTIL, features=1.0, gan=1.0)
     settings = replace(SETTINGS, distil=distil, trained=("G_A", "G_B", "D_A", "D_B"))
     train(gan.networks, pictures(tmp_path), settings, STEPS, tmp_path / "out", teachers=gan.teachers)
-    after = [net.state_dict() for nets in (gan.whole, gan.judges, gan.slim) for net in nets.values()]
+    after = [net.state_dict() for nets in (gan.whole, gan.discriminators, gan.slim) for net in nets.values()]
     assert all(torch.equal(a[key], b[key]) for a, b in zip(before, after, strict=True) for key in a)
 
 
@@ -179,7 +176,6 @@ def test_each_term_alone_brings_the_slim_generators_nearer(tmp_path: Path, gan: 
 @pytest.mark.parametrize(
     "changed",
     [
-        {},
         {"average": 0.9, "validations": 4},
         {"distil": replace(DISTIL, adapters=True), "precision": "bfloat16"},
         {"distil": replace(DISTIL, gan=0.5, features=0.1), "trained": ("G_A", "G_B", "D_A", "D_B")},

@@ -9,14 +9,13 @@ import torch
 
 from ganprune.errors import UsageError
 from ganprune.images import Domain
-from ganprune.training import Budget, Networks, Team, TrainingPictures, TrainSettings, TrainState, train
+from ganprune.training import Budget, Networks, ProcessGroup, TrainingPictures, TrainSettings, train
 from ganprune.training.pictures import Drawn
-from ganprune.training.taught import Taught
-from ganprune.training.team import ALONE, STOP, Place, check_devices
+from ganprune.training.process_group import ALONE, check_devices
 from tests.tiny import seeded
 from tests.training.kit import TINY, Interrupted, Interrupter, log, networks, pictures, weights
 from tests.training.test_distillation import DISTIL, Gan
-from tests.training.test_distillation import SETTINGS as TAUGHT
+from tests.training.test_distillation import SETTINGS as DISTILLED
 
 STEPS = Budget(8, "steps")
 CALM = replace(TINY, batch=2, lr=2e-4)
@@ -28,11 +27,10 @@ def kinds() -> dict[str, tuple[Networks, TrainSettings, dict[str, Any]]]:
     """Trainings that differ in what processes have to agree on."""
     gan, distil = Gan(), replace(DISTIL, gan=0.5, adapters=True)
     return {
-        "paper": (networks(), replace(CALM, pool_size=0), {}),
-        "pools and noise": (networks(), replace(CALM, pool_size=3, instance_noise=0.2), {}),
+        "paper, with pools and noise": (networks(), replace(CALM, pool_size=3, instance_noise=0.2), {}),
         "distil": (
             gan.networks,
-            replace(TAUGHT, batch=2, lr=CALM.lr, trained=ALL, distil=distil, average=0.9, validations=2),
+            replace(DISTILLED, batch=2, lr=CALM.lr, trained=ALL, distil=distil, average=0.9, validations=2),
             {"teachers": gan.teachers, "validation": gan.validation()},
         ),
     }
@@ -91,15 +89,14 @@ def test_another_number_of_processes_goes_on_with_a_training(tmp_path: Path):
 
 def test_loss_of_a_batch_is_the_mean_of_its_pictures_losses(tmp_path: Path):
     """Else shares of a batch could not be put together; distances are relative to each picture's own size."""
-    gan, settings = Gan(), replace(TAUGHT, batch=3)
+    gan, settings = Gan(), replace(DISTILLED, batch=3)
     data = TrainingPictures(pictures(tmp_path), settings.transform)
     drawn = data.drawn(0, 0, 3, seeded(0))
 
     def losses(share: slice) -> dict[str, float]:
-        taught = Taught(data, gan.networks, gan.teachers, settings)
         parts: dict[Domain, list[Drawn]] = {side: some[share] for side, some in drawn.items()}
         real: dict[Domain, torch.Tensor] = {side: data.pictures(side, some) for side, some in parts.items()}
-        return taught.step(TrainState.start(gan.networks, settings), parts, real, 1e-3, seeded(0))
+        return gan.trainer(data, settings).step(real, 1e-3, seeded(0), parts)
 
     each = [losses(slice(i, i + 1)) for i in range(3)]
     whole = losses(slice(3))
@@ -114,7 +111,7 @@ def test_batch_that_cannot_be_shared_names_one_that_can(tmp_path: Path, size: in
     with pytest.raises(UsageError, match=f"{told}use --batch {fitting}$"):
         train(networks(), {}, settings, STEPS, tmp_path / "out", processes=size)
     assert not (tmp_path / "out").exists()
-    Team(0, size).check(fitting)
+    ProcessGroup(0, size).check(fitting)
 
 
 @pytest.mark.parametrize("processes", [0, -1, 65])
@@ -125,14 +122,14 @@ def test_number_of_processes_has_a_range(tmp_path: Path, processes: int):
 
 def test_shares_are_the_whole_batch_in_order():
     batch = list("abcdef")
-    assert [part for rank in range(3) for part in batch[Team(rank, 3).share(6)]] == batch
+    assert [part for rank in range(3) for part in batch[ProcessGroup(rank, 3).share(6)]] == batch
 
 
 def test_one_process_sends_nothing():
     x = torch.ones(3)
     ALONE.average([x])
     assert ALONE.gathered(x) is x
-    assert ALONE.told(STOP) == STOP
+    assert ALONE.agreed(-1) == -1
     assert torch.equal(x, torch.ones(3))
 
 
@@ -145,11 +142,11 @@ def test_every_process_needs_a_gpu_of_its_own():
     check_devices("cpu", 64)
 
 
-def test_place_is_what_torchrun_says(monkeypatch: pytest.MonkeyPatch):
+def test_rank_and_size_are_what_torchrun_says(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     monkeypatch.setenv("WORLD_SIZE", "4")  # other launchers set it too
-    assert Place.of_torchrun() == Place()
+    assert ProcessGroup.of_torchrun() == ALONE
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     for name, value in (("RANK", 3), ("LOCAL_RANK", 1), ("LOCAL_WORLD_SIZE", 2)):
         monkeypatch.setenv(name, str(value))
-    assert Place.of_torchrun() == Place(3, 4, 1, 2)
+    assert ProcessGroup.of_torchrun() == ProcessGroup(3, 4, 1, 2)

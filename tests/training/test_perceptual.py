@@ -1,4 +1,4 @@
-"""VGG16's maps as another judge of slim generators."""
+"""VGG16's maps as what slim generators are compared by."""
 
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d
 
 from ganprune.errors import CheckpointError, InputError, UsageError
-from ganprune.training import DistilSettings, load_vgg16
-from ganprune.training.distillation import Window, distillation_losses
+from ganprune.training import DistilSettings, Translated, load_vgg16
+from ganprune.training.distillation import distillation_losses
+from ganprune.training.perceptual import Window
 from tests.tiny import random_pictures
 from tests.training.kit import VGG_WIDTHS, vgg_tensors
 
@@ -49,8 +50,8 @@ def test_the_term_is_the_mean_of_relative_differences_and_reaches_the_pictures(t
     network = load_vgg16(saved(tmp_path, vgg_tensors()))
     fake = random_pictures(1, 3, 16, 16, dtype=torch.float32).requires_grad_(True)
     wanted = random_pictures(1, 3, 16, 16, seed=1, dtype=torch.float32)
-    settings = DistilSettings(maps=0, vgg=0.5)
-    terms = distillation_losses("A", fake, [], wanted, [], settings, {"vgg": network}, {})
+    target, settings = Translated(wanted, []), DistilSettings(maps=0, vgg=0.5)
+    terms = distillation_losses("A", Translated(fake, []), target, settings, {"vgg": network}, {})
     pairs = zip(network(fake), network(wanted), strict=True)
     expected = sum((a - b).abs().mean() / b.abs().mean() for a, b in pairs) / 3
     assert set(terms) == {"pixels_A", "vgg_A"}
@@ -59,7 +60,7 @@ def test_the_term_is_the_mean_of_relative_differences_and_reaches_the_pictures(t
     assert fake.grad is not None
     assert fake.grad.abs().sum() > 0
     assert all(p.grad is None for p in network.parameters())
-    same = distillation_losses("A", wanted, [], wanted, [], settings, {"vgg": network}, {})
+    same = distillation_losses("A", target, target, settings, {"vgg": network}, {})
     assert float(same["vgg_A"]) == 0
 
 

@@ -13,7 +13,7 @@ def fakes(n: int, first: int) -> Tensor:
 
 @pytest.mark.parametrize(("size", "batch"), [(1, 1), (3, 1), (3, 2), (5, 4)])
 def test_a_pool_answers_as_cyclegans_does(size: int, batch: int):
-    pool, chance = ImagePool(size), seeded(1)
+    pool, generator = ImagePool(size), seeded(1)
     stored: list[float] = []
     other = seeded(1)
     for first in range(0, 60 * batch, batch):
@@ -28,31 +28,31 @@ def test_a_pool_answers_as_cyclegans_does(size: int, batch: int):
                 stored[place] = picture
             else:
                 wanted.append(picture)
-        assert pool.query(fakes(batch, first), chance).flatten().tolist() == wanted
+        assert pool.query(fakes(batch, first), generator).flatten().tolist() == wanted
     assert [float(picture) for picture in pool.pictures] == stored
 
 
 def test_half_of_the_answers_are_older_pictures_and_all_places_are_used():
-    pool, chance = ImagePool(50), seeded(2)
+    pool, generator = ImagePool(50), seeded(2)
     for i in range(50):
-        pool.query(fakes(1, i), chance)
+        pool.query(fakes(1, i), generator)
     first = {float(picture) for picture in pool.pictures}
-    answers = [float(pool.query(fakes(1, i), chance)) for i in range(50, 1050)]
+    answers = [float(pool.query(fakes(1, i), generator)) for i in range(50, 1050)]
     old = sum(answer != i for i, answer in enumerate(answers, 50))
     assert 450 < old < 550
     assert len(first & set(answers)) == 50
 
 
 def test_a_pool_of_none_gives_back_what_it_gets():
-    pool, chance = ImagePool(0), seeded(0)
-    assert all(float(pool.query(fakes(1, i), chance)) == i for i in range(20))
+    pool, generator = ImagePool(0), seeded(0)
+    assert all(float(pool.query(fakes(1, i), generator)) == i for i in range(20))
     assert pool.pictures == []
 
 
 def test_stored_pictures_do_not_change_with_what_was_handed_in():
-    pool, chance = ImagePool(2), seeded(0)
+    pool, generator = ImagePool(2), seeded(0)
     for first in range(1, 41, 2):
         handed = fakes(2, first)
-        pool.query(handed, chance)
+        pool.query(handed, generator)
         handed.zero_()
     assert all(float(picture) > 2 for picture in pool.pictures)

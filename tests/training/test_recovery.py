@@ -10,7 +10,7 @@ from ganprune.checkpoints import NET_NAMES, NetName, Quartet, load_quartet
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.images import load_pictures, to_float
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
-from ganprune.training import Budget, Networks, TrainState, complete, train_step
+from ganprune.training import Budget, Networks, Trainer, TrainState, complete
 from tests.tiny import fill, random_pictures, seeded
 from tests.training.kit import TINY, Interrupted, Interrupter, networks, pictures, same_bits, weights
 
@@ -70,11 +70,11 @@ def test_a_network_that_learns_gets_the_gradient_of_the_whole_objective(
     A, B = (random_pictures(1, 3, 16, 16, seed=i, dtype=torch.float32) for i in range(2))
     whole, part = networks(), networks()
     whole_state = TrainState.start(whole, TINY)
-    whole_losses = train_step(whole_state, A, B, TINY, 1e-3, seeded(0))
+    whole_losses = Trainer(whole_state, TINY).step({"A": A, "B": B}, 1e-3, seeded(0))
     settings = replace(TINY, trained=trained, instance_noise=0.0)
     state = TrainState.start(part, settings)
-    found = train_step(state, A, B, settings, 1e-3, seeded(0))
-    assert found.keys() == losses | {"spread_A", "spread_B"}
+    found = Trainer(state, settings).step({"A": A, "B": B}, 1e-3, seeded(0))
+    assert found.keys() == losses | {"spread_G_A", "spread_G_B"}
     for name in losses:
         assert found[name] == pytest.approx(whole_losses[name])
     ours, theirs, before = weights(state.networks), weights(whole_state.networks), weights(part)
@@ -131,7 +131,8 @@ def test_only_discriminators_that_learn_alone_are_shown_noise() -> None:
 
     def losses(**changes: object) -> dict[str, float]:
         settings = replace(TINY, **changes)  # type: ignore[arg-type]
-        return train_step(TrainState.start(networks(), settings), A, B, settings, 1e-3, seeded(0))
+        trainer = Trainer(TrainState.start(networks(), settings), settings)
+        return trainer.step({"A": A, "B": B}, 1e-3, seeded(0))
 
     alone = {"trained": ("D_A", "D_B")}
     quiet = losses(instance_noise=0.0)

@@ -67,11 +67,11 @@ def test_averages_follow_the_weights(gan: Gan):
 
 
 def test_validation_of_the_originals_themselves_finds_no_distance(gan: Gan):
-    whole = Networks(gan.whole["A"], gan.whole["B"], gan.judges["A"], gan.judges["B"])
+    whole = Networks(gan.whole["A"], gan.whole["B"], gan.discriminators["A"], gan.discriminators["B"])
     figures = gan.validation().figures(whole)
     assert all(figures[f"{term}_{side}"] == 0 for term in ("L_GenA", "L_DisA") for side in DOMAINS)
     assert all(figures[f"L_cyc_{side}"] > 0 for side in DOMAINS)
-    assert all(score(figures, name, taught) == 0 for name in ("G_A", "G_B") for taught in (False, True))
+    assert all(score(figures, name, distilled) == 0 for name in ("G_A", "G_B") for distilled in (False, True))
     slim = gan.validation().figures(gan.networks)
     assert all(slim[f"L_GenA_{side}"] > 0 for side in DOMAINS)
 
@@ -82,7 +82,7 @@ def test_network_that_changes_nothing_is_not_the_best_of_the_cyclegan_recipe():
     network = {"L_GenA_A": 0.008, "L_DisA_A": 0.020, "L_cyc_A": 0.038}
     paper = [part["L_DisA_A"] + 10 * part["L_cyc_A"] for part in (nothing, network)]
     assert paper[0] < paper[1]
-    assert score(network, "G_A", taught=False) < score(nothing, "G_A", taught=False)
+    assert score(network, "G_A", distilled=False) < score(nothing, "G_A", distilled=False)
 
 
 @pytest.mark.parametrize(("distil", "loss"), [(None, "L_DisA"), (DISTIL, "L_GenA")])

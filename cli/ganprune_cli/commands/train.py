@@ -117,7 +117,7 @@ def train(
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune.system.shell import command_line
-    from ganprune.training.team import Place
+    from ganprune.training import ProcessGroup
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.training import TrainOptions, train_from_nothing, train_further
 
@@ -128,7 +128,7 @@ def train(
         processes=1 if processes is None else processes, input_nc=input_nc, output_nc=output_nc,
     )  # fmt: skip
     source = DataSource.given(data, data_a, data_b)
-    follows = Place.of_torchrun().rank > 0
+    follows = ProcessGroup.of_torchrun().rank > 0
     reporter = ConsoleReporter(quiet or follows)
     own = Own.of(generator, discriminator)
     checkpoint, missing = discriminators_for or start, discriminators_for is not None

@@ -6,51 +6,50 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprune.training import Lessons, TrainingPictures
+from ganprune.training import Distillation, TeacherCache, TrainingPictures
 from ganprune.training.distillation import with_maps
-from ganprune.training.taught import Taught
 from tests.tiny import seeded
-from tests.training.gan import DISTIL, SETTINGS, Gan
+from tests.training.gan import SETTINGS, Gan
 from tests.training.kit import pictures
 
 
 @pytest.mark.parametrize("memory", [0, 3000, 1 << 30])
 @pytest.mark.parametrize("load_size", [16, 23])
-def test_a_lesson_is_the_originals_translation_of_exactly_what_is_shown(
+def test_a_teacher_gives_its_translation_of_exactly_what_is_shown(
     tmp_path: Path, gan: Gan, memory: int, load_size: int
 ):
     """Mirrored or cut as it is: random networks do not commute with mirroring, nor norms with cuts."""
     settings = replace(SETTINGS, load_size=load_size)
     data, mirrored = TrainingPictures(pictures(tmp_path), settings.transform), 0
     teachers = gan.teachers.items()
-    lessons = {s: Lessons(data, s, t, DISTIL, "cpu", "float32", memory) for s, t in teachers}
+    caches = {s: TeacherCache(data, s, t, settings, memory) for s, t in teachers}
     for step in range(6):
         for side, drawn in data.drawn(0, step, 2, seeded(step)).items():
-            lesson = lessons[side](drawn)
+            kept = caches[side](drawn)
             for i, one in enumerate(drawn):
                 shown = data.pictures(side, [one])
-                picture, maps = with_maps(gan.whole[side].eval(), shown, lessons[side].taps)
-                torch.testing.assert_close(lesson.picture[i], picture[0], rtol=0, atol=1e-3)
-                for found, whole in zip(lesson.maps, maps, strict=True):
-                    kept = whole[0, gan.teachers[side].taps(1)[0].kept]
-                    half_a_level = (kept.amax((1, 2)) - kept.amin((1, 2)))[:, None, None] / 510
-                    assert ((found[i] - kept).abs() <= 1.01 * half_a_level).all()
+                picture, maps = with_maps(gan.whole[side].eval(), shown, caches[side].taps)
+                torch.testing.assert_close(kept.picture[i], picture[0], rtol=0, atol=1e-3)
+                for found, whole in zip(kept.maps, maps, strict=True):
+                    original = whole[0, gan.teachers[side].taps(1)[0].kept]
+                    half_a_level = (original.amax((1, 2)) - original.amin((1, 2)))[:, None, None] / 510
+                    assert ((found[i] - original).abs() <= 1.01 * half_a_level).all()
                 if one.cut.mirrored:
                     back = gan.whole[side](shown.flip(-1))[0].flip(-1)
-                    assert (lesson.picture[i] - back).abs().max() > 0.05
+                    assert (kept.picture[i] - back).abs().max() > 0.05
                     mirrored += 1
     assert mirrored
 
 
-def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
+def test_a_cache_foresees_what_is_left_to_compute(tmp_path: Path, gan: Gan):
     data = TrainingPictures(pictures(tmp_path, A=5, B=3), SETTINGS.transform)
     one = data.drawn(0, 0, 1, seeded(0))
     kept = len(gan.teachers["A"].taps(1)[0].kept)
     size = 2 * 3 * 16 * 16 + 2 * 2 * kept * 4 * 4  # bytes: a picture in float16, two maps in bfloat16
     for memory, wanted in ((1 << 30, 9), (3 * size, 2), (0, 0)):  # five pictures, mirrored or not
-        lessons = Lessons(data, "A", gan.teachers["A"], DISTIL, "cpu", "float32", memory)
-        lessons(one["A"])
-        seconds, left = lessons.ahead()
+        cache = TeacherCache(data, "A", gan.teachers["A"], SETTINGS, memory)
+        cache(one["A"])
+        seconds, left = cache.ahead()
         assert seconds > 0
         assert left == wanted
 
@@ -58,13 +57,13 @@ def test_lessons_foresee_what_is_left_to_compute(tmp_path: Path, gan: Gan):
 @pytest.mark.parametrize(
     ("seconds", "once", "steps", "pace"),
     [
-        (2.0, 10, 4, 0.5),  # over before all lessons are computed
+        (2.0, 10, 4, 0.5),  # over before all is in the caches
         (3.0, 10, 10, 0.1),  # five steps of 0.5 s compute them, five more take 0.1 s each
         (30.0, 10, 280, 0.1),
         (3.0, 0, 6, 0.5),  # no room to keep any
     ],
 )
-def test_a_time_counts_lessons_once(
+def test_a_time_counts_what_teachers_make_once(
     tmp_path: Path,
     gan: Gan,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +73,6 @@ def test_a_time_counts_lessons_once(
     pace: float,
 ):
     data = TrainingPictures(pictures(tmp_path), SETTINGS.transform)
-    monkeypatch.setattr(Lessons, "ahead", lambda _: (0.2, once // 2))
+    monkeypatch.setattr(TeacherCache, "ahead", lambda _: (0.2, once // 2))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    taught = Taught(data, gan.networks, gan.teachers, SETTINGS)
-    assert taught.steps_in(seconds, 0.5) == pytest.approx((steps, pace))
+    assert Distillation(data, gan.teachers, SETTINGS).steps_in(seconds, 0.5) == pytest.approx((steps, pace))

@@ -1,8 +1,8 @@
 """The processes of one training: each takes its share of every batch, and all make the same step.
 
-Pictures, cuts and everything else that chance decides are drawn for the whole batch by every process, from
-the same seed; then each keeps its share. Gradients are averaged before every step, so the weights of all
-processes stay the same to the bit. Rank 0 leads: it alone decides how far to go, and writes.
+Pictures, crops and everything else that is random are drawn for the whole batch by every process, from the
+same seed; then each keeps its share. Gradients are averaged before every step, so the weights of all
+processes stay the same to the bit. Rank 0 leads: it decides how far to go, and it alone writes.
 """
 
 import os
@@ -21,9 +21,7 @@ from ganprune.errors import GanpruneError, UsageError
 MOST_PROCESSES = 64
 """More would only bring the machine down."""
 PATIENCE = timedelta(hours=1)
-"""How long a process waits for the others: rank 0 also reads, validates and saves."""
-STOP = -1
-"""What rank 0 tells when there is nothing left to do."""
+"""How long a process waits for the others: rank 0 also validates and saves."""
 
 
 class LostProcess(GanpruneError):
@@ -31,13 +29,44 @@ class LostProcess(GanpruneError):
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class ProcessGroup:
     """One process among ``size``; alone, nothing is sent anywhere."""
 
     rank: int = 0
-    """Place of this process, from 0."""
+    """Number of this process, from 0."""
     size: int = 1
     """Number of processes."""
+    local_rank: int = 0
+    """Number of this process among those on this machine, from 0."""
+    local_size: int = 1
+    """Number of processes on this machine."""
+
+    @classmethod
+    def of_torchrun(cls) -> "ProcessGroup":
+        """The group that ``torchrun`` has started; without it, this process is alone."""
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            return cls()
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        return cls(*(int(os.environ[name]) for name in names))
+
+    @contextmanager
+    def joined(self, device: str, store: Store | None = None) -> Generator[None]:
+        """Talk to the others within: over gloo between CPUs, NCCL between GPUs; alone, nothing changes.
+
+        device: cpu or cuda; on CUDA this process computes on GPU number ``local_rank``. store: where the
+        processes meet; None: as the environment says, see `torch.distributed.init_process_group`.
+        """
+        if self.size == 1:
+            yield
+            return
+        check_devices(device, self.local_size)
+        backend = "gloo"
+        if device != "cpu":
+            torch.cuda.set_device(self.local_rank)
+            backend = "cpu:gloo,cuda:nccl"
+        dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
+        yield
+        dist.destroy_process_group()  # not after an error: others may be gone, and this would wait for them
 
     @property
     def leads(self) -> bool:
@@ -83,59 +112,17 @@ class Team:
         for tensor, mean in zip(whole, flat.split([t.numel() for t in whole]), strict=True):
             tensor.copy_(mean.view(tensor.shape))
 
-    def told(self, number: int = 0) -> int:
-        """The number that rank 0 has called this with. Raises `LostProcess`."""
+    def agreed(self, number: int = 0) -> int:
+        """The number that rank 0 has called this with; waits for it. Raises `LostProcess`."""
         if self.size == 1:
             return number
-        order = torch.tensor(number)
+        order = torch.tensor(int(number))
         with _answered():
             dist.broadcast(order, 0)
         return int(order)
 
 
-ALONE = Team()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which process this is."""
-
-    rank: int = 0
-    """Among all, from 0."""
-    size: int = 1
-    """How many there are."""
-    local: int = 0
-    """Among those on this machine, from 0."""
-    local_size: int = 1
-    """How many there are on this machine."""
-
-    @classmethod
-    def of_torchrun(cls) -> "Place":
-        """As ``torchrun`` tells it; without it, this process is alone."""
-        if "TORCHELASTIC_RUN_ID" not in os.environ:
-            return cls()
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-        return cls(*(int(os.environ[name]) for name in names))
-
-
-@contextmanager
-def joined(device: str, place: Place, store: Store | None = None) -> Generator[Team]:
-    """Be one of several processes within: gloo between CPUs, NCCL between GPUs; alone, nothing changes.
-
-    device: cpu or cuda; on CUDA this process computes on GPU number ``place.local``. store: where they meet;
-    None: as the environment says, see `torch.distributed.init_process_group`.
-    """
-    if place.size == 1:
-        yield ALONE
-        return
-    check_devices(device, place.local_size)
-    backend = "gloo"
-    if device != "cpu":
-        torch.cuda.set_device(place.local)
-        backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.size, timeout=PATIENCE)
-    yield Team(place.rank, place.size)
-    dist.destroy_process_group()  # not after an error: others may be gone, and this would wait for them
+ALONE = ProcessGroup()
 
 
 def checked_processes(processes: int) -> int:
