@@ -36,6 +36,8 @@ class PictureSettings:
     picture_statistics: bool = False
     """Generators of batch norm normalise each picture by its own statistics, from the search to the export;
     see `ganprune.models.picture_statistics`."""
+    paired: bool = False
+    """Pictures of A and B belong together, as pix2pix's: the same name, or both in one file, side by side."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = 0
@@ -211,6 +213,11 @@ class CompressSettings:
         built: dict[str, Any] = {name: _SECTIONS[name](**values) for name, values in sections.items()}
         return cls(**built, given=frozenset(KEYS if given is None else given))
 
+    @property
+    def pix2pix(self) -> bool:
+        """Whether networks are trained by pix2pix's recipe: one generator alone, and pairs of pictures."""
+        return self.pictures.paired and self.search.direction != "both" and not self.search.lambda_cycle
+
     def changed(self, flat: Mapping[str, object]) -> "CompressSettings":
         """The same with other values, which nobody asked for."""
         return CompressSettings.from_flat(self.to_flat() | dict(flat), given=self.given)
@@ -248,6 +255,8 @@ def spelled(value: object) -> str:
     """A flat value as the command line takes it."""
     if isinstance(value, list):
         return ",".join(map(spelled, cast("list[object]", value)))
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

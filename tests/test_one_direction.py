@@ -98,6 +98,7 @@ ALONE = {"loss": "gena", "direction": "BtoA", "lambda_cycle": 0, "budget": "2ste
         (ALONE, ("G_B", "D_B")),
         (ALONE | {"distil_features": 0, "distil_gan": 0.5}, ("G_B", "D_B")),
         (ALONE | {"recipe": "paper"}, ("G_A", "G_B", "D_B")),
+        (ALONE | {"recipe": "paper", "paired": True}, ("G_B", "D_B")),
         (ALONE | {"distil_features": 0, "tune_steps": 1}, ("G_A", "G_B", "D_B")),
         ({"loss": "gena", "budget": "2steps", "distil_features": 0}, ("G_A", "G_B")),
         ({"loss": "gena", "budget": "2steps", "recipe": "paper"}, ("G_A", "G_B", "D_A", "D_B")),

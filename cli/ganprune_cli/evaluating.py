@@ -18,6 +18,7 @@ from ganprune.metrics import (
     ScoreSettings,
     Segmenter,
     Translated,
+    absolute_errors,
     cached_features,
     fcn_score,
     find_readable,
@@ -168,7 +169,8 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     contests = _contests(run, made, quartet, wishes.own)
     source = DataSource.of_config(config["data"]) if wishes.data is None else wishes.data
     bare: Split = "train" if wishes.data is None else "test"
-    folders = domains_of(quartet.options, source, ("test",), bare=bare, channels=quartet.channels)
+    pairs, channels = made.pictures.paired, quartet.channels
+    folders = domains_of(quartet.options, source, ("test",), bare=bare, paired=pairs, channels=channels)
     network = wishes.network()
     see = _Seer(network, wishes.batch or 32, wishes.cache or run / CACHE, reporter)
     device = resolve_device(wishes.device or "auto")
@@ -181,7 +183,8 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
             others = _others(run, side, contest.slim, made.pictures.size, threads, reporter)
             contest = replace(contest, others=others)
             made_of = translated(pictures, contest, device, reporter)
-            directions.append(_direction(side, made_of, folders, see, settings, reporter))
+            truth = _truth(folders, side, len(pictures), made.pictures.size, reporter) if pairs else None
+            directions.append(_direction(side, made_of, folders, see, settings, reporter, truth))
     return {
         "run": str(run.folder), "size": made.pictures.size, "directions": directions,
     } | _protocol(network, settings, True)  # fmt: skip
@@ -189,8 +192,9 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
 
 def _direction(
     side: Domain, made: Mapping[str, Translated], folders: PictureFolders, see: _Seer,
-    settings: ScoreSettings, reporter: Reporter,
+    settings: ScoreSettings, reporter: Reporter, truth: Tensor | None,
 ) -> dict[str, Any]:  # fmt: skip
+    """truth: the pictures that belong to the inputs, uint8 [n, 3, h, w]; None: they come not in pairs."""
     other: Domain = "B" if side == "A" else "A"
 
     def real(split: str, domain: Domain) -> Tensor | None:
@@ -210,11 +214,26 @@ def _direction(
             features[kind], target, settings, train=train, domains=(source, target),
             originals_and_inputs=(features["original"], features["inputs"]),
             errors=squared_errors(part.pictures, made["original"].pictures),
+            from_truth=None if truth is None else _from_truth(part.pictures, truth),
             others=others if kind != "original" else None,
         )  # fmt: skip
         distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}
         rows.append({"pictures": kind} | found.to_json() | distances)
     return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
+
+
+def _truth(folders: PictureFolders, side: Domain, n: int, size: int, reporter: Reporter) -> Tensor | None:
+    """The other pictures of the first n test pairs; None, with a warning, where they cannot all be read."""
+    other: Domain = "B" if side == "A" else "A"
+    found = load_pictures(folders.pictures("test", other)[:n], size, reporter, folders.channels[other])
+    if len(found) == n:
+        return found
+    reporter.warn(f"left out: distances to the pictures of {other}, of which {n - len(found)} cannot be read")
+    return None
+
+
+def _from_truth(fakes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    return squared_errors(fakes, truth), absolute_errors(fakes, truth)
 
 
 def _contests(

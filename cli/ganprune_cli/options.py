@@ -318,6 +318,15 @@ Pictures = Annotated[
     int | None,
     typer.Option(metavar="N", help="Validation pictures a domain for scoring.", rich_help_panel=SEARCH),
 ]
+Paired = Annotated[
+    bool | None,
+    typer.Option(
+        "--paired/--no-paired",
+        help="Pictures of A and B belong together, as pix2pix's; default: as networks and files are.",
+        show_default=False,
+        rich_help_panel=SEARCH,
+    ),
+]
 TuneSteps = Annotated[
     int | None,
     typer.Option(

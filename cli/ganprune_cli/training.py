@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from ganprune.checkpoints import NET_NAMES, load_quartet
+from ganprune.checkpoints import NET_NAMES, Own, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.options import FILES
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import UsageError
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
-from ganprune.images.reading import channels_stored
+from ganprune.images.folders import channels_stored
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -59,25 +60,27 @@ ARCHITECTURE = ("ngf", "blocks")
 
 def train_further(
     checkpoint: Path,
-    direction: str,
+    direction: str | None,
     data: DataSource | None,
     folder: Path | None,
     wishes: TrainOptions,
     reporter: Reporter,
     *,
     missing: bool,
+    own: Own = READERS_ALONE,
 ) -> dict[str, Any]:
     """Train the networks that a checkpoint lacks, or all four from where they are; returns what was written.
 
-    missing: those that it lacks; the others stay as they are. Plain values are returned.
+    own: the user's modules that the networks are of. missing: those that it lacks; the others stay as they
+    are. Plain values are returned.
     """
-    if direction not in get_args(Direction):
+    if direction not in (None, *get_args(Direction)):
         raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
     taken += [name for name in ("input-nc", "output-nc") if getattr(wishes, name.replace("-", "_"))]
     if taken:
         raise UsageError(f"--{taken[0]} is decided by the generator that is there; leave it out")
-    quartet = facing(load_quartet(checkpoint), direction)
+    quartet = facing(load_quartet(checkpoint, own=own), direction)
     for note in quartet.notes:
         reporter.info(note)
     data = data_source(quartet, data, checkpoint, reporter)

@@ -61,7 +61,7 @@ def translate_source(
             f"{source} does not exist; give a run, a CycleGAN folder, one of its files, or an ONNX file"
         )
     run = find_run(source) if is_run(source) else None
-    path, size = (source, DEFAULT_SIZE) if run is None else _finished(run)
+    path, size, paired = (source, DEFAULT_SIZE, False) if run is None else _finished(run)
     device, precision = wishes.device or "auto", wishes.precision
     if path.suffix == ".onnx":  # for which there is one device and one precision
         device = "cpu" if device == "auto" else device
@@ -73,6 +73,7 @@ def translate_source(
         device=device, precision=resolve_precision(precision, device), threads=threads,
         picture_statistics=wishes.picture_statistics, own=wishes.own,
     )  # fmt: skip
+    opened = replace(opened, in_pairs=opened.in_pairs or paired)
     for note in opened.notes:
         reporter.info(note)
     prepare = preparation_for(wishes.preprocess, wishes.size, opened.takes, size, wishes.tile, opened.stride)
@@ -104,10 +105,10 @@ def translate_source(
     return found, command_line("bench", "--cpu", source if run is None else run.folder)
 
 
-def _finished(run: Run) -> tuple[Path, int]:
-    """A slim generator of a finished run, and the size of its pictures; see `made_by`."""
+def _finished(run: Run) -> tuple[Path, int, bool]:
+    """A slim generator of a finished run, the size of its pictures, and if they are pairs; see `made_by`."""
     settings = made_by(run)
-    return run / f"G_{settings.search.sides[0]}.safetensors", settings.pictures.size
+    return run / f"G_{settings.search.sides[0]}.safetensors", settings.pictures.size, settings.pictures.paired
 
 
 def summary(found: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName, Own, load_generator, load_generators
+from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, RunError, UsageError
@@ -204,8 +205,11 @@ def _run_pictures(
     }
     try:
         source = data or DataSource.of_config(config["data"])
-        options, channels = _options(Path(config["checkpoint"])), channels_by_domain(networks)
-        folders = domains_of(options, source, domains=settings.search.sides, channels=channels)
+        checkpoint, sides = Path(config["checkpoint"]), settings.search.sides
+        alone = checkpoint.exists() and locate(checkpoint).alone  # it has the direction of its data
+        options = {} if alone else _options(checkpoint)
+        pairs, channels = settings.pictures.paired, channels_by_domain(networks)
+        folders = domains_of(options, source, domains=sides, paired=pairs, channels=channels)
         return search_pictures(folders, CompressSettings.from_flat(flat, given=()), wishes.reporter(reporter))
     except GanpruneError as error:
         reporter.warn(f"the files are verified on noise, not on pictures: {error}")

@@ -143,7 +143,7 @@ def inspect(path: Path, size: int = 256, own: Own = READERS_ALONE) -> Inspection
             _report(name, located.files[name], size, member, located.entries.get(name, ""))
             for name, member in members.items()
         ),
-        missing=quartet.missing(),
+        missing=_missing(quartet),
         notes=quartet.notes,
         options=quartet.options,
         problems=tuple(_problems(quartet)),
@@ -229,9 +229,14 @@ def _discriminator_words(w: DiscriminatorWidths) -> str:
     return f"PatchGAN {field}×{field}, filters {'/'.join(str(width) for width in w.filters)}"
 
 
+def _missing(quartet: Quartet) -> tuple[NetName, ...]:
+    """A generator alone and its discriminator, as CUT's and pix2pix's, are whole."""
+    return () if quartet.alone and quartet.D_A is not None else quartet.missing()
+
+
 def _problems(quartet: Quartet) -> list[str]:
     problems: list[str] = []
-    missing = quartet.missing()
+    missing = _missing(quartet)
     generators = [generator for generator in (quartet.G_A, quartet.G_B) if generator]
     if missing and quartet.naming != GANPRUNE_RUN.title:
         cure = (

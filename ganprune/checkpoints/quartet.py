@@ -19,7 +19,7 @@ from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
-from ganprune.models.traits import channels_by_domain, channels_of, norm_of
+from ganprune.models.traits import channels_by_domain, channels_of, norm_of, sees_both
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,16 @@ class Quartet:
         """The discriminators that are there, each by the domain of the generator that it judges."""
         both: dict[Domain, nn.Module | None] = {"A": self.D_A, "B": self.D_B}
         return {domain: net for domain, net in both.items() if net is not None}
+
+    @property
+    def in_pairs(self) -> bool:
+        """Whether it was trained on pairs of pictures: a discriminator that sees input and output, or the
+        options of the training, say so."""
+        judged = [
+            (D, self.generators[side]) for side, D in self.discriminators.items() if side in self.generators
+        ]
+        told = self.options.get("model") == "pix2pix" or self.options.get("dataset_mode") == "aligned"
+        return told or any(sees_both(D, G) for D, G in judged)
 
     @property
     def channels(self) -> dict[Domain, int]:
@@ -168,8 +178,8 @@ def members_of(
 ) -> tuple[Located, dict[NetName, OpenedNetwork]]:
     """The networks of a located set, and the set without what is left aside.
 
-    A discriminator of an architecture that is not read, or one that does not see what the only generator
-    makes, as pix2pix's does not, is no obstacle to its generators: it counts as missing, with a note.
+    A discriminator of an architecture that is not read, or one that cannot see what the only generator makes,
+    is no obstacle to its generators: it counts as missing, with a note.
     """
     members: dict[NetName, OpenedNetwork] = {}
     aside = list[str]()
@@ -185,7 +195,7 @@ def members_of(
     if located.alone and "D_A" in members and "G_A" in members:
         G, D = members["G_A"].network, members["D_A"].network
         (judged, _), (_, made) = channels_of(D), channels_of(G)
-        if judged != made:
+        if judged != made and not sees_both(D, G):
             del members["D_A"]
             aside.append(
                 f"{located.files['D_A'].name} is left aside: it judges pictures of {judged} channels, the "
@@ -279,10 +289,12 @@ def _notes(
         entry = f" ({located.entries['G_A']})" if located.entries else ""
         whole = f"{located.files['G_A'].name}{' holds' if entry else ' is'} one generator"
         if "D_A" in members:
-            notes.append(f"{whole}{entry}, taken as G_A; {told(['D_A'])} judges what it makes")
+            beside = sees_both(members["D_A"].network, members["G_A"].network)
+            judges = "judges what it makes" + (" beside its input" if beside else "")
+            notes.append(f"{whole}{entry}, taken as G_A; {told(['D_A'])} {judges}")
         else:
             notes.append(f"{whole} alone{entry}, taken as G_A")
-    if options.get("direction") == "BtoA":
+    if options.get("direction") == "BtoA" and not located.alone:
         notes.append("trained with direction BtoA: what is called A here was the folder of B pictures")
     return notes
 

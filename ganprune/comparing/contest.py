@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from ganprune.checkpoints import Own
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.comparing.cells import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
@@ -48,11 +50,12 @@ class Contest:
 
 
 def contest(
-    checkpoint: Path, data: DataSource | None, comparison: Comparison, folder: Path, reporter: Reporter
-) -> Contest:
+    checkpoint: Path, data: DataSource | None, comparison: Comparison, folder: Path, reporter: Reporter,
+    own: Own = READERS_ALONE,
+) -> Contest:  # fmt: skip
     """Check all cells before any is begun. Raises as `prepare`, and `DataError` without test pictures."""
     settings = [cell.settings for cell in comparison.cells]
-    job = prepare(checkpoint, data, settings[0], reporter, recovers=False)
+    job = prepare(checkpoint, data, settings[0], reporter, recovers=False, own=own)
     if comparison.settings.task is not None and job.quartet.options.get("direction") == "BtoA":
         raise UsageError(
             f"task {comparison.settings.task} is of a training --direction AtoB, found one of BtoA, whose "

@@ -154,7 +154,9 @@ def _timed(found: Contest, records: Records, exporter: Exporter, reporter: Repor
                 slim[f"{cell.name}.G_{side}"] = network
     pictures = search_pictures(found.job.folders, found.job.settings)
     how = BenchSettings(threads=(settings.bench_threads,), seconds=settings.bench_seconds, maximum=200)
-    return time_together(found.folder, found.originals, slim, pictures, found.size, how, exporter, reporter)
+    return time_together(
+        found.folder, found.originals, slim, pictures, found.size, how, exporter, reporter, found.job.own
+    )
 
 
 def _finished(found: Contest, records: Records) -> list[Found]:

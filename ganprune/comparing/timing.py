@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ganprune.bench import BenchSettings, Candidate, bench
 from ganprune.channels import graph_of
-from ganprune.checkpoints import load_generator
+from ganprune.checkpoints import Own, load_generator
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import RunError
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.images import to_float
@@ -37,13 +38,15 @@ def time_together(
     settings: BenchSettings,
     exporter: Exporter,
     reporter: Reporter,
+    own: Own = READERS_ALONE,
 ) -> dict[str, Any]:
     """Export ``slim``, generators by names such as ``thinet.G_A``, and time all in turns.
 
-    slim: files, or for those that are no longer there networks of the same widths. pictures: uint8 of both
-    domains, to verify the ONNX files on. What is found is kept in timing.json, and is read from there while
-    it knows all of ``slim``, files by their contents, in as many threads. Returns ``timings``: name before
-    the dot → side → milliseconds and speed-up; and ``files``: what each network was.
+    own: the user's modules that files are of. slim: files, or for those that are no longer there networks of
+    the same widths. pictures: uint8 of both domains, to verify the ONNX files on. What is found is kept
+    in timing.json, and is read from there while it knows all of ``slim``, files by their contents, in as
+    many threads. Returns ``timings``: name before the dot → side → milliseconds and speed-up; and
+    ``files``: what each network was.
     """
     path, here = folder / TIMING, {name: _identity(network) for name, network in slim.items()}
     known = known_times(folder)
@@ -53,7 +56,7 @@ def time_together(
     ):
         return known
     networks = {f"{ORIGINAL}.G_{side}": G for side, G in originals.items()}
-    networks |= {name: load_generator(G) if isinstance(G, Path) else G for name, G in slim.items()}
+    networks |= {name: load_generator(G, own) if isinstance(G, Path) else G for name, G in slim.items()}
     files = _exported(folder / "onnx", networks, pictures, size, exporter, reporter)
     candidates = [Candidate(name, file, _original_of(name)) for name, file in files.items()]
     measured, timings = bench(candidates, settings, reporter), dict[str, dict[str, dict[str, float]]]()

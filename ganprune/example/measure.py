@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from ganprune.example.stripes import Mask, background_change, stripe_energy
-from ganprune.images import to_float, to_uint8
-from ganprune.images.reading import stored_picture
+from ganprune.images import open_picture, to_float, to_uint8
 from ganprune.images.sources import DOMAINS, Domain
 
 HERE = Path(__file__).parent
@@ -61,11 +60,11 @@ def _shown(domain: Domain, count: int) -> list[tuple[Pixels, Mask]]:
     """Test pictures, uint8 [h, w, 3], and where their animals are, bool [h, w]."""
     found = sorted((HERE / "pictures" / f"test{domain}").iterdir())[:count]
     masks = [HERE / "masks" / f"test{domain}" / f"{path.stem}.png" for path in found]
-    return [(_pixels(path), _pixels(mask).astype(np.bool_)) for path, mask in zip(found, masks, strict=True)]
+    return [(_pixels(path), _pixels(mask)[..., 0] > 0) for path, mask in zip(found, masks, strict=True)]
 
 
 def _pixels(path: Path) -> Pixels:
-    return np.array(stored_picture(path))
+    return open_picture(path).permute(1, 2, 0).numpy()
 
 
 @torch.inference_mode()

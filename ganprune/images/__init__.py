@@ -1,6 +1,7 @@
 """Pictures: where they lie, how they are read, what training does to them, how they are shown.
 
 sources.py      --data, or --data-a and --data-b, and where pictures may lie there
+pairs.py        pictures of A and B that belong together; two in one file, side by side
 folders.py      a data folder → paths of both domains; a seeded hold-out that shares no picture
 reading.py      files → tensors [c, h, w]; what cannot be read is skipped or refused
 rgb.py          what is stored in a picture file → grey, RGB or RGBA of 8 bits, upright; its remarks
@@ -10,9 +11,9 @@ transforms.py   CycleGAN's preprocessing modes: a fixed half, done once, and a r
 grids.py        pictures beside each other with names above, as one PNG
 """
 
-from ganprune.images.folders import PictureFolders, find_domains, split
+from ganprune.images.folders import PictureFolders, find_domains, readable, split
 from ganprune.images.grids import cells, grid, save_picture
-from ganprune.images.reading import load_pictures, open_picture, readable
+from ganprune.images.reading import load_pictures, open_picture
 from ganprune.images.sources import DataSource, Domain, Split
 from ganprune.images.transforms import Crop, Preprocess, TrainTransform
 from ganprune.images.values import as_rgb, in_channels, resized, to_float, to_tensor, to_uint8

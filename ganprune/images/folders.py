@@ -4,6 +4,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -11,13 +12,19 @@ import torch
 
 from ganprune.errors import DataError, UsageError
 from ganprune.images.arrays import SUFFIX as ARRAYS
-from ganprune.images.sources import DataSource, Domain, Split
+from ganprune.images.pairs import LeftHalf, RightHalf, are_joined, matched
+from ganprune.images.reading import readable_of, stored_channels, stored_size, unreadable
+from ganprune.images.rgb import Remarks
+from ganprune.images.sources import DOMAINS, DataSource, Domain, Split
+from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import sha256
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ARRAYS}
 )
 """Endings of picture files, in lower case; upper case counts too."""
+LOOKED_AT = 16
+"""So many files of a folder are looked at for whether they hold two pictures each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class PictureFolders:
     test_B: tuple[Path, ...] = ()
     note: str = ""
     """What a user may want to know of how they were found."""
+    paired: bool = False
+    """Whether the nth pictures of A and of B of every part belong together, see `ganprune.images.pairs`."""
     channels: Mapping[Domain, int] = field(default_factory=lambda: {"A": 3, "B": 3})
     """How many the networks see of the pictures of each domain."""
 
@@ -42,9 +51,20 @@ class PictureFolders:
     def swapped(self) -> "PictureFolders":
         """The same with A and B exchanged, as CycleGAN's ``--direction BtoA`` sees them."""
         return PictureFolders(
-            self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A, self.note,
-            {"A": self.channels["B"], "B": self.channels["A"]},
+            self.train_B, self.train_A, self.val_B, self.val_A, self.test_B, self.test_A,
+            self.note, self.paired, {"A": self.channels["B"], "B": self.channels["A"]},
         )  # fmt: skip
+
+    def without_partners_of(self, kept: Mapping[str, Sequence[Path]]) -> "PictureFolders":
+        """Pairs of which both pictures are among those that are kept. kept: by the names of fields."""
+        found = dict[str, tuple[Path, ...]]()
+        for part in ("train", "val"):
+            names = [f"{part}_{domain}" for domain in get_args(Domain) if f"{part}_{domain}" in kept]
+            left = [frozenset(kept[name]) for name in names]
+            rows = zip(*(getattr(self, name) for name in names), strict=True)
+            whole = [row for row in rows if all(path in few for path, few in zip(row, left, strict=True))]
+            found |= {name: tuple(row[i] for row in whole) for i, name in enumerate(names)}
+        return replace(self, **found)
 
 
 def find_domains(
@@ -52,15 +72,18 @@ def find_domains(
     needs: Sequence[Split] = ("train",),
     domains: Sequence[Domain] = get_args(Domain),
     bare: Split = "train",
+    paired: bool | None = None,
 ) -> PictureFolders:
     """Find the pictures of all parts of both domains, see `ganprune.images.sources` for where they may lie.
 
     Folders are read recursively; hidden files are left out. ``needs`` names the parts that must be there for
     ``domains``; pictures in no folder of a part are for ``bare``. Where one domain is needed, all pictures of
-    a folder without any of these folders are its.
+    a folder without any of these folders are its, unless they are two in a file, which are both domains'.
+    paired: whether the pictures of A and B are pairs, which are then put together; None: nobody knows, and
+    files twice as wide as high are taken as such.
 
     Raises `UsageError` where a folder does not exist, `DataError` where one that is needed is missing or
-    holds no pictures.
+    holds no pictures, and where one of a pair is missing.
     """
     source = source if isinstance(source, DataSource) else DataSource(source)
     options = {"--data": source.root, "--data-a": source.A, "--data-b": source.B}
@@ -76,14 +99,35 @@ def find_domains(
         for domain in get_args(Domain):
             folder = source.folder(part, domain, bare)
             found[f"{part}_{domain}"] = pictures_below(folder) if folder else ()
-    if source.root is not None and len(domains) == 1 and not _has_folders(source):
+    joined = dict[Split, tuple[Path, ...]]()
+    if source.root is not None and paired is not False and not _has_folders(source):
+        joined = _joined(source.root, bare, bool(paired))
+    for part, files in joined.items():
+        found |= {f"{part}_A": tuple(map(LeftHalf, files)), f"{part}_B": tuple(map(RightHalf, files))}
+        note = f"{source.root} holds pairs: the left halves of its pictures are A, the right ones B"
+    if source.root is not None and len(domains) == 1 and not joined and not _has_folders(source):
         found[f"{bare}_{domains[0]}"] = pictures_below(source.root)
         note = f"{source.root} has no folders of domains: all its pictures are taken as what is translated"
     for part in needs:
         for domain in domains:
             if not found[f"{part}_{domain}"]:
                 raise DataError(_complaint(source, part, domain, needs, domains, bare))
-    return replace(PictureFolders((), (), note=note), **found)
+    if paired and not joined:
+        for part in get_args(Split):
+            A, B = found[f"{part}_A"], found[f"{part}_B"]
+            found[f"{part}_A"], found[f"{part}_B"] = matched(A, B)
+    return replace(PictureFolders((), (), note=note, paired=bool(paired or joined)), **found)
+
+
+def _joined(root: Path, bare: Split, paired: bool) -> dict[Split, tuple[Path, ...]]:
+    """Files of every part that hold pairs; empty where they do not."""
+    parts: list[Split] = [part for part in get_args(Split) if (root / part).is_dir()]
+    found: dict[Split, tuple[Path, ...]] = {
+        part: pictures_below(root / part if parts else root) for part in parts or [bare]
+    }
+    files = {part: paths for part, paths in found.items() if paths}
+    looked_at = (paths[:: -(-len(paths) // LOOKED_AT) or 1] for paths in files.values())
+    return files if files and all(are_joined(map(stored_size, few), paired) for few in looked_at) else {}
 
 
 def _has_folders(source: DataSource) -> bool:
@@ -119,17 +163,38 @@ def is_picture(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
-def unreadable(path: Path, error: OSError) -> DataError:
-    """The error for a file or folder that the system does not give out."""
-    return DataError(
-        f"{path} cannot be read: {error.strerror or error}; make it readable or take it away, and run again"
-    )
-
-
 def _identity(folder: Path) -> tuple[int, int]:
     """What two paths of one folder have in common."""
     status = folder.stat()
     return status.st_dev, status.st_ino
+
+
+def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFolders:
+    """The same folders without the training and validation pictures that are damaged.
+
+    Decodes every one of them once. Warns and raises as `ganprune.images.load_pictures` does, folder by
+    folder, and tells what is remarkable about them.
+    """
+    kept, remarks = dict[str, tuple[Path, ...]](), Remarks()
+    parts: tuple[Split, ...] = ("train", "val")
+    for part, domain in product(parts, DOMAINS):
+        if paths := folders.pictures(part, domain):
+            channels = folders.channels[domain]
+            kept[f"{part}_{domain}"] = readable_of(paths, reporter, remarks, channels)
+    remarks.tell(reporter)
+    return replace(folders, **kept) if not folders.paired else folders.without_partners_of(kept)
+
+
+def channels_stored(folders: PictureFolders) -> dict[Domain, int]:
+    """Channels of the training pictures of both domains: 1 where all are grey, those of .npy files, else 3.
+
+    Damaged files have no say.
+    """
+    found = dict[Domain, int]()
+    for domain in DOMAINS:
+        counts = {count for path in folders.pictures("train", domain) if (count := stored_channels(path))}
+        found[domain] = max(counts, default=3)
+    return found
 
 
 def split(
@@ -139,9 +204,15 @@ def split(
 
     Validation pictures are those of valA / valB where there are such, else at most ``holdout`` distinct
     ones drawn from the training folder by ``seed``, and at most half of it. No file of one part has the
-    same content as a file of the other, or as a test picture; but a single training picture is both. Raises
+    same content as a file of the other, or as a test picture; but a single training picture is both. Pairs
+    stay together: what becomes of the picture of A decides. Raises
     `DataError` where none is left.
     """
+    if folders.paired and domain == "B" and folders.train_A:
+        A, B = (*folders.train_A, *folders.val_A), (*folders.train_B, *folders.val_B)
+        partner = dict(zip(A, B, strict=True))
+        tuning, held_out = split(folders, "A", seed=seed, holdout=holdout)
+        return tuple(partner[path] for path in tuning), tuple(partner[path] for path in held_out)
     train, val, test = (folders.pictures(part, domain) for part in get_args(Split))
     content = _contents((*train, *val, *test))
     tested = {content[path] for path in test}

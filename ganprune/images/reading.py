@@ -7,21 +7,19 @@ disk fails, ends the command: skipped, it would be missing without a word.
 import stat
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from io import BytesIO
-from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import DamagedPicture, DataError
 from ganprune.images.arrays import SUFFIX, UnfitPicture, decoded_array
-from ganprune.images.folders import PictureFolders, unreadable
+from ganprune.images.pairs import Half
 from ganprune.images.rgb import Remarks, Shown, is_grey, shown
-from ganprune.images.sources import DOMAINS, Domain, Split
 from ganprune.images.values import resized, to_float
 from ganprune.reporting import SILENT, Reporter
 
@@ -62,22 +60,6 @@ def load_pictures(paths: Sequence[Path], size: int, reporter: Reporter = SILENT,
     return torch.stack(pictures)
 
 
-def readable(folders: PictureFolders, reporter: Reporter = SILENT) -> PictureFolders:
-    """The same folders without the training and validation pictures that are damaged.
-
-    Decodes every one of them once. Warns and raises as `load_pictures` does, folder by folder, and tells
-    what is remarkable about them.
-    """
-    kept, remarks = dict[str, tuple[Path, ...]](), Remarks()
-    parts: tuple[Split, ...] = ("train", "val")
-    for part, domain in product(parts, DOMAINS):
-        if paths := folders.pictures(part, domain):
-            channels = folders.channels[domain]
-            kept[f"{part}_{domain}"] = readable_of(paths, reporter, remarks, channels)
-    remarks.tell(reporter)
-    return replace(folders, **kept)
-
-
 def readable_of(
     paths: Sequence[Path], reporter: Reporter, remarks: Remarks | None = None, channels: int | None = None
 ) -> tuple[Path, ...]:
@@ -102,11 +84,13 @@ def shown_picture(
     channels: None: those that it has, without alpha. remarks: gathers what is remarkable about it. Raises as
     `stored_picture`, and `DamagedPicture` where its numbers are none that such a picture has.
     """
+    half = path if isinstance(path, Half) else None
     try:
         if path.suffix.lower() == SUFFIX:
-            picture = Shown(_stored_array(path, channels))
+            pixels = _stored_array(path, channels)
+            picture = Shown(pixels if half is None else half.of(pixels))
         else:
-            picture = shown(stored_picture(path), channels, upright)
+            picture = shown(stored_picture(path), channels, upright, half)
     except UnfitPicture as error:
         raise _damaged(path, error) from error
     if remarks is not None:
@@ -125,7 +109,7 @@ def stored_picture(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; large pictures, which are refused below
-            picture = _opened(content)
+            picture = _opened(BytesIO(content))
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             picture.load()
@@ -145,32 +129,33 @@ def _stored_array(path: Path, channels: int | None) -> Tensor:
     return found
 
 
-def channels_stored(folders: PictureFolders) -> dict[Domain, int]:
-    """Channels of the training pictures of both domains: 1 where all are grey, those of .npy files, else 3.
+def stored_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a file, whose first bytes alone are read; None where they tell none."""
+    try:
+        if path.suffix.lower() == SUFFIX:
+            height, width, *_ = np.load(path, mmap_mode="r").shape
+            return width, height
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")
+            return _opened(file).size
+    except Exception:  # as above; whoever reads the picture says what is wrong
+        return None
 
-    Damaged files have no say.
-    """
-    found = dict[Domain, int]()
-    for domain in DOMAINS:
-        counts = {count for path in folders.pictures("train", domain) if (count := _channels_of(path))}
-        found[domain] = max(counts, default=3)
-    return found
 
-
-def _channels_of(path: Path) -> int | None:
-    """As stored, without alpha; None where that cannot be said."""
+def stored_channels(path: Path) -> int | None:
+    """Of a file, without alpha; None where that cannot be said."""
     try:
         content = _content(path)
         if path.suffix.lower() == SUFFIX:
             return len(decoded_array(content, None))
-        return 1 if is_grey(_opened(content)) else 3
+        return 1 if is_grey(_opened(BytesIO(content))) else 3
     except Exception:  # whoever reads all pictures judges those
         return None
 
 
-def _opened(content: bytes) -> Image.Image:
+def _opened(file: IO[bytes]) -> Image.Image:
     """Its pixels are not decoded yet."""
-    return Image.open(BytesIO(content), formats=FORMATS)
+    return Image.open(file, formats=FORMATS)
 
 
 def _content(path: Path) -> bytes:
@@ -227,3 +212,10 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, UnfitPicture):
         return str(error)
     return f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """The error for a file or folder that the system does not give out."""
+    return DataError(
+        f"{path} cannot be read: {error.strerror or error}; make it readable or take it away, and run again"
+    )

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.images.arrays import UnfitPicture
+from ganprune.images.pairs import Half
 from ganprune.images.values import to_tensor
 from ganprune.reporting import Reporter
 
@@ -79,11 +80,13 @@ class Remarks:
             reporter.info(f"pictures {remark}{f'; {way}' if way else ''}: {named}")
 
 
-def shown(picture: Image.Image, channels: int | None = 3, upright: bool = True) -> Shown:
+def shown(
+    picture: Image.Image, channels: int | None = 3, upright: bool = True, half: Half | None = None
+) -> Shown:
     """A decoded picture of any mode as networks of ``channels`` are shown it.
 
     channels: None: 1 of grey pictures, 3 of others. upright: turned as its EXIF orientation says; otherwise
-    as it is stored. Raises `UnfitPicture`.
+    as it is stored. half: which of two pictures side by side is meant. Raises `UnfitPicture`.
     """
     channels = channels or (1 if is_grey(picture) else 3)
     if channels not in (1, 3, 4):
@@ -106,11 +109,14 @@ def shown(picture: Image.Image, channels: int | None = 3, upright: bool = True) 
     if turn is not None:
         rgb, alpha = rgb.transpose(turn), alpha and alpha.transpose(turn)
     pixels = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+    grey = to_tensor(rgb.convert("L"))
     around = None if alpha is None else to_tensor(alpha)
+    if half is not None:
+        pixels, grey, around = half.of(pixels), half.of(grey), None if around is None else half.of(around)
     if channels == 1:
         if not pixels.eq(pixels[:1]).all():
             remarks.append(GREY)
-        pixels = to_tensor(rgb.convert("L"))
+        pixels = grey
     elif channels == 4:
         opaque = torch.full_like(pixels[:1], 255)
         pixels, around = torch.cat([pixels, opaque if around is None else around]), None

@@ -5,6 +5,9 @@ Of a folder of a dataset any of these is read, and the same for ``val`` and ``te
     trainA/  trainB/      train/A/  train/B/      A/trainA/  B/trainB/      A/train/  B/train/      A/  B/
 
 Of a folder of one domain A: ``trainA/``, ``train/``, or the pictures themselves.
+
+Of pairs, both pictures of which are in one file: ``train/``, or the files themselves; see
+`ganprune.images.pairs`.
 """
 
 from collections.abc import Mapping

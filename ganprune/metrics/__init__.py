@@ -17,7 +17,7 @@ telling.py        figures in words
 
 from ganprune.metrics.bootstrap import Interval
 from ganprune.metrics.cache import cached_features
-from ganprune.metrics.controls import lost, probe, psnr, squared_errors
+from ganprune.metrics.controls import absolute_errors, lost, probe, psnr, squared_errors
 from ganprune.metrics.extractor import FeatureNetwork, features_of, find_readable
 from ganprune.metrics.fcn import FcnScore, Segmenter, fcn_score
 from ganprune.metrics.folders import paired, pictures_in
@@ -38,6 +38,7 @@ __all__ = [
     "ScoreSettings",
     "Segmenter",
     "Translated",
+    "absolute_errors",
     "cached_features",
     "decode_labels",
     "fcn_score",

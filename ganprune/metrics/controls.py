@@ -63,6 +63,11 @@ def squared_errors(fakes: Tensor, originals: Tensor) -> Tensor:
     return (fakes.double() - originals.double()).square().flatten(1).mean(1)
 
 
+def absolute_errors(fakes: Tensor, originals: Tensor) -> Tensor:
+    """Mean absolute error of each picture, in levels of 255: as `squared_errors`."""
+    return (fakes.double() - originals.double()).abs().flatten(1).mean(1)
+
+
 def decibels(error: float) -> float:
     """Peak signal-to-noise ratio of a mean squared error of 8-bit pictures: 10 log10(255² / MSE); ∞ of 0.
 

@@ -68,6 +68,10 @@ class PictureScores:
     """See `ganprune.metrics.controls.lost`."""
     psnr: Figure | None = None
     """See `ganprune.metrics.controls.psnr`."""
+    truth_psnr: Figure | None = None
+    """The same, from the pictures that belong to the inputs, where these come in pairs."""
+    truth_l1: Figure | None = None
+    """Mean absolute difference from those, in levels of 255."""
     less: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict[str, Mapping[str, Figure]])
     """How much larger KID and ``lost`` are than of other networks' pictures of the same inputs, by the names
     of these."""
@@ -75,7 +79,7 @@ class PictureScores:
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         found = self.kid.to_json("kid") | {"n_fakes": self.n_fakes, "n_real": self.n_real}
-        for name in ("fid_test", "fid_train_test", "as_b", "lost", "psnr"):
+        for name in ("fid_test", "fid_train_test", "as_b", "lost", "psnr", "truth_psnr", "truth_l1"):
             figure: Figure | None = getattr(self, name)
             if figure is not None:
                 found |= figure.to_json(name)
@@ -97,15 +101,17 @@ def score(
     domains: tuple[Tensor, Tensor] | None = None,
     originals_and_inputs: tuple[Tensor, Tensor] | None = None,
     errors: Tensor | None = None,
+    from_truth: tuple[Tensor, Tensor] | None = None,
     others: Mapping[str, Tensor] | None = None,
 ) -> PictureScores:
     """From features [n, d] of fakes and of real test pictures of the same domain.
 
     train: real training pictures of that domain, for the second protocol of FID. domains: real pictures of
     the other domain and of this one, for ``as_b``. originals_and_inputs: in pairs with the fakes, for
-    ``lost``. errors: `squared_errors` of each picture. others: by name, what other networks made of the same
-    inputs, in the same order, for differences in pairs. Raises `DataError` for too few pictures, and for
-    features that do not fit together.
+    ``lost``. errors: `squared_errors` of each picture. from_truth: those, and `absolute_errors`, from the
+    picture that belongs to each input. others: by name, what other networks made of the same inputs, in
+    the same order, for differences in pairs. Raises `DataError` for too few pictures, and for features
+    that do not fit together.
     """
     sure, generator = settings.resamples, torch.Generator().manual_seed(settings.seed)
     found_kid = Figure(kid(fakes, real), kid_interval(fakes, real, sure, generator) if sure else None)
@@ -117,7 +123,7 @@ def score(
         value = float(above.sum() / below.sum())
         return Figure(value, ratio_interval(above, below, sure, generator) if sure else None)
 
-    as_b = lost = psnr = None
+    as_b = lost = psnr = truth_psnr = truth_l1 = None
     less = dict[str, dict[str, Figure]]()
     if domains is not None:
         seen = votes(*domains, fakes).double()
@@ -126,6 +132,9 @@ def score(
         lost = ratio(*losses(fakes, *originals_and_inputs))
     if errors is not None:
         psnr = _in_decibels(ratio(errors, torch.ones_like(errors)))
+    if from_truth is not None:
+        squares, sizes = (ratio(part, torch.ones_like(part)) for part in from_truth)
+        truth_psnr, truth_l1 = _in_decibels(squares), sizes
     for name, theirs in (others or {}).items():
         less[name] = {"kid": _kid_less(fakes, theirs, real, sure, generator)}
         if originals_and_inputs is not None:
@@ -140,6 +149,8 @@ def score(
         as_b=as_b,
         lost=lost,
         psnr=psnr,
+        truth_psnr=truth_psnr,
+        truth_l1=truth_l1,
         less=less,
     )
 

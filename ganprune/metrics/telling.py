@@ -7,6 +7,7 @@ from typing import Any
 COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "kid": ("KID", ".4f"), "fid_test": ("FID, test", ".1f"), "fid_train_test": ("FID, train + test", ".1f"),
     "as_b": ("as_b", ".2f"), "lost": ("lost", ".3f"), "psnr": ("PSNR, dB", ".1f"),
+    "truth_psnr": ("PSNR to truth, dB", ".1f"), "truth_l1": ("L1 to truth", ".1f"),
     "pixel_accuracy": ("pixel accuracy", ".4f"), "class_accuracy": ("class accuracy", ".4f"),
     "class_iou": ("class IoU", ".4f"),
     "L_DisA": ("L_DisA", ".4g"), "L_GenA": ("L_GenA", ".4g"), "L_cyc": ("L_cyc", ".4g"),
@@ -26,7 +27,7 @@ def columns_of(rows: Sequence[Row]) -> dict[str, str]:
 def figure(row: Row, key: str, sign: str = "") -> str:
     """``0.152 [0.121, 0.190]``; ``∞`` for the PSNR of the same pictures, ``–`` for what is not known."""
     if row.get(key) is None:
-        return "∞" if key == "psnr" and key in row else "–"
+        return "∞" if key in ("psnr", "truth_psnr") and key in row else "–"
     how, ends = sign + COLUMNS[key][1], row.get(f"{key}_interval")
     told = f"{float(row[key]):{how}}"
     if ends is None or None in ends or ends[0] == ends[1]:

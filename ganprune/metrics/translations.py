@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.images import in_channels, to_float, to_uint8
+from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from ganprune.reporting import SILENT, Reporter
 from ganprune.system.device import reproducible
@@ -78,7 +79,8 @@ def translated(
             made = {"inputs": in_channels(x, made["original"].shape[1])} | made
             made |= {MIRRORED: contest.original(x.flip(3)).flip(3), "slim": contest.slim(x)}
             made |= {kind: other(x.cpu()).to(device) for kind, other in contest.others.items()}
-            judged = {kind: contest.judge(y) for kind, y in made.items()} if contest.judge else {}
+            D = contest.judge
+            judged = {} if D is None else {kind: D(discriminator_input(D, x, y)) for kind, y in made.items()}
             for kind, y in made.items():
                 # Floats and back would cost the input grey levels, see `to_uint8`.
                 shown = in_channels(picture, y.shape[1]) if kind == "inputs" else y

@@ -39,6 +39,8 @@ class Network(nn.Sequential):
     """What its file leaves open and was assumed."""
     value_range: tuple[float, float] = (-1.0, 1.0)
     """Values of the pictures with which its school trained it. It takes and gives [-1, 1] all the same."""
+    output_first: bool = False
+    """Of a discriminator that is shown input and output together: whether the output comes first."""
 
 
 class Residual(nn.Sequential):

@@ -10,7 +10,8 @@
     University of Toronto, Udacity      conv1, conv2, …     ReLU in the place of leaky ReLU
 
 A mean over the map that some schools take at the end has no weights; the map itself is given, as in the
-paper's Eq. 5. What sees input and output together, as pix2pix's, has more channels and is built alike.
+paper's Eq. 5. What sees input and output together, as pix2pix's, has more channels and is built alike; see
+`ganprune.models.traits.discriminator_input`.
 
 Sources: as those of `ganprune.models.resnet` and `ganprune.models.courses`.
 """
@@ -70,7 +71,9 @@ def skeleton(tensors: Tensors) -> Network | None:
     if len(layers) < last:
         layers.append(nn.ZeroPad2d((1, 0, 1, 0)))
         bias = f"{root}.{last}.bias" in tensors  # PyTorch-GAN's CycleGAN has one, its pix2pix has none
-    return Network(OrderedDict({root: nn.Sequential(*layers, nn.Conv2d(1, 1, 4, 1, 1, bias=bias))}))
+    network = Network(OrderedDict({root: nn.Sequential(*layers, nn.Conv2d(1, 1, 4, 1, 1, bias=bias))}))
+    network.output_first = not bias  # PyTorch-GAN's pix2pix calls it with the translation first
+    return network
 
 
 def _leaky() -> nn.Module:

@@ -1,11 +1,11 @@
-"""What any network can be asked: channels in and out, sizes of pictures, norms."""
+"""What any network can be asked: channels in and out, sizes of pictures, norms, what it is shown."""
 
 from collections.abc import Iterable, Mapping
 from math import lcm
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganprune.channels import graph_of
 from ganprune.models.cyclegan import DOWNSAMPLING
@@ -24,13 +24,36 @@ def channels_of(network: nn.Module) -> tuple[int, int]:
     return graph.inputs, graph.outputs
 
 
+def sees_both(discriminator: nn.Module, generator: nn.Module) -> bool:
+    """Whether a discriminator judges a generator's output together with its input, as pix2pix's do."""
+    return channels_of(discriminator)[0] == sum(channels_of(generator))
+
+
+def discriminator_input(discriminator: nn.Module, input: Tensor, output: Tensor) -> Tensor:
+    """What a discriminator is shown of a translation: the output, or the input with it where it sees both.
+
+    input, output: [n, c, h, w] and [n, c', h, w] → [n, c', h, w] or [n, c + c', h, w], as many channels as
+    its first convolution reads. Source: Isola et al., "pix2pix", CVPR 2017, equation 1.
+    """
+    reads = next((m.in_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)), None)
+    if reads in (None, output.shape[1]):
+        return output
+    output_first = getattr(discriminator, "output_first", False)
+    return torch.cat([output, input] if output_first else [input, output], 1)
+
+
 def channels_by_domain(networks: Mapping[str, nn.Module]) -> dict[Literal["A", "B"], int]:
     """Channels of the pictures of A and of B, as G_A (or G), G_B, D_A and D_B see them; those that are told.
+
+    A discriminator that sees a generator's input and output (`sees_both`) tells nothing of its own.
 
     Raises `ValueError`, with what each sees, where networks do not agree.
     """
     seen: dict[Literal["A", "B"], dict[str, int]] = {"A": {}, "B": {}}
     for name, network in networks.items():
+        judged = networks.get(name.replace("D", "G")) if name.startswith("D") else None
+        if judged is not None and sees_both(network, judged):
+            continue
         for domain, channels in zip(_SEES[name], channels_of(network), strict=False):
             seen[domain][name] = channels
     for domain, channels in seen.items():

@@ -18,7 +18,7 @@ from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import in_channels, to_float
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.channels_last import channels_last
-from ganprune.models.traits import channels_by_domain, smallest_picture
+from ganprune.models.traits import channels_by_domain, discriminator_input, smallest_picture
 from ganprune.pruning.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.pruning.genome import Layout, genome_of
 from ganprune.pruning.rebuild import rebuilt, recalibrated
@@ -236,7 +236,8 @@ class LocalScorer(MemoScorer):
         """The terms of what a network made of ``half.x``."""
         reduction, seen, same = self.settings.reduction, 0.0, 0.0
         if half.discriminator is not None and half.patches is not None:
-            seen = l_disa(half.patches, self._run(half.discriminator, translated), reduction)
+            together = discriminator_input(half.discriminator, half.x, translated)
+            seen = l_disa(half.patches, self._run(half.discriminator, together), reduction)
         if self.settings.identity and half.y is not None and network is not None:
             same = l_idt(self._run(network, half.y), half.y, reduction)
         return _Alone(translated, seen, l_gena(half.translated, translated, reduction), same)

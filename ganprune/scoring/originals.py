@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph
+from ganprune.models.traits import discriminator_input
 from ganprune.pruning.genome import Layout
 from ganprune.refit import Gram, Removal, grams, removals
 from ganprune.reporting import SILENT, Reporter
@@ -35,10 +36,11 @@ def original_outputs(
     """
 
     def compute() -> dict[str, Tensor]:
-        known = {"translated": run(generator, x)}
-        if discriminator is not None:
-            known["judged"] = run(discriminator, known["translated"])
-        return known
+        made = run(generator, x)
+        if discriminator is None:
+            return {"translated": made}
+        seen = discriminator_input(discriminator, x, made)
+        return {"translated": made, "judged": run(discriminator, seen)}
 
     known = _kept(file, lambda: _key(generator, discriminator, x, setting), compute)
     placed = {name: tensor.to(x.device) for name, tensor in known.items()}

@@ -1,8 +1,10 @@
 """Settings that nobody asked for adapt to the checkpoint and the pictures; what was asked for is binding.
 
+    pairs                  to a discriminator that sees input and output, to files that hold both
     direction, losses      to the networks and the pictures that are there
     size                   to pictures that are all smaller, to the crops of the training, to a discriminator
     target, alignment      to what layers of these widths can come to
+    refit of individuals   to the memory that it takes
     batch                  to the processes that share it
 
 What comes out depends on the checkpoint and the pictures alone. A run folder keeps it, so it goes on by the
@@ -13,10 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
 
+from ganprune.channels import graph_of
 from ganprune.checkpoints import Quartet
 from ganprune.errors import DataError, UsageError
 from ganprune.images import PictureFolders, open_picture
@@ -26,6 +30,7 @@ from ganprune.models.traits import smallest_picture, stride_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
+from ganprune.refit.patches import Convolution, matrix, refittable
 from ganprune.settings import CompressSettings, spelled
 from ganprune.stages import needed_domains
 from ganprune.training import ProcessGroup
@@ -39,6 +44,10 @@ TARGETS: Mapping[str, Sequence[float]] = {
 """What is tried where the default of a target cannot be reached, the most ambitious first."""
 AIMLESS = 0.25
 """Where there is no target, layers must be able to come to so few MACs."""
+
+
+MOST_GRAMS = 6 << 30
+"""Bytes of Gram matrices that individuals are refitted by; those of a CycleGAN's generator take 0.85 GiB."""
 
 
 Change = tuple[Mapping[str, object], str]
@@ -69,13 +78,14 @@ def adapted(
     quartet: what is there; generators: with those that will be trained before the search. find: looks for
     the pictures of some domains, and says nothing where there are none.
     """
-    steps: list[Step] = []
+    folders = find(DOMAINS)
+    steps: list[Step] = [partial(_pairs, quartet=quartet, folders=folders)]
     if not settings.recovery.recover_discriminators:
-        folders = find(DOMAINS)
         steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
     steps += [
         partial(_size, quartet=quartet, find=find, stride=stride_of(generators.values())),
         partial(_widths, generators=generators, tables={}),
+        partial(_refit, generators=generators),
         _batch,
     ]
     return _step_by_step(settings, steps)
@@ -129,6 +139,12 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
             yield {"lambda-cycle": 0.0, "recipe": "distil", "tune-steps": 0}, f"there is no G_{side}"
         if not folders.pictures("train", side) and folders.pictures("train", _other(side)):
             yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {side}"
+
+
+def _pairs(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
+    """Pictures of A and B that belong together."""
+    if folders.paired and all(folders.pictures("train", side) for side in DOMAINS):
+        yield {"paired": True}, "as it was trained" if quartet.in_pairs else "two in a file, side by side"
 
 
 def _size(
@@ -254,6 +270,19 @@ def _reach(
         one = repairer(layout.full()[None], torch.Generator().manual_seed(0))[0]
         met = met and (aimless or all(on_target for _, _, on_target in repairer.outcome(one)))
     return met
+
+
+def _refit(settings: CompressSettings, generators: Mapping[Domain, nn.Module]) -> Iterator[Change]:
+    """None while the search lasts, where the Gram matrices of all layers would fill the memory."""
+    if not settings.search.refit:
+        return
+    needed = 0
+    for side in settings.search.sides:
+        network = generators[side]
+        for name in refittable(network, graph_of(network)):
+            needed += 8 * matrix(cast("Convolution", network.get_submodule(name))).shape[1] ** 2  # float64
+    if needed > MOST_GRAMS:
+        yield {"refit": False}, f"its Gram matrices would take {needed / 2**30:.0f} GiB"
 
 
 def _batch(settings: CompressSettings) -> Iterator[Change]:

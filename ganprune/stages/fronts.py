@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ganprune.checkpoints import Own
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.images import DataSource
 from ganprune.pruning.cost import macs, params
 from ganprune.reporting import SILENT, Reporter
@@ -22,14 +24,16 @@ def find_front(
     output: Path | None,
     command: str,
     reporter: Reporter = SILENT,
+    own: Own = READERS_ALONE,
 ) -> dict[str, Any]:
     """Search for all sizes; write the fronts, and the pairs of the sizes that are asked for.
 
-    settings: with the searcher ``front``. shares: of the originals' MACs, above 0 and at most 1. Every pair
-    lies in a run folder of its own, points/<share>, fine-tuned as ``budget`` says. Returns plain values.
-    Raises as `ganprune.compress`, and `TargetError` where no network is as small as a share.
+    settings: with the searcher ``front``. own: the user's modules that the networks are of. shares: of the
+    originals' MACs, above 0 and at most 1. Every pair lies in a run folder of its own, points/<share>,
+    fine-tuned as ``budget`` says. Returns plain values. Raises as `ganprune.compress`, and `TargetError`
+    where no network is as small as a share.
     """
-    prepared = prepare(checkpoint, data, settings, reporter, recovers=False)
+    prepared = prepare(checkpoint, data, settings, reporter, recovers=False, own=own)
     with prepared.opened(output or default_folder(prepared.config), command, reporter) as job:
         job.reporter.info(f"run folder: {job.run.folder}")
         state, points, size = search(job), list[dict[str, Any]](), job.settings.pictures.size

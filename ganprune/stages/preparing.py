@@ -104,7 +104,8 @@ def prepare(
         quartet.require(*needed_networks(settings))
 
     def find(domains: Sequence[Domain]) -> PictureFolders:
-        return domains_of(quartet.options, source, (), domains, channels=quartet.channels)
+        told = settings.pictures.paired if "paired" in settings.given else quartet.in_pairs or None
+        return domains_of(quartet.options, source, (), domains, paired=told, channels=quartet.channels)
 
     generators = _completed(quartet).generators
     fitting = adapted(settings, quartet, generators, find)
@@ -122,7 +123,13 @@ def prepare(
             f"{settings.pictures.size}"
         )
     check_networks(quartet, settings, place, source, recovers)
-    folders = domains_of(quartet.options, source, domains=needed_domains(settings), channels=quartet.channels)
+    folders = domains_of(
+        quartet.options,
+        source,
+        domains=needed_domains(settings),
+        paired=settings.pictures.paired,
+        channels=quartet.channels,
+    )
     if folders.note:
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
@@ -179,6 +186,7 @@ def domains_of(
     needs: Sequence[Split] = ("train",),
     domains: Sequence[Domain] = DOMAINS,
     bare: Split = "train",
+    paired: bool | None = None,
     *,
     channels: Mapping[Domain, int],
 ) -> PictureFolders:
@@ -190,9 +198,9 @@ def domains_of(
     of `find_domains`, which also says what is raised.
     """
     if options.get("direction") != "BtoA" or source.root is None:
-        return replace(find_domains(source, needs, domains, bare), channels=channels)
+        return replace(find_domains(source, needs, domains, bare, paired), channels=channels)
     swapped: list[Domain] = ["B" if domain == "A" else "A" for domain in domains]
-    return replace(find_domains(source, needs, swapped, bare).swapped(), channels=channels)
+    return replace(find_domains(source, needs, swapped, bare, paired).swapped(), channels=channels)
 
 
 def check_networks(

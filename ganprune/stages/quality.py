@@ -35,7 +35,7 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
     dB between pictures in a range of 2 (null: not a bit apart), ``L_GenA`` (Eq. 4) and, where there is a
     discriminator, ``L_DisA`` (Eq. 5), means over the pictures; beside them a ``verdict``, see `verdict`.
     """
-    run, size = job.run, job.settings.pictures.size
+    run, size, channels = job.run, job.settings.pictures.size, job.folders.channels
     inputs = [run / f"G_{side}.safetensors" for side in slim]
     known = read_quality(run)
     if known is not None and run.finished("quality", inputs):
@@ -46,11 +46,7 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
     with cpu_threads(job.resolved.threads), job.reporter.task("looking at the pictures", len(slim)) as task:
         for side, network in slim.items():
             files = _evenly(job.folders.pictures("test", side), MOST_PICTURES)
-            pictures = (
-                load_pictures(files, size, channels=job.folders.channels[side])
-                if tested
-                else job.pictures[side]
-            )
+            pictures = load_pictures(files, size, channels=channels[side]) if tested else job.pictures[side]
             three = (job.originals[side], network, job.discriminators.get(side))
             original, own, discriminator = copy.deepcopy(three)  # which move to the device
             nets = ComparedNetworks(original, own, None, None, discriminator)

@@ -75,12 +75,15 @@ def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
 
     The generators that evolve. Their discriminators for L_DisA, for CycleGAN's recipe, which individuals are
     tuned by too, and for distillation unless it compares no features and has no adversarial term. The other
-    generator for L_cyc, unless λ is 0, and for CycleGAN's recipe.
+    generator for L_cyc, unless λ is 0, and for CycleGAN's recipe; pix2pix's has one.
     """
     search, tuning = settings.search, settings.tuning
     trained = Budget.parse(tuning.budget).amount > 0
-    recipe = settings.pictures.tune_steps > 0 or (trained and tuning.recipe == "paper")
-    judged = trained and tuning.recipe == "distil" and (tuning.distil_features > 0 or tuning.distil_gan > 0)
+    recipe = settings.pictures.tune_steps > 0 or (
+        trained and tuning.recipe == "paper" and not settings.pix2pix
+    )
+    judged = settings.pix2pix and trained and tuning.recipe == "paper"
+    judged |= trained and tuning.recipe == "distil" and (tuning.distil_features > 0 or tuning.distil_gan > 0)
     names = set[str]()
     for side in search.sides:
         names.add(f"G_{side}")

@@ -64,7 +64,8 @@ def fine_tune(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Mod
     """Train the slim generators: taught by the originals, or by the CycleGAN recipe (``settings.tuning``).
 
     By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
-    generator, it and its discriminator learn, and the other original stays as it is. On the training
+    generator, it and its discriminator learn, and the other original stays as it is, or, alone with pairs of
+    pictures, by pix2pix's. On the training
     pictures that the search was not scored on; on those validated. Everything about it is in the run's
     folder fine-tune/, all networks too; those that `needed_networks` leaves out may be missing. A budget of 0
     returns the generators as they are.
@@ -83,6 +84,9 @@ def fine_tune(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Mod
         Quartet(now.get("A"), now.get("B"), discriminators.get("A"), discriminators.get("B"))
     )
     recipe = tuning.training(_recipe(job), tuple(slim))
+    if job.settings.pix2pix and len(pictures) > 1:
+        told = job.quartet.options.get("gan_mode", "vanilla")  # pix2pix's default
+        recipe = replace(recipe, paired=True, pool_size=0, gan_mode="lsgan" if told == "lsgan" else "vanilla")
     teachers: dict[Domain, Teacher] | None = None
     if recipe.distil is not None:
         vgg = None if tuning.vgg is None else load_vgg16(Path(tuning.vgg))

@@ -117,7 +117,9 @@ def train(
     if group.leads:
         check_replaceable(folder / STATE, own=True)
         check_all(folder, (CURVES, *(network_file(name) for name, _ in networks.items())))
-    data = TrainingPictures(pictures, settings.transform, reporter, channels=networks.channels)
+    data = TrainingPictures(
+        pictures, settings.transform, reporter, channels=networks.channels, paired=settings.paired
+    )
     networks.check_shortest(data.shortest)
     if group.leads:
         record.write(folder)

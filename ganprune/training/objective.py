@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
+from ganprune.models.traits import discriminator_input
 from ganprune.training.networks import Networks
 from ganprune.training.settings import GanMode, TrainSettings
 
@@ -52,6 +53,27 @@ def generator_losses(
     if idt_B is not None:
         terms["idt_B"] = s.lambda_identity * s.lambda_A * l1_loss(idt_B, real_A)
     return fake_B, fake_A, terms
+
+
+def paired_losses(
+    networks: Networks, real_A: Tensor, real_B: Tensor, settings: TrainSettings
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The same by pix2pix's recipe; where a generator does not learn, the real pictures stand for its fakes.
+
+    Source: Isola et al., CVPR 2017, equations 1, 3 and 4; names as in ``models/pix2pix_model.py`` of
+    pytorch-CycleGAN-and-pix2pix.
+    """
+    fakes, terms = {"A": real_B, "B": real_A}, dict[str, Tensor]()
+    for side, G, D, x, y in (
+        ("A", networks.G_A, networks.D_A, real_A, real_B),
+        ("B", networks.G_B, networks.D_B, real_B, real_A),
+    ):
+        if f"G_{side}" in settings.trained:
+            fake = fakes[side] = G(x).float()
+            patches = D(discriminator_input(D, x, fake))
+            terms[f"G_{side}"] = gan_loss(patches, True, settings.gan_mode)
+            terms[f"L1_{side}"] = settings.lambda_L1 * l1_loss(fake, y)
+    return fakes["A"], fakes["B"], terms
 
 
 def discriminator_loss(of_real: Tensor, of_fake: Tensor, mode: GanMode) -> Tensor:

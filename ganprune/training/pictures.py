@@ -41,13 +41,15 @@ class TrainingPictures:
         reporter: Reporter = SILENT,
         memory: int = MEMORY,
         channels: Mapping[Domain, int] | None = None,
+        paired: bool = False,
     ) -> None:
-        """Read all pictures. channels: of each domain; 3 where nothing is said.
+        """Read all pictures. channels: of each domain; 3 where nothing is said. paired: the nth ones of both
+        domains belong together, and are drawn together.
 
         Raises `DataError` where more than a tenth of a domain cannot be read, `UsageError` where one is
         too small for the transform.
         """
-        self.transform = transform
+        self.transform, self._paired = transform, paired
         self._memory, self._shortest = memory, transform.size if transform.crops else 1 << 30
         self._channels = channels or {}
         self._kept: dict[Domain, list[Tensor | Path]] = {}
@@ -96,10 +98,13 @@ class TrainingPictures:
             epoch, place = divmod(shown, self.epoch)
             order = torch.randperm(self.epoch, generator=generator_for(seed, "epoch", epoch))
             index: dict[Domain, int] = {first: int(order[place]) % len(self._kept[first])}
-            index |= {o: int(torch.randint(len(self._kept[o]), (), generator=generator)) for o in others}
+            if not self._paired:
+                index |= {o: int(torch.randint(len(self._kept[o]), (), generator=generator)) for o in others}
             for domain, i in index.items():
                 _, height, width = self.whole(domain, i).shape
                 chosen[domain].append(Drawn(i, self.transform.place(height, width, generator)))
+            for domain in others if self._paired else ():  # and the same part of it
+                chosen[domain].append(chosen[first][-1])
         return chosen
 
     def pictures(self, domain: Domain, drawn: Sequence[Drawn]) -> Tensor:

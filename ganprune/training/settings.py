@@ -40,6 +40,11 @@ class TrainSettings:
     """Weight of the cycle B → A → B."""
     lambda_identity: float = 0.5
     """Weight of the identity loss, times that of the cycle; 0 leaves it out and saves two passes a step."""
+    paired: bool = False
+    """Pictures of A and B are drawn in pairs, and by pix2pix's recipe: one generator and its discriminator,
+    no cycle, the picture that belongs to the input as what is wanted."""
+    lambda_L1: float = 100.0
+    """Weight of the distance to that picture."""
     pool_size: int = 50
     """Earlier fakes kept a domain, for the discriminators to see; 0: only the newest."""
     instance_noise: float | None = None

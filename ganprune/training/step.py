@@ -9,9 +9,16 @@ from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError
 from ganprune.images import Domain
+from ganprune.models.traits import discriminator_input
 from ganprune.training.distillation import Translated, with_maps
 from ganprune.training.graphs import EAGER, Graphs, Work
-from ganprune.training.objective import ImagePool, discriminator_loss, gan_loss, generator_losses
+from ganprune.training.objective import (
+    ImagePool,
+    discriminator_loss,
+    gan_loss,
+    generator_losses,
+    paired_losses,
+)
 from ganprune.training.pictures import Drawn
 from ganprune.training.process_group import ALONE, ProcessGroup
 from ganprune.training.settings import TrainSettings
@@ -36,7 +43,7 @@ class Trainer:
     """What a step changes."""
     settings: TrainSettings
     distillation: Distillation | None = None
-    """Where the originals teach, by ``settings.distil``; None: the CycleGAN recipe."""
+    """Where the originals teach, by ``settings.distil``; None: CycleGAN's or pix2pix's recipe."""
     group: ProcessGroup = ALONE
     """Of several processes each steps on its share of the batch; step and losses are those of all shares."""
     graphs: Graphs = EAGER
@@ -64,7 +71,7 @@ class Trainer:
         if state.opt_G is not None:
             _start(state.opt_G, lr)
         if self.distillation is None:
-            fakes, losses = self._by_cyclegan(real)
+            fakes, losses = self._by_recipe(real)
         else:
             fakes, losses = self._by_originals(self.distillation, real, drawn or {})
         if state.opt_G is not None:
@@ -77,12 +84,14 @@ class Trainer:
             shown: list[Tensor] = []
             pools: dict[Domain, ImagePool] = {"A": state.pool_B, "B": state.pool_A}
             for side, pool in pools.items():
-                if f"D_{side}" in settings.trained:
-                    fake = fakes[side]
+                if (D := self._discriminators().get(f"D_{side}")) is not None:
+                    real_one, fake = (
+                        discriminator_input(D, real[side], y) for y in (real[OTHER[side]], fakes[side])
+                    )
                     if pool.size:  # the pools of all processes are the same
                         whole = pool.query(self.group.gathered(fake), generator)
                         fake = whole[self.group.share(len(whole))]
-                    shown += [self._noisy(picture, generator) for picture in (real[OTHER[side]], fake)]
+                    shown += [self._noisy(picture, generator) for picture in (real_one, fake)]
             _start(state.opt_D, lr)
             _, D_losses = self.graphs("D", self._discriminate, shown, weights_of(state.opt_D))
             self._descend(state.opt_D, D_losses)
@@ -94,13 +103,14 @@ class Trainer:
         state.count_step(settings.average)
         return floats(losses | spread)
 
-    def _by_cyclegan(self, real: Mapping[Domain, Tensor]) -> tuple[dict[Domain, Tensor], dict[str, Tensor]]:
+    def _by_recipe(self, real: Mapping[Domain, Tensor]) -> tuple[dict[Domain, Tensor], dict[str, Tensor]]:
         """Fakes of both generators, and their losses, after the gradients were computed."""
         state, settings = self.state, self.settings
+        losses_of = paired_losses if settings.paired else generator_losses
 
         def learn(A: Tensor, B: Tensor) -> Half:
             with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
-                fake_B, fake_A, losses = generator_losses(state.networks, A, B, settings)
+                fake_B, fake_A, losses = losses_of(state.networks, A, B, settings)
             return (fake_B.detach(), fake_A.detach()), _gradients(losses)
 
         of, losses = self.graphs("G", learn, (real["A"], real["B"]), weights_of(state.opt_G))
@@ -126,9 +136,10 @@ class Trainer:
                     fake, maps = with_maps(students[side], picture, distillation.caches[side].taps)
                     fake = fake.float()
                     teacher = Translated(wanted, wanted_maps)
-                    losses = distillation.terms(side, Translated(fake, maps), teacher)
+                    losses = distillation.terms(side, picture, Translated(fake, maps), teacher)
                     if adversarial:
-                        patches = discriminators[side](fake)
+                        D = discriminators[side]
+                        patches = D(discriminator_input(D, picture, fake))
                         losses[f"G_{side}"] = adversarial * gan_loss(patches, True, settings.gan_mode)
                 return (fake.detach(),), _gradients(losses)
 

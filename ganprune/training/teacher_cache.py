@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ganprune.images import Domain
 from ganprune.models.channels_last import channels_last
+from ganprune.models.traits import discriminator_input
 from ganprune.training.distillation import (
     Maps,
     Teacher,
@@ -203,11 +204,14 @@ class Distillation:
         }
         self.each_side = AtOnce(tuple(teachers), device)
         self._window = Window(settings.distil.vgg_window, device)
-        self._seen_by: dict[Domain, dict[str, Maps]] = {side: {} for side in teachers}
+        self._seen_by: dict[Domain, dict[str, Callable[[Tensor, Tensor], Sequence[Tensor]]]] = {
+            side: {} for side in teachers
+        }
+        """What compares pictures, by the name of its weight: maps of an input and what is made of it."""
         for side, teacher in teachers.items():
             if teacher.discriminator is not None and settings.distil.features:
                 D, layers = _frozen(teacher.discriminator, device), settings.distil.layers
-                self._seen_by[side]["features"] = partial(discriminator_layers, D, layers=layers)
+                self._seen_by[side]["features"] = partial(_discriminator_maps, D, layers)
             if teacher.vgg is not None and settings.distil.vgg:
                 self._seen_by[side]["vgg"] = partial(self._vgg_maps, _frozen(teacher.vgg, device))
 
@@ -215,9 +219,11 @@ class Distillation:
         """Before a step's terms are computed."""
         self._window.move(step)
 
-    def terms(self, side: Domain, student: Translated, teacher: Translated) -> dict[str, Tensor]:
-        """See `distillation_losses`."""
-        seen_by = self._seen_by[side]
+    def terms(
+        self, side: Domain, picture: Tensor, student: Translated, teacher: Translated
+    ) -> dict[str, Tensor]:
+        """See `distillation_losses`; ``picture`` is what both have translated."""
+        seen_by: dict[str, Maps] = {name: partial(see, picture) for name, see in self._seen_by[side].items()}
         return distillation_losses(side, student, teacher, self._distil, seen_by, self.adapters)
 
     def steps_in(self, seconds: float, pace: float) -> tuple[float, float]:
@@ -234,8 +240,13 @@ class Distillation:
             return seconds / pace, pace
         return ((seconds - once * each) / known, known) if once else (seconds / pace, pace)
 
-    def _vgg_maps(self, vgg: Vgg16, picture: Tensor) -> list[Tensor]:
-        return vgg(self._window(picture))
+    def _vgg_maps(self, vgg: Vgg16, picture: Tensor, made: Tensor) -> list[Tensor]:
+        del picture
+        return vgg(self._window(made))
+
+
+def _discriminator_maps(D: nn.Module, layers: int, picture: Tensor, made: Tensor) -> list[Tensor]:
+    return discriminator_layers(D, discriminator_input(D, picture, made), layers)
 
 
 def _frozen(net: _Net, device: str) -> _Net:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName
 from ganprune.images import Domain, to_float
+from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from ganprune.system.device import Precision
 from ganprune.training.log import StepLog
@@ -47,7 +48,7 @@ class Validation:
             side: self._run(copy.deepcopy(originals[side]).to(device), self._x[side]) for side in sides
         }
         self._patches: dict[Domain, Tensor] = {
-            side: self._run(D, self._wanted[side]) for side, D in self._discriminators.items()
+            side: self._patches_of(side, self._wanted[side]) for side in self._discriminators
         }
 
     def figures(self, networks: Networks) -> dict[str, float]:
@@ -61,14 +62,17 @@ class Validation:
             fake = self._run(nets[side], self._x[side])
             found[f"L_GenA_{side}"] = l_gena(wanted, fake)
             if side in self._patches:
-                patches = self._run(self._discriminators[side], fake)
-                found[f"L_DisA_{side}"] = l_disa(self._patches[side], patches)
+                found[f"L_DisA_{side}"] = l_disa(self._patches[side], self._patches_of(side, fake))
             other: Domain = "B" if side == "A" else "A"
             if f"G_{other}" not in networks.absent:
                 found[f"L_cyc_{side}"] = l_cyc(self._run(nets[other], fake), self._x[side])
         for side, net in nets.items():
             net.train(modes[side])
         return found
+
+    def _patches_of(self, side: Domain, made: Tensor) -> Tensor:
+        D = self._discriminators[side]
+        return self._run(D, discriminator_input(D, self._x[side], made))
 
     @torch.no_grad()
     def _run(self, net: torch.nn.Module, x: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ganprune.errors import DamagedPicture, DataError, InputError, UsageError
 from ganprune.images import save_picture, to_float, to_uint8
-from ganprune.images.reading import read_all, shown_picture
+from ganprune.images.folders import LOOKED_AT
+from ganprune.images.pairs import LeftHalf, RightHalf, are_joined
+from ganprune.images.reading import read_all, shown_picture, stored_size
 from ganprune.images.rgb import ALPHA, UPRIGHT, Remarks
 from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.translation.memory import PICTURES, check_memory, free_memory
@@ -114,6 +116,10 @@ def translate_pictures(
     if "rec" in settings.save and source.back is None:
         raise UsageError(f"--save rec needs both generators, found {source.network} alone; leave rec out")
     jobs = plan(pictures, output, source.direction, settings.save, settings.existing, source.channels)
+    if source.in_pairs and are_joined([stored_size(job.picture) for job in jobs[:LOOKED_AT]]):
+        half, side = (LeftHalf, "left") if source.direction == "AtoB" else (RightHalf, "right")
+        jobs = tuple(replace(job, picture=half(job.picture)) for job in jobs)
+        reporter.info(f"{pictures} holds pairs: the {side} halves of its pictures are translated")
     todo = [job for job in jobs if job.targets]
     bad, remarks = dict[Path, DamagedPicture](), Remarks()
     if settings.tile is not None:

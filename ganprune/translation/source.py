@@ -9,6 +9,7 @@ from torch import nn
 from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet, load_quartet
 from ganprune.checkpoints.direction import Direction, facing
 from ganprune.checkpoints.layouts import locate
+from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import UsageError
 from ganprune.models.cyclegan import DOWNSAMPLING
@@ -44,6 +45,8 @@ class Source:
     """Where it computes."""
     stride: int = DOWNSAMPLING
     """Heights and widths that it takes are multiples of this."""
+    in_pairs: bool = False
+    """Whether it was trained on pairs; then two pictures in a file, side by side, are told apart."""
     notes: tuple[str, ...] = ()
     """What a user may want to know, one line each."""
 
@@ -98,11 +101,17 @@ def open_source(
             takes=onnx.takes,
             bytes_a_pixel=bytes_a_pixel(None),
         )
-    files = locate(path).files
+    located = locate(path)
+    files = located.files
     chosen = _or_own(direction, path == files.get("G_B"))
+    if located.alone and direction is None:  # the options of its training name the domains of its data
+        told = read_options(path if path.is_dir() else path.parent).get("direction")
+        chosen = "BtoA" if told == "BtoA" else chosen
     name: NetName = "G_A" if chosen == "AtoB" else "G_B"
     partner: NetName = "G_B" if name == "G_A" else "G_A"
-    used = (name, partner) if both else (name,)
+    used: tuple[NetName, ...] = (name, partner) if both else (name,)
+    if located.alone and not both:
+        used = ("G_A",)
     there = set(used) <= files.keys()  # else all are read, to say what is there, or because one has no name
     quartet = facing(load_quartet(path, used if there else NET_NAMES, own), chosen)
     if picture_statistics:
@@ -120,6 +129,7 @@ def open_source(
         bytes_a_pixel=needs,
         device=device,
         notes=quartet.notes,
+        in_pairs=quartet.in_pairs,
         stride=stride_of([generator]) if generator else DOWNSAMPLING,
     )
 

@@ -188,11 +188,21 @@ def test_a_discriminator_that_cannot_be_read_is_no_obstacle_to_its_generator(tmp
     quartet = load_quartet(tmp_path)
     assert quartet.missing() == ("G_B", "D_A", "D_B")
     assert "D_A is left aside: " in quartet.notes[0]
+    other = seeded(lambda: Discriminator(DiscriminatorWidths((2, 3), in_channels=5)), 1)
+    torch.save(other.state_dict(), tmp_path / "latest_net_D.pth")
+    assert load_quartet(tmp_path).notes[0] == (
+        "latest_net_D.pth is left aside: it judges pictures of 5 channels, the generator makes 3"
+    )
+
+
+def test_a_discriminator_that_sees_input_and_output_is_read_beside_its_generator(tmp_path: Path) -> None:
+    write_networks(tmp_path, {"G_A": "latest_net_G.pth"})
     pix2pix = seeded(lambda: Discriminator(DiscriminatorWidths((2, 3), in_channels=6)), 1)
     torch.save(pix2pix.state_dict(), tmp_path / "latest_net_D.pth")
-    assert load_quartet(tmp_path).notes[0] == (
-        "latest_net_D.pth is left aside: it judges pictures of 6 channels, the generator makes 3"
-    )
+    quartet = load_quartet(tmp_path)
+    assert_same(quartet.D_A, pix2pix)
+    assert quartet.in_pairs
+    assert quartet.notes[0].endswith("taken as G_A; latest_net_D.pth judges what it makes beside its input")
 
 
 def test_a_public_generator_is_found_in_its_folder(real_data: Path) -> None:

@@ -148,3 +148,25 @@ def test_other_processes_know_the_module_too(place: Place, here: Path, weights: 
     assert type(together.slim["A"]).__name__ == "SmallUNet"
     genomes = [json.loads(read_metadata(run.folder / "G_A.safetensors")["kept"]) for run in (alone, together)]
     assert genomes[0] == genomes[1]
+
+
+def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path, weights: Path) -> None:
+    own = ("--generator", FACTORY)
+    small = ("--population", 4, "--generations", 1, "--pictures", 2, "--size", 32, "--align", 1)
+    front = command("front", weights, *own, "--data", place.data, *small, "--points", "0.6", "-o", "front")
+    assert front.code == 0, front.err
+    assert front.err.splitlines()[-1] == f"next: ganprune export --onnx front/points/0.6 {' '.join(own)}"
+    words = ("--data", place.data, "--budget", "1steps", "--ndf", 4, "--size", 32, "--threads", 1)
+    trained = command("train", "--discriminators-for", weights, *own, *words, "-o", "whole")
+    assert trained.code == 0, trained.err
+    assert f"ganprune compress whole {' '.join(own)} --data" in trained.err.splitlines()[-1]
+    alone = command("train", *own, *words, "-o", "other")
+    assert alone.code == 2
+    assert "give it with --discriminators-for or --from" in alone.err
+    (here / "one.toml").write_text(
+        '[compare]\nbench-seconds = 0\n[settings]\npictures = 2\nsize = 32\nalign = 1\nbudget = "0"\n'
+        'loss = "gena"\ndirection = "AtoB"\nlambda-cycle = 0\nthreads = 1\ntarget-macs = 0.5\n'
+        '[cells.uniform]\nmethod = "uniform"\n'
+    )
+    planned = command("compare", weights, *own, "--data", place.data, "--config", "one.toml", "--dry-run")
+    assert planned.code == 0, planned.err

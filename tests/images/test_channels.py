@@ -21,7 +21,8 @@ from ganprune.images import (
     save_picture,
     to_float,
 )
-from ganprune.images.reading import channels_stored, shown_picture
+from ganprune.images.folders import channels_stored
+from ganprune.images.reading import shown_picture
 from ganprune.images.rgb import ALPHA, GREY, OPAQUE
 from tests.images.pictures import draw, last
 from tests.images.test_rgb import Listener

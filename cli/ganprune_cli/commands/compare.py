@@ -38,6 +38,8 @@ def compare(
     ] = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
+    generator: options.OwnGenerator = None,
+    discriminator: options.OwnDiscriminator = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -110,6 +112,7 @@ def compare(
 
     All get the same pictures, size, fine-tuning and figures. Finished cells are not done again.
     """
+    from ganprune.checkpoints import Own
     from ganprune.comparing import read_comparison
     from ganprune.comparing.contest import check_sources, contest, folder_of, judged_by, only
     from ganprune.comparing.outline import outline
@@ -154,7 +157,7 @@ def compare(
     segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)
     if ckpt is None:
         ckpt, source = CHECKPOINT, DataSource(PICTURES)
-    found = contest(ckpt, source, comparison, folder, reporter)
+    found = contest(ckpt, source, comparison, folder, reporter, Own.of(generator, discriminator))
     if dry_run:
         planned = outline(found, reporter)
         if json:

@@ -41,6 +41,7 @@ def compress(
     mutation: options.Mutation = None,
     mutation_rate: options.MutationRate = None,
     pictures: options.Pictures = None,
+    paired: options.Paired = None,
     reduction: options.Reduction = None,
     tune_steps: options.TuneSteps = None,
     seed: options.Seed = None,

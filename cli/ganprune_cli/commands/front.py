@@ -14,6 +14,8 @@ def front(
     data: options.Data = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
+    generator: options.OwnGenerator = None,
+    discriminator: options.OwnDiscriminator = None,
     output: options.Output = None,
     points: Annotated[
         str,
@@ -54,8 +56,9 @@ def front(
         key: value
         for key, value in locals().items()
         if key not in ("ckpt", "data", "data_a", "data_b", "output", "points", "config", "json", "markdown",
-                       "quiet")
+                       "quiet", "generator", "discriminator")
     }  # fmt: skip
+    from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune.layers import compress_settings
@@ -70,17 +73,19 @@ def front(
         shares = () if points == "none" else shares_of(points)
     except ValueError:
         raise UsageError(f"--points must be shares above 0 and at most 1, found {points}") from None
-    own = {"budget": "0", "population": 32, "generations": 40} if config is None else {}
-    chosen = own | {key: value for key, value in given.items() if value is not None}
+    usual = {"budget": "0", "population": 32, "generations": 40} if config is None else {}
+    chosen = usual | {key: value for key, value in given.items() if value is not None}
     no_target = dict.fromkeys(TARGETS, "none")
     settings = compress_settings(None, config, chosen | {"searcher": "front"} | no_target)
     source, reporter = DataSource.given(data, data_a, data_b), ConsoleReporter(quiet)
-    found = find_front(ckpt, source, settings, shares, output, invocation(), reporter)
+    own = Own.of(generator, discriminator)
+    found = find_front(ckpt, source, settings, shares, output, invocation(), reporter, own)
     if json:
         print_json(found)
     else:
         print_front(found, markdown)
     following = f"{invocation()} --points 0.25"  # of an option that is given twice the last one counts
     if found["points"]:
-        following = command_line("export", "--onnx", found["points"][-1]["folder"])
+        words = () if generator is None else ("--generator", generator)
+        following = command_line("export", "--onnx", found["points"][-1]["folder"], *words)
     print_next(following, quiet)

@@ -37,6 +37,8 @@ def train(
         ),
     ] = None,
     direction: options.LoneDirection = None,
+    generator: options.OwnGenerator = None,
+    discriminator: options.OwnDiscriminator = None,
     budget: Annotated[
         str | None,
         _number("TIME", "500steps, 200epochs, or 90s, 20m, 1h30m. Default 200epochs; 5m with CKPT.", RECIPE),
@@ -111,6 +113,7 @@ def train(
         "blocks": blocks, "ndf": ndf, "init_gain": init_gain, "size": size, "load_size": load_size,
         "preprocess": preprocess,
     }  # fmt: skip
+    from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune.system.shell import command_line
@@ -127,12 +130,18 @@ def train(
     source = DataSource.given(data, data_a, data_b)
     follows = ProcessGroup.of_torchrun().rank > 0
     reporter = ConsoleReporter(quiet or follows)
+    own = Own.of(generator, discriminator)
     checkpoint, missing = discriminators_for or start, discriminators_for is not None
     if missing and start is not None:
         raise UsageError("--from trains all networks, --discriminators-for those that are missing; give one")
     if checkpoint is not None:
         found = train_further(
-            checkpoint, direction or "AtoB", source, output, wishes, reporter, missing=missing
+            checkpoint, direction, source, output, wishes, reporter, missing=missing, own=own
+        )
+    elif own.names:
+        raise UsageError(
+            "--generator and --discriminator say what a checkpoint's networks are; give it with "
+            "--discriminators-for or --from"
         )
     elif source is None:
         raise UsageError(
@@ -151,4 +160,5 @@ def train(
     else:
         for name, path in found["files"].items():
             say(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
-    print_next(command_line("compress", found["folder"], *DataSource.of_config(found["data"]).words()), quiet)
+    networks = [found["folder"], *own.words()]
+    print_next(command_line("compress", *networks, *DataSource.of_config(found["data"]).words()), quiet)
