@@ -223,7 +223,7 @@ def _direction(
 
 
 def _truth(folders: PictureFolders, side: Domain, n: int, size: int, reporter: Reporter) -> Tensor | None:
-    """The other pictures of the first n test pairs, uint8; None, with a warning, where they cannot all be read."""
+    """The other pictures of the first n test pairs: uint8; None, with a warning, unless all are read."""
     other: Domain = "B" if side == "A" else "A"
     found = load_pictures(folders.pictures("test", other)[:n], size, reporter, folders.channels[other])
     if len(found) == n:
