@@ -125,7 +125,7 @@ def _joined(root: Path, bare: Split, paired: bool) -> dict[Split, tuple[Path, ..
     found: dict[Split, tuple[Path, ...]] = {
         part: pictures_below(root / part if parts else root) for part in parts or [bare]
     }
-    files = {part: paths for part, paths in found.items() if paths}
+    files: dict[Split, tuple[Path, ...]] = {part: paths for part, paths in found.items() if paths}
     looked_at = (paths[:: -(-len(paths) // LOOKED_AT) or 1] for paths in files.values())
     return files if files and all(are_joined(map(stored_size, few), paired) for few in looked_at) else {}
 
