@@ -39,7 +39,7 @@ def test_a_slim_network_that_overflows_is_the_least_fit() -> None:
     searcher = searcher_for(settings, {"A": layout}, scorer)
     genomes = torch.ones(2, layout.length, dtype=torch.bool)
     genomes[0, 1] = False  # one of the two that cancel
-    population = searcher._score("A", genomes, None)
+    population = searcher._score("A", genomes, None, 0.0)
     assert not population.L_DisA[0].isfinite()
     assert population.fitness[0] == 0
     assert population.best == 1

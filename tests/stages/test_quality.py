@@ -13,6 +13,8 @@ from torch import Tensor
 
 from ganprune.errors import TargetError, UsageError
 from ganprune.images import find_domains, load_pictures, to_float
+from ganprune.images.sources import Domain
+from ganprune.models.cyclegan import Generator
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints
 from ganprune.pruning.resources import Convolutions, Share
@@ -62,8 +64,10 @@ def test_quality_is_distance_to_the_original_on_test_pictures(
 ) -> None:
     parts = ("trainA", "trainB", *(("testA", "testB") if tested else ()))
     job = replace(tiny_job(run, gan, SETTINGS), folders=_folders(tmp_path / "data", parts))
-    slim = {side: rebuilt(gan.generators[side], layout, random_genomes(layout, 1)[0])
-            for side, layout in gan.layouts.items()}  # fmt: skip
+    slim: dict[Domain, Generator] = {
+        side: rebuilt(gan.generators[side], layout, random_genomes(layout, 1)[0])
+        for side, layout in gan.layouts.items()
+    }
     for side, network in slim.items():
         (run / f"G_{side}.safetensors").write_bytes(side.encode())
         assert network.training is False
