@@ -96,7 +96,8 @@ class Repairer:
             for gene, size in zip(layout.genes, layout.sizes, strict=True)
         ]
         self._limits = list(self._limits_of(constraints, latency))
-        least = np.array([legal[0] for legal in self._legal])
+        self.least = least = np.array([legal[0] for legal in self._legal])
+        """Filters of each gene in the smallest network that is allowed."""
         for option, resource, limit, unit in self._limits:
             if resource.of(least) > limit:
                 raise UsageError(

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ganprune.images.sources import Domain
 from ganprune.pruning.repair import Repairer
+from ganprune.pruning.resources import Convolutions, Share
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.search.operators import two_point_crossover
 from ganprune.search.settings import SearchSettings
@@ -51,8 +52,10 @@ class Front(CoEvolution):
             flips = torch.rand(len(keep), layout.length, generator=generator) < keep[:, None]
             return self._repair[side](flips, generator)
         genomes: list[Tensor] = []
+        smallest = float(Share(Convolutions.of_layout(layout, "macs"), layout).of(self._repair[side].least))
         for share in keep.square().tolist():  # a width w of every layer costs about w² MACs
-            counts = Repairer(layout, replace(limits, target_macs=share)).cheapest(self._costs[side])
+            reached = replace(limits, target_macs=max(share, smallest))
+            counts = Repairer(layout, reached).cheapest(self._costs[side])
             genomes.append(layout.keeping(counts, self._scores[side]))
         return torch.stack(genomes)
 
