@@ -223,11 +223,11 @@ def _direction(
 
 
 def _truth(folders: PictureFolders, side: Domain, n: int, size: int, reporter: Reporter) -> Tensor | None:
-    """The other pictures of the first n test pairs; None, with a warning, where they cannot all be read."""
+    """The other pictures of the first n test pairs: uint8; None, with a warning, unless all are read."""
     other: Domain = "B" if side == "A" else "A"
     found = load_pictures(folders.pictures("test", other)[:n], size, reporter, folders.channels[other])
     if len(found) == n:
-        return found
+        return to_uint8(found)  # as translations are; files may hold floats
     reporter.warn(f"left out: distances to the pictures of {other}, of which {n - len(found)} cannot be read")
     return None
 

@@ -107,6 +107,41 @@ def test_a_cyclegan_is_trained_compressed_and_used_without_an_option(here: Path,
     check_run(here / "run", data, A, B)
 
 
+@pytest.mark.parametrize(("A", "B"), [(1, 3), (5, 2)], ids=["grey to colours", "5 to 2"])
+def test_a_generator_and_a_discriminator_that_sees_both_are_compressed_on_pairs(
+    here: Path, A: int, B: int
+) -> None:
+    (here / "net").mkdir()
+    G = random_generator(resnet_widths(4, 1, A, B), 1, torch.float32)
+    torch.save(G.state_dict(), "net/latest_net_G.pth")
+    torch.save(random_judge(DiscriminatorWidths((4, 8), A + B), 2).state_dict(), "net/latest_net_D.pth")
+    data = write_data(here / "data", A, B)
+    where = ["--data", data]
+    if A == 1:  # both in one file, which has colours
+        for part in ("train", "test"):
+            (here / "joined" / part).mkdir(parents=True)
+            for path in (data / f"{part}A").iterdir():
+                left, right = (Image.open(data / f"{part}{side}" / path.name) for side in "AB")
+                both = np.concatenate([np.asarray(half.convert("RGB")) for half in (left, right)], 1)
+                Image.fromarray(both).save(here / "joined" / part / path.name)
+        where = ["--data", here / "joined"]
+    words = [word for key, value in SMALL.items() for word in (f"--{key}", value)]
+    with patch.object(compression, "BenchSettings", QUICK):
+        made = command("compress", "net", *where, *words, "--distil-gan", 0.5, "-o", "run")
+    assert made.code == 0, made.err
+    assert "--paired true (as it was trained)" in made.err
+    check_run(here / "run", data, A, B)
+    features = keras_file(here / "m.safetensors")
+    found = command("evaluate", "run", "--features", features, "--threads", 1, "--json")
+    assert found.code == 0, found.err
+    rows = {row["pictures"]: row for row in found.json["directions"][0]["rows"]}
+    files = [sorted((data / f"test{side}").iterdir()) for side in "AB"]
+    x, y = (load_pictures(paths, 32, channels=n) for paths, n in zip(files, (A, B), strict=True))
+    with torch.inference_mode():
+        wanted = (to_uint8(G(to_float(x))).double() - to_uint8(y).double()).abs().mean()
+    assert rows["original"]["truth_l1"] == pytest.approx(float(wanted), rel=1e-3)
+
+
 def test_grey_becomes_colour_and_back_from_python(here: Path) -> None:
     net, data = write_net(here / "net", 1, 3), write_data(here / "data", 1, 3)
     options = {key.replace("-", "_"): value for key, value in SMALL.items()}

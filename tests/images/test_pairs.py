@@ -9,8 +9,11 @@ from PIL import Image
 
 from ganprune.errors import DataError
 from ganprune.images import DataSource, find_domains, load_pictures, open_picture, readable, split
+from ganprune.images.folders import channels_stored
 from ganprune.images.pairs import LeftHalf, RightHalf
-from tests.images.pictures import domains, no_picture, write
+from ganprune.images.reading import shown_picture
+from ganprune.images.rgb import GREY
+from tests.images.pictures import domains, draw, no_picture, write
 
 
 def joined(root: Path, parts: dict[str, int], width: int = 64, height: int = 32) -> Path:
@@ -31,6 +34,27 @@ def test_halves_of_a_file_are_two_pictures_that_equal_no_other(tmp_path: Path) -
     assert pickle.loads(pickle.dumps(right)) == right
     assert left.resolve() == LeftHalf(path.resolve())
     assert (left.name, str(right)) == ("a.png", str(path))
+
+
+def test_halves_have_the_channels_of_their_domains(tmp_path: Path) -> None:
+    colours = np.asarray(draw(1, 32, 32))
+    grey = np.asarray(draw(2, 32, 32).convert("L"))[..., None].repeat(3, 2)
+    Image.fromarray(np.concatenate([grey, colours], 1)).save(tmp_path / "a.png")
+    left, right = (half(tmp_path / "a.png") for half in (LeftHalf, RightHalf))
+    seen = shown_picture(left, 1)
+    assert np.array_equal(seen.pixels[0].numpy(), grey[..., 0])
+    assert seen.remarks == ()
+    assert shown_picture(right, 1).remarks == (GREY,)
+    assert np.array_equal(open_picture(right).permute(1, 2, 0).numpy(), colours)
+
+    bands = np.random.default_rng(0).uniform(-1, 1, (20, 40, 5)).astype(np.float32)
+    (tmp_path / "train").mkdir()
+    np.save(tmp_path / "train/a.npy", bands)
+    found = find_domains(tmp_path)
+    assert found.paired
+    assert channels_stored(found) == {"A": 5, "B": 5}
+    halves = (open_picture(path, 5).permute(1, 2, 0).numpy() for path in (*found.train_A, *found.train_B))
+    assert np.array_equal(np.concatenate([*halves], 1), bands)
 
 
 @pytest.mark.parametrize("parts", [{"train": 4, "val": 1, "test": 2}, {"train": 4}, {".": 3}], ids=str)

@@ -166,7 +166,7 @@ def test_widths_come_back_from_their_groups(widths: GeneratorWidths) -> None:
 
 
 def test_a_layer_without_filters_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="every layer needs at least one filter, inner1 has 0"):
-        GeneratorWidths(4, 4, 4, (4, 0, 4), 4, 4)
+    with pytest.raises(ValueError, match="every layer needs at least one filter, down has 0"):
+        GeneratorWidths(4, 0, 4, (4, 4, 4), 4, 4)
     with pytest.raises(ValueError, match="at least two layers of filters, found \\(4,\\)"):
         DiscriminatorWidths((4,))
