@@ -17,6 +17,8 @@ from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
 from ganprune.storage.plain import parse_json, read_json, read_lines
 
+QUALITY = "quality.json"
+"""What ``compress`` writes, see `ganprune.stages.quality`."""
 EVALUATION = "evaluation.json"
 """What `ganprune evaluate RUN` found."""
 
@@ -183,14 +185,18 @@ def last_losses(lines: Sequence[dict[str, Any]], side: Domain) -> dict[str, floa
 def distance_of(run: Run, side: Domain) -> Distance | None:
     """How far a slim generator's pictures are from the original's: the best that the run's files know.
 
-    That is what ``evaluate`` found on test pictures; else the validation that fine-tuning took its weights
-    from; else the end of the search. None where none of them is there.
+    That is what ``evaluate`` found on test pictures, or ``compress``; else, of an older run, the validation
+    that fine-tuning took its weights from, or the end of the search. None where none of them is there.
     """
     for part in (json_of(run / EVALUATION) or {}).get("directions", ()):
         rows = {row["pictures"]: row for row in part["rows"] if row.get("L_GenA") is not None}
         if part["network"] == f"G_{side}" and "slim" in rows:
             inputs = rows["inputs"]["L_GenA"] if "inputs" in rows else None
             return Distance(float(rows["slim"]["L_GenA"]), inputs and float(inputs), "test pictures")
+    quality = json_of(run / QUALITY) or {}
+    if (found := quality.get("networks", {}).get(f"G_{side}")) is not None:
+        slim, inputs = (float(found[kind]["L_GenA"]) for kind in ("slim", "inputs"))
+        return Distance(slim, inputs, f"{found['number']} {quality['pictures']} pictures")
     lines = lines_of(run / "search.jsonl")
     controls = lines[0].get("controls", {}).get(side, {}) if lines else {}
     inputs = float(controls["inputs"]["L_GenA"]) if "inputs" in controls else None

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from ganprune.figures.of_run import QUALITY
 from ganprune.images import load_pictures
 from ganprune.images.sources import Domain
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
@@ -18,7 +19,6 @@ from ganprune.stages.job import Job
 from ganprune.storage.plain import NUMBER, fits, read_json
 from ganprune.system.device import cpu_threads
 
-QUALITY = "quality.json"
 MOST_PICTURES = 24
 """Of each domain; more tell hardly more of a mean distance, and originals take long."""
 CONTROLS = ("inputs", MIRRORED)

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from ganprune.figures.of_run import EVALUATION, sides_of
+from ganprune.figures.of_run import EVALUATION, QUALITY, sides_of
 from ganprune.report import write_report
 from ganprune.report.page import REPORT
 from ganprune.reporting import Reporter
@@ -42,4 +42,4 @@ def refresh_report(run: Run, reporter: Reporter) -> None:
 
 def _inputs(run: Run) -> list[Path]:
     """Files that a later command may write, and the page shows."""
-    return [run / name for name in ("bench.json", "pictures.png", "search.jsonl", EVALUATION)]
+    return [run / name for name in ("bench.json", "pictures.png", "search.jsonl", EVALUATION, QUALITY)]
