@@ -38,7 +38,7 @@ from ganprune.pruning.resources import kept_macs
 from ganprune.runs import Run
 from ganprune.scoring import LocalScorer, PoolScorer, ProcessPool, Scores, ScoringInputs, ScoringSettings
 from ganprune.scoring.processes import ProcessWorker
-from ganprune.scoring.worker import Reply, Task
+from ganprune.scoring.worker import Assignment, Reply
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.operators import breed
 from ganprune.stages.saved import save
@@ -141,7 +141,7 @@ class Timed(ProcessPool):
     def worker(self, slot: int) -> Any:
         worker, score = super().worker(slot), ProcessWorker.score
 
-        def timed(task: Task) -> Future[Reply]:
+        def timed(task: Assignment) -> Future[Reply]:
             since, future = time.monotonic(), score(worker, task)
             name = task.side, task.key, task.partner
             future.add_done_callback(lambda _: self.took.__setitem__(name, time.monotonic() - since))

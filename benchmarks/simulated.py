@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ganprune.images.sources import Domain
 from ganprune.scoring.scores import Row
-from ganprune.scoring.worker import Greeting, Reply, Task
+from ganprune.scoring.worker import Assignment, Greeting, Reply
 
 Seconds = Callable[[Domain, bytes, bytes], float]
 """What one individual takes: its side, its key, its partner's key."""
@@ -39,7 +39,7 @@ class SimulatedWorker:
 
     pool: "SimulatedPool"
     number: int
-    tasks: list[Task] = field(default_factory=list[Task])
+    tasks: list[Assignment] = field(default_factory=list[Assignment])
     """All that it was given."""
 
     def start(self) -> Future[Reply]:
@@ -47,7 +47,7 @@ class SimulatedWorker:
         hardware = self.pool.hardware.get(self.number, "of one kind")
         return self.pool.after(0.0, Reply(Greeting(f"number {self.number}", self.number, hardware)))
 
-    def score(self, task: Task) -> Future[Reply]:
+    def score(self, task: Assignment) -> Future[Reply]:
         """See `PoolWorker.score`."""
         pool = self.pool
         self.tasks.append(task)

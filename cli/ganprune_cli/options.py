@@ -150,6 +150,12 @@ Layout = Annotated[
     str | None,
     typer.Option(metavar="filters|shared", help="Which filters share a bit.", rich_help_panel=SEARCH),
 ]
+Cycle = Annotated[
+    str | None,
+    typer.Option(
+        metavar="excess|whole", help="L_cyc above the originals' own, or all of it.", rich_help_panel=SEARCH
+    ),
+]
 Order = Annotated[
     str | None,
     typer.Option(

@@ -54,7 +54,7 @@ class Removed(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RemovableBlock:
     """A module that `Removed` can take the place of."""
 
     module: str
@@ -78,13 +78,13 @@ def removable(
     groups: Mapping[str, "Group"],
     layers: Sequence["Layer"],
     cuts: Sequence["Cut"],
-) -> dict[str, Block]:
+) -> dict[str, RemovableBlock]:
     """For every group of filters without which a module gives its input back, plus a constant, that module.
 
     calls: of every module that makes one map of one. units_of: the units of a map. Only modules with a single
     group of their own: of two, one would be left that does nothing.
     """
-    found, tried = dict[str, Block](), dict[object, Tensor | None]()
+    found, tried = dict[str, RemovableBlock](), dict[object, Tensor | None]()
     for name, group in groups.items():
         if group.role != "inner":
             continue
@@ -95,7 +95,7 @@ def removable(
             call = calls.get(".".join(parts[:n]))
             if call is None or call.shape != call.made or len(call.shape) != 4:
                 continue
-            block = Block(call.module, units_of(call.gives), call.shape, adds=False)
+            block = RemovableBlock(call.module, units_of(call.gives), call.shape, adds=False)
             if not all(map(block.holds, own)):
                 continue
             written = np.concatenate([layer.writes for layer in layers if block.holds(layer.name)])
@@ -112,7 +112,7 @@ def removable(
     return found
 
 
-def _shares(network: nn.Module, block: Block) -> bool:
+def _shares(network: nn.Module, block: RemovableBlock) -> bool:
     """Whether something in a block is used outside of it, too."""
     whole = network.get_submodule(block.module)
     inside, tensors = set(whole.modules()), {id(t) for t in (*whole.parameters(), *whole.buffers())}
@@ -137,7 +137,7 @@ def _kind(module: nn.Module) -> object:
 
 
 @torch.no_grad()
-def left_of(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"]) -> Removed:
+def left_of(network: nn.Module, block: RemovableBlock, group: "Group", cuts: Sequence["Cut"]) -> Removed:
     """What takes the place of a block, with all of its channels: of its device and precision."""
     like = next(network.get_submodule(block.module).parameters())
     if not block.adds:
@@ -148,7 +148,7 @@ def left_of(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cu
 
 
 @torch.no_grad()
-def _tried(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"]) -> nn.Module:
+def _tried(network: nn.Module, block: RemovableBlock, group: "Group", cuts: Sequence["Cut"]) -> nn.Module:
     """A copy of a block on the CPU, with random weights and without the group."""
     random, twin = torch.Generator().manual_seed(0), copy.deepcopy(network.get_submodule(block.module))
     on_meta = any(tensor.is_meta for tensor in twin.parameters())
@@ -161,7 +161,7 @@ def _tried(network: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut
     return _emptied(twin.eval(), block, group, cuts)
 
 
-def _emptied(twin: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"]) -> nn.Module:
+def _emptied(twin: nn.Module, block: RemovableBlock, group: "Group", cuts: Sequence["Cut"]) -> nn.Module:
     """A copy of a block, with zeros in the place of all that belongs to a group."""
     for cut in cuts:
         if block.holds(cut.tensor) and _among(group, cut.units):
@@ -174,7 +174,7 @@ def _emptied(twin: nn.Module, block: Block, group: "Group", cuts: Sequence["Cut"
 
 
 @torch.no_grad()
-def _constant_of(twin: nn.Module, block: Block) -> Tensor | None:
+def _constant_of(twin: nn.Module, block: RemovableBlock) -> Tensor | None:
     """What a module adds to its input, a number a channel; None where it does something else."""
     x = torch.rand(block.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
     try:

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganprune.channels.blocks import Block
+from ganprune.channels.blocks import RemovableBlock
 from ganprune.channels.tape import Tape, record
 
 Role = Literal["stem", "down", "trunk", "inner", "up"]
@@ -128,7 +128,7 @@ class ChannelGraph:
     """Heights and widths of pictures are best multiples of this: the picture's over the smallest map's."""
     notes: tuple[str, ...]
     """What was not understood, and so is kept whole; a line each."""
-    removable: Mapping[str, Block] = field(default_factory=dict[str, Block])
+    removable: Mapping[str, RemovableBlock] = field(default_factory=dict[str, RemovableBlock])
     """By the groups that may go altogether: the residual block that goes with them."""
 
     @classmethod

@@ -105,7 +105,7 @@ def filter_pictures(weights: Weights, like: Weights | None = None) -> list[Pixel
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilterPanel:
     """Filters in rows: those without a picture are left empty, those of ``framed`` get a frame."""
 
     title: str
@@ -115,7 +115,7 @@ class Part:
     framed: Sequence[int] = ()
 
 
-def filter_parts(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> list[Part]:
+def filter_parts(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> list[FilterPanel]:
     """Original filters with the kept ones framed; after fine-tuning; what others keep.
 
     others: label, e.g. ``ThiNet``, → kept indices. A magnitude rule is always shown.
@@ -123,15 +123,15 @@ def filter_parts(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> list
     originals = dict(enumerate(filter_pictures(layer.original)))
     name = layer.network
     count = f"{len(layer.kept)} of {len(layer.original)} kept, framed"
-    found = [Part(f"{name}: first-layer filters", count, originals, layer.kept)]
+    found = [FilterPanel(f"{name}: first-layer filters", count, originals, layer.kept)]
     if layer.tuned is not None:
         tuned = filter_pictures(layer.tuned, layer.original[list(layer.kept)])
         pictures = dict(zip(layer.kept, tuned, strict=True))
-        found.append(Part(f"{name}: after fine-tuning", "in the colours' scale of before", pictures))
+        found.append(FilterPanel(f"{name}: after fine-tuning", "in the colours' scale of before", pictures))
     for label, chosen in {**others, "a magnitude rule": layer.by_magnitude}.items():
         same = len(set(chosen) & set(layer.kept))
         note = f"{same} of {len(chosen)} as in the slim network"
-        found.append(Part(f"{name}: what {label} keeps", note, originals, chosen))
+        found.append(FilterPanel(f"{name}: what {label} keeps", note, originals, chosen))
     return found
 
 
@@ -165,7 +165,7 @@ def filter_figure(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> "Fi
     return figure
 
 
-def _draw_part(figure: "Figure", part: Part, n: int, columns: int, top: float) -> None:
+def _draw_part(figure: "Figure", part: FilterPanel, n: int, columns: int, top: float) -> None:
     from matplotlib.patches import Rectangle
 
     heading(figure, part.title, part.note, top)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganprune.channels import Block, ChannelGraph, graph_of, kept
+from ganprune.channels import ChannelGraph, RemovableBlock, graph_of, kept
 from ganprune.errors import UsageError
 
 LayoutKind = Literal["filters", "shared"]
@@ -32,7 +32,7 @@ class Layout:
     """Pieces of the genome that are independent of each other, in order; together all bits."""
     gene_of: Mapping[str, str]
     """Group of filters (see `ganprune.channels`) → the gene that holds its bits."""
-    blocks: Mapping[str, Block]
+    blocks: Mapping[str, RemovableBlock]
     """By the genes that may keep nothing: the residual block that goes with them."""
 
     @classmethod
@@ -72,7 +72,7 @@ class Layout:
         """L: number of bits of a genome."""
         return sum(self.sizes)
 
-    def gone(self, genome: Tensor) -> dict[str, Block]:
+    def gone(self, genome: Tensor) -> dict[str, RemovableBlock]:
         """Residual blocks that a genome keeps no filter of, by their groups. genome: bool [L]."""
         return {gene: block for gene, block in self.blocks.items() if not genome[self.genes[gene]].any()}
 

@@ -79,7 +79,7 @@ def render(name: str, *values: object) -> Markup:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PagePart:
     """One part of the page."""
 
     key: str
@@ -112,7 +112,7 @@ class Parts:
         ]
         return render("first", self._sentence(), cards)
 
-    def folded(self) -> list[Part]:
+    def folded(self) -> list[PagePart]:
         """All others, in order; those that there is nothing to show for are left out."""
         makers: Sequence[tuple[str, str, Callable[[], Markup | None]]] = (
             ("pictures", "Before and after", self._pictures),
@@ -128,7 +128,7 @@ class Parts:
             ("repeat", "Do it again", self._repeat),
         )
         found = [(key, title, self._guarded(title, make)) for key, title, make in makers]
-        return [Part(key, title, content) for key, title, content in found if content]
+        return [PagePart(key, title, content) for key, title, content in found if content]
 
     def _guarded(self, title: str, make: Callable[[], Any]) -> Any:
         """What ``make`` makes, or a line on what is wrong with its files: those may be older, cut short, or

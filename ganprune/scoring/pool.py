@@ -21,7 +21,7 @@ from ganprune.errors import GanpruneError
 from ganprune.images.sources import Domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scoring.scores import MemoScorer, Row, Scores, nobody
-from ganprune.scoring.worker import Greeting, Reply, Task
+from ganprune.scoring.worker import Assignment, Greeting, Reply
 
 MOST_LOSSES = 3
 """An individual that this many workers have died of is not given to another."""
@@ -36,7 +36,7 @@ class PoolWorker(Protocol):
         """See `Worker.start`; called once, first."""
         ...
 
-    def score(self, task: Task) -> Future[Reply]:
+    def score(self, task: Assignment) -> Future[Reply]:
         """See `Worker.score`."""
         ...
 
@@ -83,7 +83,7 @@ class _Call:
     """What a worker is busy with."""
 
     slot: int
-    task: Task | None
+    task: Assignment | None
     """None: it starts."""
     since: float
 
@@ -108,7 +108,7 @@ class PoolScorer(MemoScorer):
         self._calls = dict[Future[Reply], _Call]()
         """A late one may be of an earlier population."""
         self._times = deque[float](maxlen=RECENT)
-        self._losses = Counter[Task | None]()
+        self._losses = Counter[Assignment | None]()
         """How many workers have died of each individual, or while they started."""
         self._hardware, self._closed = set[str](), False
         self.again = 0
@@ -170,7 +170,7 @@ class PoolScorer(MemoScorer):
     ) -> Iterator[tuple[bytes, Row]]:
         """See `MemoScorer.computed`; yields each score as soon as it is there."""
         del population
-        todo = [Task(side, key, partner) for key in sorted(missing, key=_filters)]
+        todo = [Assignment(side, key, partner) for key in sorted(missing, key=_filters)]
         unscored = set(todo)
         while unscored:
             self._fill()
@@ -193,7 +193,7 @@ class PoolScorer(MemoScorer):
             worker = self._workers[slot] = self._pool.worker(slot)
             self._calls[worker.start()] = _Call(slot, None, self._pool.clock())
 
-    def _hand_out(self, todo: list[Task], unscored: Collection[Task]) -> float | None:
+    def _hand_out(self, todo: list[Assignment], unscored: Collection[Assignment]) -> float | None:
         """Give free workers what is to do; seconds until one may have to copy what another is late with."""
         busy = {call.slot for call in self._calls.values()}
         for slot in [slot for slot in self._greetings if slot not in busy]:
@@ -210,11 +210,11 @@ class PoolScorer(MemoScorer):
             self._calls[self._workers[slot].score(task)] = _Call(slot, task, self._pool.clock())
         return None
 
-    def _oldest(self, unscored: Collection[Task]) -> tuple[Task, float] | None:
+    def _oldest(self, unscored: Collection[Assignment]) -> tuple[Assignment, float] | None:
         """What workers have been busy with for longest, and in how many seconds they are late with it."""
         if self._pool.patience is None or not self._times:
             return None
-        since = dict[Task, float]()
+        since = dict[Assignment, float]()
         for call in self._calls.values():
             if call.task is not None and call.task in unscored:
                 since[call.task] = call.since  # of copies, the last
@@ -222,9 +222,9 @@ class PoolScorer(MemoScorer):
         limit = self._pool.patience * median(self._times)
         return first, since[first] + limit - self._pool.clock()
 
-    def _answers(self, seconds: float | None) -> list[tuple[Task, Row | None]]:
+    def _answers(self, seconds: float | None) -> list[tuple[Assignment, Row | None]]:
         """Wait for something to happen, about so long at most; None in place of a row: its worker is dead."""
-        found: list[tuple[Task, Row | None]] = []
+        found: list[tuple[Assignment, Row | None]] = []
         for future in self._pool.wait(self._calls, seconds):
             call = self._calls.pop(future)
             try:

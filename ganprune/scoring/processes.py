@@ -11,7 +11,7 @@ import torch
 
 from ganprune.errors import UsageError
 from ganprune.scoring.local import ScoringInputs
-from ganprune.scoring.worker import Reply, Task, Worker, packed, versions
+from ganprune.scoring.worker import Assignment, Reply, Worker, packed, versions
 from ganprune.system.children import ChildProcess
 
 MOST_WORKERS = 64
@@ -63,7 +63,7 @@ class ProcessWorker:
         inputs, device, threads = self._given
         return self._process.submit(_call, "start", versions(), device, threads, packed(inputs))
 
-    def score(self, task: Task) -> Future[Reply]:
+    def score(self, task: Assignment) -> Future[Reply]:
         """See `PoolWorker.score`."""
         return self._process.submit(_call, "score", task)
 

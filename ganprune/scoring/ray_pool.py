@@ -11,7 +11,7 @@ from ganprune.errors import GanpruneError
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scoring.cluster import MOST_ACTORS, checked_room, joined, room
 from ganprune.scoring.local import ScoringInputs
-from ganprune.scoring.worker import Reply, Task, Worker, packed, versions
+from ganprune.scoring.worker import Assignment, Reply, Worker, packed, versions
 
 
 class RayPool:
@@ -113,7 +113,7 @@ class RayWorker:
         """See `PoolWorker.start`."""
         return self._actor.start.remote(*self._given).future()
 
-    def score(self, task: Task) -> Future[Reply]:
+    def score(self, task: Assignment) -> Future[Reply]:
         """See `PoolWorker.score`."""
         return self._actor.score.remote(task).future()
 

@@ -24,7 +24,7 @@ from ganprune.system.device import keep_freed_memory
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Assignment:
     """One individual to score; answered by its `Row`."""
 
     side: Domain
@@ -103,7 +103,7 @@ class Worker(Silent):
 
         return self._reply(prepare)
 
-    def score(self, task: Task) -> Reply:
+    def score(self, task: Assignment) -> Reply:
         """Answered by a `Row`."""
 
         def compute() -> Row:

@@ -14,7 +14,7 @@ processes.py     how they are started, watched and ended
 """
 
 from ganprune.training.budget import Budget, learning_rate
-from ganprune.training.distillation import DistilSettings, Teacher, Translated
+from ganprune.training.distillation import DistilSettings, Teacher, TranslatedMaps
 from ganprune.training.folder import TrainResult, complete, train
 from ganprune.training.networks import Networks
 from ganprune.training.objective import ImagePool
@@ -42,7 +42,7 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TrainingPictures",
-    "Translated",
+    "TranslatedMaps",
     "Validation",
     "Vgg16",
     "complete",

@@ -116,7 +116,7 @@ def evenly(items: Sequence[_T], n: int) -> list[_T]:
     return [items[place] for place in sorted(places)] if items else []
 
 
-class Translated(NamedTuple):
+class TranslatedMaps(NamedTuple):
     """What a generator makes of pictures."""
 
     picture: Tensor
@@ -125,12 +125,12 @@ class Translated(NamedTuple):
     """Maps of its trunk, float [n, channels, h/4, w/4] in channels-last order, one a tap."""
 
 
-def with_maps(generator: nn.Module, x: Tensor, modules: Sequence[str]) -> Translated:
+def with_maps(generator: nn.Module, x: Tensor, modules: Sequence[str]) -> TranslatedMaps:
     """The translation of pictures, and the maps that some modules return, in their order."""
     maps: dict[str, Tensor] = {}
     with _watched(generator, modules, maps.__setitem__):
         made = generator(x)
-    return Translated(made, [maps[name] for name in modules])
+    return TranslatedMaps(made, [maps[name] for name in modules])
 
 
 def discriminator_layers(discriminator: nn.Module, picture: Tensor, layers: int) -> list[Tensor]:
@@ -204,8 +204,8 @@ def make_adapters(
 
 def distillation_losses(
     side: Domain,
-    student: Translated,
-    teacher: Translated,
+    student: TranslatedMaps,
+    teacher: TranslatedMaps,
     settings: DistilSettings,
     seen_by: Mapping[str, Maps],
     adapters: Mapping[str, nn.Module] | nn.ModuleDict,

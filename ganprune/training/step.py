@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganprune.errors import GanpruneError
 from ganprune.images import Domain
 from ganprune.models.traits import discriminator_input
-from ganprune.training.distillation import Translated, with_maps
+from ganprune.training.distillation import TranslatedMaps, with_maps
 from ganprune.training.graphs import EAGER, Graphs, Work
 from ganprune.training.objective import (
     ImagePool,
@@ -135,8 +135,8 @@ class Trainer:
                 with autocast(settings):
                     fake, maps = with_maps(students[side], picture, distillation.caches[side].taps)
                     fake = fake.float()
-                    teacher = Translated(wanted, wanted_maps)
-                    losses = distillation.terms(side, picture, Translated(fake, maps), teacher)
+                    teacher = TranslatedMaps(wanted, wanted_maps)
+                    losses = distillation.terms(side, picture, TranslatedMaps(fake, maps), teacher)
                     if adversarial:
                         D = discriminators[side]
                         patches = D(discriminator_input(D, picture, fake))

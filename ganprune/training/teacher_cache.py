@@ -24,7 +24,7 @@ from ganprune.models.traits import discriminator_input
 from ganprune.training.distillation import (
     Maps,
     Teacher,
-    Translated,
+    TranslatedMaps,
     discriminator_layers,
     distillation_losses,
     make_adapters,
@@ -120,11 +120,11 @@ class TeacherCache:
         left = self._data.variants(self._side) - len(self._kept)
         return each, min(left, self._memory // size) if size else 0
 
-    def __call__(self, drawn: Sequence[Drawn]) -> Translated:
+    def __call__(self, drawn: Sequence[Drawn]) -> TranslatedMaps:
         """What the original makes of the pictures that a step sees: those channels that are compared."""
         made = [self._made(one) for one in drawn]
         maps = zip(*(one.maps for one in made), strict=True)
-        return Translated(
+        return TranslatedMaps(
             torch.stack([one.picture for one in made]).float(),
             [torch.stack(same).permute(0, 3, 1, 2) for same in maps],
         )
@@ -220,7 +220,7 @@ class Distillation:
         self._window.move(step)
 
     def terms(
-        self, side: Domain, picture: Tensor, student: Translated, teacher: Translated
+        self, side: Domain, picture: Tensor, student: TranslatedMaps, teacher: TranslatedMaps
     ) -> dict[str, Tensor]:
         """See `distillation_losses`; ``picture`` is what both have translated."""
         seen_by: dict[str, Maps] = {name: partial(see, picture) for name, see in self._seen_by[side].items()}

@@ -82,7 +82,7 @@ def test_the_canary_would_have_run(tmp_path: Path) -> None:
 
 def test_a_pickled_module_is_refused_with_its_class(tmp_path: Path) -> None:
     torch.save(make_generator(0), tmp_path / "G.pth")
-    with pytest.raises(UnsafeCheckpoint, match=r"ganprune\.networks\.Generator.* state_dict\(\) alone"):
+    with pytest.raises(UnsafeCheckpoint, match=r"models\.cyclegan\.Generator.* state_dict\(\) alone"):
         load_generator(tmp_path / "G.pth")
 
 

@@ -99,6 +99,6 @@ def test_its_source_imports_torch_and_the_standard_library_alone_and_is_short(tm
         (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports
     }
     assert {root.partition(".")[0] for root in roots} == {"__future__", "collections", "pathlib", "torch"}
-    assert len(text.splitlines()) <= 90
+    assert len(text.splitlines()) <= 110
     for line in ("models/test_model.py", "load_generator(os.path.join(self.save_dir, file))", "--eval"):
         assert line in text

@@ -69,7 +69,7 @@ def test_profile_shows_operators_and_draws_them_into_the_run(run: Path) -> None:
     found = bench(run, *SHORT, "--profile")
     assert found.out.count("Time by operator, ms a run, 1 thread") == 2
     assert "InstanceNormalization" in found.out
-    assert (run / "profile.svg").read_text().startswith("<svg")
+    assert "<svg" in (run / "profile.svg").read_text()
 
 
 def test_both_originals_stand_beside_the_slim_network(run: Path) -> None:

@@ -108,8 +108,8 @@ def test_ctrl_c_and_kill_end_with_130_or_143_and_the_command_to_go_on(
         process.send_signal(how)
         _, told = process.communicate(timeout=60)
     assert process.returncode == code
-    assert len(children) == workers
-    assert not any(child.is_running() for child in children)
+    assert len(children) in (workers, workers + 1)  # and what Python's multiprocessing tidies up with
+    assert not psutil.wait_procs(children, timeout=20)[1]
     assert told.splitlines()[-1] == f"interrupted; to go on, run again: ganprune {' '.join(command)}"
     assert "Traceback" not in told
     assert refused.code == 3

@@ -68,7 +68,7 @@ def test_individuals_that_are_fine_tuned_first_have_other_scores(place: Place, h
         json.loads((here / run / "search.jsonl").read_text().splitlines()[0]) for run in ("tuned", "plain")
     ]
     assert first[0]["A"]["mean_fitness"] != first[1]["A"]["mean_fitness"]
-    assert (here / "tuned/search.svg").read_text().startswith("<svg")
+    assert "<svg" in (here / "tuned/search.svg").read_text()
     refused = place.compress("--tune-steps", "-1", "-o", "other")
     assert refused.code == 2
     assert "--tune-steps must be 0 or more, found -1" in refused.err

@@ -18,7 +18,7 @@ from ganprune.pruning.genome import genome_key
 from ganprune.runs import Run
 from ganprune.scoring import LocalScorer, ScoringSettings
 from ganprune.scoring.memory import Batches
-from ganprune.scoring.worker import Greeting, Reply, Task, Worker, hardware, packed, versions
+from ganprune.scoring.worker import Assignment, Greeting, Reply, Worker, hardware, packed, versions
 from ganprune.stages import searching
 from ganprune.system.failures import device_lost, out_of_memory
 from ganprune.training import Budget, loop, train
@@ -309,10 +309,10 @@ def test_a_batch_that_halves_in_a_worker_is_told_with_its_answer() -> None:
     assert ready == Reply(Greeting(socket.gethostname(), os.getpid(), hardware("cpu")))
     key = genome_key(random_genomes(gan.layouts["A"], 1)[0])
     with little_memory(320):
-        reply = worker.score(Task("A", key, b""))
+        reply = worker.score(Assignment("A", key, b""))
     assert isinstance(reply.answer, tuple)
     assert "out of memory: 3 pictures a forward pass from now on instead of 6" in reply.warnings[-1]
-    assert worker.score(Task("A", key, b"")) == Reply(reply.answer)
+    assert worker.score(Assignment("A", key, b"")) == Reply(reply.answer)
 
 
 def test_tiny_networks_differ_between_batches_by_rounding_alone() -> None:

@@ -19,7 +19,7 @@ from ganprune.training import (
     TeacherCache,
     TrainingPictures,
     TrainSettings,
-    Translated,
+    TranslatedMaps,
     Vgg16,
     train,
 )
@@ -56,7 +56,7 @@ def test_gradients_are_in_the_order_of_their_maps(tmp_path: Path, gan: Gan):
     made, several = with_maps(gan.slim["A"], data.pictures("A", drawn), ENDS)
     fake, *maps = (ordered(part).requires_grad_(True) for part in (made, *several))
     terms = distillation_losses(
-        "A", Translated(fake, maps), Translated(ordered(original.picture), original.maps), DISTIL,
+        "A", TranslatedMaps(fake, maps), TranslatedMaps(ordered(original.picture), original.maps), DISTIL,
         {"features": lambda picture: [picture]}, {},
     )  # fmt: skip
     assert len(terms) == 3

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d
 
 from ganprune.errors import CheckpointError, InputError, UsageError
-from ganprune.training import DistilSettings, Translated, load_vgg16
+from ganprune.training import DistilSettings, TranslatedMaps, load_vgg16
 from ganprune.training.distillation import distillation_losses
 from ganprune.training.perceptual import Window
 from tests.tiny import random_pictures
@@ -50,8 +50,8 @@ def test_the_term_is_the_mean_of_relative_differences_and_reaches_the_pictures(t
     network = load_vgg16(saved(tmp_path, vgg_tensors()))
     fake = random_pictures(1, 3, 16, 16, dtype=torch.float32).requires_grad_(True)
     wanted = random_pictures(1, 3, 16, 16, seed=1, dtype=torch.float32)
-    target, settings = Translated(wanted, []), DistilSettings(maps=0, vgg=0.5)
-    terms = distillation_losses("A", Translated(fake, []), target, settings, {"vgg": network}, {})
+    target, settings = TranslatedMaps(wanted, []), DistilSettings(maps=0, vgg=0.5)
+    terms = distillation_losses("A", TranslatedMaps(fake, []), target, settings, {"vgg": network}, {})
     pairs = zip(network(fake), network(wanted), strict=True)
     expected = sum((a - b).abs().mean() / b.abs().mean() for a, b in pairs) / 3
     assert set(terms) == {"pixels_A", "vgg_A"}

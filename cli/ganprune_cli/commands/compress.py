@@ -31,6 +31,7 @@ def compress(
     remove_blocks: options.RemoveBlocks = None,
     layout: options.Layout = None,
     order: options.Order = None,
+    cycle: options.Cycle = None,
     partners: options.Partners = None,
     apart: options.Apart = None,
     loss: options.Loss = None,
