@@ -197,15 +197,14 @@ def test_figures_of_the_bench_are_in_the_page(run: Path) -> None:
 def test_the_first_screen_has_speed_size_and_quality_of_each_generator(run: Path) -> None:
     timed = json.loads((run / "bench.json").read_text())
     networks = {net["name"]: net for net in timed["networks"]}
-    lines = (run / "search.jsonl").read_text().splitlines()
-    first, last = json.loads(lines[0]), json.loads(lines[-1])
+    quality = json.loads((run / "quality.json").read_text())["networks"]
     page = (run / "report.html").read_text(encoding="utf-8")
     shown = " ".join(parse(page.partition('<section id="pictures">')[0]).text.split())
     for side in ("A", "B"):
         net, row = networks[f"G_{side}"], next(r for r in timed["timings"] if r["network"] == f"G_{side}")
         assert f"{row['speedup']['value']:.2f}×" in shown
         assert f"→ {net['mebibytes']:.2f} MiB of float32 weights" in shown
-        distances = last[side]["L_GenA"], first["controls"][side]["inputs"]["L_GenA"]
+        distances = tuple(quality[f"G_{side}"][kind]["L_GenA"] for kind in ("slim", "inputs"))
         slim, inputs = (10 * math.log10(4 / distance) for distance in distances)
         assert f"{slim:.1f} dB PSNR to the original's pictures, L_GenA {distances[0]:.4g}" in shown
         assert f"The untouched input: {inputs:.1f} dB" in shown
