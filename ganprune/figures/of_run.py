@@ -45,6 +45,8 @@ class Distance:
     """Of the untouched inputs; None where the files do not say."""
     source: str
     """Of what pictures, when."""
+    verdict: str = ""
+    """What ``compress`` said of it, see `ganprune.stages.quality.verdict`; empty where it has not."""
 
 
 def sides_of(run: Run) -> tuple[Domain, ...]:
@@ -196,7 +198,7 @@ def distance_of(run: Run, side: Domain) -> Distance | None:
     quality = json_of(run / QUALITY) or {}
     if (found := quality.get("networks", {}).get(f"G_{side}")) is not None:
         slim, inputs = (float(found[kind]["L_GenA"]) for kind in ("slim", "inputs"))
-        return Distance(slim, inputs, f"{found['number']} {quality['pictures']} pictures")
+        return Distance(slim, inputs, f"{found['number']} {quality['pictures']} pictures", found["verdict"])
     lines = lines_of(run / "search.jsonl")
     controls = lines[0].get("controls", {}).get(side, {}) if lines else {}
     inputs = float(controls["inputs"]["L_GenA"]) if "inputs" in controls else None

@@ -213,8 +213,11 @@ class Parts:
         if not found.inputs:
             return [_fact("Quality", value, note)]
         note += f". The untouched input: {_decibels(found.inputs):.1f} dB"
-        worse = {"verdict": "Worse than no translation"} if found.slim >= found.inputs else {}
-        return [_fact("Quality", value, note, **worse)]
+        worse = "worse than no translation"
+        if found.verdict and found.verdict != worse:
+            return [_fact("Quality", value, f"{note}. {found.verdict.capitalize()}")]
+        told = {"verdict": worse.capitalize()} if found.verdict or found.slim >= found.inputs else {}
+        return [_fact("Quality", value, note, **told)]
 
     def _pictures(self) -> Markup:
         rows = comparisons_of(self.run)

@@ -9,20 +9,12 @@ swarm.py       particles that follow their own best place and the swarm's
 front.py       NSGA-II: all sizes at once
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
-import numpy as np
-from torch import Tensor
-
-from ganprune.images.sources import Domain
-from ganprune.pruning.genome import Layout
-from ganprune.pruning.resources import Resource
-from ganprune.scoring.scores import Scorer
 from ganprune.search.annealing import Annealing
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.front import Front
-from ganprune.search.settings import SearchSettings
 from ganprune.search.swarm import Swarm
 
 SEARCHERS: Mapping[str, type[CoEvolution]] = MappingProxyType({
@@ -32,17 +24,4 @@ SEARCHERS: Mapping[str, type[CoEvolution]] = MappingProxyType({
     "front": Front,
 })  # fmt: skip
 
-__all__ = ["SEARCHERS", "Annealing", "Front", "Swarm", "searcher_for"]
-
-
-def searcher_for(
-    settings: SearchSettings,
-    layouts: Mapping[Domain, Layout],
-    scorer: Scorer,
-    scores: Mapping[Domain, Tensor] | None = None,
-    latency: Mapping[Domain, Resource] | None = None,
-    costs: Mapping[Domain, Sequence[np.ndarray]] | None = None,
-    floor: Mapping[Domain, float] | None = None,
-) -> CoEvolution:
-    """The searcher that ``settings.searcher`` names; see `CoEvolution` for the others."""
-    return SEARCHERS[settings.searcher](settings, layouts, scorer, scores, latency, costs, floor)
+__all__ = ["SEARCHERS", "Annealing", "Front", "Swarm"]

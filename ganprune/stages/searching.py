@@ -31,7 +31,7 @@ from ganprune.scoring import (
     ScoringSettings,
 )
 from ganprune.scoring.originals import original_removals
-from ganprune.search import searcher_for
+from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.settings import CompressSettings
 from ganprune.stages.job import Job
@@ -120,7 +120,7 @@ def search(job: Job) -> State:
             floor = dict[Domain, float]()
             if settings.search.cycle == "excess":
                 floor |= {side: float(found.L_cyc[0]) for side, found in controls.items()}
-            searcher = searcher_for(
+            searcher = SEARCHERS[settings.search.searcher](
                 settings.search, both, scorer, scores or None, latency, costs or None, floor
             )
             for current in searcher.states(state):

@@ -8,7 +8,7 @@ import torch
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.scoring import LocalScorer
-from ganprune.search import SEARCHERS, searcher_for
+from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.settings import SearchSettings
 from tests.tiny import fill, tiny_gan
@@ -36,7 +36,7 @@ def _scorer() -> tuple[LocalScorer, Layout]:
 def test_a_slim_network_that_overflows_is_the_least_fit() -> None:
     scorer, layout = _scorer()
     settings = SearchSettings(population=2, generations=1, direction="AtoB")
-    searcher = searcher_for(settings, {"A": layout}, scorer)
+    searcher = SEARCHERS[settings.searcher](settings, {"A": layout}, scorer)
     genomes = torch.ones(2, layout.length, dtype=torch.bool)
     genomes[0, 1] = False  # one of the two that cancel
     population = searcher._score("A", genomes, None, 0.0)
@@ -49,7 +49,7 @@ def test_a_slim_network_that_overflows_is_the_least_fit() -> None:
 def test_every_searcher_ends_with_finite_networks_among_ones_that_overflow(name: str) -> None:
     scorer, layout = _scorer()
     settings = SearchSettings(population=6, generations=3, direction="AtoB", searcher=name)  # type: ignore[arg-type]
-    searcher: CoEvolution = searcher_for(settings, {"A": layout}, scorer)
+    searcher: CoEvolution = SEARCHERS[settings.searcher](settings, {"A": layout}, scorer)
     *_, last = searcher.states(None)
     population = last.populations["A"]
     assert population.fitness.isfinite().all()

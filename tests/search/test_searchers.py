@@ -20,7 +20,7 @@ from ganprune.pruning.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.scoring import Scores
-from ganprune.search import SEARCHERS, Annealing, Swarm, searcher_for
+from ganprune.search import SEARCHERS, Annealing, Swarm
 from ganprune.search.annealing import accepted
 from ganprune.search.coevolution import Population, State
 from ganprune.search.settings import Searcher, SearchSettings
@@ -37,7 +37,7 @@ OTHERS = ("annealing", "swarm")
 
 
 def _end(settings: SearchSettings, scorer: Hidden, state: State | None = None) -> State:
-    *_, last = searcher_for(settings, LAYOUTS, scorer).states(state)
+    *_, last = SEARCHERS[settings.searcher](settings, LAYOUTS, scorer).states(state)
     return last
 
 
@@ -72,7 +72,7 @@ def test_search_goes_on_from_a_saved_state_to_the_same_end(name: Searcher) -> No
     settings = replace(SETTINGS, searcher=name)
     whole = _end(settings, Hidden())
     half = _end(replace(settings, generations=5), Hidden()) if name == "swarm" else None
-    states = searcher_for(settings, LAYOUTS, Hidden()).states(None)
+    states = SEARCHERS[settings.searcher](settings, LAYOUTS, Hidden()).states(None)
     fifth = [next(states) for _ in range(6)][-1]
     assert half is None or _same(half, fifth)  # how a swarm moves does not depend on where it ends
     read = State.from_tensors(fifth.to_tensors())
@@ -85,7 +85,7 @@ def test_what_was_found_is_not_lost(name: Searcher, rate: float | None) -> None:
     settings = replace(SETTINGS, searcher=name, partners="original", mutation_rate=rate)
     best = [
         {side: float(population.fitness.max()) for side, population in state.populations.items()}
-        for state in searcher_for(settings, LAYOUTS, Hidden()).states(None)
+        for state in SEARCHERS[settings.searcher](settings, LAYOUTS, Hidden()).states(None)
     ]
     for earlier, later in pairwise(best):
         assert all(later[side] >= earlier[side] for side in later)
@@ -96,7 +96,7 @@ def test_annealing_finds_what_is_hidden() -> None:
     settings = replace(SETTINGS, searcher="annealing", target_macs=None, generations=150, population=16,
                        gamma=100.0, mutation_rate=None)  # fmt: skip
     scorer = Hidden()
-    first, *_, last = searcher_for(settings, LAYOUTS, scorer).states(None)
+    first, *_, last = SEARCHERS[settings.searcher](settings, LAYOUTS, scorer).states(None)
     for side, wanted in scorer.wanted.items():
         before, after = ((s.populations[side].best_genome != wanted).double().mean() for s in (first, last))
         assert after < before / 2
@@ -238,7 +238,7 @@ def test_particles_begin_by_drawing_as_many_filters_as_they_have() -> None:
 def test_bit_on_which_all_places_agree_keeps_its_velocity() -> None:
     settings = replace(SETTINGS, searcher="swarm")
     moving, pulled = 0, 0
-    for before, after in pairwise(searcher_for(settings, LAYOUTS, Hidden()).states(None)):
+    for before, after in pairwise(SEARCHERS[settings.searcher](settings, LAYOUTS, Hidden()).states(None)):
         population, v, w = before.populations["A"], before.memory["A.velocity"], after.memory["A.velocity"]
         x, best = population.genomes[1:], population.best_genome
         own = unpack(before.memory["A.own"], LAYOUTS["A"].length)
@@ -258,7 +258,7 @@ def test_particle_remembers_its_own_best_place(changes: dict[str, str], forgets:
     """Until evolved partners take the place of the originals, after half of 12 generations."""
     settings = replace(SETTINGS, searcher="swarm", apart=0.5, **changes)  # pyright: ignore[reportArgumentType]
     best: dict[int, tuple[float, list[bool]]] = {}
-    for state in searcher_for(settings, LAYOUTS, Hidden()).states(None):
+    for state in SEARCHERS[settings.searcher](settings, LAYOUTS, Hidden()).states(None):
         population = state.populations["A"]
         if state.generation == forgets:
             assert population.fitness.max() < min(fitness for fitness, _ in best.values())

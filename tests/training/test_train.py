@@ -160,8 +160,14 @@ def test_curves_of_all_losses_are_drawn(tmp_path: Path):
     svg = ElementTree.parse(tmp_path / "out/curves.svg").getroot()
     texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
     assert {"adversarial", "learning rate", "G_A", "idt_B"} <= texts
-    lines = [path for path in svg.iter("{http://www.w3.org/2000/svg}path") if "L" in path.attrib.get("d", "")]
-    assert len(lines) >= 9
+    width, height = map(float, svg.attrib["viewBox"].split()[2:])
+    paths = [path.attrib.get("d", "") for path in svg.iter("{http://www.w3.org/2000/svg}path")]
+    drawn = [re.findall(r"[ML] (\S+) (\S+)", path) for path in paths if "z" not in path]  # no frames
+    curves = [[(float(x), float(y)) for x, y in points] for points in drawn if len(points) == 5]
+    assert len(curves) >= 9
+    for curve in curves:
+        assert [x for x, _ in curve] == sorted(x for x, _ in curve)
+        assert all(0 <= x <= width and 0 <= y <= height for x, y in curve)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
