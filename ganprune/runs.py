@@ -306,7 +306,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
     settings = known | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
-        f"--{key} {spelled(settings.get(key))} (now {spelled(value)})"
+        f"{words(key, settings.get(key))} (now {spelled(value)})"
         for key, value in now["settings"].items()
         if key not in free and settings.get(key) != value
     ]

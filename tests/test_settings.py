@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import UsageError
-from ganprune.search.settings import SearchSettings
 from ganprune.settings import KEYS, CompressSettings, read_config
+from ganprune.settings.search import SearchSettings
 
 shares = st.floats(0.001, 1)
 flats = st.fixed_dictionaries(

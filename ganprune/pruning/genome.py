@@ -6,7 +6,6 @@ of L bits. All functions take whole populations.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,10 +14,7 @@ from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph, RemovableBlock, graph_of, kept
 from ganprune.errors import UsageError
-
-LayoutKind = Literal["filters", "shared"]
-"""``filters``: every group of filters has bits of its own (2,944 for the original).
-``shared``: all residual convolutions follow the trunk's bits (640), as in the authors' code."""
+from ganprune.settings.words import LayoutKind
 
 
 @dataclass(frozen=True, slots=True)

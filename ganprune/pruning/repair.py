@@ -45,19 +45,6 @@ class Constraints:
     """How many times as fast as the original as it is, by the count of work in
     `ganprune.pruning.resources`: the same on every machine, as nothing is timed."""
 
-    def __post_init__(self) -> None:
-        if self.align < 1:
-            raise UsageError(f"--align must be 1 or more, found {self.align}")
-        if self.min_filters < 1:
-            raise UsageError(f"--min-filters must be 1 or more, found {self.min_filters}")
-        for option, share in (("macs", self.target_macs), ("params", self.target_params)):
-            if share is not None and not 0 < share <= 1:
-                raise UsageError(f"--target-{option} must be above 0 and at most 1, found {share}")
-        if self.target_ms is not None and not 0 < self.target_ms < float("inf"):
-            raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
-        if self.speed_up is not None and not 1 <= self.speed_up < float("inf"):
-            raise UsageError(f"--speed-up must be 1 or more, found {self.speed_up}")
-
     @property
     def share(self) -> float | None:
         """Of the original's arithmetic, or time, that a network may keep; None: without a target, or where

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganprune.errors import UsageError
+from ganprune.settings.words import MOST_ACTORS
 
-MOST_ACTORS = 4096
-"""More than any search has use for."""
 _HOW = "see docs/cluster.md"
 _PROBE = 5.0
 """Seconds that a head node may take to be reached."""

@@ -9,9 +9,10 @@ from typing import Any
 
 from ganprune.errors import GanpruneError
 from ganprune.reporting import SILENT, Reporter
-from ganprune.scoring.cluster import MOST_ACTORS, checked_room, joined, room
+from ganprune.scoring.cluster import checked_room, joined, room
 from ganprune.scoring.local import ScoringInputs
 from ganprune.scoring.worker import Assignment, Reply, Worker, packed, versions
+from ganprune.settings.words import MOST_ACTORS
 
 
 class RayPool:

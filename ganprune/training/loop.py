@@ -20,7 +20,7 @@ from ganprune.training.networks import save_networks
 from ganprune.training.pictures import Drawn, TrainingPictures
 from ganprune.training.record import RECORD, STATE
 from ganprune.training.samples import save_samples
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 from ganprune.training.step import Trainer, TrainingError
 from ganprune.training.validation import GENERATORS, Validation, validate, validation_steps
 

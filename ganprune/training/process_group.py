@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 from ganprune.errors import GanpruneError, UsageError
+from ganprune.settings.words import MOST_PROCESSES
 
-MOST_PROCESSES = 64
-"""More would only bring the machine down."""
 PATIENCE = timedelta(hours=1)
 """How long a process waits for the others: rank 0 also validates and saves."""
 

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import RunError, UsageError
-from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import generator_convs, resnet_widths
-from ganprune.pruning.genome import Layout, LayoutKind
+from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, Piece, TimedPart, predicted
 from ganprune.pruning.repair import ON_TARGET, Constraints, Repairer
 from ganprune.pruning.resources import Convolutions, Resource
 from ganprune.search.coevolution import CoEvolution
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import Domain, LayoutKind
 from tests.search.test_coevolution import FakeScorer
 from tests.tiny import layout_of, seeded
 

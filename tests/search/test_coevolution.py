@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.repair import ON_TARGET
 from ganprune.pruning.resources import kept_macs, kept_weights
 from ganprune.scoring import Scores
 from ganprune.search.coevolution import CoEvolution, Population, State, describe, random_stream
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from tests.strategies import layouts as any_layout
 from tests.tiny import layout_of, random_genomes, seeded
 

@@ -19,7 +19,7 @@ from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune.training import Budget, Networks, ProcessGroup, Trainer, TrainingError, TrainState, train
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.processes import together
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 from tests.tiny import fill
 from tests.training.kit import TINY, Interrupter, log, networks, pictures, same_bits
 
