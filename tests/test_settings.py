@@ -73,7 +73,7 @@ def test_none_is_for_settings_that_may_be_unset() -> None:
     settings = CompressSettings.from_flat({"threads": "none", "batch": "none"})
     assert settings.compute.threads is None
     assert settings.compute.batch is None
-    with pytest.raises(UsageError, match="--population must be a whole number, found 'none'"):
+    with pytest.raises(UsageError, match="--set population must be a whole number, found 'none'"):
         CompressSettings.from_flat({"population": "none"})
 
 

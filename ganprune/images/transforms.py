@@ -55,12 +55,12 @@ class TrainTransform:
         check_size(self.size)
         if self.mode in ("resize_and_crop", "scale_width_and_crop") and self.load_size < self.size:
             raise UsageError(
-                f"--load-size must be at least --size for --preprocess {self.mode}, "
+                f"--set load-size must be at least --size for --set preprocess={self.mode}, "
                 f"found {self.load_size} and {self.size}"
             )
         if self.mode == "scale_width" and (self.load_size < 16 or self.load_size % DOWNSAMPLING):
             raise UsageError(
-                "--load-size must be a multiple of 4 and at least 16 for --preprocess scale_width, "
+                "--set load-size must be a multiple of 4 and at least 16 for --set preprocess=scale_width, "
                 f"found {self.load_size}"
             )
 

@@ -33,7 +33,7 @@ def l_cyc(back: Tensor, x: Tensor, reduction: Reduction = "mean") -> float:
 
 
 def l_idt(same: Tensor, y: Tensor, reduction: Reduction = "mean") -> float:
-    """Identity, for --lambda-identity: mean over pictures y of the target domain of ‖Ĝ1(y) − y‖²."""
+    """Identity, for lambda-identity: mean over pictures y of the target domain of ‖Ĝ1(y) − y‖²."""
     return float(squared_norm(same.float() - y.float(), reduction).mean())
 
 

@@ -42,8 +42,8 @@ class Layout:
         inner = [name for name, group in graph.groups.items() if kind == "shared" and group.role == "inner"]
         if any(sizes[name] != sizes["trunk"] for name in inner):
             raise UsageError(
-                f"--layout shared needs inner widths equal to the trunk's {sizes['trunk']}, "
-                f"found {[sizes[name] for name in inner]}; use --layout filters"
+                f"--set layout=shared needs inner widths equal to the trunk's {sizes['trunk']}, "
+                f"found {[sizes[name] for name in inner]}; use --set layout=filters"
             )
         genes: dict[str, slice] = {}
         gene_of: dict[str, str] = {}

@@ -88,9 +88,9 @@ class Repairer:
         for option, resource, limit, unit in self._limits:
             if resource.of(least) > limit:
                 raise UsageError(
-                    f"{option} cannot be reached with --align {constraints.align}: the smallest such network "
-                    f"has {unit.format(float(resource.of(least)))}; allow more"
-                    + (", or use a smaller --align" if constraints.align > 1 else "")
+                    f"{option} cannot be reached with --set align={constraints.align}: the smallest such "
+                    f"network has {unit.format(float(resource.of(least)))}; allow more"
+                    + (", or use a smaller --set align=N" if constraints.align > 1 else "")
                 )
 
     def _limits_of(
@@ -102,7 +102,7 @@ class Repairer:
             yield f"--target-macs {share:g}", macs, share, "{:.4f} of the MACs"
         if (share := constraints.target_params) is not None:
             params = Share(Convolutions.of_layout(self.layout, "params"), self.layout)
-            yield f"--target-params {share:g}", params, share, "{:.4f} of the parameters"
+            yield f"--set target-params={share:g}", params, share, "{:.4f} of the parameters"
         if (times := constraints.speed_up) is not None:
             work = Share(Convolutions.of_layout(self.layout, "work"), self.layout)
             yield f"--speed-up {times:g}", work, 1 / times, "{:.4f} of the work"

@@ -16,7 +16,7 @@ from ganprune.settings.compress import (
     read_config,
     schema,
     spelled,
-    words,
+    typed,
 )
 
 __all__ = [
@@ -27,5 +27,5 @@ __all__ = [
     "read_config",
     "schema",
     "spelled",
-    "words",
+    "typed",
 ]

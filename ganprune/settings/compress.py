@@ -273,7 +273,7 @@ KEYS: dict[str, tuple[str, Setting]] = {
 """Flat key → (section, what the field says)."""
 
 
-def words(key: str, value: object) -> str:
+def typed(key: str, value: object) -> str:
     """A setting as the command line takes it: ``--size 128``, or ``--set align=8``."""
     one = KEYS[key][1]
     if one.panel and isinstance(value, bool):

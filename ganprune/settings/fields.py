@@ -165,9 +165,11 @@ class Setting:
             if value not in self.choices:
                 raise UsageError(f"{self.option} must be {self.range}, found {value!r}")
         elif self._type in (int, float, tuple):
-            for number in value if self._type is tuple else (value,):
+            numbers: tuple[float, ...] = value if self._type is tuple else (value,)
+            for number in numbers:
                 if not (self.bounds.hold(number) and abs(number) < inf):
-                    finite = "" if self._type is int or self.bounds.most < inf else "finite and "
+                    bounded = self._type is int or min(self.bounds.most, self.bounds.below) < inf
+                    finite = "" if bounded else "finite and "
                     raise UsageError(f"{self.option} must be {finite}{self.bounds}, found {number}")
 
     def schema(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ganprune.errors import UsageError
 from ganprune.settings.fields import check_fields, no_setting, setting
+from ganprune.settings.search import WHAT
 from ganprune.settings.words import NET_NAMES, SIZES, GanMode, NetName, Precision, Preprocess
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class TrainSettings:
     instance_noise: float | None = setting(None, least=0)
     """Standard deviation of Gaussian noise on all that discriminators are shown in their own step, in a range
     of 2. None: 0.5 where no generator learns, else 0. Source: Sønderby et al., ICLR 2017, section 3."""
-    size: int = setting(256, within=SIZES)
+    size: int = setting(256, within=SIZES, panel=WHAT)
     """Height and width of crops, pixels."""
     load_size: int | None = setting(None, least=1)
     """Height and width that pictures are resized to before they are cropped; none: size × 286 / 256, and
@@ -100,7 +101,7 @@ class TrainSettings:
     originals, those that scored best are the result. 0: never."""
     patience: int | None = setting(None, least=1)
     """Stop after this many validations in a row without a better one; None: make all steps."""
-    precision: Precision = no_setting("float32")
+    precision: Precision = "float32"
     """Of convolutions. bfloat16 keeps weights, norms' sums, losses and optimizer in float32."""
     device: str = no_setting("cpu")
     """cpu, cuda or cuda:N."""

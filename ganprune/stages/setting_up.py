@@ -126,7 +126,7 @@ def search_pictures(
                 else "half of a training folder at most is held out"
             )
             if "pictures" in settings.given:
-                reporter.warn(f"--pictures {settings.pictures.pictures} was asked for, {rest}")
+                reporter.warn(f"--set pictures={settings.pictures.pictures} was asked for, {rest}")
             else:
                 reporter.info(rest)
     return pictures

@@ -41,7 +41,7 @@ def resolve_precision(name: str, device: str) -> Precision:
     if name == "float32" or name == "bfloat16":
         return name
     if name != "auto":
-        raise UsageError(f"--precision must be float32, bfloat16 or auto, found {name!r}")
+        raise UsageError(f"--set precision must be float32, bfloat16 or auto, found {name!r}")
     if device.startswith("cuda"):
         native = torch.cuda.get_device_capability(device) >= (8, 0)
     else:

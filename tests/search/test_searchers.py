@@ -316,6 +316,6 @@ def test_interrupted_run_of_another_searcher_goes_on_to_the_same_end(name: str, 
 
 def test_unknown_searcher_is_named() -> None:
     with pytest.raises(
-        UsageError, match="--searcher must be one of coevolution, annealing, swarm, front, found"
+        UsageError, match="--set searcher must be one of coevolution, annealing, swarm, front, found"
     ):
         SearchSettings(searcher="x")  # pyright: ignore[reportArgumentType]

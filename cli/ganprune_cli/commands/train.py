@@ -16,12 +16,12 @@ from ganprune_cli.settings import takes
 RECIPE = {
     key: one
     for key, one in settings_of(TrainSettings).items()
-    if key not in ("average", "validations", "patience")  # of fine-tuning
+    if key not in ("average", "validations", "patience", "precision")  # of fine-tuning; an option
 }
 
 
 @guarded
-@takes(RECIPE, shown=("size",))
+@takes(RECIPE)
 def train(
     data: options.Data = None,
     data_a: options.DataA = None,
@@ -132,7 +132,7 @@ def train(
         )
     elif own.names:
         raise UsageError(
-            "--generator and --discriminator say what a checkpoint's networks are; give it with "
+            "--set generator and --set discriminator say what a checkpoint's networks are; give it with "
             "--discriminators-for or --from"
         )
     elif source is None:

@@ -88,7 +88,7 @@ def translate(
     """Translate pictures by a generator, as CycleGAN's test.py does.
 
     Of photo.jpg, AtoB writes photo_fake_B.png and BtoA photo_fake_A.png; folders are mirrored. Results do
-    not depend on --batch, but for rounding.
+    not depend on the batch, but for rounding.
     """
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
