@@ -6,6 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from ganprune.settings import KEYS
 from ganprune_cli.commands import (
     bench,
     compare,
@@ -58,8 +59,24 @@ COMMANDS = (
     report.report, figures.figures,
 )  # fmt: skip
 
+SEARCHING = ("compress", "front", "compare")
+"""Commands that take all settings of `KEYS`."""
+
 for command in COMMANDS:
     app.command(command.__name__, cls=SettableCommand)(settable(command))
+
+
+def by_set() -> dict[str, list[list[str]]]:
+    """Command → name, values and help of what goes by --set and is no setting of compress."""
+    rows = {
+        name: [
+            [p.opts[0].removeprefix("--"), p.metavar or "true|false", p.help]
+            for p in command.params if getattr(p, "hidden", False)
+            if name not in SEARCHING or p.opts[0].removeprefix("--") not in KEYS
+        ]
+        for name, command in typer.main.get_command(app).commands.items()  # pyright: ignore
+    }  # fmt: skip
+    return {name: options for name, options in rows.items() if options}
 
 
 def _version(show: bool) -> None:

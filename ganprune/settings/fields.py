@@ -183,7 +183,7 @@ class Setting:
         elif self._type in (int, float):
             one |= self.bounds.schema()
         if self.optional:
-            one = {"anyOf": [*one.get("anyOf", [one]), {"const": "none"}]}
+            one = {"anyOf": [*one.get("anyOf", [one]), {"enum": ["none", None]}]}
         return {"description": self.help, "default": flat(self.default)} | one
 
 

@@ -312,17 +312,3 @@ def test_filters_that_are_easy_to_do_without_go_first_and_hard_ones_come_first()
         assert rank[whole].min() >= rank[~whole].max() - WANDER - 0.01 if not whole.all() else True
         assert rank[whole].mean() > rank.mean() or whole.all()
         assert rank[genomes[1, piece]].mean() > rank.mean() or genomes[1, piece].all()
-
-
-def test_constraints_out_of_range_are_refused() -> None:
-    with pytest.raises(UsageError, match="--set align must be 1 or more, found 0"):
-        Constraints(align=0)
-    for target in (0.0, -1.0, 1.5, float("nan")):
-        with pytest.raises(UsageError, match=f"--target-macs must be above 0 and at most 1, found {target}"):
-            Constraints(target_macs=target)
-        with pytest.raises(UsageError, match="--set target-params must be above 0 and at most 1, found "):
-            Constraints(target_params=target)
-    with pytest.raises(UsageError, match="--target-ms must be above 0, found 0"):
-        Constraints(target_ms=0.0)
-    with pytest.raises(UsageError, match="--set min-filters must be 1 or more, found 0"):
-        Constraints(min_filters=0)

@@ -71,7 +71,7 @@ def evaluate(
     pictures: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="The first N test pictures a domain; default all.", rich_help_panel=RUN
+            metavar="N", help="The first N test pictures a domain; default all.", hidden=True
         ),
     ] = None,
     fcn: Annotated[

@@ -1,5 +1,6 @@
 """``ganprune front``: networks of all sizes from one search."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +11,14 @@ from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 from ganprune_cli.settings import takes
 
+SETTINGS = {key: one for key, (_, one) in KEYS.items() if key not in (*TARGETS, "searcher")}
+USUAL: dict[str, Any] = {"budget": "0", "population": 32, "generations": 40}
+"""What holds without a --config."""
+SETTINGS |= {key: replace(SETTINGS[key], default=value) for key, value in USUAL.items()}
+
 
 @guarded
-@takes({key: one for key, (_, one) in KEYS.items() if key not in (*TARGETS, "searcher")})
+@takes(SETTINGS)
 def front(
     ckpt: options.Checkpoint,
     data: options.Data = None,
@@ -53,7 +59,7 @@ def front(
         shares = () if points == "none" else shares_of(points)
     except ValueError:
         raise UsageError(f"--points must be shares above 0 and at most 1, found {points}") from None
-    usual = {"budget": "0", "population": 32, "generations": 40} if config is None else {}
+    usual = USUAL if config is None else {}
     no_target = dict.fromkeys(TARGETS, "none")
     settings = compress_settings(None, config, usual | given | {"searcher": "front"} | no_target)
     source, reporter = DataSource.given(data, data_a, data_b), ConsoleReporter(quiet)

@@ -14,7 +14,7 @@ def presets(
     name: Annotated[str | None, typer.Argument(help="Print this one as TOML, for --config.")] = None,
     settings: Annotated[
         bool,
-        typer.Option("--settings", help="List all settings of compress; with --json as a JSON Schema."),
+        typer.Option("--settings", help="List all settings; with --json those of compress as a JSON Schema."),
     ] = False,
     schema: Annotated[
         str | None,
@@ -31,6 +31,7 @@ def presets(
     from ganprune.settings import schema as settings_schema
     from ganprune.settings.fields import flat
     from ganprune_cli.console import print_json, print_next, print_table, say
+    from ganprune_cli.main import by_set
 
     if settings + (schema is not None) + (name is not None) > 1:
         raise UsageError("give one of NAME, --settings and --schema")
@@ -46,8 +47,13 @@ def presets(
             [key, spelled(flat(one.default)), one.range, section, one.help]
             for key, (section, one) in KEYS.items()
         ]
-        columns = ("name", "default", "values", "of", "what it is")
-        print_table("Settings", columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4))
+        columns = ("name", "default", "values", "stage", "what it is")
+        title = "Of compress; front and compare take them too"
+        print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4))
+        for command, others in by_set().items():
+            print_table(
+                f"Of {command}", ("name", "values", "what it is"), others, markdown=markdown, left=(0, 1, 2)
+            )
         print_next("ganprune compress CKPT --data DIR --set NAME=VALUE", quiet)
     elif name is not None:
         import tomli_w
