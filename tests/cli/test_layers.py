@@ -55,10 +55,10 @@ def test_every_setting_is_an_option_with_its_help_or_goes_by_set(place: Place, h
 
 def test_set_takes_toml_and_the_last_one_counts(place: Place, here: Path) -> None:
     found = place.compress(
-        "--set", "target-macs=[0.4, 0.5]", "--set", 'budget="90s"', "--set=align=2", "--set", "align=4",
+        "--set", "target-macs=[0.4, 0.5]", "--set", 'budget="90s"', "--set=align=4", "--set", "align=2",
         "--set", "recover-discriminators=false", "--dry-run", "--json",
     ).json["settings"]  # fmt: skip
-    assert (found["target-macs"], found["budget"], found["align"]) == ([0.4, 0.5], "90s", 4)
+    assert (found["target-macs"], found["budget"], found["align"]) == ([0.4, 0.5], "90s", 2)
 
 
 WRONG = {
@@ -118,7 +118,7 @@ def test_presets_list_every_setting_with_default_bounds_and_help() -> None:
 def test_a_reader_that_is_gone_gets_no_words_about_a_pipe() -> None:
     line = f"{sys.executable} -m ganprune_cli presets --settings | head -1"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "Settings"
+    assert done.stdout.startswith("Of compress;")
     assert "roken pipe" not in done.stderr
 
 
