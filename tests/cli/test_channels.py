@@ -42,10 +42,10 @@ NETWORK = (
     "ndf=4",
     "--size",
     "32",
-    "--threads",
-    "1",
-    "--device",
-    "cpu",
+    "--set",
+    "threads=1",
+    "--set",
+    "device=cpu",
 )
 
 

@@ -18,7 +18,7 @@ from tests.training.kit import same_bits
 ROOT = Path(__file__).parents[2]
 TINY = (
     "--set", "ngf=4", "--set", "blocks=1", "--set", "ndf=4", "--size", "32",
-    "--device", "cpu", "--threads", "1", "--set", "batch=2",
+    "--set", "device=cpu", "--set", "threads=1", "--set", "batch=2",
 )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ def presets(
     """List named settings, or all settings, or print a preset as a file for --config."""
     from ganprune.errors import UsageError
     from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
-    from ganprune.settings import KEYS, CompressSettings, spelled
+    from ganprune.settings import KEYS, CompressSettings
+from ganprune.settings.fields import spelled
     from ganprune.settings import schema as settings_schema
     from ganprune.settings.fields import flat
     from ganprune_cli.console import print_json, print_next, print_table, say
