@@ -28,9 +28,8 @@ def presets(
     from ganprune.errors import UsageError
     from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
     from ganprune.settings import KEYS, CompressSettings
-from ganprune.settings.fields import spelled
     from ganprune.settings import schema as settings_schema
-    from ganprune.settings.fields import flat
+    from ganprune.settings.fields import flat, spelled
     from ganprune_cli.console import print_json, print_next, print_table, say
     from ganprune_cli.main import by_set
 
