@@ -122,7 +122,7 @@ class SettableCommand(TyperCommand):
         if not ctx.resilient_parsing and any("--set" in p.opts for p in self.params):
             try:
                 args = [*self._expanded(args)]
-            except UsageError as error:
+            except Exception as error:  # of a file, too
                 raise failed(error) from None
         return super().parse_args(ctx, args)
 

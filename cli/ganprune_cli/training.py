@@ -79,7 +79,7 @@ def train_further(
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
     taken += [name for name in ("input-nc", "output-nc") if getattr(wishes, name.replace("-", "_"))]
     if taken:
-        raise UsageError(f"--{taken[0]} is decided by the generator that is there; leave it out")
+        raise UsageError(f"--set {taken[0]} is decided by the generator that is there; leave it out")
     quartet = facing(load_quartet(checkpoint, own=own), direction)
     for note in quartet.notes:
         reporter.info(note)

@@ -50,10 +50,13 @@ def presets(
         columns = ("name", "default", "values", "stage", "what it is")
         title = "Of compress; front and compare take them too"
         print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4))
-        for command, others in by_set().items():
-            print_table(
-                f"Of {command}", ("name", "values", "what it is"), others, markdown=markdown, left=(0, 1, 2)
-            )
+        print_table(
+            "Of one command",
+            ("command", "name", "values", "what it is"),
+            by_set(),
+            markdown=markdown,
+            left=(0, 1, 2, 3),
+        )
         print_next("ganprune compress CKPT --data DIR --set NAME=VALUE", quiet)
     elif name is not None:
         import tomli_w
