@@ -2,8 +2,8 @@
 
     python benchmarks/photos.py PHOTOS OUT.jpg "4 times as fast=runs/fast" "13 times as fast=runs/tiny"
 
-PHOTOS is a folder of pictures, a column each. Networks are the exported files of runs of one generator, G_A; PSNR
-is against the original's picture of the same photograph.
+PHOTOS is a folder of pictures, a column each. Networks are the exported files of runs of one generator, G_A;
+PSNR is against the original's picture of the same photograph.
 """
 
 import argparse
