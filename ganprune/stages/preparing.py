@@ -114,7 +114,7 @@ def prepare(
     settings = fitting.settings
     if settings.search.lambda_identity > 0 and quartet.channels["A"] != quartet.channels["B"]:
         raise UsageError(
-            f"--lambda-identity needs as many channels in A as in B, found "
+            f"--set lambda-identity needs as many channels in A as in B, found "
             f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
         )
     if settings.pictures.size % (stride := stride_of(generators.values())):
@@ -215,7 +215,7 @@ def check_networks(
         return
     words = ["--discriminators-for", checkpoint, *data.words()]
     if settings.search.direction != "both":
-        words += ["--direction", settings.search.direction]
+        words += ["--set", f"direction={settings.search.direction}"]
     found = ", ".join(f"{name} ({path.name})" for name, path in quartet.files.items())
     either = "add --recover-discriminators, which trains them first, or train them by themselves"
     raise MissingNetwork(
