@@ -2,7 +2,7 @@
 # PYTHON picks the interpreter (3.11 or newer); EXTRAS what is installed to test with: tests of what is not are skipped
 # (where CI is set they fail); JOBS how many processes test; PIP_CONSTRAINT, if set, is honoured by pip.
 PYTHON ?= python3
-EXTRAS ?= docs,metrics,openvino,ray
+EXTRAS ?= docs,hub,metrics,openvino,ray,video
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
