@@ -43,7 +43,7 @@ lowest:
 	mkdir -p build
 	$(PYTHON) scripts/lowest.py > $(LOWEST).txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev,metrics,openvino,ray]"
+	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev,hub,metrics,openvino,ray,video]"
 	$(LOWEST)/bin/$(PYTEST) $(TESTS)
 
 # Wheel and sdist in dist/, the same bytes for the same commit, tried out in an environment of their own.
@@ -55,13 +55,13 @@ dist: $(VENV)/ready
 
 # Known vulnerabilities of what ganprune needs; asks a public service.
 audit: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --editable ".[audit,metrics,openvino,ray]"
+	$(BIN)/python -m pip install --quiet --editable ".[audit,hub,metrics,openvino,ray,video]"
 	mkdir -p build
 	$(BIN)/python scripts/licences.py --pins > build/pins.txt
 	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement build/pins.txt
 
 licences: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --editable ".[metrics,openvino,ray]"
+	$(BIN)/python -m pip install --quiet --editable ".[hub,metrics,openvino,ray,video]"
 	$(BIN)/python scripts/licences.py > docs/licences.md
 
 install: $(VENV)/ready

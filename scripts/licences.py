@@ -26,7 +26,7 @@ What `ganprune[metrics]`, `[openvino]` and `[ray]` add to these.
 | package | licence | needed by |
 |---|---|---|
 """
-EXTRAS = ("metrics", "openvino", "ray")
+EXTRAS = ("hub", "metrics", "openvino", "ray", "video")
 
 
 def closure(root: str, extras: tuple[str, ...] = ("",)) -> dict[str, set[str]]:
