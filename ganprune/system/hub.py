@@ -71,11 +71,16 @@ def place_of(path: Path) -> str:
     return origin(path) or str(path.resolve())
 
 
+def repository(path: Path) -> str | None:
+    """OWNER/NAME of an address, or of what lies in the cache; None of any other path."""
+    found = _ADDRESS.fullmatch(origin(path) or path.as_posix())
+    return None if found is None else found["repo"]
+
+
 def name_of(path: Path) -> str:
     """What a checkpoint is called: as its folder, or its repository. path: as `place_of` gives it, or any."""
-    address = origin(path) or path.as_posix()
-    if found := _ADDRESS.fullmatch(address):
-        return found["repo"].rpartition("/")[2]
+    if repo := repository(path):
+        return repo.rpartition("/")[2]
     return path.name if path.is_dir() else path.parent.name
 
 
