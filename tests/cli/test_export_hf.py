@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from ganprune.images import open_picture
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal
