@@ -21,7 +21,7 @@ build. Its CUDA builds also bring NVIDIA's libraries, under NVIDIA's own terms.
 """
 MORE = """
 ## Extras
-What `ganprune[metrics]`, `[openvino]` and `[ray]` add to these.
+What `ganprune[hub]`, `[metrics]`, `[openvino]`, `[ray]` and `[video]` add to these.
 
 | package | licence | needed by |
 |---|---|---|

@@ -53,7 +53,7 @@ def write_hub_folder(run: Run, folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Network:
+class _Told:
     """One slim generator, as the card tells of it."""
 
     name: str
@@ -68,7 +68,7 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
 
     names, quality = domain_names(run), read_quality(run) or {"networks": {}}
     networks = [
-        _Network(
+        _Told(
             f"G_{side}",
             f"{names[side]} → {names['B' if side == 'A' else 'A']}",
             *_quality(quality, f"G_{side}"),
@@ -98,7 +98,7 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
     )
 
 
-def _table(run: Run, networks: Sequence[_Network], timed: Mapping[str, Any] | None) -> str:
+def _table(run: Run, networks: Sequence[_Told], timed: Mapping[str, Any] | None) -> str:
     """Size, work, time and quality of each original and its slim network, as far as they are known."""
     rows = list[tuple[str, ...]]()
     for network in networks:
