@@ -42,6 +42,7 @@ from ganprune.storage.files import Over, sha256, write_atomically
 from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
 from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_toml
+from ganprune.system.hub import name_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
     {"mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
@@ -324,8 +325,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
 
 def default_folder(config: Mapping[str, Any]) -> Path:
     """``runs/<checkpoint's name>-<8 digits>``: the same command finds the same folder again."""
-    path = Path(config["checkpoint"])
-    name = path.name if path.is_dir() else path.parent.name
+    name = name_of(Path(config["checkpoint"]))
     asked = {**config["settings"], **_adapted(config)}  # whatever it adapts to
     settings = {key: value for key, value in asked.items() if key not in FREE}
     identity = json.dumps([settings, config["sha256"], config["data"]], sort_keys=True)

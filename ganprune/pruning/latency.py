@@ -4,10 +4,10 @@ A *part* is a convolution with everything that belongs to it in the exported gra
 the norm and activation after it, the residual addition. Parts that differ in their widths alone are of one
 *kind*; a `LatencyTable` holds, for each kind, times at some numbers of inputs and filters. Times between
 these are interpolated as the runtime behaves. ONNX Runtime computes convolutions in blocks of 16 channels
-(AVX-512) or 8 (AVX2), so time is constant within a block and jumps to the next; and it does so only where the
-inputs fit in one block or are a multiple of 4. For other numbers it uses a slower algorithm: 63 inputs take longer
-than 64. Wide convolutions are exported in Winograd's form. Hence a kind may have several `Piece`s, one for each
-algorithm.
+(AVX-512) or 8 (AVX2), so time is constant within a block and jumps to the next; and it does so only where
+the inputs fit in one block or are a multiple of 4. For other numbers it uses a slower algorithm: 63 inputs
+take longer than 64. Wide convolutions are exported in Winograd's form. Hence a kind may have several
+`Piece`s, one for each algorithm.
 
 In the whole network maps need not be put in plain order between all parts, and caches are warm or cold: so
 whole networks of a few widths are measured, too, and sums over parts are read as what these took.

@@ -21,6 +21,7 @@ from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_
 from ganprune.stages.adapting import adapted, adapted_to_speed
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
+from ganprune.system.hub import place_of
 from ganprune.system.shell import command_line
 from ganprune.training import Networks, TrainSettings, load_vgg16
 
@@ -134,7 +135,7 @@ def prepare(
         reporter.info(folders.note)
     resolved = Resolved.of(settings.compute)
     config = {
-        "checkpoint": place.name if isinstance(checkpoint, Quartet) else str(place.resolve()),
+        "checkpoint": place.name if isinstance(checkpoint, Quartet) else place_of(place),
         "data": source.resolved().config(),
         "settings": settings.to_flat(),
         "resolved": asdict(resolved),

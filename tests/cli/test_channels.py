@@ -19,7 +19,7 @@ from ganprune.errors import UsageError
 from ganprune.images import load_pictures, to_float, to_uint8
 from ganprune.images.reading import stored_picture
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
-from ganprune.report.server import models
+from ganprune.report.networks import networks_of
 from ganprune.runs import Run
 from tests.cli.kit import QUICK, TINY
 from tests.cli.kit import ganprune as command
@@ -161,7 +161,7 @@ def test_grey_becomes_colour_and_back_from_python(here: Path) -> None:
     found = ganprune.compress(net, data, output=here / "run", bench=QUICK(), **options)
     assert found.files["G_A"].is_file()
     check_run(here / "run", data, 1, 3)
-    assert {model["name"] for model in models(Run(here / "run"), {})} >= {"G_A", "original_G_A"}
+    assert {model["name"] for model in networks_of(Run(here / "run"), {})} >= {"G_A", "original_G_A"}
     # Of both directions, what is shown to a network is what it takes.
     shown = command("translate", net, data / "testA", "-o", "both", "--save", "fake,real,rec", "--size", "32")
     assert shown.code == 0, shown.err
@@ -190,7 +190,7 @@ def test_a_file_of_bytes_is_exported_timed_and_a_run_evaluated(here: Path) -> No
     with pytest.raises(
         UsageError, match=r"a browser has grey and RGB pictures, the networks of .* take 5 ch"
     ):
-        models(Run(here / "run"), {})
+        networks_of(Run(here / "run"), {})
 
 
 REFUSED: dict[str, tuple[Callable[[Path, Path], tuple[object, ...]], int, str]] = {

@@ -38,7 +38,7 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="onnxruntime-web as `npm pack` wrote it; needed once, then it is kept.",
+            help="onnxruntime-web as `npm pack` wrote it, where the page cannot fetch it; then it is kept.",
             rich_help_panel=SERVE,
         ),
     ] = None,
