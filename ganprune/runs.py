@@ -149,6 +149,12 @@ class Run:
         }
         write_json(self / "provenance.json", provenance, "own")
 
+    def keep(self, name: str, value: object) -> None:
+        """Write a fact into provenance.json, once: what is there stays."""
+        provenance = self.provenance
+        if name not in provenance:
+            write_json(self / "provenance.json", provenance | {name: value}, "own")
+
     def note(self, warning: str) -> None:
         """Keep a warning in provenance.json: it may say why figures differ from another run's."""
         provenance = self.provenance

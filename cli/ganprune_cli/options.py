@@ -51,6 +51,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warning
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan and an estimate of its time; write nothing.")
 ]
+NoBench = Annotated[bool, typer.Option("--no-bench", help="Do not time the ONNX files at the end.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report.html at the end.")]
 
 PresetName = Annotated[
     str | None,

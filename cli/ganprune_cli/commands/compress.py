@@ -69,6 +69,8 @@ def compress(
     workers: options.Workers = None,
     ray: options.Ray = None,
     processes: options.Processes = None,
+    no_bench: options.NoBench = False,
+    no_report: options.NoReport = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     markdown: options.Markdown = False,
@@ -82,8 +84,8 @@ def compress(
         key: value
         for key, value in locals().items()
         if key not in ("generator", "discriminator",
-                        "ckpt", "data", "data_a", "data_b", "output", "preset", "config", "dry_run", "json",
-                       "markdown", "quiet")
+                        "ckpt", "data", "data_a", "data_b", "output", "preset", "config", "no_bench",
+                       "no_report", "dry_run", "json", "markdown", "quiet")
     }  # fmt: skip
     from ganprune.checkpoints import Own
     from ganprune.compression import compress as run_compress
@@ -98,7 +100,10 @@ def compress(
     settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
     source = DataSource.given(data, data_a, data_b)
     if dry_run:
-        foreseen = foresee(ckpt, source, settings, reporter, own=Own.of(generator, discriminator))
+        foreseen = foresee(
+            ckpt, source, settings, reporter, own=Own.of(generator, discriminator),
+            bench=not no_bench, report=not no_report,
+        )  # fmt: skip
         if json:
             print_json(foreseen.to_json())
         else:
@@ -107,14 +112,15 @@ def compress(
         return
     found = run_compress(
         ckpt, source, generator=generator, discriminator=discriminator, output=output, settings=settings,
-        reporter=reporter, command=invocation(),
+        reporter=reporter, bench=not no_bench, report=not no_report, command=invocation(),
     )  # fmt: skip
     run = found.folder
     if json:
         print_json(found.to_json())
     else:
         print_quality(found.quality, markdown)
-        print_bench(found.bench, markdown)
+        if found.bench:
+            print_bench(found.bench, markdown)
         slim = ", ".join(f"{run}/G_{side}.onnx" for side in found.slim)
         say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
     if missed := found.missed():
