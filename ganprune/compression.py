@@ -175,9 +175,9 @@ def compress(
 
 def _timing(bench: BenchSettings | bool, settings: CompressSettings) -> BenchSettings | None:
     """How a job times its files: for half a minute, in as many threads as it may use."""
-    if isinstance(bench, BenchSettings):
-        return bench
-    return BenchSettings.brief(settings.compute.threads) if bench else None
+    if isinstance(bench, bool):
+        return BenchSettings.brief(settings.compute.threads) if bench else None
+    return bench
 
 
 def _planned(run: Run) -> dict[str, float] | None:

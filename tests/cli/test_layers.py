@@ -24,6 +24,8 @@ OTHERS = {
     "preset",
     "config",
     "dry-run",
+    "no-bench",
+    "no-report",
     "json",
     "markdown",
     "quiet",
