@@ -5,7 +5,7 @@ from typing import Any
 
 from ganprune.bench import in_threads
 from ganprune.compression import Foreseen
-from ganprune.metrics.translations import MIRRORED
+from ganprune.metrics.telling import quality_advice, quality_table
 from ganprune.plan import STAGES
 from ganprune_cli.console import duration, print_table, say
 
@@ -21,29 +21,20 @@ def print_bench(timed: Mapping[str, Any], markdown: bool, every: bool = False) -
         say()
     for sentence in timed["sentences"]:
         say(sentence)
+    if any(net.get("rewritten") for net in timed["networks"]):
+        say("original_…: as PyTorch exports it; original_….rewritten: with the slim files' graph rewrites")
 
 
-def print_quality(found: Mapping[str, Any], markdown: bool) -> None:
+def print_quality(found: Mapping[str, Any] | None, markdown: bool) -> None:
     """What quality.json holds: pictures beside those of the original, and what it comes to."""
-    disa = any("L_DisA" in network["slim"] for network in found["networks"].values())
-    rows: list[tuple[str, ...]] = []
-    for name, network in found["networks"].items():
-        for kind, shown in (
-            ("slim", name),
-            (MIRRORED, f"original_{name}, mirrored"),
-            ("inputs", "input, untouched"),
-        ):
-            of = network[kind]
-            psnr = "∞" if of["psnr"] is None else f"{of['psnr']:.1f}"
-            seen = [f"{of['L_DisA']:.4f}" if "L_DisA" in of else ""] if disa else []
-            verdict = network["verdict"] if kind == "slim" else ""
-            rows.append((shown, psnr, f"{of['L_GenA']:.4f}", *seen, verdict))
-    numbers = {network["number"] for network in found["networks"].values()}
-    title = f"Pictures against the original's, on {max(numbers)} {found['pictures']} pictures"
-    headings = ("network", "PSNR ↑, dB", "L_GenA ↓", *(["L_DisA ↓"] if disa else []), "")
-    better = [i for i, row in enumerate(rows) if row[-1]]
-    print_table(title, headings, rows, markdown=markdown, better=better, left=(0, len(headings) - 1))
-    say()
+    if found is None:
+        say("how good the pictures are is not known: give the `ganprune compress` command again\n")
+        return
+    table = quality_table(found)
+    better = [i for i, row in enumerate(table.rows) if row[-1]]
+    print_table(table.title, table.headings, table.rows, markdown=markdown, better=better,
+                left=(0, len(table.headings) - 1))  # fmt: skip
+    say(f"{advice}\n" if (advice := quality_advice(found)) else "")
 
 
 def _compared(timed: Mapping[str, Any]) -> set[str]:

@@ -266,7 +266,8 @@ def _next_command(path: Path, quartet: Quartet, own: Own) -> str:
     if quartet.G_A is None and quartet.G_B is None:
         return ""
     if quartet.naming == GANPRUNE_RUN.title:
-        return f"ganprune export --onnx {target}"
+        whole = (path / "config.toml").is_file()
+        return f"ganprune report {shlex.quote(str(path))}" if whole else f"ganprune export --onnx {target}"
     dataroot = quartet.options.get("dataroot", "")
     data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
     return f"ganprune compress {target} --data {data}"

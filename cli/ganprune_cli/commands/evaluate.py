@@ -145,7 +145,7 @@ def evaluate(
             found = evaluate_run(run, wishes, reporter)
             write_json(run / EVALUATION, found)
             refresh_report(run, reporter)
-        following = command_line("bench", "--cpu", run.folder)
+        following = command_line("report", run.folder, "--serve")
     if json:
         print_json(found)
     else:

@@ -66,4 +66,4 @@ def report(
         return
     path = make_report(run, output, reporter)
     say(f"report: {path}, {path.stat().st_size / 2**20:.1f} MiB")
-    print_next(command_line("report", run.folder, "--serve"), quiet)
+    print_next(command_line("translate", run.folder, "PICTURES", "-o", "translated"), quiet)
