@@ -344,9 +344,8 @@ def default_folder(config: Mapping[str, Any]) -> Path:
 def _aim(settings: Mapping[str, Any]) -> str:
     """What a generator is to become, in a word for a folder's name."""
     words = {0.5: "half", 0.25: "quarter", 0.1: "tenth"}
-    for key, unit in (
-        ("min-psnr", "db"), ("target-ms", "ms"), ("speed-up", "x"), ("target-macs", "pc"), ("target-params", "pc"),
-    ):  # fmt: skip
+    units = {"min-psnr": "db", "target-ms": "ms", "speed-up": "x", "target-macs": "pc", "target-params": "pc"}
+    for key, unit in units.items():
         value = settings[key]
         if value != "none":
             first = float(value[0] if isinstance(value, list) else value)
@@ -354,18 +353,18 @@ def _aim(settings: Mapping[str, Any]) -> str:
     return "slim"
 
 
-def _asked(config: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any]:
-    """What must be the same for a command to go on with a run: settings, whatever they adapted to, networks
-    and pictures."""
+_Asked = tuple[dict[str, Any], Any, Any]
+"""Settings, hashes of the networks, and where the pictures are."""
+
+
+def _asked(config: Mapping[str, Any]) -> _Asked:
+    """What must be the same for a command to go on with a run; settings as they were before they adapted."""
     settings = {**CompressSettings().to_flat(), **config["settings"], **_adapted(config)}
-    return (
-        {key: value for key, value in settings.items() if key not in FREE},
-        config["sha256"],
-        config["data"],
-    )
+    kept = {key: value for key, value in settings.items() if key not in FREE}
+    return kept, config["sha256"], config["data"]
 
 
-def _asked_of(run: Run) -> tuple[dict[str, Any], Any, Any] | None:
+def _asked_of(run: Run) -> _Asked | None:
     try:
         return _asked(run.config)
     except RunError:

@@ -276,7 +276,7 @@ def test_default_folder_says_what_becomes_of_what_and_the_same_command_finds_it_
 )  # fmt: skip
 def test_default_folder_names_the_target(asked: dict[str, object], word: str, tmp_path: Path) -> None:
     (tmp_path / "net").mkdir()
-    named = _with(checkpoint=str(tmp_path / "net"), settings=CONFIG["settings"] | asked)
+    named = _with(checkpoint=str(tmp_path / "net"), settings={"budget": "20m"} | asked)
     assert default_folder(named).name == f"net-{word}-1"
 
 
