@@ -36,6 +36,7 @@ from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tabl
 from ganprune.stages.preparing import Prepared, prepare
 from ganprune.stages.quality import measure_quality
 from ganprune.stages.reporting import finish_with_report
+from ganprune.stages.setting_up import recovered
 from ganprune.stages.showing import show
 from ganprune.stages.sizing import sized
 from ganprune.storage.plain import NUMBER, fits
@@ -198,7 +199,7 @@ def _sketch(
 ) -> tuple[Prepared, Plan]:
     """The plan of a job, and the job with as many threads as are fastest here."""
     reporter.info("timing this machine, for the plan")
-    whole, missing = prepared.completed(), prepared.quartet.missing()
+    whole = prepared.completed()
     resolved, busy = better_threads(whole.generators, prepared.settings, prepared.resolved)
     prepared = replace(prepared, resolved=resolved, config={**prepared.config, "resolved": asdict(resolved)})
     if busy:
@@ -208,7 +209,7 @@ def _sketch(
     sketch = plan(
         whole.generators, whole.discriminators, prepared.settings, resolved,
         trained=max(len(prepared.folders.pictures("train", side)) for side in DOMAINS),
-        lacking=bool(missing) and prepared.settings.recovery.recover_discriminators,
+        lacking=bool(recovered(prepared.settings, prepared.quartet)),
         bench=timing, report=report, busy=busy,
     )  # fmt: skip
     return prepared, sketch
@@ -223,8 +224,8 @@ class Foreseen:
     """See `ganprune.stages.predicting.foreseen`."""
     settings: CompressSettings
     """As they were adapted."""
-    missing: tuple[NetName, ...]
-    """Networks that the checkpoint lacks."""
+    recovered: tuple[NetName, ...]
+    """Networks that the checkpoint lacks, and that are trained first."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -254,7 +255,7 @@ def foresee(
     prepared = prepared.at_speed(tables, reporter)
     milliseconds = foreseen(whole.generators, prepared.settings, tables)
     prepared, sketch = _sketch(prepared, _timing(bench, prepared.settings), report, reporter)
-    return Foreseen(sketch, milliseconds, prepared.settings, prepared.quartet.missing())
+    return Foreseen(sketch, milliseconds, prepared.settings, recovered(prepared.settings, prepared.quartet))
 
 
 def _check_searcher(settings: CompressSettings) -> None:

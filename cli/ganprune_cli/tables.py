@@ -90,8 +90,8 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     several = f" in each of {sketch.workers} workers" if sketch.workers > 1 else ""
     if settings.compute.ray is not None:
         several = f", {sketch.workers} workers of a Ray cluster"
-    if found.missing and settings.recovery.recover_discriminators:
-        trained = f"{', '.join(found.missing)} trained for {settings.recovery.recover_budget}"
+    if found.recovered:
+        trained = f"{', '.join(found.recovered)} trained for {settings.recovery.recover_budget}"
         rows.append(("recovery", trained))
     rows += [
         ("search", f"K = {search.population}, T = {search.generations}: {sketch.individuals:,} individuals"),

@@ -112,6 +112,10 @@ def evaluate(
     A run's slim generators are compared with its originals and with the untouched inputs, on test pictures.
     Figures of different features never compare.
     """
+    from ganprune_cli.asking import needed_features
+
+    if fcn is None:
+        needed_features(features)
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.figures.of_run import EVALUATION
