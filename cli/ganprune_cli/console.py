@@ -61,13 +61,8 @@ class _Lines:
         if not self._marks:  # what came before the first step may be preparation, and is no pace
             self._marks.append((now, self._done))
             return
-        if now - self._shown < _EVERY or self._done >= self._total:
-            return
-        self._shown = now
-        then, before = self._marks[0]
-        self._marks.append((now, self._done))
-        left = (now - then) / max(self._done - before, 1) * (self._total - self._done)
-        self._print(f"{duration(left)} left{self._after}")
+        if now - self._shown >= _EVERY and self._done < self._total:
+            self._show(now)
 
     def finish(self) -> None:
         """The last line, with the time that the task took."""
@@ -80,8 +75,18 @@ class _Lines:
     def _while_nothing_happens(self) -> None:
         while not self._over.wait(_EVERY):
             if (now := time.monotonic()) - self._shown >= _EVERY:
-                self._shown = now
-                self._print(f"{duration(now - self._start)} so far{self._after}")
+                self._show(now)
+
+    def _show(self, now: float) -> None:
+        """The time left, by the pace of late; before there is one, the time that has passed."""
+        then, before = self._marks[0] if self._marks else (now, self._done)
+        told = f"{duration(now - self._start)} so far"
+        if steps := self._done - before:
+            told = f"{duration((now - then) / steps * (self._total - self._done))} left"
+        if self._marks:
+            self._marks.append((now, self._done))
+        self._shown = now
+        self._print(f"{told}{self._after}")
 
     def _print(self, seconds: str) -> None:
         parts = (f"{self._title} {self._done}/{self._total}", self._figures, seconds)
