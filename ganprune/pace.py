@@ -56,6 +56,11 @@ class Pace:
     refit: float
     """The final refit, a picture."""
 
+    @property
+    def exact_slim(self) -> float:
+        """One picture through the slim network in float32."""
+        return self.exact * self.slim / self.original
+
 
 def pace_of(
     original: nn.Module, judge: nn.Module | None, constraints: Constraints, layout: Layout, size: int,

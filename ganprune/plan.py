@@ -13,7 +13,7 @@ from ganprune.bench import BenchSettings
 from ganprune.images.sources import Domain
 from ganprune.models.traits import channels_of
 from ganprune.pace import BETTER, QUIET, Pace, pace_of, passes
-from ganprune.pruning.cost import macs
+from ganprune.pruning.cost import macs, params
 from ganprune.report.showcase import SHOWN
 from ganprune.scoring import cluster_workers
 from ganprune.settings import CompressSettings
@@ -30,10 +30,11 @@ BACK = 3
 """A pass there and back through a network that learns costs about so many passes there."""
 EXPORTS = 3
 """Files of each slim generator: the original as it is, the original rewritten, and the slim one."""
-CHECKED = 8
-"""Passes through the original that a file's tracing, rewriting and verifying come to, besides `EXPORT`."""
-EXPORT, LOAD, REPORT = 3.0, 0.5, 4.0
-"""Seconds to write a file, to start a process that times one, and to draw the report: hardly by size."""
+CHECKED = 6
+"""Passes of a picture that tracing and verifying a file come to."""
+FIRST, EXPORT, WEIGHT, LOAD, REPORT = 2.0, 1.5, 1.3e-7, 0.5, 4.0
+"""Seconds of a core of today: to import what exports, to write a file, for each of its weights, to start a
+process that times one, and to draw the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +129,20 @@ def _tuning(c: Counted) -> float:
 
 
 def _looking(c: Counted) -> float:
-    shown = min(c.n, SHOWN) * c.over(lambda p: p.exact + 2 * p.slim)
-    return shown + MOST_PICTURES * c.over(lambda p: 2 * p.exact + p.slim + 4 * p.judge)
+    shown = min(c.n, SHOWN) * c.over(lambda p: p.exact + 2 * p.exact_slim)
+    return shown + MOST_PICTURES * c.over(lambda p: 2 * p.exact + p.exact_slim + 4 * p.judge)
 
 
 def _exporting(c: Counted) -> float:
-    return c.over(lambda p: EXPORTS * EXPORT + CHECKED * (2 * p.exact + p.slim))
+    weights = sum(params(c.originals[side]) for side in c.paces)
+    passes = c.over(lambda p: 2 * p.exact + p.exact_slim)
+    return FIRST + EXPORTS * EXPORT * len(c.paces) + 2 * WEIGHT * weights + CHECKED * passes
 
 
 def _timing(c: Counted) -> float:
     if c.bench is None:
         return 0.0
-    bench, a_round = c.bench, c.over(lambda p: 2 * p.exact + p.slim)
+    bench, a_round = c.bench, c.over(lambda p: 2 * p.exact + p.exact_slim)
     least = (bench.warmup + bench.minimum) * a_round
     return sum(max(bench.seconds, least) + EXPORTS * len(c.paces) * LOAD for _ in bench.threads)
 

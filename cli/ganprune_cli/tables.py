@@ -1,6 +1,7 @@
 """Tables of more than one command."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from ganprune.bench import in_threads
@@ -34,7 +35,8 @@ def print_quality(found: Mapping[str, Any] | None, markdown: bool) -> None:
     better = [i for i, row in enumerate(table.rows) if row[-1]]
     print_table(table.title, table.headings, table.rows, markdown=markdown, better=better,
                 left=(0, len(table.headings) - 1))  # fmt: skip
-    say(f"{advice}\n" if (advice := quality_advice(found)) else "")
+    advice = fill(quality_advice(found), 99)
+    say(f"{advice}\n" if advice else "")
 
 
 def _compared(timed: Mapping[str, Any]) -> set[str]:
