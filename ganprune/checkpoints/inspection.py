@@ -266,7 +266,8 @@ def _next_command(path: Path, quartet: Quartet, own: Own) -> str:
     if quartet.G_A is None and quartet.G_B is None:
         return ""
     if quartet.naming == GANPRUNE_RUN.title:
-        return command_line("export", "--onnx", *target)
+        whole = (path / "config.toml").is_file()
+        return command_line("report", str(path)) if whole else command_line("export", "--onnx", *target)
     dataroot = quartet.options.get("dataroot", "")
     data = dataroot if dataroot and Path(dataroot).is_dir() else "DIR"
     return command_line("compress", *target, "--data", data)
