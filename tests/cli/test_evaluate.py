@@ -191,7 +191,7 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
     assert rows[2]["psnr"] > rows[0]["psnr"] > 0
     assert ["less" in row for row in rows] == [True, False, True, True]
     assert (rows[1]["L_GenA"], rows[1]["L_DisA"], rows[0]["L_cyc"]) == (0, 0, None)
-    assert found.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
+    assert found.err.splitlines()[-1] == f"next: ganprune report {run} --serve"
 
     again = evaluate(run, "--features", weights, "--json", "--fid", "--set", "bootstrap=10")
     assert again.json == found.json
