@@ -17,7 +17,6 @@ Files appear whole or not at all. A stage counts as finished while its output fi
 folder may come from a stranger: whatever it holds is data, and no name in it leads out of it.
 """
 
-import hashlib
 import json
 import platform
 import shlex
@@ -36,7 +35,8 @@ import tomli_w
 from ganprune.errors import RunError, UsageError
 from ganprune.images import DataSource
 from ganprune.reporting import SILENT, Reporter, Task
-from ganprune.settings import KEYS, CompressSettings, spelled
+from ganprune.settings import KEYS, CompressSettings, typed
+from ganprune.settings.fields import spelled
 from ganprune.storage.files import Over, sha256, write_atomically
 from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
@@ -149,6 +149,12 @@ class Run:
             "outputs": self._hashes(outputs),
         }
         write_json(self / "provenance.json", provenance, "own")
+
+    def keep(self, name: str, value: object) -> None:
+        """Write a fact into provenance.json, once: what is there stays."""
+        provenance = self.provenance
+        if name not in provenance:
+            write_json(self / "provenance.json", provenance | {name: value}, "own")
 
     def note(self, warning: str) -> None:
         """Keep a warning in provenance.json: it may say why figures differ from another run's."""
@@ -307,7 +313,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
     settings = known | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
-        f"--{key} {spelled(settings.get(key))} (now {spelled(value)})"
+        f"{typed(key, settings.get(key))} (now {spelled(value)})"
         for key, value in now["settings"].items()
         if key not in free and settings.get(key) != value
     ]
@@ -316,19 +322,54 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
             f"{run.folder} was made with {', '.join(changed)}; run the same command again to go on with it, "
             "or use `-o` another folder"
         )
-    try:  # what may change, here --processes, must go with what the run keeps
+    try:  # what may change, here processes, must go with what the run keeps
         CompressSettings.from_flat(now["settings"])
     except UsageError as error:
         raise RunError(f"{run.folder}: {error}, and `-o` another folder") from None
 
 
 def default_folder(config: Mapping[str, Any]) -> Path:
-    """``runs/<checkpoint's name>-<8 digits>``: the same command finds the same folder again."""
-    name = name_of(Path(config["checkpoint"]))
-    asked = {**config["settings"], **_adapted(config)}  # whatever it adapts to
-    settings = {key: value for key, value in asked.items() if key not in FREE}
-    identity = json.dumps([settings, config["sha256"], config["data"]], sort_keys=True)
-    return RUNS / f"{name or 'run'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    """``runs/<checkpoint's name>-<what it is to become>-<number>``, such as runs/horse2zebra-quarter-1.
+
+    The number is that of the run which was begun by the same command, else the first that is free.
+    """
+    name = name_of(Path(config["checkpoint"])) or "run"
+    asked, number = _asked(config), 1
+    while True:
+        run = Run(RUNS / f"{name}-{_aim(asked[0])}-{number}")
+        if not run.folder.exists() or _is_free(run.folder) or _asked_of(run) == asked:
+            return run.folder
+        number += 1
+
+
+def _aim(settings: Mapping[str, Any]) -> str:
+    """What a generator is to become, in a word for a folder's name."""
+    words = {0.5: "half", 0.25: "quarter", 0.1: "tenth"}
+    units = {"min-psnr": "db", "target-ms": "ms", "speed-up": "x", "target-macs": "pc", "target-params": "pc"}
+    for key, unit in units.items():
+        value = settings[key]
+        if value != "none":
+            first = float(value[0] if isinstance(value, list) else value)
+            return words.get(first, f"{100 * first:g}pc") if unit == "pc" else f"{first:g}{unit}"
+    return "slim"
+
+
+_Asked = tuple[dict[str, Any], Any, Any]
+"""Settings, hashes of the networks, and where the pictures are."""
+
+
+def _asked(config: Mapping[str, Any]) -> _Asked:
+    """What must be the same for a command to go on with a run; settings as they were before they adapted."""
+    settings = {**CompressSettings().to_flat(), **config["settings"], **_adapted(config)}
+    kept = {key: value for key, value in settings.items() if key not in FREE}
+    return kept, config["sha256"], config["data"]
+
+
+def _asked_of(run: Run) -> _Asked | None:
+    try:
+        return _asked(run.config)
+    except RunError:
+        return None
 
 
 def mark_latest(run: Run, reporter: Reporter = SILENT) -> None:

@@ -38,17 +38,15 @@ from ganprune.stages import RECOVERED
 from ganprune.stages.made_runs import made_by
 from ganprune.stages.preparing import domains_of, quartet_for
 from ganprune.stages.searching import CACHE
+from ganprune.stages.setting_up import recovered
 from ganprune.storage.files import sha256
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.system.shell import command_line
 from ganprune.translation import OnnxTranslator, Translator
+from ganprune_cli.asking import needed_features
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS
 
-FEATURES = "GANPRUNE_FEATURES"
-"""Environment variable that stands in for --features."""
-WEIGHTS = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
-"""A public file that --features takes."""
 PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures"}
 """What each FID is measured against."""
 
@@ -76,11 +74,11 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         if self.pictures is not None and self.pictures < 2:
-            raise UsageError(f"--pictures must be 2 or more, found {self.pictures}")
+            raise UsageError(f"--set pictures must be 2 or more, found {self.pictures}")
         if self.batch is not None and self.batch < 1:
-            raise UsageError(f"--batch must be 1 or more, found {self.batch}")
+            raise UsageError(f"--set batch must be 1 or more, found {self.batch}")
         if self.cache is not None and self.cache.exists() and not self.cache.is_dir():
-            raise UsageError(f"--cache must be a folder, found the file {self.cache}")
+            raise UsageError(f"--set cache must be a folder, found the file {self.cache}")
 
     def settings(self) -> ScoreSettings:
         """Which figures, and how sure."""
@@ -88,12 +86,7 @@ class EvaluateOptions:
 
     def network(self) -> FeatureNetwork:
         """The network of features. Raises `UsageError` where none was given."""
-        if not self.features:
-            raise UsageError(
-                f"needed a network of features, found none: give --features FILE or set {FEATURES}; "
-                f"{WEIGHTS} is one, `--features inception` the standard one"
-            )
-        return load_features(self.features, self.device or "auto", self.threads)
+        return load_features(needed_features(self.features), self.device or "auto", self.threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +110,11 @@ def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter:
     """Figures of a folder of pictures against one of real pictures; or, with --fcn, of labels."""
     if wishes.fcn is not None:
         return _evaluate_labels(fakes, real, wishes, wishes.fcn, reporter)
-    for name, wish in (("--data", wishes.data), ("--pictures", wishes.pictures)):
+    for name, wish in (("--data", wishes.data), ("--set pictures", wishes.pictures)):
         if wish is not None:
             raise UsageError(f"{name} is for a run; with two folders, give the pictures themselves")
     if wishes.train is not None and not wishes.fid:
-        raise UsageError("--train is for FID against train + test; add --fid, or leave it out")
+        raise UsageError("--set train is for FID against train + test; add --fid, or leave it out")
     settings = wishes.settings()
     found = pictures_in(fakes)
     groups = [found, *(pictures_in(folder) for folder in wishes.lost or ())]
@@ -159,7 +152,8 @@ def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor
 def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[str, Any]:
     """Figures of a run's slim generators, its originals and the untouched inputs, on test pictures."""
     for name, wish in (
-        ("--train", wishes.train), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--fcn", wishes.fcn),
+        ("--set train", wishes.train), ("--probe", wishes.probe), ("--lost", wishes.lost),
+        ("--fcn", wishes.fcn),
     ):  # fmt: skip
         if wish is not None:
             raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
@@ -285,9 +279,9 @@ def _originals(run: Run, settings: CompressSettings, own: Own) -> Quartet:
     needed = {*known, *(f"G_{side}" for side in settings.search.sides)}
     try:
         quartet = quartet_for(settings, path, own)
-        recovered = run / RECOVERED / "latest_net_G_A.pth"
-        if recovered.is_file():
-            lacking = {name: getattr(load_quartet(recovered), name) for name in quartet.missing()}
+        trained = run / RECOVERED / "latest_net_G_A.pth"
+        if trained.is_file():
+            lacking = {name: getattr(load_quartet(trained), name) for name in recovered(settings, quartet)}
             quartet = replace(quartet, **lacking)
         quartet.require(*filter(needed.__contains__, NET_NAMES))
     except GanpruneError as error:
@@ -307,8 +301,8 @@ def _evaluate_labels(
     fakes: Path, labels: Path, wishes: EvaluateOptions, network: Path, reporter: Reporter
 ) -> dict[str, Any]:
     for name, wish in (
-        ("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--train", wishes.train),
-        ("--data", wishes.data), ("--pictures", wishes.pictures), ("--cache", wishes.cache),
+        ("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--data", wishes.data),
+        ("--set train", wishes.train), ("--set pictures", wishes.pictures), ("--set cache", wishes.cache),
     ):  # fmt: skip
         if wish:
             raise UsageError(f"{name} and --fcn contradict each other; evaluate twice, or leave one out")

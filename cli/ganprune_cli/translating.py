@@ -113,7 +113,8 @@ def translate_source(
     }
     if run is None and path.suffix != ".onnx":
         return found, command_line("compress", source, "--data", "DIR")
-    return found, command_line("bench", "--cpu", source if run is None else run.folder)
+    following = ("bench", "--cpu", source) if run is None else ("evaluate", run.folder)
+    return found, command_line(*following)
 
 
 def _finished(run: Run) -> tuple[Path, int, bool]:

@@ -12,7 +12,6 @@ from ganprune.channels import ChannelGraph, Layer, graph_of
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
-from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
 from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
@@ -27,6 +26,7 @@ from ganprune.models.cyclegan import (
 )
 from ganprune.models.traits import norm_of, widths_of
 from ganprune.pruning import cost
+from ganprune.settings.words import NET_NAMES, NetName
 from ganprune.system.shell import command_line
 
 SCHEMA = 1
@@ -266,7 +266,8 @@ def _next_command(path: Path, quartet: Quartet, own: Own) -> str:
     if quartet.G_A is None and quartet.G_B is None:
         return ""
     if quartet.naming == GANPRUNE_RUN.title:
-        return command_line("export", "--onnx", *target)
+        whole = (path / "config.toml").is_file()
+        return command_line("report", str(path)) if whole else command_line("export", "--onnx", *target)
     dataroot = quartet.options.get("dataroot", "")
     data = dataroot if dataroot and Path(dataroot).is_dir() else "DIR"
     return command_line("compress", *target, "--data", data)

@@ -18,7 +18,8 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Noting, open_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
-from ganprune.stages.adapting import adapted, adapted_to_speed
+from ganprune.stages.adapting import adapted, adapted_to_speed, too_small
+from ganprune.stages.setting_up import recovered
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
 from ganprune.system.hub import place_of
@@ -115,7 +116,7 @@ def prepare(
     settings = fitting.settings
     if settings.search.lambda_identity > 0 and quartet.channels["A"] != quartet.channels["B"]:
         raise UsageError(
-            f"--lambda-identity needs as many channels in A as in B, found "
+            f"--set lambda-identity needs as many channels in A as in B, found "
             f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
         )
     if settings.pictures.size % (stride := stride_of(generators.values())):
@@ -124,6 +125,12 @@ def prepare(
             f"{settings.pictures.size}"
         )
     check_networks(quartet, settings, place, source, recovers)
+    if scratch := [name for name in recovered(settings, quartet) if name in ("G_A", "G_B")]:
+        way, judge = ("AtoB", "D_A") if scratch == ["G_B"] else ("BtoA", "D_B")
+        reporter.warn(
+            f"{scratch[0]} would be trained from nothing: of {settings.recovery.recover_budget} a whole "
+            f"generator learns little; --direction {way} needs only {judge}"
+        )
     folders = domains_of(
         quartet.options,
         source,
@@ -133,6 +140,8 @@ def prepare(
     )
     if folders.note:
         reporter.info(folders.note)
+    if "size" in settings.given and (told := too_small(settings, quartet, folders)):
+        reporter.info(told)
     resolved = Resolved.of(settings.compute)
     config = {
         "checkpoint": place.name if isinstance(checkpoint, Quartet) else place_of(place),
@@ -216,7 +225,7 @@ def check_networks(
         return
     words = ["--discriminators-for", checkpoint, *data.words()]
     if settings.search.direction != "both":
-        words += ["--direction", settings.search.direction]
+        words += ["--set", f"direction={settings.search.direction}"]
     found = ", ".join(f"{name} ({path.name})" for name, path in quartet.files.items())
     either = "add --recover-discriminators, which trains them first, or train them by themselves"
     raise MissingNetwork(

@@ -11,14 +11,14 @@ from ganprune.channels import ChannelGraph, graph_of, kept
 from ganprune.checkpoints import load_generator, read_metadata, save_generator
 from ganprune.errors import RunError
 from ganprune.images import load_pictures, to_float
-from ganprune.images.sources import Domain
 from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.runs import Run
+from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.setting_up import split_files
 from ganprune.storage.plain import fits, parse_json
 from ganprune.system.device import cpu_threads, resolve_device
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 
 MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""
@@ -45,7 +45,7 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
         graph = graph_of(originals[side])
         units = graph.units(kept_filters(run, side, graph, network))
         order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
-        few = order[: _as_many_as_fit(n, size, graph)].tolist()
+        few = order[: as_many_as_fit(n, size, graph)].tolist()
         chosen = [files[side][i] for i in few]
         pictures = to_float(load_pictures(chosen, size, channels=graph.inputs)).to(device).split(1)
         left = {
@@ -86,7 +86,7 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     return {group: torch.tensor(indices, dtype=torch.int64) for group, indices in told.items()}
 
 
-def _as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:
+def as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:
     """Pictures whose maps take at most `MEMORY`: the original's largest, and as much for the slim one's."""
     widest = max(layer.outputs * len(layer.writes) for layer in graph.layers)
     each = 2 * 4 * size * size * widest

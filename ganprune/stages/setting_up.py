@@ -7,15 +7,15 @@ from typing import get_args
 
 from torch import Tensor
 
-from ganprune.checkpoints import NET_NAMES, NetName
+from ganprune.checkpoints import NET_NAMES, NetName, Quartet
 from ganprune.errors import RunError
 from ganprune.images import PictureFolders, load_pictures, readable, split
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
+from ganprune.settings.words import DOMAINS, MOST_THREADS, Domain, Precision
 from ganprune.storage.plain import fits
-from ganprune.system.device import MOST_THREADS, Precision, resolve_device, resolve_precision, resolve_threads
+from ganprune.system.device import resolve_device, resolve_precision, resolve_threads
 from ganprune.training import Budget
 from ganprune.training.process_group import check_devices
 
@@ -94,6 +94,13 @@ def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
     return tuple(name for name in NET_NAMES if name in names)
 
 
+def recovered(settings: CompressSettings, quartet: Quartet) -> tuple[NetName, ...]:
+    """The networks that are trained before the search: needed, and not there."""
+    if not settings.recovery.recover_discriminators:
+        return ()
+    return tuple(name for name in needed_networks(settings) if name in quartet.missing())
+
+
 def needed_domains(settings: CompressSettings) -> tuple[Domain, ...]:
     """Domains that pictures are needed of: those that are translated by what evolves.
 
@@ -126,7 +133,7 @@ def search_pictures(
                 else "half of a training folder at most is held out"
             )
             if "pictures" in settings.given:
-                reporter.warn(f"--pictures {settings.pictures.pictures} was asked for, {rest}")
+                reporter.warn(f"--set pictures={settings.pictures.pictures} was asked for, {rest}")
             else:
                 reporter.info(rest)
     return pictures

@@ -22,9 +22,10 @@ from ganprune.checkpoints.network_file import load_like
 from ganprune.errors import UsageError
 from ganprune.images import Domain
 from ganprune.reporting import SILENT, Reporter
+from ganprune.settings.budget import Budget
+from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import make_folder
 from ganprune.storage.made import check_all, check_replaceable, clear_half_written, remove_made
-from ganprune.training.budget import Budget
 from ganprune.training.distillation import Teacher
 from ganprune.training.graphs import Graphs
 from ganprune.training.log import CURVES
@@ -34,7 +35,6 @@ from ganprune.training.pictures import TrainingPictures
 from ganprune.training.process_group import ALONE, ProcessGroup, checked_processes
 from ganprune.training.processes import together
 from ganprune.training.record import RECORD, STATE, Record
-from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState
 from ganprune.training.step import Trainer, TrainingError
 from ganprune.training.teacher_cache import Distillation
@@ -169,10 +169,12 @@ def complete(
     reporter: Reporter = SILENT,
     *,
     samples: Mapping[Domain, Sequence[Tensor]] | None = None,
+    names: Sequence[NetName] | None = None,
     processes: int = 1,
     group: ProcessGroup = ALONE,
 ) -> TrainResult:
-    """Train the networks that ``quartet`` lacks; those that it has stay as they are, to the bit.
+    """Train the networks that ``quartet`` lacks, or those of them called ``names``; those that it has stay as
+    they are, to the bit, and others that it lacks are left untrained.
 
     CycleGAN's published models are one generator and nothing else. Discriminators learn to tell real pictures
     from what the generators make, under noise (see `TrainSettings.noise`); they are judges of the same task,
@@ -186,8 +188,8 @@ def complete(
     if quartet.G_A is None and quartet.G_B is None:
         quartet.require("G_A")
     return train(
-        Networks.completed(quartet, settings), pictures, replace(settings, trained=missing), budget, folder,
-        reporter, samples=samples, processes=processes, group=group,
+        Networks.completed(quartet, settings), pictures, replace(settings, trained=tuple(names or missing)),
+        budget, folder, reporter, samples=samples, processes=processes, group=group,
     )  # fmt: skip
 
 

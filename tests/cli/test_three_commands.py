@@ -46,7 +46,7 @@ def test_each_command_ends_by_printing_the_next_one(mission: Mission) -> None:
     run = mission.run.relative_to(mission.folder)
     assert mission.compress.err.splitlines()[-1] == f"next: ganprune report {run}"
     assert mission.export.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
-    assert mission.bench.err.splitlines()[-1] == f"next: ganprune inspect {run}"
+    assert mission.bench.err.splitlines()[-1] == f"next: ganprune report {run}"
 
 
 def test_stdout_holds_data_and_stderr_the_rest(outcome: Outcome) -> None:
@@ -174,7 +174,7 @@ def commands(place: Place, run: Path) -> dict[str, tuple[object, ...]]:
             "compress", place.checkpoint, "--data", place.data, "--config", place.config, "--dry-run"
         ),
         "export": ("export", "--onnx", run),
-        "bench": ("bench", "--cpu", run, "--runs", "2,2", "--threads", "1"),
+        "bench": ("bench", "--cpu", run, "--set", "runs=2,2", "--threads", "1"),
         "inspect": ("inspect", place.checkpoint),
         "inspect run": ("inspect", run),
         "inspect onnx": ("inspect", onnx),

@@ -31,6 +31,7 @@ def bench(
         typer.Option(
             metavar="P",
             help="float32, bfloat16 (OpenVINO) or auto, the default: what the CPU has.",
+            hidden=True,
         ),
     ] = None,
     threads: Annotated[
@@ -57,13 +58,14 @@ def bench(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Time limit for each number of threads; default 60."),
+        typer.Option(metavar="S", help="Time limit for each number of threads; default 60.", hidden=True),
     ] = None,
     runs: Annotated[
         str | None,
         typer.Option(
             metavar="MIN[,MAX]",
             help="Timed runs of each file; default 20,1000: until speed-ups are known within 2 %.",
+            hidden=True,
         ),
     ] = None,
     spread: Annotated[
@@ -88,7 +90,7 @@ def bench(
         typer.Option(
             "--assert-speedup",
             metavar="F",
-            help="Exit code 4 if a slim network is not F times faster than its original.",
+            help="Exit code 4 if a slim network is not F times as fast as its original.",
         ),
     ] = None,
     most_ms: Annotated[
@@ -111,7 +113,7 @@ def bench(
     from ganprune.errors import TargetError, UsageError
     from ganprune_cli.benching import bench_settings
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.tables import print_bench
+    from ganprune_cli.tables import print_bench, print_quality
     from ganprune_exporters.benching import bench_sources
 
     if cpu and provider not in (None, "CPUExecutionProvider", "OpenVINOExecutionProvider"):
@@ -128,6 +130,8 @@ def bench(
     elif csv:
         say(report.csv(), end="")
     else:
+        if "quality" in timed:
+            print_quality(timed["quality"], markdown)
         print_bench(timed, markdown, every=spread)
     if missed := report.missed():
         raise TargetError("; ".join(missed))

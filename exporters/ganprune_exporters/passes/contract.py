@@ -56,7 +56,7 @@ class PassReport:
     note: str
     """What it did, or why it did nothing."""
     speedup: float | None = None
-    """How many times faster the whole network ran with it, where that was measured."""
+    """How many times as fast the whole network ran with it, where that was measured."""
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""
@@ -73,7 +73,7 @@ def apply(step: Pass, model: ModelProto) -> tuple[ModelProto, PassReport]:
     if broken is not None:
         raise VerificationError(
             f"pass {step.name}: needed a graph that computes the same, found {broken}; "
-            f"export with --no-pass {step.name}"
+            f"export with --set no-pass={step.name}"
         )
     note = step.summary
     if isinstance(step, Rewrite):
