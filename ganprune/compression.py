@@ -40,6 +40,7 @@ from ganprune.stages.setting_up import recovered
 from ganprune.stages.showing import show
 from ganprune.stages.sizing import sized
 from ganprune.storage.plain import NUMBER, fits
+from ganprune.system.hub import local
 
 PYTHON = "ganprune.compress(…)"
 """What provenance.json tells of a run that no command line began."""
@@ -103,8 +104,9 @@ def compress(
 ) -> Compressed:
     """Search, rebuild, refit, fine-tune, export and time: `ganprune compress` as a function.
 
-    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator; or a trained generator
-    itself, any module that maps pictures [n, c, h, w] in [-1, 1] to pictures, which stays as it is; then
+    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator, or where one is at
+    Hugging Face (`ganprune.system.hub`); or a trained generator itself, any module that maps pictures
+    [n, c, h, w] in [-1, 1] to pictures, which stays as it is; then
     ``discriminator`` may be the module that judges its pictures. data: a folder with
     trainA and trainB; None: where the training's options say. generator, discriminator: what the networks
     are, where no reader knows their architecture: a module, whose weights do not count, or
@@ -125,7 +127,10 @@ def compress(
     chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
     _check_searcher(chosen)
     own = Own.of(generator, discriminator)
-    given = Path(checkpoint) if isinstance(checkpoint, Path | str) else _modules(checkpoint, own, chosen)
+    if isinstance(checkpoint, Path | str):
+        given = local(Path(checkpoint), reporter)
+    else:
+        given = _modules(checkpoint, own, chosen)
     if isinstance(checkpoint, nn.Module):
         own = Own.of(checkpoint, discriminator)
     prepared = prepare(given, _source(data), chosen, reporter, own=own)
@@ -260,7 +265,7 @@ def foresee(
 
 def _check_searcher(settings: CompressSettings) -> None:
     if settings.search.searcher == "front":
-        raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
+        raise UsageError("--set searcher=front finds networks of all sizes; run `ganprune front` instead")
 
 
 def _modules(generator: nn.Module, own: Own, settings: CompressSettings) -> Quartet:

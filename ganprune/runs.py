@@ -35,11 +35,13 @@ import tomli_w
 from ganprune.errors import RunError, UsageError
 from ganprune.images import DataSource
 from ganprune.reporting import SILENT, Reporter, Task
-from ganprune.settings import KEYS, CompressSettings, spelled
+from ganprune.settings import KEYS, CompressSettings, typed
+from ganprune.settings.fields import spelled
 from ganprune.storage.files import Over, sha256, write_atomically
 from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
 from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_toml
+from ganprune.system.hub import name_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
     {"mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
@@ -311,7 +313,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
     settings = known | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
     changed = [
-        f"--{key} {spelled(settings.get(key))} (now {spelled(value)})"
+        f"{typed(key, settings.get(key))} (now {spelled(value)})"
         for key, value in now["settings"].items()
         if key not in free and settings.get(key) != value
     ]
@@ -320,7 +322,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
             f"{run.folder} was made with {', '.join(changed)}; run the same command again to go on with it, "
             "or use `-o` another folder"
         )
-    try:  # what may change, here --processes, must go with what the run keeps
+    try:  # what may change, here processes, must go with what the run keeps
         CompressSettings.from_flat(now["settings"])
     except UsageError as error:
         raise RunError(f"{run.folder}: {error}, and `-o` another folder") from None
@@ -331,8 +333,7 @@ def default_folder(config: Mapping[str, Any]) -> Path:
 
     The number is that of the run which was begun by the same command, else the first that is free.
     """
-    path = Path(config["checkpoint"])
-    name = (path.name if path.is_dir() else path.parent.name) or "run"
+    name = name_of(Path(config["checkpoint"])) or "run"
     asked, number = _asked(config), 1
     while True:
         run = Run(RUNS / f"{name}-{_aim(asked[0])}-{number}")

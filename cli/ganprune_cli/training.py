@@ -26,6 +26,7 @@ from ganprune.system.device import (
     resolve_precision,
     resolve_threads,
 )
+from ganprune.system.hub import name_of, place_of
 from ganprune.training import Budget, Networks, ProcessGroup, TrainResult, TrainSettings, complete, train
 from ganprune.training.record import check_untrained
 
@@ -45,7 +46,7 @@ class TrainOptions:
     output_nc: int | None = None
 
     def __post_init__(self) -> None:
-        for option, channels in (("--input-nc", self.input_nc), ("--output-nc", self.output_nc)):
+        for option, channels in (("--set input-nc", self.input_nc), ("--set output-nc", self.output_nc)):
             if channels is not None and not 1 <= channels <= MOST_CHANNELS:
                 raise UsageError(f"{option} must be 1 to {MOST_CHANNELS}, found {channels}")
 
@@ -75,16 +76,16 @@ def train_further(
     are. Plain values are returned.
     """
     if direction not in (None, *get_args(Direction)):
-        raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
+        raise UsageError(f"--set direction must be AtoB or BtoA, found {direction!r}")
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
     taken += [name for name in ("input-nc", "output-nc") if getattr(wishes, name.replace("-", "_"))]
     if taken:
-        raise UsageError(f"--{taken[0]} is decided by the generator that is there; leave it out")
+        raise UsageError(f"--set {taken[0]} is decided by the generator that is there; leave it out")
     quartet = facing(load_quartet(checkpoint, own=own), direction)
     for note in quartet.notes:
         reporter.info(note)
     data = data_source(quartet, data, checkpoint, reporter)
-    name = checkpoint.resolve().name if checkpoint.is_dir() else checkpoint.resolve().parent.name
+    name = name_of(Path(place_of(checkpoint)))
     folder = folder or Path("checkpoints") / f"{name}-{'complete' if missing else 'continued'}"
     if folder.resolve() in {path.resolve().parent for path in quartet.files.values()}:
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
@@ -131,18 +132,18 @@ def _train(
     A, B = folders.channels["A"], folders.channels["B"]
     if A != B and wishes.recipe.get("lambda_identity"):
         raise UsageError(
-            f"--lambda-identity needs as many channels in A as in B, found {A} and {B}; leave it out"
+            f"--set lambda-identity needs as many channels in A as in B, found {A} and {B}; leave it out"
         )
     group = ProcessGroup.of_torchrun()
     if group.size > 1 and wishes.processes > 1:
-        raise UsageError(f"torchrun has started {group.size} processes; leave --processes out")
+        raise UsageError(f"torchrun has started {group.size} processes; leave --set processes=out")
     device = resolve_device(wishes.device)
     precision = resolve_precision(wishes.precision, device)
     settings = TrainSettings(**wishes.recipe, device=device, precision=precision)
     several = ProcessGroup(size=max(wishes.processes, group.size))
     if "batch" not in wishes.recipe and several.shared(settings.batch) != settings.batch:
         settings = replace(settings, batch=several.shared(settings.batch))
-        reporter.info(f"--batch {settings.batch}, as {several.size} processes share every batch")
+        reporter.info(f"--set batch={settings.batch}, as {several.size} processes share every batch")
     budget = Budget.parse(wishes.budget)
     threads = max(1, resolve_threads(wishes.threads) // group.local_size)
     pictures: Pictures = {side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS}

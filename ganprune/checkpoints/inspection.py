@@ -1,6 +1,5 @@
 """What a run folder or a file holds: networks, widths, costs, what is missing, what to run next."""
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from ganprune.channels import ChannelGraph, Layer, graph_of
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
-from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
 from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
@@ -28,6 +26,8 @@ from ganprune.models.cyclegan import (
 )
 from ganprune.models.traits import norm_of, widths_of
 from ganprune.pruning import cost
+from ganprune.settings.words import NET_NAMES, NetName
+from ganprune.system.shell import command_line
 
 SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""
@@ -262,12 +262,12 @@ def _problems(quartet: Quartet) -> list[str]:
 
 
 def _next_command(path: Path, quartet: Quartet, own: Own) -> str:
-    target = " ".join([shlex.quote(str(path)), *map(shlex.quote, own.words())])
+    target = (path, *own.words())
     if quartet.G_A is None and quartet.G_B is None:
         return ""
     if quartet.naming == GANPRUNE_RUN.title:
         whole = (path / "config.toml").is_file()
-        return f"ganprune report {shlex.quote(str(path))}" if whole else f"ganprune export --onnx {target}"
+        return command_line("report", str(path)) if whole else command_line("export", "--onnx", *target)
     dataroot = quartet.options.get("dataroot", "")
-    data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
-    return f"ganprune compress {target} --data {data}"
+    data = dataroot if dataroot and Path(dataroot).is_dir() else "DIR"
+    return command_line("compress", *target, "--data", data)

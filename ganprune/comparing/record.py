@@ -13,16 +13,16 @@ from torch import nn
 from ganprune.channels import graph_of
 from ganprune.comparing.cells import Cell
 from ganprune.errors import RunError
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.cost import macs, mebibytes, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.runs import write_json
 from ganprune.settings import KEYS
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.plain import NUMBER, Shape, fits, read_json
 
-ANYWHERE = frozenset(key for key, (section, _, _) in KEYS.items() if section == "compute") - {"precision"}
-"""Settings of where a cell is computed: they change nothing that it is about."""
+ANYWHERE = frozenset(key for key, (section, _) in KEYS.items() if section == "compute") - {"precision"}
+"""Settings of the machine, such as threads: cells that differ in these alone have equal results."""
 ORIGINAL = "original"
 FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")
 """Among what all cells share: the network of features, and that of segmentation with what it takes."""

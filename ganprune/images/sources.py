@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ganprune.errors import UsageError
+from ganprune.settings.words import DOMAINS as DOMAINS
+from ganprune.settings.words import Domain
 
-Domain = Literal["A", "B"]
-"""A kind of pictures, and all that starts from it. A: what G_A (G1, X → Y) translates, with genomes p, and
-judged by D_A. B: what G_B (G2, Y → X) translates, with genomes q, and judged by D_B."""
-DOMAINS: tuple[Domain, Domain] = ("A", "B")
 Split = Literal["train", "val", "test"]
 """What a picture is for. Test pictures are never seen by a search or a training."""
 
@@ -67,6 +65,18 @@ class DataSource:
         """Of what is made of it: that of its folder, or those of both."""
         places = [self.root] if self.root is not None else list(self.folders().values())
         return "2".join(place.resolve().name for place in places)
+
+    @property
+    def domain_names(self) -> dict[Domain, str]:
+        """What people call the domains: their own folders' names, or both halves of a dataset's name, as of
+        ``horse2zebra``; A and B where neither says more."""
+        places = self.folders()
+        found = {domain: place.resolve().name for domain, place in places.items()}
+        if self.root is not None:
+            halves = self.root.resolve().name.split("2")
+            found = dict(zip(DOMAINS, halves, strict=True)) if len(halves) == 2 and all(halves) else {}
+        odd = {f"{part}{domain}" for part in ("", *get_args(Split)) for domain in ("", *DOMAINS)}
+        return {domain: domain if (name := found.get(domain, "")) in odd else name for domain in DOMAINS}
 
     def words(self) -> list[object]:
         """The options that say the same."""

@@ -5,13 +5,10 @@ mean. The two differ by a factor of 196,608 for a 256×256 picture and 900 for i
 give γ another meaning. `Reduction` makes the choice explicit; ``mean`` is the default.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Reduction = Literal["mean", "sum"]
-"""‖v‖² as the mean over the elements of v, or as their sum."""
+from ganprune.settings.words import Reduction
 
 
 def squared_norm(difference: Tensor, reduction: Reduction) -> Tensor:
@@ -36,7 +33,7 @@ def l_cyc(back: Tensor, x: Tensor, reduction: Reduction = "mean") -> float:
 
 
 def l_idt(same: Tensor, y: Tensor, reduction: Reduction = "mean") -> float:
-    """Identity, for --lambda-identity: mean over pictures y of the target domain of ‖Ĝ1(y) − y‖²."""
+    """Identity, for lambda-identity: mean over pictures y of the target domain of ‖Ĝ1(y) − y‖²."""
     return float(squared_norm(same.float() - y.float(), reduction).mean())
 
 

@@ -22,6 +22,7 @@ from ganprune.stages.adapting import adapted, adapted_to_speed, too_small
 from ganprune.stages.setting_up import recovered
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
+from ganprune.system.hub import place_of
 from ganprune.system.shell import command_line
 from ganprune.training import Networks, TrainSettings, load_vgg16
 
@@ -115,7 +116,7 @@ def prepare(
     settings = fitting.settings
     if settings.search.lambda_identity > 0 and quartet.channels["A"] != quartet.channels["B"]:
         raise UsageError(
-            f"--lambda-identity needs as many channels in A as in B, found "
+            f"--set lambda-identity needs as many channels in A as in B, found "
             f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
         )
     if settings.pictures.size % (stride := stride_of(generators.values())):
@@ -143,7 +144,7 @@ def prepare(
         reporter.info(told)
     resolved = Resolved.of(settings.compute)
     config = {
-        "checkpoint": place.name if isinstance(checkpoint, Quartet) else str(place.resolve()),
+        "checkpoint": place.name if isinstance(checkpoint, Quartet) else place_of(place),
         "data": source.resolved().config(),
         "settings": settings.to_flat(),
         "resolved": asdict(resolved),
@@ -224,7 +225,7 @@ def check_networks(
         return
     words = ["--discriminators-for", checkpoint, *data.words()]
     if settings.search.direction != "both":
-        words += ["--direction", settings.search.direction]
+        words += ["--set", f"direction={settings.search.direction}"]
     found = ", ".join(f"{name} ({path.name})" for name, path in quartet.files.items())
     either = "add --recover-discriminators, which trains them first, or train them by themselves"
     raise MissingNetwork(

@@ -15,10 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+import jsonschema
 import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+import ganprune_cli
 from ganprune.bench import BenchSettings
 from ganprune.example import PICTURES, coats_of, demo
 from ganprune.layers import compress_settings
@@ -37,6 +39,8 @@ TINY: dict[str, object] = {
     "device": "cpu", "precision": "float32", "threads": 1,
 }  # fmt: skip
 """Settings of a compression that takes seconds."""
+
+SCHEMAS = Path(ganprune_cli.__file__).parent / "schemas"
 
 QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
@@ -80,10 +84,19 @@ class Outcome:
     code: int
     out: str
     err: str
+    command: str = ""
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        """What it printed, which is what the schema of its command says."""
+        found = json.loads(self.out)
+        jsonschema.validate(found, schema_of(self.command))
+        return found
+
+
+def schema_of(command: str) -> dict[str, Any]:
+    """What a command prints with --json."""
+    return json.loads((SCHEMAS / f"{command}.json").read_text(encoding="utf-8"))
 
 
 def ganprune(*words: object) -> Outcome:
@@ -91,7 +104,7 @@ def ganprune(*words: object) -> Outcome:
     arguments = [str(word) for word in words]
     with patch.object(sys, "argv", ["ganprune", *arguments]):
         result = CliRunner().invoke(app, arguments)
-    return Outcome(result.exit_code, result.stdout, result.stderr)
+    return Outcome(result.exit_code, result.stdout, result.stderr, *arguments[:1])
 
 
 def few_pictures(folder: Path, train: int = 12, test: int = 8) -> Path:

@@ -1,5 +1,6 @@
 """What cannot be used is refused with one line and the right exit code, and nothing is written."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,8 @@ G_A = "latest_net_G_A.pth"
 def refusal(outcome: Outcome, code: int) -> str:
     """The one line that a command was refused with, but for the note of what adapted before."""
     (line,) = (line for line in outcome.err.splitlines() if not line.startswith("chosen to fit"))
+    if line.startswith("{"):
+        line = f"error: {json.loads(line)['error']}"
     assert line.startswith("error: ")
     assert outcome.code == code, line
     assert outcome.out == ""
@@ -170,17 +173,17 @@ MISUSES: dict[str, tuple[tuple[object, ...], str]] = {
     "no CUDA": (("compress", "CKPT", "--data", "DATA", "--device", "cuda:99"), "needs a CUDA device"),
     "no such device": (("compress", "CKPT", "--data", "DATA", "--device", "tpu"), "--device must be cpu"),
     "target out of reach": (
-        ("compress", "CKPT", "--data", "DATA", "--align", "1", "--target-macs", "0.01"),
+        ("compress", "CKPT", "--data", "DATA", "--set", "align=1", "--target-macs", "0.01"),
         "--target-macs 0.01 cannot be reached",
     ),
     "no format": (("export", "CKPT"), "ganprune export --onnx"),
     "export nothing": (("export", "--onnx", "nowhere"), "nowhere does not exist"),
-    "export to an old opset": (("export", "--onnx", "CKPT", "--opset", "6"), "--opset must be 7"),
-    "export without tolerance": (("export", "--onnx", "CKPT", "--atol", "0"), "must be more than 0"),
+    "export to an old opset": (("export", "--onnx", "CKPT", "--set", "opset=6"), "--set opset must be 7"),
+    "export without tolerance": (("export", "--onnx", "CKPT", "--set", "atol=0"), "must be more than 0"),
     "bench nothing": (("bench", "--cpu", "nowhere"), "nowhere does not exist"),
     "bench contradiction": (("bench", "--cpu", "--provider", "CUDAExecutionProvider", "CKPT"), "contradict"),
     "bench on words": (("bench", "--threads", "all", "CKPT"), "--threads must be whole numbers"),
-    "bench once": (("bench", "--runs", "1", "CKPT"), "must be 2 or more"),
+    "bench once": (("bench", "--set", "runs=1", "CKPT"), "must be 2 or more"),
     "inspect nothing": (("inspect", "nowhere"), "nowhere does not exist"),
     "inspect at an odd size": (("inspect", "CKPT", "--size", "30"), "must be a positive multiple of 4"),
     "no such preset to print": (("presets", "quick"), "quick is not known"),

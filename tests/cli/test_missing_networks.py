@@ -15,7 +15,7 @@ from tests.cli.conftest import Place
 from tests.cli.kit import CYCLEGAN, Outcome, ganprune, listing, stopped_before_export
 from tests.tiny import resnet
 
-SMALL = ("--ndf", "4", "--size", "32", "--device", "cpu", "--threads", "1")
+SMALL = ("--set", "ndf=4", "--size", "32", "--set", "device=cpu", "--set", "threads=1")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def same(a: Path, b: Path) -> bool:
 def test_the_command_that_compress_names_makes_what_compress_needs(
     place: Place, here: Path, generators: Path
 ) -> None:
-    refused = compress(place, generators, "--loss", "disa")
+    refused = compress(place, generators, "--set", "loss=disa")
     assert refused.code == 3
     assert "needed D_A and D_B; found G_A (latest_net_G_A.pth), G_B (latest_net_G_B.pth)" in refused.err
     assert "add --recover-discriminators" in refused.err
@@ -76,7 +76,7 @@ def test_the_command_that_compress_names_makes_what_compress_needs(
 def test_recovery_in_place_is_one_command_that_can_be_given_again(
     place: Place, here: Path, generators: Path
 ) -> None:
-    words = ("--recover-discriminators", "--recover-budget", "2steps", "-o", "run", "--size", "32")
+    words = ("--recover-discriminators", "--set", "recover-budget=2steps", "-o", "run", "--size", "32")
     first = compress(place, generators, *words)
     assert first.code == 0, first.err
     assert "training what the checkpoint lacks: D_A, D_B" in first.err
@@ -93,7 +93,17 @@ def test_recovery_in_place_is_one_command_that_can_be_given_again(
 def test_a_lone_generator_gets_the_other_one_too(
     place: Place, here: Path, published: Path, direction: str, kept: str, made: str
 ) -> None:
-    words = ("--direction", direction, "--data", place.data, "-o", "whole", "--budget", "2steps", *SMALL)
+    words = (
+        "--set",
+        f"direction={direction}",
+        "--data",
+        place.data,
+        "-o",
+        "whole",
+        "--budget",
+        "2steps",
+        *SMALL,
+    )
     done = ganprune("train", "--discriminators-for", published, *words, "--json")
     assert done.code == 0, done.err
     assert sorted(done.json["trained"]) == sorted({"D_A", "D_B", made})
@@ -121,7 +131,7 @@ def test_one_direction_makes_one_slim_generator(
     bench = json.loads((here / "run/bench.json").read_text())
     names = [f"original_{slim}", f"original_{slim}.rewritten", slim]
     assert [network["name"] for network in bench["networks"]] == names
-    for again in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3"), ("inspect",)):
+    for again in (("export", "--onnx"), ("bench", "--cpu", "--set", "runs=2,3"), ("inspect",)):
         found = ganprune(*again, "run")
         assert found.code == 0, found.err
     translated = ganprune("translate", "run", place.data / "testA", "-o", "out")
@@ -140,7 +150,7 @@ def test_a_lone_generator_is_compressed_without_any_discriminator(
     compress_up_to_export(place, published, *words[:-1], "tuned", "--budget", "2steps")
     assert {path.name for path in (here / "tuned/fine-tune").glob("latest_*")} == {"latest_net_G_B.pth"}
     assert not same(here / "tuned/G_B.safetensors", here / "tuned/pruned_G_B.safetensors")
-    needs = compress(place, published, "--lambda-cycle", "10", "-o", "other")
+    needs = compress(place, published, "--set", "lambda-cycle=10", "-o", "other")
     assert needs.code == 3
     assert "needed G_B; found G_A (latest_net_G.pth)" in needs.err
 
@@ -189,24 +199,25 @@ def test_recovery_explains_bad_input(place: Place, here: Path, published: Path, 
         return found.err
 
     asked = ("--discriminators-for", published)
-    assert "--ngf is decided by the generator that is there" in refused(2, *asked, "--ngf", "8")
+    assert "--set ngf is decided by the generator that is there" in refused(2, *asked, "--set", "ngf=8")
     assert "use `-o` another folder" in refused(2, *asked, "-o", published.parent)
-    assert "--direction must be AtoB or BtoA, found 'both'" in refused(2, *asked, "--direction", "both")
-    assert "give it with --discriminators-for" in refused(2, "--direction", "BtoA")
+    both = refused(2, *asked, "--set", "direction=both")
+    assert "--set direction must be AtoB or BtoA, found 'both'" in both
+    assert "give it with --discriminators-for" in refused(2, "--set", "direction=BtoA")
     whole = refused(2, "--discriminators-for", place.checkpoint)
     assert "all four networks are there" in whole
     (here / "judge").mkdir()
     shutil.copy(place.checkpoint / CYCLEGAN["D_A"], here / "judge")
     assert "needed G_A" in refused(3, "--discriminators-for", here / "judge")
-    none = compress(place, generators, "--recover-discriminators", "--recover-budget", "0")
+    none = compress(place, generators, "--recover-discriminators", "--set", "recover-budget=0")
     assert none.code == 2
-    assert "--recover-budget must be more than 0" in none.err
+    assert "--set recover-budget must be more than 0" in none.err
 
 
 def test_one_way_alone_recovers_its_discriminator_and_no_generator(
     place: Place, here: Path, published: Path
 ) -> None:
-    words = ("--recover-discriminators", "--recover-budget", "2steps", "--direction", "AtoB", "-o", "run")
+    words = ("--recover-discriminators", "--set", "recover-budget=2steps", "--direction", "AtoB", "-o", "run")
     compress_up_to_export(place, published, *words)
     provenance = Run(here / "run").provenance
     assert provenance["stages"]["recover"]["steps"] == 2

@@ -213,8 +213,8 @@ def test_size_comes_from_the_file_or_the_user(mode, size, given, wanted) -> None
     ("mode", "size", "given", "told"),
     [
         ("crop", None, None, "--preprocess must be one of resize, scale_width, none, found 'crop'"),
-        ("resize", 30, None, "--size must be a multiple of 4 and at least 16, found 30"),
-        ("scale_width", 12, None, "--size must be a multiple of 4 and at least 16, found 12"),
+        ("resize", 30, None, "--size must be a multiple of 4 from 16 to 8192, found 30"),
+        ("scale_width", 12, None, "--size must be a multiple of 4 from 16 to 8192, found 12"),
         ("none", 64, None, "--preprocess none keeps the size of pictures"),
         ("none", None, takes(32, 32), "found that net.onnx takes 32×32 pixels; use --preprocess resize"),
         ("scale_width", None, takes(None, 32), "found that net.onnx takes any×32 pixels"),
@@ -233,7 +233,7 @@ def test_picture_statistics_are_those_of_test_py_without_eval(tmp_path: Path) ->
     running, own = (open_source(tmp_path, both=True, picture_statistics=chosen) for chosen in (False, True))
     assert [note.startswith("batch norm in") for note in running.notes] == [True]
     assert own.notes == (
-        "--picture-statistics: each picture's own statistics for the batch norm in G_A, G_B",
+        "--set picture-statistics=true: each picture's own statistics for the batch norm in G_A, G_B",
     )
     assert own.back is not None
     for translate, name in ((own.translate, "G_A"), (own.back, "G_B")):
@@ -244,5 +244,7 @@ def test_picture_statistics_are_those_of_test_py_without_eval(tmp_path: Path) ->
 
 def test_picture_statistics_of_an_exported_file_are_chosen_at_its_export(tmp_path: Path) -> None:
     export_onnx(tiny_net(1), tmp_path / "G.onnx", ExportSettings(size=32))
-    with pytest.raises(UsageError, match="--picture-statistics is chosen when a network is exported, found"):
+    with pytest.raises(
+        UsageError, match="--set picture-statistics=true is chosen when a network is exported, found"
+    ):
         open_source(tmp_path / "G.onnx", picture_statistics=True)
