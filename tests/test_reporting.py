@@ -1,9 +1,12 @@
 """Stages of a job, as a reporter tells them."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import pytest
 
 from ganprune import reporting
-from ganprune.reporting import Silent, Staged
+from ganprune.reporting import Silent, Staged, Task
 
 
 class _Heard(Silent):
@@ -15,17 +18,13 @@ class _Heard(Silent):
     def info(self, message: str) -> None:
         self.told.append(message)
 
-    def task(self, title: str, total: int, done: int = 0) -> "_Heard":
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Generator[Task]:
         self.told.append(title)
-        return self
+        yield self
 
-    def __enter__(self) -> "_Heard":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def advance(self, steps: int = 1, **figures: float) -> None:
-        self.left.append(figures["all_left"])
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        self.left.append(float(figures["all_left"]))
 
 
 def test_a_stage_tells_its_place_and_what_all_stages_still_take(monkeypatch: pytest.MonkeyPatch) -> None:
