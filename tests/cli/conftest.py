@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.kit import Outcome, ganprune, timed_briefly, write_checkpoint, write_config, write_pictures
+from tests.cli.kit import (
+    LEAN,
+    Outcome,
+    ganprune,
+    timed_briefly,
+    write_checkpoint,
+    write_config,
+    write_pictures,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +34,10 @@ class Place:
     config: Path
 
     def compress(self, *words: object) -> Outcome:
+        """Without timing and report, which `Mission` has."""
+        return self.compress_whole(*LEAN, *words)
+
+    def compress_whole(self, *words: object) -> Outcome:
         return ganprune("compress", self.checkpoint, "--data", self.data, "--config", self.config, *words)
 
 
@@ -63,7 +75,7 @@ def mission(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Mission:
     """Its folder is never written to by a test."""
     folder = tmp_path_factory.mktemp("mission")
     with chdir(folder), timed_briefly():
-        compress = place.compress()
+        compress = place.compress_whole()
         export = ganprune("export", "--onnx")
         bench = ganprune("bench", "--cpu", "--set", "runs=2,3")
     (run,) = (path for path in (folder / "runs").iterdir() if path.is_dir())

@@ -46,6 +46,10 @@ QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
 
 
+LEAN = ("--no-bench", "--no-report")
+"""For what is about neither: they take a third of the time of a compression."""
+
+
 def write_checkpoint(folder: Path, names: Mapping[str, str] = CYCLEGAN, ngf: int = 4) -> Path:
     """A CycleGAN with two residual blocks; its two discriminators differ in their widths."""
     folder.mkdir(parents=True)

@@ -61,11 +61,25 @@ def test_set_takes_toml_and_the_last_one_counts(place: Place, here: Path) -> Non
     assert (found["target-macs"], found["budget"], found["align"]) == ([0.4, 0.5], "90s", 2)
 
 
+def test_a_setting_may_be_typed_as_an_option_that_help_does_not_show(place: Place, here: Path) -> None:
+    words = (
+        "--align",
+        "2",
+        "--pictures=3",
+        "--recover-discriminators",
+        "--no-remove-blocks",
+        "--distil-adapters",
+        "true",
+    )
+    found = place.compress(*words, "--dry-run", "--json").json["settings"]
+    assert (found["align"], found["pictures"], found["distil-adapters"]) == (2, 3, True)
+    assert (found["recover-discriminators"], found["remove-blocks"]) == (True, False)
+
+
 WRONG = {
     "compress CKPT --set popluation=4": "--set: unknown setting 'popluation'; did you mean population",
     "compress CKPT --set population": "--set takes NAME=VALUE, such as --set align=…, found 'population'",
-    "compress CKPT --pictures 64": "there is no option --pictures; it is a setting: --set pictures=64",
-    "compress CKPT --pictures=64": "it is a setting: --set pictures=64",
+    "compress CKPT --pictures 0": "--set pictures must be 1 or more, found 0",
     "compress CKPT --set target-macs=[0.1": "[0.1 is no TOML value",
     "train --set nfg=3": "--set: unknown setting 'nfg'; did you mean ngf",
     "train --data DATA --set ngf=0": "--set ngf must be 1 to 1024, found 0",
@@ -262,7 +276,7 @@ def test_config_of_a_run_is_a_config_file(place: Place, run: Path) -> None:
 
 def test_dry_run_writes_nothing_and_prints_the_command_without_it(place: Place, here: Path) -> None:
     before = listing(place.checkpoint.parent) | listing(here)
-    found = place.compress("--dry-run")
+    found = place.compress_whole("--dry-run")
     assert found.code == 0
     assert listing(place.checkpoint.parent) | listing(here) == before
     assert "K = 4, T = 3: 32 individuals" in found.out
@@ -289,3 +303,17 @@ def test_data_is_taken_from_the_options_of_the_training(place: Place, here: Path
     found = ganprune("compress", net, "--config", place.config, "--dry-run")
     assert found.code == 0
     assert f"--data {place.data}, from the checkpoint's options" in found.err
+
+
+def test_nothing_is_timed_or_reported_where_that_is_not_wanted(place: Place, here: Path) -> None:
+    done = place.compress("--no-bench", "--no-report", "-o", "run")
+    assert done.code == 0, done.err
+    assert not {"bench.json", "report.html"} & {path.name for path in (here / "run").iterdir()}
+    assert "Pictures against the original's" in done.out
+    assert "G_A ran" not in done.out
+    planned = json.loads((here / "run/provenance.json").read_text())["plan"]
+    assert list(planned)[-2:] == ["pictures", "export"]
+    assert f"stage 1 of {len(planned)}: search: which filters to keep" in done.err
+    again = place.compress("--no-bench", "--no-report", "-o", "run")
+    assert again.code == 0
+    assert "stage" not in again.err

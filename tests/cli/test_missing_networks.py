@@ -12,7 +12,7 @@ import torch
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.runs import Run
 from tests.cli.conftest import Place
-from tests.cli.kit import CYCLEGAN, Outcome, ganprune, listing, stopped_before_export
+from tests.cli.kit import CYCLEGAN, LEAN, Outcome, ganprune, listing, stopped_before_export
 from tests.tiny import resnet
 
 SMALL = ("--set", "ndf=4", "--size", "32", "--set", "device=cpu", "--set", "threads=1")
@@ -37,7 +37,7 @@ def generators(place: Place, here: Path) -> Path:
 
 
 def compress(place: Place, checkpoint: Path, *words: object) -> Outcome:
-    return ganprune("compress", checkpoint, "--data", place.data, "--config", place.config, *words)
+    return ganprune("compress", *LEAN, checkpoint, "--data", place.data, "--config", place.config, *words)
 
 
 def compress_up_to_export(place: Place, checkpoint: Path, *words: object) -> None:
@@ -120,7 +120,7 @@ def test_a_lone_generator_gets_the_other_one_too(
 def test_one_direction_makes_one_slim_generator(
     place: Place, here: Path, direction: str, slim: str, whole: str
 ) -> None:
-    done = compress(place, place.checkpoint, "--direction", direction, "-o", "run", "--budget", "2steps")
+    done = place.compress_whole("--direction", direction, "-o", "run", "--budget", "2steps")
     assert done.code == 0, done.err
     names = {path.name for path in (here / "run").iterdir()}
     made = {f"{slim}.onnx", f"original_{slim}.onnx", f"{slim}.safetensors", f"latest_net_{slim}.pth"}
