@@ -38,6 +38,8 @@ class PictureSettings:
     see `ganprune.models.picture_statistics`."""
     paired: bool = False
     """Pictures of A and B belong together, as pix2pix's: the same name, or both in one file, side by side."""
+    features: str | None = None
+    """A file of the network of features that ``max_lost`` is measured by; none: that of GANPRUNE_FEATURES."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = 0
@@ -116,6 +118,10 @@ class FineTuneSettings:
     they are trained; 0: they are trained as they were cut. See `ganprune.refit`."""
     budget: str = "20m"
     """A time such as 90s, 20m or 1h30m, or 5epochs, or 500steps; 0: no fine-tuning."""
+    races: int = 0
+    """How many individuals of the search, the fittest of unlike widths, are trained for a few hundred steps,
+    the better half of them for as many more, and so on, until one is left, which is trained to its end; 0:
+    none but the fittest. See `ganprune.stages.racing`."""
     recipe: Literal["distil", "paper"] = "distil"
     """distil: learn to draw what the originals draw; paper: CycleGAN's own recipe, as the paper does."""
     distil_pixels: float = _DISTIL.pixels
@@ -139,7 +145,11 @@ class FineTuneSettings:
     """Stop after this many validations in a row without a better one; none: make all steps."""
 
     def __post_init__(self) -> None:
-        Budget.parse(self.budget)
+        trained = Budget.parse(self.budget).amount > 0
+        if self.races < 0 or self.races == 1:
+            raise UsageError(f"--races must be 0, or 2 or more, found {self.races}")
+        if self.races and not trained:
+            raise UsageError(f"--races {self.races} needs training, found --budget {self.budget}")
         if self.recipe not in ("distil", "paper"):
             raise UsageError(f"--recipe must be distil or paper, found {self.recipe!r}")
         if self.refit_pictures < 0:

@@ -30,6 +30,7 @@ from ganprune.metrics import (
     translated,
 )
 from ganprune.metrics.extractor import Pictures
+from ganprune.metrics.loading import FEATURES
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -45,8 +46,6 @@ from ganprune.translation import OnnxTranslator, Translator
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS
 
-FEATURES = "GANPRUNE_FEATURES"
-"""Environment variable that stands in for --features."""
 WEIGHTS = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
 """A public file that --features takes."""
 PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures"}

@@ -107,7 +107,7 @@ SpeedUp = Annotated[
     str | None,
     typer.Option(
         metavar="F[,F]",
-        help="How many times as fast to run, by a count of the work; both, or G_A,G_B.",
+        help="How many times as fast to run, by a count of the work, not timed; both, or G_A,G_B.",
         rich_help_panel=SEARCH,
     ),
 ]
@@ -138,6 +138,23 @@ MinPsnr = Annotated[
     float | None,
     typer.Option(
         metavar="DB", help="As fast as draws so well without training; 32: close.", rich_help_panel=SEARCH
+    ),
+]
+MaxLost = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F",
+        help="As fast as lacks no more of the translation without training; 0.1: close. Needs --features.",
+        rich_help_panel=SEARCH,
+    ),
+]
+SearchFeatures = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        metavar="FILE",
+        help="The network that --max-lost is measured by; or set GANPRUNE_FEATURES.",
+        rich_help_panel=SEARCH,
     ),
 ]
 Align = Annotated[
@@ -234,6 +251,14 @@ Budget = Annotated[
     typer.Option(
         metavar="TIME",
         help="For fine-tuning: 90s, 20m, 1h30m, or 5epochs; 0: none.",
+        rich_help_panel="Fine-tuning",
+    ),
+]
+Races = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Train the N best of the search for a while and go on with the best of these; 0: none.",
         rich_help_panel="Fine-tuning",
     ),
 ]

@@ -13,7 +13,7 @@ Searcher = Literal["coevolution", "annealing", "swarm", "front"]
 at once, see ``ganprune front``. All score as many."""
 
 
-TARGETS = ("speed-up", "target-macs", "target-params", "target-ms", "min-psnr")
+TARGETS = ("speed-up", "target-macs", "target-params", "target-ms", "min-psnr", "max-lost")
 """Settings that say what size, speed or quality to come to."""
 
 Mutation = Literal["auto", "flip", "exchange", "reshape"]
@@ -57,6 +57,9 @@ class SearchSettings:
     min_psnr: float | None = None
     """Decibels from the originals' pictures, in place of the others: as fast as draws so well before any
     training, see `ganprune.stages.sizing`."""
+    max_lost: float | None = None
+    """Share of the originals' translation that may be missing, by a network of features
+    (`ganprune.metrics.lost`): likewise, and both where both are asked for."""
     min_filters: int = 1
     """Fewest filters of a layer."""
     remove_blocks: bool = True
@@ -104,10 +107,12 @@ class SearchSettings:
             if not 0 <= value < float("inf"):
                 raise UsageError(f"--{name.replace('_', '-')} must be finite and 0 or more, found {value}")
         others = (self.target_macs, self.target_params, self.target_ms)
-        if self.min_psnr is not None and any(other is not None for other in others):
-            raise UsageError("--min-psnr is in place of --target-macs, --target-params and --target-ms")
-        if self.min_psnr is not None and not 0 < self.min_psnr < float("inf"):
-            raise UsageError(f"--min-psnr must be above 0 and finite, found {self.min_psnr}")
+        if self.quality and any(other is not None for other in others):
+            raise UsageError(f"{self.quality} is in place of --target-macs, --target-params and --target-ms")
+        for name in ("min_psnr", "max_lost"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise UsageError(f"--{name.replace('_', '-')} must be above 0 and finite, found {value}")
         if not (self.p_select >= 0 and self.p_crossover >= 0 and self.p_select + self.p_crossover <= 1):
             raise UsageError(
                 "--p-select and --p-crossover must be 0 or more and at most 1 together, "
@@ -140,6 +145,12 @@ class SearchSettings:
     def aimless(self) -> bool:
         """Whether there is no target, so that γ alone decides the size."""
         return self.constraints("A").aimless
+
+    @property
+    def quality(self) -> str:
+        """What is asked of the pictures, as options; empty: nothing."""
+        told = (("--min-psnr", self.min_psnr), ("--max-lost", self.max_lost))
+        return " ".join(f"{option} {value:g}" for option, value in told if value is not None)
 
     @property
     def sides(self) -> tuple[Domain, ...]:
