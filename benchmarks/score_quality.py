@@ -26,7 +26,7 @@ from ganprune.checkpoints import Own, load_quartet
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.presets import BALANCED
-from ganprune.pruning.fitness import fitness
+from ganprune.pruning.fitness import fitness, losses
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, predicted
 from ganprune.pruning.rebuild import rebuilt
@@ -121,7 +121,7 @@ def main() -> None:
         precision = resolve_precision("auto", "cpu")
         settings = ScoringSettings("cpu", precision, refit=True)
         scorer = LocalScorer(ScoringInputs(generators, judges, layouts, scored, settings))
-        floor, preset = scorer.controls(side).L_cyc[0], SearchSettings(lambda_cycle=BALANCED)
+        floor, preset = float(scorer.controls(side).L_cyc[0]), SearchSettings(lambda_cycle=BALANCED)
         judge = Judge(
             original,
             load_pictures(folders.pictures("test", side)[: opt.test_pictures], opt.size),
@@ -156,10 +156,9 @@ def main() -> None:
     report(rows)
 
 
-def _energy(layout: Layout, genome: Tensor, of: Scores, floor: Tensor, s: SearchSettings) -> float:
+def _energy(layout: Layout, genome: Tensor, of: Scores, floor: float, s: SearchSettings) -> float:
     """What a search makes small: the denominator of Eq. 11, with L_cyc above the originals' own."""
-    N, cycle = kept_weights(layout, genome[None]), (of.L_cyc - floor).clamp_min(0.0)
-    return float(1 / fitness(N, of.L_DisA, cycle, of.L_idt, gamma=s.gamma, lambda_cycle=s.lambda_cycle))
+    return float(1 / fitness(kept_weights(layout, genome[None]), losses(of, s, floor), s.gamma))
 
 
 def _trained(

@@ -1,6 +1,8 @@
 """Everything that decides a search."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from ganprune.errors import UsageError
@@ -11,7 +13,13 @@ from ganprune.pruning.repair import Constraints
 Searcher = Literal["coevolution", "annealing", "swarm", "front"]
 """coevolution: Algorithm 1; annealing: chains of small changes; swarm: particles; front: NSGA-II, all sizes
 at once, see ``ganprune front``. All score as many."""
-
+CLASSES: Mapping[Searcher, str] = MappingProxyType({
+    "coevolution": "coevolution.CoEvolution",
+    "annealing": "annealing.Annealing",
+    "swarm": "swarm.Swarm",
+    "front": "front.Front",
+})  # fmt: skip
+"""Module of `ganprune.search` and class of each: settings are read without loading any."""
 
 TARGETS = ("speed-up", "target-macs", "target-params", "target-ms", "min-psnr", "max-lost")
 """Settings that say what size, speed or quality to come to."""

@@ -20,11 +20,11 @@ from ganprune.pruning.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.scoring import Scores
-from ganprune.search import SEARCHERS, Annealing, Swarm
-from ganprune.search.annealing import accepted
+from ganprune.search import SEARCHERS
+from ganprune.search.annealing import Annealing, accepted
 from ganprune.search.coevolution import Population, State
 from ganprune.search.settings import Searcher, SearchSettings
-from ganprune.search.swarm import FASTEST, velocity
+from ganprune.search.swarm import FASTEST, Swarm, velocity
 from ganprune.settings import CompressSettings
 from ganprune.stages import search
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
