@@ -21,9 +21,9 @@ def front(
         str,
         typer.Option(
             metavar="F,…",
-            help="Shares of the true MACs to write slim generators for; none: only the front.",
+            help="Shares of the true MACs to write slim generators for, 0.5,0.25; none: only the front.",
         ),
-    ] = "0.5,0.25",
+    ] = "none",
     config: options.Config = None,
     population: options.Population = None,
     generations: options.Generations = None,
@@ -50,7 +50,8 @@ def front(
 ) -> None:
     """Find small generators of all sizes in one search.
 
-    NSGA-II over size and quality; --budget, 0 by default, is for each pair of --points.
+    NSGA-II over size and quality, about ten minutes; nothing is trained but --points, each for --budget, 0 by
+    default.
     """
     given = {
         key: value
@@ -73,7 +74,7 @@ def front(
         shares = () if points == "none" else shares_of(points)
     except ValueError:
         raise UsageError(f"--points must be shares above 0 and at most 1, found {points}") from None
-    usual = {"budget": "0", "population": 32, "generations": 40} if config is None else {}
+    usual = {"budget": "0", "population": 16, "generations": 6} if config is None else {}
     chosen = usual | {key: value for key, value in given.items() if value is not None}
     no_target = dict.fromkeys(TARGETS, "none")
     settings = compress_settings(None, config, chosen | {"searcher": "front"} | no_target)
