@@ -217,7 +217,9 @@ def test_lost_is_told_of_the_finished_networks(run: Run, gan: TinyGan, seen: Pix
     x = to_float(gan.pictures["A"])
     fake, original = slim["A"](x), gan.generators["A"](x)
     f, y, z = (seen(to_uint8(p)) for p in (fake, original, gan.pictures["A"]))
-    assert rows["slim"]["lost"] == pytest.approx(float((f - y).square().mean() / (z - y).square().mean()))
+    assert rows["slim"]["lost"] == pytest.approx(
+        float((f - y).square().mean() / (z - y).square().mean()), rel=1e-3
+    )
     assert rows["inputs"]["lost"] == 1
 
 
