@@ -38,10 +38,11 @@ def command(out: Path, run: str) -> list[str]:
         str(PICTURES),
     ]
     options = {
-        "-o": out / run, "--size": EXAMPLE_SIZE, "--population": 16, "--generations": 40, "--pictures": 8,
-        "--target-macs": 0.4, "--budget": 0, "--threads": 1, "--precision": "float32", "--device": "cpu",
+        "size": EXAMPLE_SIZE, "population": 16, "generations": 40, "pictures": 8, "target-macs": 0.4,
+        "budget": 0, "threads": 1, "precision": "float32", "device": "cpu",
     }  # fmt: skip
-    return [*words, *(str(word) for pair in options.items() for word in pair)]
+    settings = (word for name, value in options.items() for word in ("--set", f"{name}={value}"))
+    return [*words, "-o", str(out / run), *settings]
 
 
 def generation(run: Path) -> int:

@@ -33,13 +33,13 @@ stepping() { # fine-tuning, against a plain loop
 }
 
 quarter() { # the whole job: K = 32, T = 100, both generators on 16 pictures a side
-    "$python" -m ganprune_cli compress "$ckpt" --data "$data" --device "$device" --size "$size" --vgg "$vgg" \
-        --population "$population" --generations "$generations" --pictures 16 --budget "${steps}steps" \
+    "$python" -m ganprune_cli compress "$ckpt" --data "$data" --device "$device" --size "$size" --set "vgg=$vgg" \
+        --set "population=$population" --set "generations=$generations" --set pictures=16 --budget "${steps}steps" \
         -o "$out/quarter" -q
 }
 
 tiny() { # the same to a fifteenth
-    "$python" -m ganprune_cli compress "$ckpt" --data "$data" --device "$device" --size "$size" --vgg "$vgg" \
+    "$python" -m ganprune_cli compress "$ckpt" --data "$data" --device "$device" --size "$size" --set "vgg=$vgg" \
         --preset tiny --budget "${steps}steps" -o "$out/tiny" -q
 }
 

@@ -222,7 +222,7 @@ def memory_batch(b: Bench) -> bool:
 
         return attempt(self, limited)
 
-    b.more = ("--batch", "2")
+    b.more = ("--set", "batch=2")
     with patch.object(Batches, "attempt", scarce):
         ended = b.compress()
     assert ended.code == BEGUN, ended.err

@@ -30,14 +30,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ganprune.checkpoints import load_quartet
 from ganprune.example import CHECKPOINT, EXAMPLE_SIZE, PICTURES
 from ganprune.images import find_domains, load_pictures
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.presets import preset
 from ganprune.pruning.genome import Layout
 from ganprune.reporting import Silent
 from ganprune.scoring import LocalScorer, PoolScorer, RayPool, Scorer, ScoringInputs, ScoringSettings
 from ganprune.scoring.worker import Task
 from ganprune.search.coevolution import CoEvolution, State
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.system.device import cpu_threads, resolve_threads
 from ganprune.training import Networks
 from tests.scoring.ray_kit import add_node, cluster_of

@@ -23,14 +23,14 @@ from torch import Tensor
 
 from ganprune.figures import to_png, to_svg
 from ganprune.figures.style import look, place, series_colours, sheet
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator, GeneratorWidths
 from ganprune.pruning.genome import Layout, genome_key, genome_of
 from ganprune.pruning.resources import kept_macs
 from ganprune.scoring import PoolScorer, Scores
 from ganprune.scoring.scores import Row
 from ganprune.search.coevolution import CoEvolution
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.system.device import cpu_threads
 
 WORKERS = tuple(2**i for i in range(9))

@@ -24,7 +24,6 @@ from torch import Tensor
 from ganprune.channels import kept
 from ganprune.checkpoints import Own, load_quartet
 from ganprune.images import find_domains, load_pictures, split, to_float
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.presets import BALANCED
 from ganprune.pruning.fitness import fitness, losses
 from ganprune.pruning.genome import Layout
@@ -35,8 +34,9 @@ from ganprune.pruning.resources import kept_macs, kept_weights
 from ganprune.refit import Kept, as_scores, refitted
 from ganprune.scoring import LocalScorer, Scores, ScoringInputs, ScoringSettings
 from ganprune.scoring.originals import original_removals
-from ganprune.search.settings import SearchSettings
 from ganprune.settings import FineTuneSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.training import Budget, Networks, Teacher, TrainSettings, train

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ganprune.pruning.resources import kept_macs, kept_weights
     from ganprune.scoring import LocalScorer, Scorer, ScoringInputs, ScoringSettings
     from ganprune.search.coevolution import CoEvolution, State
-    from ganprune.search.settings import SearchSettings
     from ganprune.settings import CompressSettings
+    from ganprune.settings.search import SearchSettings
 
 _HOME = {
     "CoEvolution": "search.coevolution",
@@ -39,7 +39,7 @@ _HOME = {
     "Scorer": "scoring",
     "ScoringInputs": "scoring",
     "ScoringSettings": "scoring",
-    "SearchSettings": "search.settings",
+    "SearchSettings": "settings.search",
     "State": "search.coevolution",
     "compress": "compression",
     "kept_macs": "pruning.resources",

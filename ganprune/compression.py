@@ -187,7 +187,7 @@ def foresee(
 
 def _check_searcher(settings: CompressSettings) -> None:
     if settings.search.searcher == "front":
-        raise UsageError("--searcher front finds a family of sizes, not one; run `ganprune front` instead")
+        raise UsageError("--set searcher=front finds networks of all sizes; run `ganprune front` instead")
 
 
 def _modules(generator: nn.Module, own: Own, settings: CompressSettings) -> Quartet:

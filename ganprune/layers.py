@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ganprune.presets import DEFAULT_PRESET, preset
-from ganprune.search.settings import TARGETS
 from ganprune.settings import CompressSettings, read_config
+from ganprune.settings.search import TARGETS
 
 
 def compress_settings(

@@ -37,7 +37,7 @@ import tomli_w
 from ganprune.errors import RunError, UsageError
 from ganprune.images import DataSource
 from ganprune.reporting import SILENT, Reporter, Task
-from ganprune.settings import KEYS, CompressSettings, spelled
+from ganprune.settings import KEYS, CompressSettings, spelled, typed
 from ganprune.storage.files import Over, sha256, write_atomically
 from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
@@ -307,7 +307,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
     settings = known | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() or (run / "race").exists() else {"budget", *FREE}
     changed = [
-        f"--{key} {spelled(settings.get(key))} (now {spelled(value)})"
+        f"{typed(key, settings.get(key))} (now {spelled(value)})"
         for key, value in now["settings"].items()
         if key not in free and settings.get(key) != value
     ]
@@ -316,7 +316,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
             f"{run.folder} was made with {', '.join(changed)}; run the same command again to go on with it, "
             "or use `-o` another folder"
         )
-    try:  # what may change, here --processes, must go with what the run keeps
+    try:  # what may change, here processes, must go with what the run keeps
         CompressSettings.from_flat(now["settings"])
     except UsageError as error:
         raise RunError(f"{run.folder}: {error}, and `-o` another folder") from None

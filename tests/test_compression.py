@@ -19,7 +19,10 @@ BOTH = "`settings` holds all settings: leave out the others, or give them withou
         ({"settings": WHOLE, "preset": "tiny"}, BOTH),
         ({"settings": WHOLE, "config": "my.toml"}, BOTH),
         ({"settings": WHOLE, "seed": 1}, BOTH),
-        ({"searcher": "front"}, "--searcher front finds a family of sizes, not one; run `ganprune front`"),
+        (
+            {"searcher": "front"},
+            "--set searcher=front finds networks of all sizes; run `ganprune front`",
+        ),
         ({"preset": "huge"}, "--preset huge is not known; there are fast"),
         ({"config": "no.toml"}, "--config no.toml does not exist"),
         ({}, "nothing does not exist"),

@@ -60,9 +60,9 @@ def test_opening_again_keeps_what_auto_came_to(run: Run) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (_with_settings(population=8), r"made with --population 4 \(now 8\); run the same command again"),
+        (_with_settings(population=8), r"made with --set population=4 \(now 8\); run the same command again"),
         (_with_settings(target_macs="none"), r"--target-macs 0\.25,0\.25 \(now none\)"),
-        (_with_settings(population=8, seed=1), r"--population 4 \(now 8\), --seed 0 \(now 1\)"),
+        (_with_settings(population=8, seed=1), r"--set population=4 \(now 8\), --seed 0 \(now 1\)"),
         (_with(data="/data/other"), "made from --data /data/horse2zebra; use `-o`"),
         (_with(sha256={"G_A": "13", "G_B": "34"}), "made from another checkpoint"),
     ],
@@ -299,5 +299,5 @@ def test_a_run_keeps_what_it_adapted_and_takes_what_is_asked_for(tmp_path: Path)
         assert open_run(run.folder, later, "", given=()).config == first
     with pytest.raises(RunError, match=r"was made with --size 64 \(now 256\)"):
         open_run(run.folder, CONFIG | {"settings": asked}, "", given=("size",))
-    with pytest.raises(RunError, match=r"was made with --align 4 \(now 1\)"):
+    with pytest.raises(RunError, match=r"was made with --set align=4 \(now 1\)"):
         open_run(run.folder, CONFIG | {"settings": asked | {"align": 1}}, "", given=())

@@ -1,15 +1,20 @@
 """Settings and their flat form."""
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import UsageError
-from ganprune.search.settings import SearchSettings
-from ganprune.settings import KEYS, CompressSettings, read_config
+from ganprune.settings import KEYS, CompressSettings, read_config, schema, typed
+from ganprune.settings.fields import settings_of
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.training import DistilSettings, TrainSettings
 
 shares = st.floats(0.001, 1)
 flats = st.fixed_dictionaries(
@@ -50,7 +55,7 @@ def test_later_layers_win_key_by_key(first: dict[str, object], second: dict[str,
 
 def test_no_two_sections_share_a_key() -> None:
     settings = CompressSettings()
-    sections = [getattr(settings, name) for name in dict.fromkeys(section for section, _, _ in KEYS.values())]
+    sections = [getattr(settings, name) for name in dict.fromkeys(section for section, _ in KEYS.values())]
     assert len(KEYS) == sum(len(fields(section)) for section in sections)
     assert all(key == key.lower() and "_" not in key for key in KEYS)
 
@@ -73,27 +78,27 @@ def test_none_is_for_settings_that_may_be_unset() -> None:
     settings = CompressSettings.from_flat({"threads": "none", "batch": "none"})
     assert settings.compute.threads is None
     assert settings.compute.batch is None
-    with pytest.raises(UsageError, match="--population must be a whole number, found 'none'"):
+    with pytest.raises(UsageError, match="--set population must be a whole number, found 'none'"):
         CompressSettings.from_flat({"population": "none"})
 
 
 @pytest.mark.parametrize("key", ["population", "threads", "seed", "size"])
 @pytest.mark.parametrize("value", ["many", 2.5, True, [1], "", "0x10"])
 def test_what_is_no_whole_number_is_refused(key: str, value: object) -> None:
-    with pytest.raises(UsageError, match=f"^--{key} must be a whole number, found"):
+    with pytest.raises(UsageError, match=f"^{KEYS[key][1].option} must be a whole number, found"):
         CompressSettings.from_flat({key: value})
 
 
 @pytest.mark.parametrize("key", ["gamma", "lambda-cycle", "mutation-rate", "p-select"])
 @pytest.mark.parametrize("value", ["much", True, [1.0], ""])
 def test_what_is_no_number_is_refused(key: str, value: object) -> None:
-    with pytest.raises(UsageError, match=f"^--{key} must be a number, found"):
+    with pytest.raises(UsageError, match=f"^{KEYS[key][1].option} must be a number, found"):
         CompressSettings.from_flat({key: value})
 
 
 def test_unknown_key_names_its_source_and_a_near_one() -> None:
     with pytest.raises(
-        UsageError, match=r"^my.toml: unknown setting 'target_macs'; did you mean target-macs\?"
+        UsageError, match=r"^my.toml: unknown setting 'target_macs'; did you mean target-macs or target-ms"
     ):
         CompressSettings.from_flat({"target_macs": 0.5}, source="my.toml")
     with pytest.raises(UsageError, match="unknown setting 'q'; known: population, generations, "):
@@ -137,3 +142,47 @@ def test_missing_config_file_says_how_to_make_one(tmp_path: Path) -> None:
         read_config(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="is no file"):
         read_config(tmp_path)
+
+
+def test_every_field_says_what_it_is_in_the_docstring_under_it() -> None:
+    for cls in (TrainSettings, DistilSettings):
+        assert [one.name for one in settings_of(cls).values() if not one.help] == []
+    assert [key for key, (_, one) in KEYS.items() if not one.help] == []
+    assert KEYS["pictures"][1].help.startswith("Validation pictures of each domain")
+
+
+@given(flats)
+def test_the_schema_takes_what_the_check_takes(flat: dict[str, object]) -> None:
+    jsonschema.validate(flat, schema())
+    jsonschema.validate(CompressSettings.from_flat(flat).to_flat(), schema())
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [{"population": 1}, {"population": 2.5}, {"size": 30}, {"parents": 0}, {"target-macs": [0.2, 1.2]},
+     {"layout": "rows"}, {"refit": "yes"}, {"seed": 2**63}, {"popluation": 4}, {"threads": 0}],
+)  # fmt: skip
+def test_the_schema_and_the_check_refuse_the_same(flat: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        CompressSettings.from_flat(flat)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(flat, schema())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("size", 128, "--size 128"), ("align", 8, "--set align=8"), ("refit", False, "--set refit=false"),
+     ("target-macs", [0.2, 0.3], "--target-macs 0.2,0.3"), ("budget", "5m", "--budget 5m"),
+     ("recover-discriminators", True, "--recover-discriminators"),
+     ("recover-discriminators", False, "--set recover-discriminators=false")],
+)  # fmt: skip
+def test_a_setting_is_spelled_as_it_is_typed(key: str, value: object, words: str) -> None:
+    assert typed(key, value) == words
+
+
+def test_settings_are_read_and_checked_without_pytorch() -> None:
+    code = (
+        "import sys; from ganprune.settings import *; CompressSettings.from_flat({'budget': '5m'}); schema();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,7 +13,7 @@ def bench_settings(*, threads: str | None = None, runs: str | None = None, **giv
     if threads is not None:
         numbers["threads"] = tuple(dict.fromkeys(_numbers("--threads", threads)))
     if runs is not None:
-        least, *most = _numbers("--runs", runs)
+        least, *most = _numbers("--set runs", runs)
         numbers["minimum"] = least
         numbers["maximum"] = most[0] if most else max(least, BenchSettings().maximum)
     numbers |= {name: value for name, value in given.items() if value is not None}

@@ -125,9 +125,9 @@ class ConsoleReporter:
         print(f"warning: {shown(message)}", file=sys.stderr, flush=True)
 
 
-def print_json(value: Mapping[str, Any]) -> None:
+def print_json(value: Mapping[str, Any], version: bool = True) -> None:
     """One JSON object on stdout, with its schema version first."""
-    text = json.dumps({"schema": 1} | dict(value), indent=2, ensure_ascii=False)
+    text = json.dumps(({"schema": 1} if version else {}) | dict(value), indent=2, ensure_ascii=False)
     print("".join(c if is_shown(c) else json.dumps(c)[1:-1] for c in text))
 
 

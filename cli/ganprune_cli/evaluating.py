@@ -75,11 +75,11 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         if self.pictures is not None and self.pictures < 2:
-            raise UsageError(f"--pictures must be 2 or more, found {self.pictures}")
+            raise UsageError(f"--set pictures must be 2 or more, found {self.pictures}")
         if self.batch is not None and self.batch < 1:
-            raise UsageError(f"--batch must be 1 or more, found {self.batch}")
+            raise UsageError(f"--set batch must be 1 or more, found {self.batch}")
         if self.cache is not None and self.cache.exists() and not self.cache.is_dir():
-            raise UsageError(f"--cache must be a folder, found the file {self.cache}")
+            raise UsageError(f"--set cache must be a folder, found the file {self.cache}")
 
     def settings(self) -> ScoreSettings:
         """Which figures, and how sure."""
@@ -116,11 +116,11 @@ def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter:
     """Figures of a folder of pictures against one of real pictures; or, with --fcn, of labels."""
     if wishes.fcn is not None:
         return _evaluate_labels(fakes, real, wishes, wishes.fcn, reporter)
-    for name, wish in (("--data", wishes.data), ("--pictures", wishes.pictures)):
+    for name, wish in (("--data", wishes.data), ("--set pictures", wishes.pictures)):
         if wish is not None:
             raise UsageError(f"{name} is for a run; with two folders, give the pictures themselves")
     if wishes.train is not None and not wishes.fid:
-        raise UsageError("--train is for FID against train + test; add --fid, or leave it out")
+        raise UsageError("--set train is for FID against train + test; add --fid, or leave it out")
     settings = wishes.settings()
     found = pictures_in(fakes)
     groups = [found, *(pictures_in(folder) for folder in wishes.lost or ())]
@@ -158,7 +158,8 @@ def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor
 def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[str, Any]:
     """Figures of a run's slim generators, its originals and the untouched inputs, on test pictures."""
     for name, wish in (
-        ("--train", wishes.train), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--fcn", wishes.fcn),
+        ("--set train", wishes.train), ("--probe", wishes.probe), ("--lost", wishes.lost),
+        ("--fcn", wishes.fcn),
     ):  # fmt: skip
         if wish is not None:
             raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
@@ -306,8 +307,8 @@ def _evaluate_labels(
     fakes: Path, labels: Path, wishes: EvaluateOptions, network: Path, reporter: Reporter
 ) -> dict[str, Any]:
     for name, wish in (
-        ("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--train", wishes.train),
-        ("--data", wishes.data), ("--pictures", wishes.pictures), ("--cache", wishes.cache),
+        ("--fid", wishes.fid), ("--probe", wishes.probe), ("--lost", wishes.lost), ("--data", wishes.data),
+        ("--set train", wishes.train), ("--set pictures", wishes.pictures), ("--set cache", wishes.cache),
     ):  # fmt: skip
         if wish:
             raise UsageError(f"{name} and --fcn contradict each other; evaluate twice, or leave one out")

@@ -1,12 +1,14 @@
 """The one place where an exception becomes one line on stderr and an exit code."""
 
 import errno
+import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeGuard
 
 import typer
@@ -15,6 +17,8 @@ P = ParamSpec("P")
 
 INTERRUPTED = 130
 TERMINATED = 128 + signal.SIGTERM
+GONE = 128 + 13
+"""What shells say of a program whose reader is gone (SIGPIPE)."""
 _OF_DISKS = frozenset((errno.EIO, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESTALE))
 """What a file system says that is damaged, gone, or cannot flush or lock files."""
 
@@ -43,13 +47,28 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
                 raise
             if os.environ.get("GANPRUNE_DEBUG") and not isinstance(error, KeyboardInterrupt):
                 raise
-            line, code = _explain(error)
-            if code in (INTERRUPTED, TERMINATED):
-                typer.echo(err=True)  # after whatever the line of progress has come to
-            typer.echo(_one_line(line), err=True)
-            raise typer.Exit(code) from None
+            raise failed(error) from None
 
     return run
+
+
+def failed(error: BaseException) -> typer.Exit:
+    """Print the line that says what happened, and return what to raise."""
+    line, code = _explain(error)
+    if code == GONE:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - nobody reads what is still to be flushed
+        return typer.Exit(code)
+    if code in (INTERRUPTED, TERMINATED):
+        typer.echo(err=True)  # after whatever the line of progress has come to
+    print_error(_one_line(line), code)
+    return typer.Exit(code)
+
+
+def print_error(line: str, code: int) -> None:
+    """The last line on stderr: with --json an object, which stdout may hold a result beside."""
+    if "--json" in sys.argv:
+        line = json.dumps({"schema": 1, "error": line.removeprefix("error: "), "exit_code": code})
+    typer.echo(line, err=True)
 
 
 def code_of(interrupt: KeyboardInterrupt) -> int:
@@ -89,11 +108,13 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if out_of_memory(error):
         return (
             "error: out of memory; close other programs and run the same command again, which keeps what was "
-            "saved, or use a smaller --size or --batch, or fewer --pictures or --workers"
+            "saved, or use a smaller --size, fewer --workers, or --set pictures=4"
         ), 1
     if device_lost(error):
         told = str(error).partition("\n")[0]
         return f"error: the GPU failed ({told}); once it answers again, run again: {invocation()}", 1
+    if isinstance(error, BrokenPipeError):  # of `| head`: whoever read has seen enough
+        return "", GONE
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"error: {where}{_system(error)}", 1

@@ -1,7 +1,12 @@
 """The ``ganprune`` command. Each command imports what it needs when it runs: ``--help`` stays instant."""
 
-import typer
+import sys
+from typing import Any
 
+import typer
+from typer.core import TyperGroup
+
+from ganprune.settings import KEYS
 from ganprune_cli.commands import (
     bench,
     compare,
@@ -18,13 +23,31 @@ from ganprune_cli.commands import (
     train,
     translate,
 )
+from ganprune_cli.guard import print_error
+from ganprune_cli.settings import SettableCommand, settable
+
+
+class Program(TyperGroup):
+    """All commands; what they cannot read is said as they say other errors where --json asks for it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            told = getattr(error, "format_message", None)  # of Click's errors of usage, which Typer brings
+            if told is None or "--json" not in sys.argv:
+                raise
+            print_error(told(), 2)
+            raise typer.Exit(2) from None
+
 
 app = typer.Typer(
     name="ganprune",
+    cls=Program,
     help="Make trained CycleGAN generators small and fast.",
     epilog="Start with: ganprune compress CKPT --data DIR",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,8 +59,24 @@ COMMANDS = (
     report.report, figures.figures,
 )  # fmt: skip
 
+SEARCHING = ("compress", "front", "compare")
+"""Commands that take all settings of `KEYS`."""
+
 for command in COMMANDS:
-    app.command(command.__name__)(command)
+    app.command(command.__name__, cls=SettableCommand)(settable(command))
+
+
+def by_set() -> dict[str, list[list[str]]]:
+    """Command → name, values and help of what goes by --set and is no setting of compress."""
+    rows = {
+        name: [
+            [p.opts[0].removeprefix("--"), p.metavar or "true|false", p.help]
+            for p in command.params if getattr(p, "hidden", False)
+            if name not in SEARCHING or p.opts[0].removeprefix("--") not in KEYS
+        ]
+        for name, command in typer.main.get_command(app).commands.items()  # pyright: ignore
+    }  # fmt: skip
+    return {name: options for name, options in rows.items() if options}
 
 
 def _version(show: bool) -> None:
@@ -51,7 +90,7 @@ def _version(show: bool) -> None:
 @app.callback()
 def root(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version."
+        False, "--version", "-V", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
     """Make trained CycleGAN generators small and fast."""

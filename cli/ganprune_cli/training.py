@@ -45,7 +45,7 @@ class TrainOptions:
     output_nc: int | None = None
 
     def __post_init__(self) -> None:
-        for option, channels in (("--input-nc", self.input_nc), ("--output-nc", self.output_nc)):
+        for option, channels in (("--set input-nc", self.input_nc), ("--set output-nc", self.output_nc)):
             if channels is not None and not 1 <= channels <= MOST_CHANNELS:
                 raise UsageError(f"{option} must be 1 to {MOST_CHANNELS}, found {channels}")
 
@@ -131,18 +131,18 @@ def _train(
     A, B = folders.channels["A"], folders.channels["B"]
     if A != B and wishes.recipe.get("lambda_identity"):
         raise UsageError(
-            f"--lambda-identity needs as many channels in A as in B, found {A} and {B}; leave it out"
+            f"--set lambda-identity needs as many channels in A as in B, found {A} and {B}; leave it out"
         )
     group = ProcessGroup.of_torchrun()
     if group.size > 1 and wishes.processes > 1:
-        raise UsageError(f"torchrun has started {group.size} processes; leave --processes out")
+        raise UsageError(f"torchrun has started {group.size} processes; leave --set processes=out")
     device = resolve_device(wishes.device)
     precision = resolve_precision(wishes.precision, device)
     settings = TrainSettings(**wishes.recipe, device=device, precision=precision)
     several = ProcessGroup(size=max(wishes.processes, group.size))
     if "batch" not in wishes.recipe and several.shared(settings.batch) != settings.batch:
         settings = replace(settings, batch=several.shared(settings.batch))
-        reporter.info(f"--batch {settings.batch}, as {several.size} processes share every batch")
+        reporter.info(f"--set batch={settings.batch}, as {several.size} processes share every batch")
     budget = Budget.parse(wishes.budget)
     threads = max(1, resolve_threads(wishes.threads) // group.local_size)
     pictures: Pictures = {side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS}

@@ -30,7 +30,7 @@ BYTE_TOLERANCE = 1.001 * 2 / 255
 """Of bytes: one grey level, in units of [-1, 1]."""
 
 _ADVICE = (
-    "the file was written, but should not be used: export it with --no-pass all, another opset, "
+    "the file was written, but should not be used: export it with --set no-pass=all, another opset, "
     "or without simplification"
 )
 

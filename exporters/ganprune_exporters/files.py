@@ -38,7 +38,7 @@ class Variants:
 
     def __post_init__(self) -> None:
         if not self.limit > 0:
-            raise UsageError(f"--int8-limit must be more than 0, found {self.limit}")
+            raise UsageError(f"--set int8-limit must be more than 0, found {self.limit}")
 
     @property
     def pictures(self) -> int:

@@ -23,7 +23,7 @@ def lowered(model: ModelProto, opset: int) -> ModelProto:
     if isinstance(found, ModelProto):
         return found
     oldest = next(o for o in range(opset + 1, own + 1) if o == own or isinstance(_in(model, o), ModelProto))
-    raise UsageError(f"--opset {opset} cannot express {found}; use --opset {oldest}")
+    raise UsageError(f"--set opset={opset} cannot express {found}; use --set opset={oldest}")
 
 
 def _opset(model: ModelProto) -> int:

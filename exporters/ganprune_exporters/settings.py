@@ -40,7 +40,7 @@ class ExportSettings:
     def __post_init__(self) -> None:
         check_size(self.size)
         if not OLDEST_OPSET <= self.opset <= NEWEST_OPSET:
-            raise UsageError(f"--opset must be {OLDEST_OPSET} to {NEWEST_OPSET}, found {self.opset}")
+            raise UsageError(f"--set opset must be {OLDEST_OPSET} to {NEWEST_OPSET}, found {self.opset}")
         if not self.tolerance > 0:
             raise UsageError(f"--tolerance must be more than 0, found {self.tolerance}")
         for spec in self.passes:

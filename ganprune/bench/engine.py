@@ -68,7 +68,7 @@ def engine_for(provider: str, arithmetic: Arithmetic = "auto") -> Engine:
         hint = "; pip install 'ganprune[openvino]' brings it" if provider == OPENVINO else ""
         raise UsageError(f"--provider must be one of {', '.join(there)}, found {provider}{hint}")
     if arithmetic == "bfloat16" and provider != OPENVINO:
-        raise UsageError(f"--precision bfloat16 needs --provider {OPENVINO}, found {provider}")
+        raise UsageError(f"--set precision=bfloat16 needs --provider {OPENVINO}, found {provider}")
     chosen = arithmetic
     if chosen == "auto":
         chosen = "bfloat16" if provider == OPENVINO and computes_bfloat16() else "float32"

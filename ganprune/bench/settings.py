@@ -67,7 +67,9 @@ class BenchSettings:
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be more than 0, found {getattr(self, name)}")
         if self.arithmetic not in ARITHMETICS:
-            raise UsageError(f"--precision must be one of {', '.join(ARITHMETICS)}, found {self.arithmetic}")
+            raise UsageError(
+                f"--set precision must be one of {', '.join(ARITHMETICS)}, found {self.arithmetic}"
+            )
         for option, target in (("speedup", self.least_speedup), ("max-ms", self.most_ms)):
             if target is not None and not (target > 0 and isfinite(target)):
                 raise UsageError(f"--assert-{option} must be more than 0, found {target}")

@@ -15,12 +15,12 @@ writers.py        a generator → safetensors, or CycleGAN's .pth
 
 from ganprune.checkpoints.architecture import discriminator_from_tensors, generator_from_tensors
 from ganprune.checkpoints.inspection import Inspection, NetworkReport, inspect
-from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import load_generator, read_metadata
 from ganprune.checkpoints.own import Own
 from ganprune.checkpoints.quartet import Quartet, load_generators, load_quartet
 from ganprune.checkpoints.reading import read_held, read_tensors
 from ganprune.checkpoints.writers import copy_standalone, save_cyclegan_pth, save_generator
+from ganprune.settings.words import NET_NAMES, NetName
 
 __all__ = [
     "NET_NAMES",

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from ganprune.checkpoints.layouts.naming import NetName
 from ganprune.checkpoints.quartet import Quartet
+from ganprune.settings.words import NetName
 
 Direction = Literal["AtoB", "BtoA"]
 """AtoB: what G_A does; BtoA: what G_B does."""

@@ -13,7 +13,6 @@ from ganprune.channels import ChannelGraph, Layer, graph_of
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import GANPRUNE_RUN
-from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.checkpoints.network_file import OpenedNetwork, opened
 from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
@@ -28,6 +27,7 @@ from ganprune.models.cyclegan import (
 )
 from ganprune.models.traits import norm_of, widths_of
 from ganprune.pruning import cost
+from ganprune.settings.words import NET_NAMES, NetName
 
 SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""

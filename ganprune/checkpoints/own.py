@@ -26,6 +26,9 @@ Given = str | nn.Module
 """``FILE.py:FACTORY``, or a module."""
 
 
+_OPTIONS = {"generator": "--generator", "discriminator": "--set discriminator"}
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """Modules of a user, whose weights do not count; None: what readers know."""
@@ -39,7 +42,7 @@ class Own:
     def of(cls, generator: Given | None = None, discriminator: Given | None = None) -> "Own":
         """Of what a user gives. Raises `UsageError` for a factory that cannot be used."""
         given = {"generator": generator, "discriminator": discriminator}
-        modules = {key: made_by(value, f"--{key}") for key, value in given.items() if value is not None}
+        modules = {key: made_by(value, _OPTIONS[key]) for key, value in given.items() if value is not None}
         names = {
             key: _absolute(value) if isinstance(value, str) else type(value).__name__
             for key, value in given.items()
@@ -49,7 +52,10 @@ class Own:
 
     def words(self) -> list[str]:
         """As options of a command."""
-        return [word for key, name in (self.names or {}).items() for word in (f"--{key}", name)]
+        words = list[str]()
+        for key, name in (self.names or {}).items():
+            words += [_OPTIONS[key], name] if key == "generator" else ["--set", f"{key}={name}"]
+        return words
 
     def read(self, role: str, tensors: Mapping[str, Tensor]) -> nn.Module | None:
         """The user's module with these tensors; None where there is none for the role.

@@ -12,7 +12,7 @@ from torch import nn
 from ganprune.checkpoints.architecture import Role
 from ganprune.checkpoints.layouts import LONE_FILE, locate
 from ganprune.checkpoints.layouts.files import FILES
-from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
+from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE, Own
@@ -20,6 +20,7 @@ from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitec
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
 from ganprune.models.traits import channels_by_domain, channels_of, norm_of, sees_both
+from ganprune.settings.words import NET_NAMES, NetName
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from torch import nn
 from ganprune.channels import graph_of
 from ganprune.comparing.cells import Cell
 from ganprune.errors import RunError
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.cost import macs, mebibytes, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.runs import write_json
 from ganprune.settings import KEYS
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.plain import NUMBER, Shape, fits, read_json
 
-ANYWHERE = frozenset(key for key, (section, _, _) in KEYS.items() if section == "compute") - {"precision"}
+ANYWHERE = frozenset(key for key, (section, _) in KEYS.items() if section == "compute") - {"precision"}
 """Settings of where a cell is computed: they change nothing that it is about."""
 ORIGINAL = "original"
 FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")

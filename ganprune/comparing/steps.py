@@ -19,7 +19,7 @@ from ganprune.training.record import RECORD
 
 ASKED = "asked"
 """Key of a cell's config.toml: the budget that the settings file gives."""
-TUNING = tuple(key for key, (section, _, _) in KEYS.items() if section == "tuning")
+TUNING = tuple(key for key, (section, _) in KEYS.items() if section == "tuning")
 """Settings of fine-tuning; cells that differ in one of them have steps of their own."""
 
 

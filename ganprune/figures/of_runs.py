@@ -113,7 +113,7 @@ def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureCom
         if not same:
             raise UsageError(
                 f"{run.run.folder} shows other pictures than {runs[0].run.folder}; needed runs of the same "
-                "--data, --size, --pictures, --seed and --direction"
+                "--data, --size, --seed, --set pictures=N and --direction"
             )
 
 

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ganprune.errors import UsageError
+from ganprune.settings.words import DOMAINS as DOMAINS
+from ganprune.settings.words import Domain
 
-Domain = Literal["A", "B"]
-"""A kind of pictures, and all that starts from it. A: what G_A (G1, X → Y) translates, with genomes p, and
-judged by D_A. B: what G_B (G2, Y → X) translates, with genomes q, and judged by D_B."""
-DOMAINS: tuple[Domain, Domain] = ("A", "B")
 Split = Literal["train", "val", "test"]
 """What a picture is for. Test pictures are never seen by a search or a training."""
 

@@ -4,7 +4,7 @@ Source: pytorch-CycleGAN-and-pix2pix, ``data/base_dataset.py``, ``get_transform`
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -13,10 +13,7 @@ from ganprune.errors import UsageError
 from ganprune.images.sizes import check_size
 from ganprune.images.values import resized
 from ganprune.models.cyclegan import DOWNSAMPLING
-
-Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
-"""resize_and_crop: to load_size², then a random crop. crop: of the picture as it is. scale_width: to a
-width of load_size. scale_width_and_crop: both. none: to the next multiples of 4."""
+from ganprune.settings.words import Preprocess
 
 PREPROCESS_MODES: tuple[Preprocess, ...] = get_args(Preprocess)
 
@@ -58,12 +55,12 @@ class TrainTransform:
         check_size(self.size)
         if self.mode in ("resize_and_crop", "scale_width_and_crop") and self.load_size < self.size:
             raise UsageError(
-                f"--load-size must be at least --size for --preprocess {self.mode}, "
+                f"--set load-size must be at least --size for --set preprocess={self.mode}, "
                 f"found {self.load_size} and {self.size}"
             )
         if self.mode == "scale_width" and (self.load_size < 16 or self.load_size % DOWNSAMPLING):
             raise UsageError(
-                "--load-size must be a multiple of 4 and at least 16 for --preprocess scale_width, "
+                "--set load-size must be a multiple of 4 and at least 16 for --set preprocess=scale_width, "
                 f"found {self.load_size}"
             )
 

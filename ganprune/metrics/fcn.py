@@ -36,7 +36,7 @@ class Segmenter:
         import onnxruntime
 
         if takes not in NORMALISERS:
-            raise UsageError(f"--fcn-input must be one of {', '.join(NORMALISERS)}, found {takes!r}")
+            raise UsageError(f"--set fcn-input must be one of {', '.join(NORMALISERS)}, found {takes!r}")
         if not path.is_file():
             raise UsageError(f"--fcn needs the ONNX file of a segmentation network, found no file {path}")
         self.path, self.takes = path, takes

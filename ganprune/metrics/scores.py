@@ -28,7 +28,7 @@ class ScoreSettings:
 
     def __post_init__(self) -> None:
         if self.resamples < 0 or self.resamples == 1:
-            raise UsageError(f"--bootstrap must be 0, or 2 or more, found {self.resamples}")
+            raise UsageError(f"--set bootstrap must be 0, or 2 or more, found {self.resamples}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganprune.models.cyclegan import Generator, InstanceNorm
 from ganprune.models.traits import norm_of
 
-OPTION = "--picture-statistics"
+OPTION = "--set picture-statistics=true"
 
 
 def by_picture(generator: nn.Module) -> nn.Module:

@@ -7,16 +7,15 @@ give γ another meaning. `Reduction` makes the choice explicit; ``mean`` is the 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ganprune.search.settings import SearchSettings
+from ganprune.settings.words import Reduction
 
-Reduction = Literal["mean", "sum"]
-"""‖v‖² as the mean over the elements of v, or as their sum."""
+if TYPE_CHECKING:
+    from ganprune.settings.search import SearchSettings
 
 
 def squared_norm(difference: Tensor, reduction: Reduction) -> Tensor:
@@ -41,7 +40,7 @@ def l_cyc(back: Tensor, x: Tensor, reduction: Reduction = "mean") -> float:
 
 
 def l_idt(same: Tensor, y: Tensor, reduction: Reduction = "mean") -> float:
-    """Identity, for --lambda-identity: mean over pictures y of the target domain of ‖Ĝ1(y) − y‖²."""
+    """Identity, for lambda-identity: mean over pictures y of the target domain of ‖Ĝ1(y) − y‖²."""
     return float(squared_norm(same.float() - y.float(), reduction).mean())
 
 

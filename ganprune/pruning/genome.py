@@ -6,7 +6,6 @@ of L bits. All functions take whole populations.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,10 +14,7 @@ from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph, RemovableBlock, graph_of, kept
 from ganprune.errors import UsageError
-
-LayoutKind = Literal["filters", "shared"]
-"""``filters``: every group of filters has bits of its own (2,944 for the original).
-``shared``: all residual convolutions follow the trunk's bits (640), as in the authors' code."""
+from ganprune.settings.words import LayoutKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,8 @@ class Layout:
         inner = [name for name, group in graph.groups.items() if kind == "shared" and group.role == "inner"]
         if any(sizes[name] != sizes["trunk"] for name in inner):
             raise UsageError(
-                f"--layout shared needs inner widths equal to the trunk's {sizes['trunk']}, "
-                f"found {[sizes[name] for name in inner]}; use --layout filters"
+                f"--set layout=shared needs inner widths equal to the trunk's {sizes['trunk']}, "
+                f"found {[sizes[name] for name in inner]}; use --set layout=filters"
             )
         genes: dict[str, slice] = {}
         gene_of: dict[str, str] = {}

@@ -45,19 +45,6 @@ class Constraints:
     """How many times as fast as the original as it is, by the count of work in
     `ganprune.pruning.resources`: the same on every machine, as nothing is timed."""
 
-    def __post_init__(self) -> None:
-        if self.align < 1:
-            raise UsageError(f"--align must be 1 or more, found {self.align}")
-        if self.min_filters < 1:
-            raise UsageError(f"--min-filters must be 1 or more, found {self.min_filters}")
-        for option, share in (("macs", self.target_macs), ("params", self.target_params)):
-            if share is not None and not 0 < share <= 1:
-                raise UsageError(f"--target-{option} must be above 0 and at most 1, found {share}")
-        if self.target_ms is not None and not 0 < self.target_ms < float("inf"):
-            raise UsageError(f"--target-ms must be above 0, found {self.target_ms}")
-        if self.speed_up is not None and not 1 <= self.speed_up < float("inf"):
-            raise UsageError(f"--speed-up must be 1 or more, found {self.speed_up}")
-
     @property
     def share(self) -> float | None:
         """Of the original's arithmetic, or time, that a network may keep; None: without a target, or where
@@ -101,9 +88,9 @@ class Repairer:
         for option, resource, limit, unit in self._limits:
             if resource.of(least) > limit:
                 raise UsageError(
-                    f"{option} cannot be reached with --align {constraints.align}: the smallest such network "
-                    f"has {unit.format(float(resource.of(least)))}; allow more"
-                    + (", or use a smaller --align" if constraints.align > 1 else "")
+                    f"{option} cannot be reached with --set align={constraints.align}: the smallest such "
+                    f"network has {unit.format(float(resource.of(least)))}; allow more"
+                    + (", or use a smaller --set align=N" if constraints.align > 1 else "")
                 )
 
     def _limits_of(
@@ -115,7 +102,7 @@ class Repairer:
             yield f"--target-macs {share:g}", macs, share, "{:.4f} of the MACs"
         if (share := constraints.target_params) is not None:
             params = Share(Convolutions.of_layout(self.layout, "params"), self.layout)
-            yield f"--target-params {share:g}", params, share, "{:.4f} of the parameters"
+            yield f"--set target-params={share:g}", params, share, "{:.4f} of the parameters"
         if (times := constraints.speed_up) is not None:
             work = Share(Convolutions.of_layout(self.layout, "work"), self.layout)
             yield f"--speed-up {times:g}", work, 1 / times, "{:.4f} of the work"

@@ -12,13 +12,14 @@ ray_pool.py     a pool of actors on a Ray cluster
 cluster.py      how a cluster is joined, and how many workers it has room for
 """
 
-from ganprune.scoring.cluster import MOST_ACTORS, checked_address, cluster_workers
+from ganprune.scoring.cluster import checked_address, cluster_workers
 from ganprune.scoring.local import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.scoring.pool import Pool, PoolScorer
-from ganprune.scoring.processes import MOST_WORKERS, ProcessPool
+from ganprune.scoring.processes import ProcessPool
 from ganprune.scoring.ray_pool import RayPool
 from ganprune.scoring.scores import Scorer, Scores
 from ganprune.scoring.tuning import FineTuner, tuning_pictures
+from ganprune.settings.words import MOST_ACTORS, MOST_WORKERS
 
 __all__ = [
     "MOST_ACTORS",

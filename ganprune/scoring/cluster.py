@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganprune.errors import UsageError
+from ganprune.settings.words import MOST_ACTORS
 
-MOST_ACTORS = 4096
-"""More than any search has use for."""
 _HOW = "see docs/cluster.md"
 _PROBE = 5.0
 """Seconds that a head node may take to be reached."""
@@ -28,12 +27,12 @@ def checked_address(address: str) -> str:
     """Raises `UsageError` unless it is ``auto`` or HOST:PORT."""
     if address.startswith("ray://"):
         raise UsageError(
-            f"--ray {address} is the address of a Ray client, which pictures and networks do not go through; "
-            f"run ganprune on a node of the cluster and give --ray auto; {_HOW}"
+            f"--set ray={address} is the address of a Ray client, which pictures and networks do not go "
+            f"through; run ganprune on a node of the cluster and give --set ray=auto; {_HOW}"
         )
     if address != "auto" and not re.fullmatch(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", address):
         raise UsageError(
-            f"--ray must be auto or HOST:PORT of a cluster's head node, found {address!r}; {_HOW}"
+            f"--set ray must be auto or HOST:PORT of a cluster's head node, found {address!r}; {_HOW}"
         )
     return address
 
@@ -48,7 +47,7 @@ def joined(address: str) -> Generator[Any]:
     try:
         ray = importlib.import_module("ray")
     except ImportError:
-        raise UsageError('--ray needs Ray, which is not installed: pip install "ganprune[ray]"') from None
+        raise UsageError('--set ray needs Ray, which is not installed: pip install "ganprune[ray]"') from None
     if ray.is_initialized():
         yield ray
         return
@@ -94,12 +93,12 @@ def _connect(ray: Any, address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         if address == "auto" and isinstance(error, ConnectionError):
             raise UsageError(
-                "--ray auto needs a running Ray cluster, found none on this machine; start one here with "
+                "--set ray=auto needs a running Ray cluster, found none on this machine; start one here with "
                 f"`ray start --head`, or join one with `ray start --address=HOST:6379`; {_HOW}"
             ) from None
         line = " ".join(str(error).split())[:200]
         raise UsageError(
-            f"--ray {address}: the cluster could not be joined ({line}); this machine must be one of its "
+            f"--set ray={address}: the cluster could not be joined ({line}); this machine must be one of its "
             f"nodes, of the same versions of Python and Ray: `ray start --address=HOST:6379`; {_HOW}"
         ) from None
     finally:
@@ -113,7 +112,7 @@ def _probe(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE).close()
     except (OSError, OverflowError) as error:
         raise UsageError(
-            f"--ray {address}: nothing answers there ({error}); on the head node, `ray start --head "
+            f"--set ray={address}: nothing answers there ({error}); on the head node, `ray start --head "
             f"--port={port}` prints the address to give; {_HOW}"
         ) from None
 
@@ -150,8 +149,8 @@ def checked_room(ray: Any, device: str, threads: int) -> Room:
             else "a CPU"
         )
         raise UsageError(
-            f"--ray: a worker needs {one}, found {found.nodes} nodes with {found.cpus} CPUs and {found.gpus} "
-            "GPUs in all; add nodes, or give another --device or --threads to a new run"
+            f"--set ray: a worker needs {one}, found {found.nodes} nodes with {found.cpus} CPUs and "
+            f"{found.gpus} GPUs in all; add nodes, or give another --device or --threads to a new run"
         )
     return found
 

@@ -53,7 +53,7 @@ class ScoringSettings:
 
     def __post_init__(self) -> None:
         if self.batch < 1:
-            raise UsageError(f"--batch must be 1 or more, found {self.batch}")
+            raise UsageError(f"--set batch must be 1 or more, found {self.batch}")
 
 
 @dataclass(frozen=True, slots=True)

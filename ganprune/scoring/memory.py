@@ -40,5 +40,5 @@ class Batches:
             before, self.size = self.size, self.size // 2
             self._reporter.warn(
                 f"out of memory: {self.size} pictures a forward pass from now on instead of {before}; the "
-                f"last digits of scores may differ; to repeat them, begin a run with --batch {self.size}"
+                f"last digits of scores may differ; to repeat them, begin a run with --set batch={self.size}"
             )

@@ -268,7 +268,7 @@ class PoolScorer(MemoScorer):
             how = "while they started" if call.task is None else "of the same individual"
             raise GanpruneError(
                 f"{MOST_LOSSES} workers in a row have died {how}; if their memory ran out, give fewer "
-                "--pictures or --workers; run again to go on after the last generation"
+                "--workers, or --set pictures=4; run again to go on after the last generation"
             )
         self._reporter.warn(f"lost {name}; what it was computing is computed again")
 

@@ -14,9 +14,6 @@ from ganprune.scoring.local import ScoringInputs
 from ganprune.scoring.worker import Assignment, Reply, Worker, packed, versions
 from ganprune.system.children import ChildProcess
 
-MOST_WORKERS = 64
-"""More would only bring the machine down."""
-
 
 class ProcessPool:
     """A `Pool` of as many processes, whichever die. They share one machine, so none is late."""

@@ -9,9 +9,10 @@ from typing import Any
 
 from ganprune.errors import GanpruneError
 from ganprune.reporting import SILENT, Reporter
-from ganprune.scoring.cluster import MOST_ACTORS, checked_room, joined, room
+from ganprune.scoring.cluster import checked_room, joined, room
 from ganprune.scoring.local import ScoringInputs
 from ganprune.scoring.worker import Assignment, Reply, Worker, packed, versions
+from ganprune.settings.words import MOST_ACTORS
 
 
 class RayPool:
@@ -67,7 +68,7 @@ class RayPool:
         if now - self._alone > self.most_waiting:
             found, free = room(self._ray, self._device, self._threads), self._ray.available_resources()
             raise GanpruneError(
-                f"--ray {self._address}: no worker for {self.most_waiting:.0f} s; the cluster has "
+                f"--set ray={self._address}: no worker for {self.most_waiting:.0f} s; the cluster has "
                 f"{found.nodes} nodes, {found.cpus} CPUs ({free.get('CPU', 0):g} free) and {found.gpus} GPUs "
                 f"({free.get('GPU', 0):g} free); run again to go on once there is room"
             )
@@ -87,7 +88,7 @@ class RayPool:
             return None
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return GanpruneError(
-            f"--ray: a worker could not be started ({lines[-1][:200]}); every node needs ganprune and "
+            f"--set ray: a worker could not be started ({lines[-1][:200]}); every node needs ganprune and "
             "its dependencies in the Python that `ray start` ran in"
         )
 

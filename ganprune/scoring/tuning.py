@@ -10,7 +10,7 @@ from torch import nn
 
 from ganprune.checkpoints import Quartet
 from ganprune.images import PictureFolders, split
-from ganprune.images.sources import DOMAINS, Domain
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.training import (
     Networks,
     Trainer,
@@ -19,7 +19,7 @@ from ganprune.training import (
     TrainSettings,
     TrainState,
 )
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 
 TUNE_SHARE = 0.1
 """Share of the training pictures that individuals are fine-tuned on (section 4 of the paper)."""

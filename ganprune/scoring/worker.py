@@ -83,8 +83,8 @@ class Worker(Silent):
             for package, found in versions().items():
                 if found != needed[package]:
                     raise UsageError(
-                        f"--ray: all nodes need {package} {needed[package]}, which is where the search runs, "
-                        f"found {found} on {host} (process {pid}); install the same versions everywhere"
+                        f"--set ray: all nodes need {package} {needed[package]}, which is where the search "
+                        f"runs, found {found} on {host} (process {pid}); install the same versions everywhere"
                     )
             torch.set_num_threads(threads)
             given: ScoringInputs = pickle.loads(inputs)

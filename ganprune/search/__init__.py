@@ -14,7 +14,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 from ganprune.search.coevolution import CoEvolution
-from ganprune.search.settings import CLASSES
+from ganprune.settings.search import CLASSES
 
 
 def _loaded(path: str) -> type[CoEvolution]:

@@ -6,7 +6,8 @@ min(1, exp(-(E' - E) / T)). T begins as the spread of the energies of generation
 in simulated annealing", 1984) and falls geometrically to a hundredth of that.
 
 K individuals are scored a generation, as in Algorithm 1: half of them are where the chains stand, because a
-new partner gives them a new score, and half are changes of those, made as Algorithm 1 mutates (`--mutation`).
+new partner gives them a new score, and half are changes of those, made as Algorithm 1 mutates
+(the setting `mutation`).
 By exchange a chain keeps the widths that it was drawn with. The fittest chain is only ever changed for the
 better, so what was found is not lost, as with the elite there.
 """

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import Scores, fitness, losses
 from ganprune.pruning.genome import Layout, pack, unpack
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource, kept_macs, kept_weights
 from ganprune.scoring.scores import Scorer
 from ganprune.search.operators import breed, exchange, mutate, mutate_power_law
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

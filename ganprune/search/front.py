@@ -19,13 +19,13 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor
 
-from ganprune.images.sources import Domain
 from ganprune.pruning.fitness import losses
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Convolutions, Share
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
 from ganprune.search.operators import two_point_crossover
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import Domain
 
 CROSSED = 0.9
 """Share of children that have two parents, as in the paper."""

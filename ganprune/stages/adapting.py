@@ -25,13 +25,13 @@ from ganprune.checkpoints import Quartet
 from ganprune.errors import DataError, UsageError
 from ganprune.images import PictureFolders, open_picture
 from ganprune.images.sizes import SMALLEST
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.traits import smallest_picture, stride_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
 from ganprune.refit.patches import Convolution, matrix, refittable
-from ganprune.settings import CompressSettings, spelled
+from ganprune.settings import CompressSettings, typed
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages import needed_domains
 from ganprune.training import ProcessGroup
 
@@ -108,7 +108,7 @@ def _step_by_step(settings: CompressSettings, steps: Sequence[Step]) -> Adapted:
             new = {key: v for key, v in values.items() if key not in settings.given and now[key] != v}
             if new:
                 found = found.changed(new)
-                told.append(f"{' '.join(f'--{key} {spelled(v)}' for key, v in new.items())} ({why})")
+                told.append(f"{' '.join(typed(key, v) for key, v in new.items())} ({why})")
     now = found.to_flat()
     before = {key: value for key, value in settings.to_flat().items() if now[key] != value}
     return Adapted(

@@ -7,13 +7,13 @@ from typing import Any
 
 from ganprune.errors import TargetError
 from ganprune.figures.panels import curves
-from ganprune.images.sources import Domain
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Convolutions, Share
 from ganprune.runs import Run, write_json
 from ganprune.search.coevolution import Population, State
 from ganprune.search.front import alone, best_within, front_of, objectives
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.searching import STATE
 from ganprune.storage.files import write_atomically

@@ -115,7 +115,7 @@ def prepare(
     settings = fitting.settings
     if settings.search.lambda_identity > 0 and quartet.channels["A"] != quartet.channels["B"]:
         raise UsageError(
-            f"--lambda-identity needs as many channels in A as in B, found "
+            f"--set lambda-identity needs as many channels in A as in B, found "
             f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
         )
     if settings.pictures.size % (stride := stride_of(generators.values())):

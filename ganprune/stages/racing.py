@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from ganprune.errors import RunError
-from ganprune.images.sources import Domain
 from ganprune.pruning.genome import Layout
 from ganprune.runs import open_run, write_json
 from ganprune.search.coevolution import State
 from ganprune.search.front import alone, chosen
+from ganprune.settings.words import Domain
 from ganprune.stages.cutting import rebuild_both
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import refit_both

@@ -11,14 +11,14 @@ from ganprune.channels import ChannelGraph, graph_of, kept
 from ganprune.checkpoints import load_generator, read_metadata, save_generator
 from ganprune.errors import RunError
 from ganprune.images import load_pictures, to_float
-from ganprune.images.sources import Domain
 from ganprune.refit import Kept, RefitSettings, refitted
 from ganprune.runs import Run
+from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.setting_up import split_files
 from ganprune.storage.plain import fits, parse_json
 from ganprune.system.device import cpu_threads, resolve_device
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 
 MEMORY = 3 << 30
 """Bytes that the maps of all pictures may take; where they would take more, fewer pictures are looked at."""

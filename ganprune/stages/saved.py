@@ -16,12 +16,12 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ganprune.errors import RunError
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.genome import Layout
 from ganprune.runs import Run
 from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import Population, State
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import gone
 from ganprune.storage.plain import NUMBER, fits, parse_json, read_text

@@ -183,7 +183,7 @@ def _tell_targets(job: Job, state: State, layouts: Mapping[Domain, Layout]) -> N
                 job.reporter.info(line)
             else:
                 job.reporter.warn(
-                    f"{line}: no nearer in steps of --align {search.align}; a smaller one comes nearer"
+                    f"{line}: no nearer in steps of --set align={search.align}; a smaller one comes nearer"
                 )
 
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from ganprune.checkpoints import NET_NAMES, NetName
 from ganprune.errors import RunError
 from ganprune.images import PictureFolders, load_pictures, readable, split
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
+from ganprune.settings.words import DOMAINS, MOST_THREADS, Domain, Precision
 from ganprune.storage.plain import fits
-from ganprune.system.device import MOST_THREADS, Precision, resolve_device, resolve_precision, resolve_threads
+from ganprune.system.device import resolve_device, resolve_precision, resolve_threads
 from ganprune.training import Budget
 from ganprune.training.process_group import check_devices
 
@@ -126,7 +126,7 @@ def search_pictures(
                 else "half of a training folder at most is held out"
             )
             if "pictures" in settings.given:
-                reporter.warn(f"--pictures {settings.pictures.pictures} was asked for, {rest}")
+                reporter.warn(f"--set pictures={settings.pictures.pictures} was asked for, {rest}")
             else:
                 reporter.info(rest)
     return pictures

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from ganprune.errors import TargetError, UsageError
 from ganprune.images import in_channels, to_float, to_uint8
-from ganprune.images.sources import Domain
 from ganprune.metrics.controls import decibels, lost
 from ganprune.metrics.extractor import FeatureNetwork, features_of
 from ganprune.metrics.loading import FEATURES, load_features
@@ -26,6 +25,7 @@ from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import as_scores, refitted_from
 from ganprune.scoring.originals import grams_file, original_grams, original_removals
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import NUMBER, fits
@@ -74,8 +74,8 @@ def feature_network(
     path = settings.pictures.features or os.environ.get(FEATURES)
     if not path:
         raise UsageError(
-            f"--max-lost needs a network of features, found none: give --features FILE or set {FEATURES}; "
-            "docs/metrics.md says where there are some"
+            "--max-lost needs a network of features, found none: give --set features=FILE or set "
+            f"{FEATURES}; docs/metrics.md says where there are some"
         )
     return load_features(path, device, threads)
 

@@ -5,20 +5,14 @@ import os
 import platform
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 
 from ganprune.errors import UsageError
-
-MOST_THREADS = 1024
-"""More would only bring the machine down."""
+from ganprune.settings.words import MOST_THREADS, Precision
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt(3)."""
-
-Precision = Literal["float32", "bfloat16"]
-"""Of the networks' arithmetic."""
 
 
 def resolve_device(name: str) -> str:
@@ -47,7 +41,7 @@ def resolve_precision(name: str, device: str) -> Precision:
     if name == "float32" or name == "bfloat16":
         return name
     if name != "auto":
-        raise UsageError(f"--precision must be float32, bfloat16 or auto, found {name!r}")
+        raise UsageError(f"--set precision must be float32, bfloat16 or auto, found {name!r}")
     if device.startswith("cuda"):
         native = torch.cuda.get_device_capability(device) >= (8, 0)
     else:

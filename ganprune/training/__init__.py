@@ -13,15 +13,16 @@ process_group.py shares of a batch, means of gradients, among several processes
 processes.py     how they are started, watched and ended
 """
 
-from ganprune.training.budget import Budget, learning_rate
-from ganprune.training.distillation import DistilSettings, Teacher, TranslatedMaps
+from ganprune.settings.budget import Budget
+from ganprune.settings.training import DistilSettings, TrainSettings
+from ganprune.training.budget import learning_rate
+from ganprune.training.distillation import Teacher, TranslatedMaps
 from ganprune.training.folder import TrainResult, complete, train
 from ganprune.training.networks import Networks
 from ganprune.training.objective import ImagePool
 from ganprune.training.perceptual import Vgg16, load_vgg16
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.process_group import ProcessGroup
-from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState
 from ganprune.training.step import Trainer, TrainingError
 from ganprune.training.teacher_cache import Distillation, TeacherCache

@@ -26,55 +26,14 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ganprune.channels import ChannelGraph, kept
-from ganprune.errors import UsageError
 from ganprune.images import Domain
+from ganprune.settings.training import DistilSettings
 from ganprune.training.perceptual import Vgg16
 
 Maps = Callable[[Tensor], Sequence[Tensor]]
 """What a frozen network sees in pictures [n, c, h, w] in [-1, 1]: its maps of some layers."""
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class DistilSettings:
-    """Weights of the terms, and what maps are compared."""
-
-    pixels: float = 10.0
-    """Weight of the pictures' difference."""
-    maps: float = 1.0
-    """Weight of the difference of the trunk's maps; 0: not computed."""
-    places: int = 4
-    """Maps that are compared, see `Teacher.taps`."""
-    adapters: bool = False
-    """Compare through 1×1 convolutions with all channels of the original, not with the kept ones."""
-    features: float = 15.0
-    """Weight of the difference in the original discriminator's first layers; 0: not computed."""
-    layers: int = 3
-    """How many of its activations are compared. The three of a 70×70 PatchGAN's strided convolutions see
-    texture; the two layers after them cost twice as much and brought nothing (docs/results)."""
-    vgg: float = 4.0
-    """Weight of the difference in VGG16's maps, where a teacher has it; 0: not computed."""
-    vgg_window: int = 128
-    """Side of the square that VGG16 sees of every picture, pixels; another place at each step. A quarter of a
-    picture teaches as well as the whole and costs a quarter."""
-    gan: float = 0.0
-    """Weight of the adversarial term; with it the discriminators learn too. 0: they are not needed."""
-
-    def __post_init__(self) -> None:
-        for name in ("pixels", "maps", "features", "vgg", "gan"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"--distil-{name} must be ≥ 0, found {getattr(self, name):g}")
-        if not (self.pixels or self.maps or self.features):
-            raise UsageError(
-                "one of --distil-pixels, --distil-maps and --distil-features must be more than 0"
-            )
-        if self.places < 1:
-            raise UsageError(f"--distil-places must be 1 or more, found {self.places}")
-        if self.vgg_window < 32:
-            raise UsageError(f"what VGG16 sees must be 32 pixels or more, found {self.vgg_window}")
-        if self.layers < 1:
-            raise UsageError(f"a discriminator's layers to compare must be 1 or more, found {self.layers}")
 
 
 @dataclass(frozen=True, slots=True)

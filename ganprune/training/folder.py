@@ -22,9 +22,10 @@ from ganprune.checkpoints.network_file import load_like
 from ganprune.errors import UsageError
 from ganprune.images import Domain
 from ganprune.reporting import SILENT, Reporter
+from ganprune.settings.budget import Budget
+from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import make_folder
 from ganprune.storage.made import check_all, check_replaceable, clear_half_written, remove_made
-from ganprune.training.budget import Budget
 from ganprune.training.distillation import Teacher
 from ganprune.training.graphs import Graphs
 from ganprune.training.log import CURVES
@@ -34,7 +35,6 @@ from ganprune.training.pictures import TrainingPictures
 from ganprune.training.process_group import ALONE, ProcessGroup, checked_processes
 from ganprune.training.processes import together
 from ganprune.training.record import RECORD, STATE, Record
-from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState
 from ganprune.training.step import Trainer, TrainingError
 from ganprune.training.teacher_cache import Distillation

@@ -20,7 +20,7 @@ from ganprune.training.networks import save_networks
 from ganprune.training.pictures import Drawn, TrainingPictures
 from ganprune.training.record import RECORD, STATE
 from ganprune.training.samples import save_samples
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 from ganprune.training.step import Trainer, TrainingError
 from ganprune.training.validation import GENERATORS, Validation, validate, validation_steps
 
@@ -142,12 +142,12 @@ class Training:
             state.load(self.folder / STATE)
             epoch = f"iter_{state.step}"
             save_networks(self.folder, state.networks.to_use(), epoch)
-            exact = " or --precision float32" if s.precision == "bfloat16" else ""
+            exact = " or --set precision=float32" if s.precision == "bfloat16" else ""
             return TrainingError(
                 "training needs finite losses and pictures that are not empty, but in step "
                 f"{self.tried} {error}; the weights after {state.step} steps are kept in "
-                f"{self.folder}/{epoch}_net_*.pth; train again with a smaller --lr (now {s.lr:g}){exact} "
-                "and `-o` another folder"
+                f"{self.folder}/{epoch}_net_*.pth; train again with a smaller --set lr=F (now {s.lr:g})"
+                f"{exact} and `-o` another folder"
             )
         if out_of_memory(error):
             less = "a smaller size" if s.batch == 1 else "a smaller size or batch"

@@ -14,7 +14,8 @@ from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import Domain
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.models.traits import channels_by_domain, smallest_picture
-from ganprune.training.settings import TrainSettings, generator_for
+from ganprune.settings.training import TrainSettings
+from ganprune.training.seeds import generator_for
 
 _Net = TypeVar("_Net", bound=nn.Module)
 Weights = dict[str, Tensor]

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
 from ganprune.models.traits import discriminator_input
+from ganprune.settings.training import TrainSettings
+from ganprune.settings.words import GanMode
 from ganprune.training.networks import Networks
-from ganprune.training.settings import GanMode, TrainSettings
 
 
 def gan_loss(patches: Tensor, real: bool, mode: GanMode) -> Tensor:

@@ -102,9 +102,11 @@ def load_vgg16(path: Path) -> Vgg16:
         raise InputError(
             f"{path}: needed VGG16 with torchvision's names (features.0.weight … features.14.weight), found "
             f"{len(tensors)} tensors that do not fit ({' '.join(str(error).split())[:120]}); "
-            "give torchvision's vgg16 file, or leave --vgg out"
+            "give torchvision's vgg16 file, or leave vgg out"
         ) from None
     for parameter in network.parameters():
         if not torch.isfinite(parameter).all():
-            raise InputError(f"{path}: needed finite weights, found NaN or Inf; give another file to --vgg")
+            raise InputError(
+                f"{path}: needed finite weights, found NaN or Inf; give another file: --set vgg=FILE"
+            )
     return network.eval().requires_grad_(False)

@@ -15,7 +15,7 @@ from ganprune.errors import UsageError
 from ganprune.images import Crop, Domain, TrainTransform, open_picture, to_float
 from ganprune.images.reading import read_all
 from ganprune.reporting import SILENT, Reporter
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 
 MEMORY = 2 << 30
 """Bytes of resized pictures that are kept; those beyond are read again when it is their turn."""

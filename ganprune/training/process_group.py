@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 from ganprune.errors import GanpruneError, UsageError
+from ganprune.settings.words import MOST_PROCESSES
 
-MOST_PROCESSES = 64
-"""More would only bring the machine down."""
 PATIENCE = timedelta(hours=1)
 """How long a process waits for the others: rank 0 also validates and saves."""
 
@@ -73,12 +72,12 @@ class ProcessGroup:
         """Whether this is the process that decides and writes."""
         return self.rank == 0
 
-    def check(self, batch: int, option: str = "--batch") -> None:
+    def check(self, batch: int, option: str = "--set batch") -> None:
         """Raises `UsageError` unless all shares of a batch are equally large; ``option`` sets its size."""
         if batch % self.size:
             raise UsageError(
                 f"{self.size} processes share every batch, so {option} must be a multiple of {self.size}, "
-                f"found {batch}; use {option} {self.shared(batch)}"
+                f"found {batch}; use {option}={self.shared(batch)}"
             )
 
     def shared(self, batch: int) -> int:
@@ -128,7 +127,7 @@ ALONE = ProcessGroup()
 def checked_processes(processes: int) -> int:
     """The same number. Raises `UsageError` for one that no machine is made for."""
     if not 1 <= processes <= MOST_PROCESSES:
-        raise UsageError(f"--processes must be 1 to {MOST_PROCESSES}, found {processes}")
+        raise UsageError(f"--set processes must be 1 to {MOST_PROCESSES}, found {processes}")
     return processes
 
 
@@ -144,7 +143,7 @@ def check_devices(device: str, processes: int) -> None:
     if (found := torch.cuda.device_count()) < processes:
         raise UsageError(
             f"every process needs a GPU of its own: {processes} are needed, found {found}; "
-            f"use {f'--processes {found}' if found else '--device cpu'}"
+            f"use {f'--set processes={found}' if found else '--device cpu'}"
         )
 
 

@@ -54,7 +54,7 @@ def together(
     dies, and `UsageError` where there are not enough devices.
     """
     if os.name != "posix":
-        raise UsageError(f"--processes needs Linux or macOS, found {sys.platform}; leave it out")
+        raise UsageError(f"--set processes needs Linux or macOS, found {sys.platform}; leave it out")
     check_devices(device, processes)
     threads = max(1, torch.get_num_threads() // processes)
     started: dict[Connection, tuple[int, Popen[bytes]]] = {}
@@ -93,7 +93,7 @@ def _answer(started: _Processes, reporter: Reporter) -> Any:
                     raise GanpruneError(
                         f"training process {rank + 1} of {len(started)} (process {process.pid}) "
                         f"{how_it_died(process)}; run again to go on from the last saved step, "
-                        "with fewer --processes if memory ran out"
+                        "with fewer processes (--set processes=N) if memory ran out"
                     ) from None
                 match message:
                     case ("task", *words):

@@ -10,11 +10,11 @@ from typing import Any
 
 from ganprune.errors import RunError, UsageError
 from ganprune.images import Domain
+from ganprune.settings.budget import Budget
+from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import sha256, write_atomically
 from ganprune.storage.plain import NUMBER, Shape, fits, is_inside, read_json
-from ganprune.training.budget import Budget
 from ganprune.training.networks import Networks
-from ganprune.training.settings import TrainSettings
 
 RECORD = "train.json"
 STATE = "train_state.pt"

@@ -14,11 +14,11 @@ from torch import nn
 from ganprune.checkpoints import read_held
 from ganprune.errors import GanpruneError, RunError
 from ganprune.models.channels_last import channels_last
+from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import atomic_path
 from ganprune.storage.plain import NUMBER, fits
 from ganprune.training.networks import Networks, Weights
 from ganprune.training.objective import ImagePool
-from ganprune.training.settings import TrainSettings
 
 VERSION = 2
 """Counts up when the file's content comes to mean something else."""

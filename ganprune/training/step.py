@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganprune.errors import GanpruneError
 from ganprune.images import Domain
 from ganprune.models.traits import discriminator_input
+from ganprune.settings.training import TrainSettings
 from ganprune.training.distillation import TranslatedMaps, with_maps
 from ganprune.training.graphs import EAGER, Graphs, Work
 from ganprune.training.objective import (
@@ -21,7 +22,6 @@ from ganprune.training.objective import (
 )
 from ganprune.training.pictures import Drawn
 from ganprune.training.process_group import ALONE, ProcessGroup
-from ganprune.training.settings import TrainSettings
 from ganprune.training.state import TrainState, runs_channels_last
 from ganprune.training.teacher_cache import Distillation
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ganprune.images import Domain
 from ganprune.models.channels_last import channels_last
 from ganprune.models.traits import discriminator_input
+from ganprune.settings.training import TrainSettings
 from ganprune.training.distillation import (
     Maps,
     Teacher,
@@ -33,7 +34,6 @@ from ganprune.training.distillation import (
 from ganprune.training.perceptual import Vgg16, Window
 from ganprune.training.pictures import Drawn, TrainingPictures
 from ganprune.training.process_group import ALONE, ProcessGroup
-from ganprune.training.settings import TrainSettings
 
 _T = TypeVar("_T")
 _Net = TypeVar("_Net", bound=nn.Module)

@@ -14,10 +14,10 @@ from ganprune.checkpoints import NetName
 from ganprune.images import Domain, to_float
 from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
-from ganprune.system.device import Precision
+from ganprune.settings.training import TrainSettings
+from ganprune.settings.words import Precision
 from ganprune.training.log import StepLog
 from ganprune.training.networks import Networks
-from ganprune.training.settings import TrainSettings
 from ganprune.training.state import Best, TrainState
 
 GENERATORS: tuple[NetName, ...] = ("G_A", "G_B")

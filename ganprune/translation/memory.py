@@ -53,7 +53,7 @@ def check_memory(picture: Path, height: int, width: int, needed: int, free: int 
     """Raise `UsageError` where pictures of height × width pixels need more memory than there is."""
     if free is None or needed <= free:
         return
-    fewer = "--batch 1, or " if batch > 1 else ""
+    fewer = "--set batch=1, or " if batch > 1 else ""
     raise UsageError(
         f"{picture}: its {width}×{height} pixels need about {needed / 1e9:.1f} GB of memory, found "
         f"{free / 1e9:.1f} GB free; use {fewer}--tile 512, or --preprocess scale_width with a smaller --size"

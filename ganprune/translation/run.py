@@ -51,7 +51,7 @@ class TranslateSettings:
             found = ",".join(self.save) or "nothing"
             raise UsageError(f"--save must be some of fake,real,rec, each once, found {found}")
         if self.batch < 1:
-            raise UsageError(f"--batch must be 1 or more, found {self.batch}")
+            raise UsageError(f"--set batch must be 1 or more, found {self.batch}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,8 @@ def open_source(
             )
         if device != "cpu" or precision != "float32":
             raise UsageError(
-                f"ONNX files are run on the CPU in float32, found --device {device} and --precision "
-                f"{precision}; leave them out, or give a checkpoint"
+                f"ONNX files are run on the CPU in float32, found --device {device} and --set "
+                f"precision={precision}; leave them out, or give a checkpoint"
             )
         if picture_statistics:
             raise UsageError(

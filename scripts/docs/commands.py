@@ -52,17 +52,24 @@ def spelled(option: Any) -> str:
     return shown if option.is_flag else f"{shown} {option.metavar or option.name.upper()}"
 
 
-def default(option: Any, settings: dict[str, object]) -> str | None:
-    """What holds where the option is not given, if that can be said in a word and its help does not."""
-    value: object = option.default
+def described(option: Any, settings: dict[str, object]) -> str:
+    """What the help says, and what holds where the option is not given, if that can be said in a word.
+
+    settings: what holds of those, if it is a command that has them.
+    """
+    text, _, held = " ".join((option.help or "").split()).partition("; default ")
+    text = f"{text.removesuffix('.')}."
+    value: object = option.default if option.default is not None else held.removesuffix(".")
     for name in option.opts:
         value = settings.get(name.removeprefix("--"), value)
     if option.is_flag and option.secondary_opts and isinstance(value, bool):
-        return (option.opts if value else option.secondary_opts)[0]
-    if value is None or isinstance(value, bool) or value == () or "default" in (option.help or "").lower():
-        return None
-    if isinstance(value, list):
-        return ",".join(f"{item:g}" for item in value)
+        value = (option.opts if value else option.secondary_opts)[0]
+    if value not in (None, "", False, True, ()) and "default" not in text.lower():
+        text += f" Default: `{','.join(map(_word, value)) if isinstance(value, list) else _word(value)}`."
+    return text + (f" The environment variable `{option.envvar}` stands in for it." if option.envvar else "")
+
+
+def _word(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -87,12 +94,13 @@ def _lines(name: str, command: Any) -> Iterator[str]:
     for title, options in _groups(command).items():
         yield from (f"## {title}", "")
         for option in options:
-            text = " ".join((option.help or "").split())
-            held = default(option, settings)
-            text += f" Default: `{held}`." if held is not None else ""
-            if option.envvar:
-                text += f" The environment variable `{option.envvar}` stands in for it."
-            yield from (f"`{spelled(option)}`", f":   {text}", "")
+            yield from (f"`{spelled(option)}`", f":   {described(option, settings)}", "")
+    if others := [p for p in command.params if getattr(p, "hidden", False)]:
+        yield from ("## Other settings", "", "By `--set NAME=VALUE`, or as lines of a `--config` file.", "")
+        for option in others:
+            name = option.opts[0].removeprefix("--")
+            takes = option.metavar or "true|false"
+            yield from (f"`--set {name}={takes}`", f":   {described(option, settings)}", "")
     if settings:
         yield f"Defaults are those of `--preset {DEFAULT_PRESET}`; `ganprune presets` lists the others."
 

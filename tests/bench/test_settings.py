@@ -33,7 +33,7 @@ OPENVINO = "OpenVINOExecutionProvider"
         ({"minimum": 30, "maximum": 20}, "found 30 and 20"),
         ({"seconds": 0.0}, "seconds must be more than 0"),
         ({"size": 30}, "--size must be a multiple of 4"),
-        ({"arithmetic": "float16"}, "--precision must be one of auto, float32, bfloat16, found float16"),
+        ({"arithmetic": "float16"}, "--set precision must be one of auto, float32, bfloat16, found float16"),
         ({"least_speedup": 0.0}, "--assert-speedup must be more than 0, found 0"),
         ({"most_ms": math.nan}, "--assert-max-ms must be more than 0, found nan"),
     ],
@@ -109,7 +109,9 @@ def test_providers_that_are_not_there_are_refused(tmp_path: Path) -> None:
     path = onnx_graphs.conv(tmp_path / "a.onnx")
     with pytest.raises(UsageError, match=r"--provider must be one of .*CPUExecutionProvider.*, found cpu$"):
         bench(candidates_of((path,)), replace(QUICK, provider="cpu"))
-    with pytest.raises(UsageError, match="--precision bfloat16 needs --provider OpenVINOExecutionProvider"):
+    with pytest.raises(
+        UsageError, match="--set precision=bfloat16 needs --provider OpenVINOExecutionProvider"
+    ):
         bench(candidates_of((path,)), replace(QUICK, arithmetic="bfloat16"))
 
 

@@ -65,7 +65,7 @@ def mission(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Mission:
     with chdir(folder), patch.object(compression, "BenchSettings", QUICK):
         compress = place.compress()
         export = ganprune("export", "--onnx")
-        bench = ganprune("bench", "--cpu", "--runs", "2,3")
+        bench = ganprune("bench", "--cpu", "--set", "runs=2,3")
     (run,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
     return Mission(folder, run, compress, export, bench)
 

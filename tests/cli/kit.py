@@ -81,10 +81,15 @@ class Outcome:
     code: int
     out: str
     err: str
+    command: str = ""
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        """What it printed, which is what the schema of its command says."""
+        found = json.loads(self.out)
+        if dump := os.environ.get("S1_DUMP"):
+            (Path(dump) / f"{self.command}-{abs(hash(self.out))}.json").write_text(self.out)
+        return found
 
 
 def ganprune(*words: object) -> Outcome:
@@ -92,7 +97,7 @@ def ganprune(*words: object) -> Outcome:
     arguments = [str(word) for word in words]
     with patch.object(sys, "argv", ["ganprune", *arguments]):
         result = CliRunner().invoke(app, arguments)
-    return Outcome(result.exit_code, result.stdout, result.stderr)
+    return Outcome(result.exit_code, result.stdout, result.stderr, *arguments[:1])
 
 
 def few_pictures(folder: Path, train: int = 12, test: int = 8) -> Path:

@@ -15,7 +15,7 @@ from tests import onnx_graphs
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import Outcome, ganprune, listing
 
-SHORT = ("--runs", "2,2", "--threads", "1")
+SHORT = ("--set", "runs=2,2", "--threads", "1")
 
 
 def bench(*words: object) -> Outcome:
@@ -43,7 +43,7 @@ def test_a_hasty_measurement_does_not_replace_a_careful_one(run: Path) -> None:
 
 
 def test_a_longer_measurement_replaces_the_last_one_and_counts_as_the_runs(run: Path) -> None:
-    assert bench(run, "--runs", "4,4").code == 0
+    assert bench(run, "--set", "runs=4,4").code == 0
     assert settings_of(run)["minimum"] == 4
     assert Run(run).finished("bench", run.glob("*.onnx"))
 
@@ -93,7 +93,7 @@ def test_files_of_others_are_timed_on_pictures(pair: tuple[Path, Path], place: P
 
 def test_no_claim_is_made_with_more_threads_than_cores(pair: tuple[Path, Path], monkeypatch) -> None:
     monkeypatch.setattr(machine, "usable_cores", lambda: 2)
-    found = bench(*pair, "--runs", "2,2", "--threads", "8", "--size", "16", "--assert-speedup", "0.001")
+    found = bench(*pair, "--set", "runs=2,2", "--threads", "8", "--size", "16", "--assert-speedup", "0.001")
     assert found.code == 2
     assert "as many threads as this process may use cores, 2, found 8" in found.err
     assert not found.out
@@ -101,7 +101,7 @@ def test_no_claim_is_made_with_more_threads_than_cores(pair: tuple[Path, Path], 
 
 def test_csv_is_one_table_and_nothing_else(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "usable_cores", lambda: 2)
-    found = bench(*pair, "--runs", "2,2", "--threads", "2,1", "--size", "16", "--csv")
+    found = bench(*pair, "--set", "runs=2,2", "--threads", "2,1", "--size", "16", "--csv")
     lines = list(csv.DictReader(StringIO(found.out)))
     assert [(line["network"], line["threads"]) for line in lines] == [
         ("theirs", "2"), ("mine", "2"), ("theirs", "1"), ("mine", "1"),
@@ -139,7 +139,10 @@ def test_targets_that_are_reached_say_nothing(run: Path) -> None:
         (("--json", "--csv"), "give one of --json, --csv and --markdown"),
         (("--assert-speedup", "-1"), "--assert-speedup must be more than 0"),
         (("--input", "nowhere"), "--input nowhere does not exist"),
-        (("--precision", "bfloat16"), "--precision bfloat16 needs --provider OpenVINOExecutionProvider"),
+        (
+            ("--set", "precision=bfloat16"),
+            "--set precision=bfloat16 needs --provider OpenVINOExecutionProvider",
+        ),
     ],
 )
 def test_misuse_is_refused_before_anything_runs(

@@ -33,7 +33,20 @@ SMALL: dict[str, Any] = TINY | {
     "target-macs": 0.5,
     "align": 1,
 }
-NETWORK = ("--ngf", "4", "--blocks", "1", "--ndf", "4", "--size", "32", "--threads", "1", "--device", "cpu")
+NETWORK = (
+    "--set",
+    "ngf=4",
+    "--set",
+    "blocks=1",
+    "--set",
+    "ndf=4",
+    "--size",
+    "32",
+    "--threads",
+    "1",
+    "--device",
+    "cpu",
+)
 
 
 def write_domain(folder: Path, channels: int, seed: int, count: int) -> None:
@@ -127,7 +140,7 @@ def test_a_generator_and_a_discriminator_that_sees_both_are_compressed_on_pairs(
         where = ["--data", here / "joined"]
     words = [word for key, value in SMALL.items() for word in (f"--{key}", value)]
     with patch.object(compression, "BenchSettings", QUICK):
-        made = command("compress", "net", *where, *words, "--distil-gan", 0.5, "-o", "run")
+        made = command("compress", "net", *where, *words, "--set", "distil-gan=0.5", "-o", "run")
     assert made.code == 0, made.err
     assert "--paired true (as it was trained)" in made.err
     check_run(here / "run", data, A, B)
@@ -162,13 +175,13 @@ def test_a_file_of_bytes_is_exported_timed_and_a_run_evaluated(here: Path) -> No
     exported = command("export", "--onnx", lone, "--uint8", "-o", "bytes", "--data", data, "--size", 32)
     assert exported.code == 0, exported.err
     (file,) = (here / "bytes").glob("*.onnx")
-    timed = command("bench", "--cpu", file, "--input", data / "testA", "--runs", "2,3")
+    timed = command("bench", "--cpu", file, "--input", data / "testA", "--set", "runs=2,3")
     assert timed.code == 0, timed.err
     options: dict[str, Any] = {key.replace("-", "_"): value for key, value in SMALL.items()}
     options["budget"] = "0"
     ganprune.compress(net, data, output=here / "run", bench=QUICK(), **options)
     features = keras_file(here / "features.safetensors")
-    told = command("evaluate", "run", "--features", features, "--bootstrap", "0", "--json")
+    told = command("evaluate", "run", "--features", features, "--set", "bootstrap=0", "--json")
     assert told.code == 0, told.err
     (direction,) = told.json["directions"]
     rows = {row["pictures"]: row for row in direction["rows"]}
@@ -182,20 +195,20 @@ def test_a_file_of_bytes_is_exported_timed_and_a_run_evaluated(here: Path) -> No
 
 REFUSED: dict[str, tuple[Callable[[Path, Path], tuple[object, ...]], int, str]] = {
     "no channels": (
-        lambda net, data: ("train", "--data", data, "--input-nc", "0"), 2,
-        "--input-nc must be 1 to 512, found 0",
+        lambda net, data: ("train", "--data", data, "--set", "input-nc=0"), 2,
+        "--set input-nc must be 1 to 512, found 0",
     ),
     "channels of a checkpoint": (
-        lambda net, data: ("train", "--from", net, "--data", data, "--output-nc", "3"), 2,
+        lambda net, data: ("train", "--from", net, "--data", data, "--set", "output-nc=3"), 2,
         "--output-nc is decided by the generator that is there; leave it out",
     ),
     "an identity loss in training": (
-        lambda net, data: ("train", "--data", data, "--lambda-identity", "0.5"), 2,
-        "--lambda-identity needs as many channels in A as in B, found 5 and 2; leave it out",
+        lambda net, data: ("train", "--data", data, "--set", "lambda-identity=0.5"), 2,
+        "--set lambda-identity needs as many channels in A as in B, found 5 and 2; leave it out",
     ),
     "an identity loss in the search": (
-        lambda net, data: ("compress", net, "--data", data, "--lambda-identity", "1"), 2,
-        "--lambda-identity needs as many channels in A as in B, found 5 and 2; leave it out",
+        lambda net, data: ("compress", net, "--data", data, "--set", "lambda-identity=1"), 2,
+        "--set lambda-identity needs as many channels in A as in B, found 5 and 2; leave it out",
     ),
     "pictures of other channels": (
         lambda net, data: ("compress", net, "--data-a", data / "trainB", "--data-b", data / "trainB"), 3,

@@ -72,7 +72,7 @@ def test_impossible_setting_in_a_config_is_damage(run: Path) -> None:
     config.write_text(config.read_text().replace("population = 4", 'population = "many"'))
     line = refusal(ganprune("export", "--onnx", run), 3)
     assert f"{config} is damaged" in line
-    assert "--population must be a whole number" in line
+    assert "--set population must be a whole number" in line
 
 
 def test_export_needs_the_original_networks(own: Place) -> None:

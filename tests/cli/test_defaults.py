@@ -13,7 +13,7 @@ from tests.cli.conftest import Place
 from tests.cli.kit import ganprune
 from tests.tiny import random_generator, random_judge, resnet
 
-SHORT = ("--population", "4", "--generations", "0", "--threads", "1", "--budget", "0")
+SHORT = ("--set", "population=4", "--set", "generations=0", "--threads", "1", "--budget", "0")
 """All that these tests ask for besides --data: the default search and fine-tuning take half an hour."""
 
 
@@ -37,7 +37,7 @@ def test_the_three_commands_work_on_narrow_generators_by_default(place: Place, h
     config = read_toml(run / "config.toml")
     assert config["adapted"]["align"] == 16
     assert config["settings"]["align"] < 16
-    for words in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3", "--threads", "1")):
+    for words in (("export", "--onnx"), ("bench", "--cpu", "--set", "runs=2,3", "--threads", "1")):
         following = ganprune(*words)
         assert following.code == 0, following.err
     shutil.copytree(place.data, here / "changed")
@@ -51,11 +51,11 @@ def test_a_lone_generator_needs_no_options_and_no_domains(place: Place, here: Pa
     shutil.copytree(place.data / "trainA", here / "photos")
     done = ganprune("compress", net, "--data", "photos", *SHORT[:-1], "1steps", "-o", "run")
     assert done.code == 0, done.err
-    for adapted in ("--direction AtoB", "--lambda-cycle 0", "--loss gena --distil-features 0"):
+    for adapted in ("--direction AtoB", "--set lambda-cycle=0", "--set loss=gena --set distil-features=0"):
         assert done.err.count(adapted) == 1
     assert resnet(load_generator(here / "run/G_A.safetensors")).widths.blocks == 1
     assert ganprune("export", "--onnx", "run").code == 0
-    refused = ganprune("compress", net, "--data", "photos", *SHORT, "--loss", "disa", "-o", "other")
+    refused = ganprune("compress", net, "--data", "photos", *SHORT, "--set", "loss=disa", "-o", "other")
     assert refused.code == 3
     assert "needed D_A; found G_A (latest_net_G.pth)" in refused.err
 
@@ -78,7 +78,20 @@ def test_two_folders_are_compressed_trained_and_refused_as_one_would_be(place: P
     shown = ganprune("compress", place.checkpoint, *both, "--config", place.config, "--dry-run")
     assert shown.code == 0, shown.err
     assert f"--data-a {place.data}/trainA --data-b {place.data}/trainB" in shown.err
-    small = ("--ngf", "4", "--blocks", "1", "--ndf", "4", "--size", "32", "--threads", "1", "--device", "cpu")
+    small = (
+        "--set",
+        "ngf=4",
+        "--set",
+        "blocks=1",
+        "--set",
+        "ndf=4",
+        "--size",
+        "32",
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+    )
     trained = ganprune("train", *both, *small, "--budget", "1steps")
     assert trained.code == 0, trained.err
     following = f"next: ganprune compress checkpoints/trainA2trainB --data-a {place.data}/trainA --data-b"

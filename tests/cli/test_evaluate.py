@@ -82,7 +82,7 @@ def test_pictures_of_other_sizes_have_no_psnr(folders: Path, weights: Path) -> N
 
 
 def test_table_names_features_and_protocols(folders: Path, weights: Path) -> None:
-    found = evaluate("fakes", "real", "--features", weights, "--fid", "--markdown", "--bootstrap", "20")
+    found = evaluate("fakes", "real", "--features", weights, "--fid", "--markdown", "--set", "bootstrap=20")
     assert found.code == 0, found.err
     assert "| KID | FID, test |" in found.out
     assert "FID, test: against real test pictures" in found.out
@@ -93,7 +93,7 @@ def test_table_names_features_and_protocols(folders: Path, weights: Path) -> Non
 
 def test_features_may_come_from_the_environment(folders: Path, weights: Path, monkeypatch) -> None:
     monkeypatch.setenv("GANPRUNE_FEATURES", str(weights))
-    found = evaluate("fakes", "real", "--json", "--bootstrap", "0")
+    found = evaluate("fakes", "real", "--json", "--set", "bootstrap=0")
     assert found.code == 0, found.err
     assert found.json["kid"] == evaluate("fakes", "real", "--json", "--features", weights).json["kid"]
     assert "kid_interval" not in found.json
@@ -103,9 +103,9 @@ def test_nothing_is_written_without_a_cache(folders: Path, weights: Path) -> Non
     before = listing(folders)
     once = evaluate("fakes", "real", "--features", weights, "--json")
     assert listing(folders) == before
-    kept = evaluate("fakes", "real", "--features", weights, "--json", "--cache", "kept")
+    kept = evaluate("fakes", "real", "--features", weights, "--json", "--set", "cache=kept")
     assert len(list(Path("kept").iterdir())) == 2
-    again = evaluate("fakes", "real", "--features", weights, "--json", "--cache", "kept")
+    again = evaluate("fakes", "real", "--features", weights, "--json", "--set", "cache=kept")
     assert once.json == kept.json == again.json
     assert "features" not in again.err
 
@@ -123,7 +123,7 @@ def test_labels_get_the_fcn_score(here: Path) -> None:
         save(here / "fakes", f"{i}_fake_A.png", coloured(blocks(i)))
         save(here / "labels", f"{i}.png", coloured(blocks(i)))
     nearest_colour(here / "seg.onnx")
-    words = ("fakes", "labels", "--fcn", "seg.onnx", "--fcn-input", "raw")
+    words = ("fakes", "labels", "--fcn", "seg.onnx", "--set", "fcn-input=raw")
     found = evaluate(*words, "--json")
     assert found.code == 0, found.err
     assert {name: found.json[name] for name in ("pixel_accuracy", "class_accuracy", "class_iou")} == {
@@ -172,7 +172,7 @@ def expected_of(
 
 
 def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Place, weights: Path) -> None:
-    found = evaluate(run, "--features", weights, "--json", "--fid", "--bootstrap", "10")
+    found = evaluate(run, "--features", weights, "--json", "--fid", "--set", "bootstrap=10")
     assert found.code == 0, found.err
     assert [part["network"] for part in found.json["directions"]] == ["G_A", "G_B"]
     rows = found.json["directions"][0]["rows"]
@@ -193,11 +193,11 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
     assert (rows[1]["L_GenA"], rows[1]["L_DisA"], rows[0]["L_cyc"]) == (0, 0, None)
     assert found.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
 
-    again = evaluate(run, "--features", weights, "--json", "--fid", "--bootstrap", "10")
+    again = evaluate(run, "--features", weights, "--json", "--fid", "--set", "bootstrap=10")
     assert again.json == found.json
     assert "features" in found.err
     assert "features" not in again.err  # they are in the run's cache
-    table = evaluate(run, "--features", weights, "--pictures", "4")
+    table = evaluate(run, "--features", weights, "--set", "pictures=4")
     assert "G_B, BtoA: 4 test pictures at 32×32, against 8 real ones" in table.out
     assert "L_cyc" in table.out
     assert "∞" in table.out
@@ -206,7 +206,7 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
 
 def test_files_of_reduced_precision_have_rows_of_their_own(run: Path, weights: Path) -> None:
     assert ganprune("export", "--onnx", "--fp16", "--int8", run).code in (0, 4)
-    words = (run, "--features", weights, "--json", "--bootstrap", "0")
+    words = (run, "--features", weights, "--json", "--set", "bootstrap=0")
     found = evaluate(*words)
     assert found.code == 0, found.err
     for part in found.json["directions"]:
@@ -232,9 +232,9 @@ def test_one_direction_is_judged_by_a_recovered_discriminator(
         (here / "net").mkdir(exist_ok=True)
         shutil.copy(place.checkpoint / f"latest_net_{name}.pth", here / "net")
     words = ("net", "--data", place.data, "--config", place.config, "-o", "run", "--direction", "AtoB")
-    made = ganprune("compress", *words, "--recover-discriminators", "--recover-budget", "2steps")
+    made = ganprune("compress", *words, "--recover-discriminators", "--set", "recover-budget=2steps")
     assert made.code == 0, made.err
-    found = evaluate("run", "--features", weights, "--json", "--bootstrap", "0")
+    found = evaluate("run", "--features", weights, "--json", "--set", "bootstrap=0")
     assert found.code == 0, found.err
     (part,) = found.json["directions"]
     assert (part["network"], part["direction"]) == ("G_A", "AtoB")
@@ -249,7 +249,9 @@ def test_one_direction_is_judged_by_a_recovered_discriminator(
 def test_last_run_is_the_default(mission: Mission, weights: Path, monkeypatch, tmp_path: Path) -> None:
     shutil.copytree(mission.folder / "runs", tmp_path / "runs")  # `evaluate` writes into the run
     monkeypatch.chdir(tmp_path)
-    found = evaluate("--features", weights, "--json", "--cache", tmp_path / "kept", "--bootstrap", "0")
+    found = evaluate(
+        "--features", weights, "--json", "--set", f"cache={tmp_path}/kept", "--set", "bootstrap=0"
+    )
     assert found.code == 0, found.err
     assert found.json["run"] == f"runs/{mission.run.name}"
 
@@ -264,7 +266,7 @@ def test_run_whose_originals_changed_is_refused(run: Path, place: Place, here: P
     shutil.copytree(place.checkpoint, here / "net")
     config = (run / "config.toml").read_text().replace(json.dumps(str(place.checkpoint)), '"net"')
     (run / "config.toml").write_text(config)
-    assert evaluate(run, "--features", weights, "-q", "--bootstrap", "0").code == 0
+    assert evaluate(run, "--features", weights, "-q", "--set", "bootstrap=0").code == 0
     shutil.copy("net/latest_net_G_B.pth", "net/latest_net_G_A.pth")
     assert "the networks at net have changed" in refusal(evaluate(run, "--features", weights), 3)
     shutil.rmtree("net")
@@ -282,9 +284,9 @@ REFUSED = {
     "no run": (("fakes", "--features", "FILE"), 3, "fakes is no run folder"),
     "three": (("fakes", "real", "train", "--features", "FILE"), 2, "a run, or two folders, found 3"),
     "no pairs": (("fakes", "real", "--features", "FILE", "--lost", "real", "real"), 3, "in pairs, found 4"),
-    "train": (("fakes", "real", "--features", "FILE", "--train", "train"), 2, "--train is for FID"),
+    "train": (("fakes", "real", "--features", "FILE", "--set", "train=train"), 2, "--set train is for FID"),
     "data": (("fakes", "real", "--features", "FILE", "--data", "."), 2, "--data is for a run"),
-    "bootstrap": (("fakes", "real", "--features", "FILE", "--bootstrap", "1"), 2, "--bootstrap must be 0"),
+    "bootstrap": (("fakes", "real", "--features", "FILE", "--set", "bootstrap=1"), 2, "bootstrap must be 0"),
     "fcn and fid": (("fakes", "real", "--fcn", "FILE", "--fid"), 2, "--fid and --fcn contradict"),
     "json": (("fakes", "real", "--json", "--markdown"), 2, "one of --json and --markdown"),
 }  # fmt: skip

@@ -32,7 +32,7 @@ def test_missed_verification_exits_4_with_all_files_written(
     )]  # fmt: skip
     for name in names:
         (run / name).unlink(missing_ok=True)
-    missed = ganprune("export", "--onnx", run, "--atol", "1e-12", "--size", "16")
+    missed = ganprune("export", "--onnx", run, "--set", "atol=1e-12", "--size", "16")
     assert missed.code == 4
     line = missed.err.splitlines()[-1]
     assert all(f"{run / name}: needed PyTorch's output within 1e-12" in line for name in names)
@@ -73,7 +73,7 @@ def test_run_goes_elsewhere_when_asked_to(place: Place, run: Path, here: Path) -
     assert rewrites["original_G_A.rewritten"] == rewrites["G_A"] != []
     assert (run / "provenance.json").read_bytes() == before
     assert found.err.splitlines()[-1] == "next: ganprune bench --cpu out"
-    timed = ganprune("bench", "--cpu", "out", "--runs", "2,2", "--threads", "1", "--json")
+    timed = ganprune("bench", "--cpu", "out", "--set", "runs=2,2", "--threads", "1", "--json")
     against = {n["name"]: n["against"] for n in timed.json["networks"]}
     assert set(against) == {path.stem for path in Path("out").glob("[!.]*")}
     assert (against["G_A"], against["G_B"]) == ("original_G_A", "original_G_B")
@@ -109,15 +109,15 @@ def test_pictures_of_a_training_from_b_to_a_change_places(place: Place, run: Pat
 def test_rewrites_can_be_left_out_and_bytes_asked_for(place: Place, here: Path) -> None:
     file = place.checkpoint / "latest_net_G_A.pth"
     found = ganprune("export", "--onnx", file, "-o", "out", "--size", "32", "--data", place.data, "--uint8",
-                     "--no-pass", "dead-biases", "--no-pass", "winograd", "--json")  # fmt: skip
+                     "--set", "no-pass=dead-biases", "--set", "no-pass=winograd", "--json")  # fmt: skip
     assert found.code == 0, found.err
     (report,) = found.json["files"]
     assert report["rewrites"] == ["last-convolution=4", "transposed-convolutions"]
     kinds = {v.type.tensor_type.elem_type for v in onnx.load("out/G.onnx").graph.input}
     assert kinds == {onnx.TensorProto.UINT8}
-    refused = ganprune("export", "--onnx", file, "-o", "out", "--no-pass", "speed")
+    refused = ganprune("export", "--onnx", file, "-o", "out", "--set", "no-pass=speed")
     assert refused.code == 2
-    assert "--no-pass takes dead-biases, last-convolution" in refused.err
+    assert "--set no-pass takes dead-biases, last-convolution" in refused.err
 
 
 def test_tuned_run_keeps_its_choice_and_makes_the_same_files_again(run: Path) -> None:
@@ -142,7 +142,7 @@ def test_reduced_precision_stands_beside_the_float_file_with_what_it_costs(place
     assert refused.code == 2
     assert "--int8 needs pictures to calibrate with, found none; give --data DIR" in refused.err
     assert not Path("out").exists()
-    found = ganprune(*command, "--int8", "--fp16", "--data", place.data, "--int8-limit", "0.3", "--json")
+    found = ganprune(*command, "--int8", "--fp16", "--data", place.data, "--set", "int8-limit=0.3", "--json")
     assert found.code == 0, found.err
     assert sorted(path.name for path in Path("out").glob("[!.]*")) == ["G.fp16.onnx", "G.int8.onnx", "G.onnx"]
     half, eight = found.json["variants"]
@@ -159,7 +159,7 @@ def test_reduced_precision_stands_beside_the_float_file_with_what_it_costs(place
 @pytest.mark.parametrize("against", ["original_G_A.onnx", "latest_net_G_A.pth"])
 def test_bench_compares_files_with_the_first(run: Path, against: str) -> None:
     timed = ganprune("bench", "--cpu", run / against, run / "G_B.onnx", "--size", "32",
-                     "--runs", "2,3", "--threads", "1", "--json")  # fmt: skip
+                     "--set", "runs=2,3", "--threads", "1", "--json")  # fmt: skip
     assert timed.code == 0, timed.err
     first, second = timed.json["networks"]
     assert first["against"] is None
@@ -200,8 +200,8 @@ def test_old_opset_and_blank_pictures_end_well(here: Path) -> None:
         "data",
         "-o",
         "out",
-        "--opset",
-        "11",
+        "--set",
+        "opset=11",
         "--fp16",
         "--json",
     )

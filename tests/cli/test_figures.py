@@ -44,7 +44,7 @@ def test_runs_that_differ_in_gamma_are_called_by_it(run: Path, here: Path) -> No
 
 def test_runs_of_other_pictures_are_refused(run: Path, place: Place, here: Path) -> None:
     with stopped_before_export():
-        assert place.compress("-o", "other", "--seed", "5", "--generations", "1").code == 130
+        assert place.compress("-o", "other", "--seed", "5", "--set", "generations=1").code == 130
     done = ganprune("figures", run, "other")
     assert done.code == 2
     assert "other shows other pictures than" in done.err

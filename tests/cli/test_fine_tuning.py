@@ -11,7 +11,20 @@ from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, stopped_before_export
 from tests.tiny import resnet
 
-NETWORK = ("--ngf", "4", "--blocks", "1", "--ndf", "4", "--size", "32", "--device", "cpu", "--threads", "1")
+NETWORK = (
+    "--set",
+    "ngf=4",
+    "--set",
+    "blocks=1",
+    "--set",
+    "ndf=4",
+    "--size",
+    "32",
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+)
 
 
 def first_weights(generator: Generator) -> torch.Tensor:
@@ -78,7 +91,7 @@ def test_train_explains_bad_input(place: Place, here: Path) -> None:
     assert "--budget must be a time such as 20m" in bad.err
     ganprune("train", "--data", place.data, "-o", "net", "--budget", "1steps", *NETWORK)
     other = ganprune(
-        "train", "--data", place.data, "-o", "net", "--budget", "1steps", *NETWORK, "--lr", "0.1"
+        "train", "--data", place.data, "-o", "net", "--budget", "1steps", *NETWORK, "--set", "lr=0.1"
     )
     assert other.code == 3
-    assert "--lr 0.0002 (now 0.1)" in other.err
+    assert "--set lr=0.0002 (now 0.1)" in other.err

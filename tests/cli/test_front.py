@@ -12,8 +12,8 @@ from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal
 
-WORDS = ("--population", "6", "--generations", "2", "--pictures", "2", "--size", "32", "--device", "cpu",
-         "--precision", "float32", "--align", "1", "--threads", "1")  # fmt: skip
+WORDS = ("--set", "population=6", "--set", "generations=2", "--set", "pictures=2", "--size", "32",
+         "--device", "cpu", "--set", "precision=float32", "--set", "align=1", "--threads", "1")  # fmt: skip
 
 
 def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None:
@@ -50,8 +50,10 @@ def test_wrong_points_are_named(place: Place, here: Path) -> None:
 
 
 def test_compress_leaves_families_to_front(place: Place, here: Path) -> None:
-    found = ganprune("compress", place.checkpoint, "--data", place.data, "--searcher", "front", "--dry-run")
-    assert "--searcher front finds a family of sizes, not one; run `ganprune front` instead" in refusal(
+    found = ganprune(
+        "compress", place.checkpoint, "--data", place.data, "--set", "searcher=front", "--dry-run"
+    )
+    assert "--set searcher=front finds networks of all sizes; run `ganprune front` instead" in refusal(
         found, 2
     )
     assert not list(here.iterdir())

@@ -1,42 +1,149 @@
 """Where settings come from, and the plan that they make."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import jsonschema
 import pytest
-import typer
 
 from ganprune.layers import compress_settings
 from ganprune.presets import PRESETS
-from ganprune.settings import KEYS, CompressSettings
-from ganprune_cli.main import app
+from ganprune.settings import KEYS, CompressSettings, schema, spelled
+from ganprune.settings.fields import flat
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal
 
-OTHERS = {
-    "data",
-    "data-a",
-    "data-b",
-    "generator",
-    "discriminator",
-    "output",
-    "preset",
-    "config",
-    "dry-run",
-    "json",
-    "markdown",
-    "quiet",
-    "help",
+MOST = {"compress": 24, "train": 12, "front": 20, "evaluate": 17, "export": 17, "bench": 17, "translate": 18}
+"""Options that a command's help shows, itself left out."""
+
+
+def shown(command: str) -> list[str]:
+    """The options that its help shows."""
+    return re.findall(r"^  (?:-\w, )?(--[\w-]+)", ganprune(command, "--help").out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", MOST)
+def test_a_command_shows_what_most_need_in_named_groups(command: str) -> None:
+    text = ganprune(command, "--help").out
+    assert len(set(shown(command)) - {"--help"}) <= MOST[command]
+    assert {"--set", "--config"} <= {*shown(command)}
+    groups = [line for line in text.splitlines() if line[:1].strip() and line.endswith(":")]
+    assert groups[-2:] == ["Settings:", "Output:"]
+
+
+def test_every_setting_is_an_option_with_its_help_or_goes_by_set(place: Place, here: Path) -> None:
+    text = " ".join(ganprune("compress", "--help").out.split())
+    for key, (_, one) in KEYS.items():
+        assert (f"--{key}" in shown("compress")) == bool(one.panel)
+        if one.panel:
+            assert one.help.removesuffix(".") in text.replace("- ", "-")
+    given = {key: spelled(flat(one.default)) for key, (_, one) in KEYS.items()} | {"refit": "false"}
+    words = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
+    found = place.compress(*words, "--set", "size=32", "--dry-run", "--json")
+    assert found.code == 0, found.err
+    settings = found.json["settings"]
+    assert settings["refit"] is False
+    assert settings["size"] == 32
+    assert (settings["population"], settings["target-macs"]) == (32, "none")
+
+
+def test_set_takes_toml_and_the_last_one_counts(place: Place, here: Path) -> None:
+    found = place.compress(
+        "--set", "target-macs=[0.4, 0.5]", "--set", 'budget="90s"', "--set=align=4", "--set", "align=2",
+        "--set", "recover-discriminators=false", "--dry-run", "--json",
+    ).json["settings"]  # fmt: skip
+    assert (found["target-macs"], found["budget"], found["align"]) == ([0.4, 0.5], "90s", 2)
+
+
+WRONG = {
+    "compress CKPT --set popluation=4": "--set: unknown setting 'popluation'; did you mean population",
+    "compress CKPT --set population": "--set takes NAME=VALUE, such as --set align=…, found 'population'",
+    "compress CKPT --pictures 64": "there is no option --pictures; it is a setting: --set pictures=64",
+    "compress CKPT --pictures=64": "it is a setting: --set pictures=64",
+    "compress CKPT --set target-macs=[0.1": "[0.1 is no TOML value",
+    "train --set nfg=3": "--set: unknown setting 'nfg'; did you mean ngf",
+    "train --data DATA --set ngf=0": "--set ngf must be 1 to 1024, found 0",
+    "train --config my.toml": "my.toml: unknown setting 'nfg'; did you mean ngf",
+    "export --onnx CKPT --set simplify=maybe": "--set: simplify must be true or false, found 'maybe'",
 }
-"""Options of compress that are no settings."""
 
 
-def test_every_setting_has_an_option_of_its_name() -> None:
-    compress = typer.main.get_command(app).commands["compress"]  # pyright: ignore[reportAttributeAccessIssue]
-    options = {word.removeprefix("--") for p in compress.params for word in p.opts if word[:2] == "--"}
-    by_config_alone = {"p-select", "p-crossover", "refit", "refit-pictures"}
-    assert options - OTHERS == KEYS.keys() - by_config_alone
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_name_says_the_nearest_and_a_wrong_value_its_bounds(
+    place: Place, here: Path, line: str
+) -> None:
+    (here / "my.toml").write_text("nfg = 3\n")
+    names = {"CKPT": place.checkpoint, "DATA": place.data}
+    assert WRONG[line] in refusal(ganprune(*(names.get(word, word) for word in line.split())), 2)
+
+
+def test_a_file_of_options_stands_below_those_that_are_typed(place: Place, here: Path) -> None:
+    (here / "my.toml").write_text("ngf = 4\nndf = 4\nblocks = 1\nsize = 64\nthreads = 1\nflip = false\n")
+    words = ("--data", place.data, "-o", "net", "--budget", "1steps", "--set", "device=cpu")
+    made = ganprune("train", "--config", "my.toml", *words, "--size", "32")
+    assert made.code == 0, made.err
+    settings = json.loads((here / "net/train.json").read_text())["settings"]
+    assert (settings["ngf"], settings["size"], settings["flip"]) == (4, 32, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [("compress CKPT --set population=1 --json", 2, "--set population must be 2 or more, found 1"),
+     ("compress missing --json", 2, "missing"), ("bench --zzz --json", 2, "No such option: --zzz"),
+     ("zzz --json", 2, "No such command 'zzz'")],
+)  # fmt: skip
+def test_with_json_the_last_line_on_stderr_is_an_error_as_json(
+    place: Place, here: Path, line: str, code: int, told: str
+) -> None:
+    done = ganprune(*(place.checkpoint if word == "CKPT" else word for word in line.split()))
+    error = json.loads(done.err.splitlines()[-1])
+    jsonschema.validate(error, json.loads(ganprune("presets", "--schema", "error").out))
+    assert (done.code, error["exit_code"], done.out) == (code, code, "")
+    assert told in error["error"]
+
+
+def test_presets_list_every_setting_with_default_bounds_and_help() -> None:
+    table = ganprune("presets", "--settings", "--markdown").out
+    for key, (_, one) in KEYS.items():
+        assert f"| {key} | {spelled(flat(one.default))} | {one.range} |" in table
+    assert ganprune("presets", "--settings", "--json").json == schema()
+
+
+def test_a_reader_that_is_gone_gets_no_words_about_a_pipe() -> None:
+    line = f"{sys.executable} -m ganprune_cli presets --settings | head -1"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Of compress;")
+    assert "roken pipe" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version_is_said(option: str) -> None:
+    assert ganprune(option).out == f"ganprune {version('ganprune')}\n"
+
+
+def test_a_shell_completes_commands_options_and_choices() -> None:
+    code = "from ganprune_cli.main import app; app(prog_name='ganprune')"
+
+    def completed(line: str) -> list[str]:
+        asked = {
+            "_GANPRUNE_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": f"{line.count(' ')}",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=False
+        )
+        return done.stdout.split()
+
+    assert completed("ganprune com") == ["compress", "compare"]
+    assert completed("ganprune compress net --dire") == ["--direction"]
+    assert completed("ganprune compress net --direction ") == ["both", "AtoB", "BtoA"]
 
 
 def test_options_beat_the_file_and_the_file_beats_the_preset(here: Path) -> None:
@@ -89,29 +196,29 @@ def test_target_is_a_share_for_both_or_for_each_or_none(
 
 
 RANGES = {
-    "--population 1": "--population must be 2 or more, found 1",
-    "--generations -1": "--generations must be 0 or more, found -1",
-    "--gamma -0.5": "--gamma must be finite and 0 or more",
-    "--gamma nan": "--gamma must be finite and 0 or more",
-    "--lambda-cycle inf": "--lambda-cycle must be finite and 0 or more",
+    "--set population=1": "--set population must be 2 or more, found 1",
+    "--set generations=-1": "--set generations must be 0 or more, found -1",
+    "--set gamma=-0.5": "--set gamma must be finite and 0 or more",
+    "--set gamma=nan": "--set gamma must be finite and 0 or more",
+    "--set lambda-cycle=inf": "--set lambda-cycle must be finite and 0 or more",
     "--target-macs 0": "--target-macs must be above 0 and at most 1",
     "--target-macs 1.5": "--target-macs must be above 0 and at most 1",
     "--target-macs 0.2,0.3,0.4": "--target-macs must be one number or two",
     "--target-macs quarter": "--target-macs must be one number or two, found 'quarter'",
-    "--align 0": "--align must be 1 or more",
-    "--layout rows": "--layout must be one of filters, shared",
-    "--order reverse": "--order must be one of",
-    "--partners none": "--partners must be one of",
-    "--loss l1": "--loss must be one of disa, gena",
-    "--mutation-rate 1.1": "--mutation-rate must lie in 0 … 1",
-    "--pictures 0": "--pictures must be 1 or more",
-    "--reduction max": "--reduction must be mean or sum",
-    "--size 30": "--size must be a multiple of 4 and at least 16",
-    "--size 12": "--size must be a multiple of 4 and at least 16",
-    "--precision half": "--precision must be auto, float32 or bfloat16",
+    "--set align=0": "--set align must be 1 or more",
+    "--set layout=rows": "--set layout must be one of filters, shared",
+    "--set order=reverse": "--set order must be one of",
+    "--set partners=none": "--set partners must be one of",
+    "--set loss=l1": "--set loss must be one of disa, gena",
+    "--set mutation-rate=1.1": "--set mutation-rate must be 0 to 1",
+    "--set pictures=0": "--set pictures must be 1 or more",
+    "--set reduction=max": "--set reduction must be one of mean, sum",
+    "--size 30": "--size must be a multiple of 4 from 16 to 8192",
+    "--size 12": "--size must be a multiple of 4 from 16 to 8192",
+    "--set precision=half": "--set precision must be one of auto, float32, bfloat16",
     "--threads 0": "--threads must be 1 to 1024, found 0",
     "--threads 100000": "--threads must be 1 to 1024, found 100000",
-    "--batch 0": "--batch must be 1 or more",
+    "--set batch=0": "--set batch must be 1 or more",
     "--budget soon": "--budget must be",
 }
 
@@ -123,17 +230,17 @@ def test_value_out_of_range_is_named(place: Place, here: Path, option: str) -> N
 
 
 FILES = {
-    "popluation = 4": "my.toml: unknown setting 'popluation'; did you mean population?",
-    "target_macs = 0.5": "did you mean target-macs?",
+    "popluation = 4": "my.toml: unknown setting 'popluation'; did you mean population",
+    "target_macs = 0.5": "did you mean target-macs or target-ms",
     "zzz = 1": "unknown setting 'zzz'; known: population, ",
-    'population = "many"': "--population must be a whole number, found 'many'",
-    "population = 2.5": "--population must be a whole number, found 2.5",
-    "population = true": "--population must be a whole number, found True",
-    "gamma = true": "--gamma must be a number, found True",
+    'population = "many"': "--set population must be a whole number, found 'many'",
+    "population = 2.5": "--set population must be a whole number, found 2.5",
+    "population = true": "--set population must be a whole number, found True",
+    "gamma = true": "--set gamma must be a number, found True",
     "target-macs = true": "--target-macs must be one number or two, found True",
     "target-macs = []": "--target-macs must be one number or two, found []",
     "seed = 2026-11-21": "--seed must be a whole number",
-    "layout = 5": "--layout must be one of",
+    "layout = 5": "--set layout must be one of",
     "settings = 3": "[settings] must be a table, found 3",
     "population = ": "is no TOML file",
 }

@@ -14,7 +14,7 @@ from tests.cli.conftest import Place
 from tests.cli.kit import CYCLEGAN, Outcome, ganprune, listing, stopped_before_export
 from tests.tiny import resnet
 
-SMALL = ("--ndf", "4", "--size", "32", "--device", "cpu", "--threads", "1")
+SMALL = ("--set", "ndf=4", "--size", "32", "--device", "cpu", "--threads", "1")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def same(a: Path, b: Path) -> bool:
 def test_the_command_that_compress_names_makes_what_compress_needs(
     place: Place, here: Path, generators: Path
 ) -> None:
-    refused = compress(place, generators, "--loss", "disa")
+    refused = compress(place, generators, "--set", "loss=disa")
     assert refused.code == 3
     assert "needed D_A and D_B; found G_A (latest_net_G_A.pth), G_B (latest_net_G_B.pth)" in refused.err
     assert "add --recover-discriminators" in refused.err
@@ -75,7 +75,7 @@ def test_the_command_that_compress_names_makes_what_compress_needs(
 def test_recovery_in_place_is_one_command_that_can_be_given_again(
     place: Place, here: Path, generators: Path
 ) -> None:
-    words = ("--recover-discriminators", "--recover-budget", "2steps", "-o", "run", "--size", "32")
+    words = ("--recover-discriminators", "--set", "recover-budget=2steps", "-o", "run", "--size", "32")
     first = compress(place, generators, *words)
     assert first.code == 0, first.err
     assert "training what the checkpoint lacks: D_A, D_B" in first.err
@@ -120,7 +120,7 @@ def test_one_direction_makes_one_slim_generator(
     bench = json.loads((here / "run/bench.json").read_text())
     names = [f"original_{slim}", f"original_{slim}.rewritten", slim]
     assert [network["name"] for network in bench["networks"]] == names
-    for again in (("export", "--onnx"), ("bench", "--cpu", "--runs", "2,3"), ("inspect",)):
+    for again in (("export", "--onnx"), ("bench", "--cpu", "--set", "runs=2,3"), ("inspect",)):
         found = ganprune(*again, "run")
         assert found.code == 0, found.err
     translated = ganprune("translate", "run", place.data / "testA", "-o", "out")
@@ -139,7 +139,7 @@ def test_a_lone_generator_is_compressed_without_any_discriminator(
     compress_up_to_export(place, published, *words[:-1], "tuned", "--budget", "2steps")
     assert {path.name for path in (here / "tuned/fine-tune").glob("latest_*")} == {"latest_net_G_B.pth"}
     assert not same(here / "tuned/G_B.safetensors", here / "tuned/pruned_G_B.safetensors")
-    needs = compress(place, published, "--lambda-cycle", "10", "-o", "other")
+    needs = compress(place, published, "--set", "lambda-cycle=10", "-o", "other")
     assert needs.code == 3
     assert "needed G_B; found G_A (latest_net_G.pth)" in needs.err
 
@@ -181,7 +181,7 @@ def test_recovery_explains_bad_input(place: Place, here: Path, published: Path, 
         return found.err
 
     asked = ("--discriminators-for", published)
-    assert "--ngf is decided by the generator that is there" in refused(2, *asked, "--ngf", "8")
+    assert "--ngf is decided by the generator that is there" in refused(2, *asked, "--set", "ngf=8")
     assert "use `-o` another folder" in refused(2, *asked, "-o", published.parent)
     assert "--direction must be AtoB or BtoA, found 'both'" in refused(2, *asked, "--direction", "both")
     assert "give it with --discriminators-for" in refused(2, "--direction", "BtoA")
@@ -190,6 +190,6 @@ def test_recovery_explains_bad_input(place: Place, here: Path, published: Path, 
     (here / "judge").mkdir()
     shutil.copy(place.checkpoint / CYCLEGAN["D_A"], here / "judge")
     assert "needed G_A" in refused(3, "--discriminators-for", here / "judge")
-    none = compress(place, generators, "--recover-discriminators", "--recover-budget", "0")
+    none = compress(place, generators, "--recover-discriminators", "--set", "recover-budget=0")
     assert none.code == 2
-    assert "--recover-budget must be more than 0" in none.err
+    assert "--set recover-budget must be more than 0" in none.err

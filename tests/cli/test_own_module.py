@@ -152,11 +152,22 @@ def test_other_processes_know_the_module_too(place: Place, here: Path, weights: 
 
 def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path, weights: Path) -> None:
     own = ("--generator", FACTORY)
-    small = ("--population", 4, "--generations", 1, "--pictures", 2, "--size", 32, "--align", 1)
+    small = (
+        "--set",
+        "population=4",
+        "--set",
+        "generations=1",
+        "--set",
+        "pictures=2",
+        "--size",
+        32,
+        "--set",
+        "align=1",
+    )
     front = command("front", weights, *own, "--data", place.data, *small, "--points", "0.6", "-o", "front")
     assert front.code == 0, front.err
     assert front.err.splitlines()[-1] == f"next: ganprune export --onnx front/points/0.6 {' '.join(own)}"
-    words = ("--data", place.data, "--budget", "1steps", "--ndf", 4, "--size", 32, "--threads", 1)
+    words = ("--data", place.data, "--budget", "1steps", "--set", "ndf=4", "--size", 32, "--threads", 1)
     trained = command("train", "--discriminators-for", weights, *own, *words, "-o", "whole")
     assert trained.code == 0, trained.err
     assert f"ganprune compress whole {' '.join(own)} --data" in trained.err.splitlines()[-1]

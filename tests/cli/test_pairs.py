@@ -37,8 +37,10 @@ def facades(tmp_path_factory: pytest.TempPathFactory, place: Place) -> tuple[Pat
     root = tmp_path_factory.mktemp("facades")
     net = saved(root / "net", "pix2pix", "pix2pix", FACADES)
     joined(root / "data", {"train": 6, "test": 3}, 72, 36)
-    words = ("--data", root / "data", "--config", place.config, "--target-macs", 0.5, "--align", 1)
-    done = ganprune("compress", net, *words, "--budget", "2steps", "--distil-gan", 0.5, "-o", root / "run")
+    words = ("--data", root / "data", "--config", place.config, "--target-macs", 0.5, "--set", "align=1")
+    done = ganprune(
+        "compress", net, *words, "--budget", "2steps", "--set", "distil-gan=0.5", "-o", root / "run"
+    )
     assert done.code == 0, done.err
     return root, done
 
@@ -115,7 +117,8 @@ def test_two_folders_of_any_names_are_pairs_where_the_discriminator_sees_both(
             whole = load_pictures([half(path)], 36)[0].permute(1, 2, 0)
             Image.fromarray(whole.numpy()).save(here / name / path.name)
     words = ("compress", net, "--data-a", "labels", "--data-b", "photos", "--config", place.config,
-             "--target-macs", 0.5, "--align", 1, "--recipe", "paper", "--budget", "1steps")  # fmt: skip
+             "--target-macs", 0.5, "--set", "align=1", "--set", "recipe=paper",
+             "--budget", "1steps")  # fmt: skip
     with stopped_before_export():
         done = ganprune(*words, "-o", "run")
     assert done.code == 130, done.err
@@ -144,7 +147,7 @@ def test_cut_is_compressed_by_the_discriminator_beside_it(place: Place, here: Pa
     with stopped_before_export():
         done = ganprune(
             "compress", net, "--data", place.data, "--config", place.config, "--target-macs", 0.5,
-            "--align", 1, "--budget", "1steps", "-o", "run",
+            "--set", "align=1", "--budget", "1steps", "-o", "run",
         )  # fmt: skip
     assert done.code == 130, done.err
     line = json.loads((here / "run/search.jsonl").read_text().splitlines()[-1])
@@ -170,5 +173,5 @@ def test_a_lone_generator_goes_the_way_of_its_training_unless_told_otherwise(
     plain = ganprune("compress", "latest_net_G.pth", *words)
     assert plain.json["settings"]["direction"] == "AtoB"
     assert plain.json["settings"]["paired"] is True
-    apart = ganprune("compress", "latest_net_G.pth", *words, "--no-paired")
+    apart = ganprune("compress", "latest_net_G.pth", *words, "--set", "paired=false")
     assert apart.json["settings"]["paired"] is False

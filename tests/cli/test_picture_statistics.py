@@ -1,4 +1,4 @@
-"""``compress --picture-statistics``: batch norm as CycleGAN's test.py shows it, from search to files."""
+"""``picture-statistics``: batch norm as CycleGAN's test.py shows it, from search to files."""
 
 import copy
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_a_run_by_picture_statistics_compresses_and_exports_what_test_py_shows(
         torch.save(network.state_dict(), f"net/latest_net_{name}.pth")
     config = write_config(here / "tiny.toml", generations=1, budget="2steps")
     words = ("compress", "net", "--data", place.data, "--config", config, "-o", "run")
-    done = ganprune(*words, "--picture-statistics")
+    done = ganprune(*words, "--set", "picture-statistics=true")
     assert done.code == 0, done.err
     assert done.err.count("each picture's own statistics for the batch norm in G_A, G_B") == 1
     picture = random_pictures(1, 3, 32, 32, dtype=torch.float32)

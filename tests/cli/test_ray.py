@@ -56,13 +56,16 @@ def stopped_after_generation(last: int) -> Generator[None]:
 def test_plan_of_a_cluster_says_how_many_workers_and_writes_nothing(
     place: Place, here: Path, address: str
 ) -> None:
-    found = place.compress("--ray", address, "--dry-run", "--json")
+    found = place.compress("--set", f"ray={address}", "--dry-run", "--json")
     assert found.code == 0, found.err
     assert found.json["plan"]["workers"] == 2
     assert (
-        place.compress("--ray", address, "--workers", 1, "--dry-run", "--json").json["plan"]["workers"] == 1
+        place.compress("--set", f"ray={address}", "--workers", 1, "--dry-run", "--json").json["plan"][
+            "workers"
+        ]
+        == 1
     )
-    assert "2 workers of a Ray cluster" in place.compress("--ray", address, "--dry-run").out
+    assert "2 workers of a Ray cluster" in place.compress("--set", f"ray={address}", "--dry-run").out
     assert listing(here) == {}
 
 
@@ -72,7 +75,10 @@ def test_search_begun_on_a_cluster_goes_on_without_it_and_the_reverse_to_the_sam
     place: Place, here: Path, address: str
 ) -> None:
     expected = searched(place, "calm")
-    for run, first, second in (("left", ("--ray", address), ()), ("joined", (), ("--ray", address))):
+    for run, first, second in (
+        ("left", ("--set", f"ray={address}"), ()),
+        ("joined", (), ("--set", f"ray={address}")),
+    ):
         with stopped_after_generation(1):
             assert place.compress(*first, "-o", run).code == 130
         assert len(Path(run, "search.jsonl").read_text().splitlines()) == 2
@@ -85,10 +91,10 @@ def test_search_begun_on_a_cluster_goes_on_without_it_and_the_reverse_to_the_sam
 def test_addresses_that_cannot_be_used_exit_2_before_anything_is_written(
     place: Place, here: Path, address: str
 ) -> None:
-    found = place.compress("--ray", address)
+    found = place.compress("--set", f"ray={address}")
     assert found.code == 2
     assert found.err.startswith(
-        f"error: --ray {'must be auto or HOST:PORT' if address == 'head' else address}"
+        f"error: --set ray {'must be auto or HOST:PORT' if address == 'head' else address}"
     )
     assert len(found.err.strip().splitlines()) == 1
     assert listing(here) == {}

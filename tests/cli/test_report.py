@@ -57,7 +57,7 @@ def test_compress_ends_with_a_report(mission: Mission) -> None:
 
 def test_the_report_follows_a_later_bench(run: Path) -> None:
     before = (run / "report.html").read_bytes()
-    assert ganprune("bench", "--cpu", run, "--runs", "3,4", "-q").code == 0
+    assert ganprune("bench", "--cpu", run, "--set", "runs=3,4", "-q").code == 0
     timed = json.loads((run / "bench.json").read_text())
     assert (run / "report.html").read_bytes() != before
     text = parse((run / "report.html").read_text(encoding="utf-8")).text

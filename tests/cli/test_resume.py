@@ -70,10 +70,10 @@ def test_lost_provenance_costs_time_and_nothing_else(place: Place, run: Path) ->
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--generations", "5"), "--generations 3 (now 5)"),
+        (("--set", "generations=5"), "--set generations=3 (now 5)"),
         (("--seed", "1"), "--seed 0 (now 1)"),
         (("--target-macs", "0.5,0.4"), "--target-macs none (now 0.5,0.4)"),
-        (("--layout", "shared"), "--layout filters (now shared)"),
+        (("--set", "layout=shared"), "--set layout=filters (now shared)"),
     ],
 )
 def test_changed_setting_is_refused_and_named(
@@ -139,7 +139,7 @@ def test_latest_is_the_run_of_the_last_compress(place: Place, run: Path) -> None
     assert Path("runs/latest").read_text().strip() != first
     assert place.compress("-o", run).code == 0
     assert Path("runs/latest").read_text().strip() == str(run)
-    found = ganprune("bench", "--cpu", "--runs", "2,2", "--threads", "1")
+    found = ganprune("bench", "--cpu", "--set", "runs=2,2", "--threads", "1")
     assert found.code == 0
     assert str(run) in found.err
 

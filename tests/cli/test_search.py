@@ -36,7 +36,13 @@ def test_any_file_of_a_checkpoint_stands_for_all(mission: Mission, place: Place,
 
 @pytest.mark.parametrize(
     "options",
-    [("--seed", "1"), ("--gamma", "0"), ("--layout", "shared"), ("--loss", "gena"), ("--reduction", "sum")],
+    [
+        ("--seed", "1"),
+        ("--set", "gamma=0"),
+        ("--set", "layout=shared"),
+        ("--set", "loss=gena"),
+        ("--set", "reduction=sum"),
+    ],
 )
 def test_settings_reach_the_search(
     mission: Mission, place: Place, here: Path, options: tuple[str, str]
@@ -50,7 +56,7 @@ def test_settings_reach_the_search(
 
 def test_target_and_alignment_hold(place: Place, here: Path) -> None:
     with stopped_before_export():
-        assert place.compress("-o", "run", "--target-macs", "0.4,0.6", "--align", "2").code == 130
+        assert place.compress("-o", "run", "--target-macs", "0.4,0.6", "--set", "align=2").code == 130
     found = ganprune("inspect", "run", "--size", "32", "--json").json["networks"]
     whole = ganprune("inspect", place.checkpoint, "--size", "32", "--json").json["networks"]
     for slim, original, share in zip(found, whole[:2], (0.4, 0.6), strict=True):
@@ -61,14 +67,14 @@ def test_target_and_alignment_hold(place: Place, here: Path) -> None:
 
 def test_individuals_that_are_fine_tuned_first_have_other_scores(place: Place, here: Path) -> None:
     with stopped_before_export():
-        tuned = place.compress("--tune-steps", "1", "--generations", "1", "-o", "tuned")
+        tuned = place.compress("--set", "tune-steps=1", "--set", "generations=1", "-o", "tuned")
         assert tuned.code == 130, tuned.err
-        assert place.compress("--generations", "1", "-o", "plain").code == 130
+        assert place.compress("--set", "generations=1", "-o", "plain").code == 130
     first = [
         json.loads((here / run / "search.jsonl").read_text().splitlines()[0]) for run in ("tuned", "plain")
     ]
     assert first[0]["A"]["mean_fitness"] != first[1]["A"]["mean_fitness"]
     assert "<svg" in (here / "tuned/search.svg").read_text()
-    refused = place.compress("--tune-steps", "-1", "-o", "other")
+    refused = place.compress("--set", "tune-steps=-1", "-o", "other")
     assert refused.code == 2
-    assert "--tune-steps must be 0 or more, found -1" in refused.err
+    assert "--set tune-steps must be 0 or more, found -1" in refused.err

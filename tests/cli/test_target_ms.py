@@ -96,7 +96,7 @@ def test_slim_generators_are_predicted_to_take_what_was_asked_for(
 
 def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, target: float) -> None:
     with stopped_before_export():
-        assert place.compress("-o", "run", "--target-ms", target, "--align", "2").code == 130
+        assert place.compress("-o", "run", "--target-ms", target, "--set", "align=2").code == 130
     for side, table in read_tables(here / "run" / TABLES).items():
         widths = resnet(load_generator(here / "run" / f"G_{side}.safetensors")).widths
         assert all(width % 2 == 0 for width in widths.groups().values())
@@ -109,8 +109,8 @@ def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_fo
     net = write_checkpoint(here / "net", ngf=16)
     wide = Generator(resnet_widths(16, 2))
     few = round(predicted(table_of(wide, 32), wide.widths.groups()) / 10, 3)
-    words = ("compress", net, "--data", place.data, "--target-macs", "none", "--population", 4)
-    words += ("--generations", 0, "--size", 32, "--budget", 0, "--threads", 1, "--target-ms", few)
+    words = ("compress", net, "--data", place.data, "--target-macs", "none", "--set", "population=4")
+    words += ("--set", "generations=0", "--size", 32, "--budget", 0, "--threads", 1, "--target-ms", few)
     with stopped_before_export():
         done = ganprune(*words, "-o", "run")
         assert done.code == 130, done.err
@@ -124,9 +124,9 @@ def test_steps_that_miss_the_milliseconds_become_finer_unless_they_were_asked_fo
         assert ON_TARGET * few <= predicted(table, widths.groups()) <= few
     shown = ganprune(*words, "--dry-run", "--json")
     assert shown.json["settings"]["align"] == config["settings"]["align"]
-    refused = ganprune(*words, "--align", 16, "-o", "other")
+    refused = ganprune(*words, "--set", "align=16", "-o", "other")
     assert refused.code == 2
-    assert "cannot be reached with --align 16" in refused.err
+    assert "cannot be reached with --set align=16" in refused.err
 
 
 def test_a_run_goes_on_with_the_tables_that_it_began_with(
@@ -173,7 +173,7 @@ def test_milliseconds_out_of_reach_are_refused_before_a_run_begins(
     done = place.compress("-o", "run", "--target-ms", f"{target},0.01")
     assert done.code == 2
     assert (
-        f"--target-ms 0.01 cannot be reached with --align 1: the smallest such network has {least:.1f} ms"
+        f"--target-ms 0.01 cannot be reached with --set align=1: the smallest such network has {least:.1f} ms"
         in done.err
     )
     assert not (here / "run").exists()

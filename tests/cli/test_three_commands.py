@@ -174,7 +174,7 @@ def commands(place: Place, run: Path) -> dict[str, tuple[object, ...]]:
             "compress", place.checkpoint, "--data", place.data, "--config", place.config, "--dry-run"
         ),
         "export": ("export", "--onnx", run),
-        "bench": ("bench", "--cpu", run, "--runs", "2,2", "--threads", "1"),
+        "bench": ("bench", "--cpu", run, "--set", "runs=2,2", "--threads", "1"),
         "inspect": ("inspect", place.checkpoint),
         "inspect run": ("inspect", run),
         "inspect onnx": ("inspect", onnx),

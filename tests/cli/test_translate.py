@@ -59,7 +59,7 @@ def test_latest_run_is_found(mission: Mission, place: Place, here: Path, monkeyp
 
 def test_json_tells_what_was_done(place: Place, here: Path) -> None:
     words = (place.checkpoint, place.data / "testB", "-o", "out", "--size", "32", "--json")
-    found = translate(*words, "--direction", "BtoA", "--save", "fake,rec", "--batch", "3").json
+    found = translate(*words, "--direction", "BtoA", "--save", "fake,rec", "--set", "batch=3").json
     assert found.pop("seconds") > 0
     assert found.pop("pictures_per_second") > 0
     assert found == {
@@ -94,7 +94,7 @@ def test_onnx_and_pytorch_agree_to_a_grey_level(place: Place, here: Path, dynami
     network = place.checkpoint / "latest_net_G_A.pth"
     export_onnx(load_generator(network), here / "G.onnx", ExportSettings(32, dynamic=dynamic))
     size = ("--size", "48") if dynamic else ()
-    found = translate("G.onnx", place.data / "testA", "-o", "onnx", "--batch", "3", *size)
+    found = translate("G.onnx", place.data / "testA", "-o", "onnx", "--set", "batch=3", *size)
     assert found.code == 0, found.err
     assert found.err.splitlines()[-1] == "next: ganprune bench --cpu G.onnx"
     pixel = "48" if dynamic else "32"
@@ -110,7 +110,7 @@ def test_onnx_of_any_size_keeps_the_shape_of_pictures(place: Place, here: Path) 
     for i, size in enumerate([(33, 50), (64, 20), (33, 50)]):
         write(here / f"in/{i}.png", i, *size)
     for source in ("G.onnx", network):
-        words = (source, "in", "-o", f"by {Path(source).suffix}", "--preprocess", "none", "--batch", "2")
+        words = (source, "in", "-o", f"by {Path(source).suffix}", "--preprocess", "none", "--set", "batch=2")
         assert translate(*words).code == 0
     for i, shape in enumerate([(50, 33, 3), (20, 64, 3), (50, 33, 3)]):
         both = [pixels(here / folder / f"{i}_fake_B.png") for folder in ("by .onnx", "by .pth")]
@@ -199,10 +199,10 @@ REFUSED = {
     "save": (("CKPT", "A", "-o", "out", "--save", "fake,all"), 2, "some of fake,real,rec, each once, found"),
     "mode": (("CKPT", "A", "-o", "out", "--preprocess", "crop"), 2, "--preprocess must be one of resize"),
     "size": (("CKPT", "A", "-o", "out", "--size", "30"), 2, "--size must be a multiple of 4"),
-    "batch": (("CKPT", "A", "-o", "out", "--batch", "0"), 2, "--batch must be 1 or more"),
+    "batch": (("CKPT", "A", "-o", "out", "--set", "batch=0"), 2, "--set batch must be 1 or more"),
     "direction": (("CKPT", "A", "-o", "out", "--direction", "AB"), 2, "--direction must be AtoB or BtoA"),
     "device": (("CKPT", "A", "-o", "out", "--device", "tpu"), 2, "--device must be cpu"),
-    "precision": (("CKPT", "A", "-o", "out", "--precision", "f16"), 2, "--precision must be float32"),
+    "precision": (("CKPT", "A", "-o", "out", "--set", "precision=f16"), 2, "--set precision must be float32"),
     "threads": (("CKPT", "A", "-o", "out", "--threads", "0"), 2, "--threads must be 1 to"),
 }
 
@@ -217,13 +217,13 @@ def test_what_cannot_be_done_is_refused_with_one_line(place: Place, here: Path, 
 
 
 @pytest.mark.parametrize(
-    "wish", [("--precision", "bfloat16"), ("--save", "fake,rec"), ("--preprocess", "none")]
+    "wish", [("--set", "precision=bfloat16"), ("--save", "fake,rec"), ("--preprocess", "none")]
 )
 def test_onnx_file_says_what_it_cannot_do(place: Place, here: Path, wish: tuple[str, str]) -> None:
     export_onnx(load_generator(place.checkpoint / "latest_net_G_A.pth"), here / "G.onnx", ExportSettings(32))
     outcome = translate("G.onnx", place.data / "testA", "-o", "out", *wish)
     assert wish[1].removeprefix("fake,") in refusal(outcome, 2)
-    free = ("--precision", "auto", "--device", "auto", "-q")
+    free = ("--set", "precision=auto", "--device", "auto", "-q")
     assert translate("G.onnx", place.data / "testA", "-o", "out", *free).err == ""
 
 

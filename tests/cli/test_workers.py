@@ -89,7 +89,9 @@ def test_ctrl_c_in_a_terminal_ends_the_workers_without_a_word_of_theirs(
     command: tuple[object, ...], here: Path
 ) -> None:
     script = Path(sysconfig.get_path("scripts")) / "ganprune"
-    words = [str(word) for word in (script, *command, "--generations", 100_000, "--workers", 2, "-o", "run")]
+    words = [
+        str(word) for word in (script, *command, "--set", "generations=100_000", "--workers", 2, "-o", "run")
+    ]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         wait(lambda: generations("run") > 1 or process.poll() is not None)
         workers = workers_of(process.pid)

@@ -8,7 +8,7 @@ from ganprune.baselines import METHODS
 from ganprune.comparing import TASKS, packaged, read_comparison
 from ganprune.comparing.paper import THINET
 from ganprune.errors import UsageError
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
 
 FILE = """
 [settings]

@@ -66,5 +66,11 @@ def spans(page: Path) -> Iterator[Found]:
 
 
 def options_of(command: Any) -> set[str]:
-    """Every name of every option of a command."""
-    return {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    """Every name of every option that a command shows."""
+    shown = [p for p in command.params if not getattr(p, "hidden", False)]
+    return {name for p in shown for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+
+
+def settings_of(command: Any) -> set[str]:
+    """What a command takes by ``--set``."""
+    return {name.removeprefix("--") for p in command.params for name in p.opts}

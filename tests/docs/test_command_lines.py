@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from ganprune.presets import PRESETS
-from tests.docs.pages import COMMANDS, PAGES, ROOT, Found, command_lines, options_of, spans
+from tests.docs.pages import COMMANDS, PAGES, ROOT, Found, command_lines, options_of, settings_of, spans
 
 LINES = [found for page in PAGES for found in command_lines(page)]
 EXAMPLES = [
@@ -69,6 +69,9 @@ def test_options_named_in_the_text_exist(found: Found) -> None:
     known = options_of(COMMANDS[words[0]]) if words[0] in COMMANDS else ANY_OPTION
     named = {word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)}
     assert named <= known | OTHERS.get(found.page, set()), found
+    commands = [words[0]] if words[0] in COMMANDS else COMMANDS
+    known = {name for command in commands for name in settings_of(COMMANDS[command])}
+    assert {*re.findall(r"--set ([\w-]+)", found.text)} - {"NAME", "name"} <= known, found
 
 
 def test_commands_named_in_the_text_exist() -> None:

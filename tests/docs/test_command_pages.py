@@ -17,13 +17,16 @@ def read(text: str) -> float | str:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_page_has_every_option_once_with_its_help(name: str) -> None:
+def test_a_page_has_every_option_and_setting_once_with_its_help(name: str) -> None:
     page = page_of(name, COMMANDS[name])
     for p in COMMANDS[name].params:
         assert p.help, p.name
-        assert page.count(f":   {' '.join(p.help.split())}") >= 1, p.name
-        for option in (*p.opts, *p.secondary_opts):
-            lines = [line for line in page.splitlines() if re.match(rf"`(.*[ ,])?{option}[ ,`]", line)]
+        help_text = " ".join(p.help.split()).partition("; default ")[0].removesuffix(".")
+        assert page.count(f":   {help_text}") >= 1, p.name
+        for option in p.opts[:1] if getattr(p, "hidden", False) else (*p.opts, *p.secondary_opts):
+            word = f"--set {option[2:]}=" if getattr(p, "hidden", False) else rf"(.*[ ,])?{option}[ ,`]"
+            word = "--set NAME" if option == "--set" else word
+            lines = [line for line in page.splitlines() if re.match(f"`{word}", line)]
             assert (p.param_type_name == "argument") or len(lines) == 1, option
 
 
@@ -42,7 +45,9 @@ def test_the_overview_links_every_command() -> None:
 def test_defaults_of_compress_are_what_it_does_without_options() -> None:
     held = tomllib.loads(ganprune("presets", "fast").out)
     page = page_of("compress", COMMANDS["compress"])
-    said = dict(re.findall(r"^`(?:-\w, )?--([\w-]+)[^`]*`\n:   .*Default: `([^`]*)`\.", page, re.MULTILINE))
+    said = dict(
+        re.findall(r"^`(?:-\w, )?--(?:set )?([\w-]+)[^`]*`\n:   .*Default: `([^`]*)`\.", page, re.MULTILINE)
+    )
     assert len(said) > 20
     for name, text in said.items():
         if isinstance(held[name], bool):

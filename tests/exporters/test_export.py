@@ -155,7 +155,7 @@ def test_older_opsets_compute_the_same(tmp_path: Path, opset: int, how: dict[str
 
 
 def test_node_that_stands_in_the_way_of_an_opset_is_named_with_the_one_that_works(tmp_path: Path) -> None:
-    wanted = r"--opset 10 cannot express Pad \(node_pad\) with 2 inputs; use --opset 11"
+    wanted = r"--set opset=10 cannot express Pad \(node_pad\) with 2 inputs; use --set opset=11"
     with pytest.raises(UsageError, match=wanted):
         exported(tmp_path, UNEVEN, ExportSettings(size=32, opset=10))
     assert not list(tmp_path.iterdir())
@@ -164,16 +164,16 @@ def test_node_that_stands_in_the_way_of_an_opset_is_named_with_the_one_that_work
 @pytest.mark.parametrize(
     ("graph", "opset", "words"),
     [
-        ("(float[2] x) => (float[2] y) {y = Gelu(x)}", 19, "Gelu (y), which it lacks; use --opset 20"),
+        ("(float[2] x) => (float[2] y) {y = Gelu(x)}", 19, "Gelu (y), which it lacks; use --set opset=20"),
         (
             "(float[2, 3] x) => (int64[1] y) {y = Shape<start = 1>(x)}",
             14,
-            "Shape (y) with attribute start; use --opset 15",
+            "Shape (y) with attribute start; use --set opset=15",
         ),
         (
             "(float[2, 3] x, int64[1] axes) => (float[2, 1, 3] y) {y = Unsqueeze(x, axes)}",
             12,
-            "Unsqueeze (y) with 2 inputs; use --opset 13",
+            "Unsqueeze (y) with 2 inputs; use --set opset=13",
         ),
         ("(bfloat16[2] x) => (bfloat16[2] y) {y = Relu(x)}", 12, "Relu"),
     ],
@@ -182,7 +182,7 @@ def test_whatever_an_operator_gained_later_is_told(graph: str, opset: int, words
     model = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 20]> graph {graph}')
     assert lowered(model, 20) is model
     with pytest.raises(
-        UsageError, match=re.escape(f"--opset {opset} cannot express ") + f".*{re.escape(words)}"
+        UsageError, match=re.escape(f"--set opset={opset} cannot express ") + f".*{re.escape(words)}"
     ):
         lowered(model, opset)
 
@@ -327,10 +327,10 @@ def test_export_leaves_the_generator_alone_and_says_nothing(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": 30}, "--size must be a multiple of 4 and at least 16, found 30"),
-        ({"size": 8}, "--size must be a multiple of 4 and at least 16, found 8"),
-        ({"size": 40_000}, "--size must be at most 8192 pixels, found 40000"),
-        ({"opset": 6}, "--opset must be 7 to 23, found 6"),
+        ({"size": 30}, "--size must be a multiple of 4 from 16 to 8192, found 30"),
+        ({"size": 8}, "--size must be a multiple of 4 from 16 to 8192, found 8"),
+        ({"size": 40_000}, "--size must be a multiple of 4 from 16 to 8192, found 40000"),
+        ({"opset": 6}, "--set opset must be 7 to 23, found 6"),
         ({"tolerance": 0.0}, "--tolerance must be more than 0, found 0.0"),
     ],
 )

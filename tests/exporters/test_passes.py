@@ -241,7 +241,7 @@ def test_passes_that_do_not_exist_are_refused(spec: str, message: str) -> None:
 def test_no_pass_takes_names_and_all() -> None:
     assert without(("all",)) == ()
     assert without(("winograd", "dead-biases")) == ("last-convolution=4", "transposed-convolutions")
-    with pytest.raises(UsageError, match=r"--no-pass takes dead-biases, .* or all, found speed"):
+    with pytest.raises(UsageError, match=r"--set no-pass takes dead-biases, .* or all, found speed"):
         without(("speed",))
 
 

@@ -59,17 +59,29 @@ class Workshop:
     def makes(self, kind: str, output: object) -> list[object]:
         """The command that made a folder of a kind."""
         net, data = self.root / "net", ("--data", self.root / "data")
-        few = ("--population", 4, "--generations", 1, "--pictures", 2, "--size", 32, "--budget", 0)
-        here = ("--device", "cpu", "--precision", "float32", "--threads", 1, "-o", output, "--quiet")
+        few = (
+            "--set",
+            "population=4",
+            "--set",
+            "generations=1",
+            "--set",
+            "pictures=2",
+            "--size",
+            32,
+            "--budget",
+            0,
+        )
+        here = ("--device", "cpu", "--set", "precision=float32", "--threads", 1, "-o", output, "--quiet")
         return {
             "run": self.compress(output),
-            "front": ["front", net, *data, *few, "--align", 1, "--points", 0.5, *here],
+            "front": ["front", net, *data, *few, "--set", "align=1", "--points", 0.5, *here],
             "cells": [
                 "compare", net, *data, "--config", self.root / "cells.toml", "--features",
                 self.root / "features.safetensors", "-o", output, "--quiet",
             ],
             "gan": [
-                "train", *data, "--size", 32, "--ngf", 2, "--ndf", 2, "--blocks", 1, "--budget", STEPS, *here,
+                "train", *data, "--size", 32, "--set", "ngf=2", "--set", "ndf=2", "--set", "blocks=1",
+                "--budget", STEPS, *here,
             ],
         }[kind]  # fmt: skip
 

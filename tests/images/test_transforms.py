@@ -92,13 +92,13 @@ def test_a_picture_too_small_to_crop_is_refused():
     ("settings", "message"),
     [
         ({"mode": "zoom"}, f"--preprocess must be one of {', '.join(PREPROCESS_MODES)}, found 'zoom'"),
-        ({"size": 30}, "--size must be a multiple of 4 and at least 16, found 30"),
-        ({"size": 8}, "--size must be a multiple of 4 and at least 16, found 8"),
+        ({"size": 30}, "--size must be a multiple of 4 from 16 to 8192, found 30"),
+        ({"size": 8}, "--size must be a multiple of 4 from 16 to 8192, found 8"),
         (
             {"size": 64, "load_size": 60},
-            "--load-size must be at least --size for --preprocess resize_and_crop",
+            "--set load-size must be at least --size for --preprocess resize_and_crop",
         ),
-        ({"mode": "scale_width", "load_size": 286}, "--load-size must be a multiple of 4 .* found 286"),
+        ({"mode": "scale_width", "load_size": 286}, "--set load-size must be a multiple of 4 .* found 286"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -204,7 +204,7 @@ def test_networks_and_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None
     void = save(tmp_path / "v", "a.png", torch.full((32, 48), VOID, dtype=torch.uint8))
     with pytest.raises(DataError, match="needed pixels of scored classes, found only void"):
         fcn_score([fake], [void], Segmenter(file))
-    with pytest.raises(UsageError, match=r"--fcn-input must be one of torchvision, .* found 'rgb'"):
+    with pytest.raises(UsageError, match=r"--set fcn-input must be one of torchvision, .* found 'rgb'"):
         Segmenter(file, "rgb")
     with pytest.raises(UsageError, match=r"found no file .*gone.onnx"):
         Segmenter(tmp_path / "gone.onnx")

@@ -186,7 +186,7 @@ def test_lost_of_an_original_that_changes_nothing_is_none() -> None:
 
 @pytest.mark.parametrize("resamples", [-1, 1])
 def test_resamples_that_give_no_interval_are_refused(resamples: int) -> None:
-    with pytest.raises(UsageError, match=f"--bootstrap must be 0, or 2 or more, found {resamples}"):
+    with pytest.raises(UsageError, match=f"--set bootstrap must be 0, or 2 or more, found {resamples}"):
         ScoreSettings(resamples=resamples)
 
 

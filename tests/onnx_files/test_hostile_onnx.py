@@ -179,7 +179,7 @@ def test_graphs_that_contradict_themselves_are_one_line(
     tmp_path: Path, make: Callable[[], ModelProto]
 ) -> None:
     (tmp_path / "made.onnx").write_bytes(make().SerializeToString())
-    for attempt in (("inspect", "made.onnx"), ("bench", "--cpu", "made.onnx", "--seconds", 0.1)):
+    for attempt in (("inspect", "made.onnx"), ("bench", "--cpu", "made.onnx", "--set", "seconds=0.1")):
         done = ganprune(*[tmp_path / "made.onnx" if word == "made.onnx" else word for word in attempt])
         assert "internal error" not in done.err
         assert done.code in (0, 3), done.err

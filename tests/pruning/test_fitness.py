@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ganprune.pruning.fitness import Scores, fitness, l_cyc, l_disa, l_gena, l_idt, losses, squared_norm
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
 
 Distance = Callable[..., float]
 DISTANCES = pytest.mark.parametrize("distance", [l_gena, l_disa, l_cyc, l_idt])

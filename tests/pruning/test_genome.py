@@ -39,7 +39,7 @@ def test_shared_layout_gives_residual_convolutions_the_trunks_bits_and_filters_t
 
 
 def test_shared_layout_is_refused_where_inner_widths_differ_from_the_trunks() -> None:
-    with pytest.raises(UsageError, match=r"trunk's 8, found \[8, 6\]; use --layout filters"):
+    with pytest.raises(UsageError, match=r"trunk's 8, found \[8, 6\]; use --set layout=filters"):
         layout_of(GeneratorWidths(2, 4, 8, (8, 6), 4, 2), "shared")
 
 

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import RunError, UsageError
-from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import generator_convs, resnet_widths
-from ganprune.pruning.genome import Layout, LayoutKind
+from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, Piece, TimedPart, predicted
 from ganprune.pruning.repair import ON_TARGET, Constraints, Repairer
 from ganprune.pruning.resources import Convolutions, Resource
 from ganprune.search.coevolution import CoEvolution
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import Domain, LayoutKind
 from tests.search.test_coevolution import FakeScorer
 from tests.tiny import layout_of, seeded
 
@@ -244,6 +244,6 @@ def test_coin_flips_are_weighted_so_that_networks_take_about_what_is_asked_for()
 def test_milliseconds_out_of_reach_are_refused_with_the_least_that_are_possible() -> None:
     layout = layout_of(WIDTHS)
     least = predicted(TABLE, dict.fromkeys(WHOLE_WIDTHS, 4))
-    message = rf"--target-ms 0\.1 cannot be reached with --align 4: .* network has {least:.1f} ms"
+    message = rf"--target-ms 0\.1 cannot be reached with --set align=4: .* network has {least:.1f} ms"
     with pytest.raises(UsageError, match=message):
         Repairer(layout, Constraints(4, target_ms=0.1), Latency(TABLE, layout))

@@ -91,7 +91,7 @@ def test_a_batch_halves_itself_says_so_and_stays_small() -> None:
     assert tried == [16, 8, 4, 2, 2]
     assert len(told.warnings) == 3
     assert "out of memory: 2 pictures a forward pass from now on instead of 4" in told.warnings[-1]
-    assert "--batch 2" in told.warnings[-1]
+    assert "--set batch=2" in told.warnings[-1]
 
 
 @pytest.mark.parametrize("error", [RuntimeError(NO_MEMORY), MemoryError(), torch.OutOfMemoryError("CUDA")])
@@ -269,7 +269,9 @@ WRITING: dict[str, Callable[[Place, Path], Outcome]] = {
         "front", place.checkpoint, "--data", place.data, "--config", place.config, "-o", run
     ),
     "compare": _compare,
-    "train": lambda place, run: command("train", "--data", place.data, "-o", run, "--size", 32, "--ngf", 2),
+    "train": lambda place, run: command(
+        "train", "--data", place.data, "-o", run, "--size", 32, "--set", "ngf=2"
+    ),
 }
 READING: dict[str, Callable[[Place, Path], Outcome]] = {
     "report": lambda place, run: command("report", run, "-o", run.parent / "page.html"),

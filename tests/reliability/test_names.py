@@ -94,10 +94,20 @@ def test_paths_that_are_no_utf_8_or_too_long_are_one_line_or_work(
     words = {
         "inspect": (net,),
         "export": ("--onnx", net / "latest_net_G_A.pth", "-o", odd, "--size", 16),
-        "train": ("--data", place.data, "-o", odd, "--budget", "1steps", "--size", 32, "--ngf", 2),
+        "train": ("--data", place.data, "-o", odd, "--budget", "1steps", "--size", 32, "--set", "ngf=2"),
         "translate": (net, place.data / "testA" / "00.png", "-o", odd),
-        "bench": (net / "latest_net_G_A.pth", "-o", odd, "--size", 16, "--runs", "2,2", "--threads", 1),
-        "compress": (net, "--data", place.data, "--config", place.config, "-o", odd, "--generations", 1),
+        "bench": (net / "latest_net_G_A.pth", "-o", odd, "--size", 16, "--set", "runs=2,2", "--threads", 1),
+        "compress": (
+            net,
+            "--data",
+            place.data,
+            "--config",
+            place.config,
+            "-o",
+            odd,
+            "--set",
+            "generations=1",
+        ),
     }[command]
     with stopped_before_export():
         found = ganprune(command, *words)

@@ -10,7 +10,7 @@ from ganprune.pruning.genome import Layout
 from ganprune.scoring import LocalScorer
 from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import CoEvolution
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
 from tests.tiny import fill, tiny_gan
 
 

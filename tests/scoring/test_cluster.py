@@ -22,12 +22,12 @@ def test_addresses_of_clusters_are_taken(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "head", "head:", "http://head:6379", "10.0.0.1:6379 ", "a b:1"])
 def test_other_addresses_are_refused(address: str) -> None:
-    with pytest.raises(UsageError, match="--ray must be auto or HOST:PORT of a cluster's head node"):
+    with pytest.raises(UsageError, match="--set ray must be auto or HOST:PORT of a cluster's head node"):
         ComputeSettings(ray=address)
 
 
 def test_ray_client_is_refused_with_what_to_do_instead(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = "is the address of a Ray client.*run ganprune on a node of the cluster and give --ray auto"
+    told = "is the address of a Ray client.*run ganprune on a node of the cluster and give --set ray=auto"
     with pytest.raises(UsageError, match=told):
         ComputeSettings(ray="ray://head:10001")
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
@@ -62,7 +62,7 @@ def test_head_that_does_not_answer_is_told_at_once() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        told = f"--ray 127.0.0.1:{port}: nothing answers there .* `ray start --head --port={port}`"
+        told = f"--set ray=127.0.0.1:{port}: nothing answers there .* `ray start --head --port={port}`"
         with pytest.raises(UsageError, match=told):
             cluster_workers(f"127.0.0.1:{port}", "cpu", 1, None)
 

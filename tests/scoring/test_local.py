@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import CheckpointError, UsageError
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import Generator
-from ganprune.pruning.genome import Layout, LayoutKind
+from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.scoring import LocalScorer, Scores, ScoringSettings, local
 from ganprune.search.coevolution import CoEvolution, State
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain, LayoutKind
 from tests import oracles
 from tests.skips import needs_cuda
 from tests.tiny import PLAIN, TinyGan, fill, random_genomes, tiny_gan

@@ -166,7 +166,7 @@ def test_other_versions_on_a_node_are_refused(nodes: Nodes, monkeypatch: pytest.
 def test_full_cluster_is_given_up_after_a_while(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RayPool, "most_waiting", 0.0)
     pool = RayPool(tiny_gan().inputs(), nodes.cluster.address)
-    told = rf"--ray {nodes.cluster.address}: no worker for 0 s; the cluster has 1 nodes, 2 CPUs"
+    told = rf"--set ray={nodes.cluster.address}: no worker for 0 s; the cluster has 1 nodes, 2 CPUs"
     with pytest.raises(GanpruneError, match=told):
         pool.room(0)
     pool.close()

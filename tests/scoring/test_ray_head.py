@@ -32,7 +32,7 @@ def test_search_whose_head_dies_ends_and_goes_on_without_it(
     before = set(psutil.Process().children(recursive=True))
     with cluster_of(1) as cluster:
         nodes = set(psutil.Process().children(recursive=True)) - before
-        words = (sys.executable, "-m", "ganprune_cli", *map(str, command), "--ray", cluster.address)
+        words = (sys.executable, "-m", "ganprune_cli", *map(str, command), "--set", f"ray={cluster.address}")
         soon = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5", "GANPRUNE_DEBUG": "0"}
         with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ | soon) as process:
             end = time.monotonic() + 240

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from ganprune.images import find_domains, split, to_float
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pruning.fitness import l_cyc, l_disa
 from ganprune.pruning.genome import genome_key
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.scoring import FineTuner, LocalScorer, Scores, tuning_pictures
 from ganprune.search.coevolution import CoEvolution, State
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.training import TrainSettings
 from tests.images.pictures import write
 from tests.scoring.test_local import TERMS, exactly_equal, genomes_of, partner_of

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.repair import ON_TARGET
 from ganprune.pruning.resources import kept_macs, kept_weights
 from ganprune.scoring import Scores
 from ganprune.search.coevolution import CoEvolution, Population, State, describe, random_stream
-from ganprune.search.settings import SearchSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from tests.search.kit import NAMES, population_of
 from tests.strategies import layouts as any_layout
 from tests.tiny import layout_of, random_genomes, seeded
@@ -256,24 +256,37 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"population": 1}, "--population must be 2 or more, found 1"),
-        ({"generations": -1}, "--generations must be 0 or more, found -1"),
-        ({"gamma": -0.5}, r"--gamma must be finite and 0 or more, found -0\.5"),
-        ({"gamma": float("nan")}, "--gamma must be finite and 0 or more, found nan"),
-        ({"lambda_cycle": float("inf")}, "--lambda-cycle must be finite and 0 or more, found inf"),
-        ({"lambda_identity": -1.0}, r"--lambda-identity must be finite and 0 or more, found -1\.0"),
-        ({"p_select": 0.8}, r"--p-select and --p-crossover must .* at most 1 together, found 0\.8 and 0\.3"),
-        ({"p_crossover": -0.1}, r"--p-select and --p-crossover must be 0 or more .* found 0\.0 and -0\.1"),
-        ({"p_select": float("nan")}, "--p-select and --p-crossover must be 0 or more .* found nan and"),
-        ({"mutation_rate": 1.5}, r"--mutation-rate must lie in 0 … 1, found 1\.5"),
-        ({"apart": -0.5}, r"--apart must lie in 0 … 1, found -0\.5"),
-        ({"parents": 0.0}, "--parents must be more than 0 and at most 1, found 0"),
-        ({"mutation": "swap"}, "--mutation must be one of auto, flip, exchange, reshape, found 'swap'"),
-        ({"layout": "free"}, "--layout must be one of filters, shared, found 'free'"),
-        ({"order": "both"}, "--order must be one of alternate, simultaneous, found 'both'"),
-        ({"partners": "none"}, "--partners must be one of evolved, original, found 'none'"),
-        ({"loss": "l1"}, "--loss must be one of disa, gena, found 'l1'"),
-        ({"align": 0}, "--align must be 1 or more, found 0"),
+        ({"population": 1}, "--set population must be 2 or more, found 1"),
+        ({"generations": -1}, "--set generations must be 0 or more, found -1"),
+        ({"gamma": -0.5}, r"--set gamma must be finite and 0 or more, found -0\.5"),
+        ({"gamma": float("nan")}, "--set gamma must be finite and 0 or more, found nan"),
+        ({"lambda_cycle": float("inf")}, "--set lambda-cycle must be finite and 0 or more, found inf"),
+        ({"lambda_identity": -1.0}, r"--set lambda-identity must be finite and 0 or more, found -1\.0"),
+        (
+            {"p_select": 0.8},
+            r"--set p-select and --set p-crossover must .* at most 1 together, found 0\.8 and 0\.3",
+        ),
+        (
+            {"p_crossover": -0.1},
+            r"--set p-crossover must be 0 to 1, found -0\.1",
+        ),
+        ({"p_select": float("nan")}, "--set p-select must be 0 to 1, found nan"),
+        ({"mutation_rate": 1.5}, r"--set mutation-rate must be 0 to 1, found 1\.5"),
+        ({"apart": -0.5}, r"--set apart must be 0 to 1, found -0\.5"),
+        ({"parents": 0.0}, "--set parents must be above 0 and at most 1, found 0"),
+        ({"mutation": "swap"}, "--set mutation must be one of auto, flip, exchange, reshape, found 'swap'"),
+        ({"layout": "free"}, "--set layout must be one of filters, shared, found 'free'"),
+        ({"order": "both"}, "--set order must be one of alternate, simultaneous, found 'both'"),
+        ({"partners": "none"}, "--set partners must be one of evolved, original, found 'none'"),
+        ({"loss": "l1"}, "--set loss must be one of disa, gena, found 'l1'"),
+        ({"align": 0}, "--set align must be 1 or more, found 0"),
+        ({"min_filters": 0}, "--set min-filters must be 1 or more, found 0"),
+        ({"target_macs": (0.5, 0.0)}, "--target-macs must be above 0 and at most 1, found 0"),
+        ({"target_macs": (float("nan"), 0.5)}, "--target-macs must be above 0 and at most 1, found nan"),
+        ({"target_params": (1.5, 1.5)}, r"--set target-params must be above 0 and at most 1, found 1\.5"),
+        ({"target_ms": (0.0, 1.0)}, "--target-ms must be finite and above 0, found 0"),
+        ({"speed_up": (0.5, 4.0)}, r"--speed-up must be finite and 1 or more, found 0\.5"),
+        ({"min_psnr": 0.0}, "--min-psnr must be finite and above 0, found 0"),
         ({"target_macs": (0.5, 0.0)}, r"--target-macs must be above 0 and at most 1, found 0\.0"),
         ({"target_macs": (2.0, 0.5)}, r"--target-macs must be above 0 and at most 1, found 2\.0"),
     ],
@@ -286,7 +299,7 @@ def test_settings_out_of_range_are_refused_in_the_spelling_of_the_command_line(
 
 
 def test_a_target_out_of_reach_is_refused_before_the_search() -> None:
-    with pytest.raises(UsageError, match=r"--target-macs 0\.001 cannot be reached with --align 1"):
+    with pytest.raises(UsageError, match=r"--target-macs 0\.001 cannot be reached with --set align=1"):
         CoEvolution(replace(SMALL, target_macs=(0.5, 0.001)), LAYOUTS, FakeScorer())
 
 

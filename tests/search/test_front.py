@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import TargetError
-from ganprune.images.sources import Domain
 from ganprune.runs import Run
 from ganprune.scoring import Scores
 from ganprune.search.coevolution import State
@@ -25,8 +24,9 @@ from ganprune.search.front import (
     survivors_of,
     tournament,
 )
-from ganprune.search.settings import SearchSettings
 from ganprune.settings import CompressSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import Domain
 from ganprune.stages.family import pair_within, shares_of, write_front
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
 from tests.tiny import seeded, tiny_gan, tiny_job

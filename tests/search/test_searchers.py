@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from ganprune.errors import UsageError
-from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import pack, unpack
 from ganprune.pruning.repair import Repairer
@@ -23,9 +22,10 @@ from ganprune.scoring import Scores
 from ganprune.search import SEARCHERS
 from ganprune.search.annealing import Annealing, accepted
 from ganprune.search.coevolution import Population, State
-from ganprune.search.settings import Searcher, SearchSettings
 from ganprune.search.swarm import FASTEST, Swarm, velocity
 from ganprune.settings import CompressSettings
+from ganprune.settings.search import Searcher, SearchSettings
+from ganprune.settings.words import Domain
 from ganprune.stages import search
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
 from tests.tiny import layout_of, random_genomes, seeded, tiny_gan, tiny_job
@@ -316,6 +316,6 @@ def test_interrupted_run_of_another_searcher_goes_on_to_the_same_end(name: str, 
 
 def test_unknown_searcher_is_named() -> None:
     with pytest.raises(
-        UsageError, match="--searcher must be one of coevolution, annealing, swarm, front, found"
+        UsageError, match="--set searcher must be one of coevolution, annealing, swarm, front, found"
     ):
         SearchSettings(searcher="x")  # pyright: ignore[reportArgumentType]

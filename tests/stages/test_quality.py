@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ganprune.errors import TargetError, UsageError
 from ganprune.images import find_domains, load_pictures, to_float, to_uint8
-from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints
 from ganprune.pruning.resources import Convolutions, Share
 from ganprune.runs import Run
-from ganprune.search.settings import SearchSettings
 from ganprune.settings import CompressSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import Domain
 from ganprune.stages.quality import QUALITY, measure_quality, read_quality, verdict
 from ganprune.stages.sizing import FASTEST, fastest_within, feature_network, sized
 from tests.tiny import TinyGan, layout_of, random_genomes, resnet_widths, tiny_gan, tiny_job
@@ -229,7 +229,7 @@ def test_max_lost_without_a_network_of_features_is_refused(
     settings = CompressSettings.from_flat({"max-lost": 0.5})
     monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
     with pytest.raises(
-        UsageError, match="--max-lost needs a network of features, found none: give --features"
+        UsageError, match="--max-lost needs a network of features, found none: give --set features=FILE"
     ):
         feature_network(settings)
     monkeypatch.setenv("GANPRUNE_FEATURES", str(tmp_path / "none.pth"))

@@ -11,9 +11,9 @@ from PIL import Image
 
 from ganprune.errors import RunError, UsageError
 from ganprune.images import find_domains
-from ganprune.images.sources import DOMAINS
 from ganprune.runs import open_run
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS
 from ganprune.stages import Job, finished_networks, racing, rebuild_both, search
 from ganprune.stages.racing import entrants, raced, steps_of, survivors
 from ganprune.storage.files import sha256
@@ -161,9 +161,9 @@ def test_a_damaged_race_is_refused(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("flat", "message"),
     [
-        ({"races": 1}, "--races must be 0, or 2 or more, found 1"),
-        ({"races": -2}, "--races must be 0, or 2 or more, found -2"),
-        ({"races": 2, "budget": "0"}, "--races 2 needs training, found --budget 0"),
+        ({"races": 1}, "--set races must be 0, or 2 or more, found 1"),
+        ({"races": -2}, "--set races must be 0 or more, found -2"),
+        ({"races": 2, "budget": "0"}, "--set races=2 needs training, found --budget 0"),
     ],
 )
 def test_bad_races_are_named(flat: dict[str, object], message: str) -> None:

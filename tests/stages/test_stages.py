@@ -352,7 +352,7 @@ def test_no_budget_leaves_the_generators_alone(run: Run, gan: TinyGan, tmp_path:
 def test_target_out_of_reach_is_refused_before_anything_is_done(gan: TinyGan) -> None:
     check_target(gan.generators, SETTINGS)
     target = {"target-macs": [1.0, 0.02], "align": 2}
-    with pytest.raises(UsageError, match=r"--target-macs 0\.02 cannot be reached with --align 2"):
+    with pytest.raises(UsageError, match=r"--target-macs 0\.02 cannot be reached with --set align=2"):
         check_target(gan.generators, CompressSettings.from_flat(SETTINGS.to_flat() | target))
 
 

@@ -26,7 +26,7 @@ def test_precision_is_the_one_asked_for_or_one_of_the_two() -> None:
     assert resolve_precision("float32", "cpu") == "float32"
     assert resolve_precision("bfloat16", "cpu") == "bfloat16"
     assert resolve_precision("auto", "cpu") in ("float32", "bfloat16")
-    with pytest.raises(UsageError, match="--precision must be float32, bfloat16 or auto, found 'half'"):
+    with pytest.raises(UsageError, match="--set precision must be float32, bfloat16 or auto, found 'half'"):
         resolve_precision("half", "cpu")
 
 

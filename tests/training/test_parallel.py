@@ -106,9 +106,9 @@ def test_loss_of_a_batch_is_the_mean_of_its_pictures_losses(tmp_path: Path):
 
 @pytest.mark.parametrize(("size", "batch", "fitting"), [(2, 1, 2), (2, 3, 4), (4, 6, 8), (3, 7, 9)])
 def test_batch_that_cannot_be_shared_names_one_that_can(tmp_path: Path, size: int, batch: int, fitting: int):
-    told = f"{size} processes share every batch, so --batch must be a multiple of {size}, found {batch}; "
+    told = f"{size} processes share every batch, so --set batch must be a multiple of {size}, found {batch}; "
     settings = replace(TINY, batch=batch)
-    with pytest.raises(UsageError, match=f"{told}use --batch {fitting}$"):
+    with pytest.raises(UsageError, match=f"{told}use --set batch={fitting}$"):
         train(networks(), {}, settings, STEPS, tmp_path / "out", processes=size)
     assert not (tmp_path / "out").exists()
     ProcessGroup(0, size).check(fitting)
@@ -116,7 +116,7 @@ def test_batch_that_cannot_be_shared_names_one_that_can(tmp_path: Path, size: in
 
 @pytest.mark.parametrize("processes", [0, -1, 65])
 def test_number_of_processes_has_a_range(tmp_path: Path, processes: int):
-    with pytest.raises(UsageError, match=f"--processes must be 1 to 64, found {processes}"):
+    with pytest.raises(UsageError, match=f"--set processes must be 1 to 64, found {processes}"):
         train(networks(), {}, TINY, STEPS, tmp_path, processes=processes)
 
 

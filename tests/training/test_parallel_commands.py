@@ -17,8 +17,8 @@ from tests.training.kit import same_bits
 
 ROOT = Path(__file__).parents[2]
 TINY = (
-    "--ngf", "4", "--blocks", "1", "--ndf", "4", "--size", "32", "--device", "cpu", "--threads", "1",
-    "--batch", "2",
+    "--set", "ngf=4", "--set", "blocks=1", "--set", "ndf=4", "--size", "32",
+    "--device", "cpu", "--threads", "1", "--set", "batch=2",
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_torchrun_and_processes_train_the_same_networks(here: Path) -> None:
         out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert out.count("latest_net_G_A.pth") == 1  # one process tells
-    own = ganprune(*words, "-o", "own", "--processes", "2")
+    own = ganprune(*words, "-o", "own", "--set", "processes=2")
     assert own.code == 0, own.err
     one, other = (Networks.of(load_quartet(here / name)) for name in ("torchrun", "own"))
     assert same_bits(one, other)
@@ -59,14 +59,14 @@ def test_a_batch_that_nobody_asked_for_is_one_that_the_processes_can_share(here:
     with stopped_before_export():
         done = ganprune(*words, 2)
         assert done.code == 130
-        assert done.err.count("--tune-batch 2 (2 processes share every batch)") == 1
+        assert done.err.count("--set tune-batch=2 (2 processes share every batch)") == 1
         before = (here / "run/fine-tune/train.json").read_bytes()
         assert b'"batch": 2' in before
         assert ganprune(*words, 1).code == 130
     assert (here / "run/fine-tune/train.json").read_bytes() == before  # the number is no other run
     refused = ganprune(*words, 4)
     assert refused.code == 3
-    assert "multiple of 4, found 2; use --tune-batch 4, and `-o` another folder" in refused.err
+    assert "multiple of 4, found 2; use --set tune-batch=4, and `-o` another folder" in refused.err
     assert ganprune("export", "--onnx", "run").code == 0
 
 
@@ -74,11 +74,11 @@ def test_a_batch_that_nobody_asked_for_is_one_that_the_processes_can_share(here:
     ("words", "told"),
     [
         (
-            "--processes 2 --tune-batch 1",
-            "2 processes share every batch, so --tune-batch must be a multiple of 2, found 1",
+            "--set processes=2 --set tune-batch=1",
+            "2 processes share every batch, so --set tune-batch must be a multiple of 2, found 1",
         ),
-        ("--processes 0", "--processes must be 1 to 64, found 0"),
-        ("--tune-batch 0", "--tune-batch must be 1 or more, found 0"),
+        ("--set processes=0", "--set processes must be 1 to 64, found 0"),
+        ("--set tune-batch=0", "--set tune-batch must be 1 or more, found 0"),
     ],
 )
 def test_batch_that_does_not_fit_is_refused_before_the_search(here: Path, words: str, told: str) -> None:
@@ -89,21 +89,21 @@ def test_batch_that_does_not_fit_is_refused_before_the_search(here: Path, words:
 
 
 def test_train_refuses_a_batch_that_cannot_be_shared_and_chooses_one_that_can(here: Path) -> None:
-    found = ganprune("train", "--data", "data", "-o", "net", *TINY, "--processes", "4")
+    found = ganprune("train", "--data", "data", "-o", "net", *TINY, "--set", "processes=4")
     assert found.code == 2
-    assert "so --batch must be a multiple of 4, found 2; use --batch 4" in found.err
+    assert "so --set batch must be a multiple of 4, found 2; use --set batch=4" in found.err
     assert not (here / "net/train.json").exists()
     fitting = ganprune(
-        "train", "--data", "data", "-o", "net", *TINY[:-2], "--processes", "2", "--budget", "1steps"
+        "train", "--data", "data", "-o", "net", *TINY[:-2], "--set", "processes=2", "--budget", "1steps"
     )
     assert fitting.code == 0, fitting.err
-    assert "--batch 2, as 2 processes share every batch" in fitting.err
+    assert "--set batch=2, as 2 processes share every batch" in fitting.err
     assert b'"batch": 2' in (here / "net/train.json").read_bytes()
 
 
 def test_ctrl_c_is_one_line_and_leaves_nothing_behind(here: Path) -> None:
     words = ("-m", "ganprune_cli", "train", "--data", "data", "-o", "net", "--budget", "100000steps", *TINY)
-    with started(*words, "--processes", "2", into=here) as process:
+    with started(*words, "--set", "processes=2", into=here) as process:
         end = time.monotonic() + 120
         while not (here / "net/train_state.pt").exists() or len(children(process)) < 2:
             assert process.poll() is None

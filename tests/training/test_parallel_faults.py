@@ -19,7 +19,7 @@ from ganprune.reporting import SILENT, Reporter, Silent
 from ganprune.training import Budget, Networks, ProcessGroup, Trainer, TrainingError, TrainState, train
 from ganprune.training.pictures import TrainingPictures
 from ganprune.training.processes import together
-from ganprune.training.settings import generator_for
+from ganprune.training.seeds import generator_for
 from tests.tiny import fill
 from tests.training.kit import TINY, Interrupter, log, networks, pictures, same_bits
 
@@ -92,7 +92,8 @@ def test_process_that_dies_ends_the_training_which_then_ends_with_the_same_bits(
         train(networks(), data, SETTINGS, STEPS, killed, killer, save_seconds=0, log_every=3, processes=2)
     assert str(caught.value) == (
         f"training process 2 of 2 (process {killer.killed}) was ended by SIGKILL; "
-        "run again to go on from the last saved step, with fewer --processes if memory ran out"
+        "run again to go on from the last saved step, with fewer processes (--set processes=N) if memory "
+        "ran out"
     )
     assert not members(os.getpid())
     listener = Interrupter(99)

@@ -139,5 +139,5 @@ def test_only_discriminators_that_learn_alone_are_shown_noise() -> None:
     assert losses()["D_A"] == quiet["D_A"] == pytest.approx(losses(**alone, instance_noise=0.0)["D_A"])
     assert losses(**alone)["D_A"] == losses(**alone, instance_noise=0.5)["D_A"] != quiet["D_A"]
     assert losses(instance_noise=0.5)["G_A"] == quiet["G_A"]
-    with pytest.raises(UsageError, match="--instance-noise must be ≥ 0, found -1"):
+    with pytest.raises(UsageError, match="--set instance-noise must be finite and 0 or more, found -1"):
         replace(TINY, instance_noise=-1.0)

@@ -110,7 +110,7 @@ def test_a_kill_while_the_first_steps_are_timed_leaves_nothing_to_another_traini
 
     with pytest.raises(Interrupted):
         train(networks(), data, TINY, budget, out, Impatient(99))
-    with pytest.raises(RunError, match=r"--lr 0\.001"):
+    with pytest.raises(RunError, match=r"--set lr=0\.001"):
         train(networks(), data, replace(TINY, lr=0.5), budget, out)
     (out / "train.json").unlink()
     other = replace(networks(), G_A=networks().G_B, G_B=networks().G_A)

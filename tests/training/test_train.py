@@ -181,7 +181,7 @@ def test_losses_that_overflow_stop_the_training_and_keep_good_weights(tmp_path: 
     failed, good = int(found[1]), int(found[3])
     assert 1 <= good == failed - 1
     assert f"{tmp_path / 'out'}/iter_{good}_net_*.pth; train again with a smaller --lr (now 1e+30)" in message
-    assert ("or --precision float32" in message) == (precision == "bfloat16")
+    assert ("or --set precision=float32" in message) == (precision == "bfloat16")
     kept = Networks.of(load_quartet(tmp_path / f"out/iter_{good}_net_G_A.pth"))
     assert all(value.isfinite().all() for value in weights(kept).values())
     assert not (tmp_path / "out/latest_net_G_A.pth").exists()
@@ -204,7 +204,9 @@ def test_a_generator_of_one_colour_stops_the_training(tmp_path: Path):
 def test_another_training_in_the_folder_is_refused(tmp_path: Path):
     data, out = pictures(tmp_path / "data"), tmp_path / "out"
     train(networks(), data, TINY, steps(2), out)
-    with pytest.raises(RunError, match=r"training with --lr 0.001 \(now 0.5\), --gan-mode lsgan \(now"):
+    with pytest.raises(
+        RunError, match=r"training with --set lr=0.001 \(now 0.5\), --set gan-mode=lsgan \(now"
+    ):
         train(networks(), data, replace(TINY, lr=0.5, gan_mode="vanilla"), steps(2), out)
     with pytest.raises(RunError, match="a budget of 2 steps; give the same again to go on with it, or use"):
         train(networks(), data, TINY, steps(3), out)

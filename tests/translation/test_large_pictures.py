@@ -46,7 +46,7 @@ def test_a_picture_that_needs_more_memory_than_there_is_is_told_before_it_is_tra
     )
     with pytest.raises(UsageError, match=told):
         translate_pictures(source, path, tmp_path / "out", TranslateSettings(prepare=OWN))
-    with pytest.raises(UsageError, match="use --batch 1, or --tile 512"):
+    with pytest.raises(UsageError, match="use --set batch=1, or --tile 512"):
         translate_pictures(source, path, tmp_path / "out", TranslateSettings(prepare=OWN, batch=4))
     assert not (tmp_path / "out").exists()
 

@@ -246,7 +246,7 @@ def test_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
 
 
 def test_batch_of_no_pictures_is_refused() -> None:
-    with pytest.raises(UsageError, match="--batch must be 1 or more, found 0"):
+    with pytest.raises(UsageError, match="--set batch must be 1 or more, found 0"):
         TranslateSettings(batch=0)
 
 

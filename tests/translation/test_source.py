@@ -213,8 +213,8 @@ def test_size_comes_from_the_file_or_the_user(mode, size, given, wanted) -> None
     ("mode", "size", "given", "told"),
     [
         ("crop", None, None, "--preprocess must be one of resize, scale_width, none, found 'crop'"),
-        ("resize", 30, None, "--size must be a multiple of 4 and at least 16, found 30"),
-        ("scale_width", 12, None, "--size must be a multiple of 4 and at least 16, found 12"),
+        ("resize", 30, None, "--size must be a multiple of 4 from 16 to 8192, found 30"),
+        ("scale_width", 12, None, "--size must be a multiple of 4 from 16 to 8192, found 12"),
         ("none", 64, None, "--preprocess none keeps the size of pictures"),
         ("none", None, takes(32, 32), "found that net.onnx takes 32×32 pixels; use --preprocess resize"),
         ("scale_width", None, takes(None, 32), "found that net.onnx takes any×32 pixels"),

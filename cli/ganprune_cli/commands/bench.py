@@ -31,6 +31,7 @@ def bench(
         typer.Option(
             metavar="P",
             help="float32, bfloat16 (OpenVINO) or auto, the default: what the CPU has.",
+            hidden=True,
         ),
     ] = None,
     threads: Annotated[
@@ -57,13 +58,14 @@ def bench(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Time limit for each number of threads; default 60."),
+        typer.Option(metavar="S", help="Time limit for each number of threads; default 60.", hidden=True),
     ] = None,
     runs: Annotated[
         str | None,
         typer.Option(
             metavar="MIN[,MAX]",
             help="Timed runs of each file; default 20,1000: until speed-ups are known within 2 %.",
+            hidden=True,
         ),
     ] = None,
     spread: Annotated[

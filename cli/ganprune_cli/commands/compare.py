@@ -1,17 +1,18 @@
 """``ganprune compare``: searches, ablations and rivals side by side."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ganprune.settings import KEYS
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
-
-OVER = "Over the file's [settings]"
+from ganprune_cli.settings import takes
 
 
 @guarded
+@takes({key: one for key, (_, one) in KEYS.items()}, ("size", "budget", "device", "threads", "workers"))
 def compare(
     config: Annotated[
         str,
@@ -66,7 +67,7 @@ def compare(
         ),
     ] = None,
     fcn_input: Annotated[
-        str, typer.Option(metavar="KIND", help="What that takes, as for evaluate.")
+        str, typer.Option(metavar="KIND", help="What that takes, as for evaluate.", hidden=True)
     ] = "torchvision",
     cells: Annotated[
         str | None,
@@ -75,38 +76,13 @@ def compare(
     finished: Annotated[
         bool, typer.Option("--finished", help="Run nothing: the tables of the cells that are finished.")
     ] = False,
-    budget: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="For fine-tuning every cell.", rich_help_panel=OVER),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Height and width of pictures.", rich_help_panel=OVER),
-    ] = None,
-    population: Annotated[
-        int | None, typer.Option(metavar="K", help="Individuals a generator.", rich_help_panel=OVER)
-    ] = None,
-    generations: Annotated[
-        int | None, typer.Option(metavar="T", help="Generations.", rich_help_panel=OVER)
-    ] = None,
-    target_macs: Annotated[
-        str | None,
-        typer.Option(metavar="F[,F]", help="Share of the true MACs to keep.", rich_help_panel=OVER),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="DEV", help="cpu, cuda, cuda:N or auto.", rich_help_panel=OVER)
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="CPU threads; default all.", rich_help_panel=OVER)
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Score in N processes.", rich_help_panel=OVER)
-    ] = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print all figures as CSV.")] = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Compare searches, ablations and rivals.
 
@@ -134,10 +110,6 @@ def compare(
         raise UsageError("give one of --json, --csv and --markdown")
     if dry_run and (finished or csv):
         raise UsageError(f"--dry-run and {'--finished' if finished else '--csv'} contradict each other")
-    given = {
-        "budget": budget, "size": size, "population": population, "generations": generations,
-        "target-macs": target_macs, "device": device, "threads": threads, "workers": workers,
-    }  # fmt: skip
     source = DataSource.given(data, data_a, data_b)
     check_sources(config, ckpt, source)
     comparison = only(read_comparison(config, given), cells)

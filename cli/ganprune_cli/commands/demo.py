@@ -1,18 +1,22 @@
 """``ganprune demo``: the whole job on the packaged example."""
 
+from typing import Any
+
+from ganprune.settings import KEYS
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
+from ganprune_cli.settings import takes
 
 
 @guarded
+@takes({key: KEYS[key][1] for key in ("budget", "seed", "threads")})
 def demo(
     output: options.Output = None,
-    budget: options.Budget = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Run the whole job on a small CycleGAN, in minutes.
 
@@ -25,7 +29,6 @@ def demo(
     from ganprune_cli.demo import print_coats
     from ganprune_cli.tables import print_bench
 
-    given = {"budget": budget, "seed": seed, "threads": threads}
     folder = output or Path("runs/demo")
     found = run_demo(folder, given, invocation(), ConsoleReporter(quiet))
     if json:

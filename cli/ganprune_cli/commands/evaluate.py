@@ -36,13 +36,12 @@ def evaluate(
     ] = False,
     bootstrap: Annotated[
         int,
-        typer.Option(metavar="N", help="Resamples for 95 % intervals; 0: none."),
+        typer.Option(metavar="N", help="Resamples for 95 % intervals; 0: none.", hidden=True),
     ] = 200,
     train: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Real training pictures, for FID against train + test.",
-            rich_help_panel=FOLDERS,
+            metavar="DIR", help="Real training pictures, for FID against train + test.", hidden=True,
         ),
     ] = None,
     probe: Annotated[
@@ -72,7 +71,7 @@ def evaluate(
     pictures: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="The first N test pictures a domain; default all.", rich_help_panel=RUN
+            metavar="N", help="The first N test pictures a domain; default all.", hidden=True
         ),
     ] = None,
     fcn: Annotated[
@@ -85,7 +84,7 @@ def evaluate(
     fcn_input: Annotated[
         str,
         typer.Option(
-            metavar="KIND", rich_help_panel=LABELS,
+            metavar="KIND", hidden=True,
             help="What it takes: torchvision (ImageNet's mean and deviation), keras (-1…1), caffe (BGR less "
             "means), unit (0…1) or raw (0…255).",
         ),
@@ -94,11 +93,11 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR", help="Keep features here; default: the run's cache/, of folders nowhere.",
-            rich_help_panel=options.COMPUTE,
+            hidden=True,
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Of the resamples.", rich_help_panel=options.COMPUTE)
+        int, typer.Option(metavar="N", help="Of the resamples.", hidden=True)
     ] = 0,
     device: options.Device = None,
     threads: options.Threads = None,

@@ -37,17 +37,22 @@ def export(
     opset: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="ONNX opset, 7 to 23; default 18. Not every graph fits into an old one."
+            metavar="N",
+            help="ONNX opset, 7 to 23; default 18. Not every graph fits into an old one.",
+            hidden=True,
         ),
     ] = None,
-    simplify: Annotated[bool, typer.Option("--simplify/--no-simplify", help="Run onnxsim.")] = True,
+    simplify: Annotated[
+        bool, typer.Option("--simplify/--no-simplify", help="Run onnxsim.", hidden=True)
+    ] = True,
     no_pass: Annotated[
         list[str] | None,
         typer.Option(
             "--no-pass",
             metavar="NAME",
             help="Leave a rewrite out: dead-biases, last-convolution, transposed-convolutions, winograd or "
-            "all. May be given again.",
+            "all. May be a list.",
+            hidden=True,
         ),
     ] = None,
     tune: Annotated[
@@ -73,11 +78,12 @@ def export(
         typer.Option(
             metavar="F",
             help="Mean distance to the float pictures in [-1, 1]; default 0.02. What hurts stays in float.",
-            rich_help_panel=LESS,
+            hidden=True,
         ),
     ] = None,
     atol: Annotated[
-        float | None, typer.Option(metavar="F", help="Largest allowed difference to PyTorch; default 1e-4.")
+        float | None,
+        typer.Option(metavar="F", help="Largest allowed difference to PyTorch; default 1e-4.", hidden=True),
     ] = None,
     json: options.Json = False,
     markdown: options.Markdown = False,

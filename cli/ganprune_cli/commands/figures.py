@@ -26,6 +26,7 @@ def figures(
             help="What figures call a run, once for each in order; default: its γ, or its folder's name.",
         ),
     ] = None,
+    json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw runs beside each other, as SVG and PNG.
@@ -37,11 +38,17 @@ def figures(
     from ganprune.runs import find_run
     from ganprune.storage.plain import as_written
     from ganprune.system.shell import command_line
-    from ganprune_cli.console import print_next, say
+    from ganprune_cli.console import print_json, print_next, say
 
     runs = [find_run(source) for source in sources or [None]]
     with as_written(" or ".join(str(run.folder) for run in runs)):
         drawings = draw_figures(labelled(runs, label or ()))
-    for path in write_figures(drawings, output or Path("figures")):
-        say(path)
-    print_next(command_line("report", runs[0].folder), quiet)
+    written = write_figures(drawings, output or Path("figures"))
+    following = command_line("report", runs[0].folder)
+    if json:
+        files = [str(path) for path in written]
+        print_json({"runs": [str(run.folder) for run in runs], "files": files, "next_command": following})
+    else:
+        for path in written:
+            say(path)
+    print_next(following, quiet)

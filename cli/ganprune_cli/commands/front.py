@@ -1,14 +1,24 @@
 """``ganprune front``: networks of all sizes from one search."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 
+from ganprune.settings import KEYS
+from ganprune.settings.search import TARGETS
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
+from ganprune_cli.settings import takes
+
+SETTINGS = {key: one for key, (_, one) in KEYS.items() if key not in (*TARGETS, "searcher")}
+USUAL: dict[str, Any] = {"budget": "0", "population": 16, "generations": 6}
+"""What holds without a --config."""
+SETTINGS |= {key: replace(SETTINGS[key], default=value) for key, value in USUAL.items()}
 
 
 @guarded
+@takes(SETTINGS)
 def front(
     ckpt: options.Checkpoint,
     data: options.Data = None,
@@ -25,44 +35,20 @@ def front(
         ),
     ] = "none",
     config: options.Config = None,
-    population: options.Population = None,
-    generations: options.Generations = None,
-    lambda_cycle: options.LambdaCycle = None,
-    loss: options.Loss = None,
-    layout: options.Layout = None,
-    align: options.Align = None,
-    min_filters: options.MinFilters = None,
-    remove_blocks: options.RemoveBlocks = None,
-    mutation_rate: options.MutationRate = None,
-    pictures: options.Pictures = None,
-    seed: options.Seed = None,
-    budget: options.Budget = None,
-    size: options.Size = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    threads: options.Threads = None,
-    batch: options.Batch = None,
-    workers: options.Workers = None,
-    ray: options.Ray = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Find small generators of all sizes in one search.
 
-    NSGA-II over size and quality. Nothing is refitted or trained but --points, each for --budget, 0 by default.
+    NSGA-II over size and quality. Only --points are refitted and trained, each for --budget, 0 by default.
     """
-    given = {
-        key: value
-        for key, value in locals().items()
-        if key not in ("ckpt", "data", "data_a", "data_b", "output", "points", "config", "json", "markdown",
-                       "quiet", "generator", "discriminator")
-    }  # fmt: skip
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune.layers import compress_settings
-    from ganprune.search.settings import TARGETS
     from ganprune.stages.family import shares_of
     from ganprune.stages.fronts import find_front
     from ganprune.system.shell import command_line
@@ -73,10 +59,9 @@ def front(
         shares = () if points == "none" else shares_of(points)
     except ValueError:
         raise UsageError(f"--points must be shares above 0 and at most 1, found {points}") from None
-    usual = {"budget": "0", "population": 16, "generations": 6} if config is None else {}
-    chosen = usual | {key: value for key, value in given.items() if value is not None}
+    usual = USUAL if config is None else {}
     no_target = dict.fromkeys(TARGETS, "none")
-    settings = compress_settings(None, config, chosen | {"searcher": "front"} | no_target)
+    settings = compress_settings(None, config, usual | given | {"searcher": "front"} | no_target)
     source, reporter = DataSource.given(data, data_a, data_b), ConsoleReporter(quiet)
     own = Own.of(generator, discriminator)
     found = find_front(ckpt, source, settings, shares, output, invocation(), reporter, own)

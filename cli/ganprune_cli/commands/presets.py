@@ -1,5 +1,6 @@
-"""``ganprune presets``: named settings."""
+"""``ganprune presets``: named settings, and all settings."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,38 +12,67 @@ from ganprune_cli.guard import guarded
 @guarded
 def presets(
     name: Annotated[str | None, typer.Argument(help="Print this one as TOML, for --config.")] = None,
+    settings: Annotated[
+        bool,
+        typer.Option("--settings", help="List all settings; with --json those of compress as a JSON Schema."),
+    ] = False,
+    schema: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Print the JSON Schema of what a command's --json prints."),
+    ] = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """List named settings, or print one as a file for --config."""
+    """List named settings, or all settings, or print a preset as a file for --config."""
+    from ganprune.errors import UsageError
     from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
-    from ganprune.settings import CompressSettings
-    from ganprune_cli.console import print_json, print_next, print_table
+    from ganprune.settings import KEYS, CompressSettings, spelled
+    from ganprune.settings import schema as settings_schema
+    from ganprune.settings.fields import flat
+    from ganprune_cli.console import print_json, print_next, print_table, say
+    from ganprune_cli.main import by_set
 
-    if name is not None:
+    if settings + (schema is not None) + (name is not None) > 1:
+        raise UsageError("give one of NAME, --settings and --schema")
+    if schema is not None:
+        folder = Path(__file__).parents[1] / "schemas"
+        if not (known := {path.stem: path for path in sorted(folder.glob("*.json"))}).get(schema):
+            raise UsageError(f"--schema {schema}: there are {', '.join(known)}")
+        say(known[schema].read_text(encoding="utf-8"), end="")
+    elif settings and json:
+        print_json(settings_schema(), version=False)
+    elif settings:
+        rows = [
+            [key, spelled(flat(one.default)), one.range, section, one.help]
+            for key, (section, one) in KEYS.items()
+        ]
+        columns = ("name", "default", "values", "stage", "what it is")
+        title = "Of compress; front and compare take them too"
+        print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4))
+        for command, others in by_set().items():
+            print_table(
+                f"Of {command}", ("name", "values", "what it is"), others, markdown=markdown, left=(0, 1, 2)
+            )
+        print_next("ganprune compress CKPT --data DIR --set NAME=VALUE", quiet)
+    elif name is not None:
         import tomli_w
 
-        flat = CompressSettings.from_flat(preset(name).settings).to_flat()
+        values = CompressSettings.from_flat(preset(name).settings).to_flat()
         if json:
-            print_json({"name": name, "settings": flat})
+            print_json({"name": name, "settings": values})
         else:
-            typer.echo(f"# {preset(name).summary}\n{tomli_w.dumps(flat)}", nl=False)
-        return
-    if json:
+            typer.echo(f"# {preset(name).summary}\n{tomli_w.dumps(values)}", nl=False)
+    elif json:
         print_json({"default": DEFAULT_PRESET, "presets": {
             key: {"summary": p.summary, "settings": dict(p.settings)} for key, p in PRESETS.items()
         }})  # fmt: skip
-        return
-    rows = [
-        [key, p.summary, ", ".join(f"{k} {_spell(v)}" for k, v in p.settings.items())]
-        for key, p in PRESETS.items()
-    ]
-    print_table("Presets", ["name", "for", "settings"], rows, markdown=markdown, left=(0, 1, 2))
-    print_next(
-        "ganprune presets NAME > my.toml, then ganprune compress CKPT --data DIR --config my.toml", quiet
-    )
-
-
-def _spell(value: object) -> str:
-    return ",".join(f"{v:.3g}" for v in value) if isinstance(value, list) else f"{value}"
+    else:
+        rows = [
+            [key, p.summary, ", ".join(f"{k} {spelled(v)}" for k, v in p.settings.items())]
+            for key, p in PRESETS.items()
+        ]
+        print_table("Presets", ["name", "for", "settings"], rows, markdown=markdown, left=(0, 1, 2))
+        print_next(
+            "ganprune presets NAME > my.toml, then ganprune compress CKPT --data DIR --config my.toml", quiet
+        )

@@ -42,6 +42,7 @@ def report(
             rich_help_panel=SERVE,
         ),
     ] = None,
+    json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Write one HTML page on a run, which needs no network.
@@ -52,12 +53,14 @@ def report(
     from ganprune.runs import find_run
     from ganprune.stages.reporting import make_report
     from ganprune.system.shell import command_line
-    from ganprune_cli.console import ConsoleReporter, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.serving import serve as serve_run
 
     for name, given in (("--port", port), ("--runtime", runtime)):
         if given is not None and not serve:
             raise UsageError(f"{name} is for --serve; add it, or leave {name} out")
+    if serve and json:
+        raise UsageError("--json and --serve contradict each other; give one of them")
     if serve and output is not None:
         raise UsageError("-o and --serve contradict each other; write first, then serve")
     run, reporter = find_run(source), ConsoleReporter(quiet)
@@ -65,5 +68,9 @@ def report(
         serve_run(run, 8000 if port is None else port, runtime, reporter)
         return
     path = make_report(run, output, reporter)
-    say(f"report: {path}, {path.stat().st_size / 2**20:.1f} MiB")
-    print_next(command_line("report", run.folder, "--serve"), quiet)
+    size, following = path.stat().st_size, command_line("report", run.folder, "--serve")
+    if json:
+        print_json({"run": str(run.folder), "report": str(path), "bytes": size, "next_command": following})
+    else:
+        say(f"report: {path}, {size / 2**20:.1f} MiB")
+    print_next(following, quiet)

@@ -1,21 +1,27 @@
 """``ganprune train``: a CycleGAN from nothing, or the networks that one lacks."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ganprune.settings import KEYS
+from ganprune.settings.fields import settings_of
+from ganprune.settings.search import TRAINING, WHAT
+from ganprune.settings.training import TrainSettings
 from ganprune_cli import options
 from ganprune_cli.guard import guarded
+from ganprune_cli.settings import takes
 
-RECIPE, ARCHITECTURE, PICTURES = "Recipe", "Architecture", "Pictures"
-
-
-def _number(metavar: str, text: str, panel: str) -> typer.models.OptionInfo:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
+RECIPE = {
+    key: one
+    for key, one in settings_of(TrainSettings).items()
+    if key not in ("average", "validations", "patience", "precision")  # of fine-tuning; an option
+}
 
 
 @guarded
+@takes(RECIPE)
 def train(
     data: options.Data = None,
     data_a: options.DataA = None,
@@ -28,76 +34,70 @@ def train(
             metavar="CKPT",
             help="Keep the networks of this checkpoint and train those it lacks: discriminators, "
             "and the other generator if there is one alone.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="CKPT", help="Go on with the networks of this checkpoint, in another folder."
+            "--from",
+            metavar="CKPT",
+            help="Go on with the networks of this checkpoint, in another folder.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
-    direction: options.LoneDirection = None,
-    generator: options.OwnGenerator = None,
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AtoB|BtoA", help="Which way a lone generator translates; default AtoB.", hidden=True
+        ),
+    ] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.py:FACTORY",
+            help="Makes a generator of an architecture of your own; this runs FILE.py.",
+            hidden=True,
+        ),
+    ] = None,
     discriminator: options.OwnDiscriminator = None,
     budget: Annotated[
         str | None,
-        _number("TIME", "500steps, 200epochs, or 90s, 20m, 1h30m. Default 200epochs; 5m with CKPT.", RECIPE),
+        typer.Option(
+            metavar="TIME",
+            help="500steps, 200epochs, or 90s, 20m, 1h30m. Default 200epochs; 5m with CKPT.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
-    batch: Annotated[int | None, _number("N", "Pictures of each domain a step; default 1.", RECIPE)] = None,
-    lr: Annotated[float | None, _number("F", "Adam's learning rate; default 2e-4.", RECIPE)] = None,
-    decay: Annotated[
-        float | None, _number("F", "Last share of the steps, with a falling rate; default 0.5.", RECIPE)
-    ] = None,
-    gan_mode: Annotated[str | None, _number("lsgan|vanilla", "Form of the GAN loss.", RECIPE)] = None,
-    lambda_a: Annotated[
-        float | None,
-        typer.Option("--lambda-A", metavar="F", help="Weight of A → B → A.", rich_help_panel=RECIPE),
-    ] = None,
-    lambda_b: Annotated[
-        float | None,
-        typer.Option("--lambda-B", metavar="F", help="Weight of B → A → B.", rich_help_panel=RECIPE),
-    ] = None,
-    lambda_identity: Annotated[
-        float | None, _number("F", "Weight of the identity loss, times the cycle's; default 0.5.", RECIPE)
-    ] = None,
-    pool_size: Annotated[
-        int | None, _number("N", "Earlier translations kept for D; default 50.", RECIPE)
-    ] = None,
-    instance_noise: Annotated[
-        float | None,
-        _number("F", "Noise on what D is shown; default 0.5 where only D learns, else 0.", RECIPE),
-    ] = None,
-    seed: Annotated[int | None, _number("N", "Same seed, same networks.", RECIPE)] = None,
-    ngf: Annotated[int | None, _number("N", "Filters of G's first layer; default 64.", ARCHITECTURE)] = None,
     input_nc: Annotated[
         int | None,
-        _number("N", "Channels of A's pictures; default 1 where all are grey.", ARCHITECTURE),
+        typer.Option(
+            metavar="N", help="Channels of A's pictures; default 1 where all are grey.", hidden=True
+        ),
     ] = None,
     output_nc: Annotated[
-        int | None, _number("N", "Channels of B's pictures, likewise.", ARCHITECTURE)
+        int | None, typer.Option(metavar="N", help="Channels of B's pictures, likewise.", hidden=True)
     ] = None,
-    blocks: Annotated[int | None, _number("N", "Residual blocks of G; default 9.", ARCHITECTURE)] = None,
-    ndf: Annotated[int | None, _number("N", "Filters of D's first layer; default 64.", ARCHITECTURE)] = None,
-    init_gain: Annotated[
-        float | None, _number("F", "Spread of the first weights; 0.02.", ARCHITECTURE)
+    device: Annotated[
+        str | None, typer.Option(metavar="DEV", help=KEYS["device"][1].help, hidden=True)
     ] = None,
-    size: Annotated[int | None, _number("N", "Height and width of crops; default 256.", PICTURES)] = None,
-    load_size: Annotated[
-        int | None, _number("N", "Resized to before cropping; size × 286/256.", PICTURES)
-    ] = None,
-    preprocess: Annotated[
+    precision: Annotated[
         str | None,
-        _number("MODE", "resize_and_crop, crop, scale_width, scale_width_and_crop or none.", PICTURES),
+        typer.Option(metavar="P", help="float32, bfloat16 or auto, of convolutions.", hidden=True),
     ] = None,
-    flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", rich_help_panel=PICTURES, help="Mirror half.")
-    ] = True,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    threads: options.Threads = None,
-    processes: options.Processes = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="CPU threads; default all.", hidden=True)
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Train in N processes, one a GPU, each on its share of a batch.", hidden=True
+        ),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Train a CycleGAN, or the networks that one lacks.
 
@@ -105,14 +105,6 @@ def train(
 
     Running the same command again goes on where the last one stopped.
     """
-    given = {
-        "batch": batch, "lr": lr, "decay": decay, "gan_mode": gan_mode,
-        "lambda_A": lambda_a, "lambda_B": lambda_b,
-        "instance_noise": instance_noise, "lambda_identity": lambda_identity,
-        "pool_size": pool_size, "seed": seed, "ngf": ngf,
-        "blocks": blocks, "ndf": ndf, "init_gain": init_gain, "size": size, "load_size": load_size,
-        "preprocess": preprocess,
-    }  # fmt: skip
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
@@ -123,7 +115,7 @@ def train(
 
     budget = budget or ("200epochs" if discriminators_for is None else "5m")
     wishes = TrainOptions(
-        recipe={key: value for key, value in given.items() if value is not None} | {"flip": flip},
+        recipe={RECIPE[key].name: RECIPE[key].read(value) for key, value in given.items()},
         budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
         processes=1 if processes is None else processes, input_nc=input_nc, output_nc=output_nc,
     )  # fmt: skip
@@ -140,7 +132,7 @@ def train(
         )
     elif own.names:
         raise UsageError(
-            "--generator and --discriminator say what a checkpoint's networks are; give it with "
+            "--set generator and --set discriminator say what a checkpoint's networks are; give it with "
             "--discriminators-for or --from"
         )
     elif source is None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ganprune.settings.search import WHERE
 from ganprune_cli import options
 from ganprune_cli.guard import code_of, guarded, invocation
 
@@ -71,15 +72,13 @@ def translate(
         typer.Option(
             metavar="N",
             help="Height and width; default 256, of a run and of an ONNX file their own.",
-            rich_help_panel=options.COMPUTE,
+            rich_help_panel=WHERE,
         ),
     ] = None,
     device: options.Device = None,
     precision: Annotated[
         str,
-        typer.Option(
-            metavar="P", help="float32, bfloat16 or auto, of networks.", rich_help_panel=options.COMPUTE
-        ),
+        typer.Option(metavar="P", help="float32, bfloat16 or auto, of networks.", hidden=True),
     ] = "float32",
     threads: options.Threads = None,
     batch: options.Batch = None,
@@ -89,7 +88,7 @@ def translate(
     """Translate pictures by a generator, as CycleGAN's test.py does.
 
     Of photo.jpg, AtoB writes photo_fake_B.png and BtoA photo_fake_A.png; folders are mirrored. Results do
-    not depend on --batch, but for rounding.
+    not depend on the batch, but for rounding.
     """
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError

@@ -73,7 +73,7 @@ def apply(step: Pass, model: ModelProto) -> tuple[ModelProto, PassReport]:
     if broken is not None:
         raise VerificationError(
             f"pass {step.name}: needed a graph that computes the same, found {broken}; "
-            f"export with --no-pass {step.name}"
+            f"export with --set no-pass={step.name}"
         )
     note = step.summary
     if isinstance(step, Rewrite):

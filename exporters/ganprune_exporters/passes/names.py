@@ -34,5 +34,5 @@ def without(names: tuple[str, ...]) -> tuple[str, ...]:
     """`DEFAULT` less some; ``all`` stands for every one. Raises `UsageError` for names there are not."""
     for name in names:
         if name != "all" and name not in CHOICES:
-            raise UsageError(f"--no-pass takes {', '.join(CHOICES)} or all, found {name}")
+            raise UsageError(f"--set no-pass takes {', '.join(CHOICES)} or all, found {name}")
     return tuple(spec for spec in DEFAULT if "all" not in names and parsed(spec)[0] not in names)

@@ -17,9 +17,10 @@ from torch import Tensor
 from ganprune import models
 from ganprune.checkpoints.contents import WRAPPERS, flat_tensors, prefix_of, without_prefix
 from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention, matched
-from ganprune.checkpoints.layouts.naming import Located, NetName
+from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, peek, read_held
 from ganprune.errors import CheckpointError
+from ganprune.settings.words import NetName
 
 MAX_NAMES = 8
 """So many entries that are no networks are told by name."""

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ganprune.checkpoints.layouts.naming import NET_NAMES, NetName
 from ganprune.errors import CheckpointError
+from ganprune.settings.words import NET_NAMES, NetName
 
 School = Mapping[NetName, str]
 """Its names for ours."""

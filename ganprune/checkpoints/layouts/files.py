@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention, plain
-from ganprune.checkpoints.layouts.naming import NET_NAMES, Located, NetName
+from ganprune.checkpoints.layouts.naming import Located
+from ganprune.settings.words import NET_NAMES, NetName
 
 SUFFIXES = (".pth", ".pt", ".safetensors", ".pth.tar", ".ckpt", ".bin", ".pkl", ".tar")
 """Endings of files of networks, preferred first; a file that is given may have any name."""

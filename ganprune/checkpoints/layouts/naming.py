@@ -3,17 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
 from ganprune.checkpoints.reading import read_tensors
-
-NetName = Literal["G_A", "G_B", "D_A", "D_B"]
-"""pytorch-CycleGAN's names: G_A translates A to B, G_B back; D_A judges domain B, D_B judges A."""
-
-NET_NAMES: tuple[NetName, ...] = ("G_A", "G_B", "D_A", "D_B")
-"""The four names in their usual order."""
+from ganprune.settings.words import NetName
 
 
 def _whole_file(path: Path, name: NetName) -> dict[str, Tensor]:

@@ -112,7 +112,7 @@ def test_training_from_b_to_a_is_judged_by_pictures_that_have_changed_places(
     done = ganprune(*words, "--config", "cells.toml")
     assert done.code == 0, done.err
     record = json.loads((here / "out" / "random-0.json").read_text())
-    found = ganprune("evaluate", "out/cells/random-0", *features, "--bootstrap", "0", "--json").json
+    found = ganprune("evaluate", "out/cells/random-0", *features, "--set", "bootstrap=0", "--json").json
     for part in found["directions"]:
         (slim,) = (row for row in part["rows"] if row["pictures"] == "slim")
         for key in ("kid", "lost", "n_fakes", "n_real"):
@@ -153,7 +153,7 @@ def test_streets_drawn_from_labels_get_the_fcn_score(
     def judged(*words: object, config: str = "streets.toml") -> Outcome:
         return compare("--features", table / "m.safetensors", *words, config=config)
 
-    done = judged("--fcn", network, "--fcn-input", "raw", "--markdown")
+    done = judged("--fcn", network, "--set", "fcn-input=raw", "--markdown")
     assert done.code == 0, done.err
     assert "fed as raw" in done.out
     assert "class IoU B→A" in done.out
@@ -161,8 +161,8 @@ def test_streets_drawn_from_labels_get_the_fcn_score(
     assert 0 <= scored["B"]["fcn"]["class_iou"] <= 1
     assert "fcn" not in scored["A"]
     assert judged("--finished").code == 3  # as it was judged without --fcn
-    for words, changed in ((("--fcn-input", "unit"), "fcn input raw"), (("--fcn", other), "fcn ")):
-        refused = judged("--fcn", network, "--fcn-input", "raw", *words)
+    for words, changed in ((("--set", "fcn-input=unit"), "fcn input raw"), (("--fcn", other), "fcn ")):
+        refused = judged("--fcn", network, "--set", "fcn-input=raw", *words)
         assert f"was made with {changed}" in refusal(refused, 3)
     assert "fed as raw" in compare("--finished").out
     wrong = judged("--fcn", network, config=str(table / "cells.toml"))
