@@ -144,16 +144,15 @@ MaxLost = Annotated[
     float | None,
     typer.Option(
         metavar="F",
-        help="As fast as lacks no more of the translation without training; 0.1: close. Needs --features.",
+        help="As fast as lacks no more of the translation without training; 0.1: close. Needs --lost-by.",
         rich_help_panel=SEARCH,
     ),
 ]
-SearchFeatures = Annotated[
+LostBy = Annotated[
     str | None,
     typer.Option(
-        "--features",
         metavar="FILE",
-        help="The network that --max-lost is measured by; or set GANPRUNE_FEATURES.",
+        help="The network of features that --max-lost is measured by; or set GANPRUNE_FEATURES.",
         rich_help_panel=SEARCH,
     ),
 ]

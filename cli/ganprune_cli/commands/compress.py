@@ -19,7 +19,7 @@ def compress(
     speed_up: options.SpeedUp = None,
     min_psnr: options.MinPsnr = None,
     max_lost: options.MaxLost = None,
-    features: options.SearchFeatures = None,
+    lost_by: options.LostBy = None,
     target_macs: options.TargetMacs = None,
     target_params: options.TargetParams = None,
     searcher: options.Searcher = None,
