@@ -39,7 +39,7 @@ class PictureSettings:
     the export; see `ganprune.models.picture_statistics`."""
     paired: bool = False
     """Pictures of A and B belong together, as pix2pix's: the same name, or both in one file, side by side."""
-    features: str | None = None
+    lost_by: str | None = None
     """A file of the network of features that ``max_lost`` is measured by; none: that of GANPRUNE_FEATURES."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""

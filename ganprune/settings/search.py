@@ -65,7 +65,7 @@ class SearchSettings:
     min_psnr: float | None = setting(None, above=0, panel=SMALL, metavar="DB")
     """In place of the others: as fast as pictures stay so close, in dB, before any training; 32: close."""
     max_lost: float | None = setting(None, above=0, panel=SMALL, metavar="F")
-    """Likewise, by the share of the translation that is missing; 0.1: close. See features."""
+    """Likewise, by the share of the translation that is missing; 0.1: close. Needs lost-by."""
     target_macs: tuple[float, float] | None = setting(None, above=0, most=1, panel=SMALL)
     """Share of the true MACs to keep, one for both or G_A,G_B; none: gamma alone decides."""
     target_params: tuple[float, float] | None = setting(None, above=0, most=1)

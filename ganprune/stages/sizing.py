@@ -71,10 +71,10 @@ def feature_network(
     none was given."""
     if settings.search.max_lost is None:
         return None
-    path = settings.pictures.features or os.environ.get(FEATURES)
+    path = settings.pictures.lost_by or os.environ.get(FEATURES)
     if not path:
         raise UsageError(
-            "--max-lost needs a network of features, found none: give --set features=FILE or set "
+            "--max-lost needs a network of features, found none: give --set lost-by=FILE or set "
             f"{FEATURES}; docs/metrics.md says where there are some"
         )
     return load_features(path, device, threads)

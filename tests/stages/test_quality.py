@@ -189,14 +189,14 @@ def test_less_may_be_lost_of_a_network_that_is_less_fast(run: Run, gan: TinyGan,
     speeds = list[float]()
     for most in (0.3, 0.2, 0.1):
         (folder := run / f"{most}").mkdir()
-        flat = {"max-lost": most, "features": "f.pth", "direction": "AtoB"}
+        flat = {"max-lost": most, "lost-by": "f.pth", "direction": "AtoB"}
         job = tiny_job(Run(folder), gan, CompressSettings.from_flat(SETTINGS.to_flat() | flat))
         found = sized(job).settings.search.speed_up
         assert found is not None
         speeds.append(found[0])
     assert speeds == sorted(speeds, reverse=True)
     assert len(set(speeds)) == 3
-    both = {"max-lost": 0.1, "min-psnr": 25.0, "features": "f.pth", "direction": "AtoB"}
+    both = {"max-lost": 0.1, "min-psnr": 25.0, "lost-by": "f.pth", "direction": "AtoB"}
     job = tiny_job(run, gan, CompressSettings.from_flat(SETTINGS.to_flat() | both))
     speed = sized(job).settings.search.speed_up
     assert speed is not None
@@ -204,7 +204,7 @@ def test_less_may_be_lost_of_a_network_that_is_less_fast(run: Run, gan: TinyGan,
 
 
 def test_lost_is_told_of_the_finished_networks(run: Run, gan: TinyGan, seen: Pixels, tmp_path: Path) -> None:
-    settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"max-lost": 0.5, "features": "f.pth"})
+    settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"max-lost": 0.5, "lost-by": "f.pth"})
     folders = _folders(tmp_path / "data", ("trainA", "trainB"))
     slim: dict[Domain, Generator] = {
         side: rebuilt(gan.generators[side], layout, random_genomes(layout, 1)[0])
@@ -229,7 +229,7 @@ def test_max_lost_without_a_network_of_features_is_refused(
     settings = CompressSettings.from_flat({"max-lost": 0.5})
     monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
     with pytest.raises(
-        UsageError, match="--max-lost needs a network of features, found none: give --set features=FILE"
+        UsageError, match="--max-lost needs a network of features, found none: give --set lost-by=FILE"
     ):
         feature_network(settings)
     monkeypatch.setenv("GANPRUNE_FEATURES", str(tmp_path / "none.pth"))
