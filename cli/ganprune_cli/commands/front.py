@@ -50,7 +50,7 @@ def front(
 ) -> None:
     """Find small generators of all sizes in one search.
 
-    NSGA-II over size and quality. Nothing is refitted or trained but --points, each for --budget, 0 by default.
+    NSGA-II over size and quality. Only --points are refitted and trained, each for --budget, 0 by default.
     """
     given = {
         key: value
