@@ -37,7 +37,8 @@ import tomli_w
 from ganprune.errors import RunError, UsageError
 from ganprune.images import DataSource
 from ganprune.reporting import SILENT, Reporter, Task
-from ganprune.settings import KEYS, CompressSettings, spelled, typed
+from ganprune.settings import KEYS, CompressSettings, typed
+from ganprune.settings.fields import spelled
 from ganprune.storage.files import Over, sha256, write_atomically
 from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written

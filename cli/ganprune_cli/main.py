@@ -66,17 +66,14 @@ for command in COMMANDS:
     app.command(command.__name__, cls=SettableCommand)(settable(command))
 
 
-def by_set() -> dict[str, list[list[str]]]:
-    """Command → name, values and help of what goes by --set and is no setting of compress."""
-    rows = {
-        name: [
-            [p.opts[0].removeprefix("--"), p.metavar or "true|false", p.help]
-            for p in command.params if getattr(p, "hidden", False)
-            if name not in SEARCHING or p.opts[0].removeprefix("--") not in KEYS
-        ]
+def by_set() -> list[list[str]]:
+    """Command, name, values and help of what goes by --set and is no setting of compress."""
+    return [
+        [name, key, p.metavar or "true|false", p.help]
         for name, command in typer.main.get_command(app).commands.items()  # pyright: ignore
-    }  # fmt: skip
-    return {name: options for name, options in rows.items() if options}
+        for p in command.params if getattr(p, "hidden", False)
+        if (key := p.opts[0].removeprefix("--")) not in KEYS or name not in SEARCHING
+    ]  # fmt: skip
 
 
 def _version(show: bool) -> None:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from ganprune.errors import UsageError
-from ganprune.settings.fields import Setting, nearest
+from ganprune.settings.fields import Setting, flat, nearest, spelled
 from ganprune.settings.search import SMALL, TRAINING, WHAT, WHERE
 from ganprune_cli.guard import failed
 from ganprune_cli.options import OUTPUT, SETTINGS, Config
@@ -90,7 +90,7 @@ def _parameter(one: Setting, hidden: bool) -> inspect.Parameter:
     flag = one.kind is bool and not hidden
     text = one.help.removesuffix(".")
     if one.default is not None and not flag:
-        text += f"; default {one.default}"
+        text += f"; default {spelled(flat(one.default))}"
     option = typer.Option(
         f"--{one.key}", metavar=None if flag else one.metavar, help=f"{text}.", show_default=False,
         rich_help_panel=one.panel, hidden=hidden,
@@ -122,7 +122,7 @@ class SettableCommand(TyperCommand):
         if not ctx.resilient_parsing and any("--set" in p.opts for p in self.params):
             try:
                 args = [*self._expanded(args)]
-            except UsageError as error:
+            except Exception as error:  # of a file, too
                 raise failed(error) from None
         return super().parse_args(ctx, args)
 

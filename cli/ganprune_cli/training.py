@@ -75,11 +75,11 @@ def train_further(
     are. Plain values are returned.
     """
     if direction not in (None, *get_args(Direction)):
-        raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
+        raise UsageError(f"--set direction must be AtoB or BtoA, found {direction!r}")
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
     taken += [name for name in ("input-nc", "output-nc") if getattr(wishes, name.replace("-", "_"))]
     if taken:
-        raise UsageError(f"--{taken[0]} is decided by the generator that is there; leave it out")
+        raise UsageError(f"--set {taken[0]} is decided by the generator that is there; leave it out")
     quartet = facing(load_quartet(checkpoint, own=own), direction)
     for note in quartet.notes:
         reporter.info(note)

@@ -306,7 +306,7 @@ class Parts:
 
     def _settings(self) -> Markup:
         config, usual = self.run.config, compress_settings(None, None, {}).to_flat()
-        facts = {f"--{key}": (value, usual.get(key)) for key, value in config["settings"].items()}
+        facts = {key: (value, usual.get(key)) for key, value in config["settings"].items()}
         changed = {key: _spelled(value) for key, (value, default) in facts.items() if value != default}
         others = {key: _spelled(value) for key, (value, default) in facts.items() if value == default}
         others |= {f"{key} (resolved)": _spelled(value) for key, value in config["resolved"].items()}

@@ -15,7 +15,6 @@ from ganprune.settings.compress import (
     FineTuneSettings,
     read_config,
     schema,
-    spelled,
     typed,
 )
 
@@ -26,6 +25,5 @@ __all__ = [
     "FineTuneSettings",
     "read_config",
     "schema",
-    "spelled",
     "typed",
 ]

@@ -7,7 +7,7 @@ Command line, ``--config`` files, presets and a run's ``config.toml`` all speak 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ganprune.errors import UsageError
 from ganprune.settings.budget import Budget
@@ -260,15 +260,6 @@ def read_config(path: Path) -> dict[str, object]:
     return flat
 
 
-def spelled(value: object) -> str:
-    """A flat value as the command line takes it."""
-    if isinstance(value, list):
-        return ",".join(map(spelled, cast("list[object]", value)))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 _SECTIONS: dict[str, type] = {
     "search": SearchSettings,
     "pictures": PictureSettings,
@@ -285,10 +276,7 @@ KEYS: dict[str, tuple[str, Setting]] = {
 
 def typed(key: str, value: object) -> str:
     """A setting as the command line takes it: ``--size 128``, or ``--set align=8``."""
-    one = KEYS[key][1]
-    if one.panel and isinstance(value, bool):
-        return one.option if value else f"--set {key}=false"
-    return f"{one.option}{' ' if one.panel else '='}{spelled(value)}"
+    return KEYS[key][1].typed(value)
 
 
 def schema() -> dict[str, Any]:

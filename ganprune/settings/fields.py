@@ -16,7 +16,7 @@ from collections.abc import Collection
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from math import inf
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from ganprune.errors import UsageError
 
@@ -165,12 +165,19 @@ class Setting:
             if value not in self.choices:
                 raise UsageError(f"{self.option} must be {self.range}, found {value!r}")
         elif self._type in (int, float, tuple):
-            numbers: tuple[float, ...] = value if self._type is tuple else (value,)
+            numbers: Any = value if self._type is tuple else (value,)
             for number in numbers:
                 if not (self.bounds.hold(number) and abs(number) < inf):
                     bounded = self._type is int or min(self.bounds.most, self.bounds.below) < inf
                     finite = "" if bounded else "finite and "
                     raise UsageError(f"{self.option} must be {finite}{self.bounds}, found {number}")
+
+    def typed(self, value: object) -> str:
+        """As the command line takes it: ``--size 128``, or ``--set align=8``."""
+        text = spelled(flat(value))
+        if self.panel and isinstance(value, bool):
+            return self.option if value else f"--set {self.key}={text}"
+        return f"{self.option}{' ' if self.panel else '='}{text}"
 
     def schema(self) -> dict[str, Any]:
         """Its entry in a JSON Schema."""
@@ -229,6 +236,15 @@ def nearest(key: str, known: Collection[str]) -> str:
     """What to say about a name that is none: the names like it, or all."""
     near = difflib.get_close_matches(key, known, n=3)
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+
+
+def spelled(value: object) -> str:
+    """A flat value as the command line takes it."""
+    if isinstance(value, list):
+        return ",".join(map(spelled, cast("list[object]", value)))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _of_field(cls: type, one: Field[Any], hint: Any) -> Setting:

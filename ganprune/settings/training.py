@@ -84,7 +84,7 @@ class TrainSettings:
     load_size: int | None = setting(None, least=1)
     """Height and width that pictures are resized to before they are cropped; none: size × 286 / 256, and
     size where the originals teach, which then are shown pictures as they will be translated."""
-    preprocess: Preprocess = "resize_and_crop"
+    preprocess: Preprocess = setting("resize_and_crop", metavar="MODE")
     """resize_and_crop: to load-size squared, then a random crop; crop: of the picture as it is; scale_width:
     to a width of load-size; scale_width_and_crop: both; none: to the next multiples of 4."""
     flip: bool = True

@@ -217,7 +217,7 @@ def check_networks(
         return
     words = ["--discriminators-for", checkpoint, *data.words()]
     if settings.search.direction != "both":
-        words += ["--direction", settings.search.direction]
+        words += ["--set", f"direction={settings.search.direction}"]
     found = ", ".join(f"{name} ({path.name})" for name, path in quartet.files.items())
     either = "add --recover-discriminators, which trains them first, or train them by themselves"
     raise MissingNetwork(

@@ -11,6 +11,7 @@ from typing import Any
 from ganprune.errors import RunError, UsageError
 from ganprune.images import Domain
 from ganprune.settings.budget import Budget
+from ganprune.settings.fields import settings_of
 from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import sha256, write_atomically
 from ganprune.storage.plain import NUMBER, Shape, fits, is_inside, read_json
@@ -72,8 +73,9 @@ class Record:
             old = cls(**found)
         except (ValueError, TypeError) as error:
             raise RunError(f"{path} is damaged ({error}); delete {folder} to train anew") from None
+        known = {one.name: one for one in settings_of(TrainSettings).values()}
         changed = [
-            f"--{key.replace('_', '-')} {value} (now {new.settings.get(key)})"
+            f"{known[key].typed(value) if key in known else f'{key} {value}'} (now {new.settings.get(key)})"
             for key, value in old.settings.items()
             if new.settings.get(key) != value
         ]

@@ -1,5 +1,6 @@
 """What cannot be used is refused with one line and the right exit code, and nothing is written."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,8 @@ G_A = "latest_net_G_A.pth"
 def refusal(outcome: Outcome, code: int) -> str:
     """The one line that a command was refused with, but for the note of what adapted before."""
     (line,) = (line for line in outcome.err.splitlines() if not line.startswith("chosen to fit"))
+    if line.startswith("{"):
+        line = f"error: {json.loads(line)['error']}"
     assert line.startswith("error: ")
     assert outcome.code == code, line
     assert outcome.out == ""

@@ -122,7 +122,8 @@ def test_missed_targets_end_in_4_after_all_is_shown_and_written(run: Path, here:
     assert "original_G_A" in found.out
     assert (here / "out" / "bench.json").is_file()
     line = found.err.splitlines()[-1]
-    assert line.startswith("error: --assert-speedup 1000 was missed: G_A ")
+    assert line.startswith('{"schema": 1, "error": "' if form == "--json" else "error: ")
+    assert "--assert-speedup 1000 was missed: G_A " in line
     assert "; --assert-max-ms 0.0001 was missed: G_A " in line
 
 

@@ -42,10 +42,10 @@ NETWORK = (
     "ndf=4",
     "--size",
     "32",
-    "--threads",
-    "1",
-    "--device",
-    "cpu",
+    "--set",
+    "threads=1",
+    "--set",
+    "device=cpu",
 )
 
 
@@ -142,7 +142,7 @@ def test_a_generator_and_a_discriminator_that_sees_both_are_compressed_on_pairs(
     with patch.object(compression, "BenchSettings", QUICK):
         made = command("compress", "net", *where, *words, "--set", "distil-gan=0.5", "-o", "run")
     assert made.code == 0, made.err
-    assert "--paired true (as it was trained)" in made.err
+    assert "--set paired=true (as it was trained)" in made.err
     check_run(here / "run", data, A, B)
     features = keras_file(here / "m.safetensors")
     found = command("evaluate", "run", "--features", features, "--threads", 1, "--json")
@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], tuple[object, ...]], int, str]] 
     ),
     "channels of a checkpoint": (
         lambda net, data: ("train", "--from", net, "--data", data, "--set", "output-nc=3"), 2,
-        "--output-nc is decided by the generator that is there; leave it out",
+        "--set output-nc is decided by the generator that is there; leave it out",
     ),
     "an identity loss in training": (
         lambda net, data: ("train", "--data", data, "--set", "lambda-identity=0.5"), 2,

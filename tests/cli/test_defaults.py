@@ -87,10 +87,10 @@ def test_two_folders_are_compressed_trained_and_refused_as_one_would_be(place: P
         "ndf=4",
         "--size",
         "32",
-        "--threads",
-        "1",
-        "--device",
-        "cpu",
+        "--set",
+        "threads=1",
+        "--set",
+        "device=cpu",
     )
     trained = ganprune("train", *both, *small, "--budget", "1steps")
     assert trained.code == 0, trained.err

@@ -44,7 +44,7 @@ def evaluate(*words: object) -> Outcome:
 
 
 def test_folders_get_the_figures_of_the_library(folders: Path, weights: Path) -> None:
-    more = ("--probe", "inputs", "real", "--lost", "original", "inputs", "--fid", "--train", "train")
+    more = ("--probe", "inputs", "real", "--lost", "original", "inputs", "--fid", "--set", "train=train")
     found = evaluate("fakes", "real", "--features", weights, *more, "--json")
     assert found.code == 0, found.err
     network = load_features(weights, threads=1)

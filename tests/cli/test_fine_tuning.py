@@ -20,10 +20,10 @@ NETWORK = (
     "ndf=4",
     "--size",
     "32",
-    "--device",
-    "cpu",
-    "--threads",
-    "1",
+    "--set",
+    "device=cpu",
+    "--set",
+    "threads=1",
 )
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from ganprune.layers import compress_settings
 from ganprune.presets import PRESETS
-from ganprune.settings import KEYS, CompressSettings, schema, spelled
-from ganprune.settings.fields import flat
+from ganprune.settings import KEYS, CompressSettings, schema
+from ganprune.settings.fields import flat, spelled
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal

@@ -14,7 +14,7 @@ from tests.cli.conftest import Place
 from tests.cli.kit import CYCLEGAN, Outcome, ganprune, listing, stopped_before_export
 from tests.tiny import resnet
 
-SMALL = ("--set", "ndf=4", "--size", "32", "--device", "cpu", "--threads", "1")
+SMALL = ("--set", "ndf=4", "--size", "32", "--set", "device=cpu", "--set", "threads=1")
 
 
 @pytest.fixture
@@ -92,7 +92,17 @@ def test_recovery_in_place_is_one_command_that_can_be_given_again(
 def test_a_lone_generator_gets_the_other_one_too(
     place: Place, here: Path, published: Path, direction: str, kept: str, made: str
 ) -> None:
-    words = ("--direction", direction, "--data", place.data, "-o", "whole", "--budget", "2steps", *SMALL)
+    words = (
+        "--set",
+        f"direction={direction}",
+        "--data",
+        place.data,
+        "-o",
+        "whole",
+        "--budget",
+        "2steps",
+        *SMALL,
+    )
     done = ganprune("train", "--discriminators-for", published, *words, "--json")
     assert done.code == 0, done.err
     assert sorted(done.json["trained"]) == sorted({"D_A", "D_B", made})
@@ -181,10 +191,11 @@ def test_recovery_explains_bad_input(place: Place, here: Path, published: Path, 
         return found.err
 
     asked = ("--discriminators-for", published)
-    assert "--ngf is decided by the generator that is there" in refused(2, *asked, "--set", "ngf=8")
+    assert "--set ngf is decided by the generator that is there" in refused(2, *asked, "--set", "ngf=8")
     assert "use `-o` another folder" in refused(2, *asked, "-o", published.parent)
-    assert "--direction must be AtoB or BtoA, found 'both'" in refused(2, *asked, "--direction", "both")
-    assert "give it with --discriminators-for" in refused(2, "--direction", "BtoA")
+    both = refused(2, *asked, "--set", "direction=both")
+    assert "--set direction must be AtoB or BtoA, found 'both'" in both
+    assert "give it with --discriminators-for" in refused(2, "--set", "direction=BtoA")
     whole = refused(2, "--discriminators-for", place.checkpoint)
     assert "all four networks are there" in whole
     (here / "judge").mkdir()

@@ -151,7 +151,7 @@ def test_other_processes_know_the_module_too(place: Place, here: Path, weights: 
 
 
 def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path, weights: Path) -> None:
-    own = ("--generator", FACTORY)
+    own, made = ("--generator", FACTORY), ("--set", f"generator={FACTORY}")
     small = (
         "--set",
         "population=4",
@@ -167,11 +167,11 @@ def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path,
     front = command("front", weights, *own, "--data", place.data, *small, "--points", "0.6", "-o", "front")
     assert front.code == 0, front.err
     assert front.err.splitlines()[-1] == f"next: ganprune export --onnx front/points/0.6 {' '.join(own)}"
-    words = ("--data", place.data, "--budget", "1steps", "--set", "ndf=4", "--size", 32, "--threads", 1)
-    trained = command("train", "--discriminators-for", weights, *own, *words, "-o", "whole")
+    words = ("--data", place.data, "--budget", "1steps", "--set", "ndf=4", "--size", 32, "--set", "threads=1")
+    trained = command("train", "--discriminators-for", weights, *made, *words, "-o", "whole")
     assert trained.code == 0, trained.err
     assert f"ganprune compress whole {' '.join(own)} --data" in trained.err.splitlines()[-1]
-    alone = command("train", *own, *words, "-o", "other")
+    alone = command("train", *made, *words, "-o", "other")
     assert alone.code == 2
     assert "give it with --discriminators-for or --from" in alone.err
     (here / "one.toml").write_text(

@@ -48,7 +48,7 @@ def facades(tmp_path_factory: pytest.TempPathFactory, place: Place) -> tuple[Pat
 def test_pix2pix_is_compressed_by_what_its_discriminator_sees_in_pairs(facades: tuple[Path, Outcome]) -> None:
     root, done = facades
     assert "taken as G_B; latest_net_D.pth judges what it makes beside its input" in done.err
-    assert "--paired true (as it was trained)" in done.err
+    assert "--set paired=true (as it was trained)" in done.err
     assert "the left halves of its pictures are A, the right ones B" in done.err
     (line, *_) = (root / "run/search.jsonl").read_text().splitlines()
     G = load_generator(root / "net/latest_net_G.pth")
@@ -154,7 +154,7 @@ def test_cut_is_compressed_by_the_discriminator_beside_it(place: Place, here: Pa
     assert "B" not in line
     assert line["A"]["L_DisA"] > 0
     assert line["A"]["L_cyc"] == 0
-    assert "--paired" not in done.err
+    assert "paired=" not in done.err
     shown = ganprune("inspect", net)
     assert shown.code == 0, shown.err
     assert "missing" not in shown.out

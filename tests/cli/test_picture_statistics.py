@@ -42,4 +42,4 @@ def test_a_run_by_picture_statistics_compresses_and_exports_what_test_py_shows(
         torch.testing.assert_close(drawn(f"{folder}/G_A.onnx"), slim(picture), atol=1e-4, rtol=0)
     other = ganprune(*words)
     assert other.code == 3
-    assert "--picture-statistics true (now false)" in other.err
+    assert "--set picture-statistics=true (now false)" in other.err

@@ -1,4 +1,4 @@
-"""``compress --ray``: the plan, the result, and going on without a cluster."""
+"""``compress --set ray=auto``: the plan, the result, and going on without a cluster."""
 
 import tomllib
 from collections.abc import Generator, Iterator

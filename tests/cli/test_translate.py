@@ -261,7 +261,10 @@ def test_pictures_are_told_about_and_taken_otherwise_on_request(place: Place, he
 
 def test_picture_statistics_are_an_option(place: Place, here: Path) -> None:
     found = translate(
-        place.checkpoint, place.data / "testA", "-o", "out", "--size", 16, "--picture-statistics"
+        place.checkpoint, place.data / "testA", "-o", "out", "--size", 16, "--set", "picture-statistics=true"
     )
     assert found.code == 0, found.err
-    assert "--picture-statistics: each picture's own statistics for the batch norm in none of" in found.err
+    assert (
+        "--set picture-statistics=true: each picture's own statistics for the batch norm in none of"
+        in found.err
+    )

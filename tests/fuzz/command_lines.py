@@ -36,12 +36,14 @@ def cases(draw: st.DrawFn, made: Workshop) -> list[str]:
     options = [param for param in COMMANDS[name].params if param.opts[0].startswith("-")]
     for option in draw(st.lists(st.sampled_from(options), max_size=6)) if options else ():
         spelled = draw(st.sampled_from((*option.opts, *option.secondary_opts)))
-        if getattr(option, "is_flag", False):
+        writes = any(name in option.opts for name in WRITES)
+        given = st.sampled_from(("out", "run", "out/new")) if writes else values
+        if getattr(option, "hidden", False) and draw(st.integers(0, 9)):
+            words += ["--set", f"{option.opts[0].removeprefix('--')}={draw(given)}"]
+        elif getattr(option, "is_flag", False):
             words.append(spelled)
-        elif any(name in option.opts for name in WRITES):
-            words += [spelled, draw(st.sampled_from(("out", "run", "out/new")))]
         else:
-            words += [spelled, *(draw(values) for _ in range(option.nargs if option.nargs > 0 else 1))]
+            words += [spelled, *(draw(given) for _ in range(option.nargs if option.nargs > 0 else 1))]
     words += draw(st.lists(values, max_size=2))
     return [*words, *draw(st.sampled_from(([], ["--unknown"], ["--quiet"], ["--json"])))]
 

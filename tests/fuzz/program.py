@@ -143,7 +143,7 @@ def check(ended: Ended) -> str:
     assert ended.code in (0, 1, 2, 3, 4, 130), (ended.code, told)
     if ended.code in (0, 130) or (ended.code == 2 and told.startswith("Usage: ")):
         return f"exit {ended.code}"
-    errors = [line for line in told.splitlines() if line.startswith("error: ")]
+    errors = [line for line in told.splitlines() if line.startswith(("error: ", '{"schema": 1, "error": '))]
     assert len(errors) == 1, told
     assert told.splitlines()[-1] == errors[0], told
     assert errors[0].isprintable(), errors[0]

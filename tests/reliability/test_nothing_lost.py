@@ -21,7 +21,7 @@ PRECIOUS = b"a week of somebody's work"
 FOREIGN = "is there already, and ganprune did not make it; nothing is overwritten: move it away"
 CHANGED = "has changed since ganprune made it; nothing is overwritten: move it away"
 FEW = ("--budget", "2steps", "--size", 32, "--set", "ngf=2", "--set", "ndf=2", "--set", "blocks=1",
-       "--device", "cpu", "--threads", 1)  # fmt: skip
+       "--set", "device=cpu", "--set", "threads=1")  # fmt: skip
 """A training of a second."""
 
 
@@ -128,7 +128,18 @@ def test_trained_networks_are_not_trained_over_and_the_way_to_go_on_works(
     assert listing(folder) == before
     if named:
         return
-    few = ("--budget", "1steps", "--size", 32, "--device", "cpu", "--threads", 1, "--set", "lr=1e-9")
+    few = (
+        "--budget",
+        "1steps",
+        "--size",
+        32,
+        "--set",
+        "device=cpu",
+        "--set",
+        "threads=1",
+        "--set",
+        "lr=1e-9",
+    )
     done = ganprune("train", "--from", folder, "--data", place.data, *few)
     assert done.code == 0, done.err
     made = torch.load(Path("checkpoints") / f"{folder.name}-continued" / "latest_net_G_A.pth")

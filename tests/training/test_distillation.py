@@ -238,8 +238,8 @@ def test_what_one_half_raises_is_raised():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"pixels": -1}, "--set distil-pixels must be finite and 0 or more, found -1"),
-        ({"pixels": 0, "maps": 0, "features": 0}, "one of --distil-pixels, --set distil-maps and"),
+        ({"pixels": -1}, "--set pixels must be finite and 0 or more, found -1"),
+        ({"pixels": 0, "maps": 0, "features": 0}, "one of --set distil-pixels, distil-maps and"),
         ({"places": 0}, "--distil-places must be 1 or more, found 0"),
     ],
 )

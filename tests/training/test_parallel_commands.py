@@ -1,4 +1,4 @@
-"""``--processes`` and torchrun, from the command line."""
+"""``processes`` and torchrun, from the command line."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.training.kit import same_bits
 ROOT = Path(__file__).parents[2]
 TINY = (
     "--set", "ngf=4", "--set", "blocks=1", "--set", "ndf=4", "--size", "32",
-    "--device", "cpu", "--threads", "1", "--set", "batch=2",
+    "--set", "device=cpu", "--set", "threads=1", "--set", "batch=2",
 )  # fmt: skip
 
 
@@ -55,14 +55,14 @@ def test_torchrun_and_processes_train_the_same_networks(here: Path) -> None:
 
 def test_a_batch_that_nobody_asked_for_is_one_that_the_processes_can_share(here: Path) -> None:
     checkpoint, config = write_checkpoint(here / "net"), write_config(here / "tiny.toml", budget="2steps")
-    words = ("compress", checkpoint, "--data", "data", "--config", config, "-o", "run", "--processes")
+    words = ("compress", checkpoint, "--data", "data", "--config", config, "-o", "run", "--set")
     with stopped_before_export():
-        done = ganprune(*words, 2)
+        done = ganprune(*words, "processes=2")
         assert done.code == 130
         assert done.err.count("--set tune-batch=2 (2 processes share every batch)") == 1
         before = (here / "run/fine-tune/train.json").read_bytes()
         assert b'"batch": 2' in before
-        assert ganprune(*words, 1).code == 130
+        assert ganprune(*words, "processes=1").code == 130
     assert (here / "run/fine-tune/train.json").read_bytes() == before  # the number is no other run
     refused = ganprune(*words, 4)
     assert refused.code == 3

@@ -180,7 +180,10 @@ def test_losses_that_overflow_stop_the_training_and_keep_good_weights(tmp_path: 
     assert found, message
     failed, good = int(found[1]), int(found[3])
     assert 1 <= good == failed - 1
-    assert f"{tmp_path / 'out'}/iter_{good}_net_*.pth; train again with a smaller --lr (now 1e+30)" in message
+    assert (
+        f"{tmp_path / 'out'}/iter_{good}_net_*.pth; train again with a smaller --set lr=F (now 1e+30)"
+        in message
+    )
     assert ("or --set precision=float32" in message) == (precision == "bfloat16")
     kept = Networks.of(load_quartet(tmp_path / f"out/iter_{good}_net_G_A.pth"))
     assert all(value.isfinite().all() for value in weights(kept).values())

@@ -233,7 +233,7 @@ def test_picture_statistics_are_those_of_test_py_without_eval(tmp_path: Path) ->
     running, own = (open_source(tmp_path, both=True, picture_statistics=chosen) for chosen in (False, True))
     assert [note.startswith("batch norm in") for note in running.notes] == [True]
     assert own.notes == (
-        "--picture-statistics: each picture's own statistics for the batch norm in G_A, G_B",
+        "--set picture-statistics=true: each picture's own statistics for the batch norm in G_A, G_B",
     )
     assert own.back is not None
     for translate, name in ((own.translate, "G_A"), (own.back, "G_B")):
@@ -244,5 +244,7 @@ def test_picture_statistics_are_those_of_test_py_without_eval(tmp_path: Path) ->
 
 def test_picture_statistics_of_an_exported_file_are_chosen_at_its_export(tmp_path: Path) -> None:
     export_onnx(tiny_net(1), tmp_path / "G.onnx", ExportSettings(size=32))
-    with pytest.raises(UsageError, match="--picture-statistics is chosen when a network is exported, found"):
+    with pytest.raises(
+        UsageError, match="--set picture-statistics=true is chosen when a network is exported, found"
+    ):
         open_source(tmp_path / "G.onnx", picture_statistics=True)

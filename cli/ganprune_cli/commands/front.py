@@ -11,10 +11,13 @@ from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 from ganprune_cli.settings import takes
 
-SETTINGS = {key: one for key, (_, one) in KEYS.items() if key not in (*TARGETS, "searcher")}
 USUAL: dict[str, Any] = {"budget": "0", "population": 16, "generations": 6}
 """What holds without a --config."""
-SETTINGS |= {key: replace(SETTINGS[key], default=value) for key, value in USUAL.items()}
+SETTINGS = {
+    key: replace(one, default=USUAL.get(key, one.default))
+    for key, (_, one) in KEYS.items()
+    if key not in (*TARGETS, "searcher")
+}
 
 
 @guarded

@@ -27,9 +27,9 @@ def presets(
     """List named settings, or all settings, or print a preset as a file for --config."""
     from ganprune.errors import UsageError
     from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
-    from ganprune.settings import KEYS, CompressSettings, spelled
+    from ganprune.settings import KEYS, CompressSettings
     from ganprune.settings import schema as settings_schema
-    from ganprune.settings.fields import flat
+    from ganprune.settings.fields import flat, spelled
     from ganprune_cli.console import print_json, print_next, print_table, say
     from ganprune_cli.main import by_set
 
@@ -50,10 +50,13 @@ def presets(
         columns = ("name", "default", "values", "stage", "what it is")
         title = "Of compress; front and compare take them too"
         print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4))
-        for command, others in by_set().items():
-            print_table(
-                f"Of {command}", ("name", "values", "what it is"), others, markdown=markdown, left=(0, 1, 2)
-            )
+        print_table(
+            "Of one command",
+            ("command", "name", "values", "what it is"),
+            by_set(),
+            markdown=markdown,
+            left=(0, 1, 2, 3),
+        )
         print_next("ganprune compress CKPT --data DIR --set NAME=VALUE", quiet)
     elif name is not None:
         import tomli_w

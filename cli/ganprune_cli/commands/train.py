@@ -141,7 +141,9 @@ def train(
             "--data-b DIR"
         )
     elif direction is not None:
-        raise UsageError("--direction is for a lone generator; give it with --discriminators-for or --from")
+        raise UsageError(
+            "--set direction is for a lone generator; give it with --discriminators-for or --from"
+        )
     else:
         folder = output or Path("checkpoints") / source.name
         found = train_from_nothing(source, folder, wishes, reporter)
