@@ -51,12 +51,12 @@ def raced(job: Job, state: State) -> State:
     if not entered:
         return state
     pairs = entrants(state, layouts(job.originals, job.settings), entered)
-    if (known := run.finished(RACE, [run / STATE])) is None:
-        started, rounds = time.monotonic(), _known_rounds(job, len(pairs))
-        left = survivors(rounds, len(pairs))
+    rounds = _known_rounds(job, len(pairs))
+    left = survivors(rounds, len(pairs))
+    if run.finished(RACE, [run / STATE]) is None:
+        started = time.monotonic()
         while len(left) > 1:
-            steps = STEPS * (len(rounds) + 1)
-            told = ", ".join(map(str, left))
+            steps, told = STEPS * (len(rounds) + 1), ", ".join(map(str, left))
             job.reporter.info(
                 f"race, round {len(rounds) + 1}: individuals {told} are trained up to step {steps}"
             )
@@ -66,11 +66,9 @@ def raced(job: Job, state: State) -> State:
             left = survivors(rounds, len(pairs))
         facts = {"winner": left[0], "entrants": len(pairs), "steps": steps_of(len(pairs))}
         run.finish(RACE, [run / ROUNDS], time.monotonic() - started, [run / STATE], **facts)
-        known = facts
         job.reporter.info(f"race: individual {left[0]} of {len(pairs)} goes on")
-    winner = int(known["winner"])
-    _adopt(job, pairs[winner - 1], winner)
-    return pairs[winner - 1]
+    _adopt(job, pairs[left[0] - 1], left[0])
+    return pairs[left[0] - 1]
 
 
 def entrants(state: State, layouts: Mapping[Domain, Layout], most: int) -> list[State]:
