@@ -156,7 +156,8 @@ class SettableCommand(TyperCommand):
             elif name == "--config" and any(p.name == _FILE for p in self.params):
                 yield from self._of_file(value if sign else next(words, ""), options)
             elif name.removeprefix("--") in hidden and name.startswith("--"):
-                text = value if sign else next(words, "…")
+                text = value if sign else next(words, "true")
+                text = "true" if text.startswith("--") else text  # of a flag
                 raise UsageError(f"there is no option {name}; it is a setting: --set {name[2:]}={text}")
             else:
                 yield word

@@ -135,7 +135,7 @@ def read_comparison(
 ) -> Comparison:
     """The comparison of a file, or of a packaged one by its name.
 
-    given: flat settings that override ``[settings]``; what a cell says for itself stands.
+    given: flat settings that override ``[settings]``, None where unset; what a cell says for itself stands.
     methods: names of rivals that cells may have.
     Raises `UsageError` for a missing or malformed file, unknown keys and values out of range.
     """
@@ -153,7 +153,7 @@ def read_comparison(
     if unknown:
         raise UsageError(f"{source}: unknown table {min(unknown)!r}; there are settings, compare and cells")
     common = _table(table, "settings", source)
-    over = dict(given or {})
+    over = {key.replace("_", "-"): value for key, value in (given or {}).items() if value is not None}
     for target in TARGETS if any(map(over.__contains__, TARGETS)) else ():
         common.pop(target, None)
     common |= over

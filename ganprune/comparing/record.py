@@ -170,7 +170,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if before.get(key) != now.get(key):
             found.append(f"{key} {_short(before.get(key))} (now {_short(now.get(key))})")
     old, new = before.get("settings", {}), now.get("settings", {})
-    found += [f"--{key} {_short(old[key])} (now {_short(new[key])})"
+    found += [f"{key} = {_short(old[key])} (now {_short(new[key])})"
               for key in new if key in old and old[key] != new[key]]  # fmt: skip
     return found
 

@@ -15,10 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+import jsonschema
 import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+import ganprune_cli
 from ganprune import compression
 from ganprune.bench import BenchSettings
 from ganprune.example import PICTURES, coats_of, demo
@@ -38,6 +40,8 @@ TINY: dict[str, object] = {
     "device": "cpu", "precision": "float32", "threads": 1,
 }  # fmt: skip
 """Settings of a compression that takes seconds."""
+
+SCHEMAS = Path(ganprune_cli.__file__).parent / "schemas"
 
 QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
@@ -87,9 +91,13 @@ class Outcome:
     def json(self) -> Any:
         """What it printed, which is what the schema of its command says."""
         found = json.loads(self.out)
-        if dump := os.environ.get("S1_DUMP"):
-            (Path(dump) / f"{self.command}-{abs(hash(self.out))}.json").write_text(self.out)
+        jsonschema.validate(found, schema_of(self.command))
         return found
+
+
+def schema_of(command: str) -> dict[str, Any]:
+    """What a command prints with --json."""
+    return json.loads((SCHEMAS / f"{command}.json").read_text(encoding="utf-8"))
 
 
 def ganprune(*words: object) -> Outcome:

@@ -184,10 +184,10 @@ def test_finished_cell_is_known_by_all_that_made_it(tmp_path: Path) -> None:
     assert found["steps"] == 5
     with pytest.raises(
         RunError,
-        match=r"ours-2.json was made with --set gamma=10.0 \(now 3.0\); give that again, or use `-o`",
+        match=r"ours-2.json was made with gamma = 10.0 \(now 3.0\); give that again, or use `-o`",
     ):
         _records(tmp_path).finished(_as_cell(gamma=3))
-    with pytest.raises(RunError, match=r"made with --set precision=auto \(now float32\)"):
+    with pytest.raises(RunError, match=r"made with precision = auto \(now float32\)"):
         _records(tmp_path).finished(_as_cell(precision="float32"))
     with pytest.raises(RunError, match=r"made with features f \(now g\)"):
         _records(tmp_path, features="g").finished(_as_cell())

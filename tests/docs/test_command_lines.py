@@ -26,6 +26,8 @@ OTHERS = {
 """Options of other programs, named by themselves."""
 SCRIPTS = [script for folder in ("benchmarks", "scripts") for script in (ROOT / folder).glob("*.py")]
 ANY_OPTION = {
+    "--install-completion",
+    "-V",
     "--version",
     *(name for command in COMMANDS.values() for name in options_of(command)),
     *(name for s in SCRIPTS for name in re.findall(r'"(--[\w-]+)"', s.read_text(encoding="utf-8"))),

@@ -182,7 +182,7 @@ class Spoils:
 def test_a_broken_postcondition_is_told() -> None:
     spoils: Pass = Spoils()
     with pytest.raises(
-        VerificationError, match=r"pass spoils: .* found a picture upside down; .*--set no-pass=spoils"
+        VerificationError, match=r"pass spoils: .* found a picture upside down; .*no-pass=spoils"
     ):
         apply(spoils, plain(resnet_widths(2, 1), ExportSettings(size=16)))
 

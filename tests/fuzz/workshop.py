@@ -71,7 +71,9 @@ class Workshop:
             "--budget",
             0,
         )
-        here = ("--device", "cpu", "--set", "precision=float32", "--threads", 1, "-o", output, "--quiet")
+        here = (
+            "--set", "device=cpu", "--set", "precision=float32", "--set", "threads=1", "-o", output, "--quiet",
+        )  # fmt: skip
         return {
             "run": self.compress(output),
             "front": ["front", net, *data, *few, "--set", "align=1", "--points", 0.5, *here],

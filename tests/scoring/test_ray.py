@@ -157,9 +157,7 @@ def test_nodes_need_no_files_and_fine_tune_alike(
 
 def test_other_versions_on_a_node_are_refused(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganprune.scoring.ray_pool.versions", lambda: {"ganprune": "9", "torch": "9"})
-    told = (
-        r"--set ray: all nodes need ganprune 9, .* found .* on .* \(process \d+\); install the same versions"
-    )
+    told = r"--set ray: all nodes need ganprune 9, .* found .* on .* \(process \d+\); install the same"
     with pytest.raises(UsageError, match=told) as caught:
         on(nodes.cluster, tiny_gan().inputs())
     assert "in a worker" in caught.value.__notes__[0]

@@ -164,7 +164,7 @@ def test_changed_settings_of_a_finished_cell_are_refused(
     assert (record["device"], record["precision"]) == ("cpu", "float32")
     (here / "half.toml").write_text(CELLS.replace("float32", "bfloat16"))
     line = refusal(compare(place, table, "--config", here / "half.toml", "-o", out), 3)
-    assert "was made with --set precision=float32 (now bfloat16)" in line
+    assert "was made with precision = float32 (now bfloat16)" in line
     line = refusal(compare(place, table, "-o", out, "--size", "48"), 3)
     assert "was made with size 32 (now 48)" in line
     (here / "fid.toml").write_text(CELLS.replace("[compare]", "[compare]\nfid = true"))
