@@ -2,7 +2,7 @@
 # PYTHON picks the interpreter (3.11 or newer); EXTRAS what is installed to test with: tests of what is not are skipped
 # (where CI is set they fail); JOBS how many processes test; PIP_CONSTRAINT, if set, is honoured by pip.
 PYTHON ?= python3
-EXTRAS ?= docs,metrics,openvino,ray
+EXTRAS ?= docs,hub,metrics,openvino,ray,video
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,7 +43,7 @@ lowest:
 	mkdir -p build
 	$(PYTHON) scripts/lowest.py > $(LOWEST).txt
 	$(PYTHON) -m venv --clear $(LOWEST)
-	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev,metrics,openvino,ray]"
+	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST).txt $(LOWEST)/bin/python -m pip install --quiet --editable ".[dev,hub,metrics,openvino,ray,video]"
 	$(LOWEST)/bin/$(PYTEST) $(TESTS)
 
 # Wheel and sdist in dist/, the same bytes for the same commit, tried out in an environment of their own.
@@ -55,13 +55,13 @@ dist: $(VENV)/ready
 
 # Known vulnerabilities of what ganprune needs; asks a public service.
 audit: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --editable ".[audit,metrics,openvino,ray]"
+	$(BIN)/python -m pip install --quiet --editable ".[audit,hub,metrics,openvino,ray,video]"
 	mkdir -p build
 	$(BIN)/python scripts/licences.py --pins > build/pins.txt
 	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement build/pins.txt
 
 licences: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --editable ".[metrics,openvino,ray]"
+	$(BIN)/python -m pip install --quiet --editable ".[hub,metrics,openvino,ray,video]"
 	$(BIN)/python scripts/licences.py > docs/licences.md
 
 install: $(VENV)/ready

@@ -51,7 +51,7 @@ def main() -> None:
         theory = whole / true_macs(networks[name], options.size)
         reached = against_first[name, "all"].value
         share = reached / theory
-        print(f"\n{name}: {theory:.2f} times fewer MACs, {reached:.2f} times faster, quotient {share:.2f}")
+        print(f"\n{name}: {theory:.2f} times fewer MACs, {reached:.2f} times as fast, quotient {share:.2f}")
 
 
 def noisy(ngf: int) -> Generator:

@@ -1,7 +1,7 @@
 """The whole job: a checkpoint and pictures in, slim generators as verified and timed ONNX files out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,34 @@ from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
-from ganprune.images.sources import Domain
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.layers import compress_settings
 from ganprune.models.traits import channels_of
-from ganprune.plan import Plan, plan
-from ganprune.reporting import SILENT, Reporter
-from ganprune.runs import default_folder, mark_latest
+from ganprune.plan import STAGES, Plan, better_threads, plan
+from ganprune.reporting import SILENT, Reporter, Staged
+from ganprune.runs import Run, default_folder, mark_latest
 from ganprune.settings import CompressSettings
-from ganprune.stages import Resolved, finished_networks, rebuild_both, recover, search, search_pictures
+from ganprune.stages import (
+    Resolved,
+    fine_tune,
+    rebuild_both,
+    recover,
+    refit_both,
+    search,
+    search_pictures,
+    write_both,
+)
 from ganprune.stages.benching import bench_once
 from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
-from ganprune.stages.preparing import prepare
+from ganprune.stages.preparing import Prepared, prepare
 from ganprune.stages.quality import measure_quality
 from ganprune.stages.racing import raced
 from ganprune.stages.reporting import finish_with_report
+from ganprune.stages.setting_up import recovered
 from ganprune.stages.showing import show
 from ganprune.stages.sizing import sized
+from ganprune.storage.plain import NUMBER, fits
+from ganprune.system.hub import local
 
 PYTHON = "ganprune.compress(…)"
 """What provenance.json tells of a run that no command line began."""
@@ -53,12 +65,12 @@ class Compressed:
     quality: Mapping[str, Any]
     """What quality.json holds: how far the slim networks' pictures are from the originals', with controls."""
     bench: Mapping[str, Any]
-    """What bench.json holds: figures of every file, and the tables."""
+    """What bench.json holds: figures of every file, and the tables; empty where nothing was timed."""
 
     @property
     def tables(self) -> tuple[Table, ...]:
         """Speed, size and arithmetic of the slim networks beside the originals."""
-        return tuple(Table(**table) for table in self.bench["tables"])
+        return tuple(Table(**table) for table in self.bench.get("tables", ()))
 
     def missed(self) -> str | None:
         """What the networks fall short of; None: nothing."""
@@ -89,22 +101,25 @@ def compress(
     config: Path | str | None = None,
     settings: CompressSettings | None = None,
     reporter: Reporter = SILENT,
-    bench: BenchSettings | None = None,
+    bench: BenchSettings | bool = True,
+    report: bool = True,
     exporter: Exporter | None = None,
     command: str = PYTHON,
     **wishes: object,
 ) -> Compressed:
     """Search, rebuild, refit, fine-tune, export and time: `ganprune compress` as a function.
 
-    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator; or a trained generator
-    itself, any module that maps pictures [n, c, h, w] in [-1, 1] to pictures, which stays as it is; then
+    checkpoint: a CycleGAN folder, any one of its files, a bundle or a lone generator, or where one is at
+    Hugging Face (`ganprune.system.hub`); or a trained generator itself, any module that maps pictures
+    [n, c, h, w] in [-1, 1] to pictures, which stays as it is; then
     ``discriminator`` may be the module that judges its pictures. data: a folder with
     trainA and trainB; None: where the training's options say. generator, discriminator: what the networks
     are, where no reader knows their architecture: a module, whose weights do not count, or
     ``FILE.py:FACTORY``. output: the run folder; called again with the same arguments, the job goes on there,
     and what is finished is only read. preset, config: named settings and a TOML file, as on the command line;
     wishes: settings by their names, such as ``target_macs=0.1`` and ``budget="5m"``, over those; or, in place
-    of all three, ``settings``. bench: for how long files are timed. exporter: what writes ONNX files; None:
+    of all three, ``settings``. bench: for how long files are timed, False: not at all; report: whether
+    report.html is written. exporter: what writes ONNX files; None:
     the installed one. command: what provenance.json keeps as the run's beginning.
 
     Raises `UsageError` for settings out of range and targets out of reach, `CheckpointError`, `DataError` and
@@ -117,7 +132,10 @@ def compress(
     chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
     _check_searcher(chosen)
     own = Own.of(generator, discriminator)
-    given = Path(checkpoint) if isinstance(checkpoint, Path | str) else _modules(checkpoint, own, chosen)
+    if isinstance(checkpoint, Path | str):
+        given = local(Path(checkpoint), reporter)
+    else:
+        given = _modules(checkpoint, own, chosen)
     if isinstance(checkpoint, nn.Module):
         own = Own.of(checkpoint, discriminator)
     prepared = prepare(given, _source(data), chosen, reporter, own=own)
@@ -125,23 +143,88 @@ def compress(
     exporter = exporter or default_exporter()
     whole = prepared.completed().generators
     tables = tables_for(whole, prepared.settings, folder, exporter, reporter)
-    prepared = prepared.at_speed(tables, reporter)
-    with prepared.opened(folder, command, reporter, tables) as job:
+    prepared, timing = prepared.at_speed(tables, reporter), _timing(bench, prepared.settings)
+    seconds = _planned(Run(folder))
+    if seconds is None:
+        prepared, sketch = _sketch(prepared, timing, report, reporter)
+        seconds = dict(sketch.stages)
+    stages = Staged(reporter, seconds)
+    with prepared.opened(folder, command, stages, tables) as job:
         job.reporter.info(f"run folder: {folder}")
+        job.run.keep("plan", seconds)
         keep_tables(job.run, tables)
         mark_latest(job.run, job.reporter)
+
+        def begin(stage: str) -> None:
+            stages.begin(stage, STAGES[stage][0])
+
         if job.settings.recovery.recover_discriminators:
+            begin("recover")
             job = recover(job)
+        begin("size")
         job = sized(job)
-        pruned = rebuild_both(job, raced(job, search(job)))
-        refitted, slim = finished_networks(job, pruned)
+        begin("search")
+        state = search(job)
+        begin("race")
+        pruned = rebuild_both(job, raced(job, state))
+        begin("refit")
+        refitted = refit_both(job, pruned)
+        begin("fine-tune")
+        slim = fine_tune(job, refitted)
+        write_both(job, slim)
+        begin("pictures")
         show(job, refitted, slim)
         quality = measure_quality(job, slim)
+        begin("export")
         files = exporter.export_run(job, slim)
-        timed = bench_once(job.run, bench or BenchSettings(), job.reporter)
-        finish_with_report(job.run, job.reporter)
+        begin("timing")
+        timed = bench_once(job.run, timing, job.reporter) if timing else {}
+        begin("report")
+        if report:
+            finish_with_report(job.run, job.reporter)
     originals: dict[Domain, nn.Module] = {side: job.originals[side] for side in slim}
     return Compressed(folder, job.settings, job.resolved, originals, slim, files, quality, timed)
+
+
+def _timing(bench: BenchSettings | bool, settings: CompressSettings) -> BenchSettings | None:
+    """How a job times its files: for half a minute, in as many threads as it may use."""
+    if isinstance(bench, bool):
+        return BenchSettings.brief(settings.compute.threads) if bench else None
+    return bench
+
+
+def _planned(run: Run) -> dict[str, float] | None:
+    """Seconds of the stages that are left, as they were planned when the run began; None: it has not."""
+    planned = run.provenance.get("plan", {})
+    if not planned and not (run / "config.toml").exists():
+        return None
+    if not fits(planned, {str: NUMBER}):
+        return {}
+    done = run.provenance.get("stages", {})
+    ends = {"pictures": "quality", "timing": "bench"}
+    return {stage: value for stage, value in planned.items()
+            if stage in STAGES and ends.get(stage, stage) not in done}  # fmt: skip
+
+
+def _sketch(
+    prepared: Prepared, timing: BenchSettings | None, report: bool, reporter: Reporter
+) -> tuple[Prepared, Plan]:
+    """The plan of a job, and the job with as many threads as are fastest here."""
+    reporter.info("timing this machine, for the plan")
+    whole = prepared.completed()
+    resolved, busy = better_threads(whole.generators, prepared.settings, prepared.resolved)
+    prepared = replace(prepared, resolved=resolved, config={**prepared.config, "resolved": asdict(resolved)})
+    if busy:
+        reporter.info(
+            f"this machine is busy ({busy}): planned times are guesses, and shorter when it is idle"
+        )
+    sketch = plan(
+        whole.generators, whole.discriminators, prepared.settings, resolved,
+        trained=max(len(prepared.folders.pictures("train", side)) for side in DOMAINS),
+        lacking=bool(recovered(prepared.settings, prepared.quartet)),
+        bench=timing, report=report, busy=busy,
+    )  # fmt: skip
+    return prepared, sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +236,8 @@ class Foreseen:
     """See `ganprune.stages.predicting.foreseen`."""
     settings: CompressSettings
     """As they were adapted."""
-    missing: tuple[NetName, ...]
-    """Networks that the checkpoint lacks."""
+    recovered: tuple[NetName, ...]
+    """Networks that the checkpoint lacks, and that are trained first."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -171,6 +254,8 @@ def foresee(
     reporter: Reporter = SILENT,
     exporter: Exporter | None = None,
     own: Own = READERS_ALONE,
+    bench: BenchSettings | bool = True,
+    report: bool = True,
 ) -> Foreseen:
     """Look at everything that `compress` would, time one picture, and write nothing. Raises as `compress`."""
     _check_searcher(settings)
@@ -181,8 +266,8 @@ def foresee(
     tables = known_tables(whole.generators, prepared.settings, exporter, reporter)
     prepared = prepared.at_speed(tables, reporter)
     milliseconds = foreseen(whole.generators, prepared.settings, tables)
-    sketch = plan(whole.generators, whole.discriminators, prepared.settings, prepared.resolved)
-    return Foreseen(sketch, milliseconds, prepared.settings, prepared.quartet.missing())
+    prepared, sketch = _sketch(prepared, _timing(bench, prepared.settings), report, reporter)
+    return Foreseen(sketch, milliseconds, prepared.settings, recovered(prepared.settings, prepared.quartet))
 
 
 def _check_searcher(settings: CompressSettings) -> None:

@@ -1,6 +1,8 @@
-"""How the library tells of its progress without printing: a protocol, and the silent default."""
+"""How the library tells of its progress without printing: a protocol, the silent default, stages of a job."""
 
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 
@@ -8,7 +10,10 @@ class Task(Protocol):
     """One long job that is under way."""
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
-        """Count ``steps`` more of the job's total as done; ``figures`` are shown beside the bar."""
+        """Count ``steps`` more of the job's total as done; ``figures`` are shown beside the bar.
+
+        One of them has a meaning: ``all_left``, the seconds that all stages of a job still take.
+        """
         ...
 
 
@@ -51,3 +56,53 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+class Staged:
+    """A `Reporter` that says which stage of a job is under way, and how long all of it still takes."""
+
+    def __init__(self, reporter: Reporter, seconds: Mapping[str, float]) -> None:
+        """seconds: that each stage is planned to take, in their order; of none where no plan is known."""
+        self._reporter, self._seconds, self._stage, self._begun = reporter, dict(seconds), "", 0.0
+
+    def begin(self, stage: str, purpose: str) -> None:
+        """From now on another stage is under way. One that is not planned is not told of."""
+        if stage not in self._seconds:
+            return
+        self._stage, self._begun = stage, time.monotonic()
+        planned = round(self._seconds[stage])
+        about = f", about {planned} s" if planned else ""
+        self._reporter.info(f"{self._where()}{stage}: {purpose}{about}")
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Generator[Task]:
+        """See `Reporter.task`."""
+        with self._reporter.task(f"{self._where()}{title}", total, done) as task:
+            yield _StagedTask(task, self)
+
+    def info(self, message: str) -> None:
+        """See `Reporter.info`."""
+        self._reporter.info(message)
+
+    def warn(self, message: str) -> None:
+        """See `Reporter.warn`."""
+        self._reporter.warn(message)
+
+    def left(self) -> float:
+        """Seconds that the plan leaves: of this stage, if any, and of all that come after it."""
+        names = list(self._seconds)
+        later = names[names.index(self._stage) + 1 :] if self._stage else names
+        this = self._seconds.get(self._stage, 0.0) - (time.monotonic() - self._begun)
+        return max(this, 0.0) + sum(self._seconds[name] for name in later)
+
+    def _where(self) -> str:
+        names = list(self._seconds)
+        return f"stage {names.index(self._stage) + 1} of {len(names)}: " if self._stage else ""
+
+
+class _StagedTask:
+    def __init__(self, task: Task, stages: Staged) -> None:
+        self._task, self._stages = task, stages
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        self._task.advance(steps, **figures, all_left=self._stages.left())

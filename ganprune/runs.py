@@ -18,7 +18,6 @@ Files appear whole or not at all. A stage counts as finished while its output fi
 folder may come from a stranger: whatever it holds is data, and no name in it leads out of it.
 """
 
-import hashlib
 import json
 import platform
 import shlex
@@ -43,6 +42,7 @@ from ganprune.storage.files import Over, sha256, write_atomically
 from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
 from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_toml
+from ganprune.system.hub import name_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
     {"mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
@@ -150,6 +150,12 @@ class Run:
             "outputs": self._hashes(outputs),
         }
         write_json(self / "provenance.json", provenance, "own")
+
+    def keep(self, name: str, value: object) -> None:
+        """Write a fact into provenance.json, once: what is there stays."""
+        provenance = self.provenance
+        if name not in provenance:
+            write_json(self / "provenance.json", provenance | {name: value}, "own")
 
     def note(self, warning: str) -> None:
         """Keep a warning in provenance.json: it may say why figures differ from another run's."""
@@ -324,13 +330,47 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
 
 
 def default_folder(config: Mapping[str, Any]) -> Path:
-    """``runs/<checkpoint's name>-<8 digits>``: the same command finds the same folder again."""
-    path = Path(config["checkpoint"])
-    name = path.name if path.is_dir() else path.parent.name
-    asked = {**config["settings"], **_adapted(config)}  # whatever it adapts to
-    settings = {key: value for key, value in asked.items() if key not in FREE}
-    identity = json.dumps([settings, config["sha256"], config["data"]], sort_keys=True)
-    return RUNS / f"{name or 'run'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    """``runs/<checkpoint's name>-<what it is to become>-<number>``, such as runs/horse2zebra-quarter-1.
+
+    The number is that of the run which was begun by the same command, else the first that is free.
+    """
+    name = name_of(Path(config["checkpoint"])) or "run"
+    asked, number = _asked(config), 1
+    while True:
+        run = Run(RUNS / f"{name}-{_aim(asked[0])}-{number}")
+        if not run.folder.exists() or _is_free(run.folder) or _asked_of(run) == asked:
+            return run.folder
+        number += 1
+
+
+def _aim(settings: Mapping[str, Any]) -> str:
+    """What a generator is to become, in a word for a folder's name."""
+    words = {0.5: "half", 0.25: "quarter", 0.1: "tenth"}
+    units = {"min-psnr": "db", "target-ms": "ms", "speed-up": "x", "target-macs": "pc", "target-params": "pc"}
+    for key, unit in units.items():
+        value = settings[key]
+        if value != "none":
+            first = float(value[0] if isinstance(value, list) else value)
+            return words.get(first, f"{100 * first:g}pc") if unit == "pc" else f"{first:g}{unit}"
+    return "slim"
+
+
+_Asked = tuple[dict[str, Any], Any, Any]
+"""Settings, hashes of the networks, and where the pictures are."""
+
+
+def _asked(config: Mapping[str, Any]) -> _Asked:
+    """What must be the same for a command to go on with a run; settings as they were before they adapted."""
+    settings = {**CompressSettings().to_flat(), **config["settings"], **_adapted(config)}
+    kept = {key: value for key, value in settings.items() if key not in FREE}
+    return kept, config["sha256"], config["data"]
+
+
+def _asked_of(run: Run) -> _Asked | None:
+    try:
+        return _asked(run.config)
+    except RunError:
+        return None
 
 
 def mark_latest(run: Run, reporter: Reporter = SILENT) -> None:

@@ -21,12 +21,12 @@ build. Its CUDA builds also bring NVIDIA's libraries, under NVIDIA's own terms.
 """
 MORE = """
 ## Extras
-What `ganprune[metrics]`, `[openvino]` and `[ray]` add to these.
+What `ganprune[hub]`, `[metrics]`, `[openvino]`, `[ray]` and `[video]` add to these.
 
 | package | licence | needed by |
 |---|---|---|
 """
-EXTRAS = ("metrics", "openvino", "ray")
+EXTRAS = ("hub", "metrics", "openvino", "ray", "video")
 
 
 def closure(root: str, extras: tuple[str, ...] = ("",)) -> dict[str, set[str]]:

@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("metrics", "openvino", "ray")
+EXTRAS = ("hub", "metrics", "openvino", "ray", "video")
 BOUND = re.compile(r"([A-Za-z0-9._-]+)>=([0-9][0-9.]*)")
 
 

@@ -10,16 +10,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
-from ganprune.errors import GanpruneError, UsageError
-from ganprune.report.vendor import PACKAGE, TARBALL, VERSION, command, keep, kept
+from ganprune.errors import GanpruneError
+from ganprune.report.vendor import ENGINES, PACKAGE, TARBALL, VERSION, command, keep, missing, runtime_folder
 
 
 def main() -> None:
-    with suppress(UsageError):
-        print(kept())
+    if not any(missing(engine, runtime_folder()) for engine in ENGINES):
+        print(runtime_folder())
         return
     npm = shutil.which("npm")
     if npm is None:

@@ -248,20 +248,36 @@ def test_half_written_files_of_a_killed_process_are_cleared_away(run: Run) -> No
     assert all(path.exists() for path in (*others, run / "G_A.onnx", run / "fine-tune" / "state"))
 
 
-def test_default_folder_follows_settings_networks_and_data_alone(tmp_path: Path) -> None:
+def test_default_folder_says_what_becomes_of_what_and_the_same_command_finds_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "horse2zebra").mkdir()
     base = _with(checkpoint=str(tmp_path / "horse2zebra"))
-    folder = default_folder(base)
-    assert folder.parent == Path("runs")
-    assert folder.name.startswith("horse2zebra-")
-    assert default_folder(base | {"resolved": {"device": "cuda"}}) == folder
-    assert (
-        default_folder(base | {"checkpoint": str(tmp_path / "horse2zebra" / "latest_net_G_A.pth")}) == folder
-    )
+    first = default_folder(base)
+    assert first.parent == Path("runs")
+    open_run(first, base, "")
+    assert default_folder(base) == default_folder(base | {"resolved": {"device": "cuda"}}) == first
+    one_file = base | {"checkpoint": str(tmp_path / "horse2zebra" / "latest_net_G_A.pth")}
+    assert default_folder(one_file) == first
+    second = first.with_name(first.name.replace("-1", "-2"))
     for changed in (
         {"settings": CONFIG["settings"] | {"population": 5}}, {"data": "/data/b"}, {"sha256": {"G_A": "99"}}
     ):  # fmt: skip
-        assert default_folder(base | changed) != folder
+        assert default_folder(base | changed) == second
+    (first / "config.toml").write_text("damaged")
+    assert default_folder(base) == second
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [({"target-macs": [0.25, 0.25]}, "quarter"), ({"target-macs": [0.3, 0.3]}, "30pc"), ({}, "slim"),
+     ({"speed-up": [4.2, 4.2]}, "4.2x"), ({"min-psnr": 32.0}, "32db"), ({"target-ms": [20.0, 20.0]}, "20ms")],
+)  # fmt: skip
+def test_default_folder_names_the_target(asked: dict[str, object], word: str, tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    named = _with(checkpoint=str(tmp_path / "net"), settings={"budget": "20m"} | asked)
+    assert default_folder(named).name == f"net-{word}-1"
 
 
 def test_latest_run_is_found_by_default(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from ganprune.reporting import Task
@@ -16,7 +17,7 @@ from ganprune.system.shell import is_shown, pasted, shown
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_EVERY = 10.0
+_EVERY = 5.0
 """Seconds between two progress lines where stderr is no terminal."""
 _RECENT = 12
 """The time left is judged by the pace over so many of them: a long task may speed up."""
@@ -28,46 +29,64 @@ def say(text: object = "", end: str = "\n") -> None:
 
 
 class _Bar:
-    """A task shown as an animated bar, its numbers behind it and its words on lines of their own below."""
+    """A task shown as an animated bar with the time left, its figures on a line of their own below."""
 
     def __init__(self, progress: "Progress", task: "TaskID") -> None:
         self._progress, self._task = progress, task
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
         self._progress.advance(self._task, steps)
+        if isinstance(left := figures.pop("all_left", None), float):
+            self._progress.update(self._task, left=f"all {duration(left)} left")
         if figures:
-            numbers = {name: value for name, value in figures.items() if not isinstance(value, str)}
-            words = {name: shown(value) for name, value in figures.items() if isinstance(value, str)}
-            self._progress.update(self._task, figures=_spell(numbers), words=words)
+            self._progress.update(self._task, figures=shown(_spell(figures)))
 
 
 class _Lines:
-    """A task shown as a plain line every few seconds."""
+    """A task shown as a plain line every few seconds, whether or not it comes on meanwhile."""
 
     def __init__(self, title: str, total: int, done: int) -> None:
         self._title, self._total, self._done = title, total, done
         self._start = self._shown = time.monotonic()
         self._marks: deque[tuple[float, int]] = deque(maxlen=_RECENT + 1)
-        self._figures = ""
+        self._figures, self._after, self._over = "", "", Event()
+        Thread(target=self._while_nothing_happens, daemon=True).start()
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
         self._done += steps
+        if isinstance(left := figures.pop("all_left", None), float):
+            self._after = f", all {duration(left)} left"
         self._figures = _spell(figures) or self._figures
         now = time.monotonic()
         if not self._marks:  # what came before the first step may be preparation, and is no pace
             self._marks.append((now, self._done))
             return
-        if now - self._shown < _EVERY or self._done >= self._total:
-            return
-        self._shown = now
-        then, before = self._marks[0]
-        self._marks.append((now, self._done))
-        left = (now - then) / max(self._done - before, 1) * (self._total - self._done)
-        self._print(f"{duration(left)} left")
+        if now - self._shown >= _EVERY and self._done < self._total:
+            self._show(now)
 
     def finish(self) -> None:
         """The last line, with the time that the task took."""
         self._print(duration(time.monotonic() - self._start))
+
+    def over(self) -> None:
+        """Say nothing more of one's own accord."""
+        self._over.set()
+
+    def _while_nothing_happens(self) -> None:
+        while not self._over.wait(_EVERY):
+            if (now := time.monotonic()) - self._shown >= _EVERY:
+                self._show(now)
+
+    def _show(self, now: float) -> None:
+        """The time left, by the pace of late; before there is one, the time that has passed."""
+        then, before = self._marks[0] if self._marks else (now, self._done)
+        told = f"{duration(now - self._start)} so far"
+        if steps := self._done - before:
+            told = f"{duration((now - then) / steps * (self._total - self._done))} left"
+        if self._marks:
+            self._marks.append((now, self._done))
+        self._shown = now
+        self._print(f"{told}{self._after}")
 
     def _print(self, seconds: str) -> None:
         parts = (f"{self._title} {self._done}/{self._total}", self._figures, seconds)
@@ -90,29 +109,29 @@ class ConsoleReporter:
                 yield silent
         elif not sys.stderr.isatty():
             lines = _Lines(title, total, done)
-            yield lines
+            try:
+                yield lines
+            finally:
+                lines.over()
             lines.finish()
         else:
             from rich.console import Console, RenderableType
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-            from rich.table import Column
             from rich.text import Text
 
             class Live(Progress):
                 def get_renderables(self) -> Iterator[RenderableType]:
                     yield self.make_tasks_table(self.tasks)
                     for task in self.tasks:
-                        for name, words in task.fields["words"].items():
-                            yield Text(f"  {name}  {words}", style="dim")
+                        told = filter(None, (task.fields["left"], task.fields["figures"]))
+                        yield Text(f"  {', '.join(told)}", style="dim")
 
-            rest = Column(ratio=1, no_wrap=True)  # figures are cut on a narrow terminal, and nothing else
             columns = (
-                TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-                TextColumn("[dim]{task.fields[figures]}", table_column=rest),
+                TextColumn("{task.description}"), BarColumn(bar_width=10), MofNCompleteColumn(),
                 TimeRemainingColumn(), TextColumn("left"),
             )  # fmt: skip
-            with Live(*columns, console=Console(stderr=True), expand=True) as progress:
-                task_id = progress.add_task(shown(title), total=total, completed=done, figures="", words={})
+            with Live(*columns, console=Console(stderr=True)) as progress:
+                task_id = progress.add_task(shown(title), total=total, completed=done, figures="", left="")
                 yield _Bar(progress, task_id)
 
     def info(self, message: str) -> None:
@@ -200,4 +219,4 @@ def duration(seconds: float) -> str:
 
 
 def _spell(figures: Mapping[str, float | str]) -> str:
-    return " ".join(f"{k} {v if isinstance(v, str) else format(v, '.4g')}" for k, v in figures.items())
+    return ", ".join(f"{k} {v if isinstance(v, str) else format(v, '.4g')}" for k, v in figures.items())

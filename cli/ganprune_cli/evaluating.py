@@ -30,7 +30,6 @@ from ganprune.metrics import (
     translated,
 )
 from ganprune.metrics.extractor import Pictures
-from ganprune.metrics.loading import FEATURES
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -39,15 +38,15 @@ from ganprune.stages import RECOVERED
 from ganprune.stages.made_runs import made_by
 from ganprune.stages.preparing import domains_of, quartet_for
 from ganprune.stages.searching import CACHE
+from ganprune.stages.setting_up import recovered
 from ganprune.storage.files import sha256
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.system.shell import command_line
 from ganprune.translation import OnnxTranslator, Translator
+from ganprune_cli.asking import needed_features
 from ganprune_exporters.export import weights_hash
 from ganprune_exporters.variants import KINDS
 
-WEIGHTS = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
-"""A public file that --features takes."""
 PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures"}
 """What each FID is measured against."""
 
@@ -87,12 +86,7 @@ class EvaluateOptions:
 
     def network(self) -> FeatureNetwork:
         """The network of features. Raises `UsageError` where none was given."""
-        if not self.features:
-            raise UsageError(
-                f"needed a network of features, found none: give --features FILE or set {FEATURES}; "
-                f"{WEIGHTS} is one, `--features inception` the standard one"
-            )
-        return load_features(self.features, self.device or "auto", self.threads)
+        return load_features(needed_features(self.features), self.device or "auto", self.threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +279,9 @@ def _originals(run: Run, settings: CompressSettings, own: Own) -> Quartet:
     needed = {*known, *(f"G_{side}" for side in settings.search.sides)}
     try:
         quartet = quartet_for(settings, path, own)
-        recovered = run / RECOVERED / "latest_net_G_A.pth"
-        if recovered.is_file():
-            lacking = {name: getattr(load_quartet(recovered), name) for name in quartet.missing()}
+        trained = run / RECOVERED / "latest_net_G_A.pth"
+        if trained.is_file():
+            lacking = {name: getattr(load_quartet(trained), name) for name in recovered(settings, quartet)}
             quartet = replace(quartet, **lacking)
         quartet.require(*filter(needed.__contains__, NET_NAMES))
     except GanpruneError as error:

@@ -1,7 +1,9 @@
 """How ``front`` shows what it found."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from ganprune.metrics.telling import decibels
 from ganprune_cli.console import print_table, say
 
 
@@ -25,14 +27,28 @@ def print_front(found: dict[str, Any], markdown: bool) -> None:
             "L_cyc",
             "N",
         )
-        print_table(f"G_{side}: no network found is both smaller and nearer", headings, rows,
-                    markdown=markdown, left=())  # fmt: skip
+        title = f"G_{side}: the best of every size; losses: distances to the original, lower is better"
+        print_table(title, headings, rows, markdown=markdown, left=())
         say()
     rows = [
-        (point["folder"], name, f"{net['macs_true'] / 1e9:.2f}", f"{net['params'] / 1e6:.3f}")
+        (
+            point["folder"],
+            name,
+            f"{net['share']:.1%}",
+            f"{net['macs_true'] / 1e9:.2f}",
+            f"{net['params'] / 1e6:.3f}",
+            *_quality(point["quality"]["networks"][name]),
+        )
         for point in found["points"]
         for name, net in point["networks"].items()
     ]
     if rows:
-        headings = ("folder", "network", "MACs, G", "params, M")
-        print_table("Slim generators", headings, rows, markdown=markdown, left=(0, 1))
+        headings = ("folder", "network", "of the MACs", "MACs, G", "params, M", "PSNR ↑, dB",
+                    "untouched input", "pictures")  # fmt: skip
+        title = "Slim generators, at most as large as was asked for; PSNR to the original's pictures"
+        print_table(title, headings, rows, markdown=markdown, left=(0, 1, 7))
+
+
+def _quality(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    """PSNR of a network's pictures, that of the untouched input, and the verdict."""
+    return decibels(found["slim"]), decibels(found["inputs"]), found["verdict"]

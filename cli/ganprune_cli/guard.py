@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import NoReturn, ParamSpec, TypeGuard
+from typing import NoReturn, ParamSpec, TypeGuard, cast
 
 import typer
 
@@ -41,6 +41,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _terminate)
         try:
+            for name, value in kwargs.items():
+                kwargs[name] = _fetched(value, bool(kwargs.get("quiet")))
             command(*args, **kwargs)
         except (KeyboardInterrupt, Exception) as error:
             if isinstance(error, typer.Exit):
@@ -69,6 +71,20 @@ def print_error(line: str, code: int) -> None:
     if "--json" in sys.argv:
         line = json.dumps({"schema": 1, "error": line.removeprefix("error: "), "exit_code": code})
     typer.echo(line, err=True)
+
+
+def _fetched(value: object, quiet: bool) -> object:
+    """An argument with the local path in the place of each address at Hugging Face."""
+    if isinstance(value, list | tuple):
+        several = cast(Sequence[object], value)
+        return type(value)(_fetched(one, quiet) for one in several)
+    from ganprune.system.hub import is_address, local
+
+    if not isinstance(value, Path) or not is_address(value):
+        return value
+    from ganprune_cli.console import ConsoleReporter
+
+    return local(value, ConsoleReporter(quiet))
 
 
 def code_of(interrupt: KeyboardInterrupt) -> int:

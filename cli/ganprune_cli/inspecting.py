@@ -12,8 +12,10 @@ from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, rea
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import find_run
 from ganprune.stages.made_runs import is_run
+from ganprune.stages.quality import read_quality
 from ganprune.system.shell import command_line
 from ganprune_cli.console import print_table, say
+from ganprune_cli.tables import print_quality
 
 COLUMNS = (
     "network", "task", "architecture", "norm", "params", "MiB (float32)",
@@ -31,9 +33,12 @@ TOLD = (
 
 def inspect_path(path: Path | None, size: int | None, own: Own) -> dict[str, Any]:
     """A checkpoint or a run, see `ganprune.checkpoints.inspect`."""
-    if path is None or is_run(path):
-        path = find_run(path).folder
-    return inspect(path, DEFAULT_SIZE if size is None else size, own).to_json()
+    if path is not None and not is_run(path):
+        return inspect(path, DEFAULT_SIZE if size is None else size, own).to_json()
+    run = find_run(path)
+    told = run.config["settings"].get("size") if (run / "config.toml").is_file() else None
+    size = size or (told if isinstance(told, int) else DEFAULT_SIZE)
+    return inspect(run.folder, size, own).to_json() | {"quality": read_quality(run)}
 
 
 def inspect_onnx(path: Path, size: int | None) -> dict[str, Any]:
@@ -73,6 +78,9 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         columns = ("net", "what it is", "parameters", "GMACs", "file")
         rows = [row for network in found["networks"] for row in (*_lines(network), [""] * len(columns))]
         print_table(title, columns, rows[:-1], left=(0, 1, 4))
+    if "quality" in found:
+        say()
+        print_quality(found["quality"], markdown)
     for label, lines in (
         ("missing", [", ".join(found["missing"])] if found["missing"] else []),
         ("groups", [_groups(network) for network in found["networks"] if network["groups"]]),

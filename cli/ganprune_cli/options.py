@@ -79,6 +79,13 @@ DryRun = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+NoBench = Annotated[
+    bool,
+    typer.Option("--no-bench", help="Do not time the ONNX files at the end.", rich_help_panel=OUTPUT),
+]
+NoReport = Annotated[
+    bool, typer.Option("--no-report", help="Do not write report.html.", rich_help_panel=OUTPUT)
+]
 PresetName = Annotated[
     str | None,
     typer.Option(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ganprune.report.page import REPORT
 from ganprune.report.server import HOST, page_server
-from ganprune.report.vendor import keep, kept
+from ganprune.report.vendor import keep, runtime_folder
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.stages.reporting import make_report
@@ -14,9 +14,10 @@ from ganprune_cli.console import say
 def serve(run: Run, port: int, runtime: Path | None, reporter: Reporter) -> None:
     """Serve a run's pages on the loopback address until Ctrl-C.
 
-    runtime: onnxruntime-web as ``npm pack`` wrote it, kept for later; None: the one that was kept.
+    runtime: onnxruntime-web as ``npm pack`` wrote it, kept for later; None: what was kept, or the page asks
+    whether it may fetch it.
     """
-    folder = kept() if runtime is None else keep(runtime)
+    folder = runtime_folder() if runtime is None else keep(runtime)
     if not (run / REPORT).is_file():
         make_report(run, None, reporter)
     with page_server(run, folder, port) as server:

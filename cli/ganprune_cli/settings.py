@@ -2,6 +2,7 @@
 
 import inspect
 import tomllib
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
@@ -29,6 +30,8 @@ _ORDER = {"Arguments": -5, WHAT: -4, SMALL: -3, TRAINING: -2, WHERE: -1, SETTING
 """Of groups in a command's help; a command's own ones lie between."""
 _FILE = "options_file"
 """The parameter of a --config whose lines are options; other commands read theirs themselves."""
+SWITCH = "true|false"
+"""What stands for the value of a setting that is true or false."""
 _NEVER_SET = ("set", "config", _FILE, "help")
 
 
@@ -115,7 +118,10 @@ def panel_of(parameter: Any) -> str:
 
 
 class SettableCommand(TyperCommand):
-    """A command whose help shows its options in their groups, and whose hidden ones go by --set."""
+    """A command whose help shows its options in their groups.
+
+    Hidden ones are settings: ``--set NAME=VALUE``, or ``--NAME VALUE``.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """With each ``--set NAME=VALUE``, and each line of a --config, in the place of the option."""
@@ -142,23 +148,28 @@ class SettableCommand(TyperCommand):
             for p in self.params for word in p.opts if word.startswith("--") and p.name not in _NEVER_SET
         }  # fmt: skip
         hidden = {key for key, p in options.items() if getattr(p, "hidden", False)}
-        words = iter(args)
-        for word in words:
+        words = deque(args)
+        while words:
+            word = words.popleft()
             name, sign, value = word.partition("=")
+            key = name.removeprefix("--") if name.startswith("--") else ""
             if word == "--":
                 yield from (word, *words)
-            elif name == "--set":
-                pair = value if sign else next(words, "")
+                return
+            if name == "--set":
+                pair = value if sign else _next(words)
                 key, sign, text = pair.partition("=")
                 if not sign:
                     raise UsageError(f"--set takes NAME=VALUE, such as --set {min(hidden)}=…, found {pair!r}")
                 yield from _words(key.strip(), _read(text.strip()), options, "--set")
             elif name == "--config" and any(p.name == _FILE for p in self.params):
-                yield from self._of_file(value if sign else next(words, ""), options)
-            elif name.removeprefix("--") in hidden and name.startswith("--"):
-                text = value if sign else next(words, "true")
-                text = "true" if text.startswith("--") else text  # of a flag
-                raise UsageError(f"there is no option {name}; it is a setting: --set {name[2:]}={text}")
+                yield from self._of_file(value if sign else _next(words), options)
+            elif key in hidden and options[key].metavar == SWITCH:
+                # As an option of its own a switch needs no value.
+                said = sign or (words and words[0] in ("true", "false"))
+                yield f"--{key}={(value if sign else _next(words)) if said else 'true'}"
+            elif key.startswith("no-") and key[3:] in hidden:
+                yield f"--{key[3:]}=false"
             else:
                 yield word
 
@@ -167,6 +178,10 @@ class SettableCommand(TyperCommand):
 
         for key, value in read_config(Path(path)).items():
             yield from _words(key, value, options, path)
+
+
+def _next(words: deque[str]) -> str:
+    return words.popleft() if words else ""
 
 
 def _read(text: str) -> Any:

@@ -1,11 +1,13 @@
 """Tables of more than one command."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from ganprune.bench import in_threads
 from ganprune.compression import Foreseen
-from ganprune.metrics.translations import MIRRORED
+from ganprune.metrics.telling import quality_advice, quality_table
+from ganprune.plan import STAGES
 from ganprune_cli.console import duration, print_table, say
 
 
@@ -20,29 +22,21 @@ def print_bench(timed: Mapping[str, Any], markdown: bool, every: bool = False) -
         say()
     for sentence in timed["sentences"]:
         say(sentence)
+    if any(net.get("rewritten") for net in timed["networks"]):
+        say("original_…: as PyTorch exports it; original_….rewritten: with the slim files' graph rewrites")
 
 
-def print_quality(found: Mapping[str, Any], markdown: bool) -> None:
+def print_quality(found: Mapping[str, Any] | None, markdown: bool) -> None:
     """What quality.json holds: pictures beside those of the original, and what it comes to."""
-    disa = any("L_DisA" in network["slim"] for network in found["networks"].values())
-    rows: list[tuple[str, ...]] = []
-    for name, network in found["networks"].items():
-        for kind, shown in (
-            ("slim", name),
-            (MIRRORED, f"original_{name}, mirrored"),
-            ("inputs", "input, untouched"),
-        ):
-            of = network[kind]
-            psnr = "∞" if of["psnr"] is None else f"{of['psnr']:.1f}"
-            seen = [f"{of['L_DisA']:.4f}" if "L_DisA" in of else ""] if disa else []
-            verdict = network["verdict"] if kind == "slim" else ""
-            rows.append((shown, psnr, f"{of['L_GenA']:.4f}", *seen, verdict))
-    numbers = {network["number"] for network in found["networks"].values()}
-    title = f"Pictures against the original's, on {max(numbers)} {found['pictures']} pictures"
-    headings = ("network", "PSNR ↑, dB", "L_GenA ↓", *(["L_DisA ↓"] if disa else []), "")
-    better = [i for i, row in enumerate(rows) if row[-1]]
-    print_table(title, headings, rows, markdown=markdown, better=better, left=(0, len(headings) - 1))
-    say()
+    if found is None:
+        say("how good the pictures are is not known: give the `ganprune compress` command again\n")
+        return
+    table = quality_table(found)
+    better = [i for i, row in enumerate(table.rows) if row[-1]]
+    print_table(table.title, table.headings, table.rows, markdown=markdown, better=better,
+                left=(0, len(table.headings) - 1))  # fmt: skip
+    advice = fill(quality_advice(found), 99)
+    say(f"{advice}\n" if advice else "")
 
 
 def _compared(timed: Mapping[str, Any]) -> set[str]:
@@ -92,25 +86,23 @@ def print_export(
 
 
 def print_plan(found: Foreseen, markdown: bool) -> None:
-    """What --dry-run shows."""
+    """What --dry-run shows: what would be made, then the stages with a time each, and their total."""
     sketch, settings = found.plan, found.settings
     search, rows = settings.search, list[tuple[str, str]]()
-    if found.missing and settings.recovery.recover_discriminators:
-        rows.append(
-            ("recovery", f"{', '.join(found.missing)} trained for {settings.recovery.recover_budget}")
-        )
     several = f" in each of {sketch.workers} workers" if sketch.workers > 1 else ""
     if settings.compute.ray is not None:
         several = f", {sketch.workers} workers of a Ray cluster"
+    if found.recovered:
+        trained = f"{', '.join(found.recovered)} trained for {settings.recovery.recover_budget}"
+        rows.append(("recovery", trained))
     rows += [
         ("search", f"K = {search.population}, T = {search.generations}: {sketch.individuals:,} individuals"),
         ("scored on", f"{sketch.pictures} pictures a domain at {sketch.size}×{sketch.size}"),
-        ("passes", f"at most {sketch.passes:,} of one picture through a network"),
         ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}" + several),
     ]
     for name, share in sketch.target_macs.items():
         whole = sketch.original_macs[name] / 1e9
-        others = search.target_params or search.target_ms or search.speed_up
+        others = search.target_params or search.target_ms or search.speed_up or search.quality
         free = "as the other targets allow" if others else "γ alone decides"
         kept = free if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
         rows.append((f"{name}, true MACs", f"{whole:.2f} G → {kept}"))
@@ -126,5 +118,10 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     together = "both generators together" if len(search.sides) == 2 else f"G_{search.sides[0]} alone"
     taught = "taught by the originals" if settings.tuning.recipe == "distil" else "CycleGAN's own recipe"
     rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, {together}, {taught}"))
-    rows.append(("time of the search", f"about {duration(sketch.seconds)}"))
-    print_table("Plan; nothing was written", ("step", "what"), rows, markdown=markdown, left=(0, 1))
+    print_table("What would be made; nothing was written", ("step", "what"), rows, markdown=markdown,
+                left=(0, 1))  # fmt: skip
+    stages = [(f"{i + 1}", name, STAGES[name][0], duration(seconds))
+              for i, (name, seconds) in enumerate(sketch.stages.items())]  # fmt: skip
+    total = ("", "total", "on this machine as it is now" if sketch.busy else "", duration(sketch.total))
+    print_table("Plan", ("", "stage", "what it does", "about"), [*stages, total], markdown=markdown,
+                better=(len(stages),), left=(0, 1, 2))  # fmt: skip

@@ -26,6 +26,7 @@ from ganprune.system.device import (
     resolve_precision,
     resolve_threads,
 )
+from ganprune.system.hub import name_of, place_of
 from ganprune.training import Budget, Networks, ProcessGroup, TrainResult, TrainSettings, complete, train
 from ganprune.training.record import check_untrained
 
@@ -84,7 +85,7 @@ def train_further(
     for note in quartet.notes:
         reporter.info(note)
     data = data_source(quartet, data, checkpoint, reporter)
-    name = checkpoint.resolve().name if checkpoint.is_dir() else checkpoint.resolve().parent.name
+    name = name_of(Path(place_of(checkpoint)))
     folder = folder or Path("checkpoints") / f"{name}-{'complete' if missing else 'continued'}"
     if folder.resolve() in {path.resolve().parent for path in quartet.files.values()}:
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")

@@ -13,7 +13,15 @@ from ganprune.runs import Run, find_run
 from ganprune.stages.made_runs import is_run, made_by
 from ganprune.system.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.system.shell import command_line
-from ganprune.translation import Kind, TranslateSettings, open_source, preparation_for, translate_pictures
+from ganprune.translation import (
+    Kind,
+    TranslateSettings,
+    is_video,
+    open_source,
+    preparation_for,
+    translate_pictures,
+    translate_video,
+)
 from ganprune_cli.console import duration
 
 
@@ -23,7 +31,7 @@ class TranslateOptions:
 
     direction: str | None
     save: str
-    preprocess: str
+    preprocess: str | None
     size: int | None
     batch: int | None
     overwrite: bool
@@ -76,7 +84,10 @@ def translate_source(
     opened = replace(opened, in_pairs=opened.in_pairs or paired)
     for note in opened.notes:
         reporter.info(note)
-    prepare = preparation_for(wishes.preprocess, wishes.size, opened.takes, size, wishes.tile, opened.stride)
+    video = is_video(pictures)
+    free = video and wishes.size is None and not (opened.takes and any(opened.takes.dims[2:]))
+    mode = wishes.preprocess or ("none" if free else "resize")
+    prepare = preparation_for(mode, wishes.size, opened.takes, size, wishes.tile, opened.stride)
     if wishes.tile is not None:
         reporter.info(
             f"in tiles of {wishes.tile}×{wishes.tile} pixels that overlap by a quarter: instance norm takes "
@@ -84,7 +95,7 @@ def translate_source(
         )
     batch = 16 if wishes.batch is None and device.startswith("cuda") else settings.batch
     with cpu_threads(threads):
-        done = translate_pictures(
+        done = (translate_video if video else translate_pictures)(
             opened, pictures, output, replace(settings, prepare=prepare, batch=batch), reporter
         )
     found = {
@@ -102,7 +113,8 @@ def translate_source(
     }
     if run is None and path.suffix != ".onnx":
         return found, command_line("compress", source, "--data", "DIR")
-    return found, command_line("bench", "--cpu", source if run is None else run.folder)
+    following = ("bench", "--cpu", source) if run is None else ("evaluate", run.folder)
+    return found, command_line(*following)
 
 
 def _finished(run: Run) -> tuple[Path, int, bool]:
@@ -111,14 +123,16 @@ def _finished(run: Run) -> tuple[Path, int, bool]:
     return run / f"G_{settings.search.sides[0]}.safetensors", settings.pictures.size, settings.pictures.paired
 
 
-def summary(found: Mapping[str, Any]) -> str:
-    """One line on what `translate_source` did."""
-    parts = [f"{found['files']} files for {found['translated']} pictures in {found['folder']}"]
+def summary(found: Mapping[str, Any], pictures: Path) -> str:
+    """One line on what `translate_source` did to pictures, or to the frames of a video."""
+    kind = "frames" if is_video(pictures) else "pictures"
+    many = f"{found['files']} file{'s' if found['files'] != 1 else ''}"
+    parts = [f"{many} for {found['translated']} {kind} in {found['folder']}"]
     parts.append(f"{found['direction']} by {found['network']}")
     if found["skipped"]:
         parts.append(f"{found['skipped']} were there already")
     if found["unreadable"]:
         parts.append(f"{len(found['unreadable'])} could not be read")
     if found["translated"]:
-        parts.append(f"{duration(found['seconds'])}, {found['pictures_per_second']:.3g} pictures a second")
+        parts.append(f"{duration(found['seconds'])}, {found['pictures_per_second']:.3g} {kind} a second")
     return "; ".join(parts)

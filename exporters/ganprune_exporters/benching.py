@@ -30,7 +30,7 @@ def bench_sources(
     if not sources or (len(sources) == 1 and is_run(sources[0])):
         run = find_run(sources[0] if sources else None)
         with run.locked():
-            return bench_run(run, settings, reporter, output), command_line("inspect", run.folder)
+            return bench_run(run, settings, reporter, output), command_line("report", run.folder)
     if settings.profile and output is None:
         reporter.info("a chart of the profile is written to the folder that `-o` gives")
     if len(sources) == 1 and sources[0].is_dir() and any(sources[0].glob("*.onnx")):

@@ -15,7 +15,7 @@ from ganprune_exporters.trace import trace
 from ganprune_exporters.tuning import MARGIN, speedups
 
 Measure = Callable[[Sequence[ModelProto], int], Sequence[float]]
-"""Graphs and the size of their pictures → how many times faster than the first each runs."""
+"""Graphs and the size of their pictures → how many times as fast as the first each runs."""
 
 
 def plain(generator: nn.Module, settings: ExportSettings) -> tuple[ModelProto, list[PassReport]]:

@@ -194,8 +194,8 @@ def _rewritten(model: "ModelProto", passes: tuple[str, ...]) -> "ModelProto":
 def grids_of(exported: "Elastic", part: "elastic.Section") -> Iterator[tuple[Axis, Axis]]:
     """Inputs and filters to measure a kind of part at: a pair for each piece.
 
-    Where the runtime computes convolutions in blocks, times are a flight of stairs over both; where it does
-    not, and by Winograd's filtering, they are smooth.
+    Where the runtime computes convolutions in blocks of channels, time jumps from block to block; elsewhere,
+    and for convolutions in Winograd's form, it changes smoothly and fewer points suffice.
     """
     most, high = exported.reach(part.kind)
     inputs_vary, filters_vary = part.reads.any(), part.filters[:-1].any()

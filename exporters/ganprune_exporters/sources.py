@@ -24,6 +24,7 @@ from ganprune.stages.made_runs import is_run, made_by
 from ganprune.stages.preparing import domains_of, quartet_for
 from ganprune.storage.files import sha256
 from ganprune.storage.locking import writing_to
+from ganprune.system.hub import local
 from ganprune.system.shell import command_line
 from ganprune_exporters.files import Variants, export_all, few_of, names_of, write_variants
 from ganprune_exporters.passes import without
@@ -205,7 +206,7 @@ def _run_pictures(
     }
     try:
         source = data or DataSource.of_config(config["data"])
-        checkpoint, sides = Path(config["checkpoint"]), settings.search.sides
+        checkpoint, sides = local(Path(config["checkpoint"])), settings.search.sides
         alone = checkpoint.exists() and locate(checkpoint).alone  # it has the direction of its data
         options = {} if alone else _options(checkpoint)
         pairs, channels = settings.pictures.paired, channels_by_domain(networks)

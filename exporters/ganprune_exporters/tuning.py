@@ -16,7 +16,7 @@ MARGIN = 0.01
 
 
 def speedups(models: Sequence[ModelProto], size: int, rounds: int = ROUNDS, seed: int = 0) -> list[Ratio]:
-    """How many times faster than the first each graph runs, with its 95 % interval.
+    """How many times as fast as the first each graph runs, with its 95 % interval.
 
     One picture of size × size pixels, ONNX Runtime's CPU provider, one thread, all in this process in
     turns, each round beginning with the next of them.

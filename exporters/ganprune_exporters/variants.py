@@ -56,7 +56,7 @@ class VariantReport:
     limit: float
     """The mean absolute difference that was allowed."""
     speedup: Ratio
-    """How many times faster than the float32 file it ran here, one thread, one picture."""
+    """How many times as fast as the float32 file it ran here, one thread, one picture."""
     layers: int
     """Convolutions in the graph; for fp16 none was changed."""
     in_float: tuple[str, ...]

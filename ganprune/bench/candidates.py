@@ -1,9 +1,9 @@
 """Which files are timed, and what each is compared with.
 
 A run holds two originals of each slim network: ``original_G_A.onnx`` as PyTorch exports it, and
-``original_G_A.rewritten.onnx`` through the same graph passes as ``G_A.onnx``. The first is the baseline of
-the headline; beside the second a slim network shows what pruning alone has given, and beside the first the
-second shows what work on the graph alone has given.
+``original_G_A.rewritten.onnx`` through the same graph passes as ``G_A.onnx``. The headline compares the slim
+network with the first. Compared with the second, it shows the gain from pruning alone; the second compared
+with the first shows the gain from the graph passes alone.
 """
 
 from dataclasses import dataclass

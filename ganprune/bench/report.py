@@ -136,9 +136,9 @@ class BenchReport:
         return (*self.speeds(), self.costs(), *self.operators(), *self.distributions())
 
     def sentences(self) -> tuple[str, ...]:
-        """One a comparison, like "G_A ran 3.4 ± 0.1 times faster than original_G_A (1 thread)".
+        """One a comparison, like "G_A ran 3.4 ± 0.1 times as fast as original_G_A (1 thread)".
 
-        With a second baseline: "… and 3.1 ± 0.1 times faster than original_G_A.rewritten (1 thread)".
+        With a second baseline: "… and 3.1 ± 0.1 times as fast as original_G_A.rewritten (1 thread)".
         """
         networks = {network.name: network for network in self.networks}
         found: list[str] = []
@@ -261,12 +261,7 @@ def _spread(threads: int, timings: Sequence[Timing]) -> Table:
 
 
 def _how(ratio: Ratio, baseline: str) -> str:
-    if ratio.low <= 1 <= ratio.high:
-        return f"as fast as {baseline} ({plus_minus(ratio.value, ratio.margin)}×)"
-    if ratio.value > 1:
-        return f"{plus_minus(ratio.value, ratio.margin)} times faster than {baseline}"
-    slower = ratio.inverse()
-    return f"{plus_minus(slower.value, slower.margin)} times slower than {baseline}"
+    return f"{plus_minus(ratio.value, ratio.margin)} times as fast as {baseline}"
 
 
 def _flat(timing: Timing) -> dict[str, Any]:

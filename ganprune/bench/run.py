@@ -157,6 +157,7 @@ class _Workplace:
         self._stack = ExitStack()
         self._processes: list[NetworkProcess] = []
         self._load_ms: list[float] = []
+        self._began = perf_counter()
 
     def __enter__(self) -> "_Workplace":
         """Start the processes, load the files one after the other, and run them until they are warm."""
@@ -216,13 +217,13 @@ class _Workplace:
         """Run all networks once a round, each round beginning with the next, until enough is known."""
         settings, turns = self._settings, list(zip(self._subjects, self._processes, strict=True))
         times: dict[str, list[float]] = {subject.name: [] for subject in self._subjects}
-        start, rounds, shown, next_look = perf_counter(), 0, 0, settings.minimum
+        rounds, shown, next_look = 0, 0, settings.minimum
         while True:
             first = rounds % len(turns)
             for subject, process in (*turns[first:], *turns[:first]):
                 times[subject.name].append(process.run(rounds))
             rounds += 1
-            elapsed = perf_counter() - start
+            elapsed = perf_counter() - self._began
             over = rounds >= settings.maximum or (rounds >= settings.minimum and elapsed >= settings.seconds)
             done = max(rounds / settings.maximum, min(elapsed / settings.seconds, rounds / settings.minimum))
             percent = min(99, int(100 * done))

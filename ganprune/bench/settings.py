@@ -30,7 +30,7 @@ class BenchSettings:
     maximum: int = 1000
     """Runs of each network that are timed at most."""
     seconds: float = 60.0
-    """Time limit of a measurement, one for each number of threads."""
+    """Time limit of a measurement, its warm-up included, one for each number of threads."""
     precision: float = 0.02
     """Enough is known when the 95 % intervals of all ratios are within ± this fraction of them."""
     noisy: float = 0.2
@@ -51,6 +51,16 @@ class BenchSettings:
     """The target of --assert-speedup."""
     most_ms: float | None = None
     """The target of --assert-max-ms, a median."""
+
+    @classmethod
+    def brief(cls, threads: int | None = None) -> "BenchSettings":
+        """Half a minute in all, in one thread and in ``threads`` (None: all physical cores).
+
+        Slow networks are run five times at least: the lowest and the highest of five times have the median
+        between them in 15 of 16 cases, so the interval of a ratio is wide then, but no guess.
+        """
+        several = tuple(sorted({1, min(threads or physical_cores(), physical_cores())}))
+        return cls(several, warmup=1, minimum=5, seconds=30 / len(several), precision=0.05)
 
     def __post_init__(self) -> None:
         if not self.threads:

@@ -34,7 +34,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times faster one network ran than another, with its 95 % confidence interval."""
+    """How many times as fast as another one network ran, with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -49,10 +49,6 @@ class Ratio:
     def relative_margin(self) -> float:
         """The margin as a fraction of the ratio."""
         return self.margin / self.value
-
-    def inverse(self) -> "Ratio":
-        """How many times slower."""
-        return Ratio(1 / self.value, 1 / self.high, 1 / self.low)
 
 
 def summary(times: Milliseconds) -> Times:

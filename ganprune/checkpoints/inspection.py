@@ -1,6 +1,5 @@
 """What a run folder or a file holds: networks, widths, costs, what is missing, what to run next."""
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from ganprune.models.cyclegan import (
 from ganprune.models.traits import norm_of, widths_of
 from ganprune.pruning import cost
 from ganprune.settings.words import NET_NAMES, NetName
+from ganprune.system.shell import command_line
 
 SCHEMA = 1
 """Version of what `Inspection.to_json` returns."""
@@ -262,11 +262,12 @@ def _problems(quartet: Quartet) -> list[str]:
 
 
 def _next_command(path: Path, quartet: Quartet, own: Own) -> str:
-    target = " ".join([shlex.quote(str(path)), *map(shlex.quote, own.words())])
+    target = (path, *own.words())
     if quartet.G_A is None and quartet.G_B is None:
         return ""
     if quartet.naming == GANPRUNE_RUN.title:
-        return f"ganprune export --onnx {target}"
+        whole = (path / "config.toml").is_file()
+        return command_line("report", str(path)) if whole else command_line("export", "--onnx", *target)
     dataroot = quartet.options.get("dataroot", "")
-    data = shlex.quote(dataroot) if dataroot and Path(dataroot).is_dir() else "DIR"
-    return f"ganprune compress {target} --data {data}"
+    data = dataroot if dataroot and Path(dataroot).is_dir() else "DIR"
+    return command_line("compress", *target, "--data", data)

@@ -24,7 +24,7 @@ def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
         if cell.method == SEARCH:
             if not pace:
                 sketch = plan(found.originals, job.quartet.discriminators, settings, job.resolved)
-                pace = sketch.seconds / sketch.individuals
+                pace = sketch.stages["search"] / sketch.individuals
             search = settings.search
             seconds = pace * len(search.sides) * search.population * (search.generations + 1)
         timed = budget.unit == "seconds"

@@ -22,7 +22,7 @@ from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.plain import NUMBER, Shape, fits, read_json
 
 ANYWHERE = frozenset(key for key, (section, _) in KEYS.items() if section == "compute") - {"precision"}
-"""Settings of where a cell is computed: they change nothing that it is about."""
+"""Settings of the machine, such as threads: cells that differ in these alone have equal results."""
 ORIGINAL = "original"
 FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")
 """Among what all cells share: the network of features, and that of segmentation with what it takes."""

@@ -24,6 +24,8 @@ Kind = Literal["data set", "network"]
 BASE = "http://efrosgans.eecs.berkeley.edu/cyclegan/"
 """What the addresses of all public items begin with."""
 
+PYTORCH = "download.pytorch.org"
+
 SUFFIXES: Mapping[str, Kind] = {
     ".pth": "network", ".pt": "network", ".safetensors": "network",
     ".zip": "data set", ".tar.gz": "data set", ".tgz": "data set",
@@ -48,7 +50,7 @@ class Item:
     size: int | None = None
     """Bytes, where published."""
     sha256: str | None = None
-    """SHA-256 of the file, 64 hexadecimal digits in lower case, where published."""
+    """SHA-256 of the file, hexadecimal digits in lower case, where published: all 64, or the first ones."""
 
     @property
     def folder(self) -> Path:
@@ -113,7 +115,10 @@ def _item_at(url: str, path: str, name: str | None) -> Item:
                 f"{text!r} is no name for a file or folder here: letters, digits and . _ - + are; "
                 "give a NAME before --from, or an address with a plain file name"
             )
-    return Item(name, SUFFIXES[suffix], quote(url, safe=string.punctuation), file)
+    # PyTorch's own site puts the first digits of the SHA-256 into its files' names.
+    told = re.search(r"-([0-9a-f]{8})\.pth$", file) if urlsplit(url).hostname == PYTORCH else None
+    digits = None if told is None else told[1]
+    return Item(name, SUFFIXES[suffix], quote(url, safe=string.punctuation), file, sha256=digits)
 
 
 def with_sha256(item: Item, digits: str) -> Item:

@@ -93,7 +93,7 @@ def download(
 def _verified(item: Item, partial: Path) -> dict[str, Any]:
     """Address, size and hash of what came. Raises `DownloadError` where another hash was published."""
     found = sha256(partial)
-    if item.sha256 not in (None, found):
+    if not found.startswith(item.sha256 or ""):
         raise DownloadError(
             f"needed SHA-256 {item.sha256}, found {found}; the file was replaced or damaged: run again; "
             f"--from {item.url} takes what is there"
@@ -152,7 +152,7 @@ def _fitting(item: Item, path: Path, record: dict[str, str] | None) -> Downloade
     if not (path.is_file() if item.kind == "network" else path.is_dir()):
         return None
     known = sha256(path) if item.kind == "network" else record["sha256"] if record else None
-    if None not in (known, item.sha256) and known != item.sha256:
+    if known is not None and not known.startswith(item.sha256 or ""):
         return None
     with suppress(InputError):
         return _result(item, path, True, known)

@@ -25,6 +25,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -191,12 +192,12 @@ def data_uri(data: bytes, kind: str) -> str:
 
 def to_png(figure: "Figure") -> bytes:
     """A PNG file on white, of 2.5 pixels a unit, with a margin; prints well up to 170 mm of width."""
-    return _saved(figure, "png", dpi=180, bbox_inches="tight", pad_inches=1 / 6, metadata={"Software": None})
+    return _saved(figure, "png", dpi=180, bbox_inches=_with_margin(figure), metadata={"Software": None})
 
 
 def to_svg(figure: "Figure") -> str:
     """SVG 1.1 on white, with a margin; pictures lie within it."""
-    return _saved(figure, "svg", bbox_inches="tight", pad_inches=1 / 6, metadata=_UNDATED).decode()
+    return _saved(figure, "svg", bbox_inches=_with_margin(figure), metadata=_UNDATED).decode()
 
 
 def to_page(figure: "Figure") -> str:
@@ -224,6 +225,14 @@ def to_page(figure: "Figure") -> str:
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
     return ElementTree.tostring(root, "unicode")
+
+
+def _with_margin(figure: "Figure") -> "Bbox":
+    """The sheet and 12 units around it, in inches; told, because to find what is drawn on takes a drawing."""
+    from matplotlib.transforms import Bbox
+
+    width, height = figure.get_size_inches()
+    return Bbox([[-1 / 6, -1 / 6], [width + 1 / 6, height + 1 / 6]])
 
 
 _UNDATED = MappingProxyType({"Date": None, "Creator": None, "Format": None, "Type": None})

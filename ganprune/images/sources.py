@@ -66,6 +66,18 @@ class DataSource:
         places = [self.root] if self.root is not None else list(self.folders().values())
         return "2".join(place.resolve().name for place in places)
 
+    @property
+    def domain_names(self) -> dict[Domain, str]:
+        """What people call the domains: their own folders' names, or both halves of a dataset's name, as of
+        ``horse2zebra``; A and B where neither says more."""
+        places = self.folders()
+        found = {domain: place.resolve().name for domain, place in places.items()}
+        if self.root is not None:
+            halves = self.root.resolve().name.split("2")
+            found = dict(zip(DOMAINS, halves, strict=True)) if len(halves) == 2 and all(halves) else {}
+        odd = {f"{part}{domain}" for part in ("", *get_args(Split)) for domain in ("", *DOMAINS)}
+        return {domain: domain if (name := found.get(domain, "")) in odd else name for domain in DOMAINS}
+
     def words(self) -> list[object]:
         """The options that say the same."""
         if self.root is not None:

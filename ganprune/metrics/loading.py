@@ -19,8 +19,6 @@ from ganprune.system.device import cpu_threads, reproducible, resolve_device, re
 SIZE = 224
 """Height and width, pixels, that pictures are resized to."""
 
-FEATURES = "GANPRUNE_FEATURES"
-"""Environment variable that stands in for --features."""
 INCEPTION = "inception"
 """In place of a path: the weights that torch-fidelity downloads."""
 

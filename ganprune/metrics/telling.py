@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from ganprune.metrics.translations import MIRRORED
+from ganprune.storage.tables import Table
+
 COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "kid": ("KID", ".4f"), "fid_test": ("FID, test", ".1f"), "fid_train_test": ("FID, train + test", ".1f"),
     "as_b": ("as_b", ".2f"), "lost": ("lost", ".3f"), "psnr": ("PSNR, dB", ".1f"),
@@ -44,3 +47,37 @@ def differences(rows: Sequence[Row]) -> list[str]:
             told = [f"{COLUMNS[key][0]} {figure(figures, key, '+')}" for key in keys if key in figures]
             found.append(f"{row.get('pictures', 'fakes')} less {other}, the same pictures: {', '.join(told)}")
     return found
+
+
+def quality_table(found: Mapping[str, Any]) -> Table:
+    """What quality.json holds: slim pictures beside the original's, with their controls and the verdicts."""
+    disa = any("L_DisA" in network["slim"] for network in found["networks"].values())
+    rows = list[tuple[str, ...]]()
+    for name, network in found["networks"].items():
+        shown = {"slim": name, MIRRORED: f"original_{name}, mirrored", "inputs": "input, untouched"}
+        for kind, label in shown.items():
+            of = network[kind]
+            seen = [f"{of['L_DisA']:.4f}" if "L_DisA" in of else "–"] if disa else []
+            said = network["verdict"] if kind == "slim" else ""
+            rows.append((label, decibels(of), f"{of['L_GenA']:.4f}", *seen, said))
+    numbers = {network["number"] for network in found["networks"].values()}
+    title = f"Pictures against the original's, on {max(numbers)} {found['pictures']} pictures"
+    headings = ("network", "PSNR ↑, dB", "L_GenA ↓", *(["L_DisA ↓"] if disa else []), "verdict")
+    return Table(title, headings, tuple(rows))
+
+
+def decibels(of: Mapping[str, Any]) -> str:
+    """PSNR of one row of quality.json; ``∞`` where not a bit is apart."""
+    return "∞" if of["psnr"] is None else f"{of['psnr']:.1f}"
+
+
+def quality_advice(found: Mapping[str, Any]) -> str:
+    """What to do about slim networks of quality.json that draw something else; empty where none does."""
+    verdicts = {name: network["verdict"] for name, network in found["networks"].items()}
+    bad = [name for name, said in verdicts.items() if said == "worse than no translation"]
+    apart = [name for name, said in verdicts.items() if said == "visibly different"]
+    mend = "train longer (--budget), keep more (a smaller --speed-up), or ask for quality (--min-psnr 32)"
+    if bad:
+        told = "are no use: their pictures are further from the original's than the untouched input"
+        return f"{' and '.join(bad)} {told}; {mend}"
+    return f"to bring {' and '.join(apart)} nearer the original: {mend}" if apart else ""

@@ -4,9 +4,10 @@ A *part* is a convolution with everything that belongs to it in the exported gra
 the norm and activation after it, the residual addition. Parts that differ in their widths alone are of one
 *kind*; a `LatencyTable` holds, for each kind, times at some numbers of inputs and filters. Times between
 these are interpolated as the runtime behaves. ONNX Runtime computes convolutions in blocks of 16 channels
-(AVX-512) or 8 (AVX2), so time is a flight of stairs; and it does so only where the inputs fit in one block
-or are a multiple of 4. All others go another way, at another speed: 63 inputs take longer than 64. Wide
-convolutions are exported in another form (Winograd's). Hence a kind may have several `Piece`s.
+(AVX-512) or 8 (AVX2), so time is constant within a block and jumps to the next; and it does so only where
+the inputs fit in one block or are a multiple of 4. For other numbers it uses a slower algorithm: 63 inputs
+take longer than 64. Wide convolutions are exported in Winograd's form. Hence a kind may have several
+`Piece`s, one for each algorithm.
 
 In the whole network maps need not be put in plain order between all parts, and caches are warm or cold: so
 whole networks of a few widths are measured, too, and sums over parts are read as what these took.
@@ -40,17 +41,17 @@ class Axis:
     points: tuple[int, ...]
     """Channels that are measured, rising."""
     block: int = 1
-    """Beyond ``fine``, channels count as the next multiple of this."""
+    """Above ``fine``, time is constant between multiples of this: channels are rounded up to the next one."""
     fine: int = 0
-    """Up to here channels count as they are: both ends of every step of the stairs are measured."""
+    """Up to here time is interpolated between points, without rounding."""
     granule: int = 1
-    """Serves multiples of this, and up to ``few``; 1: any number."""
+    """Holds for multiples of this, and for any number up to ``few``; 1: for any number."""
     few: int = 0
     least: int = 1
-    """Serves this number and more."""
+    """Holds for this number and more."""
 
     def serves(self, counts: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether the piece of this axis speaks for these numbers of channels: int [n] → bool [n]."""
+        """Whether the piece of this axis holds for these numbers of channels: int [n] → bool [n]."""
         return (counts >= self.least) & ((counts <= self.few) | (counts % self.granule == 0))
 
     def weights(self, counts: NDArray[Any]) -> NDArray[np.float64]:
@@ -120,7 +121,7 @@ class LatencyTable:
     """All that the times depend on: processor, runtime, size, the network but for its weights."""
     parts: tuple[TimedPart, ...]
     kinds: Mapping[str, tuple[Piece, ...]]
-    """For every number of inputs and filters the first piece that serves both speaks."""
+    """Of each kind: for given numbers of inputs and filters, the first piece that holds for both is used."""
     whole: tuple[tuple[float, float], ...] = ((1e9, 1e9),)
     """Of networks of several sizes, the smallest first: the sum over the parts, and what the whole took,
     milliseconds. Default: the same."""

@@ -72,27 +72,9 @@ def removals(
     gone = dict[str, Removal]()
     with reporter.task("weighing filters", len(layout.genes)) as task:
         for gene, size in zip(layout.genes, layout.sizes, strict=True):
-            readers = list[_Reader]()
-            for layer in layout.graph.layers:
-                bits = torch.from_numpy(layout.bits(layer.reads, gene))
-                if layer.name not in found or not (bits >= 0).any():
-                    continue
-                module, gram = original.get_submodule(layer.name), found[layer.name]
-                assert isinstance(module, Convolution)
-                W = matrix(module).double() * gram.sensitivity.sqrt()[:, None]
-                # Columns of the gene's filters first, each filter's together, then those that stay.
-                order = torch.where(bits >= 0, bits, size).argsort(stable=True)
-                own = int((bits >= 0).sum())
-                if own % size or not (bits[order[:own]] == torch.arange(own) // (own // size)).all():
-                    continue  # filters that are not all read alike
-                columns = (order[:, None] * layer.taps + torch.arange(layer.taps)).flatten().to(W.device)
-                A = gram.A.double()[columns][:, columns]
-                readers.append(_Reader.of(W[:, columns], A, layer.taps * own // size, size, ridge))
-            if not readers:
-                gone[gene] = Removal.unknown(size)
-                task.advance()
-                continue
-            gone[gene] = _removal(readers, size, least=0 if gene in layout.blocks else 1)
+            readers = readers_of(original, layout, found, gene, size, ridge)
+            least = 0 if gene in layout.blocks else 1
+            gone[gene] = removal_of(readers, size, least) if readers else Removal.unknown(size)
             task.advance()
     some = pictures[:MEASURED]
     should = [original(x) for x in some]
@@ -110,7 +92,41 @@ def as_scores(gone: Mapping[str, Removal]) -> Tensor:
     return torch.cat([(removal.order.argsort() + 1).double() for removal in gone.values()])
 
 
-def _removal(readers: Sequence["_Reader"], size: int, least: int) -> Removal:
+def work_of(layout: Layout, found: Mapping[str, Gram], gene: str) -> float:
+    """How much arithmetic `removals` is for one gene, in units of its own: d³ for a reader of d numbers."""
+    return sum(
+        float(len(found[layer.name].A)) ** 3
+        for layer in layout.graph.layers
+        if layer.name in found and (layout.bits(layer.reads, gene) >= 0).any()
+    )
+
+
+@torch.no_grad()
+def readers_of(
+    original: nn.Module, layout: Layout, found: Mapping[str, Gram], gene: str, size: int, ridge: float = RIDGE
+) -> list["_Reader"]:
+    """The layers that read one gene's filters, as they are before any is taken away."""
+    readers = list[_Reader]()
+    for layer in layout.graph.layers:
+        bits = torch.from_numpy(layout.bits(layer.reads, gene))
+        if layer.name not in found or not (bits >= 0).any():
+            continue
+        module, gram = original.get_submodule(layer.name), found[layer.name]
+        assert isinstance(module, Convolution)
+        W = matrix(module).double() * gram.sensitivity.sqrt()[:, None]
+        # Columns of the gene's filters first, each filter's together, then those that stay.
+        order = torch.where(bits >= 0, bits, size).argsort(stable=True)
+        own = int((bits >= 0).sum())
+        if own % size or not (bits[order[:own]] == torch.arange(own) // (own // size)).all():
+            continue  # filters that are not all read alike
+        columns = (order[:, None] * layer.taps + torch.arange(layer.taps)).flatten().to(W.device)
+        A = gram.A.double()[columns][:, columns]
+        readers.append(_Reader.of(W[:, columns], A, layer.taps * own // size, size, ridge))
+    return readers
+
+
+@torch.no_grad()
+def removal_of(readers: Sequence["_Reader"], size: int, least: int) -> Removal:
     """Take away all of ``size`` channels but the ``least``, those that cost least first."""
     names, order = torch.arange(size), list[int]()
     costs = torch.full((size + 1,), float("inf"), dtype=torch.float64)

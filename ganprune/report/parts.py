@@ -25,6 +25,7 @@ from ganprune.figures import (
 )
 from ganprune.figures.of_run import (
     EVALUATION,
+    QUALITY,
     PictureComparison,
     comparisons_of,
     distance_of,
@@ -39,7 +40,7 @@ from ganprune.figures.style import data_uri
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
 from ganprune.layers import compress_settings
-from ganprune.metrics.telling import columns_of, differences, figure
+from ganprune.metrics.telling import columns_of, differences, figure, quality_advice, quality_table
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.storage.plain import fits
@@ -175,7 +176,7 @@ class Parts:
         timed = json_of(self.run / "bench.json")
         if timed is None:
             command = command_line("bench", "--cpu", self.run.folder)
-            return [_fact("Speed-up", "?", "not timed yet", command=command)]
+            return [_fact("Speed", "?", "not timed yet", command=command)]
         networks = {net["name"]: net for net in timed["networks"]}
         net = networks.get(f"G_{side}")
         before = networks.get(net["against"]) if net else None
@@ -188,13 +189,13 @@ class Parts:
         whole, slim = float(before["mebibytes"]), float(net["mebibytes"])
         note = (
             f"{milliseconds(slow)} → {milliseconds(fast)} a picture in ONNX Runtime, {in_threads(threads)}, "
-            "against the original exported as it is"
+            "against the original as PyTorch exports it"
         )
         if row.get("over_rewritten"):
             over = float(row["over_rewritten"]["value"])
-            note += f"; {over:.2f}× against the original with the same graph rewrites"
+            note += f"; {over:.2f} times as fast as the original with the same graph rewrites"
         facts = [
-            _fact("Speed-up", f"{float(row['speedup']['value']):.2f}×", note),
+            _fact("Speed", f"{float(row['speedup']['value']):.2f} times as fast", note),
             _fact("Size", f"{whole / slim:.1f}× smaller", f"{whole:.2f} → {slim:.2f} MiB of float32 weights"),
         ]
         if (fewer := net["theoretical_speedup"]) and net["macs_true"]:
@@ -251,16 +252,18 @@ class Parts:
         return render("speed", timed.get("header", ""), _charts(bars), tables)
 
     def _quality(self) -> Markup | None:
-        if (found := json_of(self.run / EVALUATION)) is None:
+        found, beside = json_of(self.run / EVALUATION), json_of(self.run / QUALITY)
+        if found is None and beside is None:
             return None
-        tables, told = list[Table](), list[str]()
-        for part in found["directions"]:
+        tables = [] if beside is None else [quality_table(beside)]
+        told = [] if beside is None else list(filter(None, [quality_advice(beside)]))
+        for part in found["directions"] if found else ():
             rows, shown = part["rows"], columns_of(part["rows"])
             body = tuple((row["pictures"], *(figure(row, key) for key in shown)) for row in rows)
             title = f"{part['network']}, {part['direction']}: {rows[0]['n_fakes']} test pictures"
             tables.append(Table(title, ("pictures", *shown.values()), body))
             told += differences(rows)
-        return render("quality", tables, told, found["features"], found.get("resamples"))
+        return render("quality", tables, told, found and found["features"], found and found.get("resamples"))
 
     def _operators(self) -> Markup | None:
         timed = json_of(self.run / "bench.json") or {}

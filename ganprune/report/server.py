@@ -2,7 +2,7 @@
 
 Nothing is looked up in folders: there is a fixed table of addresses, made when the server starts, and
 everything else is not found. Requests that name another host are refused, so that no web page can reach the
-server through a name of its own (DNS rebinding).
+server through a name of its own (DNS rebinding), and so are those to do something that another page sends.
 """
 
 import json
@@ -12,25 +12,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
-from ganprune.errors import InputError, UsageError
+from ganprune.errors import GanpruneError, InputError, UsageError
 from ganprune.figures.of_run import comparisons_of
-from ganprune.figures.style import png_bytes
-from ganprune.onnx_files.cost import picture_input, read_onnx
+from ganprune.figures.style import COLOURS, png_bytes
+from ganprune.report import vendor
+from ganprune.report.networks import domain_names, networks_of
 from ganprune.report.page import REPORT
-from ganprune.report.vendor import FILES
 from ganprune.runs import Run
 
 HOST = "127.0.0.1"
 _KINDS = {
-    ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript",
+    ".html": "text/html; charset=utf-8", ".txt": "text/plain; charset=utf-8",
+    ".css": "text/css; charset=utf-8", ".js": "text/javascript",
     ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json",
     ".onnx": "application/octet-stream", ".png": "image/png",
 }  # fmt: skip
 _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "media-src blob:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",  # these two let WebAssembly have threads
@@ -38,24 +40,27 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
 
 Routes = Mapping[str, Callable[[], bytes]]
-"""Address → its content, read when it is asked for."""
+"""Address → its content, read when it is asked for; for POST: what is then done, and what is answered."""
 
 
 def page_server(run: Run, runtime: Path, port: int = 0) -> ThreadingHTTPServer:
     """A server on the loopback address that has not begun yet. port: 0 takes any free one.
 
-    runtime: the folder of onnxruntime-web, see `ganprune.report.vendor`. The run's report must be there.
+    runtime: the folder of onnxruntime-web, see `ganprune.report.vendor`; what it lacks is fetched when the
+    page is told to. The run's report must be there.
     Raises `UsageError` where the port is taken or out of range.
     """
     if not 0 <= port <= 65535:
         raise UsageError(f"--port must be 0 to 65535, found {port}")
     table = routes(run, runtime)
+    tasks = {f"/fetch/{engine}": partial(_bring, engine, runtime) for engine in vendor.ENGINES}
     try:
-        return ThreadingHTTPServer((HOST, port), partial(_Handler, table))
+        return ThreadingHTTPServer((HOST, port), partial(_Handler, table, tasks))
     except OSError as error:
         raise UsageError(
             f"--port {port} cannot be used ({error.strerror}); give another, or 0 for any"
@@ -68,58 +73,42 @@ def routes(run: Run, runtime: Path) -> Routes:
     samples = _samples(run)
     table: dict[str, Callable[[], bytes]] = {
         "/": (pages / "index.html").read_bytes,
-        "/translate.css": (pages / "translate.css").read_bytes,
-        "/translate.js": (pages / "translate.js").read_bytes,
+        "/translate.css": _stylesheet,
         "/report.html": (run / REPORT).read_bytes,
     }
+    for name in ("translate.js", "network.js", "sources.js"):
+        table[f"/{name}"] = (pages / name).read_bytes
     for address, png in samples.items():
         table[address] = partial(bytes, png)
-    for name in FILES:
+    for name in vendor.FILES:
         table[f"/ort/{name}"] = (runtime / name).read_bytes
-    listed = models(run, samples)
+    listed = networks_of(run, samples)
     for model in listed:
         table[model["url"]] = (run / f"{model['name']}.onnx").read_bytes
-    table["/models.json"] = json.dumps(listed).encode
+    known = {"models": listed, "domains": domain_names(run), "runtime": f"{vendor.PACKAGE} {vendor.VERSION}",
+             "mirror": urlsplit(vendor.MIRROR).netloc}  # fmt: skip
+    table["/page.json"] = lambda: json.dumps(known | {"engines": _engines(runtime)}).encode()
     return table
 
 
-def models(run: Run, samples: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    """What the page needs to know of every network of a run: slim ones first, in their plain form.
+def _engines(runtime: Path) -> dict[str, int]:
+    """How many bytes are still to be fetched for each engine."""
+    return {
+        engine: sum(vendor.FILES[name].bytes for name in vendor.missing(engine, runtime))
+        for engine in vendor.ENGINES
+    }
 
-    Files that take no pictures are left out, and those that take others than grey or RGB, which no browser
-    has. Raises `UsageError` where none is left.
-    """
-    found, odd = list[dict[str, Any]](), set[int]()
-    paths = sorted(
-        run.folder.glob("*.onnx"), key=lambda p: (p.stem.startswith("original"), "." in p.stem, p.stem)
-    )
-    for path in paths:
-        try:
-            takes = picture_input(read_onnx(path), path)
-        except InputError:
-            continue
-        last = takes.channels_last
-        channels = takes.dims[3 if last else 1] or 3
-        if channels not in (1, 3):
-            odd.add(channels)
-            continue
-        sample = f"/sample-{path.stem.removeprefix('original_').partition('.')[0]}.png"
-        found.append({
-            "name": path.stem, "url": f"/models/{quote(path.name)}", "bytes": path.stat().st_size,
-            "dtype": takes.dtype, "channels_last": last, "channels": channels,
-            "height": takes.dims[1 if last else 2], "width": takes.dims[2 if last else 3],
-            "sample": sample if sample in samples else None,
-        })  # fmt: skip
-    if odd and not found:
-        raise UsageError(
-            f"a browser has grey and RGB pictures, the networks of {run.folder} take "
-            f"{' and '.join(map(str, sorted(odd)))} channels; translate .npy files with `ganprune translate`"
-        )
-    if not found:
-        raise UsageError(
-            f"{run.folder} holds no ONNX file; make some with `ganprune export --onnx {run.folder}`"
-        )
-    return found
+
+def _bring(engine: str, runtime: Path) -> bytes:
+    vendor.bring(engine, runtime, vendor.MIRROR)
+    return b""
+
+
+def _stylesheet() -> bytes:
+    """The page's, with the report's colours before it."""
+    light, dark = ("; ".join(f"--{name}: {pair[i]}" for name, pair in COLOURS.items()) for i in (0, 1))
+    themes = f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    return themes.encode() + (files("ganprune.report") / "browser" / "translate.css").read_bytes()
 
 
 def _samples(run: Run) -> dict[str, bytes]:
@@ -132,38 +121,46 @@ def _samples(run: Run) -> dict[str, bytes]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD from a table."""
+    """Answers GET and HEAD from one table, POST from another."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "ganprune", ""
 
-    def __init__(self, table: Routes, *rest: Any) -> None:
-        self._table = table
+    def __init__(self, pages: Routes, tasks: Routes, *rest: Any) -> None:
+        self._pages, self._tasks = pages, tasks
         super().__init__(*rest)
 
     def do_GET(self) -> None:
         """Send what the address stands for."""
-        self._answer(with_body=True)
+        self._answer(self._pages)
 
     def do_HEAD(self) -> None:
         """The same without its content."""
-        self._answer(with_body=False)
+        self._answer(self._pages, with_body=False)
+
+    def do_POST(self) -> None:
+        """Do what the address stands for. Only the page itself may ask: browsers tell whose script does."""
+        own = self.headers.get("Origin") == f"http://{self.headers.get('Host')}"
+        self._answer(self._tasks if own else {})
+        self.close_connection = True  # whatever was sent along is not read
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a library does not print."""
 
-    def _answer(self, *, with_body: bool) -> None:
+    def _answer(self, table: Routes, *, with_body: bool = True) -> None:
         port = self.connection.getsockname()[1]
         address = self.path.partition("?")[0]
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             status, kind, body = 403, ".html", b"only for this machine"
-        elif (content := self._table.get(address)) is None:
+        elif (content := table.get(address)) is None:
             status, kind, body = 404, ".html", b"not found"
         else:
             try:
                 status, kind, body = 200, Path(address).suffix or ".html", content()
             except OSError:  # deleted since
                 status, kind, body = 404, ".html", b"not found"
+            except GanpruneError as error:
+                status, kind, body = 502, ".txt", str(error).encode()
         self.send_response(status)
         self.send_header("Content-Type", _KINDS[kind])
         self.send_header("Content-Length", str(len(body)))

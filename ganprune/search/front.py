@@ -120,8 +120,8 @@ def crowding(costs: Tensor) -> Tensor:
 def order_of(costs: Tensor) -> Tensor:
     """Place of each in the crowded comparison, 0 for the best. float64 [n, m] → int64 [n].
 
-    Of equal individuals only the first is on its front; the others come behind all fronts, and behind them
-    those with a cost that is not finite, as they stand.
+    Of individuals with equal costs only the first is ranked in its front; its duplicates come after all
+    fronts, and individuals with a cost that is not finite come last, in the order given.
     """
     again = (costs[:, None] == costs[None]).all(2).tril(-1).any(1)
     front = ranks(costs)

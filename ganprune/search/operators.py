@@ -59,9 +59,9 @@ def exchange(
 ) -> Tensor:
     """Exchange kept filters for as many dropped ones of the same layer. bool [n, L] → bool [n, L].
 
-    Every kept bit leaves with probability ``rate``, as far as its gene has others to come for it; None: of
-    each child a rate of its own, between `EXCHANGED`, as likely in every decade. Widths stay, so there is
-    nothing to repair, and a child is as near to its parent as the rate says.
+    Every kept filter is replaced with probability ``rate`` by a dropped one of its layer, as long as the
+    layer has any. None: each child draws its own rate, log-uniform between the two of `EXCHANGED`. Widths
+    stay the same, so there is nothing to repair.
     """
     n = len(genomes)
     if rate is None:

@@ -87,7 +87,7 @@ class ComputeSettings:
 class RecoverySettings:
     """What to do about networks that the checkpoint lacks."""
 
-    recover_discriminators: bool = setting(False, panel=TRAINING)
+    recover_discriminators: bool = False
     """First train the networks that the checkpoint lacks."""
     recover_budget: str = "5m"
     """Time for recover-discriminators, spelled as budget; a generator that is trained from nothing

@@ -82,6 +82,9 @@ def adapted(
     steps: list[Step] = [partial(_pairs, quartet=quartet, folders=folders)]
     if not settings.recovery.recover_discriminators:
         steps += [partial(step, quartet=quartet, folders=folders) for step in (_direction, _losses)]
+    one_way = "direction" in settings.given and settings.search.direction != "both"
+    if one_way or not settings.recovery.recover_discriminators:  # else the second generator is trained
+        steps.append(partial(_partners, quartet=quartet))
     steps += [
         partial(_size, quartet=quartet, find=find, stride=stride_of(generators.values())),
         partial(_widths, generators=generators, tables={}),
@@ -135,10 +138,15 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
     if judges:
         yield {"loss": "gena", "distil-features": 0.0} | alone, f"there is no {' and no '.join(judges)}"
     for side in map(_other, sides):
-        if getattr(quartet, f"G_{side}") is None:
-            yield {"lambda-cycle": 0.0, "recipe": "distil", "tune-steps": 0}, f"there is no G_{side}"
         if not folders.pictures("train", side) and folders.pictures("train", _other(side)):
             yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {side}"
+
+
+def _partners(settings: CompressSettings, quartet: Quartet) -> Iterator[Change]:
+    """What can be computed without the generator that translates back."""
+    for side in map(_other, settings.search.sides):
+        if getattr(quartet, f"G_{side}") is None:
+            yield {"lambda-cycle": 0.0, "recipe": "distil", "tune-steps": 0}, f"there is no G_{side}"
 
 
 def _pairs(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
@@ -176,6 +184,19 @@ def _size(
     least = max((smallest_picture(judge) for judge in judges if judge is not None), default=0)
     if least > size:
         yield {"size": -(-least // stride) * stride}, "its discriminators need no less"
+
+
+def too_small(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> str | None:
+    """What to know of a --size that is far below what the networks were trained on, or the pictures."""
+    size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
+    if crops.isdecimal() and int(crops) > size:
+        larger = f"the networks were trained with crop_size {crops}"
+    else:
+        paths = [path for side in settings.search.sides for path in _some(folders.pictures("train", side))]
+        if (pixels := _largest(paths, 2 * size)) < 2 * size or not paths:
+            return None
+        larger = f"pictures have {pixels} pixels"
+    return f"--size {size}, but {larger}: what is found and measured at {size} need not hold there"
 
 
 def _some(paths: Sequence[Path]) -> Sequence[Path]:

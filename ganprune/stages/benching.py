@@ -13,6 +13,7 @@ from ganprune.figures import operator_chart, to_svg
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, write_json
 from ganprune.stages.predicting import compare_predictions
+from ganprune.stages.quality import read_quality
 from ganprune.stages.reporting import refresh_report
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
@@ -47,6 +48,7 @@ def bench_run(
     with writing_to(folder, bench_names(settings), run.folder):
         report, timed = bench_files(candidates_in(run.folder), settings, reporter)
         timed["predictions"] = compare_predictions(run.folder, timed, reporter)
+        timed["quality"] = read_quality(run)
         write_profile(folder, report)
         if folder.resolve() != run.folder.resolve():
             write_json(folder / "bench.json", timed)

@@ -14,6 +14,7 @@ from ganprune.settings import CompressSettings
 from ganprune.stages import finished_networks, rebuild_both, search
 from ganprune.stages.family import folder_names, pair_within, write_front
 from ganprune.stages.preparing import prepare
+from ganprune.stages.quality import measure_quality
 
 
 def find_front(
@@ -43,8 +44,14 @@ def find_front(
             pair = pair_within(state, share, job.settings.search)
             _, slim = finished_networks(point, rebuild_both(point, pair))
             costs = {
-                f"G_{side}": {"macs_true": macs(net, size, size, "true"), "params": params(net)}
+                f"G_{side}": {
+                    "macs_true": macs(net, size, size, "true"), "params": params(net),
+                    "share": macs(net, size, size, "true") / macs(job.originals[side], size, size, "true"),
+                }
                 for side, net in slim.items()
-            }
-            points.append({"share": share, "folder": str(point.run.folder), "networks": costs})
+            }  # fmt: skip
+            quality = measure_quality(point, slim)
+            points.append(
+                {"share": share, "folder": str(point.run.folder), "networks": costs, "quality": quality}
+            )
     return {"run": str(job.run.folder), "front": found["sides"], "points": points}

@@ -126,7 +126,7 @@ def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Report
 
 
 def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
-    """Whether a table speaks of the file that was timed, and of where it was timed."""
+    """Whether a table was measured on this machine, for pictures of the size that the file was timed at."""
     size = table.made_for.get("size")
     same_machine = all(table.made_for.get(key) == machine[key] for key in ("cpu", "onnxruntime"))
     return same_machine and (network["batch"], network["height"], network["width"]) == (1, size, size)

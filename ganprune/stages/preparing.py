@@ -18,10 +18,12 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Noting, open_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
-from ganprune.stages.adapting import adapted, adapted_to_speed
+from ganprune.stages.adapting import adapted, adapted_to_speed, too_small
+from ganprune.stages.setting_up import recovered
 from ganprune.stages.sizing import feature_network
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
+from ganprune.system.hub import place_of
 from ganprune.system.shell import command_line
 from ganprune.training import Networks, TrainSettings, load_vgg16
 
@@ -124,6 +126,12 @@ def prepare(
             f"{settings.pictures.size}"
         )
     check_networks(quartet, settings, place, source, recovers)
+    if scratch := [name for name in recovered(settings, quartet) if name in ("G_A", "G_B")]:
+        way, judge = ("AtoB", "D_A") if scratch == ["G_B"] else ("BtoA", "D_B")
+        reporter.warn(
+            f"{scratch[0]} would be trained from nothing: of {settings.recovery.recover_budget} a whole "
+            f"generator learns little; --direction {way} needs only {judge}"
+        )
     folders = domains_of(
         quartet.options,
         source,
@@ -133,9 +141,11 @@ def prepare(
     )
     if folders.note:
         reporter.info(folders.note)
+    if "size" in settings.given and (told := too_small(settings, quartet, folders)):
+        reporter.info(told)
     resolved = Resolved.of(settings.compute)
     config = {
-        "checkpoint": place.name if isinstance(checkpoint, Quartet) else str(place.resolve()),
+        "checkpoint": place.name if isinstance(checkpoint, Quartet) else place_of(place),
         "data": source.resolved().config(),
         "settings": settings.to_flat(),
         "resolved": asdict(resolved),

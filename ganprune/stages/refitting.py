@@ -45,7 +45,7 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
         graph = graph_of(originals[side])
         units = graph.units(kept_filters(run, side, graph, network))
         order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
-        few = order[: _as_many_as_fit(n, size, graph)].tolist()
+        few = order[: as_many_as_fit(n, size, graph)].tolist()
         chosen = [files[side][i] for i in few]
         pictures = to_float(load_pictures(chosen, size, channels=graph.inputs)).to(device).split(1)
         left = {
@@ -86,7 +86,7 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     return {group: torch.tensor(indices, dtype=torch.int64) for group, indices in told.items()}
 
 
-def _as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:
+def as_many_as_fit(n: int, size: int, graph: ChannelGraph) -> int:
     """Pictures whose maps take at most `MEMORY`: the original's largest, and as much for the slim one's."""
     widest = max(layer.outputs * len(layer.writes) for layer in graph.layers)
     each = 2 * 4 * size * size * widest

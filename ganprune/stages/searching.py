@@ -133,7 +133,7 @@ def search(job: Job) -> State:
                         for side, found in controls.items()
                     }
                 save(run, current, lines, fingerprint)
-                task.advance(0, **_figures(lines[-1]))
+                task.advance(0, **_figures(lines[-1], settings.search.generations))
                 state, before, counted = current, now, count
     assert state is not None
     _tell_targets(job, state, both)
@@ -213,15 +213,8 @@ def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporte
         )
 
 
-def _figures(line: Mapping[str, Any]) -> dict[str, float | str]:
-    """What a search shows beside its progress: numbers, and a line of words for each side."""
-    shown: dict[str, float | str] = {"generation": float(line["generation"])}
-    for side in DOMAINS:
-        if side in line:
-            best = line[side]
-            shown[f"F_{side}"] = best["fitness"]
-            shown[f"G_{side}"] = (
-                f"mean F {best['mean_fitness']:.4g}, N {best['N']:.3f}, L_DisA {best['L_DisA']:.3g}, "
-                f"L_cyc {best['L_cyc']:.3g}, MACs {best['macs']:.3f}, diversity {best['diversity']:.2f}"
-            )
-    return shown | {"scores/s": line["evaluations"] / max(line["seconds"], 1e-3)}
+def _figures(line: Mapping[str, Any], generations: int) -> dict[str, float | str]:
+    """What a search shows beside its progress; search.jsonl has the rest."""
+    best = {side: line[side] for side in DOMAINS if side in line}
+    fitness = " and ".join(f"{one['fitness']:.4g} (G_{side})" for side, one in best.items())
+    return {"generation": f"{line['generation']} of {generations}", "fitness": f"{fitness}, higher is better"}

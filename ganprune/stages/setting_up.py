@@ -7,7 +7,7 @@ from typing import get_args
 
 from torch import Tensor
 
-from ganprune.checkpoints import NET_NAMES, NetName
+from ganprune.checkpoints import NET_NAMES, NetName, Quartet
 from ganprune.errors import RunError
 from ganprune.images import PictureFolders, load_pictures, readable, split
 from ganprune.reporting import SILENT, Reporter
@@ -92,6 +92,13 @@ def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
         if search.lambda_cycle > 0 or recipe:
             names |= {"G_A", "G_B"}
     return tuple(name for name in NET_NAMES if name in names)
+
+
+def recovered(settings: CompressSettings, quartet: Quartet) -> tuple[NetName, ...]:
+    """The networks that are trained before the search: needed, and not there."""
+    if not settings.recovery.recover_discriminators:
+        return ()
+    return tuple(name for name in needed_networks(settings) if name in quartet.missing())
 
 
 def needed_domains(settings: CompressSettings) -> tuple[Domain, ...]:

@@ -18,14 +18,14 @@ from ganprune.errors import TargetError, UsageError
 from ganprune.images import in_channels, to_float, to_uint8
 from ganprune.metrics.controls import decibels, lost
 from ganprune.metrics.extractor import FeatureNetwork, features_of
-from ganprune.metrics.loading import FEATURES, load_features
+from ganprune.metrics.loading import load_features
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import recalibrated
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import as_scores, refitted_from
 from ganprune.scoring.originals import grams_file, original_grams, original_removals
 from ganprune.settings import CompressSettings
-from ganprune.settings.words import Domain
+from ganprune.settings.words import FEATURES, Domain
 from ganprune.stages.job import Job
 from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import NUMBER, fits

@@ -14,7 +14,7 @@ from ganprune.images.sources import Domain
 from ganprune.scoring import FineTuner, tuning_pictures
 from ganprune.stages.job import Job
 from ganprune.stages.refitting import kept_filters
-from ganprune.stages.setting_up import split_pictures
+from ganprune.stages.setting_up import recovered, split_pictures
 from ganprune.system.device import cpu_threads, resolve_device
 from ganprune.training import (
     Budget,
@@ -38,25 +38,26 @@ def recover(job: Job) -> Job:
     """The same with the networks that the checkpoint lacks, trained against those that it has.
 
     On the training pictures that the search is not scored on; everything about it is in the run's folder
-    recovered/. With a complete CycleGAN, the job is returned as it is.
+    recovered/. Where nothing that is needed is missing, the job is returned as it is.
     """
-    quartet = job.quartet
-    if not quartet.missing():
+    quartet, names = job.quartet, recovered(job.settings, job.quartet)
+    if not names:
         return job
     resolve_device(job.resolved.device)
     started, folder = time.monotonic(), job.run / RECOVERED
-    job.reporter.info(f"training what the checkpoint lacks: {', '.join(quartet.missing())}")
+    job.reporter.info(f"training what the checkpoint lacks: {', '.join(names)}")
     pictures, validation = split_pictures(job.folders, job.settings, job.reporter)
     budget = Budget.parse(job.settings.recovery.recover_budget)
     with cpu_threads(job.resolved.threads):
         result = complete(
-            quartet, pictures, _recipe(job), budget, folder, job.reporter, samples=_samples(validation)
-        )
+            quartet, pictures, _recipe(job), budget, folder, job.reporter, samples=_samples(validation),
+            names=names,
+        )  # fmt: skip
     if not job.run.finished("recover"):
         record = folder / "train.json"
         job.run.finish("recover", [record], time.monotonic() - started, steps=result.steps)
-    made = {name: getattr(result.networks, name) for name in quartet.missing()}
-    files = {**{name: result.files[name] for name in quartet.missing()}, **quartet.files}
+    made = {name: getattr(result.networks, name) for name in names}
+    files = {**{name: result.files[name] for name in names}, **quartet.files}
     return replace(job, quartet=replace(quartet, **made, files=files))
 
 

@@ -2,6 +2,9 @@
 
 import shlex
 import unicodedata
+from pathlib import Path
+
+from ganprune.system.hub import origin
 
 _UNSHOWN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Unicode's categories of letters that steer a terminal, turn text round, or are none."""
@@ -35,5 +38,6 @@ def _spelled(letter: str) -> str:
 
 
 def command_line(*words: object) -> str:
-    """A command of ganprune, to be pasted into a shell."""
-    return " ".join(map(pasted, ("ganprune", *words)))
+    """A command of ganprune, to be pasted into a shell; what lies in Hugging Face's cache by its address."""
+    asked = ((isinstance(word, Path) and origin(word)) or word for word in words)
+    return " ".join(map(pasted, ("ganprune", *asked)))

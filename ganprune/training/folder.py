@@ -175,10 +175,12 @@ def complete(
     reporter: Reporter = SILENT,
     *,
     samples: Mapping[Domain, Sequence[Tensor]] | None = None,
+    names: Sequence[NetName] | None = None,
     processes: int = 1,
     group: ProcessGroup = ALONE,
 ) -> TrainResult:
-    """Train the networks that ``quartet`` lacks; those that it has stay as they are, to the bit.
+    """Train the networks that ``quartet`` lacks, or those of them called ``names``; those that it has stay as
+    they are, to the bit, and others that it lacks are left untrained.
 
     CycleGAN's published models are one generator and nothing else. Discriminators learn to tell real pictures
     from what the generators make, under noise (see `TrainSettings.noise`); they are judges of the same task,
@@ -192,8 +194,8 @@ def complete(
     if quartet.G_A is None and quartet.G_B is None:
         quartet.require("G_A")
     return train(
-        Networks.completed(quartet, settings), pictures, replace(settings, trained=missing), budget, folder,
-        reporter, samples=samples, processes=processes, group=group,
+        Networks.completed(quartet, settings), pictures, replace(settings, trained=tuple(names or missing)),
+        budget, folder, reporter, samples=samples, processes=processes, group=group,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Any generator on a folder of pictures, prepared, truncated and named as CycleGAN's ``test.py`` does.
+"""Any generator on pictures or a video, prepared, truncated and named as CycleGAN's ``test.py`` does.
 
 preparation.py   a picture → what the network sees
 translators.py   networks of PyTorch and of ONNX Runtime behind one call
@@ -7,6 +7,7 @@ memory.py        what a picture takes, before it is begun
 tiles.py         a picture in overlapping tiles
 targets.py       which pictures there are, and which files come of them
 run.py           read, translate, write, a few pictures at a time
+videos.py        the same of a video's frames
 
     source = open_source(Path("checkpoints/horse2zebra"), "AtoB")
     translate_pictures(source, Path("photos"), Path("zebras"))
@@ -15,9 +16,10 @@ run.py           read, translate, write, a few pictures at a time
 from ganprune.translation.preparation import Mode, Preparation, preparation_for
 from ganprune.translation.run import TranslateSettings, TranslationSummary, translate_pictures
 from ganprune.translation.source import Direction, Source, open_source
-from ganprune.translation.targets import Existing, Kind
+from ganprune.translation.targets import Existing, Kind, is_video
 from ganprune.translation.tiles import Tiled
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
+from ganprune.translation.videos import translate_video
 
 __all__ = [
     "Direction",
@@ -32,7 +34,9 @@ __all__ = [
     "TranslateSettings",
     "TranslationSummary",
     "Translator",
+    "is_video",
     "open_source",
     "preparation_for",
     "translate_pictures",
+    "translate_video",
 ]

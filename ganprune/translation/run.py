@@ -1,7 +1,7 @@
 """Reads, translates and writes pictures, a few at a time."""
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -122,9 +122,7 @@ def translate_pictures(
         reporter.info(f"{pictures} holds pairs: the {side} halves of its pictures are translated")
     todo = [job for job in jobs if job.targets]
     bad, remarks = dict[Path, DamagedPicture](), Remarks()
-    if settings.tile is not None:
-        back = None if source.back is None else Tiled(source.back, settings.tile)
-        source = replace(source, translate=Tiled(source.translate, settings.tile), back=back)
+    source = in_tiles(source, settings.tile)
     files, started = 0, time.monotonic()
     with reporter.task("translate", len(jobs), len(jobs) - len(todo)) as task:
         for batch in _batches(_read(source, todo, settings, bad, remarks, task), settings.batch):
@@ -187,25 +185,42 @@ def _batches(pictures: Iterable[_Read], size: int) -> Generator[list[_Read]]:
 def _translate(source: Source, batch: Sequence[_Read]) -> int:
     """Translate pictures of one shape and write their files; returns how many."""
     x = torch.stack([to_float(read.picture) for read in batch])
-    wanted = {kind for read in batch for kind in read.job.targets}
-    results: dict[Kind, Tensor] = {"real": x}
-    if wanted & {"fake", "rec"}:
-        results["fake"] = source.translate(x)
-    if "rec" in wanted and source.back is not None:
-        results["rec"] = source.back(results["fake"])
+    wanted: set[Kind] = {kind for read in batch for kind in read.job.targets}
+    results = translations(source, x, wanted, batch[0].job.picture)
     for i, read in enumerate(batch):
         for kind, target in read.job.targets.items():
-            result = results[kind][i]
-            if not result.isfinite().all():
-                raise InputError(
-                    f"{source.network}: needed finite numbers, found others in the translation of "
-                    f"{read.job.picture}; the network is damaged"
-                )
-            picture = result[:, : read.height, : read.width]
+            picture = results[kind][i, :, : read.height, : read.width]
             if read.alpha is not None and len(picture) in (1, 3):
                 picture = torch.cat([to_uint8(picture), read.alpha])
             save_picture(target, picture, over="any")  # `plan` has refused those that are there
     return sum(len(read.job.targets) for read in batch)
+
+
+def in_tiles(source: Source, side: int | None) -> Source:
+    """The same source, translating in tiles of that side; None: as it is."""
+    if side is None:
+        return source
+    back = None if source.back is None else Tiled(source.back, side)
+    return replace(source, translate=Tiled(source.translate, side), back=back)
+
+
+def translations(source: Source, x: Tensor, kinds: Collection[Kind], of: Path) -> dict[Kind, Tensor]:
+    """What is asked for of pictures float32 [n, c, h, w] in [-1, 1], likewise.
+
+    of: where they are from, for messages. Raises `InputError` for numbers that are not finite.
+    """
+    results: dict[Kind, Tensor] = {"real": x}
+    if not {"fake", "rec"}.isdisjoint(kinds):
+        results["fake"] = source.translate(x)
+    if "rec" in kinds and source.back is not None:
+        results["rec"] = source.back(results["fake"])
+    if not all(made.isfinite().all() for made in results.values()):
+        raise InputError(
+            f"{source.network}: needed finite numbers, found others in the translation of {of}; the network "
+            "is damaged"
+        )
+    found: dict[Kind, Tensor] = {kind: results[kind] for kind in kinds}
+    return found
 
 
 def _judge(paths: Sequence[Path], bad: dict[Path, DamagedPicture], written: int, reporter: Reporter) -> None:

@@ -17,6 +17,7 @@ from ganprune.models.picture_statistics import OPTION
 from ganprune.models.traits import channels_of, stride_of
 from ganprune.onnx_files.cost import PictureInput
 from ganprune.system.device import Precision
+from ganprune.system.hub import local
 from ganprune.translation.memory import bytes_a_pixel
 from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
 
@@ -62,7 +63,8 @@ def open_source(
     picture_statistics: bool = False,
     own: Own = READERS_ALONE,
 ) -> Source:
-    """Open a CycleGAN folder, a run folder, any one file of them, a lone generator, or an ONNX file.
+    """Open a CycleGAN folder, a run folder, any one file of them, a lone generator, or an ONNX file; or one
+    at Hugging Face, see `ganprune.system.hub`.
 
     direction: without one, that of the file given where it is G_B (for an ONNX file: where its name ends
     in G_B), else AtoB. A generator by itself and an ONNX file translate one way whatever ``direction``
@@ -77,6 +79,7 @@ def open_source(
     """
     if direction is not None and direction not in DIRECTIONS:
         raise UsageError(f"--direction must be AtoB or BtoA, found {direction!r}")
+    path = local(path)
     if path.suffix == ".onnx":
         if both:
             raise UsageError(

@@ -19,6 +19,18 @@ Existing = Literal["refuse", "overwrite", "resume"]
 """What happens to files that are there: nothing is done at all, or they are replaced, or left alone."""
 
 
+VIDEOS = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv",
+    ".ogv", ".3gp",
+})  # fmt: skip
+"""Endings of video files."""
+
+
+def is_video(path: Path) -> bool:
+    """Whether a path is that of a video file, by its ending."""
+    return path.suffix.lower() in VIDEOS and not path.is_dir()
+
+
 @dataclass(frozen=True, slots=True)
 class PictureJob:
     """One picture and what is to be made of it."""
@@ -32,10 +44,12 @@ class PictureJob:
 def file_name(picture: Path, kind: Kind, direction: Direction, channels: tuple[int, int] = (3, 3)) -> str:
     """CycleGAN's name: of a.jpg AtoB a_fake_B.png, a_real_A.png, a_rec_A.png; BtoA a_fake_A.png, ….
 
-    channels: in and out. Pictures of 1, 3 and 4 channels are PNG: grey, RGB, RGB with alpha. Others, and what
-    becomes of .npy files, are .npy.
+    Of a video it is the same with .mp4. channels: in and out. Pictures of 1, 3 and 4 channels are PNG: grey,
+    RGB, RGB with alpha. Others, and what becomes of .npy files, are .npy.
     """
     mine, other = ("A", "B") if direction == "AtoB" else ("B", "A")
+    if is_video(picture):
+        return f"{picture.stem}_{kind}_{other if kind == 'fake' else mine}.mp4"
     as_array = picture.suffix.lower() == ARRAYS or channels[kind == "fake"] not in (1, 3, 4)
     return f"{picture.stem}_{kind}_{other if kind == 'fake' else mine}{ARRAYS if as_array else '.png'}"
 

@@ -31,13 +31,23 @@ class Page:
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands, self._answers = commands, answers
-        self._buffer, self._last, self._session = b"", 0, ""
+        self._buffer, self._last, self._session, self._target = b"", 0, "", ""
         self.errors: list[str] = []
         self.requests: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.fresh()
+
+    def fresh(self) -> "Page":
+        """Another tab in place of this one, in the same browser."""
+        old, self._session = self._target, ""
+        self._target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        if old:
+            self.call("Target.closeTarget", targetId=old)
+        self._session = self.call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             self.call(f"{domain}.enable")
+        self.errors.clear()
+        self.requests.clear()
+        return self
 
     def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Send one command and wait for its answer."""
@@ -111,6 +121,8 @@ class Page:
             self._buffer += chunk
         text, self._buffer = self._buffer.split(b"\0", 1)
         message = json.loads(text)
+        if message.get("sessionId", "") != self._session:
+            return {}  # what a tab that was closed had to say
         details = message.get("params", {})
         match message.get("method"):
             case "Runtime.exceptionThrown":
@@ -133,7 +145,9 @@ def browser(command: str) -> Generator[Page]:
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
         switches = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            "--headless", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run",
+            "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader",  # computed by the CPU
+            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a camera
             "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
             f"--user-data-dir={profile}",
         ]  # fmt: skip

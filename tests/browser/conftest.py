@@ -27,7 +27,13 @@ def run(command: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def page(command: str) -> Generator[Page]:
+@pytest.fixture(scope="session")
+def chromium(command: str) -> Generator[Page]:
     with browser(command) as opened:
         yield opened
+
+
+@pytest.fixture
+def page(chromium: Page) -> Page:
+    """A fresh tab of one browser."""
+    return chromium.fresh()

@@ -55,7 +55,7 @@ def test_the_first_screen_holds_pictures_speed_quality_and_size(page: Page, run:
     shown = "[...document.querySelectorAll('#overview :is(img, dt, strong)')]"
     assert max(page.js(f"{shown}.map(e => e.getBoundingClientRect().bottom)")) <= 900
     names = "[...document.querySelectorAll('#overview article:first-child dt')].map(e => e.textContent)"
-    assert set(page.js(names)) == {"Speed-up", "Quality", "Size", "Arithmetic"}
+    assert set(page.js(names)) == {"Speed", "Quality", "Size", "Arithmetic"}
     assert page.js("document.querySelectorAll('details[open]').length") == 0
 
 

@@ -1,20 +1,28 @@
 """A workplace with a checkpoint and pictures, and one run that was made there."""
 
 import shutil
+from collections.abc import Generator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
-from ganprune import compression
-from tests.cli.kit import QUICK, Outcome, ganprune, write_checkpoint, write_config, write_pictures
+from tests.cli.kit import (
+    LEAN,
+    Outcome,
+    ganprune,
+    timed_briefly,
+    write_checkpoint,
+    write_config,
+    write_pictures,
+)
 
 
 @pytest.fixture(autouse=True)
-def quick_bench(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compression, "BenchSettings", QUICK)
+def quick_bench() -> Generator[None]:
+    with timed_briefly():
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,10 @@ class Place:
     config: Path
 
     def compress(self, *words: object) -> Outcome:
+        """Without timing and report, which `Mission` has."""
+        return self.compress_whole(*LEAN, *words)
+
+    def compress_whole(self, *words: object) -> Outcome:
         return ganprune("compress", self.checkpoint, "--data", self.data, "--config", self.config, *words)
 
 
@@ -62,8 +74,8 @@ class Mission:
 def mission(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Mission:
     """Its folder is never written to by a test."""
     folder = tmp_path_factory.mktemp("mission")
-    with chdir(folder), patch.object(compression, "BenchSettings", QUICK):
-        compress = place.compress()
+    with chdir(folder), timed_briefly():
+        compress = place.compress_whole()
         export = ganprune("export", "--onnx")
         bench = ganprune("bench", "--cpu", "--set", "runs=2,3")
     (run,) = (path for path in (folder / "runs").iterdir() if path.is_dir())

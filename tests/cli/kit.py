@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -21,7 +21,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import ganprune_cli
-from ganprune import compression
 from ganprune.bench import BenchSettings
 from ganprune.example import PICTURES, coats_of, demo
 from ganprune.layers import compress_settings
@@ -45,6 +44,10 @@ SCHEMAS = Path(ganprune_cli.__file__).parent / "schemas"
 
 QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
+
+
+LEAN = ("--no-bench", "--no-report")
+"""For what is about neither: they take a third of the time of a compression."""
 
 
 def write_checkpoint(folder: Path, names: Mapping[str, str] = CYCLEGAN, ngf: int = 4) -> Path:
@@ -142,6 +145,11 @@ def stopped_before_export() -> Generator[None]:
         yield
 
 
+def timed_briefly() -> AbstractContextManager[object]:
+    """Within, `compress` times every file two or three times."""
+    return patch.object(BenchSettings, "brief", lambda threads=None: QUICK())
+
+
 def start(folder: Path, *words: object) -> ForkServerProcess:
     """Start one command in ``folder``, in a process of its own whose imports are already done."""
     context = get_context("forkserver")
@@ -154,7 +162,7 @@ def start(folder: Path, *words: object) -> ForkServerProcess:
 def _main(folder: Path, arguments: list[str]) -> None:
     os.chdir(folder)
     sys.argv = ["ganprune", *arguments]
-    with patch.object(compression, "BenchSettings", QUICK), Path("log").open("a") as log:
+    with timed_briefly(), Path("log").open("a") as log:
         sys.stdout = sys.stderr = log
         app()
 

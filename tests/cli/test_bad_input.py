@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.cli.conftest import Place
-from tests.cli.kit import Outcome, ganprune, listing, stopped_before_export, write_pictures
+from tests.cli.kit import LEAN, Outcome, ganprune, listing, stopped_before_export, write_pictures
 
 G_A = "latest_net_G_A.pth"
 
@@ -69,7 +69,9 @@ def test_checkpoint_that_cannot_be_used_is_refused(place: Place, here: Path, kin
     folder = Path(shutil.copytree(place.checkpoint, here / "net"))
     forge(folder)
     before = listing(here)
-    assert told in refusal(ganprune("compress", "net", "--data", place.data, "--config", place.config), 3)
+    assert told in refusal(
+        ganprune("compress", *LEAN, "net", "--data", place.data, "--config", place.config), 3
+    )
     assert listing(here) == before
 
 
@@ -93,7 +95,7 @@ def test_half_precision_checkpoint_is_read(place: Place, here: Path) -> None:
     folder = Path(shutil.copytree(place.checkpoint, here / "net"))
     for file in folder.iterdir():
         _change(file, halve)
-    found = ganprune("compress", folder, "--data", place.data, "--config", place.config, "--dry-run")
+    found = ganprune("compress", *LEAN, folder, "--data", place.data, "--config", place.config, "--dry-run")
     assert found.code == 0
 
 
@@ -122,7 +124,9 @@ PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_picture_folder_that_cannot_be_used_is_refused(place: Place, here: Path, kind: str) -> None:
     damage, told = PICTURES[kind]
     damage(Path(shutil.copytree(place.data, here / "data")))
-    outcome = ganprune("compress", place.checkpoint, "--data", "data", "--config", place.config, "--quiet")
+    outcome = ganprune(
+        "compress", *LEAN, place.checkpoint, "--data", "data", "--config", place.config, "--quiet"
+    )
     assert told in refusal(outcome, 3)
     assert not Path("runs/latest").exists()
 
@@ -152,7 +156,9 @@ def test_test_pictures_play_no_part(place: Place, here: Path) -> None:
     for i, change in enumerate(changes):
         change()
         with stopped_before_export():
-            ganprune("compress", place.checkpoint, "--data", data, "--config", place.config, "-o", f"run{i}")
+            ganprune(
+                "compress", *LEAN, place.checkpoint, "--data", data, "--config", place.config, "-o", f"run{i}"
+            )
         genomes.append((here / f"run{i}" / "state.safetensors").read_bytes())
     assert genomes[0] == genomes[1] == genomes[2]
 

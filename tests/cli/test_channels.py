@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import onnxruntime
@@ -13,15 +12,14 @@ from PIL import Image
 from torch import nn
 
 import ganprune
-from ganprune import compression
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.errors import UsageError
 from ganprune.images import load_pictures, to_float, to_uint8
 from ganprune.images.reading import stored_picture
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
-from ganprune.report.server import models
+from ganprune.report.networks import networks_of
 from ganprune.runs import Run
-from tests.cli.kit import QUICK, TINY
+from tests.cli.kit import QUICK, TINY, timed_briefly
 from tests.cli.kit import ganprune as command
 from tests.metrics.kit import keras_file
 from tests.tiny import random_generator, random_judge, seeded
@@ -114,7 +112,7 @@ def test_a_cyclegan_is_trained_compressed_and_used_without_an_option(here: Path,
     assert f"generators between pictures of {A} (A) and {B} (B) channels" in trained.err
     assert load_quartet(here / "net").channels == {"A": A, "B": B}
     words = [word for key, value in SMALL.items() for word in (f"--{key}", value)]
-    with patch.object(compression, "BenchSettings", QUICK):
+    with timed_briefly():
         made = command("compress", "net", "--data", data, *words, "-o", "run")
     assert made.code == 0, made.err
     check_run(here / "run", data, A, B)
@@ -139,7 +137,7 @@ def test_a_generator_and_a_discriminator_that_sees_both_are_compressed_on_pairs(
                 Image.fromarray(both).save(here / "joined" / part / path.name)
         where = ["--data", here / "joined"]
     words = [word for key, value in SMALL.items() for word in (f"--{key}", value)]
-    with patch.object(compression, "BenchSettings", QUICK):
+    with timed_briefly():
         made = command("compress", "net", *where, *words, "--set", "distil-gan=0.5", "-o", "run")
     assert made.code == 0, made.err
     assert "--set paired=true (as it was trained)" in made.err
@@ -161,7 +159,7 @@ def test_grey_becomes_colour_and_back_from_python(here: Path) -> None:
     found = ganprune.compress(net, data, output=here / "run", bench=QUICK(), **options)
     assert found.files["G_A"].is_file()
     check_run(here / "run", data, 1, 3)
-    assert {model["name"] for model in models(Run(here / "run"), {})} >= {"G_A", "original_G_A"}
+    assert {model["name"] for model in networks_of(Run(here / "run"), {})} >= {"G_A", "original_G_A"}
     # Of both directions, what is shown to a network is what it takes.
     shown = command("translate", net, data / "testA", "-o", "both", "--save", "fake,real,rec", "--size", "32")
     assert shown.code == 0, shown.err
@@ -190,7 +188,7 @@ def test_a_file_of_bytes_is_exported_timed_and_a_run_evaluated(here: Path) -> No
     with pytest.raises(
         UsageError, match=r"a browser has grey and RGB pictures, the networks of .* take 5 ch"
     ):
-        models(Run(here / "run"), {})
+        networks_of(Run(here / "run"), {})
 
 
 REFUSED: dict[str, tuple[Callable[[Path, Path], tuple[object, ...]], int, str]] = {

@@ -12,7 +12,7 @@ from ganprune.images import load_pictures, to_float
 from ganprune.metrics import features_of, fid, kid, load_features, lost, pictures_in, probe, psnr
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from tests.cli.conftest import Mission, Place
-from tests.cli.kit import Outcome, ganprune, listing
+from tests.cli.kit import LEAN, Outcome, ganprune, listing
 from tests.cli.test_bad_input import refusal
 from tests.metrics.kit import keras_file, random_uint8, save_all
 from tests.metrics.test_fcn import blocks, coloured, nearest_colour, save
@@ -191,7 +191,7 @@ def test_run_is_compared_with_its_originals_and_the_inputs(run: Path, place: Pla
     assert rows[2]["psnr"] > rows[0]["psnr"] > 0
     assert ["less" in row for row in rows] == [True, False, True, True]
     assert (rows[1]["L_GenA"], rows[1]["L_DisA"], rows[0]["L_cyc"]) == (0, 0, None)
-    assert found.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
+    assert found.err.splitlines()[-1] == f"next: ganprune report {run} --serve"
 
     again = evaluate(run, "--features", weights, "--json", "--fid", "--set", "bootstrap=10")
     assert again.json == found.json
@@ -232,7 +232,7 @@ def test_one_direction_is_judged_by_a_recovered_discriminator(
         (here / "net").mkdir(exist_ok=True)
         shutil.copy(place.checkpoint / f"latest_net_{name}.pth", here / "net")
     words = ("net", "--data", place.data, "--config", place.config, "-o", "run", "--direction", "AtoB")
-    made = ganprune("compress", *words, "--recover-discriminators", "--set", "recover-budget=2steps")
+    made = ganprune("compress", *LEAN, *words, "--recover-discriminators", "--set", "recover-budget=2steps")
     assert made.code == 0, made.err
     found = evaluate("run", "--features", weights, "--json", "--set", "bootstrap=0")
     assert found.code == 0, found.err

@@ -8,7 +8,7 @@ import torch
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.models.cyclegan import Generator
 from tests.cli.conftest import Place
-from tests.cli.kit import ganprune, stopped_before_export
+from tests.cli.kit import LEAN, ganprune, stopped_before_export
 from tests.tiny import resnet
 
 NETWORK = (
@@ -79,7 +79,7 @@ def test_train_writes_a_cyclegan_that_compress_takes(place: Place, here: Path) -
     again = ganprune("train", "--data", place.data, "-o", "net", "--budget", "2steps", *NETWORK, "--json")
     assert again.json["steps"] == 2
     with stopped_before_export():
-        compressed = ganprune("compress", "net", "--data", place.data, "--config", place.config)
+        compressed = ganprune("compress", *LEAN, "net", "--data", place.data, "--config", place.config)
     assert compressed.code == 130, compressed.err
 
 

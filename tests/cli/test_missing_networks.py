@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from ganprune.checkpoints import load_generator, load_quartet
+from ganprune.runs import Run
 from tests.cli.conftest import Place
-from tests.cli.kit import CYCLEGAN, Outcome, ganprune, listing, stopped_before_export
+from tests.cli.kit import CYCLEGAN, LEAN, Outcome, ganprune, listing, stopped_before_export
 from tests.tiny import resnet
 
 SMALL = ("--set", "ndf=4", "--size", "32", "--set", "device=cpu", "--set", "threads=1")
@@ -36,7 +37,7 @@ def generators(place: Place, here: Path) -> Path:
 
 
 def compress(place: Place, checkpoint: Path, *words: object) -> Outcome:
-    return ganprune("compress", checkpoint, "--data", place.data, "--config", place.config, *words)
+    return ganprune("compress", *LEAN, checkpoint, "--data", place.data, "--config", place.config, *words)
 
 
 def compress_up_to_export(place: Place, checkpoint: Path, *words: object) -> None:
@@ -119,7 +120,7 @@ def test_a_lone_generator_gets_the_other_one_too(
 def test_one_direction_makes_one_slim_generator(
     place: Place, here: Path, direction: str, slim: str, whole: str
 ) -> None:
-    done = compress(place, place.checkpoint, "--direction", direction, "-o", "run", "--budget", "2steps")
+    done = place.compress_whole("--direction", direction, "-o", "run", "--budget", "2steps")
     assert done.code == 0, done.err
     names = {path.name for path in (here / "run").iterdir()}
     made = {f"{slim}.onnx", f"original_{slim}.onnx", f"{slim}.safetensors", f"latest_net_{slim}.pth"}
@@ -159,6 +160,13 @@ def test_a_plan_can_be_made_before_anything_is_recovered(place: Place, here: Pat
     shown = compress(place, published, *words)
     assert shown.code == 0, shown.err
     assert "G_B, D_A, D_B trained for 5m" in shown.out
+    assert "warning: G_B would be trained from nothing: of 5m a whole generator learns little" in shown.err
+    assert "--direction AtoB needs only D_A" in shown.err
+    one_way = compress(place, published, *words, "--direction", "AtoB")
+    assert one_way.code == 0, one_way.err
+    assert "D_A trained for 5m" in one_way.out
+    assert "G_B" not in one_way.out
+    assert "warning" not in one_way.err
     assert not (here / "runs").exists()
 
 
@@ -204,3 +212,15 @@ def test_recovery_explains_bad_input(place: Place, here: Path, published: Path, 
     none = compress(place, generators, "--recover-discriminators", "--set", "recover-budget=0")
     assert none.code == 2
     assert "--set recover-budget must be more than 0" in none.err
+
+
+def test_one_way_alone_recovers_its_discriminator_and_no_generator(
+    place: Place, here: Path, published: Path
+) -> None:
+    words = ("--recover-discriminators", "--set", "recover-budget=2steps", "--direction", "AtoB", "-o", "run")
+    compress_up_to_export(place, published, *words)
+    provenance = Run(here / "run").provenance
+    assert provenance["stages"]["recover"]["steps"] == 2
+    lines = (here / "run/search.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["A"]["L_DisA"] > 0
+    assert "B" not in json.loads(lines[-1])

@@ -14,7 +14,7 @@ from ganprune.images.pairs import LeftHalf, RightHalf
 from ganprune.metrics import psnr
 from ganprune.pruning.fitness import l_disa
 from tests.cli.conftest import Place
-from tests.cli.kit import Outcome, ganprune, stopped_before_export
+from tests.cli.kit import LEAN, Outcome, ganprune, stopped_before_export
 from tests.images.test_pairs import joined
 from tests.metrics.kit import keras_file
 from tests.models.schools import DISCRIMINATORS, GENERATORS, trained
@@ -39,7 +39,7 @@ def facades(tmp_path_factory: pytest.TempPathFactory, place: Place) -> tuple[Pat
     joined(root / "data", {"train": 6, "test": 3}, 72, 36)
     words = ("--data", root / "data", "--config", place.config, "--target-macs", 0.5, "--set", "align=1")
     done = ganprune(
-        "compress", net, *words, "--budget", "2steps", "--set", "distil-gan=0.5", "-o", root / "run"
+        "compress", *LEAN, net, *words, "--budget", "2steps", "--set", "distil-gan=0.5", "-o", root / "run"
     )
     assert done.code == 0, done.err
     return root, done
@@ -136,7 +136,9 @@ def test_joined_files_of_odd_widths_are_refused(
     facades: tuple[Path, Outcome], here: Path, place: Place
 ) -> None:
     joined(here / "odd", {"train": 3}, 73, 36)
-    found = ganprune("compress", facades[0] / "net", "--data", "odd", "--config", place.config, "-o", "run")
+    found = ganprune(
+        "compress", *LEAN, facades[0] / "net", "--data", "odd", "--config", place.config, "-o", "run"
+    )
     assert found.code == 3
     assert "73 pixels wide; two pictures side by side need an even width" in found.err.splitlines()[-1]
 
@@ -166,12 +168,12 @@ def test_a_lone_generator_goes_the_way_of_its_training_unless_told_otherwise(
     root, _ = facades
     words = ("--data", root / "data", "--config", place.config, "--dry-run", "--json")
     for asked, way in (((), "BtoA"), (("--direction", "BtoA"), "BtoA"), (("--direction", "AtoB"), "AtoB")):
-        found = ganprune("compress", root / "net", *words, *asked)
+        found = ganprune("compress", *LEAN, root / "net", *words, *asked)
         assert found.code == 0, found.err
         assert found.json["settings"]["direction"] == way
     shutil.copy(root / "net/latest_net_G.pth", here)
-    plain = ganprune("compress", "latest_net_G.pth", *words)
+    plain = ganprune("compress", *LEAN, "latest_net_G.pth", *words)
     assert plain.json["settings"]["direction"] == "AtoB"
     assert plain.json["settings"]["paired"] is True
-    apart = ganprune("compress", "latest_net_G.pth", *words, "--set", "paired=false")
+    apart = ganprune("compress", *LEAN, "latest_net_G.pth", *words, "--set", "paired=false")
     assert apart.json["settings"]["paired"] is False

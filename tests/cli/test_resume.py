@@ -9,7 +9,7 @@ import pytest
 
 from ganprune.runs import Run
 from tests.cli.conftest import Mission, Place
-from tests.cli.kit import ganprune, listing, stopped_before_export, write_config
+from tests.cli.kit import LEAN, ganprune, listing, stopped_before_export, write_config
 
 
 def _stages(run: Path) -> dict[str, object]:
@@ -19,7 +19,7 @@ def _stages(run: Path) -> dict[str, object]:
 def test_same_command_again_does_nothing_twice(mission: Mission, place: Place) -> None:
     before = listing(mission.run)
     with chdir(mission.folder):
-        again = place.compress()
+        again = place.compress_whole()
     assert again.code == 0
     assert listing(mission.run) == before
     assert "search" not in again.err
@@ -90,14 +90,16 @@ def test_changed_setting_is_refused_and_named(
 def test_other_checkpoint_in_the_same_folder_is_refused(place: Place, run: Path, here: Path) -> None:
     shutil.copytree(place.checkpoint, here / "other")
     shutil.copy(here / "other" / "latest_net_G_A.pth", here / "other" / "latest_net_G_B.pth")
-    refused = ganprune("compress", "other", "--data", place.data, "--config", place.config, "-o", run)
+    refused = ganprune("compress", *LEAN, "other", "--data", place.data, "--config", place.config, "-o", run)
     assert refused.code == 3
     assert "another checkpoint" in refused.err
 
 
 def test_other_data_in_the_same_folder_is_refused(place: Place, run: Path, here: Path) -> None:
     shutil.copytree(place.data, here / "data")
-    refused = ganprune("compress", place.checkpoint, "--data", "data", "--config", place.config, "-o", run)
+    refused = ganprune(
+        "compress", *LEAN, place.checkpoint, "--data", "data", "--config", place.config, "-o", run
+    )
     assert refused.code == 3
     assert f"--data {place.data}" in refused.err
 
@@ -126,7 +128,7 @@ def test_equal_settings_from_another_layer_find_the_same_run(place: Place, here:
     with stopped_before_export():
         place.compress("--seed", "1", "--target-macs", "0.6")
         write_config(Path("same.toml"), seed=1, target_macs=[0.6, 0.6])
-        ganprune("compress", place.checkpoint, "--data", place.data, "--config", "same.toml")
+        ganprune("compress", *LEAN, place.checkpoint, "--data", place.data, "--config", "same.toml")
     assert len([path for path in Path("runs").iterdir() if path.is_dir()]) == 1
 
 

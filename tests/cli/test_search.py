@@ -7,7 +7,7 @@ import pytest
 
 from ganprune.checkpoints import load_generator
 from tests.cli.conftest import Mission, Place
-from tests.cli.kit import A2B, ganprune, stopped_before_export, write_checkpoint
+from tests.cli.kit import A2B, LEAN, ganprune, stopped_before_export, write_checkpoint
 from tests.tiny import resnet
 
 
@@ -16,7 +16,7 @@ def test_both_namings_of_one_cyclegan_give_the_same_genomes(
 ) -> None:
     net = write_checkpoint(here / "net", A2B)
     with stopped_before_export():
-        ganprune("compress", net, "--data", place.data, "--config", place.config, "-o", "run")
+        ganprune("compress", *LEAN, net, "--data", place.data, "--config", place.config, "-o", "run")
     assert (here / "run" / "state.safetensors").read_bytes() == (
         mission.run / "state.safetensors"
     ).read_bytes()
@@ -28,7 +28,7 @@ def test_both_namings_of_one_cyclegan_give_the_same_genomes(
 def test_any_file_of_a_checkpoint_stands_for_all(mission: Mission, place: Place, here: Path) -> None:
     with stopped_before_export():
         file = place.checkpoint / "latest_net_D_B.pth"
-        ganprune("compress", file, "--data", place.data, "--config", place.config, "-o", "run")
+        ganprune("compress", *LEAN, file, "--data", place.data, "--config", place.config, "-o", "run")
     assert (here / "run" / "state.safetensors").read_bytes() == (
         mission.run / "state.safetensors"
     ).read_bytes()

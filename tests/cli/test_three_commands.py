@@ -46,7 +46,7 @@ def test_each_command_ends_by_printing_the_next_one(mission: Mission) -> None:
     run = mission.run.relative_to(mission.folder)
     assert mission.compress.err.splitlines()[-1] == f"next: ganprune report {run}"
     assert mission.export.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
-    assert mission.bench.err.splitlines()[-1] == f"next: ganprune inspect {run}"
+    assert mission.bench.err.splitlines()[-1] == f"next: ganprune report {run}"
 
 
 def test_stdout_holds_data_and_stderr_the_rest(outcome: Outcome) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from tests.cli.kit import Outcome, ganprune, listing
 from tests.cli.test_bad_input import refusal
 from tests.images.pictures import draw, write
 from tests.translation.kit import pixels, result_file, seen
+from tests.videos import write_video
 
 SUFFIX = {"AtoB": "fake_B", "BtoA": "fake_A"}
 
@@ -44,7 +46,21 @@ def test_run_translates_at_its_own_size(mission: Mission, place: Place, here: Pa
     assert len(list((here / "out").iterdir())) == len(pictures)
     assert found.out.startswith(f"8 files for 8 pictures in out; {direction} by {mission.run / name}.safet")
     assert len(found.out.splitlines()) == 1
-    assert found.err.splitlines()[-1] == f"next: ganprune bench --cpu {mission.run}"
+    assert found.err.splitlines()[-1] == f"next: ganprune evaluate {mission.run}"
+
+
+def test_a_video_is_translated_in_its_own_size(mission: Mission, here: Path) -> None:
+    frames = [np.full((40, 60, 3), grey, np.uint8) for grey in (0, 100, 200)]
+    write_video(here / "clip.mov", frames)
+    found = translate(mission.run, "clip.mov", "-o", "out", "--batch", "2")
+    assert found.code == 0, found.err
+    assert found.out.startswith("1 file for 3 frames in out; AtoB by ")
+    assert "frames a second" in found.out
+    assert "translate frames 3/3" in found.err
+    with av.open(str(here / "out/clip_fake_B.mp4")) as made:
+        assert [frame.to_ndarray(format="rgb24").shape for frame in made.decode(video=0)] == [(40, 60, 3)] * 3
+    again = refusal(translate(mission.run, "clip.mov", "-o", "out"), 2)
+    assert again.startswith("error: 1 of 1 files to be written are already there")
 
 
 def test_latest_run_is_found(mission: Mission, place: Place, here: Path, monkeypatch) -> None:

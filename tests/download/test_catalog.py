@@ -134,3 +134,9 @@ def test_hash_must_be_one(digits: str) -> None:
 
 def test_hash_may_be_in_capitals() -> None:
     assert with_sha256(find_item("maps"), "AB" * 32).sha256 == "ab" * 32
+
+
+def test_hash_is_read_off_the_names_that_pytorch_gives_its_files() -> None:
+    weights = "mobilenet_v2-7ebf99e0.pth"
+    assert item_at(f"https://download.pytorch.org/models/{weights}").sha256 == "7ebf99e0"
+    assert item_at(f"https://x.org/models/{weights}").sha256 is None

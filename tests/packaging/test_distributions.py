@@ -22,7 +22,7 @@ PACKAGES = ("ganprune", "ganprune_cli", "ganprune_exporters")
 SOURCES = {"ganprune": "ganprune", "ganprune_cli": "cli/ganprune_cli"} | {
     "ganprune_exporters": "exporters/ganprune_exporters"
 }
-EXTRAS = ("metrics", "openvino", "ray")
+EXTRAS = ("hub", "metrics", "openvino", "ray", "video")
 """That users install; the others are for work on ganprune."""
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 

@@ -1,7 +1,27 @@
-"""Reading a page back, as a browser would."""
+"""Reading a page back, as a browser would, and a server of a folder's files."""
 
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from unittest.mock import patch
+
+
+@contextmanager
+def folder_served(folder: Path) -> Generator[str]:
+    """The address of a folder's files."""
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    silent = patch.object(SimpleHTTPRequestHandler, "log_message")
+    with silent, ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
 
 
 @dataclass

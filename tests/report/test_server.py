@@ -12,6 +12,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from ganprune.errors import UsageError
+from ganprune.images import DataSource
+from ganprune.report import vendor
+from ganprune.report.networks import plain_name
 from ganprune.report.server import HOST, page_server
 from ganprune.report.vendor import FILES
 from ganprune.runs import Run
@@ -81,7 +84,9 @@ def _ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[HTT
         ("/report.html", "text/html; charset=utf-8"),
         ("/translate.css", "text/css; charset=utf-8"),
         ("/translate.js", "text/javascript"),
-        ("/models.json", "application/json"),
+        ("/network.js", "text/javascript"),
+        ("/sources.js", "text/javascript"),
+        ("/page.json", "application/json"),
         ("/models/G_A.onnx", "application/octet-stream"),
         ("/ort/ort.wasm.min.mjs", "text/javascript"),
         ("/ort/ort-wasm-simd-threaded.wasm", "application/wasm"),
@@ -111,30 +116,63 @@ def test_nothing_else_is_there(port: int, path: str) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "0.0.0.0:1", ""])
 def test_other_names_for_this_machine_are_refused(port: int, host: str) -> None:
-    answer, body = _ask(port, "/models.json", Host=host)
+    answer, body = _ask(port, "/page.json", Host=host)
     assert (answer.status, body) == (403, b"only for this machine")
 
 
-def test_only_reading_is_answered(port: int) -> None:
-    answer, _ = _ask(port, "/", "POST")
-    assert answer.status == 501
+def test_nothing_is_done_for_another_page(port: int) -> None:
+    for origin in ({}, {"Origin": "http://evil.example"}, {"Origin": "null"}):
+        answer, body = _ask(port, "/fetch/wasm", "POST", **origin)
+        assert (answer.status, body) == (404, b"not found")
+    assert _ask(port, "/page.json", "POST", Origin=f"http://{HOST}:{port}")[0].status == 404
+    assert _ask(port, "/", "PUT")[0].status == 501
+
+
+def test_a_runtime_that_cannot_be_fetched_is_told_of(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vendor, "MIRROR", "http://127.0.0.1:1/")
+    answer, body = _ask(port, "/fetch/wasm", "POST", Origin=f"http://{HOST}:{port}")
+    assert answer.status == 502
+    assert b"http://127.0.0.1:1/ort.wasm.min.mjs: 127.0.0.1:1 cannot be reached" in body
+    assert b"npm pack onnxruntime-web@1.30.0" in body
 
 
 def test_networks_are_listed_slim_first_with_what_they_take(port: int) -> None:
-    _, body = _ask(port, "/models.json")
-    listed = json.loads(body)
-    assert [model["name"] for model in listed] == ["G_A", "G_A.int8 & <b>", "original_G_A"]
-    plain, free, _ = listed
+    _, body = _ask(port, "/page.json")
+    page = json.loads(body)
+    listed = page["models"]
+    assert [model["label"] for model in listed] == ["slim, float32", "slim, int8 & <b>", "original"]
+    plain, free, original = listed
     assert (plain["height"], plain["width"], plain["dtype"]) == (8, 12, "float32")
-    assert (free["height"], free["width"], free["dtype"], free["channels_last"]) == (
-        None,
-        None,
-        "uint8",
-        True,
-    )
+    free_size = (free["height"], free["width"], free["dtype"], free["channels_last"])
+    assert free_size == (None, None, "uint8", True)
+    assert (plain["side"], plain["original"], original["original"]) == ("A", False, True)
+    assert page["domains"] == {"A": "A", "B": "B"}
+    assert page["engines"] == {"wasm": 14_314_404, "webgpu": 26_901_320}  # those here are others
     answer, body = _ask(port, free["url"])
     assert answer.status == 200
     assert len(body) == free["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("stem", "words"),
+    [("G_A", "slim, float32"), ("G", "slim, float32"), ("G_B.int8", "slim, int8"),
+     ("G_A.fp16", "slim, float16 weights"), ("original_G_A", "original"),
+     ("original_G_B.rewritten", "original, rewritten for speed"),
+     ("original_G_A.rewritten.int8", "original, rewritten for speed, int8"), ("mine.v2", "mine.v2")],
+)  # fmt: skip
+def test_networks_are_called_in_plain_words(stem: str, words: str) -> None:
+    assert plain_name(stem) == words
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [(DataSource(Path("datasets/horse2zebra")), ("horse", "zebra")),
+     (DataSource(Path("datasets/mine")), ("A", "B")),
+     (DataSource(A=Path("photos/horses"), B=Path("photos/zebras")), ("horses", "zebras")),
+     (DataSource(A=Path("data/trainA")), ("A", "B")), (DataSource(Path("a2b2c")), ("A", "B"))],
+)  # fmt: skip
+def test_domains_are_called_as_their_folders(source: DataSource, names: tuple[str, str]) -> None:
+    assert source.domain_names == dict(zip("AB", names, strict=True))
 
 
 def test_a_file_that_is_gone_is_not_found(run: Run, port: int) -> None:

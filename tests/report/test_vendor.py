@@ -3,12 +3,14 @@
 import hashlib
 import io
 import tarfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from ganprune.errors import InputError, UsageError
+from ganprune.errors import DownloadError, InputError, UsageError
 from ganprune.report import vendor
+from tests.report.kit import folder_served
 
 
 @pytest.fixture
@@ -20,16 +22,18 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             entry = tarfile.TarInfo(f"package/dist/{name}")
             entry.size = len(name)
             archive.addfile(entry, io.BytesIO(name.encode()))
-    hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in vendor.FILES}
+    made = {n: vendor.File(len(n), hashlib.sha256(n.encode()).hexdigest()) for n in vendor.FILES}
+    engines = {engine: {n: made[n] for n in files} for engine, files in vendor.ENGINES.items()}
     monkeypatch.setattr(vendor, "TARBALL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(vendor, "FILES", hashes)
+    monkeypatch.setattr(vendor, "FILES", made)
+    monkeypatch.setattr(vendor, "ENGINES", engines)
     return path
 
 
 def test_what_a_page_needs_is_kept_and_nothing_else(package: Path, tmp_path: Path) -> None:
     folder = vendor.keep(package, tmp_path / "kept")
     assert {path.name: path.read_text() for path in folder.iterdir()} == {name: name for name in vendor.FILES}
-    assert vendor.kept(folder) == folder
+    assert vendor.missing("wasm", folder) == vendor.missing("webgpu", folder) == ()
 
 
 def test_another_package_is_refused_and_nothing_kept(tmp_path: Path) -> None:
@@ -42,15 +46,43 @@ def test_another_package_is_refused_and_nothing_kept(tmp_path: Path) -> None:
 def test_missing_package_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"npm pack onnxruntime-web@1\.30\.0"):
         vendor.keep(tmp_path / "none.tgz")
-    with pytest.raises(UsageError, match=r"is not there: run `npm pack .*--serve --runtime"):
-        vendor.kept(tmp_path)
 
 
-def test_a_changed_file_is_noticed(package: Path, tmp_path: Path) -> None:
+def test_a_changed_file_counts_as_missing(package: Path, tmp_path: Path) -> None:
     folder = vendor.keep(package, tmp_path / "kept")
     (folder / "ort.wasm.min.mjs").write_text("changed")
-    with pytest.raises(UsageError, match=r"ort\.wasm\.min\.mjs is damaged"):
-        vendor.kept(folder)
+    assert vendor.missing("wasm", folder) == ("ort.wasm.min.mjs",)
+    assert vendor.missing("webgpu", folder) == ()
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Generator[tuple[Path, str]]:
+    """A folder and where it is served."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    with folder_served(folder) as address:
+        yield folder, address
+
+
+def test_only_what_is_lacking_is_fetched(package: Path, mirror: tuple[Path, str], tmp_path: Path) -> None:
+    served, address = mirror
+    for name in vendor.ENGINES["webgpu"]:
+        (served / name).write_text(name)
+    vendor.bring("webgpu", tmp_path / "kept", address)
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == set(vendor.ENGINES["webgpu"])
+    (served / "ort.webgpu.min.mjs").unlink()
+    vendor.bring("webgpu", tmp_path / "kept", address)  # which is there
+
+
+def test_other_bytes_than_the_known_ones_are_refused(
+    package: Path, mirror: tuple[Path, str], tmp_path: Path
+) -> None:
+    served, address = mirror
+    for name in vendor.ENGINES["wasm"]:
+        (served / name).write_text(name[::-1])
+    with pytest.raises(DownloadError, match=r"ort\.wasm\.min\.mjs: needed SHA-256 .*nothing of it was kept"):
+        vendor.bring("wasm", tmp_path / "kept", address)
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_it_is_kept_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,13 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ganprune.bench import BenchSettings
 from ganprune.checkpoints import NetName, load_generator, read_metadata
 from ganprune.errors import DataError, RunError, UsageError
 from ganprune.images import find_domains, load_pictures, to_float
 from ganprune.images.sources import DOMAINS, Domain
-from ganprune.plan import plan
+from ganprune.pace import Pace
+from ganprune.plan import TUNE_PASSES, better_threads, plan
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
 from ganprune.report.parts import beside_doing_nothing
@@ -369,16 +371,73 @@ def test_plan_sizes_the_search_that_is_done(run: Run, gan: TinyGan) -> None:
     sketch = plan(gan.generators, gan.judges, SETTINGS, RESOLVED)
     _search(run, gan)
     assert sketch.individuals == 2 * SETTINGS.search.population * len(_history(run))
-    assert sketch.seconds > 0
-    identity = CompressSettings.from_flat(SETTINGS.to_flat() | {"lambda-identity": 1.0})
-    assert plan(gan.generators, gan.judges, identity, RESOLVED).passes == sketch.passes * 4 // 3
+    assert list(sketch.stages) == ["search", "refit", "pictures", "export"]
+    assert all(seconds > 0 for seconds in sketch.stages.values())
+    assert sketch.total == sum(sketch.stages.values())
 
 
-def test_plan_grows_with_population_generations_and_pictures(gan: TinyGan) -> None:
-    def passes(**changes: int) -> int:
-        flat = SETTINGS.to_flat() | changes
-        return plan(gan.generators, gan.judges, CompressSettings.from_flat(flat), RESOLVED).passes
+PACE = Pace(original=4, slim=1, judge=0.5, exact=4, gram=8, cut=2, weigh=30, refit=6)
 
-    assert passes(population=8) == 2 * passes()
-    assert passes(generations=7) == 2 * passes()
-    assert passes(pictures=4) == 2 * passes()
+
+def _seconds(monkeypatch: pytest.MonkeyPatch, gan: TinyGan, **changes: object) -> Mapping[str, float]:
+    """Of the stages, where every part takes what `PACE` says."""
+    monkeypatch.setattr("ganprune.plan.pace_of", lambda *_, **__: PACE)
+    settings = CompressSettings.from_flat(SETTINGS.to_flat() | changes)
+    lacking = settings.recovery.recover_discriminators
+    return plan(
+        gan.generators, gan.judges, settings, RESOLVED, trained=100, lacking=lacking,
+        bench=BenchSettings.brief(), report=True,
+    ).stages  # fmt: skip
+
+
+def test_plan_counts_what_every_stage_does(monkeypatch: pytest.MonkeyPatch, gan: TinyGan) -> None:
+    found = _seconds(monkeypatch, gan, **{"budget": "90s", "refit-pictures": 5, "apart": 0.5})
+    individual = 2 + 2 * (1 + 0.5 + (4 + 1) / 2)  # cut; each picture there, judged and back
+    controls = 3 * 2 * (4 + 0.5)
+    assert found["search"] == 2 * (4 * 4 * individual + controls + 2 * 8 + 30)
+    assert found["refit"] == 2 * (2 + 5 * 6)
+    validations = 10 * 2 * 2 * 2 * (2 * 1 + 0.5) + 2 * 2 * (4 + 0.5)
+    assert found["fine-tune"] == 90 + validations
+    assert list(found) == ["search", "refit", "fine-tune", "pictures", "export", "timing", "report"]
+    longer = _seconds(monkeypatch, gan, budget="10steps", recipe="paper")["fine-tune"]
+    shorter = _seconds(monkeypatch, gan, budget="5steps", recipe="paper")["fine-tune"]
+    assert longer - shorter == 5 * TUNE_PASSES * 2 * (1 + 0.5)
+
+
+def test_plan_grows_with_population_generations_and_pictures(
+    monkeypatch: pytest.MonkeyPatch, gan: TinyGan
+) -> None:
+    def seconds(**changes: object) -> float:
+        return _seconds(monkeypatch, gan, refit=False, **changes)["search"]
+
+    once = 2 * 3 * 2 * (4 + 0.5)  # of the originals, whatever the search
+    assert seconds(population=8) - once == 2 * (seconds() - once)
+    assert seconds(generations=7) - once == 2 * (seconds() - once)
+    assert seconds(pictures=4) == 2 * seconds()
+    assert seconds(**{"lambda-identity": 1.0}) > seconds()
+
+
+def test_plan_of_what_is_left_out_or_added(monkeypatch: pytest.MonkeyPatch, gan: TinyGan) -> None:
+    found = _seconds(monkeypatch, gan, **{"recover-discriminators": True, "recover-budget": "7m"})
+    assert found["recover"] == 420
+    assert "fine-tune" not in found
+    assert "refit" not in _seconds(monkeypatch, gan, **{"refit-pictures": 0})
+    assert _seconds(monkeypatch, gan, **{"min-psnr": 30.0})["size"] > 9 * 2 * 2
+
+
+def test_one_thread_is_taken_where_all_are_slower_and_nobody_asked(
+    monkeypatch: pytest.MonkeyPatch, gan: TinyGan
+) -> None:
+    times = {1: (1.0, 1.0), 2: (1.3, 1.0)}
+    monkeypatch.setattr("ganprune.plan.passes", lambda *args: times[args[-1].scoring_threads])
+    both, free = Resolved("cpu", "float32", 2, 1), replace(SETTINGS.compute, threads=None)
+    unset = replace(SETTINGS, compute=free)
+    assert better_threads(gan.generators, unset, both) == (replace(both, worker_threads=1), "")
+    asked = replace(SETTINGS, compute=replace(free, threads=2))
+    assert better_threads(gan.generators, asked, both) == (both, "")
+    times[2] = (0.9, 1.0)
+    assert better_threads(gan.generators, unset, both)[0] == both
+    times[1] = (1.0, 0.4)
+    assert (
+        better_threads(gan.generators, unset, both)[1] == "this program gets 40% of a core that it asks for"
+    )

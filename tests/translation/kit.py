@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,31 @@ from torch import Tensor
 
 from ganprune.checkpoints import save_generator
 from ganprune.models.cyclegan import Generator, resnet_widths
+from ganprune.reporting import Silent
 from ganprune.translation import Source
 from tests.images.pictures import draw
 from tests.tiny import random_generator
+
+
+class Recorder(Silent):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.news: list[str] = []
+        self.tasks: dict[str, tuple[int, int]] = {}
+        """Title → steps that were done, and their total."""
+
+    def task(self, title: str, total: int, done: int = 0) -> AbstractContextManager["Recorder"]:
+        self._title, self.tasks[title] = title, (done, total)
+        return nullcontext(self)
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        done, total = self.tasks[self._title]
+        self.tasks[self._title] = (done + steps, total)
+
+    def info(self, message: str) -> None:
+        self.news.append(message)
+
 
 Net = Callable[[Tensor], Tensor]
 

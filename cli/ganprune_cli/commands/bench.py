@@ -90,7 +90,7 @@ def bench(
         typer.Option(
             "--assert-speedup",
             metavar="F",
-            help="Exit code 4 if a slim network is not F times faster than its original.",
+            help="Exit code 4 if a slim network is not F times as fast as its original.",
         ),
     ] = None,
     most_ms: Annotated[
@@ -113,7 +113,7 @@ def bench(
     from ganprune.errors import TargetError, UsageError
     from ganprune_cli.benching import bench_settings
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.tables import print_bench
+    from ganprune_cli.tables import print_bench, print_quality
     from ganprune_exporters.benching import bench_sources
 
     if cpu and provider not in (None, "CPUExecutionProvider", "OpenVINOExecutionProvider"):
@@ -130,6 +130,8 @@ def bench(
     elif csv:
         say(report.csv(), end="")
     else:
+        if "quality" in timed:
+            print_quality(timed["quality"], markdown)
         print_bench(timed, markdown, every=spread)
     if missed := report.missed():
         raise TargetError("; ".join(missed))

@@ -88,6 +88,10 @@ def compare(
 
     All get the same pictures, size, fine-tuning and figures. Finished cells are not done again.
     """
+    from ganprune_cli.asking import needed_features
+
+    if not (dry_run or finished):
+        needed_features(features)
     from ganprune.checkpoints import Own
     from ganprune.comparing import read_comparison
     from ganprune.comparing.contest import check_sources, contest, folder_of, judged_by, only
@@ -136,7 +140,7 @@ def compare(
             print_json(planned)
         else:
             print_outline(planned, markdown)
-        print_next(invocation().replace(" --dry-run", ""), quiet)
+        print_next(invocation().replace(" --dry-run", "") + ("" if features else " --features FILE"), quiet)
         return
     if finished:
         result = what_is_there(found, judged_by(network, segmenter) if network else judges)

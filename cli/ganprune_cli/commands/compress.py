@@ -20,6 +20,8 @@ def compress(
     output: options.Output = None,
     preset: options.PresetName = None,
     config: options.Config = None,
+    no_bench: options.NoBench = False,
+    no_report: options.NoReport = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     markdown: options.HiddenMarkdown = False,
@@ -44,7 +46,10 @@ def compress(
     settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
     source = DataSource.given(data, data_a, data_b)
     if dry_run:
-        foreseen = foresee(ckpt, source, settings, reporter, own=Own.of(generator, discriminator))
+        foreseen = foresee(
+            ckpt, source, settings, reporter, own=Own.of(generator, discriminator),
+            bench=not no_bench, report=not no_report,
+        )  # fmt: skip
         if json:
             print_json(foreseen.to_json())
         else:
@@ -53,14 +58,15 @@ def compress(
         return
     found = run_compress(
         ckpt, source, generator=generator, discriminator=discriminator, output=output, settings=settings,
-        reporter=reporter, command=invocation(),
+        reporter=reporter, bench=not no_bench, report=not no_report, command=invocation(),
     )  # fmt: skip
     run = found.folder
     if json:
         print_json(found.to_json())
     else:
         print_quality(found.quality, markdown)
-        print_bench(found.bench, markdown)
+        if found.bench:
+            print_bench(found.bench, markdown)
         slim = ", ".join(f"{run}/G_{side}.onnx" for side in found.slim)
         say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
     if missed := found.missed():

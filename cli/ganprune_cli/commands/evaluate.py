@@ -111,6 +111,10 @@ def evaluate(
     A run's slim generators are compared with its originals and with the untouched inputs, on test pictures.
     Figures of different features never compare.
     """
+    from ganprune_cli.asking import needed_features
+
+    if fcn is None:
+        needed_features(features)
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.figures.of_run import EVALUATION
@@ -144,7 +148,7 @@ def evaluate(
             found = evaluate_run(run, wishes, reporter)
             write_json(run / EVALUATION, found)
             refresh_report(run, reporter)
-        following = command_line("bench", "--cpu", run.folder)
+        following = command_line("report", run.folder, "--serve")
     if json:
         print_json(found)
     else:

@@ -25,6 +25,12 @@ def export(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where files go; default: the run, or here."),
     ] = None,
+    hf: Annotated[
+        Path | None,
+        typer.Option(
+            "--hf", metavar="DIR", help="Of a run: a folder for Hugging Face, with a model card about it."
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="DIR", help="Pictures to verify on; default those of the run."),
@@ -103,8 +109,13 @@ def export(
     from ganprune_exporters.sources import ExportOptions, export_source
     from ganprune_exporters.variants import LIMIT, Kind
 
-    if not onnx:
+    if not onnx and hf is None:
         raise UsageError("name the format to export to: ganprune export --onnx")
+    if hf is not None:
+        _check_hub_folder(source, output)
+    if not onnx and hf is not None:
+        _write_hub_folder(source, hf, json, quiet)
+        return
     asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8}
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
     wishes = ExportOptions(
@@ -119,4 +130,32 @@ def export(
         print_json(written)
     else:
         print_export(written["files"], markdown, written["variants"])
-    print_next(following, quiet)
+    if hf is not None:
+        _write_hub_folder(source, hf, None, quiet)
+    else:
+        print_next(following, quiet)
+
+
+def _check_hub_folder(source: Path | None, output: Path | None) -> None:
+    from ganprune.errors import UsageError
+    from ganprune.stages.made_runs import is_run
+
+    if source is not None and not is_run(source):
+        raise UsageError(f"--hf tells a run's figures and pictures, found {source}; compress it first")
+    if output is not None:
+        raise UsageError("--hf takes the run's own files; leave -o out")
+
+
+def _write_hub_folder(source: Path | None, folder: Path, json: bool | None, quiet: bool) -> None:
+    """json: print what was written as JSON, or as a line; None: the command has printed other data."""
+    from ganprune.runs import find_run
+    from ganprune.system.shell import pasted
+    from ganprune_cli.console import print_json, print_next, say
+    from ganprune_exporters.hub_folder import write_hub_folder
+
+    written = write_hub_folder(find_run(source), folder)
+    if json:
+        print_json({"folder": str(folder), "files": [str(path) for path in written]})
+    elif json is not None:
+        say(f"{len(written)} files in {folder}; its README.md lacks a licence, which is yours to fill in")
+    print_next(f"hf upload OWNER/NAME {pasted(folder)} --exclude '.*'", quiet)

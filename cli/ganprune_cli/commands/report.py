@@ -38,7 +38,7 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="onnxruntime-web as `npm pack` wrote it; needed once, then it is kept.",
+            help="onnxruntime-web as `npm pack` wrote it, where the page cannot fetch it; then it is kept.",
             rich_help_panel=SERVE,
         ),
     ] = None,
@@ -68,7 +68,8 @@ def report(
         serve_run(run, 8000 if port is None else port, runtime, reporter)
         return
     path = make_report(run, output, reporter)
-    size, following = path.stat().st_size, command_line("report", run.folder, "--serve")
+    size = path.stat().st_size
+    following = command_line("translate", run.folder, "PICTURES", "-o", "translated")
     if json:
         print_json({"run": str(run.folder), "report": str(path), "bytes": size, "next_command": following})
     else:

@@ -1,4 +1,4 @@
-"""``ganprune translate``: any generator on a folder of pictures."""
+"""``ganprune translate``: any generator on a folder of pictures, or on a video."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,10 @@ def translate(
         ),
     ],
     pictures: Annotated[
-        Path, typer.Argument(metavar="PICTURES", help="A folder of pictures, read recursively, or one.")
+        Path,
+        typer.Argument(
+            metavar="PICTURES", help="A folder of pictures, read recursively; a picture; or a video."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where results go; needed.")
@@ -40,12 +43,13 @@ def translate(
         ),
     ] = "fake",
     preprocess: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="MODE",
-            help="resize: to --size squared; scale_width: to a width of --size; none: at their own size.",
+            help="resize: to --size squared; scale_width: to a width of --size; none: at their own size. "
+            "Default resize, of a video none.",
         ),
-    ] = "resize",
+    ] = None,
     tile: Annotated[
         int | None,
         typer.Option(
@@ -87,8 +91,9 @@ def translate(
 ) -> None:
     """Translate pictures by a generator, as CycleGAN's test.py does.
 
-    Of photo.jpg, AtoB writes photo_fake_B.png and BtoA photo_fake_A.png; folders are mirrored. Results do
-    not depend on the batch, but for rounding.
+    Of photo.jpg, AtoB writes photo_fake_B.png and BtoA photo_fake_A.png; folders are mirrored. Of clip.mov,
+    AtoB writes clip_fake_B.mp4, with its size, its frames' times and its sound. Results do not depend on
+    the batch, but for rounding.
     """
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
@@ -112,5 +117,5 @@ def translate(
     if json:
         print_json(found)
     else:
-        say(summary(found))
+        say(summary(found, pictures))
     print_next(following, quiet)

@@ -56,7 +56,7 @@ class PassReport:
     note: str
     """What it did, or why it did nothing."""
     speedup: float | None = None
-    """How many times faster the whole network ran with it, where that was measured."""
+    """How many times as fast the whole network ran with it, where that was measured."""
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""

@@ -15,6 +15,7 @@ from ganprune.checkpoints.layouts.files import FILES, GANPRUNE_RUN, SUFFIXES
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, require_exists
 from ganprune.errors import CheckpointError
+from ganprune.system.hub import local
 
 LONE_FILE = "a file by itself"
 """Title of the layout of a single file whose name says nothing."""
@@ -61,7 +62,7 @@ def locate(path: Path) -> Located:
     Raises UsageError when ``path`` does not exist, CheckpointError for a folder without networks, for
     one with several bundles, and for a file by itself that is damaged.
     """
-    path = Path(path)
+    path = local(Path(path))
     require_exists(path)
     with about(path):
         folder = path if path.is_dir() else path.parent

@@ -1,136 +1,247 @@
-// Translates a picture with a network of the run, in onnxruntime-web. The arithmetic before and after is
-// that of ganprune.images.values, in float32: (p / 255 - 0.5) / 0.5, and (y + 1) / 2 * 255 truncated.
-import * as ort from "/ort/ort.wasm.min.mjs";
+// The page: an input, the original's picture and the slim network's beside each other, with their times.
+import { gpu, how, load, pixelsOf, sizeFor, translate } from "/network.js";
+import { closeCamera, frames, openCamera, openVideo } from "/sources.js";
 
-const LONGEST = 512; // pixels, for networks that take any size
-const f = Math.fround;
+const ROUNDS = 5; // a picture is translated up to so many times,
+const PATIENCE = 1500; // as long as that takes no longer than this, in milliseconds
+const MOST = 300; // frames of a video
+const MEMORY = 256 * 2 ** 20; // bytes for the frames that are kept
+const ENGINES = { webgpu: "WebGPU", wasm: "WebAssembly" };
+const WHY = {
+  real: "",
+  software: "; WebGPU has no graphics card here, the processor imitates one",
+  none: "; this browser has no WebGPU",
+};
 const at = (id) => document.getElementById(id);
-const sessions = new Map();
-const fresh = new Set(); // names of networks that have not run yet: a first run takes longer
-let models = [];
-let picture = null; // an ImageBitmap
+let page = null; // what the server knows of the run
+let source = null; // an ImageBitmap
+let film = []; // the canvases of every frame that was translated
+let stopped = false;
 
-ort.env.wasm.wasmPaths = "/ort/";
-ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
-
-function say(text, failed = false) {
+function say(text, state = document.body.dataset.state) {
   at("status").textContent = text;
-  at("status").classList.toggle("failed", failed);
+  at("status").classList.toggle("failed", state === "failed");
+  document.body.dataset.state = state;
 }
 
-function sizeFor(model, bitmap) {
-  if (model.height && model.width) return [model.height, model.width];
-  const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
-  const fit = (side) => Math.max(16, 4 * Math.round((side * scale) / 4));
-  return [fit(bitmap.height), fit(bitmap.width)];
+const told = (error) => (error.message ?? String(error)).split("\n")[0];
+const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
+const chosen = (id) => page.models.find((model) => model.name === at(id).value);
+const networks = () => [chosen("model"), chosen("beside")].filter(Boolean);
+
+function put(id, pixels) {
+  const canvas = at(id);
+  [canvas.height, canvas.width] = [pixels.height, pixels.width];
+  canvas.getContext("2d", { alpha: false, willReadFrequently: true }).putImageData(pixels, 0, 0);
 }
 
-function draw(bitmap, height, width) {
-  const canvas = at("before");
-  canvas.height = height;
-  canvas.width = width;
-  const pen = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-  pen.imageSmoothingQuality = "high";
-  pen.drawImage(bitmap, 0, 0, width, height);
-  return pen.getImageData(0, 0, width, height).data; // RGBA, row by row
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+function names(slim, other) { // "the slim network" and "the original", or what tells them apart
+  const kind = (label) => label.split(",")[0];
+  if (kind(slim.label) === kind(other.label)) return [slim.label, other.label];
+  return [slim, other].map(({ label }) => ({ slim: "the slim network", original: "the original" })[kind(label)] ?? label);
 }
 
-function grey(rgba, at) { // as Pillow reckons it
-  return (rgba[at] * 19595 + rgba[at + 1] * 38470 + rgba[at + 2] * 7471 + 0x8000) >> 16;
+function sentence([slim, other]) {
+  if (!other) return `${capital(slim.label)}: ${milliseconds(slim.ms)} on ${slim.how}, ${slim.size}.`;
+  const [first, second] = names(slim, other);
+  const times = other.ms / slim.ms;
+  let words = `${first} is ${times.toFixed(1)} times as fast as ${second}`;
+  if (times < 0.95) words = `${first} takes ${(1 / times).toFixed(1)} times as long as ${second}`;
+  else if (times < 1.05) words = `${first} takes as long as ${second}`;
+  const where = slim.how === other.how ? slim.how : `${slim.how}, and ${other.how}`;
+  return `${capital(words)}: ${milliseconds(slim.ms)} and ${milliseconds(other.ms)} on ${where}, ${slim.size}.`;
 }
 
-function toTensor(model, rgba, height, width) {
-  const n = height * width;
-  const channels = model.channels;
-  const values = model.dtype === "uint8" ? new Uint8Array(channels * n) : new Float32Array(channels * n);
-  for (let i = 0; i < n; i++) {
-    for (let c = 0; c < channels; c++) {
-      const p = channels === 1 ? grey(rgba, 4 * i) : rgba[4 * i + c];
-      const place = model.channels_last ? channels * i + c : c * n + i;
-      values[place] = model.dtype === "uint8" ? p : f(f(f(p / 255) - 0.5) / 0.5);
-    }
+async function one(bitmap) { // translate a picture and show it; the milliseconds of each network
+  const places = ["after", "original"];
+  const found = [];
+  for (const [i, model] of networks().entries()) {
+    const pixels = pixelsOf(bitmap, ...sizeFor(model, bitmap));
+    if (i === 0) put("before", pixels);
+    const made = await translate(model, pixels);
+    put(places[i], made.pixels);
+    found.push({ label: model.label, ms: made.ms, how: how(model), size: `${pixels.width}×${pixels.height} pixels` });
+    at(`${places[i]}-told`).textContent = `${capital(model.label)}: ${milliseconds(made.ms)}`;
   }
-  const shape = model.channels_last ? [1, height, width, channels] : [1, channels, height, width];
-  return new ort.Tensor(model.dtype, values, shape);
+  return found;
 }
 
-function show(model, tensor, height, width) {
-  const canvas = at("after");
-  canvas.height = height;
-  canvas.width = width;
-  const pen = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-  const image = pen.createImageData(width, height);
-  const n = height * width;
-  const channels = tensor.dims[model.channels_last ? 3 : 1];
-  for (let i = 0; i < n; i++) {
-    for (let c = 0; c < 3; c++) { // of one or two channels the first, in grey; of more the first three
-      const from = channels < 3 ? 0 : c;
-      const y = tensor.data[model.channels_last ? channels * i + from : from * n + i];
-      const p = tensor.type === "uint8" ? y : f(f(f(y + 1) / 2) * 255);
-      image.data[4 * i + c] = Math.trunc(Math.min(255, Math.max(0, p)));
-    }
-    image.data[4 * i + 3] = 255;
-  }
-  pen.putImageData(image, 0, 0);
-  canvas.toBlob((blob) => {
-    const link = at("save");
-    if (link.href) URL.revokeObjectURL(link.href);
-    link.href = URL.createObjectURL(blob);
-    link.hidden = false;
+function middle(rounds) { // of several runs, the median of each network
+  return rounds[0].map((_, i) => {
+    const sorted = rounds.map((round) => round[i].ms).sort((a, b) => a - b);
+    return { ...rounds[0][i], ms: sorted[sorted.length >> 1] };
   });
 }
 
-async function sessionFor(model) {
-  if (!sessions.has(model.name)) {
-    say(`Loading ${model.name}, ${(model.bytes / 2 ** 20).toFixed(1)} MiB.`);
-    sessions.set(model.name, await ort.InferenceSession.create(model.url, { executionProviders: ["wasm"] }));
-    fresh.add(model.name);
+async function picture() {
+  if (!source || !chosen("model")) return;
+  film = [];
+  at("video").hidden = true;
+  say(`Translating with ${networks().map((model) => model.label).join(" and ")}.`, "busy");
+  try {
+    const start = performance.now();
+    const rounds = [];
+    do { // in turns: one run alone tells little of a busy machine
+      rounds.push(await one(source));
+      say(sentence(middle(rounds)));
+    } while (rounds.length < ROUNDS && performance.now() - start < PATIENCE);
+    document.body.dataset.state = "done";
+    at("after").toBlob((blob) => {
+      if (at("save").href) URL.revokeObjectURL(at("save").href);
+      at("save").href = URL.createObjectURL(blob);
+      at("save").hidden = false;
+    });
+  } catch (error) {
+    say(`${told(error)} ${at("engine").value === "webgpu" ? "Choose WebAssembly and try again." : ""}`, "failed");
   }
-  return sessions.get(model.name);
 }
 
-async function translate() {
-  const model = models[at("model").selectedIndex];
-  if (!picture || !model) return;
-  document.body.dataset.state = "busy";
+async function video(blob) {
+  film = [];
+  stopped = false;
+  at("save").hidden = true;
   try {
-    const session = await sessionFor(model);
-    const [height, width] = sizeFor(model, picture);
-    const tensor = toTensor(model, draw(picture, height, width), height, width);
-    say(`Translating with ${model.name}.`);
+    const opened = await openVideo(blob);
+    const rate = Number(at("rate").value);
+    const [height, width] = sizeFor(chosen("model"), { height: opened.videoHeight, width: opened.videoWidth });
+    const most = Math.min(MOST, Math.floor(MEMORY / (12 * height * width)));
+    const whole = Math.max(1, Math.floor(opened.duration * rate));
+    const number = Math.min(whole, most);
+    const cut = number < whole ? `, the first ${(number / rate).toFixed(0)} s of the video` : "";
+    Object.assign(at("progress"), { max: number, value: 0 });
+    at("video").hidden = at("stop").hidden = false;
+    at("play").hidden = true;
+    say(`Frame 1 of ${number}${cut}.`, "busy");
+    film.rate = rate;
+    const times = [];
     const start = performance.now();
-    const found = await session.run({ [session.inputNames[0]]: tensor });
-    const ms = performance.now() - start;
-    show(model, found[session.outputNames[0]], height, width);
-    const threads = ort.env.wasm.numThreads;
-    const first = fresh.delete(model.name) ? " A first run; the next are faster." : "";
-    const how = `${width}×${height} pixels, ${threads} thread${threads > 1 ? "s" : ""}`;
-    say(`${model.name}: ${ms.toFixed(0)} ms for ${how}.${first}`);
-    document.body.dataset.state = "done";
+    for await (const bitmap of frames(opened, rate, number)) {
+      times.push(await one(bitmap));
+      film.push(await Promise.all(shown().map((canvas) => createImageBitmap(canvas))));
+      at("progress").value = film.length;
+      const left = (number - film.length) * (performance.now() - start) / film.length / 1000;
+      say(`Frame ${film.length} of ${number}${cut}, ${left.toFixed(0)} s left.`);
+      if (stopped) break;
+    }
+    const kept = film.length < number ? `Stopped after ${film.length} of ${number} frames` : `${number} frames${cut}`;
+    say(`${kept}. ${sentence(middle(times))}`, "done");
+    at("stop").hidden = true;
+    at("play").hidden = false;
   } catch (error) {
-    say(`${model.name}: ${error.message}`, true);
-    document.body.dataset.state = "failed";
+    say(told(error), "failed");
+    at("video").hidden = true;
   }
+}
+
+const shown = () => ["before", "after", ...(chosen("beside") ? ["original"] : [])].map(at);
+
+async function play() {
+  const [started, mine] = [performance.now(), film];
+  at("play").disabled = true;
+  const places = shown();
+  for (let i = 0; i < mine.length && mine === film; i++) {
+    for (const [k, frame] of mine[i].entries()) {
+      [places[k].height, places[k].width] = [frame.height, frame.width];
+      places[k].getContext("2d", { alpha: false, willReadFrequently: true }).drawImage(frame, 0, 0);
+    }
+    at("progress").value = i + 1;
+    await new Promise((resolve) => setTimeout(resolve, started + ((i + 1) * 1000) / mine.rate - performance.now()));
+  }
+  at("play").disabled = false;
 }
 
 let waiting = Promise.resolve();
-const next = () => (waiting = waiting.then(translate)); // one at a time
+const next = (work) => (waiting = waiting.then(work)); // one at a time
 
 async function take(blob) {
+  stopped = true; // a video that is being translated ends
+  if (blob.type.startsWith("video/")) return next(() => video(blob));
   try {
-    picture = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+    source = await createImageBitmap(blob, { colorSpaceConversion: "none" });
   } catch {
-    say("That is no picture this browser can read.", true);
-    return;
+    return say("That is no picture this browser can read.", "failed");
   }
-  await next();
+  await next(picture);
 }
 
-at("model").addEventListener("change", next);
+function options(id, entries) { // keeps what was chosen, where it is still there
+  const before = at(id).length ? at(id).value : null;
+  at(id).replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
+  if (entries.some(([value]) => value === before)) at(id).value = before;
+}
+
+function offer() { // the networks of the chosen direction
+  const these = page.models.filter((model) => model.side === at("direction").value);
+  options("model", these.map((model) => [model.name, model.label]));
+  const others = these.filter((model) => model.name !== at("model").value);
+  others.sort((a, b) => b.original - a.original);
+  options("beside", [...others.map((model) => [model.name, model.label]), ["", "nothing"]]);
+  at("other").hidden = !chosen("beside");
+  at("sample").hidden = !chosen("model")?.sample;
+}
+
+async function fetchRuntime(engine) {
+  at("fetch").disabled = true;
+  say("Fetching; this may take a minute.", "busy");
+  const answer = await fetch(`/fetch/${engine}`, { method: "POST" });
+  if (answer.ok) return begin();
+  at("fetch").disabled = false;
+  say(await answer.text(), "failed");
+}
+
+async function begin() {
+  page = await (await fetch("/page.json")).json();
+  const found = await gpu();
+  const asked = new URLSearchParams(location.search).get("engine") ?? (found === "real" ? "webgpu" : "wasm");
+  const engine = found === "none" ? "wasm" : asked;
+  options("engine", (found === "none" ? ["wasm"] : ["webgpu", "wasm"]).map((name) => [name, ENGINES[name]]));
+  at("engine").value = engine;
+  at("runtime").textContent = page.runtime;
+  at("mirror").textContent = page.mirror;
+  at("megabytes").textContent = `${(page.engines[engine] / 1e6).toFixed(0)} MB`;
+  at("fetch").onclick = () => fetchRuntime(engine);
+  at("consent").hidden = page.engines[engine] === 0;
+  at("tool").hidden = at("shown").hidden = page.engines[engine] !== 0;
+  if (page.engines[engine]) return say("", "asks");
+  await load(engine);
+  const { A, B } = page.domains;
+  const sides = ["A", "B"].filter((side) => page.models.some((model) => model.side === side));
+  options("direction", sides.map((side) => [side, side === "A" ? `${A} → ${B}` : `${B} → ${A}`]));
+  offer();
+  at("camera").hidden = !navigator.mediaDevices;
+  say(`Ready, on ${ENGINES[engine]}${WHY[found]}.`, "ready");
+}
+
+for (const id of ["direction", "model", "beside"]) {
+  at(id).addEventListener("change", () => {
+    offer();
+    next(picture);
+  });
+}
+at("engine").addEventListener("change", () => (location.search = `?engine=${at("engine").value}`));
 at("file").addEventListener("change", (event) => event.target.files[0] && take(event.target.files[0]));
-at("sample").addEventListener("click", async () => {
-  const model = models[at("model").selectedIndex];
-  if (model?.sample) await take(await (await fetch(model.sample)).blob());
+at("sample").addEventListener("click", async () => take(await (await fetch(chosen("model").sample)).blob()));
+at("stop").addEventListener("click", () => (stopped = true));
+at("play").addEventListener("click", play);
+at("camera").addEventListener("click", async () => {
+  try {
+    await openCamera(at("preview"));
+    at("live").hidden = false;
+    at("take").focus();
+  } catch (error) {
+    say(`The camera cannot be used: ${told(error)}.`, "failed");
+  }
+});
+at("close").addEventListener("click", () => {
+  closeCamera(at("preview"));
+  at("live").hidden = true;
+});
+at("take").addEventListener("click", async () => {
+  source = await createImageBitmap(at("preview"));
+  at("close").click();
+  await next(picture);
 });
 addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -144,8 +255,4 @@ addEventListener("drop", (event) => {
 });
 addEventListener("paste", (event) => event.clipboardData.files[0] && take(event.clipboardData.files[0]));
 
-models = await (await fetch("/models.json")).json();
-for (const model of models) at("model").add(new Option(model.name));
-at("sample").hidden = !models.some((model) => model.sample);
-say("Ready.");
-document.body.dataset.state = "ready";
+begin().catch((error) => say(told(error), "failed"));
