@@ -32,7 +32,7 @@ def print_quality(found: Mapping[str, Any] | None, markdown: bool) -> None:
         say("how good the pictures are is not known: give the `ganprune compress` command again\n")
         return
     table = quality_table(found)
-    better = [i for i, row in enumerate(table.rows) if row[-1]]
+    better = [i for i, row in enumerate(table.rows) if row[-1] != "–"]
     print_table(table.title, table.headings, table.rows, markdown=markdown, better=better,
                 left=(0, len(table.headings) - 1))  # fmt: skip
     advice = fill(quality_advice(found), 99)

@@ -7,12 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ganprune.errors import InputError
+from ganprune.errors import InputError, UsageError
 from ganprune.figures.of_run import json_of, sides_of
 from ganprune.images.sources import Domain
 from ganprune.onnx_files.cost import PictureInput, onnx_cost, picture_input, read_onnx
 from ganprune.report.networks import domain_names
 from ganprune.runs import Run
+from ganprune.stages.made_runs import is_run
 from ganprune.stages.quality import read_quality
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
@@ -29,6 +30,14 @@ _TIMED = {
     "timings": [{"network": str, "threads": int, "median_ms": NUMBER}],
 }
 """What is read of bench.json."""
+
+
+def check_hub_source(source: Path | None, output: Path | None) -> None:
+    """Raise `UsageError` for what such a folder cannot be made of: it tells of a run's own files."""
+    if source is not None and not is_run(source):
+        raise UsageError(f"--hf tells a run's figures and pictures, found {source}; compress it first")
+    if output is not None:
+        raise UsageError("--hf takes the run's own files; leave -o out")
 
 
 def write_hub_folder(run: Run, folder: Path) -> list[Path]:

@@ -58,7 +58,7 @@ def quality_table(found: Mapping[str, Any]) -> Table:
         for kind, label in shown.items():
             of = network[kind]
             seen = [f"{of['L_DisA']:.4f}" if "L_DisA" in of else "–"] if disa else []
-            said = network["verdict"] if kind == "slim" else ""
+            said = network["verdict"] if kind == "slim" else "–"
             rows.append((label, decibels(of), f"{of['L_GenA']:.4f}", *seen, said))
     numbers = {network["number"] for network in found["networks"].values()}
     title = f"Pictures against the original's, on {max(numbers)} {found['pictures']} pictures"

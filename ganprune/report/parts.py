@@ -188,14 +188,14 @@ class Parts:
         slow, fast = (float(ms[n["name"]]["median_ms"]) for n in (before, net))
         whole, slim = float(before["mebibytes"]), float(net["mebibytes"])
         note = (
-            f"{milliseconds(slow)} → {milliseconds(fast)} a picture in ONNX Runtime, {in_threads(threads)}, "
-            "against the original as PyTorch exports it"
+            f"times as fast as the original as PyTorch exports it: {milliseconds(slow)} → "
+            f"{milliseconds(fast)} a picture in ONNX Runtime, {in_threads(threads)}"
         )
         if row.get("over_rewritten"):
             over = float(row["over_rewritten"]["value"])
             note += f"; {over:.2f} times as fast as the original with the same graph rewrites"
         facts = [
-            _fact("Speed", f"{float(row['speedup']['value']):.2f} times as fast", note),
+            _fact("Speed", f"{float(row['speedup']['value']):.2f}×", note),
             _fact("Size", f"{whole / slim:.1f}× smaller", f"{whole:.2f} → {slim:.2f} MiB of float32 weights"),
         ]
         if (fewer := net["theoretical_speedup"]) and net["macs_true"]:
@@ -216,7 +216,7 @@ class Parts:
         note += f". The untouched input: {_decibels(found.inputs):.1f} dB"
         worse = "worse than no translation"
         if found.verdict and found.verdict != worse:
-            return [_fact("Quality", value, f"{note}. {found.verdict.capitalize()}")]
+            return [_fact("Quality", value, f"{found.verdict.capitalize()}. {note}")]
         told = {"verdict": worse.capitalize()} if found.verdict or found.slim >= found.inputs else {}
         return [_fact("Quality", value, note, **told)]
 
@@ -275,9 +275,7 @@ class Parts:
             name = str(profile["network"])
             group = groups.setdefault(str(networks[name]["against"] or name), {})
             group[name] = {str(kind): float(ms) for kind, ms in profile["operators"].items()}
-        return _charts(
-            operator_chart(f"{name} and its slim one: ms a run", [g]) for name, g in groups.items()
-        )
+        return _charts(operator_chart(f"{name}: ms a run", [g]) for name, g in groups.items())
 
     def _layers(self) -> Markup:
         diagrams = [widths_diagram(f"G_{side}", *widths_of(self.run, side)) for side in sides_of(self.run)]

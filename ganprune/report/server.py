@@ -11,6 +11,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,7 +59,8 @@ def page_server(run: Run, runtime: Path, port: int = 0) -> ThreadingHTTPServer:
     if not 0 <= port <= 65535:
         raise UsageError(f"--port must be 0 to 65535, found {port}")
     table = routes(run, runtime)
-    tasks = {f"/fetch/{engine}": partial(_bring, engine, runtime) for engine in vendor.ENGINES}
+    one = Lock()
+    tasks = {f"/fetch/{engine}": partial(_bring, engine, runtime, one) for engine in vendor.ENGINES}
     try:
         return ThreadingHTTPServer((HOST, port), partial(_Handler, table, tasks))
     except OSError as error:
@@ -99,8 +101,9 @@ def _engines(runtime: Path) -> dict[str, int]:
     }
 
 
-def _bring(engine: str, runtime: Path) -> bytes:
-    vendor.bring(engine, runtime, vendor.MIRROR)
+def _bring(engine: str, runtime: Path, one: Lock) -> bytes:
+    with one:  # two tabs may ask at once: the second finds all there
+        vendor.bring(engine, runtime, vendor.MIRROR)
     return b""
 
 

@@ -37,6 +37,9 @@ def test_a_hasty_measurement_does_not_replace_a_careful_one(run: Path) -> None:
     found = bench(run, *SHORT)
     assert found.code == 0
     assert "G_A ran" in found.out
+    assert "Pictures against the original's, on " in found.out
+    assert "input, untouched" in found.out
+    assert bench(run, *SHORT, "--json").json["quality"] == json.loads((run / "quality.json").read_text())
     assert "bench.json stays what a longer or another measurement found (2 runs or more, " in found.err
     assert f"`-o {run}` replaces it" in found.err
     assert ((run / "bench.json").read_bytes(), (run / "provenance.json").read_bytes()) == before

@@ -111,7 +111,7 @@ def test_a_cyclegan_is_trained_compressed_and_used_without_an_option(here: Path,
     assert trained.code == 0, trained.err
     assert f"generators between pictures of {A} (A) and {B} (B) channels" in trained.err
     assert load_quartet(here / "net").channels == {"A": A, "B": B}
-    words = [word for key, value in SMALL.items() for word in (f"--{key}", value)]
+    words = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
     with timed_briefly():
         made = command("compress", "net", "--data", data, *words, "-o", "run")
     assert made.code == 0, made.err
@@ -136,7 +136,7 @@ def test_a_generator_and_a_discriminator_that_sees_both_are_compressed_on_pairs(
                 both = np.concatenate([np.asarray(half.convert("RGB")) for half in (left, right)], 1)
                 Image.fromarray(both).save(here / "joined" / part / path.name)
         where = ["--data", here / "joined"]
-    words = [word for key, value in SMALL.items() for word in (f"--{key}", value)]
+    words = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
     with timed_briefly():
         made = command("compress", "net", *where, *words, "--set", "distil-gan=0.5", "-o", "run")
     assert made.code == 0, made.err

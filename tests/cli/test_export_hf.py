@@ -106,7 +106,7 @@ def test_what_is_not_known_is_left_out(run: Path, tmp_path: Path) -> None:
     for name in ("bench.json", "quality.json", "pictures.png"):
         (run / name).unlink()
     done = ganprune("export", "--hf", tmp_path / "hf", run, "--json")
-    assert [Path(path).name for path in done.json["files"]] == [
+    assert [Path(path).name for path in done.json["hub_folder"]] == [
         "G_A.onnx", "G_B.onnx", "G_A.safetensors", "G_B.safetensors", "README.md",
     ]  # fmt: skip
     card = (tmp_path / "hf/README.md").read_text()

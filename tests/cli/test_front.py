@@ -28,6 +28,8 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
             slim = load_generator(here / point["folder"] / f"G_{side}.safetensors")
             share = macs(slim, 32, 32, "true") / whole
             assert share <= point["share"]
+            assert point["networks"][f"G_{side}"]["share"] == share
+            assert "verdict" in point["quality"]["networks"][f"G_{side}"]
             on_front = [member["macs"] for member in front["sides"][side]]
             assert min(abs(share - each) for each in on_front) < 1e-9
     for members in front["sides"].values():

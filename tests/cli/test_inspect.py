@@ -75,6 +75,18 @@ def test_run_shows_its_slim_generators(run: Path) -> None:
     assert all(network["params"] < 13_379 for network in networks.values())
 
 
+def test_a_run_is_counted_at_its_size_and_says_how_good_its_pictures_are(run: Path) -> None:
+    found = ganprune("inspect", run, "--json").json
+    assert found["size"] == 32
+    assert found["quality"]["networks"].keys() == {"G_A", "G_B"}
+    told = ganprune("inspect", run)
+    assert "counted at 32×32" in told.out
+    assert "input, untouched" in told.out
+    assert told.err == f"next: ganprune report {run}\n"
+    (run / "quality.json").unlink()
+    assert "how good the pictures are is not known" in ganprune("inspect", run).out
+
+
 def test_last_run_is_the_default(place: Place, run: Path) -> None:
     place.compress("-o", run)
     assert ganprune("inspect", "--json").json == ganprune("inspect", run, "--json").json

@@ -303,3 +303,17 @@ def test_data_is_taken_from_the_options_of_the_training(place: Place, here: Path
     found = ganprune("compress", net, "--config", place.config, "--dry-run")
     assert found.code == 0
     assert f"--data {place.data}, from the checkpoint's options" in found.err
+
+
+def test_nothing_is_timed_or_reported_where_that_is_not_wanted(place: Place, here: Path) -> None:
+    done = place.compress("--no-bench", "--no-report", "-o", "run")
+    assert done.code == 0, done.err
+    assert not {"bench.json", "report.html"} & {path.name for path in (here / "run").iterdir()}
+    assert "Pictures against the original's" in done.out
+    assert "G_A ran" not in done.out
+    planned = json.loads((here / "run/provenance.json").read_text())["plan"]
+    assert list(planned)[-2:] == ["pictures", "export"]
+    assert f"stage 1 of {len(planned)}: search: which filters to keep" in done.err
+    again = place.compress("--no-bench", "--no-report", "-o", "run")
+    assert again.code == 0
+    assert "stage" not in again.err

@@ -1,6 +1,5 @@
 """The lines of Python in the README that do the whole job."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -8,10 +7,9 @@ from unittest.mock import patch
 import pytest
 
 from ganprune import Compressed, compression, example
-from ganprune.bench import BenchSettings
 from ganprune.layers import compress_settings
 from ganprune.settings import CompressSettings
-from tests.cli.kit import few_pictures
+from tests.cli.kit import few_pictures, timed_briefly
 from tests.docs.pages import ROOT
 
 FEW: dict[str, object] = {
@@ -38,11 +36,7 @@ def test_four_lines_of_the_readme_do_the_demos_job(
     with (
         patch.object(example, "PICTURES", few_pictures(tmp_path / "pictures")),
         patch.object(compression, "compress_settings", _fewer),
-        patch.object(
-            compression,
-            "BenchSettings",
-            partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1),
-        ),
+        timed_briefly(),
     ):
         exec(compile(_lines(), "README.md", "exec"), names)
     run = names["run"]

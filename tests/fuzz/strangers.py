@@ -138,9 +138,10 @@ def unpack_archive(folder: Path, content: bytes) -> str:
 
 requests = st.lists(
     st.sampled_from((
-        b"GET ", b"HEAD ", b"POST ", b"/", b"/a.png", b"/../../etc/passwd", b"/%2e%2e/x", b"?x", b" HTTP/1.1",
-        b" HTTP/9", b"\0",
-        b"\r\n", b"Host: 127.0.0.1:PORT", b"Host: evil", b"Content-Length: 99999999999", b"Range: bytes=0-",
+        b"GET ", b"HEAD ", b"POST ", b"/", b"/a.png", b"/fetch", b"/../../etc/passwd", b"/%2e%2e/x", b"?x",
+        b" HTTP/1.1", b" HTTP/9", b"\0",
+        b"\r\n", b"Host: 127.0.0.1:PORT", b"Host: evil",
+        b"Origin: http://127.0.0.1:PORT", b"Content-Length: 99999999999", b"Range: bytes=0-",
         b"LONG",
     )) | st.binary(max_size=4),
     max_size=12,
@@ -151,7 +152,7 @@ requests = st.lists(
 def page() -> Generator[int]:
     """A page server with two pages; its port."""
     table = {"/": lambda: b"<p>", "/a.png": lambda: b"png"}
-    with ThreadingHTTPServer((HOST, 0), partial(_Handler, table)) as server:
+    with ThreadingHTTPServer((HOST, 0), partial(_Handler, table, {"/fetch": lambda: b""})) as server:
         server.handle_error = lambda request, client_address: None  # clients that hang up
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -72,8 +72,8 @@ class Workshop:
             0,
         )
         here = (
-            "--set", "device=cpu", "--set", "precision=float32", "--set", "threads=1", "-o", output,
-            "--quiet",
+            "--set", "device=cpu", "--set", "precision=float32", "--set", "threads=1",
+            "-o", output, "--quiet",
         )  # fmt: skip
         return {
             "run": self.compress(output),

@@ -14,7 +14,7 @@ from ganprune.images.sources import Domain
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.presets import PRESETS
 from ganprune.pruning.repair import Repairer
-from ganprune.settings import CompressSettings
+from ganprune.settings import KEYS, CompressSettings
 from ganprune.stages.adapting import Adapted, adapted
 from tests.tiny import layout_of
 
@@ -96,7 +96,7 @@ def test_what_a_checkpoint_lacks_decides_the_defaults(
     assert found.before.keys() == expected.keys()
     for key, value in expected.items():
         assert flat[key] == value
-        assert f"--{key} " in found.note
+        assert KEYS[key][1].option in found.note
     assert ("there is no G_B" in found.note) == ("G_B" not in names and bool(expected))
 
 

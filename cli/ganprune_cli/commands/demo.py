@@ -27,13 +27,14 @@ def demo(
     from ganprune.example.demo import run_demo
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.demo import print_coats
-    from ganprune_cli.tables import print_bench
+    from ganprune_cli.tables import print_bench, print_quality
 
     folder = output or Path("runs/demo")
     found = run_demo(folder, given, invocation(), ConsoleReporter(quiet))
     if json:
         print_json(found)
     else:
+        print_quality(found["quality"], markdown)
         print_bench(found["bench"], markdown)
         say()
         print_coats(found["coats"], markdown)

@@ -103,19 +103,19 @@ def export(
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune.runs import find_run
+    from ganprune.system.shell import pasted
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_export
     from ganprune_exporters.files import Variants
-    from ganprune_exporters.sources import ExportOptions, export_source
+    from ganprune_exporters.hub_folder import check_hub_source, write_hub_folder
+    from ganprune_exporters.sources import Exported, ExportOptions, export_source
     from ganprune_exporters.variants import LIMIT, Kind
 
     if not onnx and hf is None:
         raise UsageError("name the format to export to: ganprune export --onnx")
     if hf is not None:
-        _check_hub_folder(source, output)
-    if not onnx and hf is not None:
-        _write_hub_folder(source, hf, json, quiet)
-        return
+        check_hub_source(source, output)
     asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8}
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
     wishes = ExportOptions(
@@ -123,39 +123,18 @@ def export(
         uint8=uint8, own=Own.of(generator), picture_statistics=picture_statistics, atol=atol,
         variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
     )  # fmt: skip
-    written, following = export_source(
-        source, output, DataSource.given(data, data_a, data_b), wishes, ConsoleReporter(quiet)
-    )
-    if json:
-        print_json(written)
-    else:
-        print_export(written["files"], markdown, written["variants"])
+    written, following, gathered = Exported(files=[], variants=[]), "", list[str]()
+    if onnx:
+        written, following = export_source(
+            source, output, DataSource.given(data, data_a, data_b), wishes, ConsoleReporter(quiet)
+        )
     if hf is not None:
-        _write_hub_folder(source, hf, None, quiet)
-    else:
-        print_next(following, quiet)
-
-
-def _check_hub_folder(source: Path | None, output: Path | None) -> None:
-    from ganprune.errors import UsageError
-    from ganprune.stages.made_runs import is_run
-
-    if source is not None and not is_run(source):
-        raise UsageError(f"--hf tells a run's figures and pictures, found {source}; compress it first")
-    if output is not None:
-        raise UsageError("--hf takes the run's own files; leave -o out")
-
-
-def _write_hub_folder(source: Path | None, folder: Path, json: bool | None, quiet: bool) -> None:
-    """json: print what was written as JSON, or as a line; None: the command has printed other data."""
-    from ganprune.runs import find_run
-    from ganprune.system.shell import pasted
-    from ganprune_cli.console import print_json, print_next, say
-    from ganprune_exporters.hub_folder import write_hub_folder
-
-    written = write_hub_folder(find_run(source), folder)
+        gathered = [str(path) for path in write_hub_folder(find_run(source), hf)]
+        following = f"hf upload OWNER/NAME {pasted(hf)} --exclude '.*'"
     if json:
-        print_json({"folder": str(folder), "files": [str(path) for path in written]})
-    elif json is not None:
-        say(f"{len(written)} files in {folder}; its README.md lacks a licence, which is yours to fill in")
-    print_next(f"hf upload OWNER/NAME {pasted(folder)} --exclude '.*'", quiet)
+        print_json(dict(written) | ({"hub_folder": gathered} if gathered else {}))
+    elif onnx:
+        print_export(written["files"], markdown, written["variants"])
+    if gathered and not json:
+        say(f"{len(gathered)} files in {hf}; its README.md lacks a licence, which is yours to fill in")
+    print_next(following, quiet)

@@ -77,7 +77,7 @@ def test_finished_cells_are_told_without_the_network_that_judged_them(
     assert told["best"].startswith(str(out / "cells"))
     assert "needed a network of features" in refusal(ganprune(*words), 2)
     changed = ganprune(*words, "--dry-run", "--budget", "9steps")
-    assert "was made with --budget 4steps (now 9steps)" in refusal(changed, 3)
+    assert "was made with budget = 4steps (now 9steps)" in refusal(changed, 3)
 
 
 def test_time_becomes_the_steps_of_the_first_cell(
@@ -171,7 +171,7 @@ def test_changed_settings_of_a_finished_cell_are_refused(
     line = refusal(compare(place, table, "--config", here / "fid.toml", "-o", out), 3)
     assert "was made with fid False (now True)" in line
     line = refusal(compare(place, table, "-o", out, "--budget", "5steps"), 3)
-    assert "was made with --budget 4steps (now 5steps); give that again, or use `-o` another folder" in line
+    assert "was made with budget = 4steps (now 5steps); give that again, or use `-o` another folder" in line
 
 
 def test_cell_of_one_name_and_another_method_is_refused(place: Place, table: Path, here: Path) -> None:
