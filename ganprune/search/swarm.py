@@ -33,6 +33,16 @@ FASTEST = 6.0
 class Swarm(CoEvolution):
     """K - 1 particles a generator; a `State` remembers their velocities and their own best places."""
 
+    @staticmethod
+    def memory_of(population: int, length: int) -> Mapping[str, tuple[torch.dtype, tuple[int, ...]]]:
+        """See `CoEvolution.memory_of`."""
+        n = population - 1
+        return {
+            "velocity": (torch.float32, (n, length)),
+            "own": (torch.uint8, (n, -(-length // 8))),
+            "own_fitness": (torch.float64, (n,)),
+        }
+
     def _breed(self, state: State, side: Domain, t: int) -> Tensor:
         """The best place, then all particles where they have moved to."""
         population, chance = state.populations[side], random_stream(self.settings.seed, t, side)

@@ -12,9 +12,9 @@ from torch import Tensor
 from ganprune.errors import TargetError
 from ganprune.runs import Run
 from ganprune.scoring import Scores
-from ganprune.search import Front
 from ganprune.search.coevolution import State
 from ganprune.search.front import (
+    Front,
     best_within,
     crowding,
     front_of,

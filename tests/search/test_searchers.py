@@ -19,10 +19,10 @@ from ganprune.pruning.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.scoring import Scores
-from ganprune.search import SEARCHERS, Annealing, Swarm
-from ganprune.search.annealing import accepted
+from ganprune.search import SEARCHERS
+from ganprune.search.annealing import Annealing, accepted
 from ganprune.search.coevolution import Population, State
-from ganprune.search.swarm import FASTEST, velocity
+from ganprune.search.swarm import FASTEST, Swarm, velocity
 from ganprune.settings import CompressSettings
 from ganprune.settings.search import Searcher, SearchSettings
 from ganprune.settings.words import Domain

@@ -7,12 +7,10 @@ dead_biases.py              last_convolution.py            transposed_convolutio
 winograd.py                 pixels.py (bytes at both ends)
 """
 
+from importlib import import_module
+
 from ganprune_exporters.passes.contract import Pass, PassReport, apply, with_shapes
-from ganprune_exporters.passes.dead_biases import DeadBiases
-from ganprune_exporters.passes.last_convolution import LastConvolution
-from ganprune_exporters.passes.names import CHOICES, DEFAULT, parsed, without
-from ganprune_exporters.passes.transposed_convolutions import TransposedConvolutions
-from ganprune_exporters.passes.winograd import Winograd
+from ganprune_exporters.passes.names import CHOICES, DEFAULT, PASSES, parsed, without
 
 __all__ = ["CHOICES", "DEFAULT", "Pass", "PassReport", "apply", "parsed", "rewrite", "with_shapes", "without"]
 
@@ -20,8 +18,6 @@ __all__ = ["CHOICES", "DEFAULT", "Pass", "PassReport", "apply", "parsed", "rewri
 def rewrite(spec: str) -> Pass:
     """The pass that a spelling like ``last-convolution=4`` names. Raises `UsageError` if there is none."""
     name, choice = parsed(spec)
-    if name == "last-convolution":
-        return LastConvolution(choice or CHOICES[name][0])
-    if name == "winograd":
-        return Winograd(choice or CHOICES[name][0])
-    return DeadBiases() if name == "dead-biases" else TransposedConvolutions()
+    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    kind = getattr(module, PASSES[name][0])
+    return kind() if choice is None else kind(choice)

@@ -2,14 +2,15 @@
 
 from ganprune.errors import UsageError
 
-CHOICES: dict[str, tuple[int, ...]] = {
-    "dead-biases": (),
-    "last-convolution": (4, 2, 8),
-    "transposed-convolutions": (),
-    "winograd": (192, 128, 96),
+PASSES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "dead-biases": ("DeadBiases", ()),
+    "last-convolution": ("LastConvolution", (4, 2, 8)),
+    "transposed-convolutions": ("TransposedConvolutions", ()),
+    "winograd": ("Winograd", (192, 128, 96)),
 }
-"""Name → what it may be set to, the default first. last-convolution: pixels of a block's side;
-winograd: channels from which on layers are rewritten."""
+"""Name, which is its module's, → class, and what it may be set to, the default first. last-convolution:
+pixels of a block's side; winograd: channels from which on layers are rewritten."""
+CHOICES = {name: choices for name, (_, choices) in PASSES.items()}
 
 DEFAULT = tuple(f"{name}={choices[0]}" if choices else name for name, choices in CHOICES.items())
 """All of them, spelled as in `parsed`."""
