@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ganprune.errors import UsageError
 from ganprune.settings.budget import Budget
-from ganprune.settings.fields import Setting, check_fields, flat, nearest, setting, settings_of
+from ganprune.settings.fields import Setting, check_fields, flat, like, nearest, setting, settings_of
 from ganprune.settings.search import TRAINING, WHAT, WHERE, SearchSettings
 from ganprune.settings.training import DistilSettings, TrainSettings
 from ganprune.settings.words import (
@@ -98,12 +98,6 @@ class RecoverySettings:
             raise UsageError(f"--set recover-budget must be more than 0, found {self.recover_budget}")
 
 
-def _as(cls: type, name: str, default: Any = None) -> Any:
-    """A field with the bounds, and without another the default, that this one of ``cls`` has."""
-    one = settings_of(cls)[name]
-    return setting(one.default if default is None else default, within=one.bounds)
-
-
 @dataclass(frozen=True, slots=True)
 class FineTuneSettings:
     """How the slim generators are trained after the search."""
@@ -119,29 +113,29 @@ class FineTuneSettings:
     none but the fittest. See `ganprune.stages.racing`."""
     recipe: Literal["distil", "paper"] = "distil"
     """distil: learn to draw what the originals draw; paper: CycleGAN's own recipe, as the paper does."""
-    distil_pixels: float = _as(DistilSettings, "pixels")
+    distil_pixels: float = like(DistilSettings, "pixels")
     """Weight of the difference to the originals' pictures."""
-    distil_maps: float = _as(DistilSettings, "maps")
+    distil_maps: float = like(DistilSettings, "maps")
     """Weight of the difference to the maps of the originals' trunk; 0: not computed."""
-    distil_features: float = _as(DistilSettings, "features")
+    distil_features: float = like(DistilSettings, "features")
     """Weight of the difference in the original discriminators' first layers; 0: not computed."""
     vgg: str | None = setting(None, metavar="FILE")
     """A file of torchvision's VGG16, whose maps are compared too; none: without."""
-    distil_vgg: float = _as(DistilSettings, "vgg")
+    distil_vgg: float = like(DistilSettings, "vgg")
     """Weight of the difference in VGG16's maps, with vgg."""
-    distil_gan: float = _as(DistilSettings, "gan")
+    distil_gan: float = like(DistilSettings, "gan")
     """Weight of discriminators that learn along, beside the originals; 0: none."""
     distil_adapters: bool = False
     """Compare maps through 1×1 convolutions with all channels of the original, not with the kept ones."""
     tune_lr: float | None = setting(None, above=0)
     """Learning rate of Adam; none: CycleGAN's 2e-4, which builds on a refit; 5e-4 to distil without one."""
-    tune_batch: int = _as(TrainSettings, "batch")
+    tune_batch: int = like(TrainSettings, "batch")
     """Pictures of each domain a step, over all processes together."""
-    average: float = _as(TrainSettings, "average", 0.998)
+    average: float = like(TrainSettings, "average", 0.998)
     """Decay of the generators' running averages, a step; 0: none. The better of the two is exported."""
-    validations: int = _as(TrainSettings, "validations", 10)
+    validations: int = like(TrainSettings, "validations", 10)
     """How often, on the search's pictures, the generators are scored; the best are exported. 0: never."""
-    patience: int | None = _as(TrainSettings, "patience")
+    patience: int | None = like(TrainSettings, "patience")
     """Stop after this many validations in a row without a better one; none: make all steps."""
 
     def __post_init__(self) -> None:

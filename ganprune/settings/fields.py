@@ -12,11 +12,12 @@ import difflib
 import inspect
 import sys
 import types
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from math import inf
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from ganprune.errors import UsageError
 
@@ -26,9 +27,12 @@ _TYPES: dict[Any, tuple[str, str, str]] = {
     float: ("a number", "number", "F"),
     bool: ("true or false", "boolean", "true|false"),
     str: ("text", "string", "TEXT"),
+    Path: ("a path", "string", "PATH"),
     tuple: ("one number or two", "array", "F[,F]"),
+    list: ("whole numbers separated by commas", "array", "N[,N]"),
 }
-"""Type → what a message, JSON Schema and the command line's help call it."""
+"""Type → what a message, JSON Schema and the command line's help call it. tuple: both of a pair of floats;
+list: a ``tuple[int, ...]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,15 @@ class Setting:
     """The group of options that commands show it in; None: it is given by ``--set`` or a file."""
     words: str | None
     """What the help says in the place of a value; None: what its type says."""
+    spelling: str | None = None
+    """The key; None: that of its name."""
+    origin: "Setting | None" = None
+    """The setting of another dataclass that this one is `like`."""
 
     @property
     def key(self) -> str:
         """As files and the command line spell it."""
-        return self.name.replace("_", "-")
+        return self.spelling or self.name.replace("_", "-")
 
     @property
     def option(self) -> str:
@@ -105,8 +113,9 @@ class Setting:
 
     @property
     def help(self) -> str:
-        """The docstring under the field."""
-        return _documented(self.owner.__module__).get(f"{self.owner.__name__}.{self.name}", "")
+        """The docstring under the field, or under the one that it is like."""
+        own = _documented(self.owner.__module__).get(f"{self.owner.__name__}.{self.name}", "")
+        return own or (self.origin.help if self.origin else "")
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -127,7 +136,8 @@ class Setting:
 
     @property
     def _type(self) -> Any:
-        return get_origin(self.kind) or self.kind
+        several = get_args(self.kind)[1:] == (...,)
+        return list if several else get_origin(self.kind) or self.kind
 
     def read(self, value: Any) -> object:
         """A value of a file or of the command line, where numbers are words. Raises `UsageError`."""
@@ -146,6 +156,9 @@ class Setting:
             if len(parts) not in (1, 2) or any(isinstance(part, bool) for part in parts):
                 raise ValueError
             return (float(parts[0]), float(parts[-1]))
+        if self._type is list:
+            parts = value if isinstance(value, list) else str(value).split(",")
+            return tuple(int(part) for part in parts)
         if self._type is bool:
             read = {"true": True, "false": False}.get(value) if isinstance(value, str) else value
             if not isinstance(read, bool):
@@ -155,7 +168,7 @@ class Setting:
             if isinstance(value, bool) or (self._type is int and isinstance(value, float) and value % 1):
                 raise ValueError
             return self._type(value)
-        return str(value) if self._type is str else value
+        return self._type(value) if self._type in (str, Path) else value
 
     def check(self, value: Any) -> None:
         """Raise `UsageError` for a value out of bounds."""
@@ -164,11 +177,13 @@ class Setting:
         if self.choices:
             if value not in self.choices:
                 raise UsageError(f"{self.option} must be {self.range}, found {value!r}")
-        elif self._type in (int, float, tuple):
-            numbers: Any = value if self._type is tuple else (value,)
+        elif self._type in (int, float, tuple, list):
+            numbers: Any = (value,) if self._type in (int, float) else value
+            if not numbers:
+                raise UsageError(f"{self.option} must be {_TYPES[self._type][0]}, found none")
             for number in numbers:
                 if not (self.bounds.hold(number) and abs(number) < inf):
-                    bounded = self._type is int or min(self.bounds.most, self.bounds.below) < inf
+                    bounded = self._type in (int, list) or min(self.bounds.most, self.bounds.below) < inf
                     finite = "" if bounded else "finite and "
                     raise UsageError(f"{self.option} must be {finite}{self.bounds}, found {number}")
 
@@ -187,6 +202,8 @@ class Setting:
         if self._type is tuple:
             number = {"type": "number"} | self.bounds.schema()
             one = {"anyOf": [number, {"type": "array", "items": number, "minItems": 1, "maxItems": 2}]}
+        elif self._type is list:
+            one["items"] = {"type": "integer"} | self.bounds.schema()
         elif self._type in (int, float):
             one |= self.bounds.schema()
         if self.optional:
@@ -195,30 +212,46 @@ class Setting:
 
 
 def setting(
-    default: Any, *, panel: str | None = None, metavar: str | None = None, within: Bounds | None = None,
-    **bounds: float,
+    default: Any = MISSING, *, make: Callable[[], Any] | None = None, panel: str | None = None,
+    metavar: str | None = None, key: str | None = None, within: Bounds | None = None, **bounds: float,
 ) -> Any:  # fmt: skip
     """A field of a dataclass of settings; one without bounds and panel needs no call.
 
-    bounds: of `Bounds`, or ``within``. Typed as `dataclasses.field` is: as whatever the field is.
+    make: makes the default. key: the setting's name, where it is not the field's. bounds: of `Bounds`, or
+    ``within``. Typed as `dataclasses.field` is: as whatever the field is.
     """
     limits: Any = bounds
-    return field(default=default, metadata={_SETTING: (within or Bounds(**limits), panel, metavar)})
+    said = {"bounds": within or Bounds(**limits), "panel": panel, "words": metavar, "spelling": key}
+    return _field(default, make, said)
 
 
-def no_setting(default: Any) -> Any:
+def like(cls: type, key: str, default: Any = MISSING) -> Any:
+    """A field that says what a setting of another dataclass does, a docstring of its own aside."""
+    one = settings_of(cls)[key]
+    said = {"bounds": one.bounds, "panel": one.panel, "words": one.words, "origin": one}
+    return _field(one.default if default is MISSING else default, None, said)
+
+
+def no_setting(default: Any = MISSING, *, make: Callable[[], Any] | None = None) -> Any:
     """A field that only code sets."""
-    return field(default=default, metadata={_SETTING: None})
+    return _field(default, make, None)
+
+
+def _field(default: Any, make: Callable[[], Any] | None, said: Any) -> Any:
+    metadata = {_SETTING: said}
+    return field(default_factory=make, metadata=metadata) if make else field(default=default, metadata=metadata)
 
 
 @cache
 def settings_of(cls: type) -> dict[str, Setting]:
     """Key → what the field says, in the order of a dataclass's fields."""
-    hints = get_type_hints(cls)
-    found = [
-        _of_field(cls, f, hints[f.name]) for f in fields(cls) if f.metadata.get(_SETTING, ()) is not None
-    ]
+    found = [_of_field(cls, f) for f in fields(cls) if f.metadata.get(_SETTING, {}) is not None]
     return {one.key: one for one in found}
+
+
+def read_fields(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of files or of the command line → fields of a dataclass; keys of others are left out."""
+    return {one.name: one.read(given[key]) for key, one in settings_of(cls).items() if key in given}
 
 
 def check_fields(settings: Any) -> None:
@@ -247,12 +280,13 @@ def spelled(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _of_field(cls: type, one: Field[Any], hint: Any) -> Setting:
-    bounds, panel, metavar = one.metadata.get(_SETTING, (Bounds(), None, None))
+def _of_field(cls: type, one: Field[Any]) -> Setting:
+    said = {"bounds": Bounds(), "panel": None, "words": None} | one.metadata.get(_SETTING, {})
+    hint: Any = one.type
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kind = next(option for option in options if option is not type(None))
     default = None if one.default is MISSING else one.default
-    return Setting(one.name, cls, kind, type(None) in options, default, bounds, panel, metavar)
+    return Setting(one.name, cls, kind, type(None) in options, default, **said)
 
 
 @cache
