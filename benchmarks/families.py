@@ -203,7 +203,7 @@ def main() -> None:
     chosen = opt.families or list(known)
     if unknown := [name for name in chosen if name not in known]:
         args.error(f"--families must be of {', '.join(known)}, found {unknown[0]}")
-    settings = BenchSettings(threads=(1,), minimum=opt.runs, seconds=opt.seconds, size=opt.size)
+    settings = BenchSettings(threads=(1,), runs=(opt.runs,), seconds=opt.seconds, size=opt.size)
     rows, machine = list[Row](), ""
     command = shlex.join(["python", "benchmarks/families.py", *sys.argv[1:]])
     opt.out.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ def main() -> None:
         candidates = [Candidate(name, Path(folder) / f"{name}.onnx") for name in aligned]
         for candidate, genome in zip(candidates, genomes, strict=True):
             export_onnx(rebuilt(G, layout, genome), candidate.path, ExportSettings(opt.size))
-        report = bench(candidates, BenchSettings(threads=(1,), minimum=opt.runs, maximum=opt.runs))
+        report = bench(candidates, BenchSettings(threads=(1,), runs=(opt.runs, opt.runs)))
     rows: list[dict[str, Any]] = []
     for (name, align), ms, timing in zip(aligned.items(), predicted.tolist(), report.timings, strict=True):
         median, least = timing.times.median, timing.times.minimum

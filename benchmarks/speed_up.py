@@ -180,7 +180,7 @@ def main() -> None:
     args.add_argument("--json", type=Path)
     opt = args.parse_args()
     settings = BenchSettings(
-        threads=tuple(opt.threads), minimum=opt.runs, seconds=opt.seconds, precision=0.01, size=opt.size
+        threads=tuple(opt.threads), runs=(opt.runs,), seconds=opt.seconds, precision=0.01, size=opt.size
     )
     with TemporaryDirectory() as folder:
         peer = Path(folder) / "peer.onnx" if opt.peer else None

@@ -76,7 +76,7 @@ def _weights(graph: onnx.GraphProto) -> float:
 
 def compressed(folder: Path) -> Compressed:
     few_pictures(folder / "pictures", train=12, test=2)
-    quick = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
+    quick = BenchSettings(threads=(1,), runs=(2, 3), seconds=1)
     return ganprune.compress(
         CHECKPOINT, folder / "pictures", output=folder / "run", settings=SETTINGS, bench=quick
     )

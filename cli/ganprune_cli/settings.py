@@ -91,6 +91,7 @@ def _option(parameter: inspect.Parameter) -> Any:
 def _parameter(one: Setting, hidden: bool) -> inspect.Parameter:
     """An option that is unset by default; its value is read and checked by the setting."""
     flag = one.kind is bool and not hidden
+    kind = bool if flag else Path if one.kind is Path else str
     text = one.help.removesuffix(".")
     if one.default is not None and not flag:
         text += f"; default {spelled(flat(one.default))}"
@@ -99,7 +100,7 @@ def _parameter(one: Setting, hidden: bool) -> inspect.Parameter:
         rich_help_panel=one.panel, hidden=hidden,
         autocompletion=_among(one.choices) if one.choices and not hidden else None,
     )  # fmt: skip
-    return _keyword(one.name, Annotated[(bool if flag else str) | None, option])
+    return _keyword(one.name, Annotated[kind | None, option])
 
 
 def _among(choices: Collection[str]) -> Callable[[str], list[str]]:

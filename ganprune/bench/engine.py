@@ -4,17 +4,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from json import dumps
-from typing import Literal, get_args
+from typing import Literal
 
 from ganprune.bench.machine import computes_bfloat16
 from ganprune.errors import UsageError
+from ganprune.settings.bench import CPU, Arithmetic
 
-Arithmetic = Literal["auto", "float32", "bfloat16"]
-"""Numbers that float layers are computed in; auto: the fastest that the provider and the CPU have."""
-
-ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
-
-CPU, OPENVINO = "CPUExecutionProvider", "OpenVINOExecutionProvider"
+OPENVINO = "OpenVINOExecutionProvider"
 
 _PLUGINS = {OPENVINO: "onnxruntime_ep_openvino"}
 """Providers that may come in a package of their own, beside onnxruntime, and its module."""

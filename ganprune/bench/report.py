@@ -8,9 +8,9 @@ from typing import Any
 from ganprune.bench.engine import Engine
 from ganprune.bench.machine import Machine
 from ganprune.bench.profile import Profile, groups_of, profile_table
-from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Ratio, Times
 from ganprune.pruning.cost import mebibytes
+from ganprune.settings.bench import BenchSettings
 from ganprune.storage.tables import Table, csv_text, in_threads, number, plus_minus, table_of
 
 SCHEMA = 1
@@ -117,11 +117,15 @@ class BenchReport:
 
     def speeds(self) -> tuple[Table, ...]:
         """A table a number of threads, a row a network: what users feel, and what theory promised."""
-        return tuple(_speeds(threads, self._with(threads)) for threads in self.settings.threads)
+        return tuple(
+            _speeds(threads, self._with(threads)) for threads in dict.fromkeys(self.settings.threads)
+        )
 
     def distributions(self) -> tuple[Table, ...]:
         """A table a number of threads, a row a network: how the times are spread, and loading."""
-        return tuple(_spread(threads, self._with(threads)) for threads in self.settings.threads)
+        return tuple(
+            _spread(threads, self._with(threads)) for threads in dict.fromkeys(self.settings.threads)
+        )
 
     def operators(self) -> tuple[Table, ...]:
         """A table a baseline, where profiles were asked for: time by operator, in all that belongs to it."""

@@ -19,11 +19,11 @@ from ganprune.bench.pictures import inputs_for, pictures_at
 from ganprune.bench.process import NetworkProcess
 from ganprune.bench.profile import PROFILED_RUNS, Profile
 from ganprune.bench.report import BenchReport, NetworkCost, Timing
-from ganprune.bench.settings import BenchSettings
 from ganprune.bench.statistics import Milliseconds, Ratio, ratio_of_medians, summary
 from ganprune.errors import InputError, UsageError
 from ganprune.onnx_files.cost import OnnxCost, PictureInput, onnx_cost, picture_input, read_onnx
 from ganprune.reporting import SILENT, Reporter, Task
+from ganprune.settings.bench import BenchSettings
 from ganprune.storage.tables import in_threads
 
 _Pair = tuple[str, str]
@@ -74,7 +74,7 @@ def bench(
     subjects = [_subject(candidate, settings) for candidate in candidates]
     networks = _networks(subjects)
     timings, profiles = list[Timing](), list[Profile]()
-    for threads in settings.threads:
+    for threads in dict.fromkeys(settings.threads):
         profiled = settings.profile and threads == settings.threads[0]
         with _Workplace(subjects, networks, engine, threads, settings, reporter) as place:
             timings += place.timings()

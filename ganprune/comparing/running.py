@@ -154,7 +154,7 @@ def _timed(found: Contest, records: Records, exporter: Exporter, reporter: Repor
             if network is not None:
                 slim[f"{cell.name}.G_{side}"] = network
     pictures = search_pictures(found.job.folders, found.job.settings)
-    how = BenchSettings(threads=(settings.bench_threads,), seconds=settings.bench_seconds, maximum=200)
+    how = BenchSettings(threads=(settings.bench_threads,), seconds=settings.bench_seconds, runs=(20, 200))
     return time_together(
         found.folder, found.originals, slim, pictures, found.size, how, exporter, reporter, found.job.own
     )

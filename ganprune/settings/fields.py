@@ -239,7 +239,9 @@ def no_setting(default: Any = MISSING, *, make: Callable[[], Any] | None = None)
 
 def _field(default: Any, make: Callable[[], Any] | None, said: Any) -> Any:
     metadata = {_SETTING: said}
-    return field(default_factory=make, metadata=metadata) if make else field(default=default, metadata=metadata)
+    return (
+        field(default_factory=make, metadata=metadata) if make else field(default=default, metadata=metadata)
+    )
 
 
 @cache

@@ -32,7 +32,8 @@ reshape: width from one layer to others, at equal cost. auto: with a target exch
 half of the children; without one flip."""
 
 WHAT, SMALL, TRAINING, WHERE = "Networks and pictures", "How small", "Training", "Where and how"
-"""Groups of options."""
+OPTIONS = "Options"
+"""Groups of options; the last is that of a command's own ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from ganprune.bench import BenchSettings
 from ganprune.reporting import Silent, Task
 
-QUICK = BenchSettings(threads=(1,), warmup=1, minimum=5, maximum=5, noisy=1e6, precision=1e6)
+QUICK = BenchSettings(threads=(1,), warmup=1, runs=(5, 5), noisy=1e6, precision=1e6)
 
 
 class Listener(Silent):

@@ -57,7 +57,7 @@ def test_memory_grows_with_what_a_network_holds(tmp_path: Path) -> None:
     small = onnx_graphs.conv(tmp_path / "small.onnx", 4)
     # The second layer of 1024 filters has 1024² · 9 weights of 4 bytes.
     large = onnx_graphs.conv(tmp_path / "large.onnx", 1024, (1, 3, 8, 8), layers=2)
-    reports = (bench(candidates_of((path,)), replace(QUICK, minimum=2, maximum=2)) for path in (small, large))
+    reports = (bench(candidates_of((path,)), replace(QUICK, runs=(2, 2))) for path in (small, large))
     (of_small,), (of_large,) = (report.timings for report in reports)
     assert of_small.memory is not None
     assert of_large.memory is not None
@@ -78,7 +78,7 @@ def test_networks_take_turns_and_the_first_one_changes(
 
     monkeypatch.setattr(NetworkProcess, "run", listened)
     pair = tuple(run_folder / f"{name}.onnx" for name in ("original_G_B", "G_B", "G_A"))
-    bench(candidates_of(pair), replace(QUICK, warmup=0, minimum=3, maximum=3))
+    bench(candidates_of(pair), replace(QUICK, warmup=0, runs=(3, 3)))
     a, b, c = (path.stem for path in pair)
     assert order == [a, b, c, b, c, a, c, a, b]
 
@@ -89,9 +89,9 @@ def test_runs_go_on_until_the_ratio_is_known_or_the_limit_is_reached(run_folder:
     def runs(settings: BenchSettings) -> int:
         return bench(pair, settings).timings[0].times.runs
 
-    assert runs(replace(QUICK, maximum=50)) == 5  # any interval will do
-    assert runs(replace(QUICK, maximum=50, precision=1e-9)) == 50
-    assert runs(replace(QUICK, maximum=10**6, precision=1e-9, seconds=1e-9)) == 5
+    assert runs(replace(QUICK, runs=(5, 50))) == 5  # any interval will do
+    assert runs(replace(QUICK, runs=(5, 50), precision=1e-9)) == 50
+    assert runs(replace(QUICK, runs=(5, 10**6), precision=1e-9, seconds=1e-9)) == 5
 
 
 def test_noise_and_vague_ratios_are_warned_of_and_progress_adds_up(run_folder: Path) -> None:

@@ -42,7 +42,7 @@ TINY: dict[str, object] = {
 
 SCHEMAS = Path(ganprune_cli.__file__).parent / "schemas"
 
-QUICK = partial(BenchSettings, threads=(1,), minimum=2, maximum=3, seconds=1)
+QUICK = partial(BenchSettings, threads=(1,), runs=(2, 3), seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
 
 

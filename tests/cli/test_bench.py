@@ -141,7 +141,7 @@ def test_targets_that_are_reached_say_nothing(run: Path) -> None:
     ("words", "told"),
     [
         (("--json", "--csv"), "give one of --json, --csv and --markdown"),
-        (("--assert-speedup", "-1"), "--assert-speedup must be more than 0"),
+        (("--assert-speedup", "-1"), "--assert-speedup must be finite and above 0"),
         (("--input", "nowhere"), "--input nowhere does not exist"),
         (
             ("--set", "precision=bfloat16"),

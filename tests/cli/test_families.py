@@ -17,7 +17,7 @@ from tests.cli.kit import ganprune as run_ganprune
 from tests.cli.test_own_module import UNTRAINED
 from tests.models.schools import GENERATORS, trained
 
-QUICK = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
+QUICK = BenchSettings(threads=(1,), runs=(2, 3), seconds=1)
 
 
 def saved(folder: Path, school: str) -> Path:

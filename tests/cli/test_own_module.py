@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {
     "population": 4, "generations": 1, "pictures": 2, "refit_pictures": 2, "size": 32, "threads": 1,
     "align": 1, "target_macs": 0.5, "budget": "2steps",
 }  # fmt: skip
-BENCH = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
+BENCH = BenchSettings(threads=(1,), runs=(2, 3), seconds=1)
 UNTRAINED: dict[str, Any] = QUICK | {"budget": "0"}
 
 
@@ -45,7 +45,7 @@ def command(*words: object) -> Outcome:
 def test_it_is_compressed_exported_and_timed(place: Place, here: Path, weights: Path) -> None:
     found = ganprune.compress(
         weights, place.data, generator=FACTORY, output=here / "run",
-        bench=BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1), **QUICK,
+        bench=BenchSettings(threads=(1,), runs=(2, 3), seconds=1), **QUICK,
     )  # fmt: skip
     (slim,), (original,) = found.slim.values(), found.originals.values()
     assert type(slim).__name__ == type(original).__name__ == "SmallUNet"
@@ -120,7 +120,7 @@ def test_a_trained_module_is_compressed_as_it_is(place: Place, here: Path) -> No
     net = SmallUNet()
     fill(net, 2)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    quick = BenchSettings(threads=(1,), minimum=2, maximum=3, seconds=1)
+    quick = BenchSettings(threads=(1,), runs=(2, 3), seconds=1)
     found = ganprune.compress(net, place.data, output=here / "run", bench=quick, **UNTRAINED)
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
     assert net.training

@@ -1,7 +1,6 @@
 """A small comparison, finished once for all tests of ``ganprune compare``."""
 
 from contextlib import chdir
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -42,13 +41,17 @@ seeds = [0, 1]
 method = "random"
 """
 KEYS = ["ours-0", "ours-1", "swarm-0", "thinet-0", "thinet-1", "random-0"]
-QUICK = partial(BenchSettings, minimum=2)
+
+
+def quick_bench(threads: tuple[int, ...], seconds: float, **_: object) -> BenchSettings:
+    """What `compare` asks for, with fewer runs."""
+    return BenchSettings(threads=threads, seconds=seconds, runs=(2, 200))
 
 
 @pytest.fixture(autouse=True)
 def no_features_in_the_environment_and_a_quick_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
-    monkeypatch.setattr(running, "BenchSettings", QUICK)
+    monkeypatch.setattr(running, "BenchSettings", quick_bench)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +79,7 @@ def compare(place: Place, table: Path, *words: object) -> Outcome:
 @pytest.fixture(scope="session")
 def out(place: Place, table: Path) -> Path:
     """A finished comparison; never written to by a test."""
-    with chdir(table), patch.object(running, "BenchSettings", QUICK):
+    with chdir(table), patch.object(running, "BenchSettings", quick_bench):
         done = compare(place, table, "-o", "out", "-q")
     assert done.code == 0, done.err
     return table / "out"
