@@ -45,7 +45,7 @@ from ganprune.system.shell import command_line
 from ganprune.translation import OnnxTranslator, Translator
 from ganprune_cli.asking import needed_features
 from ganprune_exporters.export import weights_hash
-from ganprune_exporters.variants import KINDS
+from ganprune_exporters.settings import KINDS
 
 PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures"}
 """What each FID is measured against."""

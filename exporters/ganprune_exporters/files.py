@@ -1,7 +1,7 @@
 """Several generators to ONNX files at once, with the pictures that they are verified on, and variants."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from ganprune.storage.files import make_folder
 from ganprune.storage.made import check_all
 from ganprune_exporters.export import export_onnx
 from ganprune_exporters.report import ExportReport
-from ganprune_exporters.settings import ExportSettings
-from ganprune_exporters.variants import LIMIT, Kind, VariantReport, export_variant, variant_of
+from ganprune_exporters.settings import ExportSettings, Variants
+from ganprune_exporters.variants import VariantReport, export_variant, variant_of
 
 CALIBRATION_PICTURES = 8
 """Other pictures of each domain that 8 bits are calibrated with."""
@@ -28,22 +28,9 @@ MUTE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Variants:
-    """Files of reduced precision to write beside the float32 ones."""
-
-    kinds: tuple[Kind, ...] = ()
-    limit: float = LIMIT
-    """Mean absolute distance to the float pictures that is allowed, in units of [-1, 1]."""
-
-    def __post_init__(self) -> None:
-        if not self.limit > 0:
-            raise UsageError(f"--set int8-limit must be more than 0, found {self.limit}")
-
-    @property
-    def pictures(self) -> int:
-        """Pictures of each domain that are needed."""
-        return VERIFIED_PICTURES + CALIBRATION_PICTURES if "int8" in self.kinds else VERIFIED_PICTURES
+def pictures_for(variants: Variants) -> int:
+    """Pictures of each domain that an export needs."""
+    return VERIFIED_PICTURES + (CALIBRATION_PICTURES if variants.int8 else 0)
 
 
 def settings_of(name: str, settings: ExportSettings) -> ExportSettings:
@@ -107,7 +94,7 @@ def write_variants(
 
     Raises `UsageError` for 8 bits without pictures to calibrate with.
     """
-    if "int8" in variants.kinds and pictures is None:
+    if variants.int8 and pictures is None:
         raise UsageError("--int8 needs pictures to calibrate with, found none; give --data DIR")
     if not variants.kinds:
         return []
@@ -122,7 +109,7 @@ def write_variants(
         for kind in variants.kinds:
             report = export_variant(
                 kind, networks[name], path, how, shown[name], others[name],
-                limit=variants.limit, reporter=reporter,
+                limit=variants.int8_limit, reporter=reporter,
             )  # fmt: skip
             reports.append(report)
             if not report.recommended:

@@ -26,11 +26,10 @@ from ganprune.storage.files import sha256
 from ganprune.storage.locking import writing_to
 from ganprune.system.hub import local
 from ganprune.system.shell import command_line
-from ganprune_exporters.files import Variants, export_all, few_of, names_of, write_variants
-from ganprune_exporters.passes import without
+from ganprune_exporters.files import export_all, few_of, names_of, pictures_for, write_variants
 from ganprune_exporters.remembered import remembered
 from ganprune_exporters.runs import export_run, run_networks
-from ganprune_exporters.settings import ExportSettings
+from ganprune_exporters.settings import ExportSettings, Variants
 from ganprune_exporters.variants import VariantReport
 
 Exported = dict[str, list[dict[str, Any]]]
@@ -39,38 +38,20 @@ Exported = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Export options as given; None: unset."""
+    """What was asked for."""
 
-    size: int | None = None
-    dynamic: bool = False
-    opset: int | None = None
-    simplify: bool = True
-    no_pass: tuple[str, ...] = ()
-    tune: bool = False
-    uint8: bool = False
-    picture_statistics: bool = False
-    atol: float | None = None
+    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of `ExportSettings` that were set."""
     variants: Variants = field(default_factory=Variants)
     own: Own = READERS_ALONE
 
     def settings(self, size: int) -> ExportSettings:
-        """With ``size`` where none was wished for."""
-        default = ExportSettings()
-        return ExportSettings(
-            size=self.size or size,
-            opset=default.opset if self.opset is None else self.opset,
-            dynamic=self.dynamic,
-            simplify=self.simplify,
-            passes=without(self.no_pass),
-            tune=self.tune,
-            uint8=self.uint8,
-            picture_statistics=self.picture_statistics,
-            tolerance=default.tolerance if self.atol is None else self.atol,
-        )
+        """With ``size`` where none was set."""
+        return ExportSettings(**{"size": size} | self.given)
 
     def reporter(self, reporter: Reporter) -> Reporter:
         """For the reading of pictures: fewer of them than would be best for 8 bits are no news."""
-        return SILENT if "int8" in self.variants.kinds else reporter
+        return SILENT if self.variants.int8 else reporter
 
 
 def export_source(
@@ -84,7 +65,8 @@ def export_source(
     if source is None or is_run(source):
         return _export_run(find_run(source), output, data, wishes, reporter)
     networks = generators_of(source, wishes.own)
-    _tell_norm(networks, wishes, reporter)
+    settings = wishes.settings(ExportSettings().size)
+    _tell_norm(networks, settings, reporter)
     folder = output or Path()
     taken = [name for name in networks if output is None and Path(f"{name}.onnx").exists()]
     if taken:
@@ -92,14 +74,13 @@ def export_source(
             f"{taken[0]}.onnx is already in this folder; give `-o` another, or `-o .` to replace one that "
             "ganprune made"
         )
-    settings = wishes.settings(ExportSettings().size)
     pictures = None
-    if data is None and "int8" in wishes.variants.kinds:
+    if data is None and wishes.variants.int8:
         raise UsageError("--int8 needs pictures to calibrate with, found none; give --data DIR")
     if data is None:
         reporter.warn("no --data was given: the files are verified on noise, not on pictures")
     else:
-        few = {"size": settings.size, "pictures": wishes.variants.pictures}
+        few = {"size": settings.size, "pictures": pictures_for(wishes.variants)}
         wanted = CompressSettings.from_flat(few, given=())
         sides: list[Domain] = (
             ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
@@ -134,7 +115,7 @@ def _export_run(
     slim_by_name = {f"G_{side}": network for side, network in slim.items()}
     pictures = _run_pictures(config, slim_by_name, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
-    _tell_norm(slim_by_name, wishes, reporter)
+    _tell_norm(slim_by_name, export_settings, reporter)
     if output is None or output.resolve() == run.folder.resolve():
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
@@ -149,8 +130,8 @@ def _export_run(
     return _exported(files, written), command_line("bench", "--cpu", output)
 
 
-def _tell_norm(networks: Mapping[str, nn.Module], wishes: ExportOptions, reporter: Reporter) -> None:
-    if note := told_of(networks, wishes.picture_statistics):
+def _tell_norm(networks: Mapping[str, nn.Module], settings: ExportSettings, reporter: Reporter) -> None:
+    if note := told_of(networks, settings.picture_statistics):
         reporter.info(note)
 
 
@@ -201,8 +182,8 @@ def _run_pictures(
 ) -> dict[Domain, Tensor] | None:
     """The search's pictures at the size of the export; None, with a warning, where they are gone."""
     flat = settings.to_flat() | {
-        "size": wishes.size or settings.pictures.size,
-        "pictures": wishes.variants.pictures,
+        "size": wishes.settings(settings.pictures.size).size,
+        "pictures": pictures_for(wishes.variants),
     }
     try:
         source = data or DataSource.of_config(config["data"])

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from math import inf, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -19,7 +19,7 @@ from ganprune.storage.made import check_replaceable
 from ganprune_exporters import int8, verify
 from ganprune_exporters.chain import finished, plain, rewritten
 from ganprune_exporters.half import halved
-from ganprune_exporters.settings import ExportSettings
+from ganprune_exporters.settings import LIMIT, ExportSettings, Kind
 from ganprune_exporters.steps import with_metadata
 from ganprune_exporters.tuning import speedups
 
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-Kind = Literal["fp16", "int8"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-LIMIT = 0.02
-"""Mean absolute distance to the float32 pictures that is allowed, in units of [-1, 1]: 2.5 grey levels."""
 GARBAGE = 0.5
 """A mean absolute distance from which on a file shows something else altogether."""
 PROBES = 4

@@ -331,7 +331,7 @@ def test_export_leaves_the_generator_alone_and_says_nothing(
         ({"size": 8}, "--size must be a multiple of 4 from 16 to 8192, found 8"),
         ({"size": 40_000}, "--size must be a multiple of 4 from 16 to 8192, found 40000"),
         ({"opset": 6}, "--set opset must be 7 to 23, found 6"),
-        ({"tolerance": 0.0}, "--tolerance must be more than 0, found 0.0"),
+        ({"tolerance": 0.0}, "--set atol must be finite and above 0, found 0.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(change: dict[str, float], message: str) -> None:

@@ -18,7 +18,8 @@ from ganprune.images import to_float, to_uint8
 from ganprune.models.cyclegan import GeneratorWidths, Norm, resnet_widths
 from ganprune_exporters import ExportReport, ExportSettings, chain, export_onnx, variants
 from ganprune_exporters.int8 import calibrated, equalized, layers_to_quantize, maps
-from ganprune_exporters.variants import Kind, export_variant, judged
+from ganprune_exporters.settings import Kind
+from ganprune_exporters.variants import export_variant, judged
 from ganprune_exporters.verify import as_bytes
 from tests.checkpoints.builders import make_generator
 from tests.tiny import random_generator, random_pictures, seeded

@@ -1,17 +1,19 @@
 """``ganprune export``: verified ONNX files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ganprune.settings.fields import read_fields, settings_of
 from ganprune_cli import options
 from ganprune_cli.guard import guarded
-
-LESS = "Reduced precision"
+from ganprune_cli.settings import takes
+from ganprune_exporters.settings import ExportSettings, Variants
 
 
 @guarded
+@takes(settings_of(ExportSettings) | settings_of(Variants))
 def export(
     source: Annotated[
         Path | None,
@@ -38,19 +40,6 @@ def export(
     data_a: options.DataA = None,
     data_b: options.DataB = None,
     generator: options.OwnGenerator = None,
-    size: options.Size = None,
-    dynamic: Annotated[bool, typer.Option("--dynamic", help="Leave batch, height and width free.")] = False,
-    opset: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="ONNX opset, 7 to 23; default 18. Not every graph fits into an old one.",
-            hidden=True,
-        ),
-    ] = None,
-    simplify: Annotated[
-        bool, typer.Option("--simplify/--no-simplify", help="Run onnxsim.", hidden=True)
-    ] = True,
     no_pass: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,39 +50,11 @@ def export(
             hidden=True,
         ),
     ] = None,
-    tune: Annotated[
-        bool,
-        typer.Option("--tune", help="Time every rewrite here, leave out what is slower. A run keeps it."),
-    ] = False,
-    uint8: Annotated[
-        bool, typer.Option("--uint8", help="Bytes [n, h, w, 3] at both ends, as pictures are decoded.")
-    ] = False,
-    picture_statistics: options.PictureStatistics = False,
-    fp16: Annotated[
-        bool,
-        typer.Option("--fp16", help="Also NAME.fp16.onnx: half the size.", rich_help_panel=LESS),
-    ] = False,
-    int8: Annotated[
-        bool,
-        typer.Option(
-            "--int8", help="Also NAME.int8.onnx, calibrated on your pictures.", rich_help_panel=LESS
-        ),
-    ] = False,
-    int8_limit: Annotated[
-        float | None,
-        typer.Option(
-            metavar="F",
-            help="Mean distance to the float pictures in [-1, 1]; default 0.02. What hurts stays in float.",
-            hidden=True,
-        ),
-    ] = None,
-    atol: Annotated[
-        float | None,
-        typer.Option(metavar="F", help="Largest allowed difference to PyTorch; default 1e-4.", hidden=True),
-    ] = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Write ONNX files, each compared with PyTorch on pictures.
 
@@ -107,21 +68,18 @@ def export(
     from ganprune.system.shell import pasted
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_export
-    from ganprune_exporters.files import Variants
     from ganprune_exporters.hub_folder import check_hub_source, write_hub_folder
+    from ganprune_exporters.passes import without
     from ganprune_exporters.sources import Exported, ExportOptions, export_source
-    from ganprune_exporters.variants import LIMIT, Kind
 
     if not onnx and hf is None:
         raise UsageError("name the format to export to: ganprune export --onnx")
     if hf is not None:
         check_hub_source(source, output)
-    asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8}
-    kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
+    passes = {"passes": without(tuple(no_pass or ()))}
     wishes = ExportOptions(
-        size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,
-        uint8=uint8, own=Own.of(generator), picture_statistics=picture_statistics, atol=atol,
-        variants=Variants(kinds, LIMIT if int8_limit is None else int8_limit),
+        passes | read_fields(ExportSettings, given), Variants(**read_fields(Variants, given)),
+        Own.of(generator),
     )  # fmt: skip
     written, following, gathered = Exported(files=[], variants=[]), "", list[str]()
     if onnx:
