@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import NET_NAMES, Own, Quartet, load_generator, load_quartet
-from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import GanpruneError, InputError, RunError, UsageError
 from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture, to_uint8
 from ganprune.metrics import (
@@ -34,6 +33,7 @@ from ganprune.onnx_files.cost import read_onnx
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.settings.evaluate import EvaluateOptions
 from ganprune.stages import RECOVERED
 from ganprune.stages.made_runs import made_by
 from ganprune.stages.preparing import domains_of, quartet_for
@@ -51,42 +51,12 @@ PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "agains
 """What each FID is measured against."""
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluateOptions:
-    """Options as given; None: unset."""
+def _scores(wishes: EvaluateOptions) -> ScoreSettings:
+    return ScoreSettings(fid=wishes.fid, resamples=wishes.bootstrap, seed=wishes.seed)
 
-    features: str | None = None
-    fid: bool = False
-    bootstrap: int = 200
-    seed: int = 0
-    train: Path | None = None
-    probe: tuple[Path, Path] | None = None
-    lost: tuple[Path, Path] | None = None
-    fcn: Path | None = None
-    fcn_input: str = "torchvision"
-    data: DataSource | None = None
-    pictures: int | None = None
-    cache: Path | None = None
-    device: str | None = None
-    threads: int | None = None
-    batch: int | None = None
-    own: Own = READERS_ALONE
 
-    def __post_init__(self) -> None:
-        if self.pictures is not None and self.pictures < 2:
-            raise UsageError(f"--set pictures must be 2 or more, found {self.pictures}")
-        if self.batch is not None and self.batch < 1:
-            raise UsageError(f"--set batch must be 1 or more, found {self.batch}")
-        if self.cache is not None and self.cache.exists() and not self.cache.is_dir():
-            raise UsageError(f"--set cache must be a folder, found the file {self.cache}")
-
-    def settings(self) -> ScoreSettings:
-        """Which figures, and how sure."""
-        return ScoreSettings(fid=self.fid, resamples=self.bootstrap, seed=self.seed)
-
-    def network(self) -> FeatureNetwork:
-        """The network of features. Raises `UsageError` where none was given."""
-        return load_features(needed_features(self.features), self.device or "auto", self.threads)
+def _network(wishes: EvaluateOptions) -> FeatureNetwork:
+    return load_features(needed_features(wishes.features), wishes.device, wishes.threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +85,13 @@ def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter:
             raise UsageError(f"{name} is for a run; with two folders, give the pictures themselves")
     if wishes.train is not None and not wishes.fid:
         raise UsageError("--set train is for FID against train + test; add --fid, or leave it out")
-    settings = wishes.settings()
+    settings = _scores(wishes)
     found = pictures_in(fakes)
     groups = [found, *(pictures_in(folder) for folder in wishes.lost or ())]
     found, *others = paired(*groups) if wishes.lost else (find_readable(found, reporter),)
     for folder in (real, *(wishes.probe or ()), *([] if wishes.train is None else [wishes.train])):
         pictures_in(folder)  # refused before anything is computed
-    see = _Seer(wishes.network(), wishes.batch or 32, wishes.cache, reporter)
+    see = _Seer(_network(wishes), wishes.batch, wishes.cache, reporter)
     a_and_b = None if wishes.probe is None else (see.folder(wishes.probe[0]), see.folder(wishes.probe[1]))
     scores = score(
         see(found), see.folder(real), settings,
@@ -157,7 +127,7 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     ):  # fmt: skip
         if wish is not None:
             raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
-    settings, config = wishes.settings(), run.config
+    settings, config = _scores(wishes), run.config
     made = made_by(run)
     quartet = _originals(run, made, wishes.own)
     contests = _contests(run, made, quartet, wishes.own)
@@ -165,9 +135,9 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     bare: Split = "train" if wishes.data is None else "test"
     pairs, channels = made.pictures.paired, quartet.channels
     folders = domains_of(quartet.options, source, ("test",), bare=bare, paired=pairs, channels=channels)
-    network = wishes.network()
-    see = _Seer(network, wishes.batch or 32, wishes.cache or run / CACHE, reporter)
-    device = resolve_device(wishes.device or "auto")
+    network = _network(wishes)
+    see = _Seer(network, wishes.batch, wishes.cache or run / CACHE, reporter)
+    device = resolve_device(wishes.device)
     directions = list[dict[str, Any]]()
     threads = resolve_threads(wishes.threads)
     with cpu_threads(threads):
@@ -306,7 +276,7 @@ def _evaluate_labels(
     ):  # fmt: skip
         if wish:
             raise UsageError(f"{name} and --fcn contradict each other; evaluate twice, or leave one out")
-    settings = wishes.settings()
+    settings = _scores(wishes)
     pictures, truths = paired(pictures_in(fakes, 1), pictures_in(labels, 1))
     segment = Segmenter(network, wishes.fcn_input, resolve_threads(wishes.threads))
     found = fcn_score(pictures, truths, segment, settings.resamples, settings.seed, reporter)

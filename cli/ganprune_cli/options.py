@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ganprune.settings import KEYS
-from ganprune.settings.search import WHAT, WHERE
+from ganprune.settings.search import WHAT
+from ganprune.settings.words import FEATURES
 
 OUTPUT, SETTINGS = "Output", "Settings"
 _OWN = "For a {} of an architecture of your own: the function that makes it. This runs FILE.py."
@@ -99,19 +100,13 @@ Config = Annotated[
         "--config", metavar="FILE", help="TOML file of settings: name = value.", rich_help_panel=SETTINGS
     ),
 ]
-PictureStatistics = Annotated[
-    bool,
+Features = Annotated[
+    str | None,
     typer.Option(
-        "--picture-statistics",
-        help="Batch norm by each picture's own statistics, as CycleGAN's test.py without --eval.",
-        hidden=True,
+        metavar="FILE|inception",
+        envvar=FEATURES,
+        help="The network that compares pictures: a file of MobileNetV2, SqueezeNet 1.1 or torch-fidelity's "
+        "Inception; inception: the last, downloaded.",
     ),
 ]
 Size = Annotated[int | None, typer.Option(metavar="N", help=KEYS["size"][1].help, rich_help_panel=WHAT)]
-Device = Annotated[
-    str | None, typer.Option(metavar="DEV", help=KEYS["device"][1].help, rich_help_panel=WHERE)
-]
-Threads = Annotated[
-    int | None, typer.Option(metavar="N", help="CPU threads; default all.", rich_help_panel=WHERE)
-]
-Batch = Annotated[int | None, typer.Option(metavar="N", help=KEYS["batch"][1].help, hidden=True)]

@@ -1,15 +1,15 @@
 """What ``translate`` does with its options."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ganprune.checkpoints import Own
 from ganprune.errors import UsageError
 from ganprune.onnx_files.cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
+from ganprune.settings.translate import TranslateOptions
 from ganprune.stages.made_runs import is_run, made_by
 from ganprune.system.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.system.shell import command_line
@@ -25,52 +25,29 @@ from ganprune.translation import (
 from ganprune_cli.console import duration
 
 
-@dataclass(frozen=True, slots=True)
-class TranslateOptions:
-    """Options as given; None: unset."""
-
-    direction: str | None
-    save: str
-    preprocess: str | None
-    size: int | None
-    batch: int | None
-    overwrite: bool
-    resume: bool
-    picture_statistics: bool
-    own: Own
-    as_stored: bool
-    keep_alpha: bool
-    tile: int | None
-    device: str | None
-    precision: str
-    threads: int | None
-
-    def settings(self) -> TranslateSettings:
-        """What does not depend on the source. Raises `UsageError` for values out of range."""
-        if self.overwrite and self.resume:
-            raise UsageError("--overwrite and --resume contradict each other; give one of them")
-        return TranslateSettings(
-            save=tuple(cast(Kind, kind.strip()) for kind in self.save.split(",")),
-            batch=1 if self.batch is None else self.batch,
-            upright=not self.as_stored,
-            keep_alpha=self.keep_alpha,
-            tile=self.tile,
-            existing="overwrite" if self.overwrite else "resume" if self.resume else "refuse",
-        )
+def _settings(wishes: TranslateOptions) -> TranslateSettings:
+    """What does not depend on the source."""
+    return TranslateSettings(
+        save=tuple(cast(Kind, kind.strip()) for kind in wishes.save.split(",")),
+        upright=not wishes.as_stored,
+        keep_alpha=wishes.keep_alpha,
+        tile=wishes.tile,
+        existing="overwrite" if wishes.overwrite else "resume" if wishes.resume else "refuse",
+    )
 
 
 def translate_source(
     source: Path, pictures: Path, output: Path, wishes: TranslateOptions, reporter: Reporter
 ) -> tuple[dict[str, Any], str]:
     """Translate pictures by what ``source`` is. Returns what was done, and the command to run next."""
-    settings = wishes.settings()
+    settings = _settings(wishes)
     if not source.exists():
         raise UsageError(
             f"{source} does not exist; give a run, a CycleGAN folder, one of its files, or an ONNX file"
         )
     run = find_run(source) if is_run(source) else None
     path, size, paired = (source, DEFAULT_SIZE, False) if run is None else _finished(run)
-    device, precision = wishes.device or "auto", wishes.precision
+    device, precision = wishes.device, wishes.precision
     if path.suffix == ".onnx":  # for which there is one device and one precision
         device = "cpu" if device == "auto" else device
         precision = "float32" if precision == "auto" else precision
@@ -86,14 +63,14 @@ def translate_source(
         reporter.info(note)
     video = is_video(pictures)
     free = video and wishes.size is None and not (opened.takes and any(opened.takes.dims[2:]))
-    mode = wishes.preprocess or ("none" if free else "resize")
+    mode = wishes.preprocess if wishes.preprocess != "auto" else "none" if free else "resize"
     prepare = preparation_for(mode, wishes.size, opened.takes, size, wishes.tile, opened.stride)
     if wishes.tile is not None:
         reporter.info(
             f"in tiles of {wishes.tile}×{wishes.tile} pixels that overlap by a quarter: instance norm takes "
             "its statistics from each tile, so tones may differ between tiles, and from those of the whole"
         )
-    batch = 16 if wishes.batch is None and device.startswith("cuda") else settings.batch
+    batch = wishes.batch or (16 if device.startswith("cuda") else 1)
     with cpu_threads(threads):
         done = (translate_video if video else translate_pictures)(
             opened, pictures, output, replace(settings, prepare=prepare, batch=batch), reporter

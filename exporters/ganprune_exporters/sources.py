@@ -40,7 +40,7 @@ Exported = dict[str, list[dict[str, Any]]]
 class ExportOptions:
     """What was asked for."""
 
-    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    given: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of `ExportSettings` that were set."""
     variants: Variants = field(default_factory=Variants)
     own: Own = READERS_ALONE

@@ -213,12 +213,24 @@ REFUSED = {
     "no run": (("runs/latest", "A", "-o", "out"), 2, "runs/latest does not exist"),
     "both": (("CKPT", "A", "-o", "out", "--resume", "--overwrite"), 2, "--overwrite and --resume contradict"),
     "save": (("CKPT", "A", "-o", "out", "--save", "fake,all"), 2, "some of fake,real,rec, each once, found"),
-    "mode": (("CKPT", "A", "-o", "out", "--preprocess", "crop"), 2, "--preprocess must be one of resize"),
+    "mode": (
+        ("CKPT", "A", "-o", "out", "--preprocess", "crop"),
+        2,
+        "--preprocess must be one of auto, resize",
+    ),
     "size": (("CKPT", "A", "-o", "out", "--size", "30"), 2, "--size must be a multiple of 4"),
     "batch": (("CKPT", "A", "-o", "out", "--set", "batch=0"), 2, "--set batch must be 1 or more"),
-    "direction": (("CKPT", "A", "-o", "out", "--direction", "AB"), 2, "--direction must be AtoB or BtoA"),
+    "direction": (
+        ("CKPT", "A", "-o", "out", "--direction", "AB"),
+        2,
+        "--direction must be one of AtoB, BtoA",
+    ),
     "device": (("CKPT", "A", "-o", "out", "--device", "tpu"), 2, "--device must be cpu"),
-    "precision": (("CKPT", "A", "-o", "out", "--set", "precision=f16"), 2, "--set precision must be float32"),
+    "precision": (
+        ("CKPT", "A", "-o", "out", "--set", "precision=f16"),
+        2,
+        "--set precision must be one of float32",
+    ),
     "threads": (("CKPT", "A", "-o", "out", "--threads", "0"), 2, "--threads must be 1 to"),
 }
 

@@ -50,14 +50,7 @@ def compare(
             help="Where finished cells and their runs go; default: runs/compare-NAME.",
         ),
     ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|inception",
-            envvar="GANPRUNE_FEATURES",
-            help="The network that compares pictures, as for evaluate.",
-        ),
-    ] = None,
+    features: options.Features = None,
     fcn: Annotated[
         Path | None,
         typer.Option(
@@ -103,12 +96,11 @@ def compare(
     from ganprune.errors import UsageError
     from ganprune.example import CHECKPOINT, PICTURES
     from ganprune.images import DataSource
-    from ganprune.metrics import Segmenter
+    from ganprune.metrics import Segmenter, load_features
     from ganprune.system.device import resolve_threads
     from ganprune.system.shell import command_line
     from ganprune_cli.comparing import print_comparison, print_outline
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.evaluating import EvaluateOptions
 
     if json + csv + markdown > 1:
         raise UsageError("give one of --json, --csv and --markdown")
@@ -127,8 +119,9 @@ def compare(
     if finished and not (folder / "original.json").is_file():
         raise nothing_finished(folder)
     compute = comparison.cells[0].settings.compute
-    asked = EvaluateOptions(features=features, device=compute.device, threads=compute.threads)
-    network = None if dry_run or judges else asked.network()
+    network = None
+    if not (dry_run or judges):
+        network = load_features(needed_features(features), compute.device, compute.threads)
     cores = resolve_threads(compute.threads)
     segmenter = None if fcn is None or dry_run else Segmenter(fcn, fcn_input, cores)
     if ckpt is None:

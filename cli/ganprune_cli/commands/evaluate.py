@@ -1,17 +1,21 @@
 """``ganprune evaluate``: how good translated pictures are."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ganprune.settings.evaluate import EvaluateOptions
+from ganprune.settings.fields import read_fields, settings_of
 from ganprune_cli import options
 from ganprune_cli.guard import guarded
+from ganprune_cli.settings import takes
 
-FOLDERS, RUN, LABELS = "Of two folders", "Of a run", "Of labels"
+FOLDERS, RUN = "Of two folders", "Of a run"
 
 
 @guarded
+@takes(settings_of(EvaluateOptions))
 def evaluate(
     sources: Annotated[
         list[Path] | None,
@@ -21,29 +25,7 @@ def evaluate(
             "pictures (with --fcn: of labels).",
         ),
     ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|inception",
-            envvar="GANPRUNE_FEATURES",
-            help="The network that compares pictures: a file of MobileNetV2, SqueezeNet 1.1 or "
-            "torch-fidelity's Inception; inception: the last, downloaded.",
-        ),
-    ] = None,
-    fid: Annotated[
-        bool,
-        typer.Option("--fid", help="FID too, against test pictures and, where given, train + test."),
-    ] = False,
-    bootstrap: Annotated[
-        int,
-        typer.Option(metavar="N", help="Resamples for 95 % intervals; 0: none.", hidden=True),
-    ] = 200,
-    train: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Real training pictures, for FID against train + test.", hidden=True,
-        ),
-    ] = None,
+    features: options.Features = None,
     probe: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
@@ -68,43 +50,11 @@ def evaluate(
     data_b: options.DataB = None,
     generator: options.OwnGenerator = None,
     discriminator: options.OwnDiscriminator = None,
-    pictures: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="The first N test pictures a domain; default all.", hidden=True
-        ),
-    ] = None,
-    fcn: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="FCN score by this segmentation network, an ONNX file that gives logits.",
-            rich_help_panel=LABELS,
-        ),
-    ] = None,
-    fcn_input: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND", hidden=True,
-            help="What it takes: torchvision (ImageNet's mean and deviation), keras (-1…1), caffe (BGR less "
-            "means), unit (0…1) or raw (0…255).",
-        ),
-    ] = "torchvision",
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Keep features here; default: the run's cache/, of folders nowhere.",
-            hidden=True,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Of the resamples.", hidden=True)
-    ] = 0,
-    device: options.Device = None,
-    threads: options.Threads = None,
-    batch: options.Batch = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
+    *,
+    given: dict[str, Any],
 ) -> None:  # fmt: skip
     """Measure translated pictures: KID, FID, as_b, lost, L_DisA, L_GenA, L_cyc, FCN score.
 
@@ -113,7 +63,7 @@ def evaluate(
     """
     from ganprune_cli.asking import needed_features
 
-    if fcn is None:
+    if "fcn" not in given:
         needed_features(features)
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
@@ -124,24 +74,22 @@ def evaluate(
     from ganprune.storage.made import check_replaceable
     from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
-    from ganprune_cli.evaluating import EvaluateOptions, evaluate_folders, evaluate_run
+    from ganprune_cli.evaluating import evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation
 
     if json and markdown:
         raise UsageError("give one of --json and --markdown")
     wishes = EvaluateOptions(
-        features=features, fid=fid, bootstrap=bootstrap, seed=seed, train=train, probe=probe, lost=lost,
-        fcn=fcn, fcn_input=fcn_input, data=DataSource.given(data, data_a, data_b),
-        pictures=pictures, own=Own.of(generator, discriminator),
-        cache=cache, device=device, threads=threads, batch=batch,
+        Own.of(generator, discriminator), DataSource.given(data, data_a, data_b), features, probe, lost,
+        **read_fields(EvaluateOptions, given),
     )  # fmt: skip
-    reporter, given = ConsoleReporter(quiet), sources or []
-    if len(given) > 2:
-        raise UsageError(f"evaluate takes a run, or two folders, found {len(given)}")
-    if len(given) == 2:
-        found, following = evaluate_folders(given[0], given[1], wishes, reporter), ""
+    reporter, folders = ConsoleReporter(quiet), sources or []
+    if len(folders) > 2:
+        raise UsageError(f"evaluate takes a run, or two folders, found {len(folders)}")
+    if len(folders) == 2:
+        found, following = evaluate_folders(folders[0], folders[1], wishes, reporter), ""
     else:
-        run = find_run(given[0] if given else None)
+        run = find_run(folders[0] if folders else None)
         _ = run.config  # no run at all is refused
         with run.locked():
             check_replaceable(run / EVALUATION)

@@ -1,16 +1,19 @@
 """``ganprune translate``: any generator on a folder of pictures, or on a video."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ganprune.settings.search import WHERE
+from ganprune.settings.fields import read_fields, settings_of
+from ganprune.settings.translate import TranslateOptions
 from ganprune_cli import options
 from ganprune_cli.guard import code_of, guarded, invocation
+from ganprune_cli.settings import takes
 
 
 @guarded
+@takes(settings_of(TranslateOptions))
 def translate(
     source: Annotated[
         Path,
@@ -28,66 +31,11 @@ def translate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where results go; needed.")
     ] = None,
-    direction: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AtoB|BtoA",
-            help="By G_A or by G_B; default AtoB, or that of the file. A lone generator or ONNX file has "
-            "one way only: this then names the results.",
-        ),
-    ] = None,
-    save: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND[,KIND]", help="fake: translated; real: as the network saw it; rec: back again."
-        ),
-    ] = "fake",
-    preprocess: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODE",
-            help="resize: to --size squared; scale_width: to a width of --size; none: at their own size. "
-            "Default resize, of a video none.",
-        ),
-    ] = None,
-    tile: Annotated[
-        int | None,
-        typer.Option(
-            "--tile",
-            metavar="N",
-            help="Translate in overlapping tiles of N×N pixels, for pictures too large for the memory. "
-            "Instance norm then takes its statistics from each tile: tones may differ between them.",
-        ),
-    ] = None,
-    as_stored: Annotated[
-        bool, typer.Option("--as-stored", help="Do not turn pictures as their EXIF orientation says.")
-    ] = False,
-    keep_alpha: Annotated[
-        bool, typer.Option("--keep-alpha", help="Results keep the alpha channel of pictures that have one.")
-    ] = False,
-    picture_statistics: options.PictureStatistics = False,
     generator: options.OwnGenerator = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Leave files that are there, write the others.")
-    ] = False,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Height and width; default 256, of a run and of an ONNX file their own.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    device: options.Device = None,
-    precision: Annotated[
-        str,
-        typer.Option(metavar="P", help="float32, bfloat16 or auto, of networks.", hidden=True),
-    ] = "float32",
-    threads: options.Threads = None,
-    batch: options.Batch = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Translate pictures by a generator, as CycleGAN's test.py does.
 
@@ -98,20 +46,15 @@ def translate(
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.translating import TranslateOptions, summary, translate_source
+    from ganprune_cli.translating import summary, translate_source
 
     if output is None:
         raise UsageError("translate needs a folder to write pictures into: give -o DIR")
-    wishes = TranslateOptions(
-        direction=direction, save=save, preprocess=preprocess, size=size, batch=batch, overwrite=overwrite,
-        resume=resume, picture_statistics=picture_statistics, own=Own.of(generator), as_stored=as_stored,
-        keep_alpha=keep_alpha, tile=tile, device=device, precision=precision,
-        threads=threads,
-    )  # fmt: skip
+    wishes = TranslateOptions(Own.of(generator), **read_fields(TranslateOptions, given))
     try:
         found, following = translate_source(source, pictures, output, wishes, ConsoleReporter(quiet))
     except KeyboardInterrupt as interrupt:
-        again = invocation() if overwrite or resume else f"{invocation()} --resume"
+        again = invocation() if wishes.overwrite or wishes.resume else f"{invocation()} --resume"
         typer.echo(f"\ninterrupted; to go on, run: {again}", err=True)
         raise typer.Exit(code_of(interrupt)) from None
     if json:
