@@ -1,21 +1,21 @@
 """What ``train`` does with its options."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from ganprune.checkpoints import NET_NAMES, Own, load_quartet
-from ganprune.checkpoints.direction import Direction, facing
+from ganprune.checkpoints import NET_NAMES, load_quartet
+from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.options import FILES
-from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import UsageError
 from ganprune.images import DataSource, PictureFolders, find_domains, readable, split
 from ganprune.images.folders import channels_stored
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.settings.train import TrainOptions
 from ganprune.stages.preparing import data_source, domains_of
 from ganprune.storage.files import write_atomically
 from ganprune.storage.made import check_all
@@ -30,28 +30,6 @@ from ganprune.system.hub import name_of, place_of
 from ganprune.training import Budget, Networks, ProcessGroup, TrainResult, TrainSettings, complete, train
 from ganprune.training.record import check_untrained
 
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """Options as given."""
-
-    recipe: Mapping[str, Any]
-    """Fields of `TrainSettings` that were set."""
-    budget: str
-    device: str
-    precision: str
-    threads: int | None
-    processes: int
-    input_nc: int | None = None
-    output_nc: int | None = None
-
-    def __post_init__(self) -> None:
-        for option, channels in (("--set input-nc", self.input_nc), ("--set output-nc", self.output_nc)):
-            if channels is not None and not 1 <= channels <= MOST_CHANNELS:
-                raise UsageError(f"{option} must be 1 to {MOST_CHANNELS}, found {channels}")
-
-
-MOST_CHANNELS = 512
 Pictures = dict[Domain, tuple[Path, ...]]
 Start = Callable[..., TrainResult]
 """Trains: takes the pictures of both domains, and settings, budget, folder and the rest as `train` does."""
@@ -61,27 +39,22 @@ ARCHITECTURE = ("ngf", "blocks")
 
 def train_further(
     checkpoint: Path,
-    direction: str | None,
     data: DataSource | None,
     folder: Path | None,
     wishes: TrainOptions,
     reporter: Reporter,
     *,
     missing: bool,
-    own: Own = READERS_ALONE,
 ) -> dict[str, Any]:
     """Train the networks that a checkpoint lacks, or all four from where they are; returns what was written.
 
-    own: the user's modules that the networks are of. missing: those that it lacks; the others stay as they
-    are. Plain values are returned.
+    missing: those that it lacks; the others stay as they are. Plain values are returned.
     """
-    if direction not in (None, *get_args(Direction)):
-        raise UsageError(f"--set direction must be AtoB or BtoA, found {direction!r}")
     taken = [name for name in ARCHITECTURE if name in wishes.recipe]
     taken += [name for name in ("input-nc", "output-nc") if getattr(wishes, name.replace("-", "_"))]
     if taken:
         raise UsageError(f"--set {taken[0]} is decided by the generator that is there; leave it out")
-    quartet = facing(load_quartet(checkpoint, own=own), direction)
+    quartet = facing(load_quartet(checkpoint, own=wishes.own), wishes.direction)
     for note in quartet.notes:
         reporter.info(note)
     data = data_source(quartet, data, checkpoint, reporter)

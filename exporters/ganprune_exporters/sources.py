@@ -47,7 +47,8 @@ class ExportOptions:
 
     def settings(self, size: int) -> ExportSettings:
         """With ``size`` where none was set."""
-        return ExportSettings(**{"size": size} | self.given)
+        values: dict[str, Any] = {"size": size} | self.given
+        return ExportSettings(**values)
 
     def reporter(self, reporter: Reporter) -> Reporter:
         """For the reading of pictures: fewer of them than would be best for 8 bits are no news."""

@@ -202,7 +202,7 @@ def test_recovery_explains_bad_input(place: Place, here: Path, published: Path, 
     assert "--set ngf is decided by the generator that is there" in refused(2, *asked, "--set", "ngf=8")
     assert "use `-o` another folder" in refused(2, *asked, "-o", published.parent)
     both = refused(2, *asked, "--set", "direction=both")
-    assert "--set direction must be AtoB or BtoA, found 'both'" in both
+    assert "--set direction must be one of AtoB, BtoA, found 'both'" in both
     assert "give it with --discriminators-for" in refused(2, "--set", "direction=BtoA")
     whole = refused(2, "--discriminators-for", place.checkpoint)
     assert "all four networks are there" in whole

@@ -61,12 +61,14 @@ def evaluate(
     A run's slim generators are compared with its originals and with the untouched inputs, on test pictures.
     Figures of different features never compare.
     """
+    from ganprune.errors import UsageError
     from ganprune_cli.asking import needed_features
 
+    if json and markdown:
+        raise UsageError("give one of --json and --markdown")
     if "fcn" not in given:
         needed_features(features)
     from ganprune.checkpoints import Own
-    from ganprune.errors import UsageError
     from ganprune.figures.of_run import EVALUATION
     from ganprune.images import DataSource
     from ganprune.runs import find_run, write_json
@@ -77,8 +79,6 @@ def evaluate(
     from ganprune_cli.evaluating import evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation
 
-    if json and markdown:
-        raise UsageError("give one of --json and --markdown")
     wishes = EvaluateOptions(
         Own.of(generator, discriminator), DataSource.given(data, data_a, data_b), features, probe, lost,
         **read_fields(EvaluateOptions, given),

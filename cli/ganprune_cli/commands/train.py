@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ganprune.settings import KEYS
-from ganprune.settings.fields import settings_of
-from ganprune.settings.search import TRAINING, WHAT
+from ganprune.settings.fields import read_fields, settings_of
+from ganprune.settings.search import WHAT
+from ganprune.settings.train import TrainOptions
 from ganprune.settings.training import TrainSettings
 from ganprune_cli import options
 from ganprune_cli.guard import guarded
@@ -21,7 +21,7 @@ RECIPE = {
 
 
 @guarded
-@takes(RECIPE)
+@takes(RECIPE | settings_of(TrainOptions))
 def train(
     data: options.Data = None,
     data_a: options.DataA = None,
@@ -46,12 +46,6 @@ def train(
             rich_help_panel=WHAT,
         ),
     ] = None,
-    direction: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AtoB|BtoA", help="Which way a lone generator translates; default AtoB.", hidden=True
-        ),
-    ] = None,
     generator: Annotated[
         str | None,
         typer.Option(
@@ -61,39 +55,6 @@ def train(
         ),
     ] = None,
     discriminator: options.OwnDiscriminator = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="500steps, 200epochs, or 90s, 20m, 1h30m. Default 200epochs; 5m with CKPT.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    input_nc: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Channels of A's pictures; default 1 where all are grey.", hidden=True
-        ),
-    ] = None,
-    output_nc: Annotated[
-        int | None, typer.Option(metavar="N", help="Channels of B's pictures, likewise.", hidden=True)
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="DEV", help=KEYS["device"][1].help, hidden=True)
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(metavar="P", help="float32, bfloat16 or auto, of convolutions.", hidden=True),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="CPU threads; default all.", hidden=True)
-    ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Train in N processes, one a GPU, each on its share of a batch.", hidden=True
-        ),
-    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     *,
@@ -111,25 +72,21 @@ def train(
     from ganprune.system.shell import command_line
     from ganprune.training import ProcessGroup
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
-    from ganprune_cli.training import TrainOptions, train_from_nothing, train_further
+    from ganprune_cli.training import train_from_nothing, train_further
 
-    budget = budget or ("200epochs" if discriminators_for is None else "5m")
-    wishes = TrainOptions(
-        recipe={RECIPE[key].name: RECIPE[key].read(value) for key, value in given.items()},
-        budget=budget, device=device or "auto", precision=precision or "auto", threads=threads,
-        processes=1 if processes is None else processes, input_nc=input_nc, output_nc=output_nc,
-    )  # fmt: skip
+    if discriminators_for is not None:
+        given = {"budget": "5m"} | given
+    own = Own.of(generator, discriminator)
+    recipe = {one.name: one.read(given[key]) for key, one in RECIPE.items() if key in given}
+    wishes = TrainOptions(recipe, own, **read_fields(TrainOptions, given))
     source = DataSource.given(data, data_a, data_b)
     follows = ProcessGroup.of_torchrun().rank > 0
     reporter = ConsoleReporter(quiet or follows)
-    own = Own.of(generator, discriminator)
     checkpoint, missing = discriminators_for or start, discriminators_for is not None
     if missing and start is not None:
         raise UsageError("--from trains all networks, --discriminators-for those that are missing; give one")
     if checkpoint is not None:
-        found = train_further(
-            checkpoint, direction, source, output, wishes, reporter, missing=missing, own=own
-        )
+        found = train_further(checkpoint, source, output, wishes, reporter, missing=missing)
     elif own.names:
         raise UsageError(
             "--set generator and --set discriminator say what a checkpoint's networks are; give it with "
@@ -140,7 +97,7 @@ def train(
             "train needs pictures: give --data DIR, a folder with trainA and trainB, or --data-a DIR and "
             "--data-b DIR"
         )
-    elif direction is not None:
+    elif wishes.direction is not None:
         raise UsageError(
             "--set direction is for a lone generator; give it with --discriminators-for or --from"
         )
