@@ -90,11 +90,11 @@ def _weighing(c: Counted) -> float:
 
 def _searching(c: Counted) -> float:
     search, known = c.settings.search, bool(c.settings.search.quality)
-    apart = 1.0 if search.partners == "original" or len(c.paces) == 1 else search.apart
+    evolved = search.partners == "evolved" and len(c.paces) > 1
     scored, seconds = search.population * (search.generations + 1), 0.0
     for side, pace in c.paces.items():
         other = c.paces.get("B" if side == "A" else "A", pace)
-        back = apart * other.original + (1 - apart) * other.slim
+        back = other.slim if evolved else other.original
         each = pace.slim * (2 if search.lambda_identity else 1) + pace.judge + back
         steps = c.settings.pictures.tune_steps
         tuned = steps * TUNE_PASSES * (pace.slim + other.slim + pace.judge)

@@ -45,7 +45,7 @@ from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_t
 from ganprune.system.hub import name_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
-    {"mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
+    {"mutation": "flip", "parents": 1.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
 )
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")

@@ -163,7 +163,7 @@ class CoEvolution:
             other: Domain = "B" if side == "A" else "A"
             latest = scored if self.settings.order == "alternate" else {}
             partners = latest.get(other) or state.populations.get(other)
-            partner, floor = self._partner(partners, t), state.floor.get(side, 0.0)
+            partner, floor = self._partner(partners), state.floor.get(side, 0.0)
             scored[side] = self._score(side, self._breed(state, side, t), partner, floor)
         return State(t, scored, self._memory(state, scored, t), state.floor)
 
@@ -176,14 +176,10 @@ class CoEvolution:
             state = self.step(state)
             yield state
 
-    def _partner(self, population: Population | None, t: int) -> Tensor | None:
-        """The best of the other side; None, the original, where that side stays whole or t is early."""
-        return None if population is None or self._is_apart(t) else population.best_genome
-
-    def _is_apart(self, t: int) -> bool:
-        """Whether the partners of generation t are the originals; in generation 0 they always are."""
-        s = self.settings
-        return s.partners == "original" or t <= round(s.apart * s.generations)
+    def _partner(self, population: Population | None) -> Tensor | None:
+        """The best of the other side; None, the original, where that side stays whole."""
+        whole = population is None or self.settings.partners == "original"
+        return None if whole else population.best_genome
 
     @staticmethod
     def memory_of(population: int, length: int) -> Mapping[str, tuple[torch.dtype, tuple[int, ...]]]:

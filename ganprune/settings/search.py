@@ -81,9 +81,6 @@ class SearchSettings:
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
     partners: Literal["evolved", "original"] = "evolved"
     """``original``: both populations keep the original networks as partners: separate evolution."""
-    apart: float = setting(0.5, least=0, most=1)
-    """Share of the generations, the first ones, in which both populations still meet the original partners.
-    An untrained slim partner hides most of what an individual is worth."""
     loss: Literal["disa", "gena"] = "disa"
     """``disa``: Eq. 5, what the discriminator sees; ``gena``: Eq. 4, the ablation."""
     parents: float = setting(0.25, above=0, most=1)

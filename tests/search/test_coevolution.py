@@ -27,7 +27,7 @@ LAYOUTS: dict[Domain, Layout] = {
     "A": layout_of(resnet_widths(8, 2)),
     "B": layout_of(resnet_widths(6, 1), "shared"),
 }
-SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.0, cycle="whole")
+SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, cycle="whole")
 
 
 @dataclass(slots=True)
@@ -83,16 +83,6 @@ def test_separate_evolution_keeps_the_originals_as_partners() -> None:
     search(replace(SMALL, partners="original"), scorer)
     assert len(scorer.calls) == 12
     assert all(partner is None for _, _, partner in scorer.calls)
-
-
-def test_populations_may_meet_the_originals_first_and_each_other_then() -> None:
-    scorer = FakeScorer()
-    states = search(replace(SMALL, apart=0.4), scorer)  # 2 of 5 generations
-    partners = [partner for _, _, partner in scorer.calls]
-    assert partners[:6] == [None] * 6
-    assert partner_is(partners[6], states[2].populations["B"].best_genome)
-    assert partner_is(partners[7], states[3].populations["A"].best_genome)
-    assert all(partner is not None for partner in partners[6:])
 
 
 def test_a_target_is_met_by_exchanges_too() -> None:
@@ -272,7 +262,6 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
         ),
         ({"p_select": float("nan")}, "--set p-select must be 0 to 1, found nan"),
         ({"mutation_rate": 1.5}, r"--set mutation-rate must be 0 to 1, found 1\.5"),
-        ({"apart": -0.5}, r"--set apart must be 0 to 1, found -0\.5"),
         ({"parents": 0.0}, "--set parents must be above 0 and at most 1, found 0"),
         ({"mutation": "swap"}, "--set mutation must be one of auto, flip, exchange, reshape, found 'swap'"),
         ({"layout": "free"}, "--set layout must be one of filters, shared, found 'free'"),

@@ -136,7 +136,7 @@ def test_partners_are_the_originals() -> None:
             partners.append(partner)
             return super().score(side, genomes, partner)
 
-    list(Front(replace(SETTINGS, generations=3, apart=0.0), LAYOUTS, Watched()).states(None))
+    list(Front(replace(SETTINGS, generations=3), LAYOUTS, Watched()).states(None))
     assert partners == [None] * 8
 
 
