@@ -54,7 +54,7 @@ def test_command_line_parses(found: Found) -> None:
     COMMANDS[name].make_context(name, arguments)  # raises for unknown options, missing or mistyped values
 
 
-@pytest.mark.parametrize("text", ["ganprune bench --fast", "ganprune compress", "ganprune inspect --size big"])
+@pytest.mark.parametrize("text", ["ganprune bench --fast", "ganprune front", "ganprune inspect --size big"])
 def test_a_line_that_does_not_parse_is_noticed(text: str) -> None:
     _, name, *arguments = words_of(text)
     with pytest.raises(Exception, match=r"No such option|Missing parameter|valid integer"):

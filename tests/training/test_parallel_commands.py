@@ -78,7 +78,7 @@ def test_a_batch_that_nobody_asked_for_is_one_that_the_processes_can_share(here:
             "2 processes share every batch, so --set tune-batch must be a multiple of 2, found 1",
         ),
         ("--set processes=0", "--set processes must be 1 to 64, found 0"),
-        ("--set tune-batch=0", "--set tune-batch must be 1 or more, found 0"),
+        ("--set tune-batch=0", "--set tune-batch must be 1 to 4096, found 0"),
     ],
 )
 def test_batch_that_does_not_fit_is_refused_before_the_search(here: Path, words: str, told: str) -> None:
