@@ -64,7 +64,7 @@ def test_a_batch_that_nobody_asked_for_is_one_that_the_processes_can_share(here:
         assert b'"batch": 2' in before
         assert ganprune(*words, "processes=1").code == 130
     assert (here / "run/fine-tune/train.json").read_bytes() == before  # the number is no other run
-    refused = ganprune(*words, 4)
+    refused = ganprune(*words, "processes=4")
     assert refused.code == 3
     assert "multiple of 4, found 2; use --set tune-batch=4, and `-o` another folder" in refused.err
     assert ganprune("export", "--onnx", "run").code == 0
