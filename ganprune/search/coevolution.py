@@ -178,8 +178,9 @@ class CoEvolution:
 
     def _partner(self, population: Population | None) -> Tensor | None:
         """The best of the other side; None, the original, where that side stays whole."""
-        whole = population is None or self.settings.partners == "original"
-        return None if whole else population.best_genome
+        if population is None or self.settings.partners == "original":
+            return None
+        return population.best_genome
 
     @staticmethod
     def memory_of(population: int, length: int) -> Mapping[str, tuple[torch.dtype, tuple[int, ...]]]:

@@ -142,8 +142,7 @@ def test_a_batch_norm_bundle_in_half_precision_keeps_its_statistics(tmp_path: Pa
     assert quartet.notes == (
         "batch norm in G_A, G_B, D_A, D_B: its running statistics are used, as CycleGAN's test.py does with "
         "--eval and not without; `compress`, `export` and `translate` use each picture's own with "
-        "--set",
-        "picture-statistics=true",
+        "--set picture-statistics=true",
     )
     for name, network in networks.items():
         assert_same(getattr(quartet, name), network.float())

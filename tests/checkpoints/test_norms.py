@@ -89,8 +89,7 @@ def test_batch_norm_is_told_what_cyclegans_test_does_without_eval(tmp_path: Path
     assert load_quartet(tmp_path).notes == (
         "batch norm in latest_net_G_A.pth: its running statistics are used, as CycleGAN's test.py does with "
         "--eval and not without; `compress`, `export` and `translate` use each picture's own with "
-        "--set",
-        "picture-statistics=true",
+        "--set picture-statistics=true",
     )
 
 

@@ -84,7 +84,7 @@ WRONG = {
     "train --set nfg=3": "--set: unknown setting 'nfg'; did you mean ngf",
     "train --data DATA --set ngf=0": "--set ngf must be 1 to 1024, found 0",
     "train --config my.toml": "my.toml: unknown setting 'nfg'; did you mean ngf",
-    "export --onnx CKPT --set simplify=maybe": "--set: simplify must be true or false, found 'maybe'",
+    "export --onnx CKPT --set simplify=maybe": "--set simplify must be true or false, found 'maybe'",
 }
 
 

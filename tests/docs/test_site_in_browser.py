@@ -57,7 +57,7 @@ def test_indices_are_lowered_without_a_mathematical_font_too(page: Page, site: P
 
 @pytest.mark.parametrize(
     ("typed", "found"),
-    [("fewest filters", "?h=fewest+filters"), ("--set", "min-filters=")],
+    [("fewest filters", "?h=fewest+filters"), ("--min-filters", "")],
 )
 def test_the_search_finds_an_option_without_a_server(page: Page, site: Path, typed: str, found: str) -> None:
     page.errors.clear()

@@ -233,9 +233,9 @@ def test_threads_of_a_worker_never_depend_on_how_many_there_are(threads: int | N
     assert alone.scoring_threads == alone.threads == resolved.threads
 
 
-@pytest.mark.parametrize("workers", [0, -1, 65])
-def test_number_of_workers_is_checked(workers: int) -> None:
-    with pytest.raises(UsageError, match=f"--workers must be 1 to 64, found {workers}"):
+@pytest.mark.parametrize(("workers", "most"), [(0, 4096), (-1, 4096), (65, 64)])
+def test_number_of_workers_is_checked(workers: int, most: int) -> None:
+    with pytest.raises(UsageError, match=f"--workers must be 1 to {most}, found {workers}"):
         ComputeSettings(workers=workers)
 
 

@@ -69,7 +69,7 @@ def test_partner_is_fine_tuned_too(tmp_path: Path) -> None:
 
 def test_search_of_fine_tuned_individuals_goes_on_to_the_same_end(tmp_path: Path) -> None:
     gan = tiny_gan()
-    settings = SearchSettings(population=2, generations=2, apart=0.0)
+    settings = SearchSettings(population=2, generations=2)
 
     def states(state: State | None) -> list[State]:
         return list(CoEvolution(settings, gan.layouts, tuned(gan, tmp_path, steps=1)).states(state))
