@@ -8,7 +8,7 @@ import typer
 from ganprune_cli import options
 from ganprune_cli.guard import guarded
 
-LESS = "Reduced precision"
+BESIDE = "Files beside them"
 
 
 @guarded
@@ -71,12 +71,20 @@ def export(
     picture_statistics: options.PictureStatistics = False,
     fp16: Annotated[
         bool,
-        typer.Option("--fp16", help="Also NAME.fp16.onnx: half the size.", rich_help_panel=LESS),
+        typer.Option("--fp16", help="Also NAME.fp16.onnx: half the size.", rich_help_panel=BESIDE),
     ] = False,
     int8: Annotated[
         bool,
         typer.Option(
-            "--int8", help="Also NAME.int8.onnx, calibrated on your pictures.", rich_help_panel=LESS
+            "--int8", help="Also NAME.int8.onnx, calibrated on your pictures.", rich_help_panel=BESIDE
+        ),
+    ] = False,
+    portable: Annotated[
+        bool,
+        typer.Option(
+            "--portable",
+            help="Also NAME.portable.onnx: few, plain operators, for other runtimes.",
+            rich_help_panel=BESIDE,
         ),
     ] = False,
     int8_limit: Annotated[
@@ -116,7 +124,7 @@ def export(
         raise UsageError("name the format to export to: ganprune export --onnx")
     if hf is not None:
         check_hub_source(source, output)
-    asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8}
+    asked: dict[Kind, bool] = {"fp16": fp16, "int8": int8, "portable": portable}
     kinds: tuple[Kind, ...] = tuple(kind for kind in asked if asked[kind])
     wishes = ExportOptions(
         size=size, dynamic=dynamic, opset=opset, simplify=simplify, no_pass=tuple(no_pass or ()), tune=tune,

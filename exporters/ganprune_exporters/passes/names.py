@@ -11,16 +11,19 @@ CHOICES: dict[str, tuple[int, ...]] = {
 """Name → what it may be set to, the default first. last-convolution: pixels of a block's side;
 winograd: channels from which on layers are rewritten."""
 
+PORTABLE = ("dead-biases", "plain-pads", "plain-transposed-convolutions", "plain-norms")
+"""Those of a file for runtimes that lack operators."""
+
 DEFAULT = tuple(f"{name}={choices[0]}" if choices else name for name, choices in CHOICES.items())
-"""All of them, spelled as in `parsed`."""
+"""Those that make a graph faster, spelled as in `parsed`."""
 
 
 def parsed(spec: str) -> tuple[str, int | None]:
     """``last-convolution=8`` → name and choice. Raises `UsageError` for what there is not."""
     name, equals, number = spec.partition("=")
-    if name not in CHOICES:
-        raise UsageError(f"there is no pass {name}, only {', '.join(CHOICES)}")
-    choices = CHOICES[name]
+    if name not in (*CHOICES, *PORTABLE):
+        raise UsageError(f"there is no pass {name}, only {', '.join(dict.fromkeys((*CHOICES, *PORTABLE)))}")
+    choices = CHOICES.get(name, ())
     if not equals:
         return name, choices[0] if choices else None
     if not number.isdigit() or int(number) not in choices:
