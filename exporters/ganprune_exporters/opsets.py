@@ -88,4 +88,7 @@ def _strange(node: NodeProto, opset: int) -> str | None:
         return f"{name} with attribute {unknown[0]}"
     if not schema.min_input <= len(node.input) <= schema.max_input:
         return f"{name} with {len(node.input)} inputs"
+    for given, wanted in zip(node.input, schema.inputs, strict=False):
+        if not given and wanted.option == wanted.option.Single:
+            return f"{name} without {wanted.name}"
     return None

@@ -1,4 +1,4 @@
-"""Rewrites of graphs: each is one pattern, and computes the same pictures, in less time or in plainer operators.
+"""Rewrites of graphs: each is one pattern, and computes the same pictures, faster or in plainer operators.
 
 contract.py                 what a pass is, and what it reports
 graph.py                    who makes a tensor, who reads it, what is constant

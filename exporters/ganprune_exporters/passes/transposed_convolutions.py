@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import maxsize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,22 +30,25 @@ class Phase:
     """Zero rows to pad the input with, before and behind."""
     behind: int
 
+    def rows(self, size: int) -> int:
+        """Of the phase, for an input of ``size`` rows."""
+        return size + self.before + self.behind - len(self.taps) + 1
 
-def phases(kernel: int, stride: int, before: int, behind: int, more: int) -> list[Phase] | None:
+
+def phases(kernel: int, stride: int, before: int, behind: int, more: int) -> tuple[list[Phase], int]:
     """One axis of a transposed convolution: padded so, and ``more`` rows of output padding.
 
-    None where its output is not a multiple of the stride, whatever the input is.
+    Also how many rows the phases make too many, where the output is not a multiple of the stride.
     """
-    longer, rest = divmod(kernel - stride - before - behind + more, stride)  # in rows of each phase
-    if rest:
-        return None
+    longer, missing = divmod(kernel - stride - before - behind + more, stride)  # in rows of each phase
+    longer, spare = (longer + 1, stride - missing) if missing else (longer, 0)
     found: list[Phase] = []
     for r in range(stride):
         tap_of = {(r + before - k) // stride: k for k in range(kernel) if (r + before - k) % stride == 0}
         first, last = min((0, *tap_of)), max((-longer, *tap_of))
         taps = tuple(tap_of.get(i) for i in range(first, last + 1))
         found.append(Phase(taps, -first, last + longer))
-    return found
+    return found, spare
 
 
 class TransposedConvolutions(Rewrite):
@@ -80,9 +84,9 @@ class TransposedConvolutions(Rewrite):
 
         apart = {"group": groups} if groups > 1 else {}
         maps = list[list[str]]()
-        for i, row in enumerate(axes[0]):
+        for i, row in enumerate(axes[0][0]):
             maps.append([])
-            for j, column in enumerate(axes[1]):
+            for j, column in enumerate(axes[1][0]):
                 value = _kernel(weight, row, column, groups)
                 kernel = graph.constant(f"{node.input[1]}_{i}{j}", value)
                 made = add(
@@ -112,35 +116,50 @@ class PlainTransposedConvolutions(TransposedConvolutions):
     """
 
     name = "plain-transposed-convolutions"
-    nothing = "no transposed convolution of a constant kernel, whose output is a multiple of its stride"
+    nothing = "no transposed convolution of a constant kernel"
 
     def sites(self, graph: Graph) -> list[NodeProto]:
         """See `Rewrite.sites`."""
         found = [node for node in graph.nodes("ConvTranspose") if graph.value(node.input[1]) is not None]
         return [node for node in found if _axes(node) is not None]
 
+    def rewrite(self, graph: Graph, node: NodeProto) -> None:
+        """See `Rewrite.rewrite`."""
+        spare = [axis[1] for axis in _axes(node) or ()]
+        if not any(spare):
+            super().rewrite(graph, node)
+            return
+        # A longer one in its place, which is the next to be rewritten, and what is too much cut off.
+        has = attributes(node)
+        more = [a + b for a, b in zip(has.get("output_padding", (0, 0)), spare, strict=True)]
+        longer = graph.node("ConvTranspose", node.input, node.name, **(has | {"output_padding": more}))
+        bounds = ([0, 0], [-rows or maxsize for rows in spare], [2, 3])
+        inputs = [graph.constant(f"{node.name}_bounds", np.array(numbers)) for numbers in bounds]
+        cut = graph.node("Slice", [longer.output[0], *inputs], node.name, node.output[0])
+        graph.replace([node], [longer, cut])
+
     def weave(self, graph: Graph, node: NodeProto, maps: list[list[str]], filters: int, add: Add) -> None:
         """See `TransposedConvolutions.weave`."""
-        sizes, hint = graph.dims(node.output[0]) or (), node.name
-        whole = [size for size in sizes if isinstance(size, int)]
-        if len(whole) < 4:
+        whole = [size for size in graph.dims(node.input[0]) or () if isinstance(size, int)]
+        axes, hint, c = _axes(node), node.name, filters
+        if len(whole) < 4 or axes is None:
             super().weave(graph, node, maps, filters, add)
             return
-        n, c, height, width = whole
+        n, h, w = whole[0], axes[0][0][0].rows(whole[2]), axes[1][0][0].rows(whole[3])
+        width = w * len(maps[0])
 
         def shaped(x: str, h: int, w: int, output: str | None = None) -> str:
             return add("Reshape", [x, graph.constant(f"{hint}_sizes", np.array([n, c, h, w]))], output)
 
-        h, w = height // len(maps), width // len(maps[0])
         rows = [
             shaped(add("Concat", [shaped(made, h * w, 1) for made in phase], axis=3), h, width)
             for phase in maps
         ]
-        shaped(add("Concat", rows, axis=3), height, width, node.output[0])
+        shaped(add("Concat", rows, axis=3), h * len(maps), width, node.output[0])
 
 
-def _axes(node: NodeProto) -> tuple[list[Phase], list[Phase]] | None:
-    """The phases of rows and of columns; None for what cannot be told apart into them."""
+def _axes(node: NodeProto) -> list[tuple[list[Phase], int]] | None:
+    """`phases` of rows and of columns; None where attributes do not say them."""
     has = attributes(node)
     kernel, stride, pads, more = (
         list(has.get(key, [default] * n))
@@ -151,8 +170,7 @@ def _axes(node: NodeProto) -> tuple[list[Phase], list[Phase]] | None:
     strange = has.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in has
     if strange or len(kernel) != 2 or not all(kernel) or set(has.get("dilations", ())) - {1}:
         return None
-    found = [phases(kernel[i], stride[i], pads[i], pads[i + 2], more[i]) for i in (0, 1)]
-    return None if found[0] is None or found[1] is None else (found[0], found[1])
+    return [phases(kernel[i], stride[i], pads[i], pads[i + 2], more[i]) for i in (0, 1)]
 
 
 def _kernel(weight: NDArray[np.float32], row: Phase, column: Phase, groups: int) -> NDArray[np.float32]:
