@@ -1,12 +1,12 @@
 """Does the score of the search tell which shapes will draw best after training?
 
     python benchmarks/score_quality.py CKPT DATA OUT --features FILE [--network G_A] [--shapes 20]
-        [--speed-up 4.2] [--steps 200] [--size 128] [--generator FILE.py:FACTORY]
+        [--speed-up 4.2] [--steps 200] [--size 128] [--threads 1] [--generator FILE.py:FACTORY]
 
-Draws shapes of equal work and of unlike widths, each with the filters that are hardest to do without; scores
-each as the search does; then refits and trains it as `compress` does, and measures what it lacks of the
-original's translation of the test pictures. Prints Spearman's rank correlation of every score with that. OUT,
-JSON, keeps what is finished.
+Draws shapes of equal predicted milliseconds and of unlike widths, each with the filters that are hardest to
+do without; scores each as the search does; then refits and trains it as `compress` does, and measures what it
+lacks of the original's translation of the test pictures. Prints Spearman's rank correlation of every score
+with that. OUT, JSON, keeps what is finished: the same command goes on where it was stopped.
 """
 
 import argparse
@@ -24,25 +24,30 @@ from torch import Tensor
 from ganprune.channels import kept
 from ganprune.checkpoints import Own, load_quartet
 from ganprune.images import find_domains, load_pictures, split, to_float
-from ganprune.images.sources import DOMAINS, Domain
+from ganprune.presets import BALANCED
+from ganprune.pruning.fitness import fitness, losses
 from ganprune.pruning.genome import Layout
+from ganprune.pruning.latency import Latency, predicted
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints, Repairer
-from ganprune.pruning.resources import kept_macs
+from ganprune.pruning.resources import kept_macs, kept_weights
 from ganprune.refit import Kept, as_scores, refitted
-from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
+from ganprune.scoring import LocalScorer, Scores, ScoringInputs, ScoringSettings
 from ganprune.scoring.originals import original_removals
 from ganprune.settings import FineTuneSettings
+from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_precision, resolve_threads
 from ganprune.training import Budget, Networks, Teacher, TrainSettings, train
+from ganprune_exporters.latency import latency_table
 
 SPREAD = 0.5
 """Standard deviation of the logarithm of widths, of whole roles and again of each group."""
 
 
 def shapes(layout: Layout, repairer: Repairer, scores: Tensor, n: int) -> list[Tensor]:
-    """Genomes of unlike widths at equal work: bool [L] each."""
+    """Genomes of unlike widths that take equally long: bool [L] each."""
     roles = [group.role for group in layout.graph.groups.values()]
     found: list[Tensor] = []
     for seed in range(n):
@@ -82,6 +87,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=8, help="that are scored on")
     parser.add_argument("--refit-pictures", type=int, default=48)
     parser.add_argument("--test-pictures", type=int, default=1000, help="at most")
+    parser.add_argument("--threads", type=int)
     opt = parser.parse_args()
     quartet = load_quartet(opt.ckpt, own=Own.of(opt.generator))
     side: Domain = opt.network[-1]
@@ -96,21 +102,26 @@ def main() -> None:
     layouts = {d: Layout.of(generator) for d, generator in generators.items()}
     original, layout = generators[side], layouts[side]
     rows: list[dict[str, Any]] = json.loads(opt.out.read_text()) if opt.out.exists() else []
-    with cpu_threads(resolve_threads(None)):
+    with cpu_threads(resolve_threads(opt.threads)):
         cheapest: dict[Domain, Tensor] = {}
         for d in layouts:
             gone = original_removals(
                 generators[d], layouts[d], to_float(scored[d]), opt.out.parent / "cache", d
             )
             scores = as_scores(gone)
-            repairer = Repairer(layouts[d], Constraints(align=16, speed_up=opt.speed_up))
+            table = latency_table(generators[d], opt.size)
+            limit = predicted(table, layouts[d].graph.sizes) / opt.speed_up
+            latency = Latency(table, layouts[d])
+            repairer = Repairer(layouts[d], Constraints(align=16, target_ms=limit), latency)
             counts = repairer.cheapest([removal.costs.numpy() for removal in gone.values()])
             cheapest[d] = layouts[d].keeping(counts, scores)
             if d == side:
+                ms = latency
                 drawn = [cheapest[d], *shapes(layout, repairer, scores, opt.shapes - 1)]
         precision = resolve_precision("auto", "cpu")
         settings = ScoringSettings("cpu", precision, refit=True)
         scorer = LocalScorer(ScoringInputs(generators, judges, layouts, scored, settings))
+        floor, preset = float(scorer.controls(side).L_cyc[0]), SearchSettings(lambda_cycle=BALANCED)
         judge = Judge(
             original,
             load_pictures(folders.pictures("test", side)[: opt.test_pictures], opt.size),
@@ -128,9 +139,12 @@ def main() -> None:
             row: dict[str, Any] = {
                 "widths": layout.gene_counts(genome[None])[0].tolist(),
                 "macs": float(kept_macs(layout, genome[None])),
+                "ms": float(ms.of(layout.gene_counts(genome[None]).numpy())[0]),
                 "score": {
                     "L_GenA": float(alone.L_GenA), "L_DisA": float(alone.L_DisA),
                     "L_cyc": float(alone.L_cyc), "L_cyc, slim partner": float(paired.L_cyc),
+                    "1 / F": _energy(layout, genome, alone, floor, preset),
+                    "1 / F, slim partner": _energy(layout, genome, paired, floor, preset),
                 },
                 "refitted": judge(slim),
             }  # fmt: skip
@@ -140,6 +154,11 @@ def main() -> None:
             write_atomically(opt.out, (json.dumps(rows, indent=1) + "\n").encode())
             print(json.dumps(row), flush=True)
     report(rows)
+
+
+def _energy(layout: Layout, genome: Tensor, of: Scores, floor: float, s: SearchSettings) -> float:
+    """What a search makes small: the denominator of Eq. 11, with L_cyc above the originals' own."""
+    return float(1 / fitness(kept_weights(layout, genome[None]), losses(of, s, floor), s.gamma))
 
 
 def _trained(

@@ -35,6 +35,7 @@ from ganprune.stages.benching import bench_once
 from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
 from ganprune.stages.preparing import Prepared, prepare
 from ganprune.stages.quality import measure_quality
+from ganprune.stages.racing import raced
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.setting_up import recovered
 from ganprune.stages.showing import show
@@ -73,11 +74,15 @@ class Compressed:
 
     def missed(self) -> str | None:
         """What the networks fall short of; None: nothing."""
-        least = self.settings.search.min_psnr
-        found = {name: network["slim"]["psnr"] for name, network in self.quality["networks"].items()}
-        short = [f"{name} {psnr:.1f} dB" for name, psnr in found.items() if least and psnr and psnr < least]
+        search, short = self.settings.search, list[str]()
+        for name, network in self.quality["networks"].items():
+            slim = network["slim"]
+            if search.min_psnr and slim["psnr"] and slim["psnr"] < search.min_psnr:
+                short.append(f"{name} {slim['psnr']:.1f} dB")
+            if search.max_lost and slim.get("lost", 0.0) > search.max_lost:
+                short.append(f"{name} lost {slim['lost']:.3f}")
         where = f"on {self.quality['pictures']} pictures"
-        return f"--min-psnr {least:g} was missed {where}: {', '.join(short)}" if short else None
+        return f"{search.quality} was missed {where}: {', '.join(short)}" if short else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -159,7 +164,9 @@ def compress(
         begin("size")
         job = sized(job)
         begin("search")
-        pruned = rebuild_both(job, search(job))
+        state = search(job)
+        begin("race")
+        pruned = rebuild_both(job, raced(job, state))
         begin("refit")
         refitted = refit_both(job, pruned)
         begin("fine-tune")

@@ -3,6 +3,7 @@
 A stage's time is a count of what it does, by the job's settings, times what that takes here: `ganprune.pace`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -19,6 +20,8 @@ from ganprune.scoring import cluster_workers
 from ganprune.settings import CompressSettings
 from ganprune.stages import Resolved, layouts
 from ganprune.stages.quality import MOST_PICTURES
+from ganprune.stages.racing import STEPS as RACE_STEPS
+from ganprune.stages.racing import steps_of
 from ganprune.stages.refitting import as_many_as_fit
 from ganprune.stages.sizing import STEPS
 from ganprune.system.device import resolve_threads
@@ -75,7 +78,7 @@ def _recovering(c: Counted) -> float:
 
 
 def _sizing(c: Counted) -> float:
-    if c.settings.search.min_psnr is None:
+    if not c.settings.search.quality:
         return 0.0
     each = c.over(lambda p: p.cut + c.n * (p.exact + p.slim) / 2)
     return _weighing(c) + STEPS * each + c.n * c.over(lambda p: p.exact)
@@ -86,12 +89,12 @@ def _weighing(c: Counted) -> float:
 
 
 def _searching(c: Counted) -> float:
-    search, known = c.settings.search, c.settings.search.min_psnr is not None
-    apart = 1.0 if search.partners == "original" or len(c.paces) == 1 else search.apart
+    search, known = c.settings.search, bool(c.settings.search.quality)
+    evolved = search.partners == "evolved" and len(c.paces) > 1
     scored, seconds = search.population * (search.generations + 1), 0.0
     for side, pace in c.paces.items():
         other = c.paces.get("B" if side == "A" else "A", pace)
-        back = apart * other.original + (1 - apart) * other.slim
+        back = other.slim if evolved else other.original
         each = pace.slim * (2 if search.lambda_identity else 1) + pace.judge + back
         steps = c.settings.pictures.tune_steps
         tuned = steps * TUNE_PASSES * (pace.slim + other.slim + pace.judge)
@@ -111,18 +114,30 @@ def _refitting(c: Counted) -> float:
     return sum(pace.cut + few[side] * pace.refit for side, pace in c.paces.items())
 
 
+def _racing(c: Counted) -> float:
+    """What a race costs besides the winner's own refit and steps, which are not made again."""
+    n = min(c.settings.tuning.races, c.settings.search.population)
+    if n < 2:
+        return 0.0
+    own = RACE_STEPS * math.ceil(math.log2(n))
+    return (n - 1) * _refitting(c) + _training(c, steps_of(n) - own)
+
+
+def _training(c: Counted, steps: int) -> float:
+    tuning = c.settings.tuning
+    distils, shown = tuning.recipe == "distil", steps * tuning.tune_batch
+    step = c.over(lambda p: BACK * (p.slim + p.judge)) if distils else (
+        TUNE_PASSES * c.over(lambda p: p.slim + p.judge))  # fmt: skip
+    return shown * step + (min(shown, c.trained) * c.over(lambda p: p.exact) if distils else 0.0)
+
+
 def _tuning(c: Counted) -> float:
     tuning = c.settings.tuning
     budget = Budget.parse(tuning.budget)
     if not budget.amount:
         return 0.0
-    steps, distils = budget.steps(c.trained, tuning.tune_batch), tuning.recipe == "distil"
-    seconds = budget.amount
-    if steps is not None:
-        step = c.over(lambda p: BACK * (p.slim + p.judge)) if distils else (
-            TUNE_PASSES * c.over(lambda p: p.slim + p.judge))  # fmt: skip
-        once = min(steps * tuning.tune_batch, c.trained) * c.over(lambda p: p.exact) if distils else 0.0
-        seconds = steps * tuning.tune_batch * step + once
+    steps = budget.steps(c.trained, tuning.tune_batch)
+    seconds = budget.amount if steps is None else _training(c, steps)
     kinds = 2 if tuning.average else 1
     scored = tuning.validations * kinds * c.n * c.over(lambda p: 2 * p.slim + p.judge)
     return seconds + scored + c.n * c.over(lambda p: p.exact + p.judge)
@@ -151,6 +166,7 @@ STAGES: Mapping[str, tuple[str, Callable[[Counted], float]]] = {
     "recover": ("training the networks that the checkpoint lacks", _recovering),
     "size": ("how fast a network may be that draws as asked for", _sizing),
     "search": ("which filters to keep", _searching),
+    "race": ("which of the best individuals trains best", _racing),
     "refit": ("the kept filters make up for the others, by least squares", _refitting),
     "fine-tune": ("training the slim networks", _tuning),
     "pictures": ("what original and slim network draw, and how far apart that is", _looking),

@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "paper": Preset(
         "Algorithm 1 with the paper's numbers; individuals are fine-tuned first, which takes GPUs and long",
         {"population": 32, "generations": 100, "pictures": 16, "gamma": 10.0, "lambda-cycle": 10.0}
-        | {"parents": 1.0, "p-select": 0.2, "p-crossover": 0.7, "apart": 0.0, "cycle": "whole"}
+        | {"parents": 1.0, "p-select": 0.2, "p-crossover": 0.7, "cycle": "whole"}
         | {"mutation": "flip", "mutation-rate": 0.02, "tune-steps": 100, "recipe": "paper"}
         | {"refit": False, "refit-pictures": 0, "remove-blocks": False},
     ),

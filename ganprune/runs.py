@@ -10,6 +10,7 @@
     rewrites.json        which rewrites are faster here, after ``export --tune``
     latency.json         milliseconds of every layer, where --target-ms was asked for
     cache/               what the originals make of the search's pictures
+    race/, race.json     individuals that were trained for a while, and how they came out, with --races
     provenance.json      versions, machine, hashes, which stages are finished, and what was warned of
     .ganprune            which of these files ganprune made, see `ganprune.storage.made`
 
@@ -44,7 +45,7 @@ from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_t
 from ganprune.system.hub import name_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
-    {"mutation": "flip", "parents": 1.0, "apart": 0.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
+    {"mutation": "flip", "parents": 1.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
 )
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")
@@ -311,7 +312,7 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
             f"{', '.join(sorted(unknown))}; go on with it by that version, or use `-o` another folder"
         )
     settings = known | dict(OLDER) | before["settings"]
-    free = FREE if (run / "fine-tune").exists() else {"budget", *FREE}
+    free = FREE if (run / "fine-tune").exists() or (run / "race").exists() else {"budget", *FREE}
     changed = [
         f"{typed(key, settings.get(key))} (now {spelled(value)})"
         for key, value in now["settings"].items()

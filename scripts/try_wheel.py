@@ -1,6 +1,6 @@
 """Install a wheel into a new environment outside the repository and run what a new user would.
 
-    python scripts/try_wheel.py dist/ganprune-0.1.0-py3-none-any.whl [--borrow]
+    python scripts/try_wheel.py dist/ganprune-0.2.0-py3-none-any.whl [--borrow]
 
 --borrow: take the dependencies from the environment that runs this, which saves their download.
 """

@@ -45,7 +45,7 @@ def test_paper_preset_is_algorithm_1_with_the_numbers_of_the_paper() -> None:
     search = CompressSettings.from_flat(preset("paper").settings).search
     assert (search.population, search.generations) == (32, 100)
     assert (search.gamma, search.lambda_cycle, search.lambda_identity) == (10, 10, 0)
-    assert (search.p_select, search.p_crossover, search.parents, search.apart) == (0.2, 0.7, 1, 0)
+    assert (search.p_select, search.p_crossover, search.parents) == (0.2, 0.7, 1)
     assert (search.mutation, search.mutation_rate) == ("flip", 0.02)
     assert search.cycle == "whole"
     assert search.target_macs is None

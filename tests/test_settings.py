@@ -173,7 +173,6 @@ def test_the_schema_and_the_check_refuse_the_same(flat: dict[str, object]) -> No
     ("key", "value", "words"),
     [("size", 128, "--size 128"), ("align", 8, "--set align=8"), ("refit", False, "--set refit=false"),
      ("target-macs", [0.2, 0.3], "--target-macs 0.2,0.3"), ("budget", "5m", "--budget 5m"),
-     ("recover-discriminators", True, "--recover-discriminators"),
      ("recover-discriminators", False, "--set recover-discriminators=false")],
 )  # fmt: skip
 def test_a_setting_is_spelled_as_it_is_typed(key: str, value: object, words: str) -> None:

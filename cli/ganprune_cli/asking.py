@@ -1,7 +1,7 @@
 """What commands ask for before anything slow is imported."""
 
-FEATURES = "GANPRUNE_FEATURES"
-"""Environment variable that stands in for --features."""
+from ganprune.settings.words import FEATURES
+
 WEIGHTS = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
 """A public file that --features takes; its name holds the first digits of its SHA-256."""
 KEPT = "checkpoints/mobilenet_v2-7ebf99e0/mobilenet_v2-7ebf99e0.pth"

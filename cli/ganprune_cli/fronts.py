@@ -11,10 +11,22 @@ def print_front(found: dict[str, Any], markdown: bool) -> None:
     """What `ganprune.stages.fronts.find_front` returns: a table a side, and the pairs."""
     for side, members in found["front"].items():
         rows = [
-            tuple(f"{member[key]:.4g}" for key in ("macs", "losses", "L_DisA", "L_cyc", "N"))
+            (
+                *(f"{member[key]:.4g}" for key in ("macs", "speed_up")),
+                "∞" if member["psnr"] is None else f"{member['psnr']:.1f}",
+                *(f"{member[key]:.4g}" for key in ("losses", "L_DisA", "L_cyc", "N")),
+            )
             for member in members
         ]
-        headings = ("share of MACs", "losses", "L_DisA", "L_cyc", "N")
+        headings = (
+            "share of MACs",
+            "times as fast (count)",
+            "dB, untrained",
+            "losses",
+            "L_DisA",
+            "L_cyc",
+            "N",
+        )
         title = f"G_{side}: the best of every size; losses: distances to the original, lower is better"
         print_table(title, headings, rows, markdown=markdown, left=())
         say()

@@ -83,9 +83,7 @@ NoBench = Annotated[
     bool,
     typer.Option("--no-bench", help="Do not time the ONNX files at the end.", rich_help_panel=OUTPUT),
 ]
-NoReport = Annotated[
-    bool, typer.Option("--no-report", help="Do not write report.html.", rich_help_panel=OUTPUT)
-]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.", hidden=True)]
 PresetName = Annotated[
     str | None,
     typer.Option(

@@ -102,7 +102,7 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     ]
     for name, share in sketch.target_macs.items():
         whole = sketch.original_macs[name] / 1e9
-        others = search.target_params or search.target_ms or search.speed_up or search.min_psnr
+        others = search.target_params or search.target_ms or search.speed_up or search.quality
         free = "as the other targets allow" if others else "γ alone decides"
         kept = free if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
         rows.append((f"{name}, true MACs", f"{whole:.2f} G → {kept}"))

@@ -27,6 +27,7 @@ from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.stages import finished_networks, rebuild_both, search, search_pictures
+from ganprune.stages.racing import raced
 from ganprune.stages.searching import CACHE
 from ganprune.storage.locking import refuse_run
 from ganprune.storage.plain import as_written
@@ -119,7 +120,7 @@ def _run(
                 "it to run the cell again, or use `-o` another folder"
             )
         if cell.method == SEARCH:
-            pruned = rebuild_both(job, search(job))
+            pruned = rebuild_both(job, raced(job, search(job)))
         else:
             pruned = prune(job, cell.method, methods[cell.method])
         _, slim = finished_networks(job, pruned)

@@ -35,15 +35,12 @@ _RIVALS = ("G", "D")
 """Losses of two networks against each other, of which neither is better lower."""
 
 
-def search_panels(lines: Sequence[Mapping[str, Any]], met: float | None = None) -> list["Figure"]:
-    """Panels of search.jsonl: the best and the mean of both generators over the generations.
-
-    met: last generation in which individuals met the original partners; what jumps there is marked.
-    """
+def search_panels(lines: Sequence[Mapping[str, Any]]) -> list["Figure"]:
+    """Panels of search.jsonl: the best and the mean of both generators over the generations."""
     found: list[Figure] = []
     for title, curves in _search_curves(lines).items():
         better = _SEARCH[title][0]
-        found += panel(title, curves, "generation", better, met)
+        found += panel(title, curves, "generation", better)
     return found
 
 
@@ -81,14 +78,12 @@ def curves(
 
 
 @styled
-def panel(
-    title: str, curves: Curves, across: str, better: str = "", mark: float | None = None
-) -> list["Figure"]:
+def panel(title: str, curves: Curves, across: str, better: str = "") -> list["Figure"]:
     """A panel of one quantity; none without a point. See `_draw`."""
     if not (shown := _finite(curves)):
         return []
     figure = sheet(WIDTH, HEIGHT, f"{title} over {across}: {', '.join(shown)}")
-    _draw(figure, title, shown, across, better, mark, 0)
+    _draw(figure, title, shown, across, better, 0)
     return [figure]
 
 
@@ -97,13 +92,11 @@ def _stacked(panels: Mapping[str, Curves], across: str, better: Mapping[str, str
     shown = {title: known for title, curves in panels.items() if (known := _finite(curves))}
     figure = sheet(1.6 * WIDTH, HEIGHT * max(len(shown), 1), f"{', '.join(shown)} over {across}")
     for i, (title, known) in enumerate(shown.items()):
-        _draw(figure, title, known, across, better.get(title, ""), None, i * HEIGHT)
+        _draw(figure, title, known, across, better.get(title, ""), i * HEIGHT)
     return to_svg(figure)
 
 
-def _draw(
-    figure: "Figure", title: str, curves: Curves, across: str, better: str, mark: float | None, top: float
-) -> None:
+def _draw(figure: "Figure", title: str, curves: Curves, across: str, better: str, top: float) -> None:
     """One panel, ``top`` pixels below the figure's upper edge. The second curve of a network is dashed."""
     heading(figure, title, better, top)
     width = 72 * figure.get_size_inches()[0]
@@ -118,13 +111,6 @@ def _draw(
             marker="" if len(points) > 1 else "o", label=clean(label),
         )  # fmt: skip
         seen.add(colour)
-    if mark is not None:
-        axes.axvline(mark, color=LIGHT["muted"], linestyle=":", linewidth=1.4)
-        axes.annotate(
-            "partners\nbecome slim", (mark, 1), (4, -2), ("data", "axes fraction"),  # pyright: ignore
-            textcoords="offset points", va="top", color=LIGHT["muted"], fontsize=11,
-            bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1},
-        )  # fmt: skip
     axes.locator_params("x", nbins=5, integer=across in ("step", "generation"))
     axes.locator_params("y", nbins=4)
     for axis in (axes.xaxis, axes.yaxis):

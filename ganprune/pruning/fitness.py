@@ -1,14 +1,21 @@
-"""The formulas of the paper: distances (Eq. 4-6) and fitness (Eq. 11 and 13).
+"""The formulas of the paper: distances (Eq. 4-6), what is kept of them, and fitness (Eq. 11 and 13).
 
 The paper writes ‖·‖² and does not say whether it means a sum over the elements of a picture or their
 mean. The two differ by a factor of 196,608 for a 256×256 picture and 900 for its patch map, and so
 give γ another meaning. `Reduction` makes the choice explicit; ``mean`` is the default.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
 import torch
 from torch import Tensor
 
 from ganprune.settings.words import Reduction
+
+if TYPE_CHECKING:
+    from ganprune.settings.search import SearchSettings
 
 
 def squared_norm(difference: Tensor, reduction: Reduction) -> Tensor:
@@ -37,15 +44,40 @@ def l_idt(same: Tensor, y: Tensor, reduction: Reduction = "mean") -> float:
     return float(squared_norm(same.float() - y.float(), reduction).mean())
 
 
-def fitness(
-    N: Tensor, L_DisA: Tensor, L_cyc: Tensor, L_idt: Tensor, *,
-    gamma: float, lambda_cycle: float, lambda_identity: float = 0.0,
-) -> Tensor:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The loss terms of a population; all float64 [K]."""
+
+    L_DisA: Tensor
+    """Eq. 5; zeros where there is no discriminator."""
+    L_GenA: Tensor
+    """Eq. 4; the ablation."""
+    L_cyc: Tensor
+    """Eq. 6, through the partner that was given; zeros where there is no generator of the other side."""
+    L_idt: Tensor
+    """Identity; zeros unless `ScoringSettings.identity` asks for it."""
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[float]]) -> Self:
+        """One row an individual, terms in the order above."""
+        return cls(*torch.tensor(list(rows), dtype=torch.float64).unbind(1))
+
+
+def losses(scores: Scores, s: "SearchSettings", floor: float = 0.0) -> Tensor:
+    """What Eq. 11 and 13 weigh against size, L_DisA + λ L_cyc: float64 [K].
+
+    The ablation of the paper has L_GenA in place of L_DisA. ``lambda_identity`` adds λ_idt L_idt. floor:
+    L_cyc of the original pair, above which it counts.
+    """
+    seen = scores.L_DisA if s.loss == "disa" else scores.L_GenA
+    cycle = (scores.L_cyc - floor).clamp_min(0.0)
+    return seen + s.lambda_cycle * cycle + s.lambda_identity * scores.L_idt
+
+
+def fitness(N: Tensor, losses: Tensor, gamma: float) -> Tensor:
     """Eq. 11 and 13: F = 1 / (N + γ (L_DisA + λ L_cyc)). All float64 [K].
 
-    A larger γ weighs pictures more against size, and so leads to *larger* networks. The ablation of
-    the paper passes L_GenA in place of L_DisA. ``lambda_identity`` adds λ_idt L_idt to the sum of losses.
-    A loss that is not finite gives a fitness of 0.
+    A larger γ weighs pictures more against size, and so leads to *larger* networks. A loss that is not
+    finite gives a fitness of 0.
     """
-    losses = L_DisA + lambda_cycle * L_cyc + lambda_identity * L_idt
     return torch.nan_to_num(1 / (N + gamma * losses), nan=0.0, posinf=0.0, neginf=0.0)

@@ -291,15 +291,11 @@ class Parts:
         if not (lines := lines_of(self.run / "search.jsonl")):
             return None
         settings, last = self.run.config["settings"], lines[-1]
-        met = None
-        if settings.get("partners") == "evolved" and {"A", "B"} <= set(last):  # as `CoEvolution` has it
-            until = round(float(settings.get("apart", 0)) * int(settings["generations"]))
-            met = until if 0 < until < last["generation"] else None
         rows, verdicts = beside_doing_nothing(lines)
         title = f"At the end, generation {last['generation']}, before fine-tuning"
         headings = ("", "fitness F", "kept weights N", "kept MACs", "L_DisA", "L_GenA", "L_cyc")
         table = Table(title, headings, tuple(rows))
-        return render("search", _charts(search_panels(lines, met)), table, verdicts, settings, met)
+        return render("search", _charts(search_panels(lines)), table, verdicts, settings)
 
     def _tuning(self) -> Markup | None:
         lines = training_lines(self.run)

@@ -105,6 +105,10 @@ class _Alone:
     L_GenA: float
     L_idt: float
 
+    def beside(self, L_cyc: float) -> Row:
+        """All terms, with the one that depends on the partner."""
+        return self.L_DisA, self.L_GenA, L_cyc, self.L_idt
+
 
 @dataclass(frozen=True, slots=True)
 class _Network:
@@ -179,7 +183,7 @@ class LocalScorer(MemoScorer):
             cycle = 0.0
             if back is not None:
                 cycle = l_cyc(self._run(back.placed, alone.translated), half.x, self.settings.reduction)
-            yield key, (alone.L_DisA, alone.L_GenA, cycle, alone.L_idt)
+            yield key, alone.beside(cycle)
 
     def controls(self, side: Domain) -> Scores:
         """The terms of the original itself and of a network that returns its input: float64 [2] each.
@@ -194,7 +198,7 @@ class LocalScorer(MemoScorer):
             if back is not None:
                 cycle = l_cyc(self._run(back, made), half.x, self.settings.reduction)
             alone = self._terms(half, made, network)  # what returns its input has no L_idt
-            rows.append((alone.L_DisA, alone.L_GenA, cycle, alone.L_idt))
+            rows.append(alone.beside(cycle))
         return Scores.of(rows)
 
     def _partner(self, side: Domain, key: bytes) -> _Network | None:

@@ -3,40 +3,20 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from ganprune.images.sources import Domain
+from ganprune.pruning.fitness import Scores
 from ganprune.pruning.genome import genome_key
 
-Row = tuple[float, float, float, float]
-"""L_DisA, L_GenA, L_cyc and L_idt of one individual."""
+Row = tuple[float, ...]
+"""The terms of one individual, in the order of `Scores`."""
 
 
 def nobody() -> None:
     """Told of every individual where nobody wants to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """The loss terms of a population; all float64 [K]."""
-
-    L_DisA: Tensor
-    """Eq. 5; zeros where there is no discriminator."""
-    L_GenA: Tensor
-    """Eq. 4; the ablation."""
-    L_cyc: Tensor
-    """Eq. 6, through the partner that was given; zeros where there is no generator of the other side."""
-    L_idt: Tensor
-    """Identity; zeros unless `ScoringSettings.identity` asks for it."""
-
-    @classmethod
-    def of(cls, rows: Iterable[Row]) -> "Scores":
-        """One row an individual."""
-        return cls(*torch.tensor(list(rows), dtype=torch.float64).unbind(1))
 
 
 class Scorer(Protocol):

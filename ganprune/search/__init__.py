@@ -10,18 +10,20 @@ front.py       NSGA-II: all sizes at once
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 
-from ganprune.search.annealing import Annealing
 from ganprune.search.coevolution import CoEvolution
-from ganprune.search.front import Front
-from ganprune.search.swarm import Swarm
+from ganprune.settings.search import CLASSES
+
+
+def _loaded(path: str) -> type[CoEvolution]:
+    module, name = path.split(".")
+    return getattr(import_module(f"{__name__}.{module}"), name)
+
 
 SEARCHERS: Mapping[str, type[CoEvolution]] = MappingProxyType({
-    "coevolution": CoEvolution,
-    "annealing": Annealing,
-    "swarm": Swarm,
-    "front": Front,
+    searcher: _loaded(path) for searcher, path in CLASSES.items()
 })  # fmt: skip
 
-__all__ = ["SEARCHERS", "Annealing", "Front", "Swarm"]
+__all__ = ["SEARCHERS"]

@@ -27,6 +27,11 @@ COOLED = 0.01
 class Annealing(CoEvolution):
     """K / 2 chains a generator; a `State` remembers where each stands and the first temperature."""
 
+    @staticmethod
+    def memory_of(population: int, length: int) -> Mapping[str, tuple[torch.dtype, tuple[int, ...]]]:
+        """See `CoEvolution.memory_of`."""
+        return {"first": (torch.float64, ()), "chains": (torch.int64, (population // 2,))}
+
     def temperature(self, first: float, t: int) -> float:
         """Of generation t, from that of generation 0."""
         return first * COOLED ** (t / max(self.settings.generations, 1))

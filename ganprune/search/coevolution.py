@@ -16,30 +16,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganprune.pruning.fitness import fitness
+from ganprune.pruning.fitness import Scores, fitness, losses
 from ganprune.pruning.genome import Layout, pack, unpack
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Resource, kept_macs, kept_weights
-from ganprune.scoring.scores import Scorer, Scores
+from ganprune.scoring.scores import Scorer
 from ganprune.search.operators import breed, exchange, mutate, mutate_power_law
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import DOMAINS, Domain
 
 
-@dataclass(frozen=True, slots=True)
-class Population:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population(Scores):
     """The scored individuals of one side."""
 
     genomes: Tensor
     """bool [K, L]."""
     N: Tensor
-    """Eq. 10, float64 [K]; so are all below."""
+    """Eq. 10, float64 [K]; so are all others."""
     macs: Tensor
     """Share of the original's true MACs."""
-    L_DisA: Tensor
-    L_GenA: Tensor
-    L_cyc: Tensor
-    L_idt: Tensor
     fitness: Tensor
     """Eq. 11 or 13."""
 
@@ -87,7 +83,7 @@ class State:
 
         def population(side: Domain) -> Population:
             genomes = unpack(tensors[f"{side}.genomes"], int(tensors[f"{side}.length"]))
-            return Population(genomes, **{name: tensors[f"{side}.{name}"] for name in _SCORES})
+            return Population(genomes=genomes, **{name: tensors[f"{side}.{name}"] for name in _SCORES})
 
         sides: list[Domain] = [side for side in DOMAINS if f"{side}.length" in tensors]
         kept = {name.removeprefix("memory."): t for name, t in tensors.items() if name.startswith("memory.")}
@@ -97,7 +93,8 @@ class State:
 
 CONTROLS = ("original", "inputs")
 """What individuals are seen beside: the original itself, and pictures that no network has touched."""
-_SCORES = tuple(item.name for item in fields(Population) if item.name != "genomes")
+_TERMS = tuple(item.name for item in fields(Scores))
+_SCORES = ("N", "macs", *_TERMS, "fitness")
 
 
 class CoEvolution:
@@ -166,7 +163,7 @@ class CoEvolution:
             other: Domain = "B" if side == "A" else "A"
             latest = scored if self.settings.order == "alternate" else {}
             partners = latest.get(other) or state.populations.get(other)
-            partner, floor = self._partner(partners, t), state.floor.get(side, 0.0)
+            partner, floor = self._partner(partners), state.floor.get(side, 0.0)
             scored[side] = self._score(side, self._breed(state, side, t), partner, floor)
         return State(t, scored, self._memory(state, scored, t), state.floor)
 
@@ -179,14 +176,19 @@ class CoEvolution:
             state = self.step(state)
             yield state
 
-    def _partner(self, population: Population | None, t: int) -> Tensor | None:
-        """The best of the other side; None, the original, where that side stays whole or t is early."""
-        return None if population is None or self._is_apart(t) else population.best_genome
+    def _partner(self, population: Population | None) -> Tensor | None:
+        """The best of the other side; None, the original, where that side stays whole."""
+        whole = population is None or self.settings.partners == "original"
+        return None if whole else population.best_genome
 
-    def _is_apart(self, t: int) -> bool:
-        """Whether the partners of generation t are the originals; in generation 0 they always are."""
-        s = self.settings
-        return s.partners == "original" or t <= round(s.apart * s.generations)
+    @staticmethod
+    def memory_of(population: int, length: int) -> Mapping[str, tuple[torch.dtype, tuple[int, ...]]]:
+        """Kind and shape of each tensor of a side that `State.memory` holds between generations.
+
+        population: K; length: L, bits of a genome.
+        """
+        del population, length
+        return {}
 
     def _memory(
         self, before: State | None, scored: Mapping[Domain, Population], t: int
@@ -229,11 +231,9 @@ class CoEvolution:
 def _scored(
     s: SearchSettings, genomes: Tensor, N: Tensor, macs: Tensor, scores: Scores, floor: float
 ) -> Population:
-    F = fitness(
-        N, scores.L_DisA if s.loss == "disa" else scores.L_GenA, (scores.L_cyc - floor).clamp_min(0.0),
-        scores.L_idt, gamma=s.gamma, lambda_cycle=s.lambda_cycle, lambda_identity=s.lambda_identity,
-    )  # fmt: skip
-    return Population(genomes, N, macs, scores.L_DisA, scores.L_GenA, scores.L_cyc, scores.L_idt, F)
+    terms = {name: getattr(scores, name) for name in _TERMS}
+    F = fitness(N, losses(scores, s, floor), s.gamma)
+    return Population(genomes=genomes, N=N, macs=macs, fitness=F, **terms)
 
 
 def random_stream(seed: int, generation: int, side: str) -> torch.Generator:

@@ -13,12 +13,13 @@ scored stays comparable. Generation 0 keeps shares of the filters that go evenly
 that the first front covers the sizes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
 
+from ganprune.pruning.fitness import losses
 from ganprune.pruning.repair import Repairer
 from ganprune.pruning.resources import Convolutions, Share
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
@@ -82,10 +83,8 @@ class Front(CoEvolution):
 
 def objectives(population: Population, settings: SearchSettings) -> Tensor:
     """Share of the MACs, and the losses of Eq. 11 without γ: float64 [K, 2], smaller is better."""
-    p, s = population, settings
-    seen = p.L_DisA if s.loss == "disa" else p.L_GenA
-    losses = seen + s.lambda_cycle * p.L_cyc + s.lambda_identity * p.L_idt
-    return torch.stack([p.macs, losses.where(losses.isfinite(), torch.inf)], 1)
+    weighed = losses(population, settings)
+    return torch.stack([population.macs, weighed.where(weighed.isfinite(), torch.inf)], 1)
 
 
 def ranks(costs: Tensor) -> Tensor:
@@ -150,14 +149,16 @@ def tournament(order: Tensor, n: int, chance: torch.Generator) -> Tensor:
 
 def joined(one: Population, other: Population) -> Population:
     """Both populations as one."""
-    return Population(
-        *(torch.cat([getattr(one, item.name), getattr(other, item.name)]) for item in fields(Population))
-    )
+    return _each(lambda name: torch.cat([getattr(one, name), getattr(other, name)]))
 
 
 def chosen(population: Population, index: Tensor) -> Population:
     """Some individuals of a population. index: int64 [n]."""
-    return Population(*(getattr(population, item.name)[index] for item in fields(Population)))
+    return _each(lambda name: getattr(population, name)[index])
+
+
+def _each(column: Callable[[str], Tensor]) -> Population:
+    return Population(**{item.name: column(item.name) for item in fields(Population)})
 
 
 def front_of(population: Population, settings: SearchSettings) -> Population:
@@ -175,8 +176,7 @@ def best_within(front: Population, share: float, settings: SearchSettings) -> Po
     small = (front.macs <= share).nonzero().flatten()
     if not len(small):
         return None
-    losses = objectives(front, settings)[small, 1]
-    return chosen(front, small[losses.argmin()][None])
+    return chosen(front, small[objectives(front, settings)[small, 1].argmin()][None])
 
 
 def alone(found: Mapping[Domain, Population], generation: int) -> State:

@@ -12,7 +12,7 @@ of them, and repair would take most away again by lot.
 
 K individuals are scored a generation, as in Algorithm 1: the best place g, again, because a new partner gives
 it a new score, and K - 1 particles. A particle's own best place keeps the score that it had when it was
-found, and is forgotten when evolved partners take the place of the originals, with which all score better.
+found; that of generation 0, when partners were the originals, with which all score better, is forgotten.
 """
 
 from collections.abc import Mapping
@@ -32,6 +32,16 @@ FASTEST = 6.0
 
 class Swarm(CoEvolution):
     """K - 1 particles a generator; a `State` remembers their velocities and their own best places."""
+
+    @staticmethod
+    def memory_of(population: int, length: int) -> Mapping[str, tuple[torch.dtype, tuple[int, ...]]]:
+        """See `CoEvolution.memory_of`."""
+        n = population - 1
+        return {
+            "velocity": (torch.float32, (n, length)),
+            "own": (torch.uint8, (n, -(-length // 8))),
+            "own_fitness": (torch.float64, (n,)),
+        }
 
     def _breed(self, state: State, side: Domain, t: int) -> Tensor:
         """The best place, then all particles where they have moved to."""
@@ -60,7 +70,7 @@ class Swarm(CoEvolution):
                 found |= {f"{side}.own": pack(x), f"{side}.own_fitness": fitness}
                 continue
             before_own = before.memory[f"{side}.own_fitness"]
-            if len(scored) > 1 and self._is_apart(t - 1) and not self._is_apart(t):  # both sides evolve
+            if t == 1 and len(scored) > 1 and self.settings.partners == "evolved":  # not so in generation 0
                 before_own = torch.full_like(before_own, -torch.inf)
             better = fitness > before_own
             found[f"{side}.velocity"] = self._velocity(before, side, t)

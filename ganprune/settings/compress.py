@@ -39,6 +39,8 @@ class PictureSettings:
     the export; see `ganprune.models.picture_statistics`."""
     paired: bool = False
     """Pictures of A and B belong together, as pix2pix's: the same name, or both in one file, side by side."""
+    lost_by: str | None = None
+    """A file of the network of features that ``max_lost`` is measured by; none: that of GANPRUNE_FEATURES."""
     reduction: Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = setting(0, least=0)
@@ -111,6 +113,10 @@ class FineTuneSettings:
     they are trained; 0: they are trained as they were cut. See `ganprune.refit`."""
     budget: str = setting("20m", panel=TRAINING, metavar="TIME")
     """For fine-tuning: 90s, 20m, 1h30m, 5epochs or 500steps; 0: none."""
+    races: int = setting(0, least=0)
+    """How many individuals of the search, the fittest of unlike widths, are trained for a few hundred steps,
+    the better half of them for as many more, and so on, until one is left, which is trained to its end; 0:
+    none but the fittest. See `ganprune.stages.racing`."""
     recipe: Literal["distil", "paper"] = "distil"
     """distil: learn to draw what the originals draw; paper: CycleGAN's own recipe, as the paper does."""
     distil_pixels: float = _as(DistilSettings, "pixels")
@@ -140,7 +146,11 @@ class FineTuneSettings:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        Budget.parse(self.budget)
+        trained = Budget.parse(self.budget).amount > 0
+        if self.races == 1:
+            raise UsageError("--set races must be 0, or 2 or more, found 1")
+        if self.races and not trained:
+            raise UsageError(f"--set races={self.races} needs training, found --budget {self.budget}")
         if self.patience is not None and not self.validations:
             raise UsageError(f"--set patience={self.patience} needs validations, found none")
         _ = self.distil  # checks that something is compared

@@ -1,6 +1,8 @@
 """Everything that decides a search."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from ganprune.errors import UsageError
@@ -13,9 +15,15 @@ if TYPE_CHECKING:
 Searcher = Literal["coevolution", "annealing", "swarm", "front"]
 """coevolution: Algorithm 1; annealing: chains of small changes; swarm: particles; front: NSGA-II, all sizes
 at once, see ``ganprune front``. All score as many."""
+CLASSES: Mapping[Searcher, str] = MappingProxyType({
+    "coevolution": "coevolution.CoEvolution",
+    "annealing": "annealing.Annealing",
+    "swarm": "swarm.Swarm",
+    "front": "front.Front",
+})  # fmt: skip
+"""Module of `ganprune.search` and class of each: settings are read without loading any."""
 
-
-TARGETS = ("speed-up", "target-macs", "target-params", "target-ms", "min-psnr")
+TARGETS = ("speed-up", "target-macs", "target-params", "target-ms", "min-psnr", "max-lost")
 """Settings that say what size, speed or quality to come to."""
 
 Mutation = Literal["auto", "flip", "exchange", "reshape"]
@@ -50,16 +58,18 @@ class SearchSettings:
     """Which filters share a bit: none, or (shared) all residual convolutions those of the trunk."""
     align: int = setting(1, least=1)
     """Kept filters of every layer come in multiples of this many; 8 (AVX2) or 16 (AVX-512) run fastest."""
+    target_ms: tuple[float, float] | None = setting(None, above=0, panel=SMALL)
+    """Milliseconds a picture in ONNX Runtime, on this machine's CPU in one thread."""
+    speed_up: tuple[float, float] | None = setting(None, least=1, panel=SMALL)
+    """How many times as fast to run, by a count of the work; both, or G_A,G_B. Nothing is timed."""
+    min_psnr: float | None = setting(None, above=0, panel=SMALL, metavar="DB")
+    """In place of the others: as fast as pictures stay so close, in dB, before any training; 32: close."""
+    max_lost: float | None = setting(None, above=0, panel=SMALL, metavar="F")
+    """Likewise, by the share of the translation that is missing; 0.1: close. Needs lost-by."""
     target_macs: tuple[float, float] | None = setting(None, above=0, most=1, panel=SMALL)
     """Share of the true MACs to keep, one for both or G_A,G_B; none: gamma alone decides."""
     target_params: tuple[float, float] | None = setting(None, above=0, most=1)
     """Share of the parameters to keep."""
-    speed_up: tuple[float, float] | None = setting(None, least=1, panel=SMALL)
-    """How many times as fast to run, by a count of the work; both, or G_A,G_B. Nothing is timed."""
-    target_ms: tuple[float, float] | None = setting(None, above=0, panel=SMALL)
-    """Milliseconds a picture in ONNX Runtime, on this machine's CPU in one thread."""
-    min_psnr: float | None = setting(None, above=0, panel=SMALL, metavar="DB")
-    """In place of the others: as fast as pictures stay so close, in dB, before any training; 32: close."""
     min_filters: int = setting(1, least=1)
     """Fewest filters of a layer."""
     remove_blocks: bool = True
@@ -70,9 +80,6 @@ class SearchSettings:
     ``simultaneous``: that of the generation before, as Algorithm 1's line 5 has it."""
     partners: Literal["evolved", "original"] = "evolved"
     """``original``: both populations keep the original networks as partners: separate evolution."""
-    apart: float = setting(0.5, least=0, most=1)
-    """Share of the generations, the first ones, in which both populations still meet the original partners.
-    An untrained slim partner hides most of what an individual is worth."""
     loss: Literal["disa", "gena"] = "disa"
     """``disa``: Eq. 5, what the discriminator sees; ``gena``: Eq. 4, the ablation."""
     parents: float = setting(0.25, above=0, most=1)
@@ -99,8 +106,10 @@ class SearchSettings:
     def __post_init__(self) -> None:
         check_fields(self)
         others = (self.target_macs, self.target_params, self.target_ms)
-        if self.min_psnr is not None and any(other is not None for other in others):
-            raise UsageError("--min-psnr is in place of --target-macs, --set target-params and --target-ms")
+        if self.quality and any(other is not None for other in others):
+            raise UsageError(
+                f"{self.quality} is in place of --target-macs, --set target-params and --target-ms"
+            )
         if self.p_select + self.p_crossover > 1:
             raise UsageError(
                 "--set p-select and --set p-crossover must be at most 1 together, "
@@ -111,6 +120,12 @@ class SearchSettings:
     def aimless(self) -> bool:
         """Whether there is no target, so that γ alone decides the size."""
         return self.constraints("A").aimless
+
+    @property
+    def quality(self) -> str:
+        """What is asked of the pictures, as options; empty: nothing."""
+        told = (("--min-psnr", self.min_psnr), ("--max-lost", self.max_lost))
+        return " ".join(f"{option} {value:g}" for option, value in told if value is not None)
 
     @property
     def sides(self) -> tuple[Domain, ...]:

@@ -42,3 +42,5 @@ MOST_ACTORS = 4096
 SIZES = Bounds(16, 8192, multiple=4)
 """Heights and widths of pictures, pixels: below the smallest reflection padding has nothing to reflect, above
 the largest a first layer of 64 filters alone takes more than 16 GiB, and CycleGAN halves them twice."""
+FEATURES = "GANPRUNE_FEATURES"
+"""Environment variable that stands in for a file of a network of features."""

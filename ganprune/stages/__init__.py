@@ -8,6 +8,7 @@ cutting.py      slim networks and their files                     family.py     
 training.py     recovery of missing networks, fine-tuning         sequence.py    refit, fine-tune, write
 predicting.py   tables for a target in milliseconds               showing.py     pictures before and after
 benching.py     ONNX files against their originals                reporting.py   the page of a run
+racing.py       the best few individuals, trained for a while     sizing.py      from quality to a speed-up
 """
 
 from ganprune.stages.cutting import rebuild_both, write_both

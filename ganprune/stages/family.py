@@ -1,11 +1,14 @@
 """What a search for all sizes at once leaves: the fronts of both generators, and pairs of chosen sizes."""
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ganprune.errors import TargetError
 from ganprune.figures.panels import curves
+from ganprune.pruning.genome import Layout
+from ganprune.pruning.resources import Convolutions, Share
 from ganprune.runs import Run, write_json
 from ganprune.search.coevolution import Population, State
 from ganprune.search.front import alone, best_within, front_of, objectives
@@ -22,7 +25,9 @@ FRONT, DRAWN = "front.json", "front.svg"
 def write_front(job: Job, state: State) -> dict[str, Any]:
     """Write front.json and front.svg: the networks of each side that no other beats in size and losses.
 
-    ``losses`` is L_DisA + λ L_cyc, or L_GenA's; ``macs`` a share of the original's true MACs.
+    ``losses`` is L_DisA + λ L_cyc, or L_GenA's; ``macs`` a share of the original's true MACs; ``speed_up``
+    how many times as fast as the original by the count of work; ``psnr`` dB from the original's pictures,
+    refitted and not trained, on the search's pictures (null: not a bit apart).
     """
     run, settings = job.run, job.settings.search
     if run.finished("front", [run / STATE]) and (known := _known(run)) is not None:
@@ -31,25 +36,39 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
     for side, population in state.populations.items():
         front = front_of(population, settings)
         losses = objectives(front, settings)[:, 1]
+        layout = Layout.of(job.originals[side], settings.layout)
+        work = Share(Convolutions.of_layout(layout, "work"), layout).of(
+            layout.gene_counts(front.genomes).numpy()
+        )
         sides[side] = [
             {name: float(getattr(front, name)[i]) for name in ("macs", "N", "L_DisA", "L_GenA", "L_cyc")}
             | {"losses": float(losses[i]), "filters": int(front.genomes[i].sum())}
+            | {"speed_up": 1 / float(work[i]), "psnr": _decibels(float(front.L_GenA[i]))}
             for i in range(len(front.macs))
         ]
-        lines += [
-            {"share of MACs": point["macs"], f"losses {side}": point["losses"]} for point in sides[side]
-        ]
+        for point in sides[side]:
+            line = {"share of MACs": point["macs"], f"losses {side}": point["losses"]}
+            lines.append(line if point["psnr"] is None else line | {f"PSNR {side}": point["psnr"]})
     found = {"schema": 1, "generation": state.generation, "sides": sides}
     write_json(run / FRONT, found)
-    panels = {f"losses of G_{side}": {f"G_{side}": f"losses {side}"} for side in sides}
+    panels = {
+        f"{what} of G_{side}": {f"G_{side}": f"{key} {side}"}
+        for side in sides
+        for what, key in (("losses", "losses"), ("dB from the original", "PSNR"))
+    }
     write_atomically(run / DRAWN, curves(lines, panels, x="share of MACs").encode())
     run.finish("front", [run / FRONT, run / DRAWN], time.monotonic() - started, [run / STATE])
     return found
 
 
+def _decibels(L_GenA: float) -> float | None:
+    return 10 * math.log10(4 / L_GenA) if L_GenA > 0 else None
+
+
 def _known(run: Run) -> dict[str, Any] | None:
     """What front.json says; None where it is not as `write_front` writes it."""
-    point = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses"), NUMBER)
+    point = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses", "speed_up"), NUMBER)
+    point |= {"psnr": (*NUMBER, type(None))}
     try:
         found = read_json(run / FRONT)
     except ValueError:

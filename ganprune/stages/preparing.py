@@ -20,6 +20,7 @@ from ganprune.settings import CompressSettings
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
 from ganprune.stages.adapting import adapted, adapted_to_speed, too_small
 from ganprune.stages.setting_up import recovered
+from ganprune.stages.sizing import feature_network
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
 from ganprune.system.hub import place_of
@@ -158,6 +159,7 @@ def prepare(
     check_target(prepared.completed().generators, settings)
     if settings.tuning.vgg is not None:
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
+    feature_network(settings)  # likewise
     return prepared
 
 

@@ -12,10 +12,13 @@ from torch import nn
 from ganprune.figures.of_run import QUALITY
 from ganprune.images import load_pictures
 from ganprune.images.sources import Domain
+from ganprune.metrics.controls import lost
+from ganprune.metrics.extractor import features_of
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, write_json
 from ganprune.stages.job import Job
+from ganprune.stages.sizing import feature_network
 from ganprune.storage.plain import NUMBER, fits, read_json
 from ganprune.system.device import cpu_threads
 
@@ -33,7 +36,8 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
     Validation pictures, those that the search was scored on, where there are no test pictures. ``networks``
     holds, for each of the slim generators and by the names slim, inputs and "original, mirrored": ``psnr`` in
     dB between pictures in a range of 2 (null: not a bit apart), ``L_GenA`` (Eq. 4) and, where there is a
-    discriminator, ``L_DisA`` (Eq. 5), means over the pictures; beside them a ``verdict``, see `verdict`.
+    discriminator, ``L_DisA`` (Eq. 5), means over the pictures, and with ``max_lost`` `ganprune.metrics.lost`;
+    beside them a ``verdict``, see `verdict`.
     """
     run, size, channels = job.run, job.settings.pictures.size, job.folders.channels
     inputs = [run / f"G_{side}.safetensors" for side in slim]
@@ -41,6 +45,7 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
     if known is not None and run.finished("quality", inputs):
         return known
     started = time.monotonic()
+    seen = feature_network(job.settings, job.resolved.device, job.resolved.threads)
     tested = all(job.folders.pictures("test", side) for side in slim)
     found: dict[str, Any] = {"schema": 1, "pictures": "test" if tested else "validation", "networks": {}}
     with cpu_threads(job.resolved.threads), job.reporter.task("looking at the pictures", len(slim)) as task:
@@ -52,6 +57,10 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
             nets = ComparedNetworks(original, own, None, None, discriminator)
             by = translated(pictures, nets, job.resolved.device, SILENT)
             rows = {name: _figures(by[name]) for name in ("slim", *CONTROLS)}
+            if seen is not None:
+                features = {name: features_of(seen, by[name].pictures) for name in ("original", *rows)}
+                for name, row in rows.items():
+                    row["lost"] = lost(features[name], features["original"], features["inputs"])
             found["networks"][f"G_{side}"] = {"number": len(pictures), "verdict": verdict(rows)} | rows
             task.advance()
     write_json(run / QUALITY, found)

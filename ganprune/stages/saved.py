@@ -18,6 +18,7 @@ from torch import Tensor
 from ganprune.errors import RunError
 from ganprune.pruning.genome import Layout
 from ganprune.runs import Run
+from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import Population, State
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import DOMAINS, Domain
@@ -116,25 +117,12 @@ def _check(state: State, layouts: Mapping[Domain, Layout], settings: SearchSetti
         empty = any(count == 0 and gene not in may_go for gene, count in fewest)
         if empty or not bool(population.fitness.isfinite().all()) or bool((population.fitness < 0).any()):
             raise ValueError(f"{side} holds individuals that no search has")
-        for name, spec in _memory(settings, K, L).items() if unfinished else ():
+        kept = SEARCHERS[settings.searcher].memory_of(K, L)
+        for name, spec in kept.items() if unfinished else ():
             _compare(f"memory.{side}.{name}", state.memory[f"{side}.{name}"], spec)
         chains = state.memory.get(f"{side}.chains")
         if unfinished and chains is not None and not bool(((chains >= 0) & (chains < K)).all()):
             raise ValueError(f"memory.{side}.chains leads out of the population")
-
-
-def _memory(settings: SearchSettings, K: int, L: int) -> dict[str, Spec]:
-    """What a searcher keeps besides its individuals, see `ganprune.search`."""
-    if settings.searcher == "annealing":
-        return {"first": (torch.float64, ()), "chains": (torch.int64, (K // 2,))}
-    if settings.searcher == "swarm":
-        packed = (K - 1, -(-L // 8))
-        return {
-            "velocity": (torch.float32, (K - 1, L)),
-            "own": (torch.uint8, packed),
-            "own_fitness": (torch.float64, (K - 1,)),
-        }
-    return {}
 
 
 def _compare(name: str, tensor: Tensor, spec: Spec) -> None:

@@ -61,7 +61,9 @@ def recover(job: Job) -> Job:
     return replace(job, quartet=replace(quartet, **made, files=files))
 
 
-def fine_tune(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Module]:
+def fine_tune(
+    job: Job, slim: Mapping[Domain, nn.Module], until: int | None = None
+) -> dict[Domain, nn.Module]:
     """Train the slim generators: taught by the originals, or by the CycleGAN recipe (``settings.tuning``).
 
     By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
@@ -69,21 +71,17 @@ def fine_tune(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Mod
     pictures, by pix2pix's. On the training
     pictures that the search was not scored on; on those validated. Everything about it is in the run's
     folder fine-tune/, all networks too; those that `needed_networks` leaves out may be missing. A budget of 0
-    returns the generators as they are.
+    returns the generators as they are. until: a step to stop after, see `train`; a later call goes on.
 
     Raises `TrainingError` where the training goes wrong, `UsageError` where this machine lacks the device.
     """
-    run, tuning, resolved, discriminators = job.run, job.settings.tuning, job.resolved, job.discriminators
+    run, tuning, resolved = job.run, job.settings.tuning, job.resolved
     budget = Budget.parse(tuning.budget)
     if not budget.amount:
         return dict(slim)
     resolve_device(resolved.device)
     started = time.monotonic()
     pictures, validation = split_pictures(job.folders, job.settings, job.reporter)
-    now = {**job.originals, **slim}
-    networks = Networks.known(
-        Quartet(now.get("A"), now.get("B"), discriminators.get("A"), discriminators.get("B"))
-    )
     recipe = tuning.training(_recipe(job), tuple(slim))
     if job.settings.pix2pix and len(pictures) > 1:
         told = job.quartet.options.get("gan_mode", "vanilla")  # pix2pix's default
@@ -92,20 +90,24 @@ def fine_tune(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Mod
     if recipe.distil is not None:
         vgg = None if tuning.vgg is None else load_vgg16(Path(tuning.vgg))
         teachers = {side: replace(_teacher(job, side, slim[side]), vgg=vgg) for side in slim}
-    held_out = Validation(
-        validation, job.originals, discriminators, tuple(slim), resolved.device, resolved.precision
-    )
     with cpu_threads(resolved.threads):
         result = train(
-            networks, pictures, recipe, budget, run / FINE_TUNE, job.reporter,
+            _networks(job, slim), pictures, recipe, budget, run / FINE_TUNE, job.reporter,
             samples=_samples(validation),
-            teachers=teachers, validation=held_out, processes=job.settings.compute.processes,
+            teachers=teachers, validation=_held_out(job, slim, validation),
+            processes=job.settings.compute.processes, until=until,
         )  # fmt: skip
-    if not run.finished("fine-tune"):
+    if result.files and not run.finished("fine-tune"):
         record = run / FINE_TUNE / "train.json"
         run.finish("fine-tune", [record], time.monotonic() - started, steps=result.steps)
     trained: dict[Domain, nn.Module] = {"A": result.networks.G_A, "B": result.networks.G_B}
     return {side: trained[side] for side in slim}
+
+
+def distances(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, float]:
+    """How far slim generators are from their originals on the search's pictures, see `Validation.figures`."""
+    with cpu_threads(job.resolved.threads):
+        return _held_out(job, slim, job.pictures).figures(_networks(job, slim))
 
 
 def tuner_for(job: Job) -> FineTuner | None:
@@ -116,6 +118,17 @@ def tuner_for(job: Job) -> FineTuner | None:
     seed, holdout = job.settings.search.seed, job.settings.pictures.pictures
     chosen = tuning_pictures(readable(job.folders), seed=seed, holdout=holdout)
     return FineTuner(job.discriminators, chosen, _recipe(job), steps, job.quartet.channels)
+
+
+def _networks(job: Job, slim: Mapping[Domain, nn.Module]) -> Networks:
+    """The slim generators in their originals' places, with all that judges them."""
+    now, D = {**job.originals, **slim}, job.discriminators
+    return Networks.known(Quartet(now.get("A"), now.get("B"), D.get("A"), D.get("B")))
+
+
+def _held_out(job: Job, slim: Mapping[Domain, nn.Module], pictures: Mapping[Domain, Tensor]) -> Validation:
+    device, precision = job.resolved.device, job.resolved.precision
+    return Validation(pictures, job.originals, job.discriminators, tuple(slim), device, precision)
 
 
 def _recipe(job: Job) -> TrainSettings:

@@ -55,7 +55,7 @@ class TrainResult:
     steps: int
     """Steps made in all, by this and earlier calls."""
     files: Mapping[NetName, Path]
-    """File of each network that is there: G_A, G_B, D_A, D_B."""
+    """File of each network that is there: G_A, G_B, D_A, D_B; none of a training that is not finished."""
 
 
 def train(
@@ -73,6 +73,7 @@ def train(
     log_every: int = 10,
     processes: int = 1,
     group: ProcessGroup = ALONE,
+    until: int | None = None,
 ) -> TrainResult:
     """Train the networks of ``settings.trained`` together; called again, go on where it was interrupted.
 
@@ -90,6 +91,10 @@ def train(
     this, see `ProcessGroup.joined`. Any number of processes makes the same steps up to rounding, and may go
     on with what another number has begun; the same number ends with the same bits.
 
+    ``until``: a step to stop after, where that is not the last; the result then holds the networks as they
+    stand, generators as their running averages. Called again, the training goes on, and ends with the same
+    bits as one that was never stopped.
+
     Raises `TrainingError` when losses are not finite or a generator gives one colour, with the last good
     weights kept; `DataError` and `UsageError` for pictures that cannot be trained on; `RunError` where the
     folder holds another training, `GanpruneError` where a process dies or memory runs out.
@@ -97,10 +102,10 @@ def train(
     ProcessGroup(size=max(checked_processes(processes), group.size)).check(settings.batch)
     if processes > 1:
         common = (train, networks, pictures, settings, budget, folder)
-        follow = partial(*common, teachers=teachers)
+        follow = partial(*common, teachers=teachers, until=until)
         lead = partial(
             *common, samples=samples, teachers=teachers, validation=validation,
-            save_seconds=save_seconds, log_every=log_every,
+            save_seconds=save_seconds, log_every=log_every, until=until,
         )  # fmt: skip
         return together(processes, lead, follow, settings.device, reporter)
     networks.check_channels()
@@ -143,7 +148,8 @@ def train(
         record = replace(record, steps=steps)
         if group.leads:
             record.write(folder)
-        training.to_the_end(steps, reporter)
+        if not training.to_the_end(steps, reporter, until):
+            return TrainResult(state.averaged().to_use(), state.step, {})
     except (TrainingError, RuntimeError, MemoryError) as error:
         raise training.explained(error) from None
     if group.leads:

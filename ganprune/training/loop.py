@@ -106,12 +106,13 @@ class Training:
             more, pace = self.trainer.distillation.steps_in(left, pace)
         return group.agreed(max(len(times) + int(more), 2 * len(times))), pace
 
-    def to_the_end(self, steps: int, reporter: Reporter) -> None:
-        """Make all steps that are left."""
+    def to_the_end(self, steps: int, reporter: Reporter, until: int | None = None) -> bool:
+        """Make all steps that are left, or those up to ``until``; whether it was the end."""
         settings, state, group = self.trainer.settings, self.trainer.state, self.trainer.group
         patience = math.inf if settings.patience is None else settings.patience
-        with reporter.task("training", steps, state.step) as task:
-            while state.step < steps and state.waited < patience:
+        last = steps if until is None else min(until, steps)
+        with reporter.task("training", last, state.step) as task:
+            while state.step < last and state.waited < patience:
                 self.step(steps)
                 if state.step in validation_steps(settings, steps):
                     if group.leads and self.validation is not None:
@@ -123,11 +124,16 @@ class Training:
                     if time.monotonic() - self.saved >= self.save_seconds:
                         self._save()
                     task.advance(1, **self.log.recent(state))
+        if state.step < steps and state.waited < patience:
+            if group.leads:
+                self._save()
+            return False
         if group.leads:
             done = state.step
             self.log.finish(state, learning_rate(settings.lr, done - 1, steps, settings.decay))
             self._show(done)
             self._save()
+        return True
 
     def explained(self, error: Exception) -> Exception:
         """The same error with what to do next; the last good weights are kept."""

@@ -93,6 +93,7 @@ class Outcome:
     @property
     def json(self) -> Any:
         """What it printed, which is what the schema of its command says."""
+        assert self.out, self.err
         found = json.loads(self.out)
         jsonschema.validate(found, schema_of(self.command))
         return found

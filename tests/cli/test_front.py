@@ -1,7 +1,10 @@
 """``ganprune front``: one search, pairs of several sizes."""
 
 import json
+import math
 from pathlib import Path
+
+import pytest
 
 from ganprune.checkpoints import load_generator
 from ganprune.pruning.cost import macs
@@ -29,6 +32,10 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
             assert "verdict" in point["quality"]["networks"][f"G_{side}"]
             on_front = [member["macs"] for member in front["sides"][side]]
             assert min(abs(share - each) for each in on_front) < 1e-9
+    for members in front["sides"].values():
+        assert all(member["speed_up"] >= 1 for member in members)
+        for member in members:  # a range of 2, so a peak of 4
+            assert member["psnr"] == pytest.approx(10 * math.log10(4 / member["L_GenA"]))
     before = listing(here / "out")
     again = ganprune(*command, "--markdown")
     assert again.code == 0, again.err

@@ -52,7 +52,7 @@ def test_run_translates_at_its_own_size(mission: Mission, place: Place, here: Pa
 def test_a_video_is_translated_in_its_own_size(mission: Mission, here: Path) -> None:
     frames = [np.full((40, 60, 3), grey, np.uint8) for grey in (0, 100, 200)]
     write_video(here / "clip.mov", frames)
-    found = translate(mission.run, "clip.mov", "-o", "out", "--batch", "2")
+    found = translate(mission.run, "clip.mov", "-o", "out", "--set", "batch=2")
     assert found.code == 0, found.err
     assert found.out.startswith("1 file for 3 frames in out; AtoB by ")
     assert "frames a second" in found.out

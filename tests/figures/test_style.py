@@ -31,7 +31,7 @@ HOSTILE = '</text><script>alert(1)</script>" onload="alert(2) $\\frac{1}$ \u202e
 
 
 def _curves(label: str = "G_A") -> Figure:
-    (drawn,) = panel(label, {label: [(0.0, 1.0), (1.0, 2.0)]}, label, label, mark=1)
+    (drawn,) = panel(label, {label: [(0.0, 1.0), (1.0, 2.0)]}, label, label)
     return drawn
 
 

@@ -96,7 +96,7 @@ def test_a_picture_too_small_to_crop_is_refused():
         ({"size": 8}, "--size must be a multiple of 4 from 16 to 8192, found 8"),
         (
             {"size": 64, "load_size": 60},
-            "--set load-size must be at least --size for --preprocess resize_and_crop",
+            "--set load-size must be at least --size for --set preprocess=resize_and_crop",
         ),
         ({"mode": "scale_width", "load_size": 286}, "--set load-size must be a multiple of 4 .* found 286"),
     ],

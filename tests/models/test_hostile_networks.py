@@ -140,7 +140,7 @@ def test_a_complete_network_of_no_family_is_described_and_never_called_incomplet
         assert all(
             f"'{name}' ({'×'.join(map(str, state[name].shape))})" in message for name in list(state)[:4]
         )
-    with pytest.raises(UnsupportedArchitecture, match=r"--set discriminator=FILE\.py:FACTORY") as error:
+    with pytest.raises(UnsupportedArchitecture, match=r"--discriminator FILE\.py:FACTORY") as error:
         read_discriminator(strangers[0])
     assert all(family.title in str(error.value) for family in DISCRIMINATORS)
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganprune.pruning.fitness import fitness, l_cyc, l_disa, l_gena, l_idt, squared_norm
+from ganprune.pruning.fitness import Scores, fitness, l_cyc, l_disa, l_gena, l_idt, losses, squared_norm
+from ganprune.settings.search import SearchSettings
 
 Distance = Callable[..., float]
 DISTANCES = pytest.mark.parametrize("distance", [l_gena, l_disa, l_cyc, l_idt])
@@ -38,29 +39,44 @@ def test_distances_of_low_precision_are_taken_in_double_precision(distance: Dist
     assert distance(ours, other) == 2**-16
 
 
+def scored(L_DisA: Tensor, L_cyc: Tensor, L_idt: Tensor | None = None) -> Scores:
+    none = torch.zeros_like(L_DisA)
+    return Scores(L_DisA, none, L_cyc, none if L_idt is None else L_idt)
+
+
 def test_fitness_by_hand() -> None:
-    N, L_DisA, L_cyc, L_idt = f64(0.25, 1), f64(0.01, 0), f64(0.02, 0.3), f64(0.5, 0.4)
-    F = fitness(N, L_DisA, L_cyc, L_idt, gamma=10, lambda_cycle=10, lambda_identity=2)
+    N, found = f64(0.25, 1), scored(f64(0.01, 0), f64(0.02, 0.3), f64(0.5, 0.4))
+    s = SearchSettings(gamma=10, lambda_cycle=10, lambda_identity=2)
     # 1 / (0.25 + 10 (0.01 + 0.2 + 1)) and 1 / (1 + 10 (0 + 3 + 0.8))
+    F = fitness(N, losses(found, s), s.gamma)
     torch.testing.assert_close(F, f64(1 / 12.35, 1 / 39), atol=0, rtol=1e-14)
 
 
 def test_identity_is_not_weighed_unless_asked() -> None:
-    F = fitness(f64(0.25), f64(0.01), f64(0.02), f64(1e9), gamma=10, lambda_cycle=10)
-    assert F.item() == pytest.approx(1 / 2.35, rel=1e-14)
+    found = losses(scored(f64(0.01), f64(0.02), f64(1e9)), SearchSettings(lambda_cycle=10))
+    assert found.item() == pytest.approx(0.21, rel=1e-14)
+
+
+def test_the_ablation_sees_pictures_in_place_of_patch_maps() -> None:
+    found = Scores(f64(1), f64(2), f64(0.5), f64(0))
+    assert losses(found, SearchSettings(loss="gena", lambda_cycle=2)).item() == 3
+
+
+def test_the_cycle_counts_above_the_floor_and_never_below_nothing() -> None:
+    found = scored(f64(0, 0), f64(0.5, 0.1))
+    assert losses(found, SearchSettings(lambda_cycle=2), floor=0.25).tolist() == [0.5, 0]
 
 
 def test_gamma_zero_counts_size_alone_and_lambda_zero_leaves_the_cycle_out() -> None:
-    assert fitness(f64(0.5), f64(3), f64(4), f64(0), gamma=0, lambda_cycle=10).item() == 2
-    assert fitness(f64(0.5), f64(3), f64(4), f64(0), gamma=1, lambda_cycle=0).item() == 1 / 3.5
+    assert fitness(f64(0.5), f64(43), gamma=0).item() == 2
+    found = losses(scored(f64(3), f64(4)), SearchSettings(lambda_cycle=0))
+    assert fitness(f64(0.5), found, gamma=1).item() == 1 / 3.5
 
 
 def test_a_larger_gamma_prefers_the_larger_network() -> None:
-    N, L_DisA, L_cyc = f64(0.2, 0.6), f64(0.05, 0.01), f64(0.01, 0.005)  # a small one, and a faithful one
-    winners = [
-        int(fitness(N, L_DisA, L_cyc, f64(0, 0), gamma=gamma, lambda_cycle=10).argmax())
-        for gamma in (0.1, 1, 10, 100)
-    ]
+    N = f64(0.2, 0.6)  # a small one, and a faithful one
+    found = losses(scored(f64(0.05, 0.01), f64(0.01, 0.005)), SearchSettings(lambda_cycle=10))
+    winners = [int(fitness(N, found, gamma).argmax()) for gamma in (0.1, 1, 10, 100)]
     # 0.6 - 0.2 = γ (0.15 - 0.06) at γ = 4.4
     assert winners == [0, 0, 1, 1]
 
@@ -68,8 +84,9 @@ def test_a_larger_gamma_prefers_the_larger_network() -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("term", [0, 1, 2])
 def test_a_loss_that_is_not_finite_gives_no_fitness(bad: float, term: int) -> None:
-    losses = [f64(0.1, 0.1), f64(0.2, 0.2), f64(0.3, 0.3)]
-    losses[term][0] = bad
-    F = fitness(f64(0.5, 0.5), *losses, gamma=10, lambda_cycle=10, lambda_identity=1)
+    terms = [f64(0.1, 0.1), f64(0.2, 0.2), f64(0.3, 0.3)]
+    terms[term][0] = bad
+    s = SearchSettings(lambda_cycle=10, lambda_identity=1)
+    F = fitness(f64(0.5, 0.5), losses(scored(*terms), s), gamma=10)
     assert F[0] == 0
     assert F[1].item() == pytest.approx(1 / (0.5 + 10 * (0.1 + 2 + 0.3)))

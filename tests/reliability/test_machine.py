@@ -264,7 +264,7 @@ WRITING: dict[str, Callable[[Place, Path], Outcome]] = {
     "compress": lambda place, run: place.compress("-o", run),
     "export": lambda place, run: command("export", "--onnx", run),
     "bench": lambda place, run: command("bench", "--cpu", run),
-    "evaluate": lambda place, run: command("evaluate", run),
+    "evaluate": lambda place, run: command("evaluate", run, "--features", place.config),
     "front": lambda place, run: command(
         "front", place.checkpoint, "--data", place.data, "--config", place.config, "-o", run
     ),

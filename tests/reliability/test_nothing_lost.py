@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[Sequence[object], str]] = {
                         "out/profile.svg"),
     "report": (("report", "run", "-o", "mine.pth"), "mine.pth"),
     "report of a run": (("report", "run"), "run/report.html"),
-    "evaluate": (("evaluate", "run"), "run/evaluation.json"),
+    "evaluate": (("evaluate", "run", "--features", "FEATURES"), "run/evaluation.json"),
     "train": (("train", "--data", "DATA", "-o", "out", *FEW), "out/curves.svg"),
     "train, its state": (("train", "--data", "DATA", "-o", "out", *FEW), "out/train_state.pt"),
     "train, its log": (("train", "--data", "DATA", "-o", "out", *FEW), "out/train.jsonl"),
@@ -61,7 +61,7 @@ COMMANDS: dict[str, tuple[Sequence[object], str]] = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_file_that_ganprune_did_not_make_is_not_replaced(place: Place, run: Path, name: str) -> None:
     words, victim = COMMANDS[name]
-    named = {"CKPT": str(place.checkpoint), "DATA": str(place.data)}
+    named = {"CKPT": str(place.checkpoint), "DATA": str(place.data), "FEATURES": str(place.config)}
     path = _precious(Path(victim))
     given = [named.get(str(w), str(w).replace("CKPT", named["CKPT"])) for w in words]
     _refused(ganprune(*given), path, f"{path.name} {FOREIGN}")

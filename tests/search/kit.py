@@ -33,15 +33,17 @@ class Hidden:
         return Scores(wrong, none, none + back, none)
 
 
+NAMES = ("N", "macs", "L_DisA", "L_GenA", "L_cyc", "L_idt", "fitness")
+
+
 def energies(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
 def population_of(genomes: Tensor, **terms: Tensor) -> Population:
     """Scored as is said; what is not said is 0."""
-    names = ("N", "macs", "L_DisA", "L_GenA", "L_cyc", "L_idt", "fitness")
     none = torch.zeros(len(genomes), dtype=torch.float64)
-    return Population(genomes, **{name: terms.get(name, none) for name in names})
+    return Population(genomes=genomes, **{name: terms.get(name, none) for name in NAMES})
 
 
-__all__ = ["LAYOUTS", "Hidden", "energies", "population_of", "seeded"]
+__all__ = ["LAYOUTS", "NAMES", "Hidden", "energies", "population_of", "seeded"]

@@ -19,6 +19,7 @@ from ganprune.scoring import Scores
 from ganprune.search.coevolution import CoEvolution, Population, State, describe, random_stream
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import DOMAINS, Domain
+from tests.search.kit import NAMES, population_of
 from tests.strategies import layouts as any_layout
 from tests.tiny import layout_of, random_genomes, seeded
 
@@ -26,7 +27,7 @@ LAYOUTS: dict[Domain, Layout] = {
     "A": layout_of(resnet_widths(8, 2)),
     "B": layout_of(resnet_widths(6, 1), "shared"),
 }
-SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, apart=0.0, cycle="whole")
+SMALL = SearchSettings(population=6, generations=5, mutation_rate=0.05, cycle="whole")
 
 
 @dataclass(slots=True)
@@ -84,16 +85,6 @@ def test_separate_evolution_keeps_the_originals_as_partners() -> None:
     assert all(partner is None for _, _, partner in scorer.calls)
 
 
-def test_populations_may_meet_the_originals_first_and_each_other_then() -> None:
-    scorer = FakeScorer()
-    states = search(replace(SMALL, apart=0.4), scorer)  # 2 of 5 generations
-    partners = [partner for _, _, partner in scorer.calls]
-    assert partners[:6] == [None] * 6
-    assert partner_is(partners[6], states[2].populations["B"].best_genome)
-    assert partner_is(partners[7], states[3].populations["A"].best_genome)
-    assert all(partner is not None for partner in partners[6:])
-
-
 def test_a_target_is_met_by_exchanges_too() -> None:
     settings = replace(
         SMALL, mutation="exchange", mutation_rate=None, parents=0.5, target_macs=(0.3, 0.5), align=2
@@ -141,7 +132,7 @@ def test_a_search_resumed_from_any_saved_state_ends_as_if_undisturbed(order: Any
 def test_states_of_any_layout_come_back_from_a_file(layout: Layout, n: int, seed: int) -> None:
     scores = torch.randn(7, n, generator=seeded(seed), dtype=torch.float64)
     scores[0, 0] = float("nan")
-    population = Population(random_genomes(layout, n, seed), *scores.unbind(0))
+    population = population_of(random_genomes(layout, n, seed), **dict(zip(NAMES, scores, strict=True)))
     state = State(seed, {"A": population, "B": population})
     read = State.from_tensors(safetensors.torch.load(safetensors.torch.save(state.to_tensors())))
     assert read.generation == seed
@@ -159,7 +150,7 @@ def test_a_state_that_lacks_a_tensor_is_refused() -> None:
 
 def test_a_full_size_state_stays_under_five_megabytes() -> None:
     layout = layout_of(resnet_widths(64, 9))
-    population = Population(random_genomes(layout, 32), *torch.rand(7, 32, dtype=torch.float64).unbind(0))
+    population = population_of(random_genomes(layout, 32))
     assert len(safetensors.torch.save(State(0, {"A": population, "B": population}).to_tensors())) < 5e6
 
 
@@ -227,15 +218,15 @@ def test_states_run_from_generation_zero_to_the_last_and_no_further() -> None:
 @given(layout=any_layout(), n=st.integers(2, 6), seed=st.integers(0, 999))
 def test_diversity_is_the_mean_share_of_bits_in_which_two_differ(layout: Layout, n: int, seed: int) -> None:
     genomes = random_genomes(layout, n, seed)
-    population = Population(genomes, *torch.zeros(7, n, dtype=torch.float64).unbind(0))
+    population = population_of(genomes)
     pairs = [(a != b).double().mean().item() for a, b in itertools.combinations(genomes, 2)]
     assert population.diversity() == pytest.approx(sum(pairs) / len(pairs), abs=1e-12)
 
 
 def test_the_best_is_the_first_of_equals() -> None:
     F = torch.tensor([0.5, 2.0, 2.0, 1.0], dtype=torch.float64)
-    genomes, zeros = torch.eye(4, dtype=torch.bool), torch.zeros(6, 4, dtype=torch.float64)
-    population = Population(genomes, *torch.cat([zeros, F[None]]))
+    genomes = torch.eye(4, dtype=torch.bool)
+    population = population_of(genomes, fitness=F)
     assert population.best == 1
     assert torch.equal(population.best_genome, genomes[1])
 
@@ -271,7 +262,6 @@ def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
         ),
         ({"p_select": float("nan")}, "--set p-select must be 0 to 1, found nan"),
         ({"mutation_rate": 1.5}, r"--set mutation-rate must be 0 to 1, found 1\.5"),
-        ({"apart": -0.5}, r"--set apart must be 0 to 1, found -0\.5"),
         ({"parents": 0.0}, "--set parents must be above 0 and at most 1, found 0"),
         ({"mutation": "swap"}, "--set mutation must be one of auto, flip, exchange, reshape, found 'swap'"),
         ({"layout": "free"}, "--set layout must be one of filters, shared, found 'free'"),

@@ -12,9 +12,9 @@ from torch import Tensor
 from ganprune.errors import TargetError
 from ganprune.runs import Run
 from ganprune.scoring import Scores
-from ganprune.search import Front
 from ganprune.search.coevolution import State
 from ganprune.search.front import (
+    Front,
     best_within,
     crowding,
     front_of,
@@ -136,7 +136,7 @@ def test_partners_are_the_originals() -> None:
             partners.append(partner)
             return super().score(side, genomes, partner)
 
-    list(Front(replace(SETTINGS, generations=3, apart=0.0), LAYOUTS, Watched()).states(None))
+    list(Front(replace(SETTINGS, generations=3), LAYOUTS, Watched()).states(None))
     assert partners == [None] * 8
 
 

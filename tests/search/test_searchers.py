@@ -19,10 +19,10 @@ from ganprune.pruning.repair import Repairer
 from ganprune.reporting import Silent, Task
 from ganprune.runs import Run
 from ganprune.scoring import Scores
-from ganprune.search import SEARCHERS, Annealing, Swarm
-from ganprune.search.annealing import accepted
+from ganprune.search import SEARCHERS
+from ganprune.search.annealing import Annealing, accepted
 from ganprune.search.coevolution import Population, State
-from ganprune.search.swarm import FASTEST, velocity
+from ganprune.search.swarm import FASTEST, Swarm, velocity
 from ganprune.settings import CompressSettings
 from ganprune.settings.search import Searcher, SearchSettings
 from ganprune.settings.words import Domain
@@ -31,7 +31,7 @@ from tests.search.kit import LAYOUTS, Hidden, energies, population_of
 from tests.tiny import layout_of, random_genomes, seeded, tiny_gan, tiny_job
 
 SETTINGS = SearchSettings(
-    population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), apart=0.0, cycle="whole"
+    population=9, generations=12, gamma=10, lambda_cycle=1, target_macs=(0.4, 0.4), cycle="whole"
 )
 OTHERS = ("annealing", "swarm")
 
@@ -251,12 +251,12 @@ def test_bit_on_which_all_places_agree_keeps_its_velocity() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "forgets"),
-    [({}, 7), ({"partners": "original"}, None), ({"direction": "AtoB"}, None)],
+    [({}, 1), ({"partners": "original"}, None), ({"direction": "AtoB"}, None)],
     ids=str,
 )
 def test_particle_remembers_its_own_best_place(changes: dict[str, str], forgets: int | None) -> None:
-    """Until evolved partners take the place of the originals, after half of 12 generations."""
-    settings = replace(SETTINGS, searcher="swarm", apart=0.5, **changes)  # pyright: ignore[reportArgumentType]
+    """But for that of generation 0, whose partners are the originals."""
+    settings = replace(SETTINGS, searcher="swarm", **changes)  # pyright: ignore[reportArgumentType]
     best: dict[int, tuple[float, list[bool]]] = {}
     for state in SEARCHERS[settings.searcher](settings, LAYOUTS, Hidden()).states(None):
         population = state.populations["A"]

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganprune.errors import TargetError, UsageError
-from ganprune.images import find_domains, load_pictures, to_float
+from ganprune.images import find_domains, load_pictures, to_float, to_uint8
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints
@@ -22,7 +22,7 @@ from ganprune.settings import CompressSettings
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain
 from ganprune.stages.quality import QUALITY, measure_quality, read_quality, verdict
-from ganprune.stages.sizing import FASTEST, fastest_within, sized
+from ganprune.stages.sizing import FASTEST, fastest_within, feature_network, sized
 from tests.tiny import TinyGan, layout_of, random_genomes, resnet_widths, tiny_gan, tiny_job
 
 SETTINGS = CompressSettings.from_flat(
@@ -163,6 +163,75 @@ def test_quality_that_no_network_reaches_is_told(run: Run, gan: TinyGan) -> None
         TargetError, match="--min-psnr 200 is reached by no network smaller than the original"
     ):
         sized(tiny_job(run, gan, settings))
-    for wrong in ({"min_psnr": -1.0}, {"min_psnr": math.inf}, {"min_psnr": 30.0, "target_macs": (0.5, 0.5)}):
-        with pytest.raises(UsageError, match="--min-psnr"):
-            SearchSettings(**wrong)  # type: ignore[arg-type]
+    for name, option in (("min_psnr", "--min-psnr"), ("max_lost", "--max-lost")):
+        for wrong in ({name: -1.0}, {name: math.inf}, {name: 0.3, "target_macs": (0.5, 0.5)}):
+            with pytest.raises(UsageError, match=option):
+                SearchSettings(**wrong)  # type: ignore[arg-type]
+
+
+class Pixels:
+    """A network of features that sees every pixel."""
+
+    name = "pixels"
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        return pictures.double().flatten(1)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Pixels:
+    network = Pixels()
+    monkeypatch.setattr("ganprune.stages.sizing.load_features", lambda *_: network)
+    return network
+
+
+def test_less_may_be_lost_of_a_network_that_is_less_fast(run: Run, gan: TinyGan, seen: Pixels) -> None:
+    speeds = list[float]()
+    for most in (0.3, 0.2, 0.1):
+        (folder := run / f"{most}").mkdir()
+        flat = {"max-lost": most, "lost-by": "f.pth", "direction": "AtoB"}
+        job = tiny_job(Run(folder), gan, CompressSettings.from_flat(SETTINGS.to_flat() | flat))
+        found = sized(job).settings.search.speed_up
+        assert found is not None
+        speeds.append(found[0])
+    assert speeds == sorted(speeds, reverse=True)
+    assert len(set(speeds)) == 3
+    both = {"max-lost": 0.1, "min-psnr": 25.0, "lost-by": "f.pth", "direction": "AtoB"}
+    job = tiny_job(run, gan, CompressSettings.from_flat(SETTINGS.to_flat() | both))
+    speed = sized(job).settings.search.speed_up
+    assert speed is not None
+    assert speed[0] < speeds[1]  # the stricter of the two says
+
+
+def test_lost_is_told_of_the_finished_networks(run: Run, gan: TinyGan, seen: Pixels, tmp_path: Path) -> None:
+    settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"max-lost": 0.5, "lost-by": "f.pth"})
+    folders = _folders(tmp_path / "data", ("trainA", "trainB"))
+    slim: dict[Domain, Generator] = {
+        side: rebuilt(gan.generators[side], layout, random_genomes(layout, 1)[0])
+        for side, layout in gan.layouts.items()
+    }
+    for side in slim:
+        (run / f"G_{side}.safetensors").write_bytes(side.encode())
+    job = tiny_job(run, gan, settings, folders=folders)
+    rows = measure_quality(job, slim)["networks"]["G_A"]
+    x = to_float(gan.pictures["A"])
+    fake, original = slim["A"](x), gan.generators["A"](x)
+    f, y, z = (seen(to_uint8(p)) for p in (fake, original, gan.pictures["A"]))
+    assert rows["slim"]["lost"] == pytest.approx(
+        float((f - y).square().mean() / (z - y).square().mean()), rel=1e-3
+    )
+    assert rows["inputs"]["lost"] == 1
+
+
+def test_max_lost_without_a_network_of_features_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = CompressSettings.from_flat({"max-lost": 0.5})
+    monkeypatch.delenv("GANPRUNE_FEATURES", raising=False)
+    with pytest.raises(
+        UsageError, match="--max-lost needs a network of features, found none: give --set lost-by=FILE"
+    ):
+        feature_network(settings)
+    monkeypatch.setenv("GANPRUNE_FEATURES", str(tmp_path / "none.pth"))
+    with pytest.raises(UsageError, match=r"found no file .*none\.pth"):
+        feature_network(settings)

@@ -391,8 +391,8 @@ def _seconds(monkeypatch: pytest.MonkeyPatch, gan: TinyGan, **changes: object) -
 
 
 def test_plan_counts_what_every_stage_does(monkeypatch: pytest.MonkeyPatch, gan: TinyGan) -> None:
-    found = _seconds(monkeypatch, gan, **{"budget": "90s", "refit-pictures": 5, "apart": 0.5})
-    individual = 2 + 2 * (1 + 0.5 + (4 + 1) / 2)  # cut; each picture there, judged and back
+    found = _seconds(monkeypatch, gan, **{"budget": "90s", "refit-pictures": 5})
+    individual = 2 + 2 * (1 + 0.5 + 1)  # cut; each picture there, judged and back
     controls = 3 * 2 * (4 + 0.5)
     assert found["search"] == 2 * (4 * 4 * individual + controls + 2 * 8 + 30)
     assert found["refit"] == 2 * (2 + 5 * 6)

@@ -130,9 +130,10 @@ def bench(
     elif csv:
         say(report.csv(), end="")
     else:
-        if "quality" in timed:
-            print_quality(timed["quality"], markdown)
         print_bench(timed, markdown, every=spread)
+        if "quality" in timed:
+            say()
+            print_quality(timed["quality"], markdown)
     if missed := report.missed():
         raise TargetError("; ".join(missed))
     print_next(following, quiet)

@@ -11,7 +11,7 @@ from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 from ganprune_cli.settings import takes
 
-USUAL: dict[str, Any] = {"budget": "0", "population": 32, "generations": 40}
+USUAL: dict[str, Any] = {"budget": "0", "population": 16, "generations": 6}
 """What holds without a --config."""
 SETTINGS = {
     key: replace(one, default=USUAL.get(key, one.default))
@@ -34,9 +34,9 @@ def front(
         str,
         typer.Option(
             metavar="F,…",
-            help="Shares of the true MACs to write slim generators for; none: only the front.",
+            help="Shares of the true MACs to write slim generators for, 0.5,0.25; none: only the front.",
         ),
-    ] = "0.5,0.25",
+    ] = "none",
     config: options.Config = None,
     json: options.Json = False,
     markdown: options.Markdown = False,
@@ -46,7 +46,7 @@ def front(
 ) -> None:
     """Find small generators of all sizes in one search.
 
-    NSGA-II over size and quality; --budget, 0 by default, is for each pair of --points.
+    NSGA-II over size and quality. Only --points are refitted and trained, each for --budget, 0 by default.
     """
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError

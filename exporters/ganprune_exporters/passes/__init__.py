@@ -5,35 +5,23 @@ graph.py                    who makes a tensor, who reads it, what is constant
 names.py                    how passes are called, and what can be chosen
 dead_biases.py              last_convolution.py            transposed_convolutions.py
 winograd.py                 pixels.py (bytes at both ends)
-plain_norms.py, plain_pads.py (of a portable file, as are all transposed convolutions)
+plain_norms.py, plain_pads.py, plain_transposed_convolutions.py: of a portable file
 """
 
+from importlib import import_module
+
 from ganprune_exporters.passes.contract import Pass, PassReport, apply, with_shapes
-from ganprune_exporters.passes.dead_biases import DeadBiases
-from ganprune_exporters.passes.last_convolution import LastConvolution
-from ganprune_exporters.passes.names import CHOICES, DEFAULT, PORTABLE, parsed, without
-from ganprune_exporters.passes.plain_norms import PlainNorms
-from ganprune_exporters.passes.plain_pads import PlainPads
-from ganprune_exporters.passes.transposed_convolutions import (
-    PlainTransposedConvolutions,
-    TransposedConvolutions,
-)
-from ganprune_exporters.passes.winograd import Winograd
+from ganprune_exporters.passes.names import CHOICES, DEFAULT, PASSES, PORTABLE, parsed, without
 
 __all__ = [
     "CHOICES", "DEFAULT", "PORTABLE", "Pass", "PassReport", "apply", "parsed", "rewrite", "with_shapes",
     "without",
 ]  # fmt: skip
 
-_FIXED = (DeadBiases, TransposedConvolutions, PlainNorms, PlainPads, PlainTransposedConvolutions)
-"""Passes with nothing to choose."""
-
 
 def rewrite(spec: str) -> Pass:
     """The pass that a spelling like ``last-convolution=4`` names. Raises `UsageError` if there is none."""
     name, choice = parsed(spec)
-    if name == "last-convolution":
-        return LastConvolution(choice or CHOICES[name][0])
-    if name == "winograd":
-        return Winograd(choice or CHOICES[name][0])
-    return next(fixed for fixed in _FIXED if fixed.name == name)()
+    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    kind = getattr(module, PASSES[name][0])
+    return kind() if choice is None else kind(choice)
