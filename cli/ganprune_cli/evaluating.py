@@ -45,7 +45,7 @@ from ganprune.system.shell import command_line
 from ganprune.translation import OnnxTranslator, Translator
 from ganprune_cli.asking import needed_features
 from ganprune_exporters.export import weights_hash
-from ganprune_exporters.settings import KINDS
+from ganprune_exporters.settings import REDUCED
 
 PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures"}
 """What each FID is measured against."""
@@ -222,7 +222,7 @@ def _others(
 ) -> dict[str, Translator]:
     """The run's files of reduced precision, by the names of their rows; those of other weights left out."""
     found = dict[str, Translator]()
-    for kind in KINDS:
+    for kind in REDUCED:
         path = run / f"G_{side}.{kind}.onnx"
         if not path.is_file():
             continue

@@ -47,7 +47,7 @@ def _compared(timed: Mapping[str, Any]) -> set[str]:
 def print_export(
     files: Sequence[dict[str, Any]], markdown: bool, variants: Sequence[dict[str, Any]] = ()
 ) -> None:
-    """One row a file that was written and verified, and one a file of reduced precision."""
+    """One row a file that was written and verified, and one a variant that stands beside it."""
     rows = [
         (
             file["path"],
@@ -81,7 +81,7 @@ def print_export(
         for v in variants
     ]
     headings = ("file", "MiB", "mean distance", "PSNR, dB", "speed", "layers in float", "verdict")
-    title = "Reduced precision, against the float32 file in one thread"
+    title = "Variants, against the float32 file in one thread"
     print_table(title, headings, rows, markdown=markdown, left=(0, 6))
 
 

@@ -73,12 +73,12 @@ def export_all(
 def names_of(networks: Iterable[str], variants: Variants) -> list[str]:
     """Files that an export of networks of these names writes."""
     whole = [Path(f"{name}.onnx") for name in networks]
-    less = [variant_of(path, kind) for path in whole for kind in variants.kinds if _may_be_less(path)]
-    return [path.name for path in (*whole, *less)]
+    beside = [variant_of(path, kind) for path in whole for kind in variants.kinds if _has_variants(path)]
+    return [path.name for path in (*whole, *beside)]
 
 
-def _may_be_less(path: Path) -> bool:
-    """Whether a file gets siblings of reduced precision: originals do not."""
+def _has_variants(path: Path) -> bool:
+    """Whether a file gets files beside it: originals do not."""
     return not path.name.startswith("original_")
 
 
@@ -90,7 +90,7 @@ def write_variants(
     variants: Variants,
     reporter: Reporter,
 ) -> list[VariantReport]:
-    """Write files of reduced precision beside exported ``files`` (their reports), but for originals.
+    """Write variants beside exported ``files`` (their reports), but for originals.
 
     Raises `UsageError` for 8 bits without pictures to calibrate with.
     """
@@ -103,7 +103,7 @@ def write_variants(
     for file in files:
         path = Path(file["path"])
         name = path.name.removesuffix(".onnx")
-        if not _may_be_less(path):
+        if not _has_variants(path):
             continue
         how = replace(settings, passes=tuple(file["rewrites"]), tune=False)
         for kind in variants.kinds:

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ganprune_exporters.passes import CHOICES, PassReport
+from ganprune_exporters.passes import PassReport
+from ganprune_exporters.passes.names import PASSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +50,4 @@ class ExportReport:
 
 def applied(reports: tuple[PassReport, ...] | list[PassReport]) -> tuple[str, ...]:
     """The rewrites among passes that were applied."""
-    return tuple(r.name for r in reports if r.applied and r.name.partition("=")[0] in CHOICES)
+    return tuple(r.name for r in reports if r.applied and r.name.partition("=")[0] in PASSES)

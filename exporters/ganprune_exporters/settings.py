@@ -8,11 +8,13 @@ from ganprune.settings.fields import check_fields, like, no_setting, setting
 from ganprune.settings.search import OPTIONS, WHAT
 from ganprune.settings.words import SIZES
 
-Kind = Literal["fp16", "int8"]
+Kind = Literal["fp16", "int8", "portable"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+REDUCED: tuple[Kind, ...] = ("fp16", "int8")
+"""Those whose pictures are others than the float32 file's."""
 LIMIT = 0.02
 """Mean absolute distance to the float32 pictures that is allowed, in units of [-1, 1]: 2.5 grey levels."""
-LESS = "Reduced precision"
+BESIDE = "Files beside them"
 """A group of options."""
 
 
@@ -60,12 +62,14 @@ class ExportSettings:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """Files of reduced precision to write beside the float32 ones."""
+    """Files to write beside the float32 ones."""
 
-    fp16: bool = setting(False, panel=LESS)
+    fp16: bool = setting(False, panel=BESIDE)
     """Also NAME.fp16.onnx: half the size."""
-    int8: bool = setting(False, panel=LESS)
+    int8: bool = setting(False, panel=BESIDE)
     """Also NAME.int8.onnx, calibrated on your pictures."""
+    portable: bool = setting(False, panel=BESIDE)
+    """Also NAME.portable.onnx: few, plain operators, for other runtimes."""
     int8_limit: float = setting(LIMIT, above=0)
     """Mean distance to the float pictures in [-1, 1] that is allowed. What hurts stays in float."""
 

@@ -33,7 +33,7 @@ from ganprune_exporters.settings import ExportSettings, Variants
 from ganprune_exporters.variants import VariantReport
 
 Exported = dict[str, list[dict[str, Any]]]
-"""What was written, as plain values: ``files``, and ``variants`` of reduced precision."""
+"""What was written, as plain values: ``files``, and the ``variants`` beside them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""Files of reduced precision beside a float32 one, with what they cost in quality and gain in speed."""
+"""Files beside a float32 one, of reduced precision or in plainer operators, with what they cost and gain."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from math import inf, log10
 from pathlib import Path
@@ -18,8 +19,11 @@ from ganprune.storage.files import atomic_path
 from ganprune.storage.made import check_replaceable
 from ganprune_exporters import int8, verify
 from ganprune_exporters.chain import finished, plain, rewritten
+from ganprune_exporters.export import export_onnx, graphs_of
 from ganprune_exporters.half import halved
-from ganprune_exporters.settings import LIMIT, ExportSettings, Kind
+from ganprune_exporters.opsets import TRACED, oldest
+from ganprune_exporters.passes import PORTABLE
+from ganprune_exporters.settings import LIMIT, REDUCED, ExportSettings, Kind
 from ganprune_exporters.steps import with_metadata
 from ganprune_exporters.tuning import speedups
 
@@ -27,6 +31,13 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
+OLD = 11
+"""The opset of a portable file, or the next that its graph fits into: converters know old ones best."""
+COMMON = frozenset({
+    "Add", "Clip", "Concat", "Conv", "Div", "LeakyRelu", "Mul", "ReduceMean", "Relu", "Reshape", "Resize",
+    "Slice", "Sqrt", "Sub", "Tanh", "Transpose",
+})  # fmt: skip
+"""Operators that runtimes have in common. A portable file of a known generator has no others."""
 GARBAGE = 0.5
 """A mean absolute distance from which on a file shows something else altogether."""
 PROBES = 4
@@ -35,7 +46,7 @@ PROBES = 4
 
 @dataclass(frozen=True, slots=True)
 class VariantReport:
-    """A file of reduced precision, measured against the float32 file that it stands beside."""
+    """A variant, measured against the float32 file that it stands beside."""
 
     path: Path
     kind: Kind
@@ -54,7 +65,7 @@ class VariantReport:
     speedup: Ratio
     """How many times as fast as the float32 file it ran here, one thread, one picture."""
     layers: int
-    """Convolutions in the graph; for fp16 none was changed."""
+    """Convolutions in the graph; for fp16 and portable none was changed."""
     in_float: tuple[str, ...]
     """Convolutions that were kept in float32."""
     pictures: int
@@ -80,7 +91,9 @@ def export_variant(
     limit: float = LIMIT,
     reporter: Reporter = SILENT,
 ) -> VariantReport:
-    """Write ``NAME.fp16.onnx`` or ``NAME.int8.onnx`` beside the float32 file ``path``, and compare the two.
+    """Write ``NAME.fp16.onnx`` or the like beside the float32 file ``path``, and compare the two.
+
+    A portable file is also compared with PyTorch as `export_onnx` compares, to the same tolerance.
 
     pictures, calibration: [n, c, size, size] in [-1, 1]. Distances are measured on ``pictures``, or on noise;
     ``calibration`` is needed for int8, and should be other pictures. Raises `UsageError` where it is
@@ -89,17 +102,20 @@ def export_variant(
     target, whole = variant_of(path, kind), onnx.load(path)
     check_replaceable(target)
     kept, layers = tuple[str, ...](), sum(node.op_type == "Conv" for node in whole.graph.node)
-    if kind == "fp16":
+    if kind == "portable":
+        model, limit = _portable(generator, target, settings, pictures), settings.tolerance
+    elif kind == "fp16":
         model = halved(whole)
     elif calibration is None or not len(calibration):
         raise UsageError(f"{target}: needed pictures to calibrate 8 bits with, found none; give --data DIR")
     else:
         model, kept, layers = _in_8_bits(generator, settings, calibration, limit, reporter)
         model, _ = finished(model, settings)
-    told = {entry.key: entry.value for entry in whole.metadata_props}
-    with_metadata(model, told | {"ganprune.precision": kind, "ganprune.in_float": json.dumps(kept)})
-    with atomic_path(target) as partial:
-        onnx.save(model, partial)
+    if kind in REDUCED:
+        told = {entry.key: entry.value for entry in whole.metadata_props}
+        with_metadata(model, told | {"ganprune.precision": kind, "ganprune.in_float": json.dumps(kept)})
+        with atomic_path(target) as partial:
+            onnx.save(model, partial)
 
     shape = (PROBES, channels_of(generator)[0], settings.size, settings.size)
     reference = verify.reference(generator, settings)
@@ -120,7 +136,8 @@ def export_variant(
             "the file was written, but should not be used"
         )
     _, ratio = speedups([whole, model], settings.size)
-    recommended, verdict = judged(kind, mean, limit, ratio, layers - len(kept))
+    strange = {node.op_type for node in model.graph.node} - COMMON
+    recommended, verdict = judged(kind, mean, limit, ratio, layers - len(kept), strange)
     return VariantReport(
         path=target,
         kind=kind,
@@ -141,21 +158,50 @@ def export_variant(
 
 
 def variant_of(path: Path, kind: Kind) -> Path:
-    """Where the file of reduced precision goes that stands beside ``path``."""
+    """Where the variant goes that stands beside ``path``."""
     return path.with_suffix(f".{kind}.onnx")
 
 
-def judged(kind: Kind, distance: float, limit: float, speedup: Ratio, quantized: int) -> tuple[bool, str]:
-    """Whether a variant is worth using on this machine, and the sentence that says so."""
+def judged(
+    kind: Kind,
+    distance: float,
+    limit: float,
+    speedup: Ratio,
+    quantized: int,
+    strange: Collection[str] = (),
+) -> tuple[bool, str]:
+    """Whether a variant is worth using on this machine, and the sentence that says so.
+
+    strange: its operators that not all runtimes have.
+    """
+    if kind == "portable":
+        beside = f", but for {', '.join(sorted(strange))}" if strange else ""
+        return True, f"only operators that most runtimes have{beside}; for those alone, as it is not faster"
     if kind == "int8" and not quantized:
         return False, f"not recommended: no layer can be quantized within {limit:g} of the float pictures"
     if distance > limit:
         return False, f"not recommended: {distance:.3g} from the float pictures, more than {limit:g}"
     if kind == "fp16":
         return True, "a file of half the size, for the same time"
-    if speedup.low <= 1:
+    if speedup.value <= 1:
         return False, f"not recommended: not faster on this machine ({speedup.value:.2f} times as fast)"
+    if speedup.low <= 1:
+        return False, (
+            f"not recommended: times varied too much to call it faster ({speedup.value:.2f} times, between "
+            f"{speedup.low:.2f} and {speedup.high:.2f}); time it with `ganprune bench` on an idle machine"
+        )
     return True, f"{speedup.value:.2f} times as fast as float32 here"
+
+
+def _portable(
+    generator: "nn.Module", target: Path, settings: ExportSettings, pictures: Tensor | None
+) -> "ModelProto":
+    """The portable graph, written and verified, in the oldest opset from `OLD` on that it fits into."""
+    how = replace(settings, passes=PORTABLE, tune=False, opset=max(settings.opset, TRACED))
+    _, model, _ = graphs_of(verify.reference(generator, how), how, {})
+    old = replace(how, opset=oldest(model, min(settings.opset, OLD)))
+    export_onnx(generator, target, old, pictures=pictures)
+    return onnx.load(target)
 
 
 def _in_8_bits(

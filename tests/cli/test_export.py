@@ -142,17 +142,23 @@ def test_reduced_precision_stands_beside_the_float_file_with_what_it_costs(place
     assert refused.code == 2
     assert "--int8 needs pictures to calibrate with, found none; give --data DIR" in refused.err
     assert not Path("out").exists()
-    found = ganprune(*command, "--int8", "--fp16", "--data", place.data, "--set", "int8-limit=0.3", "--json")
+    found = ganprune(
+        *command, "--int8", "--fp16", "--portable", "--data", place.data, "--set", "int8-limit=0.3", "--json"
+    )
     assert found.code == 0, found.err
-    assert sorted(path.name for path in Path("out").glob("[!.]*")) == ["G.fp16.onnx", "G.int8.onnx", "G.onnx"]
-    half, eight = found.json["variants"]
+    assert sorted(path.name for path in Path("out").glob("[!.]*")) == [
+        "G.fp16.onnx", "G.int8.onnx", "G.onnx", "G.portable.onnx"
+    ]  # fmt: skip
+    half, eight, portable = found.json["variants"]
+    assert portable["max_abs"] <= 2e-4
+    assert "only operators that most runtimes have" in portable["verdict"]
     assert (half["kind"], eight["kind"]) == ("fp16", "int8")
     assert half["mean_abs"] <= 0.01
     assert 0 < eight["mean_abs"] <= 0.3
     assert eight["speedup"]["value"] > 0
     assert eight["recommended"] or "not recommended" in found.err
     table = ganprune(*command, "--fp16", "--data", place.data)
-    assert "Reduced precision" in table.out
+    assert "Variants, against the float32 file" in table.out
     assert "half the size" in table.out
 
 
