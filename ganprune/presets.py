@@ -36,8 +36,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         | {"refit": False, "refit-pictures": 0, "remove-blocks": False},
     ),
     "tiny": Preset(
-        "about 12 times as fast, at most a fifteenth of the arithmetic, for phones",
-        {"population": 12, "generations": 6, "pictures": 8, "speed-up": [13.0, 13.0], "align": 16}
+        "about 13 times as fast, at most a fifteenth of the arithmetic, for phones",
+        {"population": 12, "generations": 6, "pictures": 8, "speed-up": [14.5, 14.5], "align": 16}
         | {"lambda-cycle": BALANCED},
     ),
     "demo": Preset(
