@@ -50,7 +50,8 @@ class _Lines:
         self._start = self._shown = time.monotonic()
         self._marks: deque[tuple[float, int]] = deque(maxlen=_RECENT + 1)
         self._figures, self._after, self._over = "", "", Event()
-        Thread(target=self._while_nothing_happens, daemon=True).start()
+        self._waiting = Thread(target=self._while_nothing_happens, daemon=True)
+        self._waiting.start()
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
         self._done += steps
@@ -71,6 +72,7 @@ class _Lines:
     def over(self) -> None:
         """Say nothing more of one's own accord."""
         self._over.set()
+        self._waiting.join()  # it may be in the middle of a line
 
     def _while_nothing_happens(self) -> None:
         while not self._over.wait(_EVERY):

@@ -83,7 +83,7 @@ def compare(
     """
     from ganprune_cli.asking import needed_features
 
-    if ckpt is not None and not (dry_run or finished):
+    if (ckpt is not None or config == "example") and not (dry_run or finished):
         needed_features(features)
     from ganprune.checkpoints import Own
     from ganprune.comparing import read_comparison
