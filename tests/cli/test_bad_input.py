@@ -185,7 +185,7 @@ MISUSES: dict[str, tuple[tuple[object, ...], str]] = {
     "no format": (("export", "CKPT"), "ganprune export --onnx"),
     "export nothing": (("export", "--onnx", "nowhere"), "nowhere does not exist"),
     "export to an old opset": (("export", "--onnx", "CKPT", "--set", "opset=6"), "--set opset must be 7"),
-    "export without tolerance": (("export", "--onnx", "CKPT", "--set", "atol=0"), "must be finite and above 0"),
+    "export without tolerance": (("export", "--onnx", "CKPT", "--set", "atol=0"), "must be finite and above"),
     "bench nothing": (("bench", "--cpu", "nowhere"), "nowhere does not exist"),
     "bench contradiction": (("bench", "--cpu", "--provider", "CUDAExecutionProvider", "CKPT"), "contradict"),
     "bench on words": (("bench", "--threads", "all", "CKPT"), "--threads must be whole numbers"),
