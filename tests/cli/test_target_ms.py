@@ -73,7 +73,7 @@ def on_target(run: Path, side: Any, target: float) -> bool:
 def test_slim_generators_are_predicted_to_take_what_was_asked_for(
     place: Place, here: Path, target: float, measured: list[int], cache: Path
 ) -> None:
-    done = place.compress("-o", "run", "--target-ms", f"{target},{1.5 * target}")
+    done = place.compress_whole("-o", "run", "--target-ms", f"{target},{1.5 * target}")
     assert done.code == 0
     assert measured == [32]  # once for both: they are of the same widths
     assert len(list(cache.iterdir())) == 1
@@ -96,7 +96,7 @@ def test_slim_generators_are_predicted_to_take_what_was_asked_for(
 
 def test_alignment_and_milliseconds_hold_together(place: Place, here: Path, target: float) -> None:
     with stopped_before_export():
-        assert place.compress("-o", "run", "--target-ms", target, "--set", "align=2").code == 130
+        assert place.compress_whole("-o", "run", "--target-ms", target, "--set", "align=2").code == 130
     for side, table in read_tables(here / "run" / TABLES).items():
         widths = resnet(load_generator(here / "run" / f"G_{side}.safetensors")).widths
         assert all(width % 2 == 0 for width in widths.groups().values())
@@ -134,7 +134,7 @@ def test_a_run_goes_on_with_the_tables_that_it_began_with(
 ) -> None:
     def compress() -> Outcome:
         with stopped_before_export():
-            return place.compress("-o", "run", "--target-ms", target)
+            return place.compress_whole("-o", "run", "--target-ms", target)
 
     compress()
     before = listing(here / "run")
@@ -156,9 +156,9 @@ def test_a_run_goes_on_with_the_tables_that_it_began_with(
 
 def test_damaged_tables_of_a_run_are_refused(place: Place, here: Path, target: float) -> None:
     with stopped_before_export():
-        place.compress("-o", "run", "--target-ms", target)
+        place.compress_whole("-o", "run", "--target-ms", target)
     (here / "run" / TABLES).write_text("{")
-    again = place.compress("-o", "run", "--target-ms", target)
+    again = place.compress_whole("-o", "run", "--target-ms", target)
     assert again.code == 3
     assert f"{TABLES} is damaged" in again.err
     assert "delete it to measure this machine again, or use `-o` another folder" in again.err
@@ -170,7 +170,7 @@ def test_milliseconds_out_of_reach_are_refused_before_a_run_begins(
     least = predicted(
         table_of(Generator(WHOLE), 32), {group: 0 if "inner" in group else 1 for group in WHOLE.groups()}
     )
-    done = place.compress("-o", "run", "--target-ms", f"{target},0.01")
+    done = place.compress_whole("-o", "run", "--target-ms", f"{target},0.01")
     assert done.code == 2
     assert (
         f"--target-ms 0.01 cannot be reached with --set align=1: the smallest such network has {least:.1f} ms"
@@ -181,7 +181,7 @@ def test_milliseconds_out_of_reach_are_refused_before_a_run_begins(
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "1,2,3", "inf"])
 def test_what_is_no_time_is_refused(place: Place, here: Path, text: str) -> None:
-    done = place.compress("--target-ms", text)
+    done = place.compress_whole("--target-ms", text)
     assert done.code == 2
     assert "--target-ms must be" in done.err
 
@@ -189,23 +189,23 @@ def test_what_is_no_time_is_refused(place: Place, here: Path, text: str) -> None
 def test_dry_run_measures_nothing_and_speaks_from_what_is_known(
     place: Place, here: Path, target: float, measured: list[int], cache: Path
 ) -> None:
-    first = place.compress("--dry-run", "--target-ms", target)
+    first = place.compress_whole("--dry-run", "--target-ms", target)
     assert first.code == 0
     assert "how fast this machine is would be measured first" in first.err
     assert measured == []
     assert not cache.exists()
     latency.latency_table(Generator(WHOLE), 32)
-    second = place.compress("--dry-run", "--target-ms", target)
+    second = place.compress_whole("--dry-run", "--target-ms", target)
     assert "this machine is measured first" in first.out
     assert f"{2 * target:.1f} ms → at most {target:g} ms predicted" in " ".join(second.out.split())
-    assert place.compress("--dry-run", "--target-ms", "0.01").code == 2
+    assert place.compress_whole("--dry-run", "--target-ms", "0.01").code == 2
     assert measured == [32]
     assert not (here / "runs").exists()
 
 
 def test_without_it_nothing_is_measured_or_written(place: Place, here: Path, measured: list[int]) -> None:
     with stopped_before_export():
-        assert place.compress("-o", "run").code == 130
+        assert place.compress_whole("-o", "run").code == 130
     assert measured == []
     assert not (here / "run" / TABLES).exists()
 
