@@ -39,7 +39,7 @@ def facades(tmp_path_factory: pytest.TempPathFactory, place: Place) -> tuple[Pat
     joined(root / "data", {"train": 6, "test": 3}, 72, 36)
     words = ("--data", root / "data", "--config", place.config, "--target-macs", 0.5, "--set", "align=1")
     done = ganprune(
-        "compress", *LEAN, net, *words, "--budget", "2steps", "--set", "distil-gan=0.5", "-o", root / "run"
+        "compress", net, *words, "--budget", "2steps", "--set", "distil-gan=0.5", "-o", root / "run"
     )
     assert done.code == 0, done.err
     return root, done
