@@ -46,6 +46,12 @@ QUICK = partial(BenchSettings, threads=(1,), runs=(2, 3), seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
 
 
+SMALL_TRAINING = (
+    "--set", "ngf=4", "--set", "blocks=1", "--set", "ndf=4", "--size", "32", "--set", "threads=1", "--set",
+    "device=cpu",
+)  # fmt: skip
+"""Options of `train` for tiny networks."""
+
 LEAN = ("--no-bench", "--no-report")
 """For what is about neither: they take a third of the time of a compression."""
 

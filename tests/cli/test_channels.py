@@ -19,7 +19,7 @@ from ganprune.images.reading import stored_picture
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
 from ganprune.report.networks import networks_of
 from ganprune.runs import Run
-from tests.cli.kit import QUICK, TINY, timed_briefly
+from tests.cli.kit import QUICK, SMALL_TRAINING, TINY, timed_briefly
 from tests.cli.kit import ganprune as command
 from tests.metrics.kit import keras_file
 from tests.tiny import random_generator, random_judge, seeded
@@ -31,20 +31,6 @@ SMALL: dict[str, Any] = TINY | {
     "target-macs": 0.5,
     "align": 1,
 }
-NETWORK = (
-    "--set",
-    "ngf=4",
-    "--set",
-    "blocks=1",
-    "--set",
-    "ndf=4",
-    "--size",
-    "32",
-    "--set",
-    "threads=1",
-    "--set",
-    "device=cpu",
-)
 
 
 def write_domain(folder: Path, channels: int, seed: int, count: int) -> None:
@@ -107,7 +93,7 @@ def check_run(run: Path, data: Path, A: int, B: int) -> None:
 @pytest.mark.parametrize(("A", "B"), [(1, 1), (5, 2)], ids=["grey", "5 and 2"])
 def test_a_cyclegan_is_trained_compressed_and_used_without_an_option(here: Path, A: int, B: int) -> None:
     data = write_data(here / "data", A, B)
-    trained = command("train", "--data", data, "-o", "net", "--budget", "2steps", *NETWORK)
+    trained = command("train", "--data", data, "-o", "net", "--budget", "2steps", *SMALL_TRAINING)
     assert trained.code == 0, trained.err
     assert f"generators between pictures of {A} (A) and {B} (B) channels" in trained.err
     assert load_quartet(here / "net").channels == {"A": A, "B": B}

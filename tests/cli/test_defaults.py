@@ -10,7 +10,7 @@ from ganprune.checkpoints import load_generator
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
 from ganprune.storage.plain import read_toml
 from tests.cli.conftest import Place
-from tests.cli.kit import ganprune
+from tests.cli.kit import SMALL_TRAINING, ganprune
 from tests.tiny import random_generator, random_judge, resnet
 
 SHORT = ("--set", "population=4", "--set", "generations=0", "--threads", "1", "--budget", "0")
@@ -78,21 +78,7 @@ def test_two_folders_are_compressed_trained_and_refused_as_one_would_be(place: P
     shown = ganprune("compress", place.checkpoint, *both, "--config", place.config, "--dry-run")
     assert shown.code == 0, shown.err
     assert f"--data-a {place.data}/trainA --data-b {place.data}/trainB" in shown.err
-    small = (
-        "--set",
-        "ngf=4",
-        "--set",
-        "blocks=1",
-        "--set",
-        "ndf=4",
-        "--size",
-        "32",
-        "--set",
-        "threads=1",
-        "--set",
-        "device=cpu",
-    )
-    trained = ganprune("train", *both, *small, "--budget", "1steps")
+    trained = ganprune("train", *both, *SMALL_TRAINING, "--budget", "1steps")
     assert trained.code == 0, trained.err
     following = f"next: ganprune compress checkpoints/trainA2trainB --data-a {place.data}/trainA --data-b"
     assert following in trained.err

@@ -8,23 +8,8 @@ import torch
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.models.cyclegan import Generator
 from tests.cli.conftest import Place
-from tests.cli.kit import LEAN, ganprune, stopped_before_export
+from tests.cli.kit import LEAN, SMALL_TRAINING, ganprune, stopped_before_export
 from tests.tiny import resnet
-
-NETWORK = (
-    "--set",
-    "ngf=4",
-    "--set",
-    "blocks=1",
-    "--set",
-    "ndf=4",
-    "--size",
-    "32",
-    "--set",
-    "device=cpu",
-    "--set",
-    "threads=1",
-)
 
 
 def first_weights(generator: Generator) -> torch.Tensor:
@@ -72,11 +57,13 @@ def test_fine_tuning_can_be_asked_for_after_the_search(place: Place, here: Path)
 
 
 def test_train_writes_a_cyclegan_that_compress_takes(place: Place, here: Path) -> None:
-    done = ganprune("train", "--data", place.data, "-o", "net", "--budget", "2steps", *NETWORK)
+    done = ganprune("train", "--data", place.data, "-o", "net", "--budget", "2steps", *SMALL_TRAINING)
     assert done.code == 0, done.err
     assert done.err.splitlines()[-1] == f"next: ganprune compress net --data {place.data}"
     assert load_quartet(here / "net").missing() == ()
-    again = ganprune("train", "--data", place.data, "-o", "net", "--budget", "2steps", *NETWORK, "--json")
+    again = ganprune(
+        "train", "--data", place.data, "-o", "net", "--budget", "2steps", *SMALL_TRAINING, "--json"
+    )
     assert again.json["steps"] == 2
     with stopped_before_export():
         compressed = ganprune("compress", *LEAN, "net", "--data", place.data, "--config", place.config)
@@ -86,12 +73,12 @@ def test_train_writes_a_cyclegan_that_compress_takes(place: Place, here: Path) -
 def test_train_explains_bad_input(place: Place, here: Path) -> None:
     assert "give --data DIR" in ganprune("train").err
     assert ganprune("train").code == 2
-    bad = ganprune("train", "--data", place.data, "--budget", "soon", *NETWORK)
+    bad = ganprune("train", "--data", place.data, "--budget", "soon", *SMALL_TRAINING)
     assert bad.code == 2
     assert "--budget must be a time such as 20m" in bad.err
-    ganprune("train", "--data", place.data, "-o", "net", "--budget", "1steps", *NETWORK)
+    ganprune("train", "--data", place.data, "-o", "net", "--budget", "1steps", *SMALL_TRAINING)
     other = ganprune(
-        "train", "--data", place.data, "-o", "net", "--budget", "1steps", *NETWORK, "--set", "lr=0.1"
+        "train", "--data", place.data, "-o", "net", "--budget", "1steps", *SMALL_TRAINING, "--set", "lr=0.1"
     )
     assert other.code == 3
     assert "--set lr=0.0002 (now 0.1)" in other.err
