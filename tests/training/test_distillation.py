@@ -240,7 +240,7 @@ def test_what_one_half_raises_is_raised():
     [
         ({"pixels": -1}, "--set pixels must be finite and 0 or more, found -1"),
         ({"pixels": 0, "maps": 0, "features": 0}, "one of --set distil-pixels, distil-maps and"),
-        ({"places": 0}, "--distil-places must be 1 or more, found 0"),
+        ({"places": 0}, "--set places must be 1 or more, found 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(changed: dict[str, float], message: str):

@@ -103,5 +103,5 @@ def test_windows_wander_evenly_over_the_picture_and_never_leave_it() -> None:
     assert seen.min() > 0
     assert len(corners) > 0.6 * 9 * 29
     assert torch.equal(Window(128, "cpu")(pictures), pictures)
-    with pytest.raises(UsageError, match="what VGG16 sees must be 32 pixels or more, found 16"):
+    with pytest.raises(UsageError, match="vgg-window must be 32 or more, found 16"):
         DistilSettings(vgg_window=16)
