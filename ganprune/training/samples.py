@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganprune.images import Domain, grid, save_picture, to_float, to_uint8
+from ganprune.images import grid, save_picture, to_float, to_uint8
+from ganprune.settings.words import OTHER, Domain
 from ganprune.training.networks import Networks
 
 COLUMNS: dict[Domain, tuple[str, str, str, str]] = {
@@ -36,7 +37,6 @@ def save_samples(
     for pair in zip(*(pictures[side] for side in sides), strict=True):
         row: list[Tensor] = []
         for picture, side in zip(pair, sides, strict=True):
-            other: Domain = "B" if side == "A" else "A"
             x = to_float(picture)[None]
             row.append(picture)
             if side in originals:
@@ -44,8 +44,8 @@ def save_samples(
                 row.append(to_uint8(original(x.to(next(original.parameters()).device))[0]).cpu())
             translated = nets[side](x.to(device))
             row.append(to_uint8(translated[0]).cpu())
-            if other in there:
-                row.append(to_uint8(nets[other](translated)[0]).cpu())
+            if OTHER[side] in there:
+                row.append(to_uint8(nets[OTHER[side]](translated)[0]).cpu())
         rows.append(row)
     shown: list[str] = []
     for side in sides:
