@@ -22,7 +22,7 @@ from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import Gram, Kept, grams, refitted, refitted_from
 from ganprune.refit.surgeon import MEASURED, readers_of, removal_of, work_of
 from ganprune.reporting import Silent, Task
-from ganprune.stages.setting_up import Resolved
+from ganprune.stages.job import Resolved
 from ganprune.system.device import cpu_threads
 
 QUIET = 0.85

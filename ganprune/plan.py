@@ -19,10 +19,10 @@ from ganprune.scoring import cluster_workers
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import OTHER, Domain
 from ganprune.stages import Resolved, layouts
+from ganprune.stages.cutting import as_many_as_fit
 from ganprune.stages.quality import MOST_PICTURES
 from ganprune.stages.racing import STEPS as RACE_STEPS
 from ganprune.stages.racing import steps_of
-from ganprune.stages.refitting import as_many_as_fit
 from ganprune.stages.sizing import STEPS
 from ganprune.system.device import resolve_threads
 from ganprune.training import Budget

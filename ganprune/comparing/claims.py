@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ganprune.comparing.tables import ARROWS, Found
-from ganprune.images.sources import Domain
+from ganprune.settings.words import Domain
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """97.5 % quantiles of Student's t for 1 … 9 degrees of freedom; beyond, the last."""

@@ -14,10 +14,10 @@ from ganprune.comparing.cells import Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
 from ganprune.errors import UsageError
 from ganprune.images import DataSource, PictureFolders, find_domains
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages import Resolved, check_target
 from ganprune.stages.preparing import Prepared, check_networks, prepare
 from ganprune.storage.files import sha256

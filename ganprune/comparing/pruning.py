@@ -11,9 +11,9 @@ from torch import nn
 from ganprune.baselines import Method, Subject
 from ganprune.checkpoints import load_generator
 from ganprune.images import to_float
-from ganprune.images.sources import Domain
 from ganprune.pruning.repair import Repairer
 from ganprune.search.coevolution import random_stream
+from ganprune.settings.words import Domain
 from ganprune.stages import Job, layouts
 from ganprune.stages.cutting import save_pruned
 from ganprune.system.device import cpu_threads

@@ -22,10 +22,10 @@ from ganprune.comparing.tables import Found, Timings, comparison_csv, comparison
 from ganprune.comparing.timing import known_times, time_together
 from ganprune.errors import RunError, UsageError
 from ganprune.exporter import Exporter, default_exporter
-from ganprune.images.sources import Domain
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.settings.words import Domain
 from ganprune.stages import finished_networks, rebuild_both, search, search_pictures
 from ganprune.stages.racing import raced
 from ganprune.stages.searching import CACHE

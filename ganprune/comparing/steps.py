@@ -13,7 +13,7 @@ from typing import Any
 from ganprune.comparing.cells import Cell
 from ganprune.runs import Run
 from ganprune.settings import KEYS
-from ganprune.stages.training import FINE_TUNE
+from ganprune.stages.job import FINE_TUNE
 from ganprune.training import Budget
 from ganprune.training.record import RECORD
 

@@ -5,7 +5,7 @@ from statistics import mean
 from typing import Any
 
 from ganprune.comparing.record import ORIGINAL
-from ganprune.images.sources import DOMAINS, Domain
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.tables import Table, csv_text, number, table_of
 
 Found = Mapping[str, Any]

@@ -15,9 +15,9 @@ from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import RunError
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.images import to_float
-from ganprune.images.sources import Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
+from ganprune.settings.words import Domain
 from ganprune.storage.files import sha256
 from ganprune.storage.plain import NUMBER, Shape, fits, read_json
 

@@ -18,10 +18,10 @@ from typing import Protocol, Self
 from torch import Tensor
 
 from ganprune.errors import GanpruneError
-from ganprune.images.sources import Domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scoring.scores import MemoScorer, Row, Scores, nobody
 from ganprune.scoring.worker import Assignment, Greeting, Reply
+from ganprune.settings.words import Domain
 
 MOST_LOSSES = 3
 """An individual that this many workers have died of is not given to another."""

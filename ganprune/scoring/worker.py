@@ -14,10 +14,10 @@ import cloudpickle
 import torch
 
 from ganprune.errors import UsageError
-from ganprune.images.sources import Domain
 from ganprune.reporting import Silent
 from ganprune.scoring.local import LocalScorer, ScoringInputs
 from ganprune.scoring.scores import Row
+from ganprune.settings.words import Domain
 from ganprune.storage.scratch import scratch_folder
 from ganprune.system.cpu import cpu_model
 from ganprune.system.device import keep_freed_memory

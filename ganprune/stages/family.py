@@ -2,19 +2,29 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ganprune.checkpoints import Own
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import TargetError
 from ganprune.figures.panels import curves
+from ganprune.images import DataSource
+from ganprune.pruning.cost import macs, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Convolutions, Share
-from ganprune.runs import Run, write_json
+from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import Run, default_folder, open_run, write_json
 from ganprune.search.coevolution import Population, State
 from ganprune.search.front import alone, best_within, front_of, objectives
+from ganprune.settings import CompressSettings
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain
+from ganprune.stages import finished_networks, rebuild_both, search
 from ganprune.stages.job import Job
+from ganprune.stages.preparing import prepare
+from ganprune.stages.quality import measure_quality
 from ganprune.stages.searching import STATE
 from ganprune.storage.files import write_atomically
 from ganprune.storage.plain import NUMBER, fits, read_json
@@ -105,3 +115,43 @@ def shares_of(text: str) -> tuple[float, ...]:
 def folder_names(shares: tuple[float, ...]) -> Mapping[float, str]:
     """Folders of the pairs within a run's folder."""
     return {share: f"points/{share:g}" for share in shares}
+
+
+def find_front(
+    checkpoint: Path,
+    data: DataSource | None,
+    settings: CompressSettings,
+    shares: Sequence[float],
+    output: Path | None,
+    command: str,
+    reporter: Reporter = SILENT,
+    own: Own = READERS_ALONE,
+) -> dict[str, Any]:
+    """Search for all sizes; write the fronts, and the pairs of the sizes that are asked for.
+
+    settings: with the searcher ``front``. own: the user's modules that the networks are of. shares: of the
+    originals' MACs, above 0 and at most 1. Every pair lies in a run folder of its own, points/<share>,
+    fine-tuned as ``budget`` says. Returns plain values. Raises as `ganprune.compress`, and `TargetError`
+    where no network is as small as a share.
+    """
+    prepared = prepare(checkpoint, data, settings, reporter, recovers=False, own=own)
+    with prepared.opened(output or default_folder(prepared.config), command, reporter) as job:
+        job.reporter.info(f"run folder: {job.run.folder}")
+        state, points, size = search(job), list[dict[str, Any]](), job.settings.pictures.size
+        found = write_front(job, state)
+        for share, name in folder_names(tuple(shares)).items():
+            point = job.in_folder(open_run(job.run / name, job.run.config, command))
+            pair = pair_within(state, share, job.settings.search)
+            _, slim = finished_networks(point, rebuild_both(point, pair))
+            costs = {
+                f"G_{side}": {
+                    "macs_true": macs(net, size, size, "true"), "params": params(net),
+                    "share": macs(net, size, size, "true") / macs(job.originals[side], size, size, "true"),
+                }
+                for side, net in slim.items()
+            }  # fmt: skip
+            quality = measure_quality(point, slim)
+            points.append(
+                {"share": share, "folder": str(point.run.folder), "networks": costs, "quality": quality}
+            )
+    return {"run": str(job.run.folder), "front": found["sides"], "points": points}

@@ -10,12 +10,12 @@ from torch import nn
 from ganprune.channels import graph_of
 from ganprune.errors import InputError, RunError
 from ganprune.exporter import Exporter
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.files import write_atomically
 from ganprune.storage.plain import parse_json, read_json
 

@@ -19,7 +19,7 @@ from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, OTHER, Domain
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
 from ganprune.stages.adapting import adapted, adapted_to_speed, too_small
-from ganprune.stages.setting_up import recovered
+from ganprune.stages.job import recovered
 from ganprune.stages.sizing import feature_network
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory

@@ -11,12 +11,13 @@ from torch import nn
 
 from ganprune.figures.of_run import QUALITY
 from ganprune.images import load_pictures
-from ganprune.images.sources import Domain
 from ganprune.metrics.controls import lost
 from ganprune.metrics.extractor import features_of
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
+from ganprune.report.showcase import SHOWN, save_comparison
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, write_json
+from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.sizing import feature_network
 from ganprune.storage.plain import NUMBER, fits, read_json
@@ -100,3 +101,19 @@ def _figures(of: Translated) -> dict[str, float | None]:
 
 def _evenly(files: Sequence[Path], n: int) -> Sequence[Path]:
     return [files[i * len(files) // n] for i in range(n)] if len(files) > n else files
+
+
+def show(job: Job, refitted: Mapping[Domain, nn.Module], slim: Mapping[Domain, nn.Module]) -> None:
+    """Write pictures.png: validation pictures through the originals and the slim generators."""
+    run, pictures = job.run, job.pictures
+    inputs = [run / f"G_{side}.safetensors" for side in slim]
+    if run.finished("show", inputs):
+        return
+    started = time.monotonic()
+    whole: dict[Domain, nn.Module] = {side: job.originals[side] for side in slim}
+    kinds: dict[str, Mapping[Domain, nn.Module]] = {"original": whole, "slim": refitted}
+    if run.finished("fine-tune"):
+        kinds |= {"slim, fine-tuned": slim}
+    save_comparison(run / "pictures.png", pictures, kinds)
+    rows = {side: min(len(pictures[side]), SHOWN) for side in slim}
+    run.finish("show", [run / "pictures.png"], time.monotonic() - started, inputs, rows=rows)

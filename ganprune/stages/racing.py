@@ -22,11 +22,10 @@ from ganprune.runs import open_run, write_json
 from ganprune.search.coevolution import State
 from ganprune.search.front import alone, chosen
 from ganprune.settings.words import Domain
-from ganprune.stages.cutting import rebuild_both
-from ganprune.stages.job import Job
-from ganprune.stages.refitting import refit_both
+from ganprune.stages.cutting import rebuild_both, refit_both
+from ganprune.stages.job import FINE_TUNE, Job
 from ganprune.stages.searching import STATE, layouts
-from ganprune.stages.training import FINE_TUNE, distances, fine_tune
+from ganprune.stages.training import distances, fine_tune
 from ganprune.storage.files import write_atomically
 from ganprune.storage.plain import NUMBER, fits, read_json
 from ganprune.training.validation import score
