@@ -5,7 +5,7 @@ A stage that was finished by an earlier call is not done again; one that was int
 job.py          what all stages are handed, and what it needs      preparing.py    read and fitted together
 adapting.py     settings that nobody asked for                    predicting.py   a target in milliseconds
 sizing.py       from quality to a speed-up                        searching.py    Algorithm 1
-saved.py        where a search stands, on the disk                racing.py       the best few, trained a while
+saved.py        where a search stands, on the disk                racing.py       the best few are trained
 cutting.py      slim networks, refitted, and their files          family.py       fronts of all sizes
 training.py     recovery of missing networks, fine-tuning         quality.py      pictures before and after
 benching.py     ONNX files against their originals                reporting.py    the page of a run
@@ -13,7 +13,7 @@ benching.py     ONNX files against their originals                reporting.py  
 
 from ganprune.stages.cutting import rebuild_both, refit_both, write_both
 from ganprune.stages.job import Job, Resolved, needed_domains, needed_networks, search_pictures
-from ganprune.stages.searching import check_target, layouts, picture_hash, search, tuner_for
+from ganprune.stages.searching import check_target, layouts, picture_hash, search
 from ganprune.stages.training import RECOVERED, fine_tune, finished_networks, recover
 
 __all__ = [
@@ -32,6 +32,5 @@ __all__ = [
     "refit_both",
     "search",
     "search_pictures",
-    "tuner_for",
     "write_both",
 ]
