@@ -16,7 +16,6 @@ from ganprune.checkpoints import (
     save_cyclegan_pth,
     save_generator,
 )
-from ganprune.errors import RunError
 from ganprune.images import load_pictures, to_float
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.rebuild import rebuilt, recalibrated
@@ -26,7 +25,7 @@ from ganprune.search.coevolution import State
 from ganprune.settings.words import Domain
 from ganprune.stages.job import FINE_TUNE, Job, split_files
 from ganprune.stages.searching import STATE, layouts
-from ganprune.storage.plain import fits, parse_json
+from ganprune.storage.plain import parse_json, shaped, sound
 from ganprune.system.device import cpu_threads, resolve_device
 from ganprune.training.seeds import generator_for
 
@@ -136,19 +135,15 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     """
     path = run / f"pruned_G_{side}.safetensors"
     whole, few = original.sizes, graph_of(slim).sizes.values()
-    try:
-        told = parse_json(read_metadata(path)["kept"])
-        if not fits(told, {str: [int]}) or told.keys() != whole.keys():
+    with sound(path, "delete it to cut it again", "does not say which filters were kept"):
+        told = shaped(parse_json(read_metadata(path)["kept"]), {str: [int]})
+        if told.keys() != whole.keys():
             raise ValueError("groups of filters are missing")
         there = [group for group, indices in told.items() if indices]  # others' residual blocks are taken out
         for group, needed in zip(there, few, strict=True):
             indices = told[group]
             if len(indices) != needed or not all(0 <= index < whole[group] for index in indices):
                 raise ValueError(f"{needed} of {whole[group]} were needed for {group}")
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{path} does not say which filters were kept ({error}); delete it to cut it again"
-        ) from None
     return {group: torch.tensor(indices, dtype=torch.int64) for group, indices in told.items()}
 
 

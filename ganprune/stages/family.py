@@ -15,7 +15,7 @@ from ganprune.pruning.cost import macs, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Convolutions, Share
 from ganprune.reporting import SILENT, Reporter
-from ganprune.runs import Run, default_folder, open_run, write_json
+from ganprune.runs import default_folder, open_run, write_json
 from ganprune.search.coevolution import Population, State
 from ganprune.search.front import alone, best_within, front_of, objectives
 from ganprune.settings import CompressSettings
@@ -27,9 +27,12 @@ from ganprune.stages.preparing import prepare
 from ganprune.stages.quality import measure_quality
 from ganprune.stages.searching import STATE
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.plain import NUMBER, known_json
 
 FRONT, DRAWN = "front.json", "front.svg"
+_POINT = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses", "speed_up"), NUMBER)
+_FRONT = {"sides": {str: [_POINT | {"psnr": (*NUMBER, type(None))}]}}
+"""What front.json holds, as far as it is read again."""
 
 
 def write_front(job: Job, state: State) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
     refitted and not trained, on the search's pictures (null: not a bit apart).
     """
     run, settings = job.run, job.settings.search
-    if run.finished("front", [run / STATE]) and (known := _known(run)) is not None:
+    if run.finished("front", [run / STATE]) and (known := known_json(run / FRONT, _FRONT)):
         return known
     started, sides, lines = time.monotonic(), dict[str, Any](), list[dict[str, float]]()
     for side, population in state.populations.items():
@@ -73,17 +76,6 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
 
 def _decibels(L_GenA: float) -> float | None:
     return 10 * math.log10(4 / L_GenA) if L_GenA > 0 else None
-
-
-def _known(run: Run) -> dict[str, Any] | None:
-    """What front.json says; None where it is not as `write_front` writes it."""
-    point = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses", "speed_up"), NUMBER)
-    point |= {"psnr": (*NUMBER, type(None))}
-    try:
-        found = read_json(run / FRONT)
-    except ValueError:
-        return None
-    return found if fits(found, {"sides": dict}) and fits(found["sides"], {str: [point]}) else None
 
 
 def pair_within(state: State, share: float, settings: SearchSettings) -> State:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.errors import RunError, UsageError
+from ganprune.errors import RunError
 from ganprune.images import PictureFolders, load_pictures, readable, split
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import SILENT, Reporter
@@ -20,7 +20,7 @@ from ganprune.runs import Run
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.settings.words import DOMAINS, MOST_THREADS, Domain, Precision
 from ganprune.storage.files import sha256
-from ganprune.storage.plain import fits
+from ganprune.storage.plain import fits, sound
 from ganprune.system.device import resolve_device, resolve_precision, resolve_threads
 from ganprune.system.shell import command_line
 from ganprune.training import Budget, TrainSettings
@@ -57,22 +57,18 @@ class Resolved:
     @classmethod
     def of_run(cls, run: Run) -> "Resolved":
         """What a run's config.toml says. Raises `RunError` for values that ganprune does not write."""
-        found, numbers = run.config["resolved"], ("threads", "batch", "worker_threads")
-        known = {item.name for item in fields(cls)}
-        whole = fits(found, {"device": str, "precision": str, "threads": int, "batch": int})
-        least = {"threads": 1, "batch": 1, "worker_threads": 0}
-        if (
-            not whole
-            or not found.keys() <= known
-            or found["precision"] not in get_args(Precision)
-            or not fits({name: found.get(name, least[name]) for name in numbers}, {str: int})
-            or any(not low <= found.get(name, low) <= MOST_THREADS for name, low in least.items())
-        ):
-            raise RunError(
-                f"{run / 'config.toml'} is damaged ([resolved] is {found}); "
-                "start a new run with `-o` another folder"
-            )
-        return cls(**found)
+        found, least = run.config["resolved"], {"threads": 1, "batch": 1, "worker_threads": 0}
+        numbers = [found.get(name, low) for name, low in least.items()]
+        with sound(run / "config.toml", "start a new run with `-o` another folder"):
+            if (
+                not fits(found, {"device": str, "precision": str, "threads": int, "batch": int})
+                or not found.keys() <= {item.name for item in fields(cls)}
+                or found["precision"] not in get_args(Precision)
+                or not fits(numbers, [int])
+                or any(not least[name] <= found.get(name, 0) <= MOST_THREADS for name in least)
+            ):
+                raise ValueError(f"[resolved] is {found}")
+            return cls(**found)
 
     @property
     def scoring_threads(self) -> int:
@@ -231,12 +227,8 @@ def split_files(
 
 def made_by(run: Run) -> CompressSettings:
     """The settings of a run. Raises `RunError` where they are damaged, or it has no slim generators yet."""
-    try:
+    with sound(run / "config.toml", "start a new run with `-o` another folder"):
         settings = CompressSettings.from_flat(run.config["settings"])
-    except UsageError as error:
-        raise RunError(
-            f"{run / 'config.toml'} is damaged ({error}); start a new run with `-o` another folder"
-        ) from None
     if not all((run / f"G_{side}.safetensors").is_file() for side in settings.search.sides):
         command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")

@@ -20,7 +20,7 @@ from ganprune.runs import Run, write_json
 from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.sizing import feature_network
-from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.plain import NUMBER, known_json
 from ganprune.system.device import cpu_threads
 
 MOST_PICTURES = 24
@@ -28,7 +28,10 @@ MOST_PICTURES = 24
 CONTROLS = ("inputs", MIRRORED)
 """What slim networks are seen beside: untranslated pictures, and the original between two mirrors."""
 Verdict = Literal["close to the original", "visibly different", "worse than no translation"]
-_NETWORK = {"psnr": (*NUMBER, type(None)), "L_GenA": NUMBER}
+_ROW = {"psnr": (*NUMBER, type(None)), "L_GenA": NUMBER}
+_NETWORK = {"verdict": str} | dict.fromkeys(("slim", *CONTROLS), _ROW)
+_QUALITY = {"pictures": str, "networks": {str: _NETWORK}}
+"""What quality.json holds, as far as it is read again."""
 
 
 def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any]:
@@ -83,15 +86,7 @@ def verdict(rows: Mapping[str, Mapping[str, Any]]) -> Verdict:
 
 def read_quality(run: Run) -> dict[str, Any] | None:
     """What `measure_quality` wrote; None where it has not, or the file is not as it writes it."""
-    try:
-        found = read_json(run / QUALITY)
-    except (OSError, ValueError):
-        return None
-    if not fits(found, {"pictures": str, "networks": {str: dict}}):
-        return None
-    rows = [network.get(name) for network in found["networks"].values() for name in ("slim", *CONTROLS)]
-    words = [network.get("verdict") for network in found["networks"].values()]
-    return found if fits(rows, [_NETWORK]) and fits(words, [str]) else None
+    return known_json(run / QUALITY, _QUALITY)
 
 
 def _figures(of: Translated) -> dict[str, float | None]:

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from ganprune.errors import RunError
 from ganprune.pruning.genome import Layout
 from ganprune.runs import open_run, write_json
 from ganprune.search.coevolution import State
@@ -27,7 +26,7 @@ from ganprune.stages.job import FINE_TUNE, Job
 from ganprune.stages.searching import STATE, layouts
 from ganprune.stages.training import distances, fine_tune
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.plain import NUMBER, read_json, shaped, sound
 from ganprune.training.validation import score
 
 RACE, ROUNDS = "race", "race.json"
@@ -135,14 +134,10 @@ def _known_rounds(job: Job, entered: int) -> list[dict[str, Any]]:
     path = job.run / ROUNDS
     if not path.exists():
         return []
-    try:
-        found = read_json(path)
-        if not fits(found, {"rounds": [{"steps": int, "scores": {str: NUMBER}}]}):
-            raise ValueError("no rounds of a race")
+    with sound(path, f"delete it and {job.run / RACE} to race again"):
+        found = shaped(read_json(path), {"rounds": [{"steps": int, "scores": {str: NUMBER}}]})
         rounds: list[dict[str, Any]] = found["rounds"]
         for i in range(len(rounds)):
             if {*map(str, survivors(rounds[:i], entered))} != rounds[i]["scores"].keys():
                 raise ValueError("other entrants than there are")
         return rounds
-    except ValueError as error:
-        raise RunError(f"{path} is damaged ({error}); delete it and {job.run / RACE} to race again") from None

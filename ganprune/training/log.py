@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ganprune.errors import RunError
 from ganprune.figures.panels import curves
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, fits, read_lines
+from ganprune.storage.plain import NUMBER, fits, read_lines, sound
 from ganprune.training.state import TrainState
 
 LOG = "train.jsonl"
@@ -36,10 +35,8 @@ class StepLog:
         `RunError` for a file that is no log at all.
         """
         self._path = path
-        try:
+        with sound(path, "delete it to go on without it"):
             lines = read_lines(path)
-        except ValueError as error:
-            raise RunError(f"{path} is damaged ({error}); delete it to go on without it") from None
         whole = [fits(line, {str: NUMBER}) and fits(line, {"step": int}) for line in lines]
         end = whole.index(False) if False in whole else len(lines)
         self.lines = [line for line in lines[:end] if line["step"] <= step]
