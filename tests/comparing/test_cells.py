@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ganprune.baselines import METHODS
-from ganprune.comparing import TASKS, packaged, read_comparison
-from ganprune.comparing.paper import THINET
+from ganprune.comparing.cells import packaged, read_comparison
+from ganprune.comparing.paper import TASKS, THINET
 from ganprune.errors import UsageError
 from ganprune.settings.search import SearchSettings
 

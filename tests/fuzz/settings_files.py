@@ -6,7 +6,7 @@ from typing import Any
 import tomli_w
 from hypothesis import strategies as st
 
-from ganprune.comparing import packaged, read_comparison
+from ganprune.comparing.cells import packaged, read_comparison
 from ganprune.errors import UsageError
 from ganprune.layers import compress_settings
 from ganprune.settings import KEYS, CompressSettings
