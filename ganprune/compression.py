@@ -14,9 +14,9 @@ from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
-from ganprune.layers import compress_settings
 from ganprune.models.traits import channels_of
 from ganprune.plan import STAGES, Plan, better_threads, plan
+from ganprune.presets import compress_settings
 from ganprune.reporting import SILENT, Reporter, Staged
 from ganprune.runs import Run, default_folder, mark_latest
 from ganprune.settings import CompressSettings

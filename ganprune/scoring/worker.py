@@ -3,7 +3,6 @@
 import os
 import pickle
 import socket
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from ganprune.scoring.local import LocalScorer, ScoringInputs
 from ganprune.scoring.scores import Row
 from ganprune.settings.words import Domain
 from ganprune.storage.scratch import scratch_folder
+from ganprune.system.children import portable
 from ganprune.system.cpu import cpu_model
 from ganprune.system.device import keep_freed_memory
 
@@ -117,7 +117,7 @@ class Worker(Silent):
         try:
             answer: Row | Greeting | Exception = work()
         except Exception as error:
-            answer = portable(error)
+            answer = portable(error, "a worker")
         warnings, self._warnings = tuple(self._warnings), []
         return Reply(answer, warnings)
 
@@ -127,15 +127,6 @@ def packed(inputs: ScoringInputs) -> bytes:
     if inputs.tuner is not None:
         inputs.tuner.read()
     return cloudpickle.dumps(inputs)
-
-
-def portable(error: Exception) -> Exception:
-    """The same error with its traceback as a note; if pickle does not carry it, one that tells of it."""
-    error.add_note("in a worker:\n" + traceback.format_exc())
-    try:
-        return pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def versions() -> dict[str, str]:
