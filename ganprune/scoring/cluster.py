@@ -21,7 +21,7 @@ from typing import Any
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scoring.local import ScoringInputs
-from ganprune.scoring.worker import Assignment, Reply, Worker, packed, versions
+from ganprune.scoring.worker import CalledWorker, Reply, Worker, packed, versions
 from ganprune.settings.words import MOST_ACTORS
 
 _HOW = "see docs/cluster.md"
@@ -229,10 +229,20 @@ class RayPool:
             self._seen = min(self._most, room(self._ray, self._device, self._threads).workers)
         return self._seen
 
-    def worker(self, slot: int) -> "RayWorker":
+    def worker(self, slot: int) -> CalledWorker:
         """See `Pool.worker`."""
         del slot
-        return RayWorker(self._ray, self._class.remote(), self._start)
+        actor = self._class.remote()
+
+        def end() -> None:
+            with suppress(Exception):  # it is dead, or Ray is
+                self._ray.kill(actor)
+
+        return CalledWorker(
+            lambda: actor.start.remote(*self._start).future(),
+            lambda task: actor.score.remote(task).future(),
+            end,
+        )
 
     def failure(self, error: Exception) -> Exception | None:
         """See `Pool.failure`. A worker that could not even be made says that no other can."""
@@ -254,26 +264,6 @@ class RayPool:
     def close(self) -> None:
         """See `Pool.close`. Leaves the cluster as it was."""
         self._stack.close()
-
-
-class RayWorker:
-    """A `PoolWorker` that is a Ray actor."""
-
-    def __init__(self, ray: Any, actor: Any, given: tuple[Any, ...]) -> None:
-        self._ray, self._actor, self._given = ray, actor, given
-
-    def start(self) -> Future[Reply]:
-        """See `PoolWorker.start`."""
-        return self._actor.start.remote(*self._given).future()
-
-    def score(self, task: Assignment) -> Future[Reply]:
-        """See `PoolWorker.score`."""
-        return self._actor.score.remote(task).future()
-
-    def end(self) -> None:
-        """See `PoolWorker.end`."""
-        with suppress(Exception):  # it is dead, or Ray is
-            self._ray.kill(self._actor)
 
 
 def _kept(cache: Path | None) -> dict[str, bytes]:

@@ -32,15 +32,18 @@ RECENT = 64
 class PoolWorker(Protocol):
     """A worker, as the process sees it that hands out."""
 
-    def start(self) -> Future[Reply]:
+    @property
+    def start(self) -> Callable[[], Future[Reply]]:
         """See `Worker.start`; called once, first."""
         ...
 
-    def score(self, task: Assignment) -> Future[Reply]:
+    @property
+    def score(self) -> Callable[[Assignment], Future[Reply]]:
         """See `Worker.score`."""
         ...
 
-    def end(self) -> None:
+    @property
+    def end(self) -> Callable[[], object]:
         """End it, whatever it does. It may be dead."""
         ...
 

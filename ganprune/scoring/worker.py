@@ -4,6 +4,7 @@ import os
 import pickle
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -50,6 +51,15 @@ class Reply:
 
     answer: Row | Greeting | Exception
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CalledWorker:
+    """A `ganprune.scoring.pool.PoolWorker` that calls a `Worker` somewhere else."""
+
+    start: Callable[[], Future[Reply]]
+    score: Callable[[Assignment], Future[Reply]]
+    end: Callable[[], object]
 
 
 class Worker(Silent):

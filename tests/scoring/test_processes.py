@@ -209,7 +209,7 @@ def test_an_error_that_no_pipe_carries_is_told_in_words() -> None:
     class Unlucky(Exception):
         pass
 
-    found = portable(Unlucky("thirteen"))
+    found = portable(Unlucky("thirteen"), "a worker")
     assert type(found) is RuntimeError
     assert str(found) == "Unlucky: thirteen"
 
