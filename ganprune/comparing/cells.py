@@ -24,7 +24,7 @@ method = "thinet"
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -33,6 +33,7 @@ from ganprune.baselines import METHODS
 from ganprune.comparing.paper import TASKS
 from ganprune.errors import UsageError
 from ganprune.settings import KEYS, CompressSettings
+from ganprune.settings.fields import check_fields, no_setting, read_fields, setting, settings_of
 from ganprune.storage.plain import read_toml
 
 SEARCH = "search"
@@ -74,22 +75,19 @@ class CompareSettings:
     """The paper's task, whose figures are printed beside: a key of `ganprune.comparing.paper.TASKS`."""
     claim: str | None = None
     """The cell that is said to be best; it is compared with the others seed by seed."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = no_setting((0,))
     """Of cells that name none."""
     fid: bool = False
     """FID against real test pictures, too."""
-    bench_seconds: float = 60.0
+    bench_seconds: float = setting(60.0, least=0)
     """Time limit of the measurement of all networks, one after the other in turns; 0: none is made."""
-    bench_threads: int = 1
+    bench_threads: int = setting(1, least=1)
     """Threads of ONNX Runtime in it."""
 
     def __post_init__(self) -> None:
         if self.task is not None and self.task not in TASKS:
             raise UsageError(f"task must be one of {', '.join(TASKS)}, found {self.task!r}")
-        if not 0 <= self.bench_seconds < float("inf"):
-            raise UsageError(f"bench-seconds must be 0 or more, found {self.bench_seconds}")
-        if self.bench_threads < 1:
-            raise UsageError(f"bench-threads must be 1 or more, found {self.bench_threads}")
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +175,15 @@ def _table(table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
 
 
 def _compare_settings(table: dict[str, Any], source: str) -> CompareSettings:
-    known = {item.name.replace("_", "-"): item for item in fields(CompareSettings)}
-    values = dict[str, Any]()
-    for key, value in table.items():
+    known = [*settings_of(CompareSettings), "seeds"]
+    for key in table:
         if key not in known:
             raise UsageError(f"{source}: unknown key {key!r} of [compare]; there are {', '.join(known)}")
-        if key == "seeds":
-            value = _seeds(value, source)
-        kinds = {"fid": bool, "bench-threads": int, "bench-seconds": int | float, "task": str, "claim": str}
-        if not isinstance(value, kinds.get(key, tuple)) or (key != "fid" and isinstance(value, bool)):
-            raise UsageError(f"{source}: {key} of [compare] cannot be {value!r}")
-        values[known[key].name] = value
+    seeds = {"seeds": _seeds(table["seeds"], source)} if "seeds" in table else {}
     try:
-        return CompareSettings(**values)
+        return CompareSettings(**read_fields(CompareSettings, table), **seeds)
     except UsageError as error:
-        raise UsageError(f"{source}: {error}") from None
+        raise UsageError(f"{source}: {str(error).removeprefix('--set ')}") from None
 
 
 def _seeds(value: object, source: str) -> tuple[int, ...]:
