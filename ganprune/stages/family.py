@@ -17,7 +17,7 @@ from ganprune.pruning.resources import Convolutions, Share
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import default_folder, open_run, write_json
 from ganprune.search.coevolution import Population, State
-from ganprune.search.front import alone, best_within, front_of, objectives
+from ganprune.search.front import best_within, front_of, objectives
 from ganprune.settings import CompressSettings
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain
@@ -93,7 +93,7 @@ def pair_within(state: State, share: float, settings: SearchSettings) -> State:
                 f"{float(front.macs.min()):.3f}; ask for larger ones, or search for more generations"
             )
         found[side] = best
-    return alone(found, state.generation)
+    return State(state.generation, found)
 
 
 def shares_of(text: str) -> tuple[float, ...]:

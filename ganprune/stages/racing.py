@@ -19,7 +19,7 @@ import torch
 from ganprune.pruning.genome import Layout
 from ganprune.runs import open_run, write_json
 from ganprune.search.coevolution import State
-from ganprune.search.front import alone, chosen
+from ganprune.search.front import chosen
 from ganprune.settings.words import Domain
 from ganprune.stages.cutting import rebuild_both, refit_both
 from ganprune.stages.job import FINE_TUNE, Job
@@ -78,16 +78,9 @@ def entrants(state: State, layouts: Mapping[Domain, Layout], most: int) -> list[
         for i in population.fitness.argsort(descending=True, stable=True).tolist():
             first.setdefault(tuple(counts[i]), i)
         found[side] = list(first.values())[:most]
-    return [
-        alone(
-            {
-                side: chosen(state.populations[side], torch.tensor([i]))
-                for side, i in zip(found, row, strict=True)
-            },
-            state.generation,
-        )
-        for row in zip(*found.values(), strict=False)
-    ]
+    rows = [zip(found, row, strict=True) for row in zip(*found.values(), strict=False)]
+    pairs = [{side: chosen(state.populations[side], torch.tensor([i])) for side, i in row} for row in rows]
+    return [State(state.generation, pair) for pair in pairs]
 
 
 def survivors(rounds: list[dict[str, Any]], entered: int) -> list[int]:
