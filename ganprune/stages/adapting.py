@@ -167,7 +167,6 @@ def _size(
     """
     folders = find(needed_domains(settings))
     size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
-    largest = size
     if crops.isdecimal() and len(crops) < 6:
         largest, why = int(crops), f"trained with crop_size {crops}"
     else:
@@ -233,7 +232,8 @@ def _widths(
         if now is not None and key not in settings.given:
             less = [v for v in values if (v < min(now) if key == "speed-up" else v > max(now))]
             easier.extend({key: [value, value]} for value in less)
-    aligns = [search.align] if "align" in settings.given else [*_halves(search.align)]
+    halves = [search.align >> i for i in range(search.align.bit_length())]
+    aligns = halves[:1] if "align" in settings.given else halves
     for target in easier:
         align = _coarsest(settings.changed(target), generators, tables, aligns)
         if align is None:
@@ -260,12 +260,6 @@ def _coarsest(
             return align
         below = align if below is None and met is not None else below
     return below
-
-
-def _halves(align: int) -> Iterator[int]:
-    while align >= 1:
-        yield align
-        align //= 2
 
 
 def _reach(
