@@ -179,9 +179,9 @@ def _compare_settings(table: dict[str, Any], source: str) -> CompareSettings:
     for key in table:
         if key not in known:
             raise UsageError(f"{source}: unknown key {key!r} of [compare]; there are {', '.join(known)}")
-    seeds = {"seeds": _seeds(table["seeds"], source)} if "seeds" in table else {}
+    seeds = _seeds(table["seeds"], source) if "seeds" in table else (0,)
     try:
-        return CompareSettings(**read_fields(CompareSettings, table), **seeds)
+        return CompareSettings(**read_fields(CompareSettings, table), seeds=seeds)
     except UsageError as error:
         raise UsageError(f"{source}: {str(error).removeprefix('--set ')}") from None
 

@@ -18,7 +18,7 @@ import torch
 
 from ganprune.pruning.genome import Layout
 from ganprune.runs import open_run, write_json
-from ganprune.search.coevolution import State
+from ganprune.search.coevolution import Population, State
 from ganprune.search.front import chosen
 from ganprune.settings.words import Domain
 from ganprune.stages.cutting import rebuild_both, refit_both
@@ -79,8 +79,11 @@ def entrants(state: State, layouts: Mapping[Domain, Layout], most: int) -> list[
             first.setdefault(tuple(counts[i]), i)
         found[side] = list(first.values())[:most]
     rows = [zip(found, row, strict=True) for row in zip(*found.values(), strict=False)]
-    pairs = [{side: chosen(state.populations[side], torch.tensor([i])) for side, i in row} for row in rows]
-    return [State(state.generation, pair) for pair in pairs]
+
+    def one(side: Domain, i: int) -> Population:
+        return chosen(state.populations[side], torch.tensor([i]))
+
+    return [State(state.generation, {side: one(side, i) for side, i in row}) for row in rows]
 
 
 def survivors(rounds: list[dict[str, Any]], entered: int) -> list[int]:
