@@ -17,11 +17,8 @@ from ganprune.scoring.pool import Pool, PoolScorer
 from ganprune.scoring.processes import ProcessPool
 from ganprune.scoring.scores import Scorer, Scores
 from ganprune.scoring.tuning import FineTuner, tuning_pictures
-from ganprune.settings.words import MOST_ACTORS, MOST_WORKERS
 
 __all__ = [
-    "MOST_ACTORS",
-    "MOST_WORKERS",
     "FineTuner",
     "LocalScorer",
     "Pool",

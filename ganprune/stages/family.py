@@ -1,6 +1,5 @@
 """What a search for all sizes at once leaves: the fronts of both generators, and pairs of chosen sizes."""
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from ganprune.errors import TargetError
 from ganprune.figures.panels import curves
 from ganprune.images import DataSource
 from ganprune.pruning.cost import macs, params
+from ganprune.pruning.fitness import psnr
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Convolutions, Share
 from ganprune.reporting import SILENT, Reporter
@@ -56,7 +56,7 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
         sides[side] = [
             {name: float(getattr(front, name)[i]) for name in ("macs", "N", "L_DisA", "L_GenA", "L_cyc")}
             | {"losses": float(losses[i]), "filters": int(front.genomes[i].sum())}
-            | {"speed_up": 1 / float(work[i]), "psnr": _decibels(float(front.L_GenA[i]))}
+            | {"speed_up": 1 / float(work[i]), "psnr": psnr(float(front.L_GenA[i]))}
             for i in range(len(front.macs))
         ]
         for point in sides[side]:
@@ -72,10 +72,6 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
     write_atomically(run / DRAWN, curves(lines, panels, x="share of MACs").encode())
     run.finish("front", [run / FRONT, run / DRAWN], time.monotonic() - started, [run / STATE])
     return found
-
-
-def _decibels(L_GenA: float) -> float | None:
-    return 10 * math.log10(4 / L_GenA) if L_GenA > 0 else None
 
 
 def pair_within(state: State, share: float, settings: SearchSettings) -> State:

@@ -1,7 +1,6 @@
 """Are the pictures still good? The slim generators beside their originals, on test pictures."""
 
 import copy
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from ganprune.images import load_pictures
 from ganprune.metrics.controls import lost
 from ganprune.metrics.extractor import features_of
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
+from ganprune.pruning.fitness import psnr
 from ganprune.report.showcase import SHOWN, save_comparison
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, write_json
@@ -90,8 +90,9 @@ def read_quality(run: Run) -> dict[str, Any] | None:
 
 
 def _figures(of: Translated) -> dict[str, float | None]:
-    psnr = None if of.L_GenA == 0 else 10 * math.log10(4 / of.L_GenA)
-    return {"psnr": psnr, "L_GenA": of.L_GenA} | ({} if of.L_DisA is None else {"L_DisA": of.L_DisA})
+    return {"psnr": psnr(of.L_GenA), "L_GenA": of.L_GenA} | (
+        {} if of.L_DisA is None else {"L_DisA": of.L_DisA}
+    )
 
 
 def _evenly(files: Sequence[Path], n: int) -> Sequence[Path]:
