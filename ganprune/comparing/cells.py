@@ -23,7 +23,7 @@ method = "thinet"
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -110,15 +110,20 @@ class Comparison:
         turn = {cell.key: names[:i].count(cell.name) for i, cell in enumerate(self.cells)}
         return tuple(sorted(self.cells, key=lambda cell: turn[cell.key]))
 
-    def only(self, names: Sequence[str]) -> "Comparison":
-        """The cells of these names alone. Raises `UsageError` for an unknown one."""
+    def only(self, names: str | None) -> "Comparison":
+        """The cells of --cells, names with commas between them; None: all. Raises `UsageError`."""
+        if names is None:
+            return self
+        wanted = [name for part in names.split(",") if (name := part.strip())]
+        if not wanted:
+            raise UsageError("--cells needs names of cells with commas between them, found none")
         known = dict.fromkeys(cell.name for cell in self.cells)
-        for name in names:
+        for name in wanted:
             if name not in known:
                 raise UsageError(f"--cells {name} is not in the settings file; there are {', '.join(known)}")
         chosen, others = list[Cell](), list(self.others)
         for cell in self.cells:
-            (chosen if cell.name in names else others).append(cell)
+            (chosen if cell.name in wanted else others).append(cell)
         return Comparison(tuple(chosen), self.settings, tuple(others))
 
 

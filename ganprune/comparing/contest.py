@@ -126,19 +126,6 @@ def check_sources(config: str, checkpoint: Path | None, data: DataSource | None)
         raise UsageError("--data is of a CKPT, found none; give a CycleGAN run folder before it")
 
 
-def only(comparison: Comparison, names: str | None) -> Comparison:
-    """The cells of --cells, names with commas between them; all without it.
-
-    Raises `UsageError` for others.
-    """
-    if names is None:
-        return comparison
-    chosen = [name for part in names.split(",") if (name := part.strip())]
-    if not chosen:
-        raise UsageError("--cells needs names of cells with commas between them, found none")
-    return comparison.only(chosen)
-
-
 def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
     """What would be done; times the originals on one picture, and writes nothing.
 

@@ -134,7 +134,7 @@ def serve(descriptor: int) -> None:
     Thread(target=end_with, args=(connection,), daemon=True).start()
 
     def tell(*message: object) -> None:
-        with suppress(OSError):  # nobody is there any more: `_end_with` ends the process
+        with suppress(OSError):  # nobody is there any more: `end_with` ends the process
             connection.send_bytes(cloudpickle.dumps(message))
 
     try:

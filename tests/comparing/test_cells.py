@@ -48,9 +48,9 @@ def test_cells_are_settings_with_changes_and_seeds(tmp_path: Path) -> None:
     assert ours == SearchSettings(population=8, target_macs=(0.3, 0.3), seed=3)
     assert separate.partners == "original"
     assert all(cell.settings.pictures.size == 32 for cell in found.cells)
-    assert [cell.key for cell in found.only(["thinet"]).cells] == ["thinet-3", "thinet-4"]
+    assert [cell.key for cell in found.only("thinet").cells] == ["thinet-3", "thinet-4"]
     with pytest.raises(UsageError, match="--cells x is not in the settings file; there are ours, separate"):
-        found.only(["x"])
+        found.only("x")
 
 
 def test_cell_follows_the_one_that_it_is_like(tmp_path: Path) -> None:
