@@ -37,7 +37,6 @@ from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs
 from ganprune.runs import Run
 from ganprune.scoring import LocalScorer, PoolScorer, ProcessPool, Scores, ScoringInputs, ScoringSettings
-from ganprune.scoring.processes import ProcessWorker
 from ganprune.scoring.worker import Assignment, Reply
 from ganprune.search.coevolution import CoEvolution
 from ganprune.search.operators import breed
@@ -139,16 +138,15 @@ class Timed(ProcessPool):
     took: dict[tuple[Domain, bytes, bytes], float]
 
     def worker(self, slot: int) -> Any:
-        worker, score = super().worker(slot), ProcessWorker.score
+        worker = super().worker(slot)
 
         def timed(task: Assignment) -> Future[Reply]:
-            since, future = time.monotonic(), score(worker, task)
+            since, future = time.monotonic(), worker.score(task)
             name = task.side, task.key, task.partner
             future.add_done_callback(lambda _: self.took.__setitem__(name, time.monotonic() - since))
             return future
 
-        worker.score = timed  # type: ignore[method-assign]
-        return worker
+        return replace(worker, score=timed)
 
 
 def check(what: Subject) -> list[dict[str, float]]:

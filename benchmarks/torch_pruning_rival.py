@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from ganprune.baselines import METHODS, Pruned, Subject
 from ganprune.baselines.allocation import within_layers
 from ganprune.baselines.subject import writers
-from ganprune.comparing import read_comparison
-from ganprune.comparing.cells import packaged
+from ganprune.comparing.cells import packaged, read_comparison
 from ganprune.comparing.contest import contest
 from ganprune.comparing.running import compare
 from ganprune.errors import GanpruneError

@@ -13,71 +13,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganprune.checkpoints import Quartet, load_generator, load_quartet, save_generator
-    from ganprune.compression import Compressed, compress
-    from ganprune.errors import GanpruneError
-    from ganprune.models.cyclegan import Discriminator, Generator, GeneratorWidths, resnet_widths
-    from ganprune.pruning.genome import Layout
-    from ganprune.pruning.rebuild import masked, rebuilt
-    from ganprune.pruning.resources import kept_macs, kept_weights
-    from ganprune.scoring import LocalScorer, Scorer, ScoringInputs, ScoringSettings
-    from ganprune.search.coevolution import CoEvolution, State
-    from ganprune.settings import CompressSettings
-    from ganprune.settings.search import SearchSettings
+    from ganprune.checkpoints import Quartet as Quartet
+    from ganprune.checkpoints import load_generator as load_generator
+    from ganprune.checkpoints import load_quartet as load_quartet
+    from ganprune.checkpoints import save_generator as save_generator
+    from ganprune.compression import Compressed as Compressed
+    from ganprune.compression import compress as compress
+    from ganprune.errors import GanpruneError as GanpruneError
+    from ganprune.models.cyclegan import Discriminator as Discriminator
+    from ganprune.models.cyclegan import Generator as Generator
+    from ganprune.models.cyclegan import GeneratorWidths as GeneratorWidths
+    from ganprune.models.cyclegan import resnet_widths as resnet_widths
+    from ganprune.pruning.genome import Layout as Layout
+    from ganprune.pruning.rebuild import masked as masked
+    from ganprune.pruning.rebuild import rebuilt as rebuilt
+    from ganprune.pruning.resources import kept_macs as kept_macs
+    from ganprune.pruning.resources import kept_weights as kept_weights
+    from ganprune.scoring import LocalScorer as LocalScorer
+    from ganprune.scoring import Scorer as Scorer
+    from ganprune.scoring import ScoringInputs as ScoringInputs
+    from ganprune.scoring import ScoringSettings as ScoringSettings
+    from ganprune.search.coevolution import CoEvolution as CoEvolution
+    from ganprune.search.coevolution import State as State
+    from ganprune.settings import CompressSettings as CompressSettings
+    from ganprune.settings.search import SearchSettings as SearchSettings
 
-_HOME = {
-    "CoEvolution": "search.coevolution",
-    "CompressSettings": "settings",
-    "Compressed": "compression",
-    "Discriminator": "models.cyclegan",
-    "GanpruneError": "errors",
-    "Generator": "models.cyclegan",
-    "GeneratorWidths": "models.cyclegan",
-    "Layout": "pruning.genome",
-    "LocalScorer": "scoring",
-    "Quartet": "checkpoints",
-    "Scorer": "scoring",
-    "ScoringInputs": "scoring",
-    "ScoringSettings": "scoring",
-    "SearchSettings": "settings.search",
-    "State": "search.coevolution",
-    "compress": "compression",
-    "kept_macs": "pruning.resources",
-    "kept_weights": "pruning.resources",
-    "load_generator": "checkpoints",
-    "load_quartet": "checkpoints",
-    "masked": "pruning.rebuild",
-    "rebuilt": "pruning.rebuild",
-    "resnet_widths": "models.cyclegan",
-    "save_generator": "checkpoints",
+_NAMES = {
+    "checkpoints": ("Quartet", "load_generator", "load_quartet", "save_generator"),
+    "compression": ("Compressed", "compress"),
+    "errors": ("GanpruneError",),
+    "models.cyclegan": ("Discriminator", "Generator", "GeneratorWidths", "resnet_widths"),
+    "pruning.genome": ("Layout",),
+    "pruning.rebuild": ("masked", "rebuilt"),
+    "pruning.resources": ("kept_macs", "kept_weights"),
+    "scoring": ("LocalScorer", "Scorer", "ScoringInputs", "ScoringSettings"),
+    "search.coevolution": ("CoEvolution", "State"),
+    "settings": ("CompressSettings",),
+    "settings.search": ("SearchSettings",),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = [
-    "CoEvolution",
-    "CompressSettings",
-    "Compressed",
-    "Discriminator",
-    "GanpruneError",
-    "Generator",
-    "GeneratorWidths",
-    "Layout",
-    "LocalScorer",
-    "Quartet",
-    "Scorer",
-    "ScoringInputs",
-    "ScoringSettings",
-    "SearchSettings",
-    "State",
-    "compress",
-    "kept_macs",
-    "kept_weights",
-    "load_generator",
-    "load_quartet",
-    "masked",
-    "rebuilt",
-    "resnet_widths",
-    "save_generator",
-]
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

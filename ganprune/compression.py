@@ -14,13 +14,13 @@ from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
-from ganprune.images.sources import DOMAINS, Domain
-from ganprune.layers import compress_settings
 from ganprune.models.traits import channels_of
 from ganprune.plan import STAGES, Plan, better_threads, plan
+from ganprune.presets import compress_settings
 from ganprune.reporting import SILENT, Reporter, Staged
 from ganprune.runs import Run, default_folder, mark_latest
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages import (
     Resolved,
     fine_tune,
@@ -32,13 +32,12 @@ from ganprune.stages import (
     write_both,
 )
 from ganprune.stages.benching import bench_once
+from ganprune.stages.job import recovered
 from ganprune.stages.predicting import foreseen, keep_tables, known_tables, tables_for
 from ganprune.stages.preparing import Prepared, prepare
-from ganprune.stages.quality import measure_quality
+from ganprune.stages.quality import measure_quality, show
 from ganprune.stages.racing import raced
 from ganprune.stages.reporting import finish_with_report
-from ganprune.stages.setting_up import recovered
-from ganprune.stages.showing import show
 from ganprune.stages.sizing import sized
 from ganprune.storage.plain import NUMBER, fits
 from ganprune.system.hub import local

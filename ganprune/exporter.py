@@ -7,9 +7,9 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from ganprune.images.sources import Domain
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import Reporter
+from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 
 VERIFIED_PICTURES = 2

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import Gram, Kept, grams, refitted, refitted_from
 from ganprune.refit.surgeon import MEASURED, readers_of, removal_of, work_of
 from ganprune.reporting import Silent, Task
-from ganprune.stages.setting_up import Resolved
+from ganprune.stages.job import Resolved
 from ganprune.system.device import cpu_threads
 
 QUIET = 0.85
@@ -71,7 +72,7 @@ def pace_of(
     size: height and width of the pictures, pixels. refits: whether slim networks are refitted in the end;
     scores_refitted: whether individuals are.
     """
-    clock = _Clock(resolved.device)
+    clock = partial(_timed, resolved.device)
     channels, _ = channels_of(original)
     with cpu_threads(resolved.scoring_threads):
         slim, genome = _typical(original, layout, constraints)
@@ -89,7 +90,7 @@ def pace_of(
             found = grams(net, layout.graph, [x, x], reporter=between)
             gram = between.last
             cut = clock(lambda: refitted_from(found, net, layout, genome))
-            weigh = _weighing(net, layout, found, clock) + MEASURED * len(layout.blocks) * exact
+            weigh = _weighing(net, layout, found, resolved.device) + MEASURED * len(layout.blocks) * exact
         if refits:
             units = layout.units(genome)
             left = {
@@ -109,14 +110,14 @@ def _typical(original: nn.Module, layout: Layout, constraints: Constraints) -> t
     return rebuilt(original, layout, genome), genome
 
 
-def _weighing(net: nn.Module, layout: Layout, found: dict[str, Gram], clock: "_Clock") -> float:
+def _weighing(net: nn.Module, layout: Layout, found: dict[str, Gram], device: str) -> float:
     """`ganprune.refit.removals`, by the gene of nearest to `SPECIMEN` work, and how the others' compares."""
     work = {gene: work_of(layout, found, gene) for gene in layout.genes}
     if not any(work.values()):
         return 0.0
     gene = min((gene for gene in work if work[gene]), key=lambda gene: abs(math.log(work[gene] / SPECIMEN)))
     size = layout.sizes[list(layout.genes).index(gene)]
-    one = clock(lambda: removal_of(readers_of(net, layout, found, gene, size), size, least=1))
+    one = _timed(device, lambda: removal_of(readers_of(net, layout, found, gene, size), size, least=1))
     return one * sum(work.values()) / work[gene]
 
 
@@ -138,18 +139,13 @@ class _Between(Silent):
         self.last, self._before = now - self._before, now
 
 
-class _Clock:
+def _timed(device: str, call: Callable[[], object]) -> float:
     """Seconds that a call takes, until the device is done."""
-
-    def __init__(self, device: str) -> None:
-        self._cuda = device.startswith("cuda")
-
-    def __call__(self, call: Callable[[], object]) -> float:
-        started = time.perf_counter()
-        call()
-        if self._cuda:
-            torch.cuda.synchronize()
-        return time.perf_counter() - started
+    started = time.perf_counter()
+    call()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
 
 
 @torch.inference_mode()
@@ -162,10 +158,10 @@ def passes(net: nn.Module, channels: int, size: int, resolved: Resolved) -> tupl
     x = torch.zeros(resolved.batch, channels, size, size, device=resolved.device, dtype=dtype)
     if resolved.device == "cpu":
         twin, x = channels_last(twin), x.contiguous(memory_format=torch.channels_last)
-    clock, times = _Clock(resolved.device), list[float]()
+    clock = partial(_timed, resolved.device)
     with cpu_threads(resolved.scoring_threads):
         clock(lambda: twin(x))
         before = time.process_time()
-        times += [clock(lambda: twin(x)) for _ in range(2)]
+        times = [clock(lambda: twin(x)) for _ in range(2)]
         got = (time.process_time() - before) / sum(times) / resolved.scoring_threads
     return min(times) / resolved.batch, got

@@ -11,18 +11,18 @@ from typing import Any
 from torch import nn
 
 from ganprune.bench import BenchSettings
-from ganprune.images.sources import Domain
 from ganprune.models.traits import channels_of
 from ganprune.pace import BETTER, QUIET, Pace, pace_of, passes
 from ganprune.pruning.cost import macs, params
 from ganprune.report.showcase import SHOWN
 from ganprune.scoring import cluster_workers
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import OTHER, Domain
 from ganprune.stages import Resolved, layouts
+from ganprune.stages.cutting import as_many_as_fit
 from ganprune.stages.quality import MOST_PICTURES
 from ganprune.stages.racing import STEPS as RACE_STEPS
 from ganprune.stages.racing import steps_of
-from ganprune.stages.refitting import as_many_as_fit
 from ganprune.stages.sizing import STEPS
 from ganprune.system.device import resolve_threads
 from ganprune.training import Budget
@@ -93,7 +93,7 @@ def _searching(c: Counted) -> float:
     evolved = search.partners == "evolved" and len(c.paces) > 1
     scored, seconds = search.population * (search.generations + 1), 0.0
     for side, pace in c.paces.items():
-        other = c.paces.get("B" if side == "A" else "A", pace)
+        other = c.paces.get(OTHER[side], pace)
         back = other.slim if evolved else other.original
         each = pace.slim * (2 if search.lambda_identity else 1) + pace.judge + back
         steps = c.settings.pictures.tune_steps

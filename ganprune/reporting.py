@@ -33,18 +33,16 @@ class Reporter(Protocol):
         ...
 
 
-class _SilentTask:
-    def advance(self, steps: int = 1, **figures: float | str) -> None:
-        del steps, figures
-
-
 class Silent:
-    """A `Reporter` that drops everything."""
+    """A `Reporter` that drops everything, and its own `Task`."""
 
     def task(self, title: str, total: int, done: int = 0) -> AbstractContextManager[Task]:
         """See `Reporter.task`."""
         del title, total, done
-        return nullcontext(_SilentTask())
+        return nullcontext(self)
+
+    def advance(self, steps: int = 1, **figures: float | str) -> None:
+        """See `Task.advance`."""
 
     def info(self, message: str) -> None:
         """See `Reporter.info`."""

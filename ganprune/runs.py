@@ -41,7 +41,7 @@ from ganprune.settings.fields import spelled
 from ganprune.storage.files import Over, sha256, write_atomically
 from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
-from ganprune.storage.plain import fits, is_inside, read_json, read_text, read_toml
+from ganprune.storage.plain import fits, is_inside, known_json, read_text, read_toml, sound
 from ganprune.system.hub import name_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
@@ -83,30 +83,22 @@ class Run:
     def config(self) -> dict[str, Any]:
         """What config.toml says. Raises `RunError` where it is missing or damaged."""
         path = self / "config.toml"
-        try:
+        if not path.exists():
+            raise RunError(
+                f"{self.folder} is no run folder: it has no config.toml; "
+                "give the folder that `ganprune compress` made"
+            )
+        with sound(path, "start a new run with `-o` another folder"):
             config = read_toml(path)
             for key, shape in _CONFIG.items():
                 if not fits(config.get(key), shape):
                     raise ValueError(f"{key!r}")
-        except FileNotFoundError:
-            raise RunError(
-                f"{self.folder} is no run folder: it has no config.toml; "
-                "give the folder that `ganprune compress` made"
-            ) from None
-        except ValueError as error:
-            raise RunError(f"{path} is damaged ({error}); start a new run with `-o` another folder") from None
         return config
 
     @property
     def provenance(self) -> dict[str, Any]:
         """What provenance.json says; empty where it is missing or damaged (stages are then done again)."""
-        try:
-            provenance = read_json(self / "provenance.json")
-        except (FileNotFoundError, ValueError):
-            return {}
-        if not isinstance(provenance, dict):
-            return {}
-        found = cast(dict[str, Any], provenance)
+        found: dict[str, Any] = known_json(self / "provenance.json", dict) or {}
         stages = found.get("stages", {})
         return found if fits(stages, {str: _STAGE}) and all(map(is_inside, _names(stages))) else {}
 

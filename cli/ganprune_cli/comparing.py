@@ -48,7 +48,7 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
 
 
 def print_outline(found: Mapping[str, Any], markdown: bool) -> None:
-    """What `ganprune.comparing.outline.outline` returns."""
+    """What `ganprune.comparing.contest.outline` returns."""
     rows = [
         (row["cell"], str(row["seed"]), row["method"], row["budget"],
          "finished" if row["done"] else _told(row["seconds"], [row["untimed"]]))

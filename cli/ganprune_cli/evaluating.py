@@ -35,10 +35,9 @@ from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.settings.evaluate import EvaluateOptions
 from ganprune.stages import RECOVERED
-from ganprune.stages.made_runs import made_by
+from ganprune.stages.job import made_by, recovered
 from ganprune.stages.preparing import domains_of, quartet_for
 from ganprune.stages.searching import CACHE
-from ganprune.stages.setting_up import recovered
 from ganprune.storage.files import sha256
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.system.shell import command_line

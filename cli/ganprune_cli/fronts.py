@@ -8,7 +8,7 @@ from ganprune_cli.console import print_table, say
 
 
 def print_front(found: dict[str, Any], markdown: bool) -> None:
-    """What `ganprune.stages.fronts.find_front` returns: a table a side, and the pairs."""
+    """What `ganprune.stages.family.find_front` returns: a table a side, and the pairs."""
     for side, members in found["front"].items():
         rows = [
             (

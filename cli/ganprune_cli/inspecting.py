@@ -11,7 +11,7 @@ from ganprune.checkpoints import Own, inspect
 from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import find_run
-from ganprune.stages.made_runs import is_run
+from ganprune.stages.job import is_run
 from ganprune.stages.quality import read_quality
 from ganprune.system.shell import command_line
 from ganprune_cli.console import print_table, say

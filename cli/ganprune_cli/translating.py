@@ -10,7 +10,7 @@ from ganprune.onnx_files.cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings.translate import TranslateOptions
-from ganprune.stages.made_runs import is_run, made_by
+from ganprune.stages.job import is_run, made_by
 from ganprune.system.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.system.shell import command_line
 from ganprune.translation import (

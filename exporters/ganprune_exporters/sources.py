@@ -20,7 +20,7 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import RECOVERED, search_pictures
-from ganprune.stages.made_runs import is_run, made_by
+from ganprune.stages.job import is_run, made_by
 from ganprune.stages.preparing import domains_of, quartet_for
 from ganprune.storage.files import sha256
 from ganprune.storage.locking import writing_to

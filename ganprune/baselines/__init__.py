@@ -1,16 +1,33 @@
 """Rivals: other ways to choose filters, each written from its paper, all brought to the same size.
 
 subject.py      what a rival is given and what it gives back
-allocation.py   scores of filters → genomes of the size asked for
+allocation.py   scores of filters → genomes of the size asked for; filters by lot
 magnitude.py    L1 and L2 norms of filters; of the weights that read them
-chance.py       random masks; the same share of every layer
 trimming.py     network trimming: how often an activation is zero
 slimming.py     network slimming: sparse scales behind the norms
 thinet.py       ThiNet: reconstruction of the next layer, and its scaling
-methods.py      all of them by name
 """
 
-from ganprune.baselines.methods import METHODS, method
-from ganprune.baselines.subject import Method, Pruned, Subject
+from collections.abc import Mapping
+from types import MappingProxyType
 
-__all__ = ["METHODS", "Method", "Pruned", "Subject", "method"]
+from ganprune.baselines.allocation import random_mask, uniform_widths
+from ganprune.baselines.magnitude import by_readers, l1, l2
+from ganprune.baselines.slimming import slimming
+from ganprune.baselines.subject import Method, Pruned, Subject
+from ganprune.baselines.thinet import thinet
+from ganprune.baselines.trimming import trimming
+
+__all__ = ["METHODS", "Method", "Pruned", "Subject"]
+
+METHODS: Mapping[str, Method] = MappingProxyType({
+    "thinet": thinet,
+    "trimming": trimming,
+    "slimming": slimming,
+    "l1": l1,
+    "l2": l2,
+    "readers": by_readers,
+    "random": random_mask,
+    "uniform": uniform_widths,
+})  # fmt: skip
+"""All rivals by name."""

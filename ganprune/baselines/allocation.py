@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganprune.baselines.subject import Pruned, Subject
 from ganprune.errors import UsageError
 from ganprune.pruning.repair import Repairer
 
@@ -79,3 +80,16 @@ def _repaired(counts: np.ndarray, repairer: Repairer, chance: torch.Generator) -
     layout = repairer.layout
     genome = layout.keeping(counts, torch.zeros(layout.length))
     return layout.gene_counts(repairer(genome[None], chance)).numpy()[0]
+
+
+def random_mask(subject: Subject) -> Pruned:
+    """Every filter by a coin that falls on the side of the target, then repaired: a random first genome."""
+    keep = uniform_share(subject.repairer)
+    genomes = torch.rand(1, subject.layout.length, generator=subject.chance) < keep
+    return subject.cut(subject.repairer(genomes, subject.chance)[0])
+
+
+def uniform_widths(subject: Subject) -> Pruned:
+    """The same share of every layer's filters, drawn by lot."""
+    scores = torch.rand(subject.layout.length, generator=subject.chance)
+    return subject.cut(within_layers(scores, subject.repairer, subject.chance))

@@ -13,11 +13,10 @@ nothing of what it adds. ``readers``, `ganprune.pruning.importance`, takes the w
 energy.
 """
 
-import torch
 from torch import Tensor, nn
 
 from ganprune.baselines.allocation import within_layers
-from ganprune.baselines.subject import Pruned, Subject, filters_of, writers
+from ganprune.baselines.subject import Pruned, Subject, filters_of, per_bit
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.importance import importance
 
@@ -40,16 +39,8 @@ def by_readers(subject: Subject) -> Pruned:
 
 def norms(generator: nn.Module, layout: Layout, p: int) -> Tensor:
     """‖F_j‖_p of the weights that write each bit: float64 [L]."""
-    found = list[Tensor]()
-    for gene in layout.genes:
-        size = layout.genes[gene].stop - layout.genes[gene].start
-        powers = torch.zeros(size, dtype=torch.float64)
-        for layer in writers(layout, gene):
-            bits = torch.from_numpy(layout.bits(layer.writes, gene))
-            each = filters_of(generator, layer).abs().pow(p).sum(1)
-            powers.index_add_(0, bits[bits >= 0], each[bits >= 0])
-        found.append(powers.pow(1 / p))
-    return torch.cat(found)
+    powers, _ = per_bit(layout, lambda layer: filters_of(generator, layer).abs().pow(p).sum(1))
+    return powers.pow(1 / p)
 
 
 def _by_norm(subject: Subject, p: int) -> Pruned:

@@ -17,6 +17,7 @@ Where norms have weights, these count too: a bit is worth γ times their mean ov
 """
 
 import copy
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganprune.baselines.allocation import across_layers
-from ganprune.baselines.subject import Pruned, Subject, of_channels, readers, scale_inputs, writers
+from ganprune.baselines.subject import Pruned, Subject, of_channels, per_bit, readers, scale_inputs, writers
+from ganprune.channels import Layer
 from ganprune.errors import UsageError
+from ganprune.models.watching import watched
 from ganprune.pruning.genome import Layout
 
 
@@ -81,22 +84,18 @@ def sparse_scales(
 def scaled(generator: nn.Module, layout: Layout, scales: Tensor, x: Tensor) -> Tensor:
     """G_γ(x): every channel times its scale behind its norm. scales: [L]; x: [n, 3, h, w]."""
 
-    def watch(norm: str, bits: NDArray[np.int64], piece: slice) -> torch.utils.hooks.RemovableHandle:
-        def times(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            return output * of_channels(scales[piece], bits).to(output.dtype)[:, None, None]
+    factors = defaultdict[str, list[tuple[NDArray[np.int64], slice]]](list)
+    for gene, piece in layout.genes.items():
+        for layer in writers(layout, gene):
+            factors[layer.norm or layer.name].append((layout.bits(layer.writes, gene), piece))
 
-        return generator.get_submodule(norm).register_forward_hook(times)
+    def times(name: str, _input: Tensor, output: Tensor) -> Tensor:
+        for bits, piece in factors[name]:
+            output = output * of_channels(scales[piece], bits).to(output.dtype)[:, None, None]
+        return output
 
-    handles = [
-        watch(layer.norm or layer.name, layout.bits(layer.writes, gene), piece)
-        for gene, piece in layout.genes.items()
-        for layer in writers(layout, gene)
-    ]
-    try:
+    with watched(generator, factors, times):
         return generator(x)
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def folded(generator: nn.Module, layout: Layout, scales: Tensor) -> nn.Module:
@@ -110,17 +109,11 @@ def folded(generator: nn.Module, layout: Layout, scales: Tensor) -> nn.Module:
 
 def _norm_weights(generator: nn.Module, layout: Layout) -> Tensor:
     """Mean |γ| of the norms behind each bit's convolutions; 1 where they have none. [L]."""
-    found = list[Tensor]()
-    for gene, piece in layout.genes.items():
-        total = torch.zeros(2, piece.stop - piece.start, dtype=torch.float64)
-        for layer in writers(layout, gene):
-            weight = (
-                None if layer.norm is None else getattr(generator.get_submodule(layer.norm), "weight", None)
-            )
-            if isinstance(weight, Tensor):
-                bits = torch.from_numpy(layout.bits(layer.writes, gene))
-                each = weight.detach().double().abs().cpu()
-                each = torch.stack([each, torch.ones_like(each)])
-                total.index_add_(1, bits[bits >= 0], each[:, bits >= 0])
-        found.append(torch.where(total[1] > 0, total[0] / total[1].clamp_min(1), 1.0))
-    return torch.cat(found)
+
+    def weight_of(layer: Layer) -> Tensor | None:
+        norm = None if layer.norm is None else generator.get_submodule(layer.norm)
+        weight = getattr(norm, "weight", None)
+        return weight.detach().double().abs().cpu() if isinstance(weight, Tensor) else None
+
+    total, count = per_bit(layout, weight_of)
+    return torch.where(count > 0, total / count.clamp_min(1), 1.0)

@@ -59,6 +59,21 @@ def readers(layout: Layout, gene: str) -> list[Layer]:
     return [layer for layer in layout.graph.layers if (layout.bits(layer.reads, gene) >= 0).any()]
 
 
+def per_bit(layout: Layout, value: Callable[[Layer], Tensor | None]) -> tuple[Tensor, Tensor]:
+    """A value of each channel, summed over the convolutions that write a bit, and their number: [L] each.
+
+    value: of a convolution, float64 [channels]; None: it does not count.
+    """
+    found = torch.zeros(2, layout.length, dtype=torch.float64)
+    for gene, piece in layout.genes.items():
+        for layer in writers(layout, gene):
+            if (each := value(layer)) is not None:
+                bits = torch.from_numpy(layout.bits(layer.writes, gene))
+                both = torch.stack([each, torch.ones_like(each)])[:, bits >= 0]
+                found[:, piece].index_add_(1, bits[bits >= 0], both)
+    return found[0], found[1]
+
+
 def filters_of(generator: nn.Module, layer: Layer) -> Tensor:
     """A convolution's weights, a row a filter: float64 [filters, inputs · k · k]."""
     weight = layer.tensor(generator).detach().double().cpu()

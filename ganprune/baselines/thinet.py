@@ -33,6 +33,7 @@ from torch.nn import functional as nnf
 from ganprune.baselines.allocation import uniform_counts
 from ganprune.baselines.subject import Pruned, Subject, of_channels, readers, scale_inputs
 from ganprune.channels import Layer
+from ganprune.models.watching import watched
 from ganprune.pruning.rebuild import masked
 
 SAMPLES = 256
@@ -43,9 +44,7 @@ def thinet(subject: Subject, samples: int = SAMPLES) -> Pruned:
     """Keep, layer by layer, the channels that reconstruct the next layer best, with its scaling."""
     layout, counts = subject.layout, uniform_counts(subject.repairer, subject.chance)
     network, genome = copy.deepcopy(subject.generator), layout.full()
-    for piece, (gene, count) in zip(
-        layout.genes.values(), zip(layout.genes, counts.tolist(), strict=True), strict=True
-    ):
+    for (gene, piece), count in zip(layout.genes.items(), counts.tolist(), strict=True):
         pruned, reading = masked(network, layout, genome), readers(layout, gene)
         grams = [
             by_bit(gram, layout.bits(layer.reads, gene), piece.stop - piece.start)
@@ -98,26 +97,16 @@ def products(
     generator: nn.Module, convs: Sequence[Layer], pictures: Tensor, samples: int, chance: torch.Generator
 ) -> list[Tensor]:
     """X̂ᵀX̂ of each convolution over entries drawn from all pictures: float64 [C, C] each."""
-    modules = [generator.get_submodule(conv.name) for conv in convs]
-    seen: dict[nn.Module, Tensor] = {}
-
-    def remember(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen[module] = inputs[0]
-
-    handles = [module.register_forward_pre_hook(remember) for module in modules]
-    found: list[Tensor | None] = [None] * len(convs)
-    try:
+    seen, found = dict[str, Tensor](), dict[str, Tensor]()
+    with watched(generator, [conv.name for conv in convs], lambda name, x, _: seen.__setitem__(name, x)):
         for x in pictures.split(1):
             generator(x)
-            for i, module in enumerate(modules):
-                parts = contributions(module, seen[module], samples, chance).double().cpu()
+            for conv in convs:
+                module = generator.get_submodule(conv.name)
+                parts = contributions(module, seen[conv.name], samples, chance).double().cpu()
                 product = parts.T @ parts
-                known = found[i]
-                found[i] = product if known is None else known + product
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [gram for gram in found if gram is not None]
+                found[conv.name] = found[conv.name] + product if conv.name in found else product
+    return [found[conv.name] for conv in convs]
 
 
 def contributions(conv: nn.Module, x: Tensor, samples: int, chance: torch.Generator) -> Tensor:

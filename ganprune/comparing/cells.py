@@ -23,8 +23,8 @@ method = "thinet"
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -33,6 +33,7 @@ from ganprune.baselines import METHODS
 from ganprune.comparing.paper import TASKS
 from ganprune.errors import UsageError
 from ganprune.settings import KEYS, CompressSettings
+from ganprune.settings.fields import check_fields, no_setting, read_fields, setting, settings_of
 from ganprune.storage.plain import read_toml
 
 SEARCH = "search"
@@ -74,22 +75,19 @@ class CompareSettings:
     """The paper's task, whose figures are printed beside: a key of `ganprune.comparing.paper.TASKS`."""
     claim: str | None = None
     """The cell that is said to be best; it is compared with the others seed by seed."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = no_setting((0,))
     """Of cells that name none."""
     fid: bool = False
     """FID against real test pictures, too."""
-    bench_seconds: float = 60.0
+    bench_seconds: float = setting(60.0, least=0)
     """Time limit of the measurement of all networks, one after the other in turns; 0: none is made."""
-    bench_threads: int = 1
+    bench_threads: int = setting(1, least=1)
     """Threads of ONNX Runtime in it."""
 
     def __post_init__(self) -> None:
         if self.task is not None and self.task not in TASKS:
             raise UsageError(f"task must be one of {', '.join(TASKS)}, found {self.task!r}")
-        if not 0 <= self.bench_seconds < float("inf"):
-            raise UsageError(f"bench-seconds must be 0 or more, found {self.bench_seconds}")
-        if self.bench_threads < 1:
-            raise UsageError(f"bench-threads must be 1 or more, found {self.bench_threads}")
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +110,20 @@ class Comparison:
         turn = {cell.key: names[:i].count(cell.name) for i, cell in enumerate(self.cells)}
         return tuple(sorted(self.cells, key=lambda cell: turn[cell.key]))
 
-    def only(self, names: Sequence[str]) -> "Comparison":
-        """The cells of these names alone. Raises `UsageError` for an unknown one."""
+    def only(self, names: str | None) -> "Comparison":
+        """The cells of --cells, names with commas between them; None: all. Raises `UsageError`."""
+        if names is None:
+            return self
+        wanted = [name for part in names.split(",") if (name := part.strip())]
+        if not wanted:
+            raise UsageError("--cells needs names of cells with commas between them, found none")
         known = dict.fromkeys(cell.name for cell in self.cells)
-        for name in names:
+        for name in wanted:
             if name not in known:
                 raise UsageError(f"--cells {name} is not in the settings file; there are {', '.join(known)}")
         chosen, others = list[Cell](), list(self.others)
         for cell in self.cells:
-            (chosen if cell.name in names else others).append(cell)
+            (chosen if cell.name in wanted else others).append(cell)
         return Comparison(tuple(chosen), self.settings, tuple(others))
 
 
@@ -177,21 +180,15 @@ def _table(table: Mapping[str, Any], name: str, source: str) -> dict[str, Any]:
 
 
 def _compare_settings(table: dict[str, Any], source: str) -> CompareSettings:
-    known = {item.name.replace("_", "-"): item for item in fields(CompareSettings)}
-    values = dict[str, Any]()
-    for key, value in table.items():
+    known = [*settings_of(CompareSettings), "seeds"]
+    for key in table:
         if key not in known:
             raise UsageError(f"{source}: unknown key {key!r} of [compare]; there are {', '.join(known)}")
-        if key == "seeds":
-            value = _seeds(value, source)
-        kinds = {"fid": bool, "bench-threads": int, "bench-seconds": int | float, "task": str, "claim": str}
-        if not isinstance(value, kinds.get(key, tuple)) or (key != "fid" and isinstance(value, bool)):
-            raise UsageError(f"{source}: {key} of [compare] cannot be {value!r}")
-        values[known[key].name] = value
+    seeds = _seeds(table["seeds"], source) if "seeds" in table else (0,)
     try:
-        return CompareSettings(**values)
+        return CompareSettings(**read_fields(CompareSettings, table), seeds=seeds)
     except UsageError as error:
-        raise UsageError(f"{source}: {error}") from None
+        raise UsageError(f"{source}: {str(error).removeprefix('--set ')}") from None
 
 
 def _seeds(value: object, source: str) -> tuple[int, ...]:

@@ -10,17 +10,19 @@ from torch import nn
 
 from ganprune.checkpoints import Own
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.comparing.cells import Comparison
-from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
+from ganprune.comparing.cells import SEARCH, Comparison
+from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES, Records, judges_of
 from ganprune.errors import UsageError
 from ganprune.images import DataSource, PictureFolders, find_domains
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.metrics import FeatureNetwork, Segmenter
+from ganprune.plan import plan
 from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages import Resolved, check_target
 from ganprune.stages.preparing import Prepared, check_networks, prepare
 from ganprune.storage.files import sha256
+from ganprune.training import Budget
 
 EXAMPLE = "example"
 """Settings file that needs no checkpoint."""
@@ -124,14 +126,30 @@ def check_sources(config: str, checkpoint: Path | None, data: DataSource | None)
         raise UsageError("--data is of a CKPT, found none; give a CycleGAN run folder before it")
 
 
-def only(comparison: Comparison, names: str | None) -> Comparison:
-    """The cells of --cells, names with commas between them; all without it.
+def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
+    """What would be done; times the originals on one picture, and writes nothing.
 
-    Raises `UsageError` for others.
+    Raises `RunError` for finished cells that were made in another way.
     """
-    if names is None:
-        return comparison
-    chosen = [name for part in names.split(",") if (name := part.strip())]
-    if not chosen:
-        raise UsageError("--cells needs names of cells with commas between them, found none")
-    return comparison.only(chosen)
+    rows, pace = list[dict[str, Any]](), 0.0
+    judges = judges_of(found.folder)
+    records = Records(found.folder, circumstances(found, judges), found.sides)
+    for cell in found.comparison.in_turns:
+        job, settings = found.jobs[cell.key], cell.settings
+        budget, seconds = Budget.parse(settings.tuning.budget), 0.0
+        if cell.method == SEARCH:
+            if not pace:
+                sketch = plan(found.originals, job.quartet.discriminators, settings, job.resolved)
+                pace = sketch.stages["search"] / sketch.individuals
+            search = settings.search
+            seconds = pace * len(search.sides) * search.population * (search.generations + 1)
+        timed = budget.unit == "seconds"
+        rows.append({
+            "cell": cell.name, "seed": cell.seed, "method": cell.method,
+            "done": records.finished(cell) is not None if judges else records.path(cell.key).is_file(),
+            "seconds": seconds + (budget.amount if timed else 0.0),
+            "untimed": "" if timed or not budget.amount else settings.tuning.budget,
+            "budget": settings.tuning.budget,
+        })  # fmt: skip
+    reporter.info("times are of searches and budgets; rivals, test pictures and timing add to them")
+    return {"cells": rows, "seconds": sum(row["seconds"] for row in rows if not row["done"])}

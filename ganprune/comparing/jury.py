@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.images import PictureFolders, in_channels, load_pictures, save_picture, to_float, to_uint8
-from ganprune.images.sources import Domain
 from ganprune.metrics import (
     FeatureNetwork,
     ScoreSettings,
@@ -22,6 +21,7 @@ from ganprune.metrics import (
     squared_errors,
 )
 from ganprune.reporting import SILENT, Reporter
+from ganprune.settings.words import OTHER, Domain
 from ganprune.storage.scratch import scratch_folder
 from ganprune.system.device import reproducible
 
@@ -71,9 +71,8 @@ class Jury:
 
     def inputs(self, originals: Mapping[Domain, nn.Module]) -> dict[Domain, dict[str, Any]]:
         """The same of pictures that no network has touched."""
-        other: dict[Domain, Domain] = {"A": "B", "B": "A"}
         return {
-            side: self._figures(side, self._inputs(side, self.folders.channels[other[side]]), G)
+            side: self._figures(side, self._inputs(side, self.folders.channels[OTHER[side]]), G)
             for side, G in originals.items()
         }
 
@@ -82,8 +81,7 @@ class Jury:
         return to_uint8(in_channels(self.pictures(side), channels))
 
     def _figures(self, side: Domain, fakes: Tensor, original: nn.Module) -> dict[str, Any]:
-        other: Domain = "B" if side == "A" else "A"
-        source, target = self._real(side), self._real(other)
+        source, target = self._real(side), self._real(OTHER[side])
         inputs, made = self._features(self.pictures(side)), self._original(side, original)
         whole = self._features(made)
         found = score(

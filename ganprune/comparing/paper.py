@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ganprune.images.sources import Domain
+from ganprune.settings.words import Domain
 from ganprune.storage.tables import Table, number
 
 FCN = ("pixel_accuracy", "class_accuracy", "class_iou")

@@ -19,11 +19,12 @@ from ganprune.pruning.rebuild import rebuilt
 from ganprune.runs import write_json
 from ganprune.settings import KEYS
 from ganprune.settings.words import DOMAINS, Domain
-from ganprune.storage.plain import NUMBER, Shape, fits, read_json
+from ganprune.storage.plain import NUMBER, Shape, fits, read_json, shaped, sound
 
 ANYWHERE = frozenset(key for key, (section, _) in KEYS.items() if section == "compute") - {"precision"}
 """Settings of the machine, such as threads: cells that differ in these alone have equal results."""
 ORIGINAL = "original"
+AGAIN = "delete it to run the cell again"
 FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")
 """Among what all cells share: the network of features, and that of segmentation with what it takes."""
 PAPER_SIZE = 256
@@ -56,8 +57,9 @@ class Records:
         Raises `RunError` for a damaged file, and for one that was made in another way.
         """
         found = self._read(cell.key, self._identity(cell), _CELL)
-        if found is not None and (found["name"], found["seed"]) != (cell.name, cell.seed):
-            raise _damaged(self.path(cell.key), f"it is of {found['name']}-{found['seed']}")
+        with sound(self.path(cell.key), AGAIN):
+            if found is not None and (found["name"], found["seed"]) != (cell.name, cell.seed):
+                raise ValueError(f"it is of {found['name']}-{found['seed']}")
         return found
 
     def write(self, cell: Cell, sides: Mapping[Domain, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
@@ -83,15 +85,15 @@ class Records:
 
     def _read(self, key: str, made: Mapping[str, Any], shape: Shape) -> dict[str, Any] | None:
         path = self.path(key)
-        try:
-            found = read_json(path)
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except ValueError as error:
-            raise _damaged(path, str(error)) from None
-        known = fits(found, shape) and found["sides"].keys() == {*self.sides} and _finite(found["sides"])
-        if not known or not all(fits(found[key], fact) for key, fact in _FACTS.items() if key in found):
-            raise _damaged(path, "it is not as ganprune writes it")
+        with sound(path, AGAIN):
+            found = shaped(read_json(path), shape)
+            shaped(
+                {**dict.fromkeys(_FACTS), **found}, {key: (fact, type(None)) for key, fact in _FACTS.items()}
+            )
+            if found["sides"].keys() != {*self.sides} or not _finite(found["sides"]):
+                raise ValueError("it is not as ganprune writes it")
         now = json.loads(json.dumps(made))
         changed = _changes(found["made"], now)
         if changed:
@@ -108,23 +110,17 @@ def judges_of(folder: Path) -> dict[str, str]:
     Raises `RunError` where the file is damaged.
     """
     path = folder / f"{ORIGINAL}.json"
-    try:
+    if not path.exists():
+        return {}
+    with sound(path, AGAIN):
         made = read_json(path)["made"]
         return {key: str(made[key]) for key in JUDGES if key in made}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(path, str(error)) from None
 
 
 def _finite(sides: Mapping[str, Mapping[str, object]]) -> bool:
     """Whether all numbers of all directions are finite."""
     values = [value for part in sides.values() for value in part.values()]
     return all(isfinite(cast(float, value)) for value in values if fits(value, NUMBER))
-
-
-def _damaged(path: Path, reason: str) -> RunError:
-    return RunError(f"{path} is damaged ({reason}); delete it to run the cell again")
 
 
 def size_of(generator: nn.Module, original: nn.Module, size: int) -> dict[str, Any]:

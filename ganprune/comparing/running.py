@@ -10,22 +10,28 @@ from torch import nn
 
 from ganprune.baselines import METHODS, Method
 from ganprune.bench import BenchSettings, enough_cores
+from ganprune.comparing.cell_stages import ASKED, in_steps, prune
 from ganprune.comparing.cells import SEARCH, Cell
-from ganprune.comparing.claims import claims, verdict
 from ganprune.comparing.contest import Contest, circumstances, judged_by
 from ganprune.comparing.jury import Jury
 from ganprune.comparing.paper import paper_table
-from ganprune.comparing.pruning import prune
 from ganprune.comparing.record import ORIGINAL, Records, network_of, size_of
-from ganprune.comparing.steps import ASKED, in_steps
-from ganprune.comparing.tables import Found, Timings, comparison_csv, comparison_table, means_of
+from ganprune.comparing.tables import (
+    Found,
+    Timings,
+    claims,
+    comparison_csv,
+    comparison_table,
+    means_of,
+    verdict,
+)
 from ganprune.comparing.timing import known_times, time_together
 from ganprune.errors import RunError, UsageError
 from ganprune.exporter import Exporter, default_exporter
-from ganprune.images.sources import Domain
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.settings.words import Domain
 from ganprune.stages import finished_networks, rebuild_both, search, search_pictures
 from ganprune.stages.racing import raced
 from ganprune.stages.searching import CACHE

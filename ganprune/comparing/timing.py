@@ -12,14 +12,13 @@ from ganprune.bench import BenchSettings, Candidate, bench
 from ganprune.channels import graph_of
 from ganprune.checkpoints import Own, load_generator
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.errors import RunError
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.images import to_float
-from ganprune.images.sources import Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
+from ganprune.settings.words import Domain
 from ganprune.storage.files import sha256
-from ganprune.storage.plain import NUMBER, Shape, fits, read_json
+from ganprune.storage.plain import NUMBER, Shape, known_json, read_json, shaped, sound
 
 TIMING, EXPORTS = "timing.json", "exports.json"
 ORIGINAL, BY_WIDTHS = "original", "by its widths: "
@@ -77,15 +76,13 @@ def time_together(
 def known_times(folder: Path) -> dict[str, Any]:
     """What `time_together` has found in a folder; empty where it was not there."""
     path = folder / TIMING
-    try:
-        found = read_json(path)
-        if not fits(found, _KNOWN) or not all(str(told).isprintable() for told in found["machine"].values()):
-            raise ValueError("it is not as ganprune writes it")
-        return found
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except ValueError as error:
-        raise RunError(f"{path} is damaged ({error}); delete it to measure again") from None
+    with sound(path, "delete it to measure again"):
+        found = shaped(read_json(path), _KNOWN)
+        if not all(str(told).isprintable() for told in found["machine"].values()):
+            raise ValueError("a name of its machine cannot be shown")
+        return found
 
 
 def by_widths(timed: Mapping[str, Any]) -> list[str]:
@@ -123,7 +120,8 @@ def _exported(
 
     Those of networks that were exported before are left as they are.
     """
-    files, known = {name: folder / f"{name}.onnx" for name in networks}, _exports(folder)
+    files = {name: folder / f"{name}.onnx" for name in networks}
+    known: dict[str, Any] = known_json(folder / EXPORTS, dict) or {}  # a damaged one is forgotten
     with reporter.task("export", len(networks)) as task:
         for name, network in networks.items():
             rewritten = _original_of(name) is not None
@@ -136,15 +134,6 @@ def _exported(
                 write_json(folder / EXPORTS, known, over="own")
             task.advance()
     return files
-
-
-def _exports(folder: Path) -> dict[str, Any]:
-    """By name: what was exported, and the hash of its file. A damaged record is forgotten."""
-    try:
-        found = read_json(folder / EXPORTS)
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _content(network: nn.Module, recipe: str) -> str:

@@ -12,7 +12,7 @@ from ganprune.checkpoints import load_generator
 from ganprune.compression import compress
 from ganprune.example import CHECKPOINT, PICTURES, coats_of
 from ganprune.images.sources import DOMAINS, Domain
-from ganprune.layers import compress_settings
+from ganprune.presets import compress_settings
 from ganprune.reporting import Reporter
 from ganprune.system.device import cpu_threads
 

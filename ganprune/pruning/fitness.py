@@ -5,6 +5,7 @@ mean. The two differ by a factor of 196,608 for a 256×256 picture and 900 for i
 give γ another meaning. `Reduction` makes the choice explicit; ``mean`` is the default.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -27,6 +28,11 @@ def squared_norm(difference: Tensor, reduction: Reduction) -> Tensor:
 def l_gena(original: Tensor, slim: Tensor, reduction: Reduction = "mean") -> float:
     """Eq. 4: mean over pictures of ‖G1(x) − Ĝ1(x)‖². Both [n, 3, h, w] in [-1, 1]."""
     return float(squared_norm(original.float() - slim.float(), reduction).mean())
+
+
+def psnr(L_GenA: float) -> float | None:
+    """dB between pictures in a range of 2, by their mean squared distance; None: not a bit apart."""
+    return 10 * math.log10(4 / L_GenA) if L_GenA > 0 else None
 
 
 def l_disa(original: Tensor, slim: Tensor, reduction: Reduction = "mean") -> float:

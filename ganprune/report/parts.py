@@ -39,8 +39,8 @@ from ganprune.figures.of_run import (
 from ganprune.figures.style import data_uri
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
-from ganprune.layers import compress_settings
 from ganprune.metrics.telling import columns_of, differences, figure, quality_advice, quality_table
+from ganprune.presets import compress_settings
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.storage.plain import fits

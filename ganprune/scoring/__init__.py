@@ -8,22 +8,17 @@ tuning.py       individuals that are fine-tuned before they are scored
 worker.py       the same in another process
 pool.py         `PoolScorer` hands individuals out to the workers of a `Pool`
 processes.py    a pool of processes on this machine
-ray_pool.py     a pool of actors on a Ray cluster
-cluster.py      how a cluster is joined, and how many workers it has room for
+cluster.py      a pool of actors on a Ray cluster; how it is joined
 """
 
-from ganprune.scoring.cluster import checked_address, cluster_workers
+from ganprune.scoring.cluster import RayPool, checked_address, cluster_workers
 from ganprune.scoring.local import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.scoring.pool import Pool, PoolScorer
 from ganprune.scoring.processes import ProcessPool
-from ganprune.scoring.ray_pool import RayPool
 from ganprune.scoring.scores import Scorer, Scores
 from ganprune.scoring.tuning import FineTuner, tuning_pictures
-from ganprune.settings.words import MOST_ACTORS, MOST_WORKERS
 
 __all__ = [
-    "MOST_ACTORS",
-    "MOST_WORKERS",
     "FineTuner",
     "LocalScorer",
     "Pool",

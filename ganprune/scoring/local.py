@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import in_channels, to_float
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.channels_last import channels_last
 from ganprune.models.traits import channels_by_domain, discriminator_input, smallest_picture
 from ganprune.pruning.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
@@ -28,6 +27,7 @@ from ganprune.scoring.memory import Batches
 from ganprune.scoring.originals import grams_file, original_grams, original_outputs
 from ganprune.scoring.scores import MemoScorer, Row, Scores, nobody
 from ganprune.scoring.tuning import FineTuner
+from ganprune.settings.words import DOMAINS, OTHER, Domain
 from ganprune.system.device import Precision, reproducible
 
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -159,7 +159,7 @@ class LocalScorer(MemoScorer):
             file = None if inputs.cache is None else inputs.cache / f"original_{side}.safetensors"
             setting = f"channels-last, batch {settings.batch}, {torch.get_num_threads()} threads"
             translated, patches = original_outputs(G, D, x[side], self._run, setting, file)
-            self._halves[side] = _Half(G, D, layout, x[side], x.get(_other(side)), translated, patches)
+            self._halves[side] = _Half(G, D, layout, x[side], x.get(OTHER[side]), translated, patches)
         self._grams = dict[Domain, dict[str, Gram]]()
         for side in layouts if settings.refit else ():
             exact = to_float(pictures[side]).to(self._device)
@@ -190,7 +190,7 @@ class LocalScorer(MemoScorer):
 
         Beside the original partner. They tell which scores are worse than doing nothing.
         """
-        half, back = self._halves[side], self._generators.get(_other(side))
+        half, back = self._halves[side], self._generators.get(OTHER[side])
         rows: list[Row] = []
         unchanged = in_channels(half.x, half.translated.shape[1])
         for made, network in ((half.translated, half.generator), (unchanged, None)):
@@ -203,8 +203,7 @@ class LocalScorer(MemoScorer):
 
     def _partner(self, side: Domain, key: bytes) -> _Network | None:
         """The generator that translates back; one that was built for the last call is not built again."""
-        other = _other(side)
-        if other not in self._generators:
+        if (other := OTHER[side]) not in self._generators:
             return None
         if not key:
             return self._original(other)
@@ -274,10 +273,6 @@ class LocalScorer(MemoScorer):
 
     def _laid_out(self, pictures: Tensor) -> Tensor:
         return pictures.contiguous(memory_format=torch.channels_last) if self._on_cpu else pictures
-
-
-def _other(side: Domain) -> Domain:
-    return "B" if side == "A" else "A"
 
 
 def _check_fit(inputs: ScoringInputs) -> None:

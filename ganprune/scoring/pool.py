@@ -18,10 +18,10 @@ from typing import Protocol, Self
 from torch import Tensor
 
 from ganprune.errors import GanpruneError
-from ganprune.images.sources import Domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scoring.scores import MemoScorer, Row, Scores, nobody
 from ganprune.scoring.worker import Assignment, Greeting, Reply
+from ganprune.settings.words import Domain
 
 MOST_LOSSES = 3
 """An individual that this many workers have died of is not given to another."""
@@ -32,15 +32,18 @@ RECENT = 64
 class PoolWorker(Protocol):
     """A worker, as the process sees it that hands out."""
 
-    def start(self) -> Future[Reply]:
+    @property
+    def start(self) -> Callable[[], Future[Reply]]:
         """See `Worker.start`; called once, first."""
         ...
 
-    def score(self, task: Assignment) -> Future[Reply]:
+    @property
+    def score(self) -> Callable[[Assignment], Future[Reply]]:
         """See `Worker.score`."""
         ...
 
-    def end(self) -> None:
+    @property
+    def end(self) -> Callable[[], object]:
         """End it, whatever it does. It may be dead."""
         ...
 

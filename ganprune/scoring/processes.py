@@ -5,13 +5,13 @@ import sys
 import time
 from collections.abc import Collection
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from functools import cache
+from functools import cache, partial
 
 import torch
 
 from ganprune.errors import UsageError
 from ganprune.scoring.local import ScoringInputs
-from ganprune.scoring.worker import Assignment, Reply, Worker, packed, versions
+from ganprune.scoring.worker import CalledWorker, Reply, Worker, packed, versions
 from ganprune.system.children import ChildProcess
 
 
@@ -33,9 +33,14 @@ class ProcessPool:
         del ready
         return len(self._devices)
 
-    def worker(self, slot: int) -> "ProcessWorker":
+    def worker(self, slot: int) -> CalledWorker:
         """See `Pool.worker`."""
-        return ProcessWorker(self._inputs, self._devices[slot], self._threads)
+        process, device = ChildProcess(), self._devices[slot]
+
+        def start() -> Future[Reply]:
+            return process.submit(_call, "start", versions(), device, self._threads, packed(self._inputs))
+
+        return CalledWorker(start, partial(process.submit, _call, "score"), process.close)
 
     def failure(self, error: Exception) -> Exception | None:
         """See `Pool.failure`."""
@@ -47,26 +52,6 @@ class ProcessPool:
 
     def close(self) -> None:
         """See `Pool.close`."""
-
-
-class ProcessWorker:
-    """A `PoolWorker` in a process of its own."""
-
-    def __init__(self, inputs: ScoringInputs, device: str, threads: int) -> None:
-        self._process, self._given = ChildProcess(), (inputs, device, threads)
-
-    def start(self) -> Future[Reply]:
-        """See `PoolWorker.start`."""
-        inputs, device, threads = self._given
-        return self._process.submit(_call, "start", versions(), device, threads, packed(inputs))
-
-    def score(self, task: Assignment) -> Future[Reply]:
-        """See `PoolWorker.score`."""
-        return self._process.submit(_call, "score", task)
-
-    def end(self) -> None:
-        """See `PoolWorker.end`."""
-        self._process.close()
 
 
 @cache

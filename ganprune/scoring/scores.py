@@ -7,9 +7,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ganprune.images.sources import Domain
 from ganprune.pruning.fitness import Scores
 from ganprune.pruning.genome import genome_key
+from ganprune.settings.words import Domain
 
 Row = tuple[float, ...]
 """The terms of one individual, in the order of `Scores`."""

@@ -3,8 +3,8 @@
 import os
 import pickle
 import socket
-import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -14,11 +14,12 @@ import cloudpickle
 import torch
 
 from ganprune.errors import UsageError
-from ganprune.images.sources import Domain
 from ganprune.reporting import Silent
 from ganprune.scoring.local import LocalScorer, ScoringInputs
 from ganprune.scoring.scores import Row
+from ganprune.settings.words import Domain
 from ganprune.storage.scratch import scratch_folder
+from ganprune.system.children import portable
 from ganprune.system.cpu import cpu_model
 from ganprune.system.device import keep_freed_memory
 
@@ -50,6 +51,15 @@ class Reply:
 
     answer: Row | Greeting | Exception
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CalledWorker:
+    """A `ganprune.scoring.pool.PoolWorker` that calls a `Worker` somewhere else."""
+
+    start: Callable[[], Future[Reply]]
+    score: Callable[[Assignment], Future[Reply]]
+    end: Callable[[], object]
 
 
 class Worker(Silent):
@@ -117,7 +127,7 @@ class Worker(Silent):
         try:
             answer: Row | Greeting | Exception = work()
         except Exception as error:
-            answer = portable(error)
+            answer = portable(error, "a worker")
         warnings, self._warnings = tuple(self._warnings), []
         return Reply(answer, warnings)
 
@@ -127,15 +137,6 @@ def packed(inputs: ScoringInputs) -> bytes:
     if inputs.tuner is not None:
         inputs.tuner.read()
     return cloudpickle.dumps(inputs)
-
-
-def portable(error: Exception) -> Exception:
-    """The same error with its traceback as a note; if pickle does not carry it, one that tells of it."""
-    error.add_note("in a worker:\n" + traceback.format_exc())
-    try:
-        return pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def versions() -> dict[str, str]:

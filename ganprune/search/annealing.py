@@ -17,8 +17,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganprune.images.sources import Domain
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
+from ganprune.settings.words import Domain
 
 COOLED = 0.01
 """Temperature of the last generation over that of the first."""

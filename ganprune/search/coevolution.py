@@ -23,7 +23,7 @@ from ganprune.pruning.resources import Resource, kept_macs, kept_weights
 from ganprune.scoring.scores import Scorer
 from ganprune.search.operators import breed, exchange, mutate, mutate_power_law
 from ganprune.settings.search import SearchSettings
-from ganprune.settings.words import DOMAINS, Domain
+from ganprune.settings.words import DOMAINS, OTHER, Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +160,8 @@ class CoEvolution:
         """One generation: breed both populations, score P against the best q, then Q against the best p."""
         t, scored = state.generation + 1, dict[Domain, Population]()
         for side in self.settings.sides:
-            other: Domain = "B" if side == "A" else "A"
             latest = scored if self.settings.order == "alternate" else {}
-            partners = latest.get(other) or state.populations.get(other)
+            partners = latest.get(OTHER[side]) or state.populations.get(OTHER[side])
             partner, floor = self._partner(partners), state.floor.get(side, 0.0)
             scored[side] = self._score(side, self._breed(state, side, t), partner, floor)
         return State(t, scored, self._memory(state, scored, t), state.floor)

@@ -13,7 +13,7 @@ scored stays comparable. Generation 0 keeps shares of the filters that go evenly
 that the first front covers the sizes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 import torch
@@ -177,8 +177,3 @@ def best_within(front: Population, share: float, settings: SearchSettings) -> Po
     if not len(small):
         return None
     return chosen(front, small[objectives(front, settings)[small, 1].argmin()][None])
-
-
-def alone(found: Mapping[Domain, Population], generation: int) -> State:
-    """A state of one individual a side, as a finished search leaves it."""
-    return State(generation, dict(found))

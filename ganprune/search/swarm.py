@@ -20,9 +20,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganprune.images.sources import Domain
 from ganprune.pruning.genome import Layout, pack, unpack
 from ganprune.search.coevolution import CoEvolution, Population, State, random_stream
+from ganprune.settings.words import Domain
 
 PULL = 2.0
 """φ: the most that one best place adds to a velocity."""

@@ -1,5 +1,7 @@
 """Words that settings are made of."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from ganprune.settings.fields import Bounds
@@ -8,6 +10,8 @@ Domain = Literal["A", "B"]
 """A kind of pictures, and all that starts from it. A: what G_A (G1, X → Y) translates, with genomes p, and
 judged by D_A. B: what G_B (G2, Y → X) translates, with genomes q, and judged by D_B."""
 DOMAINS: tuple[Domain, Domain] = ("A", "B")
+OTHER: Mapping[Domain, Domain] = MappingProxyType({"A": "B", "B": "A"})
+"""G_A's fakes are pictures of B, which D_A judges."""
 
 NetName = Literal["G_A", "G_B", "D_A", "D_B"]
 """pytorch-CycleGAN's names: G_A translates A to B, G_B back; D_A judges domain B, D_B judges A."""

@@ -31,7 +31,7 @@ from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
 from ganprune.refit.patches import Convolution, matrix, refittable
 from ganprune.settings import CompressSettings, typed
-from ganprune.settings.words import DOMAINS, Domain
+from ganprune.settings.words import DOMAINS, OTHER, Domain
 from ganprune.stages import needed_domains
 from ganprune.training import ProcessGroup
 
@@ -125,7 +125,7 @@ def _direction(settings: CompressSettings, quartet: Quartet, folders: PictureFol
     there: list[Domain] = [side for side in DOMAINS if getattr(quartet, f"G_{side}") is not None]
     able: list[Domain] = [side for side in there if side in pictured] or there
     if len(able) == 1 and settings.search.sides != tuple(able):
-        other = _other(able[0])
+        other = OTHER[able[0]]
         why = f"there are no pictures of {other}" if other in there else f"there is no G_{other}"
         yield {"direction": "AtoB" if able[0] == "A" else "BtoA"}, why
 
@@ -137,16 +137,16 @@ def _losses(settings: CompressSettings, quartet: Quartet, folders: PictureFolder
     alone = {"recipe": "distil", "tune-steps": 0, "distil-gan": 0.0}
     if judges:
         yield {"loss": "gena", "distil-features": 0.0} | alone, f"there is no {' and no '.join(judges)}"
-    for side in map(_other, sides):
-        if not folders.pictures("train", side) and folders.pictures("train", _other(side)):
-            yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {side}"
+    for side in sides:
+        if folders.pictures("train", side) and not folders.pictures("train", OTHER[side]):
+            yield {"lambda-identity": 0.0} | alone, f"there are no pictures of {OTHER[side]}"
 
 
 def _partners(settings: CompressSettings, quartet: Quartet) -> Iterator[Change]:
     """What can be computed without the generator that translates back."""
-    for side in map(_other, settings.search.sides):
-        if getattr(quartet, f"G_{side}") is None:
-            yield {"lambda-cycle": 0.0, "recipe": "distil", "tune-steps": 0}, f"there is no G_{side}"
+    for other in (OTHER[side] for side in settings.search.sides):
+        if getattr(quartet, f"G_{other}") is None:
+            yield {"lambda-cycle": 0.0, "recipe": "distil", "tune-steps": 0}, f"there is no G_{other}"
 
 
 def _pairs(settings: CompressSettings, quartet: Quartet, folders: PictureFolders) -> Iterator[Change]:
@@ -167,7 +167,6 @@ def _size(
     """
     folders = find(needed_domains(settings))
     size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
-    largest = size
     if crops.isdecimal() and len(crops) < 6:
         largest, why = int(crops), f"trained with crop_size {crops}"
     else:
@@ -233,7 +232,8 @@ def _widths(
         if now is not None and key not in settings.given:
             less = [v for v in values if (v < min(now) if key == "speed-up" else v > max(now))]
             easier.extend({key: [value, value]} for value in less)
-    aligns = [search.align] if "align" in settings.given else [*_halves(search.align)]
+    halves = [search.align >> i for i in range(search.align.bit_length())]
+    aligns = halves[:1] if "align" in settings.given else halves
     for target in easier:
         align = _coarsest(settings.changed(target), generators, tables, aligns)
         if align is None:
@@ -260,12 +260,6 @@ def _coarsest(
             return align
         below = align if below is None and met is not None else below
     return below
-
-
-def _halves(align: int) -> Iterator[int]:
-    while align >= 1:
-        yield align
-        align //= 2
 
 
 def _reach(
@@ -311,7 +305,3 @@ def _batch(settings: CompressSettings) -> Iterator[Change]:
     processes, batch = settings.compute.processes, settings.tuning.tune_batch
     fitting = ProcessGroup(size=processes).shared(batch)
     yield {"tune-batch": fitting}, f"{processes} processes share every batch"
-
-
-def _other(side: Domain) -> Domain:
-    return "B" if side == "A" else "A"

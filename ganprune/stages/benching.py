@@ -17,7 +17,7 @@ from ganprune.stages.quality import read_quality
 from ganprune.stages.reporting import refresh_report
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
-from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.plain import NUMBER, known_json
 from ganprune.storage.tables import in_threads
 
 _BENCH: dict[str, Any] = {
@@ -117,8 +117,4 @@ def profile_svg(report: BenchReport) -> str:
 
 def read_bench(run: Run) -> dict[str, Any] | None:
     """What `bench_run` wrote; None where bench.json is not as it writes it."""
-    try:
-        timed = read_json(run / "bench.json")
-    except (OSError, ValueError):
-        return None
-    return timed if fits(timed, _BENCH) else None
+    return known_json(run / "bench.json", _BENCH)

@@ -1,25 +1,38 @@
 """What a search for all sizes at once leaves: the fronts of both generators, and pairs of chosen sizes."""
 
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ganprune.checkpoints import Own
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import TargetError
 from ganprune.figures.panels import curves
+from ganprune.images import DataSource
+from ganprune.pruning.cost import macs, params
+from ganprune.pruning.fitness import psnr
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Convolutions, Share
-from ganprune.runs import Run, write_json
+from ganprune.reporting import SILENT, Reporter
+from ganprune.runs import default_folder, open_run, write_json
 from ganprune.search.coevolution import Population, State
-from ganprune.search.front import alone, best_within, front_of, objectives
+from ganprune.search.front import best_within, front_of, objectives
+from ganprune.settings import CompressSettings
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain
+from ganprune.stages import finished_networks, rebuild_both, search
 from ganprune.stages.job import Job
+from ganprune.stages.preparing import prepare
+from ganprune.stages.quality import measure_quality
 from ganprune.stages.searching import STATE
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.plain import NUMBER, known_json
 
 FRONT, DRAWN = "front.json", "front.svg"
+_POINT = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses", "speed_up"), NUMBER)
+_FRONT = {"sides": {str: [_POINT | {"psnr": (*NUMBER, type(None))}]}}
+"""What front.json holds, as far as it is read again."""
 
 
 def write_front(job: Job, state: State) -> dict[str, Any]:
@@ -30,7 +43,7 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
     refitted and not trained, on the search's pictures (null: not a bit apart).
     """
     run, settings = job.run, job.settings.search
-    if run.finished("front", [run / STATE]) and (known := _known(run)) is not None:
+    if run.finished("front", [run / STATE]) and (known := known_json(run / FRONT, _FRONT)):
         return known
     started, sides, lines = time.monotonic(), dict[str, Any](), list[dict[str, float]]()
     for side, population in state.populations.items():
@@ -43,7 +56,7 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
         sides[side] = [
             {name: float(getattr(front, name)[i]) for name in ("macs", "N", "L_DisA", "L_GenA", "L_cyc")}
             | {"losses": float(losses[i]), "filters": int(front.genomes[i].sum())}
-            | {"speed_up": 1 / float(work[i]), "psnr": _decibels(float(front.L_GenA[i]))}
+            | {"speed_up": 1 / float(work[i]), "psnr": psnr(float(front.L_GenA[i]))}
             for i in range(len(front.macs))
         ]
         for point in sides[side]:
@@ -61,21 +74,6 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
     return found
 
 
-def _decibels(L_GenA: float) -> float | None:
-    return 10 * math.log10(4 / L_GenA) if L_GenA > 0 else None
-
-
-def _known(run: Run) -> dict[str, Any] | None:
-    """What front.json says; None where it is not as `write_front` writes it."""
-    point = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses", "speed_up"), NUMBER)
-    point |= {"psnr": (*NUMBER, type(None))}
-    try:
-        found = read_json(run / FRONT)
-    except ValueError:
-        return None
-    return found if fits(found, {"sides": dict}) and fits(found["sides"], {str: [point]}) else None
-
-
 def pair_within(state: State, share: float, settings: SearchSettings) -> State:
     """The best network of each side with at most ``share`` of the MACs, as a search for one pair leaves it.
 
@@ -91,7 +89,7 @@ def pair_within(state: State, share: float, settings: SearchSettings) -> State:
                 f"{float(front.macs.min()):.3f}; ask for larger ones, or search for more generations"
             )
         found[side] = best
-    return alone(found, state.generation)
+    return State(state.generation, found)
 
 
 def shares_of(text: str) -> tuple[float, ...]:
@@ -105,3 +103,43 @@ def shares_of(text: str) -> tuple[float, ...]:
 def folder_names(shares: tuple[float, ...]) -> Mapping[float, str]:
     """Folders of the pairs within a run's folder."""
     return {share: f"points/{share:g}" for share in shares}
+
+
+def find_front(
+    checkpoint: Path,
+    data: DataSource | None,
+    settings: CompressSettings,
+    shares: Sequence[float],
+    output: Path | None,
+    command: str,
+    reporter: Reporter = SILENT,
+    own: Own = READERS_ALONE,
+) -> dict[str, Any]:
+    """Search for all sizes; write the fronts, and the pairs of the sizes that are asked for.
+
+    settings: with the searcher ``front``. own: the user's modules that the networks are of. shares: of the
+    originals' MACs, above 0 and at most 1. Every pair lies in a run folder of its own, points/<share>,
+    fine-tuned as ``budget`` says. Returns plain values. Raises as `ganprune.compress`, and `TargetError`
+    where no network is as small as a share.
+    """
+    prepared = prepare(checkpoint, data, settings, reporter, recovers=False, own=own)
+    with prepared.opened(output or default_folder(prepared.config), command, reporter) as job:
+        job.reporter.info(f"run folder: {job.run.folder}")
+        state, points, size = search(job), list[dict[str, Any]](), job.settings.pictures.size
+        found = write_front(job, state)
+        for share, name in folder_names(tuple(shares)).items():
+            point = job.in_folder(open_run(job.run / name, job.run.config, command))
+            pair = pair_within(state, share, job.settings.search)
+            _, slim = finished_networks(point, rebuild_both(point, pair))
+            costs = {
+                f"G_{side}": {
+                    "macs_true": macs(net, size, size, "true"), "params": params(net),
+                    "share": macs(net, size, size, "true") / macs(job.originals[side], size, size, "true"),
+                }
+                for side, net in slim.items()
+            }  # fmt: skip
+            quality = measure_quality(point, slim)
+            points.append(
+                {"share": share, "folder": str(point.run.folder), "networks": costs, "quality": quality}
+            )
+    return {"run": str(job.run.folder), "front": found["sides"], "points": points}

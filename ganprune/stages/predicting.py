@@ -8,16 +8,16 @@ from typing import Any
 from torch import nn
 
 from ganprune.channels import graph_of
-from ganprune.errors import InputError, RunError
+from ganprune.errors import InputError
 from ganprune.exporter import Exporter
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.pruning.latency import LatencyTable, predicted
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import parse_json, read_json
+from ganprune.storage.plain import parse_json, read_json, sound
 
 TABLES = "latency.json"
 """In a run folder: the tables that its search went by, one for each generator that evolves."""
@@ -57,14 +57,9 @@ def keep_tables(run: Run, tables: Tables | None) -> None:
 
 def read_tables(path: Path) -> dict[Domain, LatencyTable]:
     """What `keep_tables` wrote. Raises `RunError` where it is damaged."""
-    try:
+    with sound(path, "delete it to measure this machine again, or use `-o` another folder"):
         value = read_json(path)
         return {side: LatencyTable.from_json(value[f"G_{side}"]) for side in DOMAINS if f"G_{side}" in value}
-    except (ValueError, TypeError, OverflowError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); delete it to measure this machine again, "
-            "or use `-o` another folder"
-        ) from None
 
 
 def known_tables(

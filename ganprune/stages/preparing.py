@@ -11,15 +11,15 @@ from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.images import DataSource, PictureFolders, Split, find_domains
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.traits import stride_of
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Noting, open_run
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS, OTHER, Domain
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
 from ganprune.stages.adapting import adapted, adapted_to_speed, too_small
-from ganprune.stages.setting_up import recovered
+from ganprune.stages.job import recovered
 from ganprune.stages.sizing import feature_network
 from ganprune.storage.files import sha256
 from ganprune.system.device import keep_freed_memory
@@ -211,7 +211,7 @@ def domains_of(
     """
     if options.get("direction") != "BtoA" or source.root is None:
         return replace(find_domains(source, needs, domains, bare, paired), channels=channels)
-    swapped: list[Domain] = ["B" if domain == "A" else "A" for domain in domains]
+    swapped: list[Domain] = [OTHER[domain] for domain in domains]
     return replace(find_domains(source, needs, swapped, bare, paired).swapped(), channels=channels)
 
 

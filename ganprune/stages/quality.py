@@ -1,7 +1,6 @@
 """Are the pictures still good? The slim generators beside their originals, on test pictures."""
 
 import copy
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,15 +10,17 @@ from torch import nn
 
 from ganprune.figures.of_run import QUALITY
 from ganprune.images import load_pictures
-from ganprune.images.sources import Domain
 from ganprune.metrics.controls import lost
 from ganprune.metrics.extractor import features_of
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
+from ganprune.pruning.fitness import psnr
+from ganprune.report.showcase import SHOWN, save_comparison
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, write_json
+from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.sizing import feature_network
-from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.plain import NUMBER, known_json
 from ganprune.system.device import cpu_threads
 
 MOST_PICTURES = 24
@@ -27,7 +28,10 @@ MOST_PICTURES = 24
 CONTROLS = ("inputs", MIRRORED)
 """What slim networks are seen beside: untranslated pictures, and the original between two mirrors."""
 Verdict = Literal["close to the original", "visibly different", "worse than no translation"]
-_NETWORK = {"psnr": (*NUMBER, type(None)), "L_GenA": NUMBER}
+_ROW = {"psnr": (*NUMBER, type(None)), "L_GenA": NUMBER}
+_NETWORK = {"verdict": str} | dict.fromkeys(("slim", *CONTROLS), _ROW)
+_QUALITY = {"pictures": str, "networks": {str: _NETWORK}}
+"""What quality.json holds, as far as it is read again."""
 
 
 def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any]:
@@ -82,21 +86,30 @@ def verdict(rows: Mapping[str, Mapping[str, Any]]) -> Verdict:
 
 def read_quality(run: Run) -> dict[str, Any] | None:
     """What `measure_quality` wrote; None where it has not, or the file is not as it writes it."""
-    try:
-        found = read_json(run / QUALITY)
-    except (OSError, ValueError):
-        return None
-    if not fits(found, {"pictures": str, "networks": {str: dict}}):
-        return None
-    rows = [network.get(name) for network in found["networks"].values() for name in ("slim", *CONTROLS)]
-    words = [network.get("verdict") for network in found["networks"].values()]
-    return found if fits(rows, [_NETWORK]) and fits(words, [str]) else None
+    return known_json(run / QUALITY, _QUALITY)
 
 
 def _figures(of: Translated) -> dict[str, float | None]:
-    psnr = None if of.L_GenA == 0 else 10 * math.log10(4 / of.L_GenA)
-    return {"psnr": psnr, "L_GenA": of.L_GenA} | ({} if of.L_DisA is None else {"L_DisA": of.L_DisA})
+    return {"psnr": psnr(of.L_GenA), "L_GenA": of.L_GenA} | (
+        {} if of.L_DisA is None else {"L_DisA": of.L_DisA}
+    )
 
 
 def _evenly(files: Sequence[Path], n: int) -> Sequence[Path]:
     return [files[i * len(files) // n] for i in range(n)] if len(files) > n else files
+
+
+def show(job: Job, refitted: Mapping[Domain, nn.Module], slim: Mapping[Domain, nn.Module]) -> None:
+    """Write pictures.png: validation pictures through the originals and the slim generators."""
+    run, pictures = job.run, job.pictures
+    inputs = [run / f"G_{side}.safetensors" for side in slim]
+    if run.finished("show", inputs):
+        return
+    started = time.monotonic()
+    whole: dict[Domain, nn.Module] = {side: job.originals[side] for side in slim}
+    kinds: dict[str, Mapping[Domain, nn.Module]] = {"original": whole, "slim": refitted}
+    if run.finished("fine-tune"):
+        kinds |= {"slim, fine-tuned": slim}
+    save_comparison(run / "pictures.png", pictures, kinds)
+    rows = {side: min(len(pictures[side]), SHOWN) for side in slim}
+    run.finish("show", [run / "pictures.png"], time.monotonic() - started, inputs, rows=rows)

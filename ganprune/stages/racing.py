@@ -16,19 +16,17 @@ from typing import Any
 
 import torch
 
-from ganprune.errors import RunError
 from ganprune.pruning.genome import Layout
 from ganprune.runs import open_run, write_json
-from ganprune.search.coevolution import State
-from ganprune.search.front import alone, chosen
+from ganprune.search.coevolution import Population, State
+from ganprune.search.front import chosen
 from ganprune.settings.words import Domain
-from ganprune.stages.cutting import rebuild_both
-from ganprune.stages.job import Job
-from ganprune.stages.refitting import refit_both
+from ganprune.stages.cutting import rebuild_both, refit_both
+from ganprune.stages.job import FINE_TUNE, Job
 from ganprune.stages.searching import STATE, layouts
-from ganprune.stages.training import FINE_TUNE, distances, fine_tune
+from ganprune.stages.training import distances, fine_tune
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, fits, read_json
+from ganprune.storage.plain import NUMBER, read_json, shaped, sound
 from ganprune.training.validation import score
 
 RACE, ROUNDS = "race", "race.json"
@@ -80,16 +78,12 @@ def entrants(state: State, layouts: Mapping[Domain, Layout], most: int) -> list[
         for i in population.fitness.argsort(descending=True, stable=True).tolist():
             first.setdefault(tuple(counts[i]), i)
         found[side] = list(first.values())[:most]
-    return [
-        alone(
-            {
-                side: chosen(state.populations[side], torch.tensor([i]))
-                for side, i in zip(found, row, strict=True)
-            },
-            state.generation,
-        )
-        for row in zip(*found.values(), strict=False)
-    ]
+    rows = [zip(found, row, strict=True) for row in zip(*found.values(), strict=False)]
+
+    def one(side: Domain, i: int) -> Population:
+        return chosen(state.populations[side], torch.tensor([i]))
+
+    return [State(state.generation, {side: one(side, i) for side, i in row}) for row in rows]
 
 
 def survivors(rounds: list[dict[str, Any]], entered: int) -> list[int]:
@@ -136,14 +130,10 @@ def _known_rounds(job: Job, entered: int) -> list[dict[str, Any]]:
     path = job.run / ROUNDS
     if not path.exists():
         return []
-    try:
-        found = read_json(path)
-        if not fits(found, {"rounds": [{"steps": int, "scores": {str: NUMBER}}]}):
-            raise ValueError("no rounds of a race")
+    with sound(path, f"delete it and {job.run / RACE} to race again"):
+        found = shaped(read_json(path), {"rounds": [{"steps": int, "scores": {str: NUMBER}}]})
         rounds: list[dict[str, Any]] = found["rounds"]
         for i in range(len(rounds)):
             if {*map(str, survivors(rounds[:i], entered))} != rounds[i]["scores"].keys():
                 raise ValueError("other entrants than there are")
         return rounds
-    except ValueError as error:
-        raise RunError(f"{path} is damaged ({error}); delete it and {job.run / RACE} to race again") from None

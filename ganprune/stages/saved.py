@@ -24,7 +24,7 @@ from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import gone
-from ganprune.storage.plain import NUMBER, fits, parse_json, read_text
+from ganprune.storage.plain import NUMBER, parse_json, read_text, shaped, sound
 
 STATE = "state.safetensors"
 HISTORY = "search.jsonl"
@@ -81,22 +81,14 @@ def saved(
 def _history(run: Run, last: int) -> list[dict[str, Any]]:
     """The lines of search.jsonl up to a generation; none where the file is missing."""
     path = run / HISTORY
-    try:
-        lines = [parse_json(line) for line in read_text(path).splitlines()]
-        if not fits(lines, [{"generation": int}]):
-            raise ValueError("a line is none of a generation")
-        lines = [line for line in lines if line["generation"] <= last]
-        sides = [line.get(side, {}) for line in lines for side in DOMAINS]
-        controls = [line.get("controls", {}) for line in lines]
-        if not fits(sides, [{str: NUMBER}]) or not fits(controls, [{str: {str: {str: NUMBER}}}]):
-            raise ValueError("a line holds other things than figures")
-        return lines
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except ValueError as error:
-        raise RunError(
-            f"{path} is damaged ({error}); delete it to go on without the figures of past generations"
-        ) from None
+    with sound(path, "delete it to go on without the figures of past generations"):
+        lines = shaped([parse_json(line) for line in read_text(path).splitlines()], [{"generation": int}])
+        lines = [line for line in lines if line["generation"] <= last]
+        shaped([line.get(side, {}) for line in lines for side in DOMAINS], [{str: NUMBER}])
+        shaped([line.get("controls", {}) for line in lines], [{str: {str: {str: NUMBER}}}])
+        return lines
 
 
 def _check(state: State, layouts: Mapping[Domain, Layout], settings: SearchSettings) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ganprune.figures import search_curves
-from ganprune.images import to_float
-from ganprune.images.sources import DOMAINS, Domain
+from ganprune.images import readable, to_float
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, LatencyTable
 from ganprune.pruning.repair import Repairer
@@ -21,6 +20,7 @@ from ganprune.pruning.resources import Resource
 from ganprune.refit import as_scores
 from ganprune.reporting import Reporter
 from ganprune.scoring import (
+    FineTuner,
     LocalScorer,
     Pool,
     PoolScorer,
@@ -29,15 +29,15 @@ from ganprune.scoring import (
     Scores,
     ScoringInputs,
     ScoringSettings,
+    tuning_pictures,
 )
 from ganprune.scoring.originals import original_removals
 from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.settings import CompressSettings
-from ganprune.stages.job import Job
+from ganprune.settings.words import DOMAINS, Domain
+from ganprune.stages.job import Job, Resolved
 from ganprune.stages.saved import HISTORY, STATE, save, saved
-from ganprune.stages.setting_up import Resolved
-from ganprune.stages.training import tuner_for
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 
@@ -162,6 +162,16 @@ def _weighed(
         gone = original_removals(original, layout, x, job.run / CACHE, side, job.reporter)
         scores[side], costs[side] = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
     return scores, costs
+
+
+def tuner_for(job: Job) -> FineTuner | None:
+    """What fine-tunes every individual before it is scored; None where no steps are asked for."""
+    steps = job.settings.pictures.tune_steps
+    if not steps:
+        return None
+    seed, holdout = job.settings.search.seed, job.settings.pictures.pictures
+    chosen = tuning_pictures(readable(job.folders), seed=seed, holdout=holdout)
+    return FineTuner(job.discriminators, chosen, job.recipe, steps, job.quartet.channels)
 
 
 def _pool(settings: CompressSettings, inputs: ScoringInputs, threads: int, reporter: Reporter) -> Pool | None:

@@ -9,18 +9,14 @@ from torch import Tensor, nn
 
 from ganprune.channels import graph_of
 from ganprune.checkpoints import Quartet
-from ganprune.images import readable
-from ganprune.images.sources import Domain
-from ganprune.scoring import FineTuner, tuning_pictures
-from ganprune.stages.job import Job
-from ganprune.stages.refitting import kept_filters
-from ganprune.stages.setting_up import recovered, split_pictures
+from ganprune.settings.words import Domain
+from ganprune.stages.cutting import kept_filters, refit_both, write_both
+from ganprune.stages.job import FINE_TUNE, Job, recovered, split_pictures
 from ganprune.system.device import cpu_threads, resolve_device
 from ganprune.training import (
     Budget,
     Networks,
     Teacher,
-    TrainSettings,
     Validation,
     complete,
     load_vgg16,
@@ -29,7 +25,6 @@ from ganprune.training import (
 
 RECOVERED = "recovered"
 """Folder of the networks that the checkpoint lacked."""
-FINE_TUNE = "fine-tune"
 SAMPLES = 4
 """Validation pictures of each domain that a training shows its progress on."""
 
@@ -50,7 +45,7 @@ def recover(job: Job) -> Job:
     budget = Budget.parse(job.settings.recovery.recover_budget)
     with cpu_threads(job.resolved.threads):
         result = complete(
-            quartet, pictures, _recipe(job), budget, folder, job.reporter, samples=_samples(validation),
+            quartet, pictures, job.recipe, budget, folder, job.reporter, samples=_samples(validation),
             names=names,
         )  # fmt: skip
     if not job.run.finished("recover"):
@@ -82,7 +77,7 @@ def fine_tune(
     resolve_device(resolved.device)
     started = time.monotonic()
     pictures, validation = split_pictures(job.folders, job.settings, job.reporter)
-    recipe = tuning.training(_recipe(job), tuple(slim))
+    recipe = tuning.training(job.recipe, tuple(slim))
     if job.settings.pix2pix and len(pictures) > 1:
         told = job.quartet.options.get("gan_mode", "vanilla")  # pix2pix's default
         recipe = replace(recipe, paired=True, pool_size=0, gan_mode="lsgan" if told == "lsgan" else "vanilla")
@@ -110,16 +105,6 @@ def distances(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, float]:
         return _held_out(job, slim, job.pictures).figures(_networks(job, slim))
 
 
-def tuner_for(job: Job) -> FineTuner | None:
-    """What fine-tunes every individual before it is scored; None where no steps are asked for."""
-    steps = job.settings.pictures.tune_steps
-    if not steps:
-        return None
-    seed, holdout = job.settings.search.seed, job.settings.pictures.pictures
-    chosen = tuning_pictures(readable(job.folders), seed=seed, holdout=holdout)
-    return FineTuner(job.discriminators, chosen, _recipe(job), steps, job.quartet.channels)
-
-
 def _networks(job: Job, slim: Mapping[Domain, nn.Module]) -> Networks:
     """The slim generators in their originals' places, with all that judges them."""
     now, D = {**job.originals, **slim}, job.discriminators
@@ -129,13 +114,6 @@ def _networks(job: Job, slim: Mapping[Domain, nn.Module]) -> Networks:
 def _held_out(job: Job, slim: Mapping[Domain, nn.Module], pictures: Mapping[Domain, Tensor]) -> Validation:
     device, precision = job.resolved.device, job.resolved.precision
     return Validation(pictures, job.originals, job.discriminators, tuple(slim), device, precision)
-
-
-def _recipe(job: Job) -> TrainSettings:
-    return TrainSettings(
-        size=job.settings.pictures.size, seed=job.settings.search.seed,
-        device=job.resolved.device, precision=job.resolved.precision,
-    )  # fmt: skip
 
 
 def _teacher(job: Job, side: Domain, slim: nn.Module) -> Teacher:
@@ -149,3 +127,16 @@ def _samples(validation: Mapping[Domain, Tensor]) -> dict[Domain, Sequence[Tenso
     """As many of each domain, to show progress on."""
     shown = min(SAMPLES, *(len(part) for part in validation.values()))
     return {side: list(part[:shown]) for side, part in validation.items()}
+
+
+def finished_networks(
+    job: Job, pruned: Mapping[Domain, nn.Module]
+) -> tuple[dict[Domain, nn.Module], dict[Domain, nn.Module]]:
+    """Refit and fine-tune the slim generators as they were cut, and write them.
+
+    Returns the refitted ones, and the same fine-tuned.
+    """
+    refitted = refit_both(job, pruned)
+    slim = fine_tune(job, refitted)
+    write_both(job, slim)
+    return refitted, slim

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 
-from ganprune.errors import RunError
+from ganprune.errors import RunError, UsageError
 
 MOST = 64 << 20
 """Bytes of the longest text that is read; a search of 10,000 generations writes a tenth of that."""
@@ -112,6 +112,34 @@ def fits(value: object, shape: Shape) -> bool:
     if str in wanted:
         return all(isinstance(key, str) and fits(item, wanted[str]) for key, item in entries.items())
     return all(key in entries and fits(entries[key], part) for key, part in wanted.items())
+
+
+def shaped(value: Any, shape: Shape) -> Any:
+    """A plain value. Raises `ValueError` unless it has a shape, see `fits`."""
+    if not fits(value, shape):
+        raise ValueError("it is not as ganprune writes it")
+    return value
+
+
+def known_json(path: Path, shape: Shape) -> Any:
+    """A JSON file of a shape as plain values; None where there is none that can be read."""
+    try:
+        return shaped(read_json(path), shape)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+@contextmanager
+def sound(path: Path, remedy: str, what: str = "is damaged") -> Generator[None]:
+    """Within, what a file holds is read; where that cannot be used, it becomes a `RunError` with the remedy.
+
+    A file that is missing stays a `FileNotFoundError`.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, ArithmeticError, UsageError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(f"{path} {what} ({reason}); {remedy}") from None
 
 
 @contextmanager

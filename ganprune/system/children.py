@@ -1,9 +1,11 @@
 """Python processes that work for this one: how they are started, and what is said of one that died."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
@@ -90,12 +92,21 @@ class ChildProcess:
 
 def _begin(alive: Connection) -> None:
     """In the new process. What libraries print is not for stdout, where results go."""
-    Thread(target=_end_with, args=(alive,), daemon=True).start()
+    Thread(target=end_with, args=(alive,), daemon=True).start()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _end_with(alive: Connection) -> None:
-    """End this process when the other end of the pipe closes; nothing ever comes through it."""
+def end_with(alive: Connection) -> None:
+    """End this process when the other end of the pipe closes; nothing more comes through it."""
     with suppress(EOFError, OSError):
         alive.recv_bytes()
     os._exit(0)
+
+
+def portable(error: Exception, where: str) -> Exception:
+    """The same error with its traceback as a note; if pickle does not carry it, one that tells of it."""
+    error.add_note(f"in {where}:\n{traceback.format_exc()}")
+    try:
+        return pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")

@@ -2,22 +2,20 @@
 
 folder.py        from the first step to the last      loop.py           what happens at which step
 step.py          one step, from top to bottom         graphs.py         parts of it as CUDA graphs
-settings.py      the recipe                           budget.py         how long, at what learning rate
 networks.py      the four networks                    state.py          all that changes, in one file
 pictures.py      which pictures a step sees           objective.py      CycleGAN's losses, and its image pool
 distillation.py  losses where the originals teach     teacher_cache.py  what they make of the pictures, kept
 perceptual.py    VGG16, which compares pictures       validation.py     distances to originals; the best
-log.py           losses every few steps; curves       samples.py        pictures to look at
-record.py        what was asked for
+log.py           losses every few steps; curves       record.py         what was asked for
 process_group.py shares of a batch, means of gradients, among several processes
 processes.py     how they are started, watched and ended
 """
 
 from ganprune.settings.budget import Budget
 from ganprune.settings.training import DistilSettings, TrainSettings
-from ganprune.training.budget import learning_rate
 from ganprune.training.distillation import Teacher, TranslatedMaps
 from ganprune.training.folder import TrainResult, complete, train
+from ganprune.training.loop import learning_rate
 from ganprune.training.networks import Networks
 from ganprune.training.objective import ImagePool
 from ganprune.training.perceptual import Vgg16, load_vgg16

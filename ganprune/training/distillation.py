@@ -16,17 +16,16 @@ Sources: Hinton et al., arXiv 1503.02531; maps: Romero et al., "FitNets", ICLR 2
 al., "GAN Compression", CVPR 2020, section 3.1; features: Wang et al., "pix2pixHD", CVPR 2018, equation 4.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ganprune.channels import ChannelGraph, kept
 from ganprune.images import Domain
+from ganprune.models.watching import watched
 from ganprune.settings.training import DistilSettings
 from ganprune.training.perceptual import Vgg16
 
@@ -87,7 +86,7 @@ class TranslatedMaps(NamedTuple):
 def with_maps(generator: nn.Module, x: Tensor, modules: Sequence[str]) -> TranslatedMaps:
     """The translation of pictures, and the maps that some modules return, in their order."""
     maps: dict[str, Tensor] = {}
-    with _watched(generator, modules, maps.__setitem__):
+    with watched(generator, modules, lambda name, _, output: maps.__setitem__(name, output)):
         made = generator(x)
     return TranslatedMaps(made, [maps[name] for name in modules])
 
@@ -100,14 +99,13 @@ def discriminator_layers(discriminator: nn.Module, picture: Tensor, layers: int)
     found: list[Tensor] = []
     activations = [name for name, m in discriminator.named_modules() if isinstance(m, nn.LeakyReLU | nn.ReLU)]
 
-    def keep(name: str, output: Tensor) -> None:
-        del name
+    def keep(_name: str, _input: Tensor, output: Tensor) -> None:
         found.append(output)
         if len(found) == layers:
             raise _Enough
 
     try:
-        with _watched(discriminator, activations, keep):
+        with watched(discriminator, activations, keep):
             found.append(discriminator(picture))
     except _Enough:
         pass
@@ -116,27 +114,6 @@ def discriminator_layers(discriminator: nn.Module, picture: Tensor, layers: int)
 
 class _Enough(Exception):
     """The maps that are needed are there."""
-
-
-@contextmanager
-def _watched(
-    network: nn.Module, modules: Sequence[str], see: Callable[[str, Tensor], None]
-) -> Generator[None]:
-    """While it lasts, what modules of these names return is shown, as soon as it is there."""
-
-    def watch(name: str) -> RemovableHandle:
-        def show(module: nn.Module, inputs: object, output: Tensor) -> None:
-            del module, inputs
-            see(name, output)
-
-        return network.get_submodule(name).register_forward_hook(show)
-
-    handles = [watch(name) for name in modules]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def make_adapters(

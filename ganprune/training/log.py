@@ -4,16 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ganprune.errors import RunError
 from ganprune.figures.panels import curves
+from ganprune.settings.words import DOMAINS
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, fits, read_lines
+from ganprune.storage.plain import NUMBER, fits, read_lines, sound
 from ganprune.training.state import TrainState
 
 LOG = "train.jsonl"
 VALIDATION = "validation.jsonl"
 CURVES = "curves.svg"
-_SIDES = ("A", "B")
 _Line = Mapping[str, float]
 _LOSSES = {
     "pixels, of the originals": "pixels",
@@ -36,10 +35,8 @@ class StepLog:
         `RunError` for a file that is no log at all.
         """
         self._path = path
-        try:
+        with sound(path, "delete it to go on without it"):
             lines = read_lines(path)
-        except ValueError as error:
-            raise RunError(f"{path} is damaged ({error}); delete it to go on without it") from None
         whole = [fits(line, {str: NUMBER}) and fits(line, {"step": int}) for line in lines]
         end = whole.index(False) if False in whole else len(lines)
         self.lines = [line for line in lines[:end] if line["step"] <= step]
@@ -86,20 +83,22 @@ class TrainLog(StepLog):
     def recent(self, state: TrainState) -> dict[str, float]:
         """Losses for people who watch: means of a few steps, both directions together."""
         means = {k: v / state.counted for k, v in state.sums.items()} if state.counted else self.lines[-1]
-        both = {name: [f"{name}_{side}" for side in _SIDES] for name in ("pixels", "maps", "G", "cycle", "D")}
+        both = {
+            name: [f"{name}_{side}" for side in DOMAINS] for name in ("pixels", "maps", "G", "cycle", "D")
+        }
         sums = {name: [means[key] for key in keys if key in means] for name, keys in both.items()}
         return {name: sum(values) for name, values in sums.items() if values}
 
 
 def draw_curves(path: Path, trained: Sequence[_Line], validated: Sequence[_Line]) -> None:
     """Write the lines of both logs as curves; nothing where there are none."""
-    panels = {title: {f"{name}_{s}": f"{name}_{s}" for s in _SIDES} for title, name in _LOSSES.items()}
+    panels = {title: {f"{name}_{s}": f"{name}_{s}" for s in DOMAINS} for title, name in _LOSSES.items()}
     panels["learning rate"] = {"lr": "lr"}
     names = {name for line in validated for name in line}
     for term in ("L_GenA", "L_DisA", "L_cyc"):
         found = {
             f"G_{side}{' average' if average else ''}": f"{average}{term}_{side}"
-            for side in _SIDES
+            for side in DOMAINS
             for average in ("", "average_")
             if f"{average}{term}_{side}" in names
         }

@@ -6,11 +6,9 @@ error or an interrupt, and when it is gone itself. What rank 0 reports comes thr
 """
 
 import os
-import pickle
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
@@ -25,7 +23,7 @@ from torch.distributed import FileStore  # pyright: ignore[reportPrivateImportUs
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.reporting import Reporter, Task
 from ganprune.storage.scratch import scratch_folder
-from ganprune.system.children import how_it_died, start_python, stop
+from ganprune.system.children import end_with, how_it_died, portable, start_python, stop
 from ganprune.system.device import keep_freed_memory
 from ganprune.training.process_group import LostProcess, ProcessGroup, check_devices
 from ganprune.training.step import TrainingError
@@ -133,10 +131,10 @@ def serve(descriptor: int) -> None:
         group, device, threads, meeting, call = connection.recv()
     except (EOFError, OSError):  # nobody is there any more
         return
-    Thread(target=_end_with, args=(connection,), daemon=True).start()
+    Thread(target=end_with, args=(connection,), daemon=True).start()
 
     def tell(*message: object) -> None:
-        with suppress(OSError):  # nobody is there any more: `_end_with` ends the process
+        with suppress(OSError):  # nobody is there any more: `end_with` ends the process
             connection.send_bytes(cloudpickle.dumps(message))
 
     try:
@@ -145,7 +143,7 @@ def serve(descriptor: int) -> None:
             answer = call(group=group, reporter=_Relay(tell)) if group.leads else call(group=group)
         tell("returned", answer if group.leads else None)
     except Exception as error:
-        tell("raised", _portable(error))
+        tell("raised", portable(error, "a training process"))
 
 
 class _Relay:
@@ -172,19 +170,3 @@ class _Relay:
     def warn(self, message: str) -> None:
         """See `Reporter.warn`."""
         self._tell("warn", message)
-
-
-def _end_with(connection: Connection) -> None:
-    """End this process when its pipe closes; nothing else ever comes through it."""
-    with suppress(EOFError, OSError):
-        connection.recv_bytes()
-    os._exit(0)
-
-
-def _portable(error: Exception) -> Exception:
-    """The same error with its traceback as a note; if it does not survive the pipe, one that tells of it."""
-    error.add_note("in a training process:\n" + traceback.format_exc())
-    try:
-        return pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")

@@ -14,7 +14,7 @@ from ganprune.settings.budget import Budget
 from ganprune.settings.fields import settings_of
 from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import sha256, write_atomically
-from ganprune.storage.plain import NUMBER, Shape, fits, is_inside, read_json
+from ganprune.storage.plain import NUMBER, Shape, is_inside, read_json, shaped, sound
 from ganprune.training.networks import Networks
 
 RECORD = "train.json"
@@ -66,13 +66,10 @@ class Record:
         path = folder / RECORD
         if not path.exists():
             return new
-        try:
-            found = read_json(path)
-            if not (fits(found, _SHAPE) and all(map(is_inside, found.get("outputs") or ()))):
-                raise ValueError("no record of a training")
-            old = cls(**found)
-        except (ValueError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}); delete {folder} to train anew") from None
+        with sound(path, f"delete {folder} to train anew"):
+            old = cls(**shaped(read_json(path), _SHAPE))
+            if not all(map(is_inside, old.outputs or ())):
+                raise ValueError("a file lies outside")
         known = {one.name: one for one in settings_of(TrainSettings).values()}
         changed = [
             f"{known[key].typed(value) if key in known else f'{key} {value}'} (now {new.settings.get(key)})"

@@ -132,11 +132,7 @@ class TrainState:
             "adapters": self.adapters.state_dict(),
             "averages": self.averages,
             "best": {name: asdict(best) for name, best in self.best.items()},
-            "waited": self.waited,
-            "step": self.step,
-            "sums": self.sums,
-            "counted": self.counted,
-        }
+        } | {name: getattr(self, name) for name in _COUNTS}
         with atomic_path(path, over="own") as partial, partial.open("wb") as file:
             torch.save(content, file)
 
@@ -164,8 +160,8 @@ class TrainState:
                 restored()  # raises where weights do not fit
             self.pool_A.pictures = [picture.to(device) for picture in content["pool_A"]]
             self.pool_B.pictures = [picture.to(device) for picture in content["pool_B"]]
-            self.waited, self.step = content["waited"], content["step"]
-            self.sums, self.counted = content["sums"], content["counted"]
+            for name in _COUNTS:
+                setattr(self, name, content[name])
         except (GanpruneError, LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise RunError(

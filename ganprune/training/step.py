@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError
-from ganprune.images import Domain
 from ganprune.models.traits import discriminator_input
 from ganprune.settings.training import TrainSettings
+from ganprune.settings.words import OTHER, Domain
 from ganprune.training.distillation import TranslatedMaps, with_maps
 from ganprune.training.graphs import EAGER, Graphs, Work
 from ganprune.training.objective import (
@@ -27,8 +27,6 @@ from ganprune.training.teacher_cache import Distillation
 
 Half = tuple[tuple[Tensor, ...], dict[str, Tensor]]
 """What a part of a step gives: fakes, and the losses by name; without gradients."""
-OTHER: dict[Domain, Domain] = {"A": "B", "B": "A"}
-"""G_A's fakes are pictures of B, which D_A judges."""
 
 
 class TrainingError(GanpruneError):

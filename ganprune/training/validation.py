@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import NetName
-from ganprune.images import Domain, to_float
+from ganprune.images import to_float
 from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from ganprune.settings.training import TrainSettings
-from ganprune.settings.words import Precision
+from ganprune.settings.words import OTHER, Domain, Precision
 from ganprune.training.log import StepLog
 from ganprune.training.networks import Networks
 from ganprune.training.state import Best, TrainState
@@ -63,9 +63,8 @@ class Validation:
             found[f"L_GenA_{side}"] = l_gena(wanted, fake)
             if side in self._patches:
                 found[f"L_DisA_{side}"] = l_disa(self._patches[side], self._patches_of(side, fake))
-            other: Domain = "B" if side == "A" else "A"
-            if f"G_{other}" not in networks.absent:
-                found[f"L_cyc_{side}"] = l_cyc(self._run(nets[other], fake), self._x[side])
+            if f"G_{OTHER[side]}" not in networks.absent:
+                found[f"L_cyc_{side}"] = l_cyc(self._run(nets[OTHER[side]], fake), self._x[side])
         for side, net in nets.items():
             net.train(modes[side])
         return found

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ganprune.baselines import Subject, method
+from ganprune.baselines import METHODS, Subject
 from ganprune.baselines.allocation import uniform_share
 from ganprune.baselines.magnitude import norms
 from ganprune.baselines.slimming import SlimmingSettings, folded, scaled, slimming, sparse_scales
@@ -56,7 +56,7 @@ def test_magnitude_keeps_the_filters_of_the_largest_norms(name: str, kept: int) 
     layout = layout_of(NARROW)
     least = Repairer(layout, Constraints(target_params=0.363))  # one filter a layer is 36.27 %, no more fits
     subject = Subject(net, layout, random_pictures(1, 3, 16, 16), least, seeded(0))
-    genome = method(name)(subject).genome
+    genome = METHODS[name](subject).genome
     assert genome[layout.genes["stem"]].nonzero().flatten().tolist() == [kept]
 
 
@@ -107,7 +107,7 @@ def test_trimming_drops_what_is_mostly_zero() -> None:
     subject = subject_of(net, target=None)
     x = -subject.pictures.abs() * torch.ones(1, 3, 1, 1, dtype=torch.float64)  # red is negative everywhere
     least = Repairer(subject.layout, Constraints(target_params=0.363))
-    genome = method("trimming")(Subject(net, subject.layout, x, least, seeded(0))).genome
+    genome = METHODS["trimming"](Subject(net, subject.layout, x, least, seeded(0))).genome
     assert genome[subject.layout.genes["stem"]].nonzero().flatten().tolist() == [1]
 
 
@@ -176,7 +176,7 @@ def test_slimming_counts_the_weights_of_norms_that_have_them(norm: Norm) -> None
 
 def test_slim_batch_norms_have_the_statistics_of_their_own_maps() -> None:
     subject = subject_of(generator_of(norm="batch"))
-    slim = method("l1")(subject).network
+    slim = METHODS["l1"](subject).network
     assert isinstance(slim, Generator)
     maps = slim.model[:2](subject.pictures)  # before the first norm, as many places a picture
     assert torch.allclose(slim.get_buffer("model.2.running_mean"), maps.mean((0, 2, 3)))
@@ -190,7 +190,7 @@ def test_slimming_without_steps_is_refused() -> None:
 @pytest.mark.parametrize("name", ["uniform", "random"])
 def test_masks_by_lot_differ_by_seed(name: str) -> None:
     net = generator_of()
-    a, b = (method(name)(subject_of(net, seed=seed)).genome for seed in (0, 1))
+    a, b = (METHODS[name](subject_of(net, seed=seed)).genome for seed in (0, 1))
     assert not torch.equal(a, b)
 
 
@@ -198,5 +198,5 @@ def test_random_mask_is_a_coin_a_filter_but_for_what_repair_changes() -> None:
     subject = subject_of(generator_of(), seed=3)
     share, n = uniform_share(subject.repairer), subject.layout.length
     coins = torch.rand(n, generator=seeded(3)) < share
-    genome = method("random")(subject).genome
+    genome = METHODS["random"](subject).genome
     assert (genome != coins).sum() < 0.1 * n

@@ -23,8 +23,8 @@ from typer.testing import CliRunner
 import ganprune_cli
 from ganprune.bench import BenchSettings
 from ganprune.example import PICTURES, coats_of, demo
-from ganprune.layers import compress_settings
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
+from ganprune.presets import compress_settings
 from ganprune.settings import CompressSettings
 from ganprune_cli.main import app
 from ganprune_exporters.exporter import OnnxExporter

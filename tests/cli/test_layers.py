@@ -11,8 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ganprune.layers import compress_settings
-from ganprune.presets import PRESETS
+from ganprune.presets import PRESETS, compress_settings
 from ganprune.settings import KEYS, CompressSettings, schema
 from ganprune.settings.fields import flat, spelled
 from tests.cli.conftest import Place

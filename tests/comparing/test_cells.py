@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ganprune.baselines import METHODS
-from ganprune.comparing import TASKS, packaged, read_comparison
-from ganprune.comparing.paper import THINET
+from ganprune.comparing.cells import packaged, read_comparison
+from ganprune.comparing.paper import TASKS, THINET
 from ganprune.errors import UsageError
 from ganprune.settings.search import SearchSettings
 
@@ -48,9 +48,9 @@ def test_cells_are_settings_with_changes_and_seeds(tmp_path: Path) -> None:
     assert ours == SearchSettings(population=8, target_macs=(0.3, 0.3), seed=3)
     assert separate.partners == "original"
     assert all(cell.settings.pictures.size == 32 for cell in found.cells)
-    assert [cell.key for cell in found.only(["thinet"]).cells] == ["thinet-3", "thinet-4"]
+    assert [cell.key for cell in found.only("thinet").cells] == ["thinet-3", "thinet-4"]
     with pytest.raises(UsageError, match="--cells x is not in the settings file; there are ours, separate"):
-        found.only(["x"])
+        found.only("x")
 
 
 def test_cell_follows_the_one_that_it_is_like(tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ MISTAKES = {
     "[cells]\na = 3": "cell a must be a table, found 3",
     "[compare]\ntask = 'dogs'\n[cells.a]": "task must be one of horse2zebra, summer2winter, cityscapes",
     "[compare]\nclaim = 'b'\n[cells.a]": "claim must name a cell, found 'b'",
-    "[compare]\nfid = 3\n[cells.a]": "fid of .compare. cannot be 3",
-    "[compare]\nbench-seconds = true\n[cells.a]": "bench-seconds of .compare. cannot be True",
-    "[compare]\nbench-seconds = -1\n[cells.a]": "bench-seconds must be 0 or more",
+    "[compare]\nfid = 3\n[cells.a]": "fid must be true or false, found 3",
+    "[compare]\nbench-seconds = true\n[cells.a]": "bench-seconds must be a number, found True",
+    "[compare]\nbench-seconds = -1\n[cells.a]": "bench-seconds must be finite and 0 or more",
     "[compare]\nbench-threads = 0\n[cells.a]": "bench-threads must be 1 or more",
     "[compare]\nclaims = 'a'\n[cells.a]": "unknown key 'claims' of .compare.; there are task, claim",
     "[sells.a]": "unknown table 'sells'",

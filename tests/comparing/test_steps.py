@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import tomli_w
 
-from ganprune.comparing import Cell
-from ganprune.comparing.steps import ASKED, in_steps
+from ganprune.comparing.cell_stages import ASKED, in_steps
+from ganprune.comparing.cells import Cell
 from ganprune.settings import CompressSettings
 
 

@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 
-from ganprune.comparing import (
-    Cell,
-    Records,
-    claims,
-    comparison_csv,
-    comparison_table,
-    paper_table,
-    verdict,
-)
-from ganprune.comparing.record import network_of, size_of
-from ganprune.comparing.tables import means_of
+from ganprune.comparing.cells import Cell
+from ganprune.comparing.paper import paper_table
+from ganprune.comparing.record import Records, network_of, size_of
+from ganprune.comparing.tables import claims, comparison_csv, comparison_table, means_of, verdict
 from ganprune.errors import RunError
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.settings import CompressSettings

@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 
 from ganprune import Compressed, compression, example
-from ganprune.layers import compress_settings
+from ganprune.presets import compress_settings
 from ganprune.settings import CompressSettings
 from tests.cli.kit import few_pictures, timed_briefly
 from tests.docs.pages import ROOT

@@ -6,9 +6,9 @@ from typing import Any
 import tomli_w
 from hypothesis import strategies as st
 
-from ganprune.comparing import packaged, read_comparison
+from ganprune.comparing.cells import packaged, read_comparison
 from ganprune.errors import UsageError
-from ganprune.layers import compress_settings
+from ganprune.presets import compress_settings
 from ganprune.settings import KEYS, CompressSettings
 from ganprune.storage.plain import read_toml
 from tests.checkpoints.mutations import damaged, damages

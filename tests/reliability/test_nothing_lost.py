@@ -85,7 +85,7 @@ def test_figures_replace_no_file_that_ganprune_did_not_make(here: Path) -> None:
 
 
 def test_a_comparison_replaces_no_file_that_it_did_not_make(here: Path) -> None:
-    from ganprune.comparing import Records
+    from ganprune.comparing.record import Records
 
     path = _precious(here / "cells" / "original.json")
     with pytest.raises(UsageError, match=f"original.json {FOREIGN}"):

@@ -8,8 +8,7 @@ import pytest
 
 from ganprune.errors import UsageError
 from ganprune.scoring import cluster_workers
-from ganprune.scoring.cluster import checked_room, joined, room
-from ganprune.scoring.ray_pool import is_death
+from ganprune.scoring.cluster import checked_room, is_death, joined, room
 from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.stages import Resolved
 from tests.scoring.ray_kit import needs_ray

@@ -18,9 +18,9 @@ from ganprune.errors import CheckpointError, GanpruneError, UsageError
 from ganprune.images.sources import Domain
 from ganprune.scoring import LocalScorer, PoolScorer, ProcessPool, ScoringSettings
 from ganprune.scoring.processes import worker_devices
-from ganprune.scoring.worker import portable
 from ganprune.settings import ComputeSettings
 from ganprune.stages import Resolved
+from ganprune.system.children import portable
 from ganprune.system.device import resolve_threads
 from tests.reliability.kit import Told
 from tests.scoring.test_local import exactly_equal, genomes_of, partner_of
@@ -209,7 +209,7 @@ def test_an_error_that_no_pipe_carries_is_told_in_words() -> None:
     class Unlucky(Exception):
         pass
 
-    found = portable(Unlucky("thirteen"))
+    found = portable(Unlucky("thirteen"), "a worker")
     assert type(found) is RuntimeError
     assert str(found) == "Unlucky: thirteen"
 

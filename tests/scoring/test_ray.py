@@ -150,7 +150,7 @@ def test_nodes_need_no_files_and_fine_tune_alike(
     LocalScorer(inputs)
     P, q = genomes_of(gan, "A", 3), partner_of(gan, "A", 1)
     expected = one.score("A", P, q)
-    monkeypatch.setattr("ganprune.scoring.ray_pool.Worker", Reading)
+    monkeypatch.setattr("ganprune.scoring.cluster.Worker", Reading)
     pool = RayPool(inputs, nodes.cluster.address, workers=1)
     shutil.rmtree(tmp_path / "data")
     shutil.rmtree(cache)
@@ -159,7 +159,7 @@ def test_nodes_need_no_files_and_fine_tune_alike(
 
 
 def test_other_versions_on_a_node_are_refused(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganprune.scoring.ray_pool.versions", lambda: {"ganprune": "9", "torch": "9"})
+    monkeypatch.setattr("ganprune.scoring.cluster.versions", lambda: {"ganprune": "9", "torch": "9"})
     told = r"--set ray: all nodes need ganprune 9, .* found .* on .* \(process \d+\); install the same"
     with pytest.raises(UsageError, match=told) as caught:
         on(nodes.cluster, tiny_gan().inputs())

@@ -86,9 +86,8 @@ def compare(
     if (ckpt is not None or config == "example") and not (dry_run or finished):
         needed_features(features)
     from ganprune.checkpoints import Own
-    from ganprune.comparing import read_comparison
-    from ganprune.comparing.contest import check_sources, contest, folder_of, judged_by, only
-    from ganprune.comparing.outline import outline
+    from ganprune.comparing.cells import read_comparison
+    from ganprune.comparing.contest import check_sources, contest, folder_of, judged_by, outline
     from ganprune.comparing.record import judges_of
     from ganprune.comparing.running import compare as run_compare
     from ganprune.comparing.running import finished as what_is_there
@@ -108,7 +107,7 @@ def compare(
         raise UsageError(f"--dry-run and {'--finished' if finished else '--csv'} contradict each other")
     source = DataSource.given(data, data_a, data_b)
     check_sources(config, ckpt, source)
-    comparison = only(read_comparison(config, given), cells)
+    comparison = read_comparison(config, given).only(cells)
     if fcn is not None and comparison.settings.task != "cityscapes":
         raise UsageError(
             "--fcn is for label maps in the colours of cityscapes, found the task "

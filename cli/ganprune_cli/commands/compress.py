@@ -38,7 +38,7 @@ def compress(
     from ganprune.compression import foresee
     from ganprune.errors import TargetError
     from ganprune.images import DataSource
-    from ganprune.layers import compress_settings
+    from ganprune.presets import compress_settings
     from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_bench, print_plan, print_quality

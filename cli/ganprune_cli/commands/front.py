@@ -51,9 +51,8 @@ def front(
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
     from ganprune.images import DataSource
-    from ganprune.layers import compress_settings
-    from ganprune.stages.family import shares_of
-    from ganprune.stages.fronts import find_front
+    from ganprune.presets import compress_settings
+    from ganprune.stages.family import find_front, shares_of
     from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.fronts import print_front

@@ -13,7 +13,7 @@ from ganprune import example
 from ganprune.baselines import Method, Pruned, Subject
 from ganprune.checkpoints import load_generator
 from ganprune.comparing import running
-from ganprune.comparing.pruning import prune
+from ganprune.comparing.cell_stages import prune
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.cost import macs
