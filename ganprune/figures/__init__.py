@@ -13,7 +13,7 @@ from ganprune.figures.bars import Bar, bar_chart, operator_chart, widths_diagram
 from ganprune.figures.filters import FirstLayer, filter_figure, filter_panels
 from ganprune.figures.panels import panel, search_curves, search_panels, training_panels
 from ganprune.figures.pareto import Point, front, pareto
-from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
+from ganprune.figures.sheets import SheetCell, draw_sheet
 from ganprune.figures.style import Pixels, clean, to_page, to_png, to_svg
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "FirstLayer",
     "Pixels",
     "Point",
-    "Sheet",
     "SheetCell",
     "bar_chart",
     "clean",
@@ -29,8 +28,6 @@ __all__ = [
     "filter_figure",
     "filter_panels",
     "front",
-    "gamma_sheet",
-    "method_sheet",
     "operator_chart",
     "panel",
     "pareto",

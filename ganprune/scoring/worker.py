@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import cloudpickle
@@ -21,6 +20,7 @@ from ganprune.scoring.scores import Row
 from ganprune.storage.scratch import scratch_folder
 from ganprune.system.cpu import cpu_model
 from ganprune.system.device import keep_freed_memory
+from ganprune.system.installed import version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +140,7 @@ def portable(error: Exception) -> Exception:
 
 def versions() -> dict[str, str]:
     """Of what computes scores. All workers must have those of the program that started them."""
-    try:
-        ours = version("ganprune")
-    except PackageNotFoundError:
-        ours = "unknown"
-    return {"ganprune": ours, "torch": torch.__version__.partition("+")[0]}
+    return {"ganprune": version_of("ganprune", "unknown"), "torch": torch.__version__.partition("+")[0]}
 
 
 def hardware(device: str) -> str:

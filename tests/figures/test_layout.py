@@ -17,8 +17,6 @@ from ganprune.figures import (
     bar_chart,
     draw_sheet,
     filter_figure,
-    gamma_sheet,
-    method_sheet,
     operator_chart,
     pareto,
     search_panels,
@@ -64,8 +62,8 @@ FIGURES: dict[str, list[Figure]] = {
     "pareto": [pareto(_points(False), [("MiB", "KID"), ("ms", "KID"), ("MiB", "ms")])],
     "pareto, crowded": [pareto(_points(True), [("MiB", "KID")])],
     "pareto, unknown": [pareto(_points(True), [("MiB", "no such")])],
-    "sizes": [draw_sheet(gamma_sheet(_cells(2), [(LONG, _cells(2)), ("γ = 10", _cells(2))], ["A → B", "B"]))],
-    "methods": [draw_sheet(method_sheet(_cells(3), _cells(3), [(LONG, _cells(3))] * 3, ["A → B", "", "B"]))],
+    "two rows": [draw_sheet([(text, _cells(2)) for text in ("γ = 10", LONG, "a")], ["A → B", "B"], "")],
+    "three rows": [draw_sheet([("input", _cells(3)), *[(LONG, _cells(3))] * 4], ["A → B", "", "B"], "")],
 }  # fmt: skip
 
 

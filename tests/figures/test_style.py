@@ -18,7 +18,6 @@ from ganprune.figures import (
     bar_chart,
     clean,
     draw_sheet,
-    gamma_sheet,
     panel,
     to_page,
     to_png,
@@ -87,7 +86,7 @@ def test_png_shows_pictures_and_bars_in_their_colours() -> None:
     green = np.full((8, 8, 3), (10, 200, 30), np.uint8)
     cells = [SheetCell(green, "1 MiB")]
     for figure, colour in (
-        (draw_sheet(gamma_sheet(cells, [("a", cells)], ["A → B"])), "#0ac81e"),
+        (draw_sheet([("original", cells), ("a", cells)], ["A → B"], ""), "#0ac81e"),
         (bar_chart("ms", [Bar("G_A", 1.0, "1 ms")]), COLOURS["blue"][0]),
     ):
         with Image.open(io.BytesIO(to_png(figure))) as drawn:
