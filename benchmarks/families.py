@@ -29,12 +29,13 @@ from torch.nn.functional import interpolate
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ganprune import models
-from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, plus_minus
+from ganprune.bench import BenchReport, BenchSettings, Candidate, bench
 from ganprune.channels import graph_of, kept
 from ganprune.pruning.cost import macs, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt, recalibrated
 from ganprune.refit import Kept, refitted
+from ganprune.storage.tables import plus_minus
 from ganprune_exporters import ExportSettings, export_onnx
 from ganprune_exporters.chain import plain
 from tests.models.schools import (

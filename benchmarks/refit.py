@@ -23,7 +23,8 @@ from torch import Tensor
 from ganprune.channels import graph_of, kept
 from ganprune.checkpoints import Own, load_generator, load_quartet
 from ganprune.images import find_domains, load_pictures, to_float, to_uint8
-from ganprune.metrics import features_of, load_features, lost
+from ganprune.metrics import features_of, load_features
+from ganprune.metrics.controls import lost
 from ganprune.pruning.cost import macs
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.importance import importance

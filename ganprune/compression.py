@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ganprune.bench import BenchSettings, Table
+from ganprune.bench import BenchSettings
 from ganprune.checkpoints import NetName, Own, Quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE, Given
@@ -41,6 +41,7 @@ from ganprune.stages.setting_up import recovered
 from ganprune.stages.showing import show
 from ganprune.stages.sizing import sized
 from ganprune.storage.plain import NUMBER, fits
+from ganprune.storage.tables import Table
 from ganprune.system.hub import local
 
 PYTHON = "ganprune.compress(…)"

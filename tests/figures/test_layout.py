@@ -9,20 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ganprune.figures import (
-    Bar,
-    FirstLayer,
-    Point,
-    SheetCell,
-    bar_chart,
-    draw_sheet,
-    filter_figure,
-    operator_chart,
-    pareto,
-    search_panels,
-    training_panels,
-    widths_diagram,
-)
+from ganprune.figures import Bar, bar_chart, operator_chart, search_panels, training_panels, widths_diagram
+from ganprune.figures.filters import FirstLayer, filter_figure
+from ganprune.figures.pareto import Point, pareto
+from ganprune.figures.sheets import SheetCell, draw_sheet
 from ganprune.models.cyclegan import resnet_widths
 
 LONG = "a run with a name of many words and Averyverylongwordwithoutanyspacesinit"

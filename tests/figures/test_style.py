@@ -12,18 +12,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ganprune.figures import (
-    Bar,
-    SheetCell,
-    bar_chart,
-    clean,
-    draw_sheet,
-    panel,
-    to_page,
-    to_png,
-    to_svg,
-)
-from ganprune.figures.style import COLOURS, look, sheet, write
+from ganprune.figures import Bar, bar_chart, clean, to_page, to_svg
+from ganprune.figures.panels import panel
+from ganprune.figures.sheets import SheetCell, draw_sheet
+from ganprune.figures.style import COLOURS, look, sheet, to_png, write
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '</text><script>alert(1)</script>" onload="alert(2) $\\frac{1}$ \u202e\x07'

@@ -9,18 +9,9 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import DataError, UsageError
-from ganprune.metrics import (
-    ScoreSettings,
-    cached_features,
-    fid,
-    kid,
-    lost,
-    paired,
-    pictures_in,
-    probe,
-    score,
-)
+from ganprune.metrics import ScoreSettings, cached_features, fid, kid, paired, pictures_in, score
 from ganprune.metrics.bootstrap import fid_interval, kid_interval, ratio_interval
+from ganprune.metrics.controls import lost, probe
 from ganprune.metrics.telling import figure
 from tests.metrics.kit import drawn, ends, random_uint8, save_all
 from tests.metrics.reference import fid_by_formula
