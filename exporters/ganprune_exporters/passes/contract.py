@@ -2,8 +2,7 @@
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import onnx
 from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto
@@ -27,10 +26,6 @@ class PassReport:
     """What it did, or why it did nothing."""
     speedup: float | None = None
     """How many times as fast the whole network ran with it, where that was measured."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything, in types that JSON has."""
-        return asdict(self)
 
 
 class Pass(ABC):
