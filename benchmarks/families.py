@@ -29,12 +29,13 @@ from torch.nn.functional import interpolate
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ganprune import models
-from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, plus_minus
-from ganprune.channels import graph_of, kept
+from ganprune.bench import BenchReport, BenchSettings, Candidate, bench
+from ganprune.channels import graph_of
 from ganprune.pruning.cost import macs, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt, recalibrated
-from ganprune.refit import Kept, refitted
+from ganprune.refit import refitted
+from ganprune.storage.tables import plus_minus
 from ganprune_exporters import ExportSettings, export_onnx
 from ganprune_exporters.chain import plain
 from tests.models.schools import (
@@ -132,8 +133,7 @@ def measured(name: str, make: Callable[[], nn.Module], size: int, settings: Benc
     cut, units = rebuilt(original, layout, genome), layout.units(genome)
     to_fit, unseen = (pictures(8, size, graph.inputs, seed) for seed in (1, 2))
     cut = recalibrated(cut, to_fit)
-    left = {layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in graph.layers}
-    slim = refitted(cut, original, left, to_fit)
+    slim = refitted(cut, original, units, to_fit)
     export = ExportSettings(size=size)
     with TemporaryDirectory() as folder:
         files = {kind: Path(folder) / f"{kind}.onnx" for kind in NAMES}

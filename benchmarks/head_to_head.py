@@ -41,7 +41,7 @@ from ganprune.models.cyclegan import InstanceNorm
 from ganprune.pruning.cost import macs
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
-from ganprune.refit import Kept, refitted
+from ganprune.refit import refitted
 from ganprune.settings.bench import CPU
 from ganprune_exporters.export import export_onnx
 from ganprune_exporters.settings import ExportSettings
@@ -221,11 +221,7 @@ def main() -> None:
             return network
 
         genome = genomes[id(nearest(cut, opt.macs, whole, opt.size))]
-        left = {
-            of.name: Kept(layout.channels(of.reads, genome), layout.channels(of.writes, genome))
-            for of in layout.graph.layers
-        }
-        return refitted(rebuilt(original, layout, genome), original, left, [*train.split(1)])
+        return refitted(rebuilt(original, layout, genome), original, layout.units(genome), [*train.split(1)])
 
     plain = exported("original", lambda: original, ours=False)
     simplified = made(

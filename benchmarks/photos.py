@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganprune.figures import to_png
 from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet
+from ganprune.figures.style import to_png
 from ganprune.images import load_pictures, to_float, to_uint8
 from ganprune.images.folders import pictures_below
 from ganprune.translation import OnnxTranslator

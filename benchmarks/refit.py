@@ -20,16 +20,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganprune.channels import graph_of, kept
+from ganprune.channels import graph_of
 from ganprune.checkpoints import Own, load_generator, load_quartet
 from ganprune.images import find_domains, load_pictures, to_float, to_uint8
-from ganprune.metrics import features_of, load_features, lost
+from ganprune.metrics import features_of, load_features
+from ganprune.metrics.controls import lost
 from ganprune.pruning.cost import macs
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.importance import importance
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints, Repairer
-from ganprune.refit import Kept, as_scores, grams, refitted, refitted_from, removals
+from ganprune.refit import as_scores, grams, refitted, refitted_from, removals
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_threads
 
@@ -110,12 +111,7 @@ def main() -> None:
             print(name, rows[name], flush=True)
 
     def in_sequence(genome: Tensor) -> torch.nn.Module:
-        units = layout.units(genome)
-        left = {
-            layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units))
-            for layer in layout.graph.layers
-        }
-        return refitted(rebuilt(original, layout, genome), original, left, x)
+        return refitted(rebuilt(original, layout, genome), original, layout.units(genome), x)
 
     with cpu_threads(resolve_threads(None)):
         judge = Judge(original, test, opt.features)

@@ -21,8 +21,8 @@ import numpy as np
 from simulated import Costs, SimulatedPool
 from torch import Tensor
 
-from ganprune.figures import to_png, to_svg
-from ganprune.figures.style import look, place, series_colours, sheet
+from ganprune.figures import to_svg
+from ganprune.figures.style import look, place, series_colours, sheet, to_png
 from ganprune.models.cyclegan import Generator, GeneratorWidths
 from ganprune.pruning.genome import Layout, genome_key, genome_of
 from ganprune.pruning.resources import kept_macs

@@ -21,7 +21,6 @@ import torch
 from refit import Judge
 from torch import Tensor
 
-from ganprune.channels import kept
 from ganprune.checkpoints import Own, load_quartet
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.presets import BALANCED
@@ -31,7 +30,7 @@ from ganprune.pruning.latency import Latency, predicted
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.pruning.resources import kept_macs, kept_weights
-from ganprune.refit import Kept, as_scores, refitted
+from ganprune.refit import as_scores, refitted
 from ganprune.scoring import LocalScorer, Scores, ScoringInputs, ScoringSettings
 from ganprune.scoring.originals import original_removals
 from ganprune.settings import FineTuneSettings
@@ -131,11 +130,7 @@ def main() -> None:
         for genome in drawn[len(rows) :]:
             alone, paired = (scorer.score(side, genome[None], partner) for partner in (None, other))
             units = layout.units(genome)
-            left = {
-                layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units))
-                for layer in layout.graph.layers
-            }
-            slim = refitted(rebuilt(original, layout, genome), original, left, x)
+            slim = refitted(rebuilt(original, layout, genome), original, units, x)
             row: dict[str, Any] = {
                 "widths": layout.gene_counts(genome[None])[0].tolist(),
                 "macs": float(kept_macs(layout, genome[None])),

@@ -25,8 +25,9 @@ import onnxsim
 import torch
 from torch import Tensor, nn
 
-from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, in_threads, plus_minus
+from ganprune.bench import BenchReport, BenchSettings, Candidate, bench
 from ganprune.reporting import Silent
+from ganprune.storage.tables import in_threads, plus_minus
 
 ORIGINAL, REWRITTEN = "original_G_A.onnx", "original_G_A.rewritten.onnx"
 TOLERANCE = 1e-4

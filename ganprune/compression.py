@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ganprune.bench import BenchSettings, Table
+from ganprune.bench import BenchSettings
 from ganprune.checkpoints import NetName, Own, Quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE, Given
@@ -40,6 +40,7 @@ from ganprune.stages.racing import raced
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.sizing import sized
 from ganprune.storage.plain import NUMBER, fits
+from ganprune.storage.tables import Table
 from ganprune.system.hub import local
 
 PYTHON = "ganprune.compress(…)"

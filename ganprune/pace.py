@@ -14,13 +14,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels import kept
 from ganprune.models.channels_last import channels_last
 from ganprune.models.traits import channels_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints, Repairer
-from ganprune.refit import Gram, Kept, grams, refitted, refitted_from
+from ganprune.refit import Gram, grams, refitted, refitted_from
 from ganprune.refit.surgeon import MEASURED, readers_of, removal_of, work_of
 from ganprune.reporting import Silent, Task
 from ganprune.stages.job import Resolved
@@ -93,11 +92,7 @@ def pace_of(
             weigh = _weighing(net, layout, found, resolved.device) + MEASURED * len(layout.blocks) * exact
         if refits:
             units = layout.units(genome)
-            left = {
-                layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units))
-                for layer in layout.graph.layers
-            }
-            refit = clock(lambda: refitted(slim.float().to(resolved.device), net, left, [x]))
+            refit = clock(lambda: refitted(slim.float().to(resolved.device), net, units, [x]))
     return Pace(forward, short, seen, exact, gram, cut, weigh, max(refit - cut, refit / 4))
 
 

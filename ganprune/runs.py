@@ -26,7 +26,6 @@ import time
 from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -43,6 +42,7 @@ from ganprune.storage.locking import LOCK, locked
 from ganprune.storage.made import RECORD, adopt, clear_half_written, half_written
 from ganprune.storage.plain import fits, is_inside, known_json, read_text, read_toml, sound
 from ganprune.system.hub import name_of
+from ganprune.system.installed import version_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
     {"mutation": "flip", "parents": 1.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
@@ -407,20 +407,13 @@ def machine() -> dict[str, Any]:
     import torch
 
     packages = ("ganprune", "torch", "onnx", "onnxruntime", "onnxsim", "numpy")
-    versions = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+    versions = {"python": platform.python_version(), **{name: version_of(name) for name in packages}}
     return {
         # PyTorch itself tells its build (2.14.1+cu130), which the package's metadata may leave out
         "versions": versions | {"torch": str(torch.__version__)},
         "platform": platform.platform(),
         "python": sys.implementation.name,
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _now() -> str:

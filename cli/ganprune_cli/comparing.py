@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ganprune.bench import Machine, Table, in_threads
+from ganprune.bench import Machine
 from ganprune.comparing.record import FCN_INPUT
 from ganprune.comparing.timing import by_widths
+from ganprune.storage.tables import Table, in_threads
 from ganprune_cli.console import duration, print_table, say
 
 

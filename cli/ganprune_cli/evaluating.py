@@ -1,6 +1,6 @@
 """What ``evaluate`` does: two folders, a folder and its labels, or a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganprune.checkpoints import NET_NAMES, Own, Quartet, load_generator, load_quartet
-from ganprune.errors import GanpruneError, InputError, RunError, UsageError
+from ganprune.checkpoints import Own, Quartet, load_generator
+from ganprune.errors import InputError, UsageError
 from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture, to_uint8
 from ganprune.metrics import (
     ComparedNetworks,
     FeatureNetwork,
     ScoreSettings,
     Segmenter,
-    Translated,
     absolute_errors,
     cached_features,
     fcn_score,
@@ -34,11 +33,10 @@ from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.settings.evaluate import EvaluateOptions
-from ganprune.stages import RECOVERED
-from ganprune.stages.job import made_by, recovered
-from ganprune.stages.preparing import domains_of, quartet_for
+from ganprune.stages.job import made_by
+from ganprune.stages.originals import originals_of
+from ganprune.stages.preparing import domains_of
 from ganprune.stages.searching import CACHE
-from ganprune.storage.files import sha256
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.system.shell import command_line
 from ganprune.translation import OnnxTranslator, Translator
@@ -126,73 +124,106 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     ):  # fmt: skip
         if wish is not None:
             raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
-    settings, config = _scores(wishes), run.config
-    made = made_by(run)
-    quartet = _originals(run, made, wishes.own)
-    contests = _contests(run, made, quartet, wishes.own)
-    source = DataSource.of_config(config["data"]) if wishes.data is None else wishes.data
-    bare: Split = "train" if wishes.data is None else "test"
-    pairs, channels = made.pictures.paired, quartet.channels
-    folders = domains_of(quartet.options, source, ("test",), bare=bare, paired=pairs, channels=channels)
-    network = _network(wishes)
-    see = _Seer(network, wishes.batch, wishes.cache or run / CACHE, reporter)
-    device = resolve_device(wishes.device)
-    directions = list[dict[str, Any]]()
+    settings, made, source = _scores(wishes), made_by(run), wishes.data
+    quartet = originals_of(run, made, wishes.own)
+    folders = domains_of(
+        quartet.options, source or DataSource.of_config(run.config["data"]), ("test",),
+        bare="train" if source is None else "test", paired=made.pictures.paired, channels=quartet.channels,
+    )  # fmt: skip
+    see = _Seer(_network(wishes), wishes.batch, wishes.cache or run / CACHE, reporter)
     threads = resolve_threads(wishes.threads)
+    measure = _OfRun(run, made, folders, see, settings, resolve_device(wishes.device), threads)
     with cpu_threads(threads):
-        for side, contest in contests.items():
-            chosen = folders.pictures("test", side)[: wishes.pictures]
-            pictures = load_pictures(chosen, made.pictures.size, reporter, folders.channels[side])
-            others = _others(run, side, contest.slim, made.pictures.size, threads, reporter)
-            contest = replace(contest, others=others)
-            made_of = translated(pictures, contest, device, reporter)
-            truth = _truth(folders, side, len(pictures), made.pictures.size, reporter) if pairs else None
-            directions.append(_direction(side, made_of, folders, see, settings, reporter, truth))
+        contests = _contests(run, made, quartet, wishes.own)
+        directions = [
+            measure.direction(side, contest, folders.pictures("test", side)[: wishes.pictures])
+            for side, contest in contests.items()
+        ]
     return {
         "run": str(run.folder), "size": made.pictures.size, "directions": directions,
-    } | _protocol(network, settings, True)  # fmt: skip
+    } | _protocol(see.network, settings, True)  # fmt: skip
 
 
-def _direction(
-    side: Domain, made: Mapping[str, Translated], folders: PictureFolders, see: _Seer,
-    settings: ScoreSettings, reporter: Reporter, truth: Tensor | None,
-) -> dict[str, Any]:  # fmt: skip
-    """truth: the pictures that belong to the inputs, uint8 [n, 3, h, w]; None: they come not in pairs."""
-    other: Domain = "B" if side == "A" else "A"
+@dataclass(frozen=True, slots=True)
+class _OfRun:
+    """What the figures of both directions of a run are computed from, and how."""
 
-    def real(split: str, domain: Domain) -> Tensor | None:
-        paths = folders.pictures("test" if split == "test" else "train", domain)
-        return see(find_readable(paths, reporter)) if paths else None
+    run: Run
+    made: CompressSettings
+    folders: PictureFolders
+    see: _Seer
+    settings: ScoreSettings
+    device: str
+    threads: int
 
-    target, source = real("test", other), real("test", side)
-    assert target is not None
-    assert source is not None
-    train = real("train", other) if settings.fid else None
-    features = {kind: see(part.pictures) for kind, part in made.items()}
-    rows, variants = list[dict[str, Any]](), list(made)[list(made).index("slim") + 1 :]
-    for kind, part in made.items():
-        # What the slim generator's files change is seen beside the slim generator itself.
-        others = {name: features[name] for name in ("original", *(["slim"] if kind in variants else []))}
-        found = score(
-            features[kind], target, settings, train=train, domains=(source, target),
-            originals_and_inputs=(features["original"], features["inputs"]),
-            errors=squared_errors(part.pictures, made["original"].pictures),
-            from_truth=None if truth is None else _from_truth(part.pictures, truth),
-            others=others if kind != "original" else None,
-        )  # fmt: skip
-        distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}
-        rows.append({"pictures": kind} | found.to_json() | distances)
-    return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
+    def direction(self, side: Domain, contest: ComparedNetworks, tested: Sequence[Path]) -> dict[str, Any]:
+        """The rows of one direction. tested: the pictures to translate."""
+        other: Domain = "B" if side == "A" else "A"
+        pictures = self._pictures(tested, side)
+        contest = replace(contest, others=self._files(side, contest.slim))
+        made = translated(pictures, contest, self.device, self.see.reporter)
+        truth = self._truth(other, len(pictures)) if self.made.pictures.paired else None
+        target, source = self._real("test", other), self._real("test", side)
+        assert target is not None
+        assert source is not None
+        train = self._real("train", other) if self.settings.fid else None
+        features = {kind: self.see(part.pictures) for kind, part in made.items()}
+        rows, variants = list[dict[str, Any]](), list(made)[list(made).index("slim") + 1 :]
+        for kind, part in made.items():
+            # What the slim generator's files change is seen beside the slim generator itself.
+            others = {name: features[name] for name in ("original", *(["slim"] if kind in variants else []))}
+            found = score(
+                features[kind], target, self.settings, train=train, domains=(source, target),
+                originals_and_inputs=(features["original"], features["inputs"]),
+                errors=squared_errors(part.pictures, made["original"].pictures),
+                from_truth=None if truth is None else _from_truth(part.pictures, truth),
+                others=others if kind != "original" else None,
+            )  # fmt: skip
+            distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}
+            rows.append({"pictures": kind} | found.to_json() | distances)
+        return {"network": f"G_{side}", "direction": f"{side}to{other}", "rows": rows}
 
+    def _pictures(self, paths: Sequence[Path], domain: Domain) -> Tensor:
+        channels = self.folders.channels[domain]
+        return load_pictures(paths, self.made.pictures.size, self.see.reporter, channels)
 
-def _truth(folders: PictureFolders, side: Domain, n: int, size: int, reporter: Reporter) -> Tensor | None:
-    """The other pictures of the first n test pairs: uint8; None, with a warning, unless all are read."""
-    other: Domain = "B" if side == "A" else "A"
-    found = load_pictures(folders.pictures("test", other)[:n], size, reporter, folders.channels[other])
-    if len(found) == n:
-        return to_uint8(found)  # as translations are; files may hold floats
-    reporter.warn(f"left out: distances to the pictures of {other}, of which {n - len(found)} cannot be read")
-    return None
+    def _real(self, split: Split, domain: Domain) -> Tensor | None:
+        """Features of real pictures; None where there are none."""
+        paths = self.folders.pictures(split, domain)
+        return self.see(find_readable(paths, self.see.reporter)) if paths else None
+
+    def _truth(self, other: Domain, n: int) -> Tensor | None:
+        """The pictures that belong to the first n inputs: uint8; None, with a warning, if one is damaged."""
+        found = self._pictures(self.folders.pictures("test", other)[:n], other)
+        if len(found) == n:
+            return to_uint8(found)  # as translations are; files may hold floats
+        self.see.reporter.warn(
+            f"left out: distances to the pictures of {other}, of which {n - len(found)} cannot be read"
+        )
+        return None
+
+    def _files(self, side: Domain, slim: nn.Module) -> dict[str, Translator]:
+        """The run's files of reduced precision, by the names of their rows, but of other weights."""
+        size, warn = self.made.pictures.size, self.see.reporter.warn
+        found = dict[str, Translator]()
+        for kind in REDUCED:
+            path = self.run / f"G_{side}.{kind}.onnx"
+            if not path.is_file():
+                continue
+            try:
+                translator = OnnxTranslator(path, self.threads)
+            except InputError as error:
+                warn(f"left out: {error}")
+                continue
+            props = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
+            if props.get("ganprune.weights_sha256") != weights_hash(slim):
+                again = command_line("export", "--onnx", f"--{kind}", self.run.folder)
+                warn(f"left out: {path} was made of other weights; make it anew: {again}")
+            elif any(dim not in (size, None) for dim in translator.takes.dims[2:]):
+                warn(f"left out: {path} takes pictures of another size than the run's {size}×{size}")
+            else:
+                found[f"slim, {kind}"] = translator
+        return found
 
 
 def _from_truth(fakes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,56 +245,6 @@ def _contests(
         back = slim.get(other, whole[other])
         found[side] = ComparedNetworks(original, slim[side], whole[other], back, judges[side])
     return found
-
-
-def _others(
-    run: Run, side: Domain, slim: nn.Module, size: int, threads: int, reporter: Reporter
-) -> dict[str, Translator]:
-    """The run's files of reduced precision, by the names of their rows; those of other weights left out."""
-    found = dict[str, Translator]()
-    for kind in REDUCED:
-        path = run / f"G_{side}.{kind}.onnx"
-        if not path.is_file():
-            continue
-        try:
-            translator = OnnxTranslator(path, threads)
-        except InputError as error:
-            reporter.warn(f"left out: {error}")
-            continue
-        props = {entry.key: entry.value for entry in read_onnx(path).metadata_props}
-        if props.get("ganprune.weights_sha256") != weights_hash(slim):
-            again = command_line("export", "--onnx", f"--{kind}", run.folder)
-            reporter.warn(f"left out: {path} was made of other weights; make it anew: {again}")
-        elif any(dim not in (size, None) for dim in translator.takes.dims[2:]):
-            reporter.warn(f"left out: {path} takes pictures of another size than the run's {size}×{size}")
-        else:
-            found[f"slim, {kind}"] = translator
-    return found
-
-
-def _originals(run: Run, settings: CompressSettings, own: Own) -> Quartet:
-    """The networks that a run compressed, those that it recovered among them; checked to be the same."""
-    config = run.config
-    path, known = Path(config["checkpoint"]), config["sha256"]
-    needed = {*known, *(f"G_{side}" for side in settings.search.sides)}
-    try:
-        quartet = quartet_for(settings, path, own)
-        trained = run / RECOVERED / "latest_net_G_A.pth"
-        if trained.is_file():
-            lacking = {name: getattr(load_quartet(trained), name) for name in recovered(settings, quartet)}
-            quartet = replace(quartet, **lacking)
-        quartet.require(*filter(needed.__contains__, NET_NAMES))
-    except GanpruneError as error:
-        raise RunError(
-            f"the run's original networks are needed and were not found at {path}: {error}"
-        ) from None
-    for name, file in quartet.files.items():
-        if name in known and sha256(file) != known[name]:
-            raise RunError(
-                f"the networks at {path} have changed since the run was made; put them back, "
-                "or start a new run"
-            )
-    return quartet
 
 
 def _evaluate_labels(

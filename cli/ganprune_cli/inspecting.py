@@ -8,7 +8,7 @@ from textwrap import fill
 from typing import Any
 
 from ganprune.checkpoints import Own, inspect
-from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
+from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx, spelled
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import find_run
 from ganprune.stages.job import is_run
@@ -147,11 +147,10 @@ def _told(options: Mapping[str, str]) -> list[str]:
 
 def _print_onnx(found: dict[str, Any], markdown: bool) -> None:
     given, macs = found["input"], found["macs"]
-    shape = "×".join("any" if size is None else str(size) for size in given["shape"])
     operators = ", ".join(f"{name} {count}" for name, count in found["operators"].items())
     giga = {kind: "unknown" if value is None else f"{value / 1e9:.2f} G" for kind, value in macs.items()}
     rows = [
-        ["input", f"{given['name']}, {given['type']}, {shape}"],
+        ["input", f"{given['name']}, {given['type']}, {spelled(given['shape'])}"],
         ["opset", str(found["opset"])],
         ["params", f"{found['params']:,} ({mebibytes(found['params']):.2f} MiB as float32)"],
         ["MACs (true)", giga["true"]],

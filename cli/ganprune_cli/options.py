@@ -25,7 +25,6 @@ Checkpoint = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data",
         metavar="DIR",
         help="Folder with trainA and trainB. Default: dataroot of train_opt.txt.",
         rich_help_panel=WHAT,
@@ -33,16 +32,9 @@ Data = Annotated[
 ]
 DataA = Annotated[
     Path | None,
-    typer.Option(
-        "--data-a",
-        metavar="DIR",
-        help="In place of --data: a folder of pictures of A.",
-        rich_help_panel=WHAT,
-    ),
+    typer.Option(metavar="DIR", help="In place of --data: a folder of pictures of A.", rich_help_panel=WHAT),
 ]
-DataB = Annotated[
-    Path | None, typer.Option("--data-b", metavar="DIR", help="The same of B.", rich_help_panel=WHAT)
-]
+DataB = Annotated[Path | None, typer.Option(metavar="DIR", help="The same of B.", rich_help_panel=WHAT)]
 OwnGenerator = Annotated[
     str | None,
     typer.Option(

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
-from ganprune.bench import in_threads
 from ganprune.compression import Foreseen
 from ganprune.metrics.telling import quality_advice, quality_table
 from ganprune.plan import STAGES
+from ganprune.storage.tables import in_threads
 from ganprune_cli.console import duration, print_table, say
 
 

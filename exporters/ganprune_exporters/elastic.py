@@ -11,6 +11,7 @@ takes.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,15 +90,14 @@ class Elastic:
             return np.rint(self._amounts[place] @ np.append(counts, 1)).astype(np.int64)
 
         for i in places:
-            node = NodeProto()
-            node.CopyFrom(self._nodes[i])
+            node = deepcopy(self._nodes[i])
             if node.op_type == "Constant":
                 continue
             for j, name in enumerate(self._nodes[i].input):
                 if (i, "values", j) in self._amounts:
                     value = sizes(i, "values", j).reshape(sizes(i, "shape", j))
                 elif (i, "shape", j) in self._amounts:
-                    value = np.resize(self._constant(name), sizes(i, "shape", j))
+                    value = np.resize(self._graph.numbers(name), sizes(i, "shape", j))
                 else:
                     if name and name not in made:
                         given[name] = sizes(i, "reads", j).tolist()
@@ -142,11 +142,6 @@ class Elastic:
         found = [(part.inputs @ full, part.filters @ full) for part in self.parts if part.kind == kind]
         inputs, filters = np.max(found, axis=0)
         return round(inputs), round(filters)
-
-    def _constant(self, name: str) -> NDArray[Any]:
-        value = self._graph.value(name)
-        assert value is not None
-        return value
 
     def _readers(self, name: str) -> set[int]:
         return {i for i, node in enumerate(self._nodes) if name in node.input}

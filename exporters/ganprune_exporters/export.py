@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from ganprune.channels import graph_of
 from ganprune.errors import UsageError, VerificationError
 from ganprune.storage.files import atomic_path, sha256
+from ganprune.system.installed import version_of
 from ganprune_exporters.passes import PassReport
 from ganprune_exporters.report import ExportReport, applied
 from ganprune_exporters.settings import ExportSettings
@@ -76,7 +76,7 @@ def export_onnx(
     with atomic_path(path) as partial:
         onnx.save(model, partial)
     if settings.uint8:  # a grey level hides a lot: what is between the bytes is held to the tolerance too
-        _compared(path, floats.SerializeToString(), reference, shown, replace(settings, uint8=False))
+        _compared(path, floats, reference, shown, replace(settings, uint8=False))
     found, mute = _compared(path, path, reference, shown, settings)
     return ExportReport(
         path=path,
@@ -99,7 +99,11 @@ def _tolerance(settings: ExportSettings) -> float:
 
 
 def _compared(
-    path: Path, model: Path | bytes, generator: "nn.Module", pictures: "Tensor", settings: ExportSettings
+    path: Path,
+    model: "Path | ModelProto",
+    generator: "nn.Module",
+    pictures: "Tensor",
+    settings: ExportSettings,
 ) -> "tuple[list[verify.Difference], int]":
     """The differences to PyTorch on all pictures that tell anything, and how many told nothing.
 
@@ -174,7 +178,7 @@ def _describe(generator: "nn.Module", settings: ExportSettings) -> dict[str, str
     size = settings.size
     true, paper = cost.macs(generator, size, size, "true"), cost.macs(generator, size, size, "paper")
     return {
-        "ganprune.version": _version(),
+        "ganprune.version": version_of("ganprune"),
         "ganprune.widths": json.dumps(widths_of(generator)),
         "ganprune.norm": norm_of(generator),
         **({"ganprune.statistics": "picture"} if settings.picture_statistics else {}),
@@ -189,10 +193,3 @@ def weights_hash(generator: "nn.Module") -> str:
     for tensor in generator.state_dict().values():
         digest.update(tensor.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _version() -> str:
-    try:
-        return version("ganprune")
-    except PackageNotFoundError:
-        return "not installed"

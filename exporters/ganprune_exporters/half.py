@@ -1,5 +1,7 @@
 """Weights in half precision: a file of half the size that computes in float32 as before."""
 
+from copy import deepcopy
+
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
@@ -14,9 +16,8 @@ def halved(model: ModelProto) -> ModelProto:
     Runtimes cast once, when they load the file: it runs everywhere, at the speed of float32. Weights that
     float16 cannot hold stay as they are.
     """
-    copy, casts, kept = ModelProto(), list[NodeProto](), list[TensorProto]()
-    copy.CopyFrom(model)
-    for tensor in copy.graph.initializer:
+    copy, casts, kept = deepcopy(model), list[NodeProto](), list[TensorProto]()
+    for tensor in map(deepcopy, model.graph.initializer):
         value = numpy_helper.to_array(tensor)
         if value.dtype != np.float32 or value.size < SMALLEST or np.abs(value).max() > LARGEST:
             kept.append(tensor)
@@ -24,17 +25,7 @@ def halved(model: ModelProto) -> ModelProto:
         name = f"{tensor.name}_float16"
         kept.append(numpy_helper.from_array(value.astype(np.float16), name))
         casts.append(helper.make_node("Cast", [name], [tensor.name], name, to=TensorProto.FLOAT))
-    nodes = [*casts, *copy.graph.node]
-    tensors, nodes = [_copied(t) for t in kept], [_copied_node(n) for n in nodes]
     del copy.graph.initializer[:], copy.graph.node[:]
-    copy.graph.initializer.extend(tensors)
-    copy.graph.node.extend(nodes)
+    copy.graph.initializer.extend(kept)
+    copy.graph.node.extend([*casts, *model.graph.node])
     return copy
-
-
-def _copied(tensor: TensorProto) -> TensorProto:
-    return TensorProto.FromString(tensor.SerializeToString())
-
-
-def _copied_node(node: NodeProto) -> NodeProto:
-    return NodeProto.FromString(node.SerializeToString())

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ganprune.errors import InputError, UsageError
 from ganprune.figures.of_run import json_of, sides_of
 from ganprune.images.sources import Domain
-from ganprune.onnx_files.cost import PictureInput, onnx_cost, picture_input, read_onnx
+from ganprune.onnx_files.cost import PictureInput, cost_of, picture_input, read_onnx
 from ganprune.report.networks import domain_names
 from ganprune.runs import Run
 from ganprune.stages.job import is_run
@@ -20,6 +19,7 @@ from ganprune.storage.locking import writing_to
 from ganprune.storage.plain import NUMBER, fits
 from ganprune.storage.tables import in_threads, number, table_of
 from ganprune.system.hub import repository
+from ganprune.system.installed import version_of
 
 CARD = "README.md"
 PICTURES = "pictures.png"
@@ -103,7 +103,7 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
         files=files,
         lines=_lines(takes, size),
         first=networks[0].name,
-        version=version("ganprune"),
+        version=version_of("ganprune"),
     )
 
 
@@ -118,9 +118,7 @@ def _table(run: Run, networks: Sequence[_Told], timed: Mapping[str, Any] | None)
             path = run / f"{stem}.onnx"
             if not path.is_file():
                 continue
-            model = read_onnx(path)
-            takes = picture_input(model, path)
-            cost = onnx_cost(model, takes, takes.shape())
+            cost = cost_of(path)
             giga = None if cost.macs_true is None else cost.macs_true / 1e9
             size = path.stat().st_size / 2**20
             rows.append(

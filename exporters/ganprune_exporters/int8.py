@@ -6,6 +6,7 @@ and 3). Everything but convolutions stays in float32.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from ganprune.onnx_files.sessions import session_of
 from ganprune.reporting import SILENT, Reporter
 from ganprune_exporters.passes import with_shapes
 from ganprune_exporters.passes.graph import Graph
@@ -48,10 +50,8 @@ class Quantizable:
 
         if not layers:
             return self.model
-        copy = ModelProto()
-        copy.CopyFrom(self.model)
         quantizer = QDQQuantizer(
-            copy,
+            deepcopy(self.model),
             per_channel=True,
             reduce_range=False,
             weight_qType=QuantType.QInt8,
@@ -96,8 +96,7 @@ def equalized(model: ModelProto, pictures: Pictures) -> ModelProto:
     scale for all of its channels: without this, faint channels would get few of the 256 levels. Exact but for
     the norm's epsilon; channels that are almost constant stay as they are.
     """
-    changed = ModelProto()
-    changed.CopyFrom(model)
+    changed = deepcopy(model)
     graph = Graph(changed)
     normed = {
         node.output[0]: node
@@ -114,11 +113,9 @@ def equalized(model: ModelProto, pictures: Pictures) -> ModelProto:
         variance = square - mean**2
         steady = variance < FAINT
         scale = np.where(steady, 1, 1 / np.sqrt(np.where(steady, 1, variance)))
-        weight = graph.value(node.input[1])
-        assert weight is not None
+        weight, bias = graph.numbers(node.input[1]), graph.bias(node)
         shape = (-1, 1, 1, 1) if node.op_type == "Conv" else (1, -1, 1, 1)
-        before = graph.value(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(len(scale))
-        assert before is not None
+        before = np.zeros(len(scale)) if bias is None else bias
         del node.input[1:]
         node.input.append(
             graph.constant(f"{name}_weight", (weight * scale.reshape(shape)).astype(np.float32))
@@ -132,17 +129,12 @@ def maps(
     model: ModelProto, names: Sequence[str], pictures: Pictures
 ) -> Iterator[dict[str, NDArray[np.float32]]]:
     """The values of these tensors, picture by picture."""
-    import onnxruntime
-
-    shown = ModelProto()
-    shown.CopyFrom(model)
+    if not names:  # which ONNX Runtime takes for all outputs
+        return
+    shown = deepcopy(model)
     there = {value.name for value in model.graph.output}
     shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in there)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised, not logged
-    session = onnxruntime.InferenceSession(
-        shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = session_of(shown)
     for one in pictures:
         values = session.run(list(names), {model.graph.input[0].name: one[None]})
         yield {name: np.asarray(value) for name, value in zip(names, values, strict=True)}

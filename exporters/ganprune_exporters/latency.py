@@ -19,6 +19,7 @@ import numpy as np
 from torch import nn
 
 from ganprune.channels import graph_of, tape_of
+from ganprune.onnx_files.sessions import session_of
 from ganprune.pruning.latency import ALWAYS, Axis, Channels, LatencyTable, Piece, TimedPart, predicted
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.caches import cache_folder
@@ -271,7 +272,7 @@ def _optimized(model: "ModelProto") -> "GraphProto":
 
     with scratch_folder() as folder:
         path = folder / "optimized.onnx"
-        _session(model, path)
+        session_of(model, 1, path)
         return onnx.load(path).graph
 
 
@@ -290,25 +291,11 @@ def time_models(models: Sequence[Made], reporter: Reporter = SILENT) -> list[flo
     return least
 
 
-def _session(model: "ModelProto", optimized: Path | None = None) -> Any:
-    """The model in the runtime, with one thread; ``optimized``: where to write what became of it."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised, not logged
-    if optimized is not None:
-        options.optimized_model_filepath = str(optimized)
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
 def _loaded(model: "ModelProto") -> Callable[[], float]:
     """A function that runs the model once and returns milliseconds; its maps are allocated beforehand."""
     from onnxruntime import OrtValue
 
-    session, draws = _session(model), np.random.default_rng(0)
+    session, draws = session_of(model, threads=1), np.random.default_rng(0)
     binding, bound = session.io_binding(), list[OrtValue]()  # older runtimes keep no value alive
     for end in session.get_inputs():
         bound.append(OrtValue.ortvalue_from_numpy(draws.standard_normal(end.shape, dtype=np.float32)))

@@ -1,5 +1,7 @@
 """A graph in an older opset, where the old operators can say the same."""
 
+from copy import deepcopy
+
 from onnx import ModelProto, NodeProto, defs, helper, shape_inference
 
 from ganprune.errors import UsageError
@@ -43,8 +45,7 @@ def _opset(model: ModelProto) -> int:
 
 def _in(model: ModelProto, opset: int) -> ModelProto | str:
     """The graph in another opset, or what of it that opset cannot express."""
-    other = ModelProto()
-    other.CopyFrom(model)
+    other = deepcopy(model)
     if opset < AXES_ARE_INPUTS:
         _with_axes_as_attributes(Graph(other))
     strange = next((words for node in other.graph.node if (words := _strange(node, opset))), None)

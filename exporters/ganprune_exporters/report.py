@@ -44,8 +44,8 @@ class ExportReport:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""
-        passes = [report.to_json() for report in self.passes]
-        return asdict(self) | {"path": str(self.path), "passes": passes, "rewrites": list(self.rewrites)}
+        found = asdict(self) | {"path": str(self.path), "rewrites": list(self.rewrites)}
+        return found | {"passes": list(found["passes"])}
 
 
 def applied(reports: tuple[PassReport, ...] | list[PassReport]) -> tuple[str, ...]:

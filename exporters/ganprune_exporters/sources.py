@@ -11,7 +11,7 @@ from ganprune.checkpoints import NetName, Own, load_generator, load_generators
 from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.errors import GanpruneError, RunError, UsageError
+from ganprune.errors import GanpruneError, UsageError
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
 from ganprune.models.picture_statistics import told_of
@@ -19,10 +19,10 @@ from ganprune.models.traits import channels_by_domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run
 from ganprune.settings import CompressSettings
-from ganprune.stages import RECOVERED, search_pictures
+from ganprune.stages import search_pictures
 from ganprune.stages.job import is_run, made_by
-from ganprune.stages.preparing import domains_of, quartet_for
-from ganprune.storage.files import sha256
+from ganprune.stages.originals import originals_of
+from ganprune.stages.preparing import domains_of
 from ganprune.storage.locking import writing_to
 from ganprune.system.hub import local
 from ganprune.system.shell import command_line
@@ -109,10 +109,13 @@ def _export_run(
     config = run.config
     settings = made_by(run)
     export_settings = wishes.settings(settings.pictures.size)
+    sides = settings.search.sides
     slim: dict[Domain, nn.Module] = {
-        side: load_generator(run / f"G_{side}.safetensors", wishes.own) for side in settings.search.sides
+        side: load_generator(run / f"G_{side}.safetensors", wishes.own) for side in sides
     }
-    originals = _originals(run, settings, wishes.own)
+    used: list[NetName] = ["G_A" if side == "A" else "G_B" for side in sides]
+    whole = originals_of(run, settings, wishes.own, used).generators
+    originals: dict[Domain, nn.Module] = {side: whole[side] for side in sides}
     slim_by_name = {f"G_{side}": network for side, network in slim.items()}
     pictures = _run_pictures(config, slim_by_name, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
@@ -138,34 +141,6 @@ def _tell_norm(networks: Mapping[str, nn.Module], settings: ExportSettings, repo
 
 def _exported(files: list[dict[str, Any]], variants: list[VariantReport]) -> Exported:
     return {"files": files, "variants": [report.to_json() for report in variants]}
-
-
-def _originals(run: Run, settings: CompressSettings, own: Own) -> dict[Domain, nn.Module]:
-    """The generators that a run compressed, from where they were; checked to be the same files."""
-    found = dict[Domain, nn.Module]()
-    path, known = Path(run.config["checkpoint"]), run.config["sha256"]
-    try:
-        quartet = quartet_for(settings, path, own)
-        for side in settings.search.sides:
-            name: NetName = "G_A" if side == "A" else "G_B"
-            if name not in known:  # the checkpoint lacked it, and the run made it
-                found[side] = load_generator(run / RECOVERED / f"latest_net_{name}.pth")
-                continue
-            if sha256(quartet.files[name]) != known[name]:
-                raise RunError(
-                    f"the networks at {path} have changed since the run was made; put them back, "
-                    "or start a new run"
-                )
-            generator = quartet.G_A if side == "A" else quartet.G_B
-            assert generator is not None
-            found[side] = generator
-    except RunError:
-        raise
-    except (GanpruneError, KeyError) as error:
-        raise RunError(
-            f"the run's original networks are needed and were not found at {path}: {error}"
-        ) from None
-    return found
 
 
 def _options(checkpoint: Path) -> dict[str, str]:

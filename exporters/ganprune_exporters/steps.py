@@ -1,43 +1,24 @@
 """The standard steps between tracing and writing, each a `Pass`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import onnx
 import onnxsim
 from onnx import ModelProto
 
 from ganprune_exporters import opsets
-from ganprune_exporters.passes import with_shapes
+from ganprune_exporters.passes import Pass, with_shapes
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Pass):
     """A pass over any graph, which keeps what the graph computes."""
 
-    name: str
-    summary: str
-    function: Callable[[ModelProto], ModelProto]
+    def __init__(self, name: str, summary: str, function: Callable[[ModelProto], ModelProto]) -> None:
+        self.name, self.summary, self._function = name, summary, function
 
-    @property
-    def spec(self) -> str:
-        """See `Pass.spec`."""
-        return self.name
-
-    def why_not(self, model: ModelProto) -> str | None:
-        """See `Pass.why_not`: there is always something to do."""
-        return None
-
-    def __call__(self, model: ModelProto) -> ModelProto:
-        """See `Pass.__call__`."""
-        copy = ModelProto()
-        copy.CopyFrom(model)
-        return self.function(copy)
-
-    def broken(self, before: ModelProto, after: ModelProto) -> str | None:
-        """See `Pass.broken`: the ends are still called what they were called."""
-        was, now = ([v.name for v in (*m.graph.input, *m.graph.output)] for m in (before, after))
-        return None if was == now else f"ends called {', '.join(now)}"
+    def change(self, model: ModelProto) -> ModelProto:
+        """See `Pass.change`."""
+        return self._function(model)
 
 
 def _simplified(model: ModelProto) -> ModelProto:

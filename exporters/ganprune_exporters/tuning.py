@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from time import perf_counter
 
 import numpy as np
-import onnxruntime
 from onnx import ModelProto
+from onnxruntime import InferenceSession
 
 from ganprune.bench.statistics import Ratio, ratio_of_medians
+from ganprune.onnx_files.sessions import session_of
 
 ROUNDS = 15
 """How often every graph is run, in turns."""
@@ -21,7 +22,7 @@ def speedups(models: Sequence[ModelProto], size: int, rounds: int = ROUNDS, seed
     One picture of size × size pixels, ONNX Runtime's CPU provider, one thread, all in this process in
     turns, each round beginning with the next of them.
     """
-    sessions = [_session(model) for model in models]
+    sessions = [session_of(model, threads=1) for model in models]
     feeds = [_feed(session, size) for session in sessions]
     times = np.empty((len(models), rounds))
     for session, feed in zip(sessions, feeds, strict=True):
@@ -35,16 +36,7 @@ def speedups(models: Sequence[ModelProto], size: int, rounds: int = ROUNDS, seed
     return [ratio_of_medians(times[0], row, draws) for row in times]
 
 
-def _session(model: ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised, not logged
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def _feed(session: onnxruntime.InferenceSession, size: int) -> dict[str, np.ndarray]:
+def _feed(session: InferenceSession, size: int) -> dict[str, np.ndarray]:
     (end,) = session.get_inputs()
     free = iter((1, size, size))  # batch, height and width, in whatever layout
     shape = [d if isinstance(d, int) else next(free) for d in end.shape]

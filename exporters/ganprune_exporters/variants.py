@@ -217,10 +217,10 @@ def _in_8_bits(
     model, _ = rewritten(model, fixed)
     ready = int8.calibrated(model, calibration.numpy())
     probes = verify.telling(reference, calibration[:PROBES])
-    wanted = verify.run(model.SerializeToString(), probes)
+    wanted = verify.run(model, probes)
 
     def distance(other: "ModelProto") -> float:
-        made = verify.run(other.SerializeToString(), probes)
+        made = verify.run(other, probes)
         return int8.mean_distance([m.numpy() for m in made], [w.numpy() for w in wanted])
 
     # The probes were calibrated on, and other pictures differ a little more: a fifth is kept in reserve.

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
+from onnx import ModelProto
 from torch import Tensor, nn
 
 from ganprune.images import to_float, to_uint8
 from ganprune.models.picture_statistics import by_picture
+from ganprune.onnx_files.sessions import session_of
 from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.trace import INPUT, OUTPUT
 
@@ -65,14 +66,12 @@ def batches(pictures: Tensor, settings: ExportSettings, stride: int) -> list[Ten
     return [*ones, tiled[..., :height, :width], tiled[:1, :, :width, :height]]
 
 
-def run(model: Path | bytes, pictures: Sequence[Tensor]) -> list[Tensor]:
+def run(model: Path | ModelProto, pictures: Sequence[Tensor]) -> list[Tensor]:
     """The file's pictures for each batch, float32 in [-1, 1] or uint8, both [n, c, h, w].
 
     ``pictures``: [n, c, h, w] in [-1, 1]; a file that takes bytes gets the nearest ones.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised, not logged
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = session_of(model)
     in_bytes = "uint8" in session.get_inputs()[0].type
     made: list[Tensor] = []
     for batch in pictures:

@@ -1,7 +1,6 @@
 """Which of ONNX Runtime's execution providers computes, and in which numbers."""
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from json import dumps
 from typing import Literal
@@ -9,6 +8,7 @@ from typing import Literal
 from ganprune.bench.machine import computes_bfloat16
 from ganprune.errors import UsageError
 from ganprune.settings.bench import CPU, Arithmetic
+from ganprune.system.installed import version_of
 
 OPENVINO = "OpenVINOExecutionProvider"
 
@@ -38,11 +38,10 @@ class Engine:
         return {"load_config": dumps({"CPU": numbers})}
 
     def __str__(self) -> str:
-        found = [
-            f"{name} {number}" for name in _PACKAGES.get(self.provider, ()) if (number := _version(name))
-        ]
         if self.provider == CPU:
             return self.provider
+        versions = {name: version_of(name, "") for name in _PACKAGES.get(self.provider, ())}
+        found = [f"{name} {number}" for name, number in versions.items() if number]
         return f"{self.provider} ({', '.join([*found, self.arithmetic])})"
 
 
@@ -70,10 +69,3 @@ def engine_for(provider: str, arithmetic: Arithmetic = "auto") -> Engine:
         chosen = "bfloat16" if provider == OPENVINO and computes_bfloat16() else "float32"
     own = provider in onnxruntime.get_available_providers()
     return Engine(provider, chosen, None if own else _PLUGINS[provider])
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

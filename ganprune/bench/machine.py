@@ -4,12 +4,12 @@ import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from math import inf
 from pathlib import Path
 
 from ganprune.errors import UsageError
 from ganprune.system.cpu import cpu_model, cpu_told
+from ganprune.system.installed import version_of
 
 _QUOTAS = (
     ("/sys/fs/cgroup/cpu.max",),
@@ -45,7 +45,8 @@ def this_machine() -> Machine:
     import onnxruntime
 
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    return Machine(cpu_model(), physical_cores(), system, str(onnxruntime.__version__), _version())
+    runtime = str(onnxruntime.__version__)
+    return Machine(cpu_model(), physical_cores(), system, runtime, version_of("ganprune"))
 
 
 def physical_cores() -> int:
@@ -92,10 +93,3 @@ def _quota() -> float:
 def computes_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 (AMX, AVX-512 BF16); no where the system does not tell."""
     return bool({"amx_bf16", "avx512_bf16"} & set(cpu_told("flags").split()))
-
-
-def _version() -> str:
-    try:
-        return version("ganprune")
-    except PackageNotFoundError:
-        return "not installed"

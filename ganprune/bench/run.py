@@ -3,8 +3,8 @@
 Each network lives in a process of its own. One of them runs at a time; the others wait, and take no CPU time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -75,11 +75,15 @@ def bench(
     networks = _networks(subjects)
     timings, profiles = list[Timing](), list[Profile]()
     for threads in dict.fromkeys(settings.threads):
-        profiled = settings.profile and threads == settings.threads[0]
-        with _Workplace(subjects, networks, engine, threads, settings, reporter) as place:
-            timings += place.timings()
-            if profiled:
-                profiles += place.profiles()
+        began = perf_counter()
+        with _loaded(subjects, engine, threads, settings) as ready:
+            with reporter.task(f"Timing, {in_threads(threads)}", total=100) as task:
+                times, ratios = _rounds(ready, settings, began, task)
+            found = [_timing(one, networks[one.subject.name], threads, times, ratios) for one in ready]
+            _warn(found, threads, settings, reporter)
+            timings += found
+            if settings.profile and threads == settings.threads[0]:
+                profiles += _profiles(ready, threads, reporter)
     return BenchReport(
         this_machine(), settings, tuple(networks.values()), tuple(timings), engine, tuple(profiles)
     )
@@ -140,112 +144,90 @@ def _times(pixels: tuple[int, ...]) -> str:
     return "×".join(map(str, pixels))
 
 
-class _Workplace:
-    """All networks in their processes, with one number of threads."""
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A network in its process, loaded and warm."""
 
-    def __init__(
-        self,
-        subjects: Sequence[_Subject],
-        networks: Mapping[str, NetworkCost],
-        engine: Engine,
-        threads: int,
-        settings: BenchSettings,
-        reporter: Reporter,
-    ) -> None:
-        self._subjects, self._networks, self._engine = subjects, networks, engine
-        self._threads, self._settings, self._reporter = threads, settings, reporter
-        self._stack = ExitStack()
-        self._processes: list[NetworkProcess] = []
-        self._load_ms: list[float] = []
-        self._began = perf_counter()
+    subject: _Subject
+    process: NetworkProcess
+    load_ms: float
 
-    def __enter__(self) -> "_Workplace":
-        """Start the processes, load the files one after the other, and run them until they are warm."""
-        try:
-            for subject in self._subjects:
-                process = NetworkProcess(subject.candidate.path)
-                self._processes.append(self._stack.enter_context(process))
-            for subject, process in zip(self._subjects, self._processes, strict=True):
-                self._load_ms.append(
-                    process.load(self._engine, self._threads, subject.input.name, subject.pictures)
-                )
-                for i in range(self._settings.warmup):
-                    process.run(i)
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+@contextmanager
+def _loaded(
+    subjects: Sequence[_Subject], engine: Engine, threads: int, settings: BenchSettings
+) -> Generator[list[_Ready]]:
+    """Start the processes, load the files one after the other, and run them until they are warm."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(NetworkProcess(subject.candidate.path)) for subject in subjects]
+        ready = list[_Ready]()
+        for subject, process in zip(subjects, processes, strict=True):
+            load_ms = process.load(engine, threads, subject.input.name, subject.pictures)
+            ready.append(_Ready(subject, process, load_ms))
+            for i in range(settings.warmup):
+                process.run(i)
+        yield ready
 
-    def timings(self) -> list[Timing]:
-        """What each network takes."""
-        with self._reporter.task(f"Timing, {in_threads(self._threads)}", total=100) as task:
-            times, ratios = self._rounds(task)
-        found: list[Timing] = []
-        for subject, process, load_ms in zip(self._subjects, self._processes, self._load_ms, strict=True):
-            name, candidate, memory = subject.name, subject.candidate, process.memory()
-            network, statistics = self._networks[name], summary(times[name])
-            found.append(
-                Timing(
-                    network=name,
-                    threads=self._threads,
-                    load_ms=load_ms,
-                    times=statistics,
-                    images_per_second=network.batch * 1000 / statistics.median,
-                    speedup=ratios[name, candidate.against] if candidate.against else None,
-                    theoretical_speedup=network.theoretical_speedup,
-                    over_rewritten=ratios[name, candidate.rewritten] if candidate.rewritten else None,
-                    memory=memory.network,
-                    process_memory=memory.process,
-                )
-            )
-        _warn(found, self._threads, self._settings, self._reporter)
-        return found
 
-    def profiles(self) -> list[Profile]:
-        """What each kind of operator takes, one network after the other."""
-        found: list[Profile] = []
-        with self._reporter.task("Profiling", total=len(self._subjects)) as task:
-            for subject, process in zip(self._subjects, self._processes, strict=True):
-                found.append(Profile(subject.name, self._threads, process.profile(PROFILED_RUNS)))
-                task.advance(1, network=subject.name)
-        return found
+def _rounds(
+    ready: Sequence[_Ready], settings: BenchSettings, began: float, task: Task
+) -> tuple[dict[str, Milliseconds], dict[_Pair, Ratio]]:
+    """Run all networks once a round, each round beginning with the next, until enough is known."""
+    times: dict[str, list[float]] = {one.subject.name: [] for one in ready}
+    rounds, shown, next_look = 0, 0, settings.minimum
+    while True:
+        first = rounds % len(ready)
+        for one in (*ready[first:], *ready[:first]):
+            times[one.subject.name].append(one.process.run(rounds))
+        rounds += 1
+        elapsed = perf_counter() - began
+        over = rounds >= settings.maximum or (rounds >= settings.minimum and elapsed >= settings.seconds)
+        done = max(rounds / settings.maximum, min(elapsed / settings.seconds, rounds / settings.minimum))
+        percent = min(99, int(100 * done))
+        if percent > shown:
+            task.advance(percent - shown, rounds=rounds)
+            shown = percent
+        if over or rounds >= next_look:
+            measured = {name: np.array(row) for name, row in times.items()}
+            draws = np.random.default_rng(settings.seed)
+            ratios = {
+                (name, baseline): ratio_of_medians(measured[baseline], measured[name], draws)
+                for one in ready
+                for name, baseline in one.subject.pairs
+            }
+            if over or all(ratio.relative_margin <= settings.precision for ratio in ratios.values()):
+                task.advance(100 - shown, rounds=rounds)
+                return measured, ratios
+            next_look = rounds + max(1, rounds // 10)
 
-    def _rounds(self, task: Task) -> tuple[dict[str, Milliseconds], dict[_Pair, Ratio]]:
-        """Run all networks once a round, each round beginning with the next, until enough is known."""
-        settings, turns = self._settings, list(zip(self._subjects, self._processes, strict=True))
-        times: dict[str, list[float]] = {subject.name: [] for subject in self._subjects}
-        rounds, shown, next_look = 0, 0, settings.minimum
-        while True:
-            first = rounds % len(turns)
-            for subject, process in (*turns[first:], *turns[:first]):
-                times[subject.name].append(process.run(rounds))
-            rounds += 1
-            elapsed = perf_counter() - self._began
-            over = rounds >= settings.maximum or (rounds >= settings.minimum and elapsed >= settings.seconds)
-            done = max(rounds / settings.maximum, min(elapsed / settings.seconds, rounds / settings.minimum))
-            percent = min(99, int(100 * done))
-            if percent > shown:
-                task.advance(percent - shown, rounds=rounds)
-                shown = percent
-            if over or rounds >= next_look:
-                measured = {name: np.array(row) for name, row in times.items()}
-                ratios = self._ratios(measured)
-                if over or all(ratio.relative_margin <= settings.precision for ratio in ratios.values()):
-                    task.advance(100 - shown, rounds=rounds)
-                    return measured, ratios
-                next_look = rounds + max(1, rounds // 10)
 
-    def _ratios(self, times: Mapping[str, Milliseconds]) -> dict[_Pair, Ratio]:
-        """The ratio of each pair: the baseline's median time over the candidate's."""
-        generator = np.random.default_rng(self._settings.seed)
-        return {
-            (name, baseline): ratio_of_medians(times[baseline], times[name], generator)
-            for subject in self._subjects
-            for name, baseline in subject.pairs
-        }
+def _timing(
+    one: _Ready, network: NetworkCost, threads: int, times: Mapping[str, Milliseconds],
+    ratios: Mapping[_Pair, Ratio],
+) -> Timing:  # fmt: skip
+    name, memory, statistics = network.name, one.process.memory(), summary(times[network.name])
+    return Timing(
+        network=name,
+        threads=threads,
+        load_ms=one.load_ms,
+        times=statistics,
+        images_per_second=network.batch * 1000 / statistics.median,
+        speedup=ratios[name, network.against] if network.against else None,
+        theoretical_speedup=network.theoretical_speedup,
+        over_rewritten=ratios[name, network.rewritten] if network.rewritten else None,
+        memory=memory.network,
+        process_memory=memory.process,
+    )
+
+
+def _profiles(ready: Sequence[_Ready], threads: int, reporter: Reporter) -> list[Profile]:
+    """What each kind of operator takes, one network after the other."""
+    found: list[Profile] = []
+    with reporter.task("Profiling", total=len(ready)) as task:
+        for one in ready:
+            found.append(Profile(one.subject.name, threads, one.process.profile(PROFILED_RUNS)))
+            task.advance(1, network=one.subject.name)
+    return found
 
 
 def _warn(timings: Sequence[Timing], threads: int, settings: BenchSettings, reporter: Reporter) -> None:

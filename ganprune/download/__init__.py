@@ -7,22 +7,16 @@ contents.py    whether what came is what it should be
 job.py         all of it in order; what is there already is left alone
 """
 
-from ganprune.download.catalog import BASE, CATALOG, Item, Kind, find_item, item_at, with_sha256
-from ganprune.download.fetch import Patience
+from ganprune.download.catalog import BASE, CATALOG, Item, find_item, item_at, with_sha256
 from ganprune.download.job import Downloaded, download
-from ganprune.download.unpack import Limits, unpack
 
 __all__ = [
     "BASE",
     "CATALOG",
     "Downloaded",
     "Item",
-    "Kind",
-    "Limits",
-    "Patience",
     "download",
     "find_item",
     "item_at",
-    "unpack",
     "with_sha256",
 ]

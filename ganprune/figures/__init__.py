@@ -10,34 +10,20 @@ of_run.py     what they need to know of a run; of_runs.py: figures of several ru
 """
 
 from ganprune.figures.bars import Bar, bar_chart, operator_chart, widths_diagram
-from ganprune.figures.filters import FirstLayer, filter_figure, filter_panels
-from ganprune.figures.panels import panel, search_curves, search_panels, training_panels
-from ganprune.figures.pareto import Point, front, pareto
-from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
-from ganprune.figures.style import Pixels, clean, to_page, to_png, to_svg
+from ganprune.figures.filters import filter_panels
+from ganprune.figures.panels import search_curves, search_panels, training_panels
+from ganprune.figures.style import Pixels, clean, to_page, to_svg
 
 __all__ = [
     "Bar",
-    "FirstLayer",
     "Pixels",
-    "Point",
-    "Sheet",
-    "SheetCell",
     "bar_chart",
     "clean",
-    "draw_sheet",
-    "filter_figure",
     "filter_panels",
-    "front",
-    "gamma_sheet",
-    "method_sheet",
     "operator_chart",
-    "panel",
-    "pareto",
     "search_curves",
     "search_panels",
     "to_page",
-    "to_png",
     "to_svg",
     "training_panels",
     "widths_diagram",

@@ -24,10 +24,10 @@ from ganprune.figures.of_run import (
     widths_of,
 )
 from ganprune.figures.pareto import Point, pareto
-from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet, gamma_sheet, method_sheet
-from ganprune.figures.style import to_png, to_svg
+from ganprune.figures.sheets import SheetCell, draw_sheet, letter
+from ganprune.figures.style import Pixels, to_png, to_svg
 from ganprune.images.sources import Domain
-from ganprune.onnx_files.cost import onnx_cost, picture_input, read_onnx
+from ganprune.onnx_files.cost import cost_of
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import Run
 from ganprune.storage.files import write_atomically
@@ -76,8 +76,8 @@ def draw_figures(runs: Sequence[Labelled]) -> dict[str, "Figure"]:
     first = runs[0].run
     sides = sides_of(first)
     found = {
-        "sizes": draw_sheet(_sizes(runs, pictures, sides)),
-        "methods": draw_sheet(_methods(runs, pictures, sides)),
+        "sizes": _sizes(runs, pictures, sides),
+        "methods": _methods(runs, pictures, sides),
         "pareto": _pareto(runs),
     }
     for side in sides:
@@ -119,37 +119,42 @@ def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureCom
 
 def _sizes(
     runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
-) -> Sheet:
+) -> "Figure":
+    """Figure 2: one row a direction; the original, then one column a run, with model sizes below."""
     firsts = [{row.side: row for row in reversed(rows)} for rows in pictures]
-    original = [
-        SheetCell(firsts[0][side].original, _mib(_mib_of(runs[0].run / f"original_G_{side}.onnx")))
-        for side in sides
-    ]
+
+    def cell(pixels: Pixels, run: Labelled, network: str) -> SheetCell:
+        return SheetCell(pixels, f"{_mib_of(run.run / f'{network}.onnx'):.2f} MiB")
+
+    original = [cell(firsts[0][side].original, runs[0], f"original_G_{side}") for side in sides]
     columns = [
-        (
-            run.label,
-            [SheetCell(first[side].slim, _mib(_mib_of(run.run / f"G_{side}.onnx"))) for side in sides],
-        )
+        (run.label, [cell(first[side].slim, run, f"G_{side}") for side in sides])
         for run, first in zip(runs, firsts, strict=True)
     ]
-    return gamma_sheet(original, columns, [_direction(side) for side in sides])
+    names = [_direction(side) for side in sides]
+    return draw_sheet(
+        [("original", original), *columns], names, "Pictures by slim generators of several sizes"
+    )
 
 
 def _methods(
     runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
-) -> Sheet:
+) -> "Figure":
+    """Figure 3: one row a picture; the input, the original, then one column a method, (a), (b), …"""
     rows = [
         i for side in sides for i in [i for i, row in enumerate(pictures[0]) if row.side == side][:_SHOWN]
     ]
-    columns = [
-        (run.label, [SheetCell(shown[i].slim) for i in rows])
-        for run, shown in zip(runs, pictures, strict=True)
-    ]
     base = [pictures[0][i] for i in rows]
+    columns = [
+        ("input", [SheetCell(row.input) for row in base]),
+        ("original", [SheetCell(row.original) for row in base]),
+        *(
+            (f"{letter(i)} {run.label}", [SheetCell(shown[row].slim) for row in rows])
+            for i, (run, shown) in enumerate(zip(runs, pictures, strict=True))
+        ),
+    ]
     names = [_direction(row.side) if i % _SHOWN == 0 else "" for i, row in enumerate(base)]
-    return method_sheet(
-        [SheetCell(r.input) for r in base], [SheetCell(r.original) for r in base], columns, names
-    )
+    return draw_sheet(columns, names, "Pictures by method")
 
 
 def _pareto(runs: Sequence[Labelled]) -> "Figure":
@@ -194,13 +199,7 @@ def _milliseconds(run: Run) -> tuple[dict[str, float], str]:
 
 
 def _mib_of(path: Path) -> float:
-    model = read_onnx(path)
-    shown = picture_input(model, path)
-    return mebibytes(onnx_cost(model, shown, shown.shape()).params)
-
-
-def _mib(size: float) -> str:
-    return f"{size:.2f} MiB"
+    return mebibytes(cost_of(path).params)
 
 
 def _direction(side: Domain) -> str:

@@ -15,44 +15,33 @@ labels.py, fcn.py the FCN score
 telling.py        figures in words
 """
 
-from ganprune.metrics.bootstrap import Interval
 from ganprune.metrics.cache import cached_features
-from ganprune.metrics.controls import absolute_errors, lost, probe, psnr, squared_errors
+from ganprune.metrics.controls import absolute_errors, squared_errors
 from ganprune.metrics.extractor import FeatureNetwork, features_of, find_readable
-from ganprune.metrics.fcn import FcnScore, Segmenter, fcn_score
+from ganprune.metrics.fcn import Segmenter, fcn_score
 from ganprune.metrics.folders import paired, pictures_in
 from ganprune.metrics.frechet import fid
 from ganprune.metrics.kernel import kid
-from ganprune.metrics.labels import decode_labels, read_labels
 from ganprune.metrics.loading import load_features
-from ganprune.metrics.scores import Figure, PictureScores, ScoreSettings, score
+from ganprune.metrics.scores import ScoreSettings, score
 from ganprune.metrics.translations import ComparedNetworks, Translated, translated
 
 __all__ = [
     "ComparedNetworks",
-    "FcnScore",
     "FeatureNetwork",
-    "Figure",
-    "Interval",
-    "PictureScores",
     "ScoreSettings",
     "Segmenter",
     "Translated",
     "absolute_errors",
     "cached_features",
-    "decode_labels",
     "fcn_score",
     "features_of",
     "fid",
     "find_readable",
     "kid",
     "load_features",
-    "lost",
     "paired",
     "pictures_in",
-    "probe",
-    "psnr",
-    "read_labels",
     "score",
     "squared_errors",
     "translated",

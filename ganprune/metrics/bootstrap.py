@@ -48,31 +48,26 @@ def redraw(n: int, generator: torch.Generator) -> Tensor:
     return chosen
 
 
-def kid_interval(fakes: Tensor, real: Tensor, resamples: int, generator: torch.Generator) -> Interval:
-    """Of `kid`, both sides redrawn; a picture that is drawn twice is not compared with itself."""
-    kernels, m, n = Kernels.of(fakes, real), len(fakes), len(real)
-
-    def once() -> float:
-        counts = redraw(m, generator).bincount(minlength=m), redraw(n, generator).bincount(minlength=n)
-        return kernels.mmd(*counts)
-
-    return Interval.around(kernels.mmd(), _repeated(once, resamples))
-
-
-def kid_difference(
-    ours: Tensor, theirs: Tensor, real: Tensor, resamples: int, generator: torch.Generator
+def kid_interval(
+    fakes: Tensor, real: Tensor, resamples: int, generator: torch.Generator, less: Tensor | None = None
 ) -> Interval:
-    """Of kid(ours) - kid(theirs), features [n, d] of what two networks make of the same inputs, in order.
+    """Of `kid`, both sides redrawn; a picture that is drawn twice is not compared with itself.
 
-    The same inputs are redrawn for both, so that what both share, easy pictures and hard ones, drops out.
+    less: what another network makes of the same inputs, in order: of kid(fakes) - kid(less) then. The same
+    inputs are redrawn for both, so that what both share, easy pictures and hard ones, drops out.
     """
-    one, two, m, n = Kernels.of(ours, real), Kernels.of(theirs, real), len(ours), len(real)
+    kernels = [Kernels.of(part, real) for part in (fakes, less) if part is not None]
+    m, n = len(fakes), len(real)
+
+    def difference(*counts: Tensor) -> float:
+        first, *second = (one.mmd(*counts) for one in kernels)
+        return first - sum(second)
 
     def once() -> float:
         counts = redraw(m, generator).bincount(minlength=m), redraw(n, generator).bincount(minlength=n)
-        return one.mmd(*counts) - two.mmd(*counts)
+        return difference(*counts)
 
-    return Interval.around(one.mmd() - two.mmd(), _repeated(once, resamples))
+    return Interval.around(difference(), _repeated(once, resamples))
 
 
 def fid_interval(fakes: Tensor, real: Tensor, resamples: int, generator: torch.Generator) -> Interval:

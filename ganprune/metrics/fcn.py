@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,7 +19,7 @@ from ganprune.metrics.bootstrap import Interval, redraw
 from ganprune.metrics.labels import VOID, read_labels
 from ganprune.metrics.normalise import NORMALISERS
 from ganprune.metrics.scores import Figure
-from ganprune.onnx_files.cost import picture_input, read_onnx
+from ganprune.onnx_files.sessions import FloatNetwork
 from ganprune.reporting import SILENT, Reporter
 
 
@@ -33,32 +32,15 @@ class Segmenter:
         Raises `UsageError` for another, or if there is no such file; `InputError` if it is damaged, does
         not take float32 [n, 3, h, w], or cannot be run.
         """
-        import onnxruntime
-
         if takes not in NORMALISERS:
             raise UsageError(f"--set fcn-input must be one of {', '.join(NORMALISERS)}, found {takes!r}")
         if not path.is_file():
             raise UsageError(f"--fcn needs the ONNX file of a segmentation network, found no file {path}")
         self.path, self.takes = path, takes
         self._normalise = NORMALISERS[takes]
-        self._input = picture_input(read_onnx(path), path)
-        if (
-            self._input.dtype != "float32"
-            or self._input.dims[1] not in (3, None)
-            or self._input.channels_last
-        ):
-            dims = "×".join("any" if dim is None else str(dim) for dim in self._input.dims)
-            raise InputError(
-                f"{path}: needed a network of float32 RGB pictures, n×3×height×width, found that "
-                f"{self._input.name} is {self._input.dtype} {dims}; export it so"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # what goes wrong is raised, not logged
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own errors have no common base but this
-            raise self._does_not_run(error) from error
+        self._network = FloatNetwork(
+            path, threads, "float32 RGB pictures, n×3×height×width", "export it so", channels=3
+        )
 
     def __call__(self, picture: Tensor, height: int, width: int) -> Tensor:
         """Logits [classes, height, width] of uint8 [3, h, w].
@@ -66,13 +48,9 @@ class Segmenter:
         The picture is resized, PIL's bicubic, to what the file takes, else to height × width; the logits
         bilinearly to height × width.
         """
-        rows, columns = self._input.dims[2] or height, self._input.dims[3] or width
-        x = self._normalise(resized(picture, rows, columns)[None].float())
-        x = x.repeat(self._input.dims[0] or 1, 1, 1, 1)
-        try:
-            output = np.asarray(self._session.run(None, {self._input.name: x.numpy()})[0])
-        except Exception as error:
-            raise self._does_not_run(error) from error
+        batch, _, rows, columns = self._network.takes.dims
+        x = self._normalise(resized(picture, rows or height, columns or width)[None].float())
+        output = self._network(x.repeat(batch or 1, 1, 1, 1).numpy())
         if output.ndim != 4 or output.dtype.kind != "f" or output.shape[1] < 2:
             shape = "×".join(map(str, output.shape))
             raise InputError(
@@ -83,10 +61,6 @@ class Segmenter:
         if tuple(logits.shape[2:]) != (height, width):
             logits = functional.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
         return logits[0]
-
-    def _does_not_run(self, error: Exception) -> InputError:
-        reason = " ".join(str(error).split())
-        return InputError(f"{self.path}: needed a network that ONNX Runtime can run, it says: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

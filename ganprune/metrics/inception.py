@@ -1,7 +1,6 @@
 """The Inception network of published FID figures, through torch-fidelity."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import DownloadError, InputError
-from ganprune.metrics.published import module_of_extra
+from ganprune.metrics.published import PublishedFeatures, module_of_extra
 from ganprune.storage.files import sha256
 from ganprune.storage.scratch import scratch_folder
-from ganprune.system.device import cpu_threads, reproducible
 
 INCEPTION_KEY = "Conv2d_1a_3x3.conv.weight"
 """A tensor that tells the network by its name."""
@@ -21,29 +19,9 @@ FEATURES = "2048"
 """The last average pool, on which published FID is defined; torch-fidelity's name for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class InceptionFeatures:
-    """A `FeatureNetwork`: Inception v3 of 2015, as torch-fidelity converted it from TensorFlow."""
-
-    name: str
-    """See `FeatureNetwork`."""
-    net: nn.Module
-    """Resizes pictures itself, as TensorFlow 1 did."""
-    device: str = "cpu"
-    """Where to compute."""
-    threads: int = 1
-    """Of the CPU."""
-
-    @torch.inference_mode()
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """uint8 [n, 3, h, w], RGB → float64 [n, 2048] on the CPU."""
-        with cpu_threads(self.threads), reproducible():
-            return self.net(pictures.contiguous().to(self.device))[0].double().cpu()
-
-
 def load_inception(
     file: Path | None, tensors: Mapping[str, Tensor] | None, device: str, threads: int
-) -> InceptionFeatures:
+) -> PublishedFeatures:
     """From a file and the tensors that it holds; without, torch-fidelity downloads its own weights once.
 
     Raises `UsageError` where torch-fidelity is not installed, `InputError` where tensors do not fit,
@@ -70,7 +48,8 @@ def load_inception(
         f"inception_v3 by torch-fidelity {version('torch-fidelity')}, {sha256(file)[:12]}, last pool, "
         "299×299 TensorFlow 1 bilinear"
     )
-    return InceptionFeatures(name, net.eval().to(device), device, threads)
+    net = net.eval().to(device)  # resizes pictures itself, as TensorFlow 1 did
+    return PublishedFeatures(name, lambda pictures: net(pictures.contiguous().to(device))[0], threads)
 
 
 def _downloaded(fidelity: Any) -> tuple[nn.Module, Path]:

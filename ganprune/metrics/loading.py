@@ -1,20 +1,18 @@
 """A file of weights → a feature network, recognised by its tensors' names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganprune.checkpoints import read_tensors
 from ganprune.errors import CheckpointError, InputError, UsageError
 from ganprune.metrics.extractor import FeatureNetwork, resized
 from ganprune.metrics.inception import INCEPTION_KEY, load_inception
-from ganprune.metrics.normalise import Normalise, caffe, keras, torchvision
-from ganprune.metrics.published import Kind, last_map
+from ganprune.metrics.normalise import caffe, keras, torchvision
+from ganprune.metrics.published import Kind, PublishedFeatures, last_map
 from ganprune.storage.files import sha256
-from ganprune.system.device import cpu_threads, reproducible, resolve_device, resolve_threads
+from ganprune.system.device import resolve_device, resolve_threads
 
 SIZE = 224
 """Height and width, pixels, that pictures are resized to."""
@@ -27,29 +25,6 @@ TOLD_BY: dict[str, Kind] = {
     "features.3.squeeze.weight": "squeezenet1_1",
 }
 """Tensors that tell the networks by their names."""
-
-
-@dataclass(frozen=True, slots=True)
-class MapFeatures:
-    """A `FeatureNetwork`: the mean of a convolutional network's last map over its places."""
-
-    name: str
-    """See `FeatureNetwork`."""
-    net: nn.Module
-    """[n, 3, 224, 224] → [n, d, h, w]."""
-    normalise: Normalise
-    """What the network's pictures look like."""
-    device: str = "cpu"
-    """Where to compute."""
-    threads: int = 1
-    """Of the CPU."""
-
-    @torch.inference_mode()
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """uint8 [n, 3, h, w], RGB → float64 [n, d] on the CPU."""
-        with cpu_threads(self.threads), reproducible():
-            x = self.normalise(resized(pictures, SIZE).to(self.device).float())
-            return self.net(x).mean((2, 3)).double().cpu()
 
 
 def load_features(path: Path | str, device: str = "cpu", threads: int | None = None) -> FeatureNetwork:
@@ -90,7 +65,12 @@ def load_features(path: Path | str, device: str = "cpu", threads: int | None = N
         ) from error
     normalise = torchvision if own else keras if kind == "mobilenet_v2" else caffe
     name = f"{kind} by {'torchvision' if own else 'Keras'} {sha256(path)[:12]}, {SIZE}×{SIZE} PIL bicubic"
-    return MapFeatures(name, net.to(device), normalise, device, cores)
+    net = net.to(device)
+
+    def mean_of_map(pictures: Tensor) -> Tensor:
+        return net(normalise(resized(pictures, SIZE).to(device).float())).mean((2, 3))
+
+    return PublishedFeatures(name, mean_of_map, cores)
 
 
 def _unknown(path: Path, tensors: Mapping[str, Tensor]) -> str:

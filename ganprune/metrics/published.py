@@ -1,6 +1,7 @@
 """Networks with published weights, built by the libraries of ``ganprune[metrics]``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
@@ -10,11 +11,30 @@ from torch.nn import functional
 
 from ganprune.checkpoints.own import fitted
 from ganprune.errors import UsageError
+from ganprune.system.device import cpu_threads, reproducible
 
 Kind = Literal["mobilenet_v2", "squeezenet1_1"]
 """torchvision's names of the networks, up to their last maps."""
 
 COUNT = "num_batches_tracked"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFeatures:
+    """A `FeatureNetwork` of published weights."""
+
+    name: str
+    """See `FeatureNetwork`."""
+    see: Callable[[Tensor], Tensor]
+    """uint8 [n, 3, h, w], RGB → [n, d], on whatever device."""
+    threads: int = 1
+    """Of the CPU."""
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """uint8 [n, 3, h, w], RGB → float64 [n, d] on the CPU."""
+        with cpu_threads(self.threads), reproducible():
+            return self.see(pictures).double().cpu()
 
 
 def module_of_extra(name: str) -> Any:

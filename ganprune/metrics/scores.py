@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import DataError, UsageError
-from ganprune.metrics.bootstrap import Interval, fid_interval, kid_difference, kid_interval, ratio_interval
+from ganprune.metrics.bootstrap import Interval, fid_interval, kid_interval, ratio_interval
 from ganprune.metrics.controls import decibels, losses, votes
 from ganprune.metrics.frechet import fid
 from ganprune.metrics.kernel import kid
@@ -114,7 +114,10 @@ def score(
     that do not fit together.
     """
     sure, generator = settings.resamples, torch.Generator().manual_seed(settings.seed)
-    found_kid = Figure(kid(fakes, real), kid_interval(fakes, real, sure, generator) if sure else None)
+
+    def distance(less: Tensor | None = None) -> Figure:
+        value = kid(fakes, real) - (0 if less is None else kid(less, real))
+        return Figure(value, kid_interval(fakes, real, sure, generator, less) if sure else None)
 
     def frechet(against: Tensor) -> Figure:
         return Figure(fid(fakes, against), fid_interval(fakes, against, sure, generator) if sure else None)
@@ -123,6 +126,7 @@ def score(
         value = float(above.sum() / below.sum())
         return Figure(value, ratio_interval(above, below, sure, generator) if sure else None)
 
+    found_kid = distance()
     as_b = lost = psnr = truth_psnr = truth_l1 = None
     less = dict[str, dict[str, Figure]]()
     if domains is not None:
@@ -136,7 +140,12 @@ def score(
         squares, sizes = (ratio(part, torch.ones_like(part)) for part in from_truth)
         truth_psnr, truth_l1 = _in_decibels(squares), sizes
     for name, theirs in (others or {}).items():
-        less[name] = {"kid": _kid_less(fakes, theirs, real, sure, generator)}
+        if len(fakes) != len(theirs):
+            raise DataError(
+                f"needed pictures in pairs, found {len(fakes)} and {len(theirs)}; translate the same folder "
+                "twice"
+            )
+        less[name] = {"kid": distance(less=theirs)}
         if originals_and_inputs is not None:
             (ours, none), (rest, _) = (losses(part, *originals_and_inputs) for part in (fakes, theirs))
             less[name]["lost"] = ratio(ours - rest, none)
@@ -159,17 +168,6 @@ def _in_decibels(error: Figure) -> Figure:
     ends = error.interval
     interval = None if ends is None else Interval(decibels(ends.high), decibels(ends.low))
     return Figure(decibels(error.value), interval)
-
-
-def _kid_less(
-    ours: Tensor, theirs: Tensor, real: Tensor, resamples: int, generator: torch.Generator
-) -> Figure:
-    if len(ours) != len(theirs):
-        raise DataError(
-            f"needed pictures in pairs, found {len(ours)} and {len(theirs)}; translate the same folder twice"
-        )
-    value = kid(ours, real) - kid(theirs, real)
-    return Figure(value, kid_difference(ours, theirs, real, resamples, generator) if resamples else None)
 
 
 def _number(value: float) -> float | None:

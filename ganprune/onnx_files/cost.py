@@ -7,7 +7,7 @@ grid. Norms, activations, additions, paddings and matrix products are not counte
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -85,6 +85,11 @@ class OnnxCost:
     """Where the figures come from."""
 
 
+def spelled(dims: Sequence[int | None]) -> str:
+    """``1×3×any×any``."""
+    return "×".join("any" if size is None else str(size) for size in dims)
+
+
 def cost_metadata(params: int, macs_true: int, macs_paper: int, height: int, width: int) -> dict[str, str]:
     """``metadata_props`` from which `onnx_cost` reads the costs of a picture of height × width pixels."""
     figures = {PARAMS: params, MACS_TRUE: macs_true, MACS_PAPER: macs_paper, HEIGHT: height, WIDTH: width}
@@ -131,6 +136,13 @@ def picture_input(model: "ModelProto", path: Path) -> PictureInput:
             f"of {len(tensor.shape.dim)}"
         )
     return PictureInput(path.name, name, kinds[tensor.elem_type], _dims(inputs[0]))
+
+
+def cost_of(path: Path) -> OnnxCost:
+    """Costs of one picture of the size that a file takes. Raises as `read_onnx` and `picture_input`."""
+    model = read_onnx(path)
+    picture = picture_input(model, path)
+    return onnx_cost(model, picture, picture.shape())
 
 
 def onnx_cost(model: "ModelProto", picture: PictureInput, shape: tuple[int, ...]) -> OnnxCost:

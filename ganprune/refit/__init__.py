@@ -9,12 +9,11 @@ surgeon.py    what it costs to do without filters: the order in which they go, a
 """
 
 from ganprune.refit.gram_matrices import Gram, grams, refitted_from
-from ganprune.refit.sequence import Kept, RefitSettings, refitted
+from ganprune.refit.sequence import RefitSettings, refitted
 from ganprune.refit.surgeon import Removal, as_scores, removals
 
 __all__ = [
     "Gram",
-    "Kept",
     "RefitSettings",
     "Removal",
     "as_scores",

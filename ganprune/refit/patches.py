@@ -28,6 +28,13 @@ def refittable(network: nn.Module, graph: ChannelGraph) -> dict[str, Layer]:
     return found
 
 
+def norm_of(network: nn.Module, graph: ChannelGraph, name: str) -> nn.Module | None:
+    """The norm that alone reads a convolution's output, and nothing else, in a network or in a slim one."""
+    behind = {layer.name: layer.norm for layer in graph.layers}
+    norm = behind[name]
+    return network.get_submodule(norm) if norm and [*behind.values()].count(norm) == 1 else None
+
+
 Means = Literal["picture", "all", "none"]
 """What makes up for a constant that is added to a convolution's output, and so need not be fitted. picture: a
 norm takes away the mean of every picture. all: a bias, or a norm's running statistics, that of all pictures.

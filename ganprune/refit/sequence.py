@@ -6,15 +6,25 @@ docs/results/refit.md).
 """
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from ganprune.channels import ChannelGraph, kept
 from ganprune.errors import UsageError
 from ganprune.refit.moments import RIDGE, Moments, least_squares
-from ganprune.refit.patches import Convolution, Means, matrix, means, patches, put_matrix
+from ganprune.refit.patches import (
+    Convolution,
+    Means,
+    matrix,
+    means,
+    norm_of,
+    patches,
+    put_matrix,
+    refittable,
+)
 from ganprune.refit.walk import Walk
 from ganprune.reporting import SILENT, Reporter
 
@@ -37,19 +47,11 @@ class RefitSettings:
             raise UsageError(f"the ridge of a refit must be more than 0, found {self.ridge:g}")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a slim network has left of one convolution: int64 indices, ascending; None: everything."""
-
-    inputs: Tensor | None = None
-    filters: Tensor | None = None
-
-
 @torch.no_grad()
 def refitted(
     slim: nn.Module,
     original: nn.Module,
-    kept: Mapping[str, Kept],
+    units: Tensor,
     pictures: Sequence[Tensor],
     settings: RefitSettings | None = None,
     reporter: Reporter = SILENT,
@@ -59,27 +61,32 @@ def refitted(
     Every convolution in forward order is fitted by least squares; its target is the original's output before
     the norm, of the filters that it kept.
 
-    slim: the same modules as ``original`` with fewer channels. kept: by the name of each convolution.
-    pictures: float32 [1, channels, h, w] each, on the networks' device. Raises `ValueError` without pictures.
+    slim: the same modules as ``original`` with fewer channels. units: which it keeps of those of the
+    original's `ChannelGraph`, bool [units]. pictures: float32 [1, channels, h, w] each, on the networks'
+    device. Raises `ValueError` without pictures.
     """
     if not pictures:
         raise ValueError("a refit needs at least one picture")
     settings = settings or RefitSettings()
     slim = copy.deepcopy(slim).float().eval()
     original, there = original.float().eval(), dict(slim.named_modules())
+    graph = ChannelGraph.trace(original, pictures[0])
     # Of a residual block that was taken out nothing is left to fit.
-    stops = [name for name in Walk.stops_of(original) if name in there]
-    source, fitted = Walk(original, pictures, stops), Walk(slim, pictures, stops)
+    layers = {name: layer for name, layer in refittable(original, graph).items() if name in there}
+    source, fitted = Walk(original, pictures, layers), Walk(slim, pictures, layers)
     generator = torch.Generator().manual_seed(settings.seed)
     with reporter.task("refit", len(fitted.convolutions)) as task:
         for number, name in enumerate(fitted.convolutions):
-            conv, norm = fitted.module(name), fitted.norm_after(number)
-            by, padded = means(conv, norm), conv.padding_mode != "zeros"
-            left, W = kept.get(name, Kept()), matrix(conv)
+            conv, norm = there[name], norm_of(slim, graph, name)
+            assert isinstance(conv, Convolution)
+            by, padded, W = means(conv, norm), conv.padding_mode != "zeros", matrix(conv)
+            inputs, filters = (
+                kept(of, units).to(W.device) for of in (layers[name].reads, layers[name].writes)
+            )
             moments = Moments.none(W.shape[1], W.shape[0], W.device)
             for i in range(len(pictures)):
-                should_see = _picked(source.before(number, i)[0], left.inputs)
-                wanted = _picked(source.on(number, i)[0], left.filters).flatten(1)
+                should_see = source.before(number, i)[0][inputs]
+                wanted = source.on(number, i)[0][filters].flatten(1)
                 order = torch.randperm(wanted.shape[1], generator=generator)
                 places = order[: settings.positions].to(W.device)
                 for x in (fitted.before(number, i)[0], should_see):
@@ -91,10 +98,6 @@ def refitted(
                 fitted.on(number, i)
             task.advance()
     return slim
-
-
-def _picked(channels: Tensor, index: Tensor | None) -> Tensor:
-    return channels if index is None else channels[index.to(channels.device)]
 
 
 def _fit(conv: Convolution, by: Means, moments: Moments, ridge: float) -> None:

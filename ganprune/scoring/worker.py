@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import cloudpickle
@@ -22,6 +21,7 @@ from ganprune.storage.scratch import scratch_folder
 from ganprune.system.children import portable
 from ganprune.system.cpu import cpu_model
 from ganprune.system.device import keep_freed_memory
+from ganprune.system.installed import version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,7 @@ def packed(inputs: ScoringInputs) -> bytes:
 
 def versions() -> dict[str, str]:
     """Of what computes scores. All workers must have those of the program that started them."""
-    try:
-        ours = version("ganprune")
-    except PackageNotFoundError:
-        ours = "unknown"
-    return {"ganprune": ours, "torch": torch.__version__.partition("+")[0]}
+    return {"ganprune": version_of("ganprune", "unknown"), "torch": torch.__version__.partition("+")[0]}
 
 
 def hardware(device: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganprune.channels import ChannelGraph, graph_of, kept
+from ganprune.channels import ChannelGraph, graph_of
 from ganprune.checkpoints import (
     copy_standalone,
     load_generator,
@@ -19,7 +19,7 @@ from ganprune.checkpoints import (
 from ganprune.images import load_pictures, to_float
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.rebuild import rebuilt, recalibrated
-from ganprune.refit import Kept, RefitSettings, refitted
+from ganprune.refit import RefitSettings, refitted
 from ganprune.runs import Run
 from ganprune.search.coevolution import State
 from ganprune.settings.words import Domain
@@ -113,12 +113,9 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
         few = order[: as_many_as_fit(n, size, graph)].tolist()
         chosen = [files[side][i] for i in few]
         pictures = to_float(load_pictures(chosen, size, channels=graph.inputs)).to(device).split(1)
-        left = {
-            layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in graph.layers
-        }
         with cpu_threads(job.resolved.threads):
             found = refitted(
-                network.to(device), originals[side].to(device), left, pictures,
+                network.to(device), originals[side].to(device), units, pictures,
                 RefitSettings(seed=seed), job.reporter,
             )  # fmt: skip
         assert isinstance(found, nn.Module)

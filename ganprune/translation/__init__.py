@@ -13,26 +13,17 @@ videos.py        the same of a video's frames
     translate_pictures(source, Path("photos"), Path("zebras"))
 """
 
-from ganprune.translation.preparation import Mode, Preparation, preparation_for
-from ganprune.translation.run import TranslateSettings, TranslationSummary, translate_pictures
-from ganprune.translation.source import Direction, Source, open_source
-from ganprune.translation.targets import Existing, Kind, is_video
-from ganprune.translation.tiles import Tiled
-from ganprune.translation.translators import NetworkTranslator, OnnxTranslator, Translator
+from ganprune.translation.preparation import preparation_for
+from ganprune.translation.run import TranslateSettings, translate_pictures
+from ganprune.translation.source import open_source
+from ganprune.translation.targets import Kind, is_video
+from ganprune.translation.translators import OnnxTranslator, Translator
 from ganprune.translation.videos import translate_video
 
 __all__ = [
-    "Direction",
-    "Existing",
     "Kind",
-    "Mode",
-    "NetworkTranslator",
     "OnnxTranslator",
-    "Preparation",
-    "Source",
-    "Tiled",
     "TranslateSettings",
-    "TranslationSummary",
     "Translator",
     "is_video",
     "open_source",

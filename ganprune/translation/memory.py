@@ -49,8 +49,16 @@ def free_memory(device: str = "cpu") -> int | None:
     return min(found, default=None)
 
 
-def check_memory(picture: Path, height: int, width: int, needed: int, free: int | None, batch: int) -> None:
-    """Raise `UsageError` where pictures of height × width pixels need more memory than there is."""
+def check_memory(
+    picture: Path, size: torch.Size, a_pixel: int, batch: int, tile: int | None, free: int | None
+) -> None:
+    """Raise `UsageError` where a batch of pictures, whole or in tiles, needs more memory than there is.
+
+    size: of a picture, [c, h, w]. a_pixel: see `bytes_a_pixel`. free: see `free_memory`.
+    """
+    height, width = size[1:]
+    at_once = height * width if tile is None else min(height * width, tile**2)
+    needed = batch * (a_pixel * at_once + PICTURES * height * width)
     if free is None or needed <= free:
         return
     fewer = "--set batch=1, or " if batch > 1 else ""

@@ -21,7 +21,7 @@ from ganprune.errors import UsageError
 from ganprune.images.sizes import SMALLEST, check_size
 from ganprune.images.values import resized
 from ganprune.models.cyclegan import DOWNSAMPLING
-from ganprune.onnx_files.cost import DEFAULT_SIZE, PictureInput
+from ganprune.onnx_files.cost import DEFAULT_SIZE, PictureInput, spelled
 
 Mode = Literal["resize", "scale_width", "none"]
 """resize: to height × width. scale_width: to a width, the height in proportion. none: as they are. All
@@ -87,10 +87,10 @@ def preparation_for(
             raise UsageError(f"--tile {tile}: needed the size that {fixed.file} takes, {sides[1]}×{sides[0]}")
     elif fixed is not None:
         if mode != "resize":
-            sides = "×".join("any" if side is None else str(side) for side in fixed.dims[2:])
             raise UsageError(
                 f"--preprocess {mode} needs a network that takes any size, found that {fixed.file} takes "
-                f"{sides} pixels; use --preprocess resize or --tile, or export it again with --dynamic"
+                f"{spelled(fixed.dims[2:])} pixels; use --preprocess resize or --tile, or export it again "
+                "with --dynamic"
             )
         return Preparation("resize", *fixed.picture(fixed.shape(size)))
     if size is not None and mode == "none":

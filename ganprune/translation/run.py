@@ -15,7 +15,7 @@ from ganprune.images.pairs import LeftHalf, RightHalf, are_joined
 from ganprune.images.reading import read_all, shown_picture, stored_size
 from ganprune.images.rgb import ALPHA, UPRIGHT, Remarks
 from ganprune.reporting import SILENT, Reporter, Task
-from ganprune.translation.memory import PICTURES, check_memory, free_memory
+from ganprune.translation.memory import check_memory, free_memory
 from ganprune.translation.preparation import Preparation
 from ganprune.translation.source import Source
 from ganprune.translation.targets import KINDS, Existing, Kind, PictureJob, plan
@@ -163,9 +163,7 @@ def _read(
         picture = prepare(found.pixels)
         alpha = None if kept is None else prepare(kept)
         height, width = picture.shape[1:]
-        at_once = height * width if settings.tile is None else min(height * width, settings.tile**2)
-        needed = settings.batch * (source.bytes_a_pixel * at_once + PICTURES * height * width)
-        check_memory(job.picture, height, width, needed, free, settings.batch)
+        check_memory(job.picture, picture.shape, source.bytes_a_pixel, settings.batch, settings.tile, free)
         yield _Read(job, prepare.padded(picture), height, width, alpha)
 
 

@@ -2,15 +2,13 @@
 
 import copy
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganprune.errors import InputError
-from ganprune.onnx_files.cost import PictureInput, picture_input, read_onnx
+from ganprune.onnx_files.sessions import FloatNetwork
 from ganprune.system.device import Precision, reproducible
 
 
@@ -57,21 +55,15 @@ class OnnxTranslator:
         Raises `UsageError` if there is no such file, `InputError` if it is damaged, does not take
         float32 [n, c, h, w], or cannot be run.
         """
-        import onnxruntime
-
-        self.path = path
-        self.takes = _float_input(path)
+        self._network = FloatNetwork(
+            path, threads, "float32 pictures, n×channels×height×width in [-1, 1]",
+            "give a file that `ganprune export --onnx` wrote",
+        )  # fmt: skip
+        self.path, self.takes = path, self._network.takes
         """The file's input: free sizes are None."""
         self.inputs = self.takes.dims[1] or 3
         """Channels of the pictures that it takes; 3 where the file leaves them free."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # what goes wrong is raised, not logged
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own errors have no common base but this
-            raise self._does_not_run(error) from error
-        told = self._session.get_outputs()[0].shape
+        told = self._network.gives
         self.outputs = told[1] if len(told) == 4 and isinstance(told[1], int) else self.inputs
         """Channels of the pictures that it gives."""
 
@@ -83,11 +75,7 @@ class OnnxTranslator:
         return torch.cat([self._run(_filled(part, fixed))[: len(part)] for part in pictures.split(fixed)])
 
     def _run(self, pictures: Tensor) -> Tensor:
-        try:
-            output = self._session.run(None, {self.takes.name: pictures.numpy()})[0]
-        except Exception as error:
-            raise self._does_not_run(error) from error
-        found: NDArray[Any] = np.asarray(output)
+        found = self._network(pictures.numpy())
         if found.dtype.kind != "f" or found.ndim != 4 or found.shape[:2] != (len(pictures), self.outputs):
             shape = "×".join(map(str, found.shape))
             raise InputError(
@@ -95,21 +83,6 @@ class OnnxTranslator:
                 f"height×width, found {found.dtype} {shape}; give a generator"
             )
         return torch.from_numpy(found).float()
-
-    def _does_not_run(self, error: Exception) -> InputError:
-        reason = " ".join(str(error).split())
-        return InputError(f"{self.path}: needed a network that ONNX Runtime can run, it says: {reason}")
-
-
-def _float_input(path: Path) -> PictureInput:
-    takes = picture_input(read_onnx(path), path)
-    if takes.dtype != "float32" or takes.channels_last:
-        dims = "×".join("any" if dim is None else str(dim) for dim in takes.dims)
-        raise InputError(
-            f"{path}: needed a network of float32 pictures, n×channels×height×width in [-1, 1], found that "
-            f"{takes.name} is {takes.dtype} {dims}; give a file that `ganprune export --onnx` wrote"
-        )
-    return takes
 
 
 def _filled(pictures: Tensor, n: int) -> Tensor:

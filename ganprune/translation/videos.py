@@ -19,7 +19,7 @@ from ganprune.images import to_float, to_uint8
 from ganprune.images.values import as_rgb, resized
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import atomic_path
-from ganprune.translation.memory import PICTURES, check_memory, free_memory
+from ganprune.translation.memory import check_memory, free_memory
 from ganprune.translation.run import TranslateSettings, TranslationSummary, in_tiles, translations
 from ganprune.translation.source import Source
 from ganprune.translation.targets import Kind, plan
@@ -243,9 +243,8 @@ def _translate(
     whole = batch[0][0].shape[1:]
     prepared = [prepare(frame) for frame, _ in batch]
     height, width = prepared[0].shape[1:]
-    at_once = height * width if settings.tile is None else min(height * width, settings.tile**2)
-    needed = len(batch) * (source.bytes_a_pixel * at_once + PICTURES * height * width)
-    check_memory(video, height, width, needed, free_memory(source.device), len(batch))
+    free = free_memory(source.device)
+    check_memory(video, prepared[0].shape, source.bytes_a_pixel, len(batch), settings.tile, free)
     x = torch.stack([to_float(prepare.padded(frame)) for frame in prepared])
     for kind, made in translations(source, x, settings.save, video).items():
         for picture, (_, original) in zip(made[..., :height, :width], batch, strict=True):

@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from ganprune.bench import Candidate, bench, candidates_of, engine_for
+from ganprune.bench import Candidate, bench, candidates_of
+from ganprune.bench.engine import engine_for
 from ganprune.bench.process import NetworkProcess
 from ganprune.errors import InputError, UsageError
 from tests import onnx_graphs
@@ -25,7 +26,7 @@ PARENT = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from ganprune.bench import engine_for
+from ganprune.bench.engine import engine_for
 from ganprune.bench.process import NetworkProcess
 process = NetworkProcess(Path(sys.argv[1]))
 process.load(engine_for("CPUExecutionProvider"), 1, "input", np.zeros((1, 1, 3, 16, 16), np.float32))

@@ -2,7 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ganprune.bench import BenchReport, Profile, bench, candidates_of
+from ganprune.bench import BenchReport, bench, candidates_of
+from ganprune.bench.profile import Profile
 from ganprune.bench.worker import operators_of
 from ganprune.stages.benching import profile_svg
 from tests import onnx_graphs

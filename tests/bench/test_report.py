@@ -6,7 +6,9 @@ from io import StringIO
 
 import pytest
 
-from ganprune.bench import BenchReport, Ratio, physical_cores
+from ganprune.bench import BenchReport
+from ganprune.bench.machine import physical_cores
+from ganprune.bench.statistics import Ratio
 
 FASTER, SAME, SLOWER = Ratio(3.41, 3.3, 3.5), Ratio(1.01, 0.98, 1.04), Ratio(0.5, 0.4, 0.625)
 

@@ -4,17 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ganprune.bench import (
-    BenchSettings,
-    bench,
-    candidates_of,
-    engine,
-    engine_for,
-    installed_providers,
-    machine,
+from ganprune.bench import BenchSettings, bench, candidates_of, engine, machine
+from ganprune.bench.engine import engine_for, installed_providers
+from ganprune.bench.machine import (
     physical_cores,
+    usable_cores,  # bound before conftest.py patches it
 )
-from ganprune.bench.machine import usable_cores  # bound before conftest.py patches it
 from ganprune.errors import UsageError
 from tests import onnx_graphs
 from tests.bench.kit import QUICK

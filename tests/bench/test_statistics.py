@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ganprune.bench import plus_minus, ratio_of_medians, summary
+from ganprune.bench.statistics import ratio_of_medians, summary
+from ganprune.storage.tables import plus_minus
 
 
 def test_summary_of_times_is_that_worked_out_by_hand() -> None:

@@ -141,7 +141,7 @@ def test_code_outside_of_pytorch_keeps_everything_before_it_whole() -> None:
     with torch.no_grad():
         assert_cuts(network, {"trunk": 5})
     with pytest.raises(UsageError, match=r"the refit runs a network call by call.*refit-pictures = 0"):
-        Walk(network, [PICTURES[:1]]).on(0, 0)
+        Walk(network, [PICTURES[:1]], ["0"]).on(0, 0)
 
 
 class Out(nn.Module):

@@ -9,7 +9,8 @@ import torch
 
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.images import load_pictures, to_float
-from ganprune.metrics import features_of, fid, kid, load_features, lost, pictures_in, probe, psnr
+from ganprune.metrics import features_of, fid, kid, load_features, pictures_in
+from ganprune.metrics.controls import lost, probe, psnr
 from ganprune.pruning.fitness import l_cyc, l_disa, l_gena
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import LEAN, Outcome, ganprune, listing

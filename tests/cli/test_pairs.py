@@ -11,7 +11,7 @@ from PIL import Image
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.images import load_pictures, to_float
 from ganprune.images.pairs import LeftHalf, RightHalf
-from ganprune.metrics import psnr
+from ganprune.metrics.controls import psnr
 from ganprune.pruning.fitness import l_disa
 from tests.cli.conftest import Place
 from tests.cli.kit import LEAN, Outcome, ganprune, stopped_before_export

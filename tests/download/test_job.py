@@ -10,7 +10,8 @@ import pytest
 from filelock import FileLock
 
 from ganprune.checkpoints import load_quartet
-from ganprune.download import Downloaded, Item, Patience, download, item_at, with_sha256
+from ganprune.download import Downloaded, Item, download, item_at, with_sha256
+from ganprune.download.fetch import Patience
 from ganprune.download.job import RECORD
 from ganprune.errors import CheckpointError, DataError, DownloadError, UsageError
 from tests.download.site import Site, network, pictures, tarred, zipped

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganprune.download import Limits, unpack
+from ganprune.download.unpack import Limits, unpack
 from ganprune.errors import DataError
 from tests.download.site import pictures, tarred, zipped
 

@@ -14,6 +14,7 @@ from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm
 from ganprune.onnx_files.cost import OnnxCost, count, onnx_cost, picture_input, read_onnx
 from ganprune.pruning import cost
 from ganprune_exporters import ExportSettings, export_onnx
+from ganprune_exporters.variants import export_variant
 from tests import onnx_graphs
 from tests.checkpoints.builders import make_generator
 from tests.tiny import random_pictures
@@ -32,6 +33,16 @@ def test_a_generator_of_any_norm_is_exported_and_verified(tmp_path: Path, norm: 
     session = onnxruntime.InferenceSession(tmp_path / "G.onnx", providers=["CPUExecutionProvider"])
     output = torch.from_numpy(np.asarray(session.run(["output"], {"input": picture.numpy()})[0]))
     torch.testing.assert_close(output, G(picture), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_generator_of_any_norm_is_exported_in_8_bits(tmp_path: Path, norm: Norm) -> None:
+    G, how = make_generator(1, UNEVEN, norm), ExportSettings(size=16)
+    export_onnx(G, tmp_path / "G.onnx", how)
+    pictures = random_pictures(4, 3, 16, 16, dtype=torch.float32)
+    report = export_variant("int8", G, tmp_path / "G.onnx", how, pictures[:2], pictures[2:], limit=1)
+    assert report.in_float == ()
+    assert report.mean_abs < 0.2
 
 
 @pytest.mark.parametrize("norm", NORMS)

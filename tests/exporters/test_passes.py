@@ -164,15 +164,12 @@ def test_names_of_nodes_do_not_matter() -> None:
     np.testing.assert_allclose(output(model, picture()), wanted, atol=2e-6, rtol=0)
 
 
-class Spoils:
+class Spoils(Pass):
     """A pass whose postcondition finds that it went wrong."""
 
-    name = spec = summary = "spoils"
+    name = summary = "spoils"
 
-    def why_not(self, model: ModelProto) -> str | None:
-        return None
-
-    def __call__(self, model: ModelProto) -> ModelProto:
+    def change(self, model: ModelProto) -> ModelProto:
         return model
 
     def broken(self, before: ModelProto, after: ModelProto) -> str | None:
@@ -180,11 +177,10 @@ class Spoils:
 
 
 def test_a_broken_postcondition_is_told() -> None:
-    spoils: Pass = Spoils()
     with pytest.raises(
         VerificationError, match=r"pass spoils: .* found a picture upside down; .*no-pass=spoils"
     ):
-        apply(spoils, plain(resnet_widths(2, 1), ExportSettings(size=16)))
+        apply(Spoils(), plain(resnet_widths(2, 1), ExportSettings(size=16)))
 
 
 # Choosing

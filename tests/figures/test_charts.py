@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from ganprune.figures import Bar, Point, bar_chart, front, operator_chart, panel, pareto, search_panels
+from ganprune.figures import Bar, bar_chart, operator_chart, search_panels
 from ganprune.figures import widths_diagram as widths
+from ganprune.figures.panels import panel
+from ganprune.figures.pareto import Point, front, pareto
 from ganprune.figures.style import COLOURS, LIGHT, NETWORKS, ORIGINAL, operator_colour
 
 finite = st.floats(-1e6, 1e6)

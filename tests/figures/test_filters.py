@@ -6,8 +6,8 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from ganprune.figures import FirstLayer, filter_panels
-from ganprune.figures.filters import filter_parts, filter_pictures
+from ganprune.figures import filter_panels
+from ganprune.figures.filters import FirstLayer, filter_parts, filter_pictures
 from ganprune.figures.style import LIGHT
 
 GENERATOR = np.random.default_rng(3)

@@ -9,22 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ganprune.figures import (
-    Bar,
-    FirstLayer,
-    Point,
-    SheetCell,
-    bar_chart,
-    draw_sheet,
-    filter_figure,
-    gamma_sheet,
-    method_sheet,
-    operator_chart,
-    pareto,
-    search_panels,
-    training_panels,
-    widths_diagram,
-)
+from ganprune.figures import Bar, bar_chart, operator_chart, search_panels, training_panels, widths_diagram
+from ganprune.figures.filters import FirstLayer, filter_figure
+from ganprune.figures.pareto import Point, pareto
+from ganprune.figures.sheets import SheetCell, draw_sheet
 from ganprune.models.cyclegan import resnet_widths
 
 LONG = "a run with a name of many words and Averyverylongwordwithoutanyspacesinit"
@@ -64,8 +52,8 @@ FIGURES: dict[str, list[Figure]] = {
     "pareto": [pareto(_points(False), [("MiB", "KID"), ("ms", "KID"), ("MiB", "ms")])],
     "pareto, crowded": [pareto(_points(True), [("MiB", "KID")])],
     "pareto, unknown": [pareto(_points(True), [("MiB", "no such")])],
-    "sizes": [draw_sheet(gamma_sheet(_cells(2), [(LONG, _cells(2)), ("γ = 10", _cells(2))], ["A → B", "B"]))],
-    "methods": [draw_sheet(method_sheet(_cells(3), _cells(3), [(LONG, _cells(3))] * 3, ["A → B", "", "B"]))],
+    "two rows": [draw_sheet([(text, _cells(2)) for text in ("γ = 10", LONG, "a")], ["A → B", "B"], "")],
+    "three rows": [draw_sheet([("input", _cells(3)), *[(LONG, _cells(3))] * 4], ["A → B", "", "B"], "")],
 }  # fmt: skip
 
 

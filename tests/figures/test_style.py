@@ -12,19 +12,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ganprune.figures import (
-    Bar,
-    SheetCell,
-    bar_chart,
-    clean,
-    draw_sheet,
-    gamma_sheet,
-    panel,
-    to_page,
-    to_png,
-    to_svg,
-)
-from ganprune.figures.style import COLOURS, look, sheet, write
+from ganprune.figures import Bar, bar_chart, clean, to_page, to_svg
+from ganprune.figures.panels import panel
+from ganprune.figures.sheets import SheetCell, draw_sheet
+from ganprune.figures.style import COLOURS, look, sheet, to_png, write
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '</text><script>alert(1)</script>" onload="alert(2) $\\frac{1}$ \u202e\x07'
@@ -87,7 +78,7 @@ def test_png_shows_pictures_and_bars_in_their_colours() -> None:
     green = np.full((8, 8, 3), (10, 200, 30), np.uint8)
     cells = [SheetCell(green, "1 MiB")]
     for figure, colour in (
-        (draw_sheet(gamma_sheet(cells, [("a", cells)], ["A → B"])), "#0ac81e"),
+        (draw_sheet([("original", cells), ("a", cells)], ["A → B"], ""), "#0ac81e"),
         (bar_chart("ms", [Bar("G_A", 1.0, "1 ms")]), COLOURS["blue"][0]),
     ):
         with Image.open(io.BytesIO(to_png(figure))) as drawn:

@@ -15,8 +15,8 @@ from typing import Any
 import onnx
 from hypothesis import strategies as st
 
-from ganprune.download import unpack
 from ganprune.download.fetch import Patience, Transfer, fetch
+from ganprune.download.unpack import unpack
 from ganprune.errors import DamagedPicture, DataError, DownloadError, InputError
 from ganprune.images import open_picture
 from ganprune.images.reading import FORMATS

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ganprune.errors import DataError, InputError, UsageError
 from ganprune.images import reading
-from ganprune.metrics import Segmenter, decode_labels, fcn_score, read_labels
+from ganprune.metrics import Segmenter, fcn_score
 from ganprune.metrics.fcn import measures
-from ganprune.metrics.labels import CITYSCAPES, IGNORED, VOID
+from ganprune.metrics.labels import CITYSCAPES, IGNORED, VOID, decode_labels, read_labels
 from tests.metrics.kit import drawn, ends, random_uint8
 from tests.onnx_graphs import model
 from tests.tiny import seeded

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ganprune.errors import DataError
 from ganprune.images import to_float
-from ganprune.metrics import features_of, fid, kid, load_features, lost, probe, psnr
+from ganprune.metrics import features_of, fid, kid, load_features
+from ganprune.metrics.controls import lost, probe, psnr
 from tests.metrics.kit import keras_file, random_uint8
 from tests.metrics.reference import fid_by_formula, kid_by_loops
 from tests.tiny import seeded

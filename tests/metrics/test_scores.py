@@ -9,18 +9,9 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import DataError, UsageError
-from ganprune.metrics import (
-    ScoreSettings,
-    cached_features,
-    fid,
-    kid,
-    lost,
-    paired,
-    pictures_in,
-    probe,
-    score,
-)
-from ganprune.metrics.bootstrap import fid_interval, kid_difference, kid_interval, ratio_interval
+from ganprune.metrics import ScoreSettings, cached_features, fid, kid, paired, pictures_in, score
+from ganprune.metrics.bootstrap import fid_interval, kid_interval, ratio_interval
+from ganprune.metrics.controls import lost, probe
 from ganprune.metrics.telling import figure
 from tests.metrics.kit import drawn, ends, random_uint8, save_all
 from tests.metrics.reference import fid_by_formula
@@ -135,7 +126,7 @@ def test_kid_differences_redraw_the_same_inputs_for_both() -> None:
     again = np.array([once(drawn(12, generator), drawn(9, generator)) for _ in range(40)])
     low, high = ends(again - again.mean() + once(np.arange(12), np.arange(9)))
     features = [torch.from_numpy(x) for x in (one, two, real)]
-    found = kid_difference(features[0], features[1], features[2], 40, seeded(0))
+    found = kid_interval(features[0], features[2], 40, seeded(0), less=features[1])
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
 
 

@@ -11,7 +11,7 @@ from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import RefitSettings, as_scores, grams, refitted, refitted_from, removals
 from ganprune.refit.moments import ridged
 from ganprune.refit.patches import matrix
-from tests.refit.test_sequence import at_home, left_of, network, some_pictures
+from tests.refit.test_sequence import at_home, network, some_pictures
 from tests.tiny import random_genomes
 
 ALL = RefitSettings(positions=1 << 20)
@@ -25,7 +25,7 @@ def test_the_first_layer_that_lacks_inputs_is_refitted_as_in_sequence(norm: Norm
     layout = Layout.of(net)
     genome = layout.full()
     genome[layout.genes["stem"].start] = False
-    in_order = refitted(rebuilt(net, layout, genome), net, left_of(layout, genome), x, ALL)
+    in_order = refitted(rebuilt(net, layout, genome), net, layout.units(genome), x, ALL)
     at_once = refitted_from(grams(net, graph_of(net), x, ALL), net, layout, genome)
     for name in ("model.1", "model.4"):
         one, other = (found.get_parameter(f"{name}.weight") for found in (at_once, in_order))
@@ -111,7 +111,7 @@ def test_both_refits_make_up_for_a_block_that_is_taken_out(norm: Norm):
     genome = layout.full()
     genome[layout.genes["inner0"]] = False
     cut = rebuilt(net, layout, genome)
-    in_order = refitted(cut, net, left_of(layout, genome), x, ALL)
+    in_order = refitted(cut, net, layout.units(genome), x, ALL)
     at_once = refitted_from(grams(net, graph_of(net), x, ALL), net, layout, genome)
 
     def error(candidate: nn.Module) -> float:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ganprune.channels import ChannelGraph, kept
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
-from ganprune.refit import Kept, RefitSettings, grams, refitted, refitted_from, removals
-from ganprune.refit.walk import Walk
+from ganprune.refit import RefitSettings, grams, refitted, refitted_from, removals
+from ganprune.refit.patches import norm_of, refittable
 from tests.channels.networks import Drawn, programs
 from tests.strategies import genomes
 
@@ -32,17 +32,10 @@ def prepared(drawn: Drawn) -> tuple[nn.Module, Layout, list[Tensor]]:
     return net.eval(), layout, pictures
 
 
-def left_of(layout: Layout, genome: Tensor) -> dict[str, Kept]:
-    units = layout.units(genome)
-    return {
-        layer.name: Kept(kept(layer.reads, units), kept(layer.writes, units)) for layer in layout.graph.layers
-    }
-
-
 @given(drawn=programs())
 def test_with_all_filters_kept_a_refit_changes_no_picture(drawn: Drawn) -> None:
     net, layout, pictures = prepared(drawn)
-    same = refitted(net, net, left_of(layout, layout.full()), pictures, ALL)
+    same = refitted(net, net, layout.units(layout.full()), pictures, ALL)
     for picture in pictures:
         wanted = net(picture)
         assert (same(picture) - wanted).abs().max() <= 1e-3 * (1 + wanted.abs().max())
@@ -79,17 +72,16 @@ def squared_error(
 def test_a_refitted_layers_output_is_never_worse_than_the_cut_ones(data: st.DataObject, drawn: Drawn) -> None:
     net, layout, pictures = prepared(drawn)
     genome = data.draw(genomes(layout))
-    left, slim = left_of(layout, genome), rebuilt(net, layout, genome)
-    fitted, walk = refitted(slim, net, left, pictures, ALL), Walk(net, pictures)
-    there = [name for name in walk.convolutions if name in dict(slim.named_modules())]
+    slim, units = rebuilt(net, layout, genome), layout.units(genome)
+    fitted = refitted(slim, net, units, pictures, ALL)
+    there = [name for name in refittable(net, layout.graph) if name in dict(slim.named_modules())]
     should, does = (seen(one, there, pictures) for one in (net, fitted))
-    for number, name in enumerate(walk.convolutions):
-        if name not in there:  # of a residual block that was taken out
+    for layer in layout.graph.layers:
+        if (name := layer.name) not in there:
             continue
-        kept_of, norm = left[name], walk.norm_after(number)
-        assert kept_of.inputs is not None
-        inputs = [x for x, _ in does[name]] + [x[:, kept_of.inputs] for x, _ in should[name]]
-        wanted = [y[0, kept_of.filters] for _, y in should[name]] * 2
+        norm = norm_of(net, layout.graph, name)
+        inputs = [x for x, _ in does[name]] + [x[:, kept(layer.reads, units)] for x, _ in should[name]]
+        wanted = [y[0, kept(layer.writes, units)] for _, y in should[name]] * 2
         before, after = (
             squared_error(one.get_submodule(name), inputs, wanted, norm) for one in (slim, fitted)
         )
@@ -107,7 +99,7 @@ def test_gram_matrices_and_removals_are_of_every_ordinary_convolution(
     except RuntimeError:  # its own operations in place forbid it
         return
     found = grams(net, layout.graph, pictures, ALL)
-    assert set(found) <= set(Walk(net, pictures).convolutions)
+    assert found.keys() == refittable(net, layout.graph).keys()
     gone = removals(net, layout, found)
     for (gene, removal), size in zip(gone.items(), layout.sizes, strict=True):
         assert sorted(removal.order.tolist()) == list(range(size)), gene

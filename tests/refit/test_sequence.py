@@ -14,7 +14,7 @@ from ganprune.errors import UsageError
 from ganprune.models.cyclegan import NORMS, Generator, Norm, generator_convs, resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
-from ganprune.refit import Kept, RefitSettings, refitted
+from ganprune.refit import RefitSettings, refitted
 from ganprune.refit.patches import matrix, patches, put_matrix
 from tests.tiny import fill, random_genomes, random_pictures
 
@@ -27,20 +27,24 @@ def network(norm: Norm, seed: int = 0) -> Generator:
     return net.requires_grad_(False).eval()
 
 
-def cut(net: Generator, seed: int = 0) -> tuple[Generator, dict[str, Kept]]:
+def cut(net: Generator, seed: int = 0) -> tuple[Generator, Tensor, dict[str, tuple[Tensor, Tensor]]]:
+    """A slim network, the units that it keeps, and of each convolution its inputs and filters."""
     layout = Layout.of(net)
     genome = random_genomes(layout, 1, seed)[0]
-    return rebuilt(net, layout, genome), left_of(layout, genome)
+    kept, every = layout.kept(genome), torch.arange(3)
+    left = {c.key: (kept.get(c.source or "", every), kept.get(c.target or "", every))
+            for c in generator_convs(2)}  # fmt: skip
+    return rebuilt(net, layout, genome), layout.units(genome), left
 
 
-def left_of(layout: Layout, genome: Tensor) -> dict[str, Kept]:
-    kept = layout.kept(genome)
-    return {c.key: Kept(kept.get(c.source or ""), kept.get(c.target or "")) for c in generator_convs(2)}
+def whole(net: nn.Module) -> Tensor:
+    layout = Layout.of(net)
+    return layout.units(layout.full())
 
 
 def at_home(net: Generator, pictures: list[Tensor]) -> Generator:
     """A network of batch norm with the statistics of these pictures, as a refit takes them anew."""
-    found = refitted(net, net, {}, pictures) if net.norm == "batch" else net
+    found = refitted(net, net, whole(net), pictures) if net.norm == "batch" else net
     assert isinstance(found, Generator)
     return found
 
@@ -85,7 +89,7 @@ def test_a_transposed_convolution_is_one_of_stuffed_maps(
 def test_with_all_filters_kept_a_refit_changes_nothing(norm: Norm):
     x = some_pictures(3)
     net = at_home(network(norm), x)
-    same = refitted(net, net, {}, x)
+    same = refitted(net, net, whole(net), x)
     # Batch norms of a random network let maps through that hardly vary: their weights are rounding.
     for name, tensor in same.state_dict().items() if norm != "batch" else ():
         torch.testing.assert_close(tensor, net.state_dict()[name], rtol=1e-2, atol=3e-3)
@@ -100,7 +104,7 @@ def test_convolutions_that_reflect_borders_are_refitted_on_what_they_see():
     net = nn.Sequential(conv(3, 5), nn.InstanceNorm2d(5), nn.ReLU(), conv(5, 3))
     fill(net, 3)
     x = some_pictures(3)
-    same = refitted(net, net, {}, x)
+    same = refitted(net, net, whole(net), x)
     for name, tensor in same.state_dict().items():
         torch.testing.assert_close(tensor, net.state_dict()[name], rtol=1e-2, atol=3e-3)
 
@@ -108,21 +112,16 @@ def test_convolutions_that_reflect_borders_are_refitted_on_what_they_see():
 @pytest.mark.parametrize("norm", NORMS)
 def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it_and_should_reach_it(norm: Norm):
     net, x = network(norm), some_pictures(4)
-    slim, kept = cut(net)
-    fitted = refitted(slim, net, kept, x, ALL)
+    slim, units, kept = cut(net)
+    fitted = refitted(slim, net, units, x, ALL)
     seen, should_see, wanted = _inputs(fitted, x), _inputs(net, x), _outputs(net, x)
     for conv in generator_convs(2):
         module = fitted.get_submodule(conv.key)
         assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-        P, Y, left = list[Tensor](), list[Tensor](), kept[conv.key]
-        every = slice(None)
+        P, Y, (inputs, filters) = list[Tensor](), list[Tensor](), kept[conv.key]
         for i, own in itertools.product(range(len(x)), (True, False)):
-            y = wanted[conv.key][i].flatten(1)[every if left.filters is None else left.filters]
-            map_ = (
-                seen[conv.key][i]
-                if own
-                else should_see[conv.key][i][every if left.inputs is None else left.inputs]
-            )
+            y = wanted[conv.key][i].flatten(1)[filters]
+            map_ = seen[conv.key][i] if own else should_see[conv.key][i][inputs]
             p = patches(module, map_, torch.arange(y.shape[1]))
             if conv.target is not None and "instance" in norm:
                 p, y = p - p.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
@@ -144,8 +143,8 @@ def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it_and_shou
 
 def test_batch_norms_have_the_statistics_of_the_refitted_maps():
     net, x = network("batch"), some_pictures(4)
-    slim, kept = cut(net)
-    fitted = refitted(slim, net, kept, x)
+    slim, units, _ = cut(net)
+    fitted = refitted(slim, net, units, x)
     maps = _outputs(fitted, x)
     for conv in generator_convs(2):
         if conv.norm_key is not None:
@@ -161,14 +160,12 @@ def test_batch_norms_have_the_statistics_of_the_refitted_maps():
 def test_a_refit_on_the_same_pictures_never_draws_worse_than_a_cut_last_layer(seed: int, norm: Norm):
     """Of the last layer alone that is a theorem: the refitted one is the best there is."""
     net, x = network(norm, seed), some_pictures(2, seed)
-    slim, kept = cut(net, seed)
-    fitted = refitted(slim, net, kept, x, ALL)
+    slim, units, kept = cut(net, seed)
+    fitted = refitted(slim, net, units, x, ALL)
     last = generator_convs(2)[-1].key
     seen, wanted = _inputs(fitted, x)[last], _outputs(net, x)[last]
     new, old = fitted.get_submodule(last), slim.get_submodule(last)
-    index = kept[last].inputs
-    assert index is not None
-    right = [whole[index] for whole in _inputs(net, x)[last]]
+    right = [map_[kept[last][0]] for map_ in _inputs(net, x)[last]]
     pairs = list(zip([*seen, *right], [*wanted, *wanted], strict=True))
     after, before = (sum(float((net(s[None])[0] - w).square().sum()) for s, w in pairs) for net in (new, old))
     assert after <= before * (1 + 1e-5)
@@ -176,11 +173,11 @@ def test_a_refit_on_the_same_pictures_never_draws_worse_than_a_cut_last_layer(se
 
 def test_the_same_seed_gives_the_same_weights_and_the_slim_network_is_left_as_it_was():
     net, x = network("instance"), some_pictures(3)
-    slim, kept = cut(net)
+    slim, units, _ = cut(net)
     before = {name: tensor.clone() for name, tensor in slim.state_dict().items()}
     few = RefitSettings(positions=20, seed=4)
-    one, two = (refitted(slim, net, kept, x, few).state_dict() for _ in range(2))
-    other = refitted(slim, net, kept, x, RefitSettings(positions=20, seed=5)).state_dict()
+    one, two = (refitted(slim, net, units, x, few).state_dict() for _ in range(2))
+    other = refitted(slim, net, units, x, RefitSettings(positions=20, seed=5)).state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not torch.equal(one["model.1.weight"], other["model.1.weight"])
     assert all(torch.equal(tensor, before[name]) for name, tensor in slim.state_dict().items())
@@ -189,7 +186,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_slim_network_is_left_as_it
 def test_refits_say_what_they_need():
     net = network("instance")
     with pytest.raises(ValueError, match="needs at least one picture"):
-        refitted(net, net, {}, [])
+        refitted(net, net, whole(net), [])
     with pytest.raises(UsageError, match="positions a picture must be 1 or more, found 0"):
         RefitSettings(positions=0)
     with pytest.raises(UsageError, match="the ridge of a refit must be more than 0, found 0"):

@@ -14,7 +14,7 @@ from torch import Tensor
 from ganprune.checkpoints import save_generator
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.reporting import Silent
-from ganprune.translation import Source
+from ganprune.translation.source import Source
 from tests.images.pictures import draw
 from tests.tiny import random_generator
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganprune.translation import Preparation, TranslateSettings, open_source, translate_pictures
+from ganprune.translation import TranslateSettings, open_source, translate_pictures
+from ganprune.translation.preparation import Preparation
 from tests.images.pictures import write
 from tests.translation.kit import result_file, seen, write_kinds, write_run
 

@@ -11,9 +11,6 @@ from ganprune.errors import InputError, UsageError
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.onnx_files.cost import PictureInput
 from ganprune.translation import (
-    Preparation,
-    Source,
-    Tiled,
     TranslateSettings,
     memory,
     open_source,
@@ -22,6 +19,9 @@ from ganprune.translation import (
     translate_pictures,
 )
 from ganprune.translation.memory import bytes_a_pixel, free_memory
+from ganprune.translation.preparation import Preparation
+from ganprune.translation.source import Source
+from ganprune.translation.tiles import Tiled
 from tests.images.pictures import write
 from tests.tiny import random_pictures
 from tests.translation.kit import negative, pixels, source_of, write_run

@@ -13,7 +13,9 @@ from ganprune.errors import DataError, InputError, UsageError
 from ganprune.images.reading import shown_picture
 from ganprune.images.rgb import ALPHA, UPRIGHT, Shown
 from ganprune.reporting import Silent, Task
-from ganprune.translation import Preparation, Source, TranslateSettings, open_source, run, translate_pictures
+from ganprune.translation import TranslateSettings, open_source, run, translate_pictures
+from ganprune.translation.preparation import Preparation
+from ganprune.translation.source import Source
 from ganprune.translation.targets import find_pictures
 from tests.images.pictures import cut_short, draw, no_picture, write
 from tests.translation.kit import negative, pixels, source_of, write_run

@@ -13,7 +13,9 @@ from ganprune.checkpoints import save_cyclegan_pth, save_generator
 from ganprune.errors import InputError, MissingNetwork, UsageError
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.onnx_files.cost import PictureInput
-from ganprune.translation import NetworkTranslator, OnnxTranslator, Preparation, open_source, preparation_for
+from ganprune.translation import OnnxTranslator, open_source, preparation_for
+from ganprune.translation.preparation import Preparation
+from ganprune.translation.translators import NetworkTranslator
 from ganprune_exporters import ExportSettings, export_onnx
 from tests.checkpoints.builders import make_generator
 from tests.onnx_graphs import conv, model, of_kind, two_inputs, uint8_last, unknown_operator

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ganprune.errors import InputError, UsageError
 from ganprune.reporting import SILENT
-from ganprune.translation import Preparation, TranslateSettings, translate_video
+from ganprune.translation import TranslateSettings, translate_video
+from ganprune.translation.preparation import Preparation
 from tests.translation.kit import Recorder, source_of
 from tests.videos import write_video
 

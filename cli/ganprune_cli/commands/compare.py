@@ -32,7 +32,6 @@ def compare(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data",
             metavar="DIR",
             help="Folder with trainA, trainB, testA and testB. Default: dataroot of train_opt.txt.",
         ),
@@ -62,10 +61,7 @@ def compare(
     fcn_input: Annotated[
         str, typer.Option(metavar="KIND", help="What that takes, as for evaluate.", hidden=True)
     ] = "torchvision",
-    cells: Annotated[
-        str | None,
-        typer.Option("--cells", metavar="NAME,…", help="Only these cells of the file."),
-    ] = None,
+    cells: Annotated[str | None, typer.Option(metavar="NAME,…", help="Only these cells of the file.")] = None,
     finished: Annotated[
         bool, typer.Option("--finished", help="Run nothing: the tables of the cells that are finished.")
     ] = False,

@@ -28,7 +28,7 @@ def download(
         ),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option("--sha256", metavar="HEX", help="What the file's SHA-256 must be.")
+        str | None, typer.Option(metavar="HEX", help="What the file's SHA-256 must be.")
     ] = None,
     output: options.Output = None,
     json: options.Json = False,

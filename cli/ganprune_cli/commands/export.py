@@ -29,13 +29,10 @@ def export(
     ] = None,
     hf: Annotated[
         Path | None,
-        typer.Option(
-            "--hf", metavar="DIR", help="Of a run: a folder for Hugging Face, with a model card about it."
-        ),
+        typer.Option(metavar="DIR", help="Of a run: a folder for Hugging Face, with a model card about it."),
     ] = None,
     data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="Pictures to verify on; default those of the run."),
+        Path | None, typer.Option(metavar="DIR", help="Pictures to verify on; default those of the run.")
     ] = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
@@ -43,7 +40,6 @@ def export(
     no_pass: Annotated[
         list[str] | None,
         typer.Option(
-            "--no-pass",
             metavar="NAME",
             help="Leave a rewrite out: dead-biases, last-convolution, transposed-convolutions, winograd or "
             "all. May be a list.",

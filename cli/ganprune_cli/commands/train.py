@@ -30,7 +30,6 @@ def train(
     discriminators_for: Annotated[
         Path | None,
         typer.Option(
-            "--discriminators-for",
             metavar="CKPT",
             help="Keep the networks of this checkpoint and train those it lacks: discriminators, "
             "and the other generator if there is one alone.",

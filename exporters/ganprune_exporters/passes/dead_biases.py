@@ -16,24 +16,21 @@ class DeadBiases(Rewrite):
     name = "dead-biases"
     summary = "biases dropped that a norm cancels"
     nothing = "no convolution with a bias is followed by instance norm alone"
+    operators = ("Conv", "ConvTranspose")
 
-    def sites(self, graph: Graph) -> list[NodeProto]:
-        """See `Rewrite.sites`."""
-        return [node for node in graph.nodes("Conv", "ConvTranspose") if _is_dead(graph, node)]
+    def fits(self, graph: Graph, node: NodeProto) -> bool:
+        """See `Rewrite.fits`."""
+        made = node.output[0]
+        readers = graph.readers(made)
+        return (
+            len(node.input) == 3
+            and bool(node.input[2])
+            and bool(readers)
+            and not graph.is_output(made)
+            and all(r.op_type == "InstanceNormalization" and list(r.input).index(made) == 0 for r in readers)
+        )
 
     def rewrite(self, graph: Graph, node: NodeProto) -> None:
         """See `Rewrite.rewrite`."""
         del node.input[2:]
         graph.drop_unread()
-
-
-def _is_dead(graph: Graph, node: NodeProto) -> bool:
-    made = node.output[0]
-    readers = graph.readers(made)
-    return (
-        len(node.input) == 3
-        and bool(node.input[2])
-        and bool(readers)
-        and not graph.is_output(made)
-        and all(r.op_type == "InstanceNormalization" and list(r.input).index(made) == 0 for r in readers)
-    )

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ class Graph:
 
     def __init__(self, model: ModelProto) -> None:
         self.proto = model.graph
+        self.new: list[NodeProto] = []
+        """Nodes of `add` that `replace` has not yet put into the graph."""
         self._index()
 
     def _index(self) -> None:
@@ -62,6 +65,16 @@ class Graph:
             return None
         return numpy_helper.to_array(attributes(node)["value"])
 
+    def numbers(self, name: str) -> NDArray[Any]:
+        """A constant's numbers, of which it is known that it is one."""
+        value = self.value(name)
+        assert value is not None, name
+        return value
+
+    def bias(self, node: NodeProto) -> NDArray[Any] | None:
+        """The bias of a convolution: its third input; None: there is none, or it is computed."""
+        return self.value(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+
     def dims(self, name: str) -> Dims | None:
         """A tensor's sizes, as far as shape inference knew them; None: not even how many."""
         for value in (*self.proto.value_info, *self.proto.input, *self.proto.output):
@@ -77,26 +90,34 @@ class Graph:
         self._tensors[name] = self.proto.initializer[-1]
         return name
 
-    def node(
-        self, operator: str, inputs: Sequence[str], hint: str, output: str | None = None, **options: Any
-    ) -> NodeProto:
-        """A new node of one output, not yet in the graph; its names are made from ``hint``."""
-        name = self._unused(f"{hint}_{operator.lower()}")
-        return helper.make_node(operator, inputs, [output or name], name, **options)
+    def add(
+        self, hint: str, operator: str, inputs: Sequence[str], output: str | None = None, **options: Any
+    ) -> str:
+        """A new node of one output, for `replace` to put into the graph; returns the output's name.
 
-    def replace(self, old: Sequence[NodeProto], new: Sequence[NodeProto]) -> None:
-        """Put ``new`` in the place of the last of ``old``; tensors that nobody reads any more go too."""
-        gone = {id(node) for node in old}
+        Names are made from ``hint``.
+        """
+        name = self._unused(f"{hint}_{operator.lower()}")
+        self.new.append(helper.make_node(operator, inputs, [output or name], name, **options))
+        return output or name
+
+    def replace(self, *old: NodeProto) -> None:
+        """Put `new` in the place of the last of ``old``; tensors that nobody reads any more go too."""
         nodes: list[NodeProto] = []
         for node in self.proto.node:
             if node is old[-1]:
-                nodes += new
-            elif id(node) not in gone:
+                nodes += self.new
+            elif all(node is not one for one in old):
                 nodes.append(node)
-        kept = [_copy(node) for node in nodes]
+        self.set_nodes(nodes)
+        self.new = []
+        self.drop_unread()
+
+    def set_nodes(self, nodes: Sequence[NodeProto]) -> None:
+        """Make these all nodes of the graph."""
+        kept = [deepcopy(node) for node in nodes]
         del self.proto.node[:]
         self.proto.node.extend(kept)
-        self.drop_unread()
 
     def drop_unread(self) -> None:
         """Without weights and constants that nobody reads."""
@@ -136,9 +157,3 @@ def is_plain(node: NodeProto, kernel: Iterable[int] | None = None, **wanted: obj
         has.get(key, default) == wanted.get(key, default) for key, default in defaults.items()
     )  # attributes that hold lists are lists of int
     return shape and plain and "output_shape" not in has
-
-
-def _copy(node: NodeProto) -> NodeProto:
-    copy = NodeProto()
-    copy.CopyFrom(node)
-    return copy

@@ -24,16 +24,13 @@ class LastConvolution(Rewrite):
     name = "last-convolution"
     summary = "last convolution computed in blocks of pixels"
     nothing = f"the output is no convolution of at most {FEW} filters, in multiples of the block's size"
+    operators = ("Conv",)
 
     def __init__(self, r: int) -> None:
-        self.r = r
-        self.spec = f"{self.name}={r}"
+        self.choice = self.r = r
 
-    def sites(self, graph: Graph) -> list[NodeProto]:
-        """See `Rewrite.sites`."""
-        return [node for node in graph.nodes("Conv") if self._fits(graph, node)]
-
-    def _fits(self, graph: Graph, node: NodeProto) -> bool:
+    def fits(self, graph: Graph, node: NodeProto) -> bool:
+        """See `Rewrite.fits`."""
         end = _tanh(graph, node) or node
         weight, sizes = graph.value(node.input[1]), graph.dims(end.output[0])
         if weight is None or weight.ndim != 4 or sizes is None or len(sizes) != 4:
@@ -47,8 +44,7 @@ class LastConvolution(Rewrite):
 
     def rewrite(self, graph: Graph, node: NodeProto) -> None:
         """See `Rewrite.rewrite`."""
-        r, weight = self.r, graph.value(node.input[1])
-        assert weight is not None
+        r, weight, bias = self.r, graph.numbers(node.input[1]), graph.bias(node)
         filters, channels, k, _ = weight.shape
         size = k - 1 + r
         blocks = np.zeros((filters, r, r, channels, size, size), weight.dtype)
@@ -59,18 +55,15 @@ class LastConvolution(Rewrite):
             node.input[0],
             graph.constant(f"{node.input[1]}_blocks", blocks.reshape(-1, channels, size, size)),
         ]
-        bias = graph.value(node.input[2]) if len(node.input) > 2 and node.input[2] else None
         if bias is not None:
             inputs.append(graph.constant(f"{node.input[2]}_blocks", np.repeat(bias, r * r)))
-        conv = graph.node("Conv", inputs, node.name, kernel_shape=[size, size], strides=[r, r])
-        old, new = [node], [conv]
-        tanh = _tanh(graph, node)
+        last = graph.add(node.name, "Conv", inputs, kernel_shape=[size, size], strides=[r, r])
+        old, tanh = [node], _tanh(graph, node)
         if tanh is not None:
-            new.append(graph.node("Tanh", [conv.output[0]], node.name))
+            last = graph.add(node.name, "Tanh", [last])
             old.append(tanh)
-        last, place = new[-1].output[0], old[-1].output[0]
-        new.append(graph.node("DepthToSpace", [last], node.name, place, blocksize=r, mode="CRD"))
-        graph.replace(old, new)
+        graph.add(node.name, "DepthToSpace", [last], old[-1].output[0], blocksize=r, mode="CRD")
+        graph.replace(*old)
 
 
 def _tanh(graph: Graph, node: NodeProto) -> NodeProto | None:

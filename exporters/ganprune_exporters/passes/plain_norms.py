@@ -1,5 +1,7 @@
 """Instance norms in plain arithmetic, for runtimes that have none, or compute them in half precision."""
 
+from functools import partial
+
 import numpy as np
 from onnx import NodeProto
 
@@ -19,21 +21,18 @@ class PlainNorms(Rewrite):
     name = "plain-norms"
     summary = "instance norms as means, differences and quotients"
     nothing = "no instance norm of a map"
+    operators = ("InstanceNormalization",)
 
-    def sites(self, graph: Graph) -> list[NodeProto]:
-        """See `Rewrite.sites`."""
-        return [node for node in graph.nodes("InstanceNormalization") if _is_of_map(graph, node)]
+    def fits(self, graph: Graph, node: NodeProto) -> bool:
+        """See `Rewrite.fits`."""
+        sizes, constants = graph.dims(node.input[0]), map(graph.value, node.input[1:])
+        return sizes is not None and len(sizes) == 4 and all(value is not None for value in constants)
 
     def rewrite(self, graph: Graph, node: NodeProto) -> None:
         """See `Rewrite.rewrite`."""
-        weight, bias = (graph.value(name) for name in node.input[1:])
-        assert weight is not None
-        assert bias is not None
-        hint, new = f"{node.name}_norm", list[NodeProto]()
-
-        def add(operator: str, inputs: list[str], output: str | None = None, **options: object) -> str:
-            new.append(graph.node(operator, inputs, hint, output, **options))
-            return new[-1].output[0]
+        weight, bias = map(graph.numbers, node.input[1:])
+        hint = f"{node.name}_norm"
+        add = partial(graph.add, hint)
 
         def mean(x: str) -> str:
             for axis in (3, 2):
@@ -53,9 +52,4 @@ class PlainNorms(Rewrite):
             add("Add", [scaled, channels("bias", bias)], node.output[0])
         else:
             add("Mul", [centred, factor], node.output[0])
-        graph.replace([node], new)
-
-
-def _is_of_map(graph: Graph, node: NodeProto) -> bool:
-    sizes = graph.dims(node.input[0])
-    return sizes is not None and len(sizes) == 4 and all(graph.value(n) is not None for n in node.input[1:])
+        graph.replace(node)

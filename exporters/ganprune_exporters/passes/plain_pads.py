@@ -20,15 +20,16 @@ class PlainPads(Rewrite):
     name = "plain-pads"
     summary = "reflecting and replicating pads as slices and concatenations"
     nothing = "no pad but of constants"
+    operators = ("Pad",)
 
-    def sites(self, graph: Graph) -> list[NodeProto]:
-        """See `Rewrite.sites`."""
-        return [node for node in graph.nodes("Pad") if _amounts(graph, node)]
+    def fits(self, graph: Graph, node: NodeProto) -> bool:
+        """See `Rewrite.fits`."""
+        return bool(_amounts(graph, node))
 
     def rewrite(self, graph: Graph, node: NodeProto) -> None:
         """See `Rewrite.rewrite`."""
         amounts, sizes = _amounts(graph, node), graph.dims(node.input[0])
-        reflecting, new, last = attributes(node)["mode"] == "reflect", list[NodeProto](), node.input[0]
+        reflecting, last = attributes(node)["mode"] == "reflect", node.input[0]
 
         def row(axis: int, i: int) -> str:
             size = sizes[axis] if sizes else None
@@ -36,8 +37,7 @@ class PlainPads(Rewrite):
                 i += size
             bounds = (i, i + 1 if i != -1 else maxsize, axis)
             inputs = [graph.constant(f"{node.name}_{i}", np.array([b])) for b in bounds]
-            new.append(graph.node("Slice", [last, *inputs], node.name))
-            return new[-1].output[0]
+            return graph.add(node.name, "Slice", [last, *inputs])
 
         for axis, (before, behind) in amounts.items():
             if reflecting:
@@ -48,9 +48,8 @@ class PlainPads(Rewrite):
             else:
                 parts = [row(axis, 0)] * before if before else [], [row(axis, -1)] * behind if behind else []
             end = node.output[0] if axis == max(amounts) else None
-            new.append(graph.node("Concat", [*parts[0], last, *parts[1]], node.name, end, axis=axis))
-            last = new[-1].output[0]
-        graph.replace([node], new)
+            last = graph.add(node.name, "Concat", [*parts[0], last, *parts[1]], end, axis=axis)
+        graph.replace(node)
 
 
 def _amounts(graph: Graph, node: NodeProto) -> dict[int, tuple[int, int]]:

@@ -19,10 +19,9 @@ class PlainTransposedConvolutions(TransposedConvolutions):
     name = "plain-transposed-convolutions"
     nothing = "no transposed convolution of a constant kernel"
 
-    def sites(self, graph: Graph) -> list[NodeProto]:
-        """See `Rewrite.sites`."""
-        found = [node for node in graph.nodes("ConvTranspose") if graph.value(node.input[1]) is not None]
-        return [node for node in found if axes_of(node) is not None]
+    def fits(self, graph: Graph, node: NodeProto) -> bool:
+        """See `Rewrite.fits`."""
+        return graph.value(node.input[1]) is not None and axes_of(node) is not None
 
     def rewrite(self, graph: Graph, node: NodeProto) -> None:
         """See `Rewrite.rewrite`."""
@@ -33,11 +32,11 @@ class PlainTransposedConvolutions(TransposedConvolutions):
         # A longer one in its place, which is the next to be rewritten, and what is too much cut off.
         has = attributes(node)
         has["output_padding"] = [a + b for a, b in zip(has.get("output_padding", (0, 0)), spare, strict=True)]
-        longer = graph.node("ConvTranspose", node.input, node.name, None, **has)
+        longer = graph.add(node.name, "ConvTranspose", node.input, **has)
         bounds = ([0, 0], [-rows or maxsize for rows in spare], [2, 3])
         inputs = [graph.constant(f"{node.name}_bounds", np.array(numbers)) for numbers in bounds]
-        cut = graph.node("Slice", [longer.output[0], *inputs], node.name, node.output[0])
-        graph.replace([node], [longer, cut])
+        graph.add(node.name, "Slice", [longer, *inputs], node.output[0])
+        graph.replace(node)
 
     def weave(self, graph: Graph, node: NodeProto, maps: list[list[str]], filters: int, add: Add) -> None:
         """See `TransposedConvolutions.weave`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,27 +61,18 @@ class TransposedConvolutions(Rewrite):
     name = "transposed-convolutions"
     summary = "transposed convolutions computed as four ordinary ones"
     nothing = "no transposed convolution of 3×3, stride 2, padding 1"
+    operators = ("ConvTranspose",)
 
-    def sites(self, graph: Graph) -> list[NodeProto]:
-        """See `Rewrite.sites`."""
-        return [
-            node
-            for node in graph.nodes("ConvTranspose")
-            if is_plain(node, (3, 3), strides=[2, 2], pads=[1] * 4, output_padding=[1, 1])
-            and graph.value(node.input[1]) is not None
-        ]
+    def fits(self, graph: Graph, node: NodeProto) -> bool:
+        """See `Rewrite.fits`."""
+        plain = is_plain(node, (3, 3), strides=[2, 2], pads=[1] * 4, output_padding=[1, 1])
+        return plain and graph.value(node.input[1]) is not None
 
     def rewrite(self, graph: Graph, node: NodeProto) -> None:
         """See `Rewrite.rewrite`."""
-        weight, axes, groups = graph.value(node.input[1]), axes_of(node), attributes(node).get("group", 1)
-        assert weight is not None
+        weight, axes, groups = graph.numbers(node.input[1]), axes_of(node), attributes(node).get("group", 1)
         assert axes is not None
-        hint, new, filters = node.name, list[NodeProto](), weight.shape[1] * groups
-
-        def add(operator: str, inputs: list[str], output: str | None = None, **options: object) -> str:
-            new.append(graph.node(operator, inputs, hint, output, **options))
-            return new[-1].output[0]
-
+        add, filters = partial(graph.add, node.name), weight.shape[1] * groups
         apart = {"group": groups} if groups > 1 else {}
         maps = list[list[str]]()
         for i, row in enumerate(axes[0][0]):
@@ -94,7 +86,7 @@ class TransposedConvolutions(Rewrite):
                 )  # [n, c, h, w]  # fmt: skip
                 maps[-1].append(made)
         self.weave(graph, node, maps, filters, add)
-        graph.replace([node], new)
+        graph.replace(node)
 
     def weave(self, graph: Graph, node: NodeProto, maps: list[list[str]], filters: int, add: Add) -> None:
         """The output from the maps of all phases, [n, filters, h, w] each, a list a phase of rows."""

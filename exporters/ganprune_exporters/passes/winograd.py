@@ -1,5 +1,7 @@
 """3×3 convolutions by Winograd's minimal filtering: four times fewer products, for wide layers."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto
@@ -27,17 +29,14 @@ class Winograd(Rewrite):
 
     name = "winograd"
     summary = "wide 3×3 convolutions computed by Winograd's F(4×4, 3×3)"
+    operators = ("Conv",)
 
     def __init__(self, fewest: int) -> None:
-        self.fewest = fewest
-        self.spec = f"{self.name}={fewest}"
+        self.choice = self.fewest = fewest
         self.nothing = f"no 3×3 convolution of {fewest} channels whose map is fixed, in multiples of {TILE}"
 
-    def sites(self, graph: Graph) -> list[NodeProto]:
-        """See `Rewrite.sites`."""
-        return [node for node in graph.nodes("Conv") if self._fits(graph, node)]
-
-    def _fits(self, graph: Graph, node: NodeProto) -> bool:
+    def fits(self, graph: Graph, node: NodeProto) -> bool:
+        """See `Rewrite.fits`."""
         weight, before, after = graph.value(node.input[1]), *map(graph.dims, (node.input[0], node.output[0]))
         if weight is None or before is None or after is None or len(after) != 4:
             return False
@@ -46,17 +45,13 @@ class Winograd(Rewrite):
 
     def rewrite(self, graph: Graph, node: NodeProto) -> None:
         """See `Rewrite.rewrite`."""
-        weight, before, after = graph.value(node.input[1]), *map(graph.dims, (node.input[0], node.output[0]))
-        assert weight is not None
+        weight, bias = graph.numbers(node.input[1]), graph.bias(node)
+        before, after = map(graph.dims, (node.input[0], node.output[0]))
         assert before is not None
         assert after is not None
         filters, channels = weight.shape[:2]
         height, width = (d // TILE for d in after[2:] if isinstance(d, int))
-        hint, new, (BT, G, AT) = node.name, list[NodeProto](), _matrices()
-
-        def add(operator: str, inputs: list[str], output: str | None = None, **options: object) -> str:
-            new.append(graph.node(operator, inputs, hint, output, **options))
-            return new[-1].output[0]
+        hint, add, (BT, G, AT) = node.name, partial(graph.add, node.name), _matrices()
 
         def shaped(x: str, *sizes: int, output: str | None = None) -> str:
             return add("Reshape", [x, graph.constant(f"{hint}_sizes", np.array(sizes))], output)
@@ -80,13 +75,12 @@ class Winograd(Rewrite):
         x = add("Conv", [x, back], kernel_shape=[1, 1])  # [f, 16, h, w]
         x = add("DepthToSpace", [x], blocksize=TILE, mode="CRD")
         sizes = (1, filters, TILE * height, TILE * width)
-        bias = graph.value(node.input[2]) if len(node.input) > 2 and node.input[2] else None
         if bias is None:
             shaped(x, *sizes, output=node.output[0])
         else:
             column = graph.constant(f"{node.input[2]}_column", bias.reshape(-1, 1, 1))
             add("Add", [shaped(x, *sizes), column], node.output[0])
-        graph.replace([node], new)
+        graph.replace(node)
 
 
 def _matrices() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
