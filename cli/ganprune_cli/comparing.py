@@ -8,7 +8,8 @@ from typing import Any
 from ganprune.bench import Machine, Table, in_threads
 from ganprune.comparing.record import FCN_INPUT
 from ganprune.comparing.timing import by_widths
-from ganprune_cli.console import duration, print_table, say
+from ganprune.reporting import duration
+from ganprune_cli.console import print_table, say
 
 
 def _machine(timed: Mapping[str, Any]) -> Machine:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 from ganprune.checkpoints import Own, inspect
@@ -82,7 +81,6 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         say()
         print_quality(found["quality"], markdown)
     for label, lines in (
-        ("missing", [", ".join(found["missing"])] if found["missing"] else []),
         ("groups", [_groups(network) for network in found["networks"] if network["groups"]]),
         ("kept whole", [f"{n['name']}: {line}" for n in found["networks"] for line in n["kept_whole"]]),
         ("note", found["notes"]),
@@ -90,11 +88,7 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         ("problem", found["problems"]),
     ):
         for line in lines:
-            say(
-                f"{label}: {line}"
-                if label != "groups"
-                else fill(f"{label}: {line}", 79, subsequent_indent="  ")
-            )
+            say(f"{label}: {line}")
 
 
 def _groups(network: Mapping[str, Any]) -> str:

@@ -78,6 +78,7 @@ def quality_advice(found: Mapping[str, Any]) -> str:
     apart = [name for name, said in verdicts.items() if said == "visibly different"]
     mend = "train longer (--budget), keep more (a smaller --speed-up), or ask for quality (--min-psnr 32)"
     if bad:
-        told = "are no use: their pictures are further from the original's than the untouched input"
+        told = "draws" if len(bad) == 1 else "draw"
+        told += " pictures that are further from the original's than the untouched input is: no use yet"
         return f"{' and '.join(bad)} {told}; {mend}"
     return f"to bring {' and '.join(apart)} nearer the original: {mend}" if apart else ""

@@ -127,10 +127,10 @@ def search_pictures(
     pictures = _load(held_out, size, folders)
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
-            rest = f"domain {side} has {len(found)} to score on; " + (
-                "it is the only one to train on, too"
+            rest = f"pictures of {side} to score on: {len(found)}; " + (
+                "the only one there is, which is trained on too"
                 if set(tuning[side]) & set(held_out[side])
-                else "half of a training folder at most is held out"
+                else "at most half of a training folder is kept for that"
             )
             if "pictures" in settings.given:
                 reporter.warn(f"--set pictures={settings.pictures.pictures} was asked for, {rest}")
