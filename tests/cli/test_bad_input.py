@@ -16,8 +16,9 @@ G_A = "latest_net_G_A.pth"
 
 
 def refusal(outcome: Outcome, code: int) -> str:
-    """The one line that a command was refused with, but for the note of what adapted before."""
-    (line,) = (line for line in outcome.err.splitlines() if not line.startswith("chosen to fit"))
+    """The one line that a command was refused with, but for what it read and adapted before."""
+    before = ("reading ", "chosen to fit")
+    (line,) = (line for line in outcome.err.splitlines() if not line.startswith(before))
     if line.startswith("{"):
         line = f"error: {json.loads(line)['error']}"
     assert line.startswith("error: ")
