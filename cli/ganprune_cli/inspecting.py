@@ -9,12 +9,9 @@ from typing import Any
 from ganprune.checkpoints import Own, inspect
 from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx
 from ganprune.pruning.cost import mebibytes
-from ganprune.runs import find_run
-from ganprune.stages.made_runs import is_run
-from ganprune.stages.quality import read_quality
+from ganprune.runs import find_run, is_run
 from ganprune.system.shell import command_line
 from ganprune_cli.console import print_table, say
-from ganprune_cli.tables import print_quality
 
 COLUMNS = (
     "network", "task", "architecture", "norm", "params", "MiB (float32)",
@@ -34,6 +31,8 @@ def inspect_path(path: Path | None, size: int | None, own: Own) -> dict[str, Any
     """A checkpoint or a run, see `ganprune.checkpoints.inspect`."""
     if path is not None and not is_run(path):
         return inspect(path, DEFAULT_SIZE if size is None else size, own).to_json()
+    from ganprune.stages.quality import read_quality  # and much besides, which a checkpoint does not need
+
     run = find_run(path)
     told = run.config["settings"].get("size") if (run / "config.toml").is_file() else None
     size = size or (told if isinstance(told, int) else DEFAULT_SIZE)
@@ -78,6 +77,8 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         rows = [row for network in found["networks"] for row in (*_lines(network), [""] * len(columns))]
         print_table(title, columns, rows[:-1], left=(0, 1, 4))
     if "quality" in found:
+        from ganprune_cli.tables import print_quality
+
         say()
         print_quality(found["quality"], markdown)
     for label, lines in (

@@ -8,9 +8,9 @@ from typing import Any, cast
 from ganprune.errors import UsageError
 from ganprune.onnx_files.cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter, duration
-from ganprune.runs import Run, find_run
+from ganprune.runs import Run, find_run, is_run
 from ganprune.settings.translate import TranslateOptions
-from ganprune.stages.made_runs import is_run, made_by
+from ganprune.stages.made_runs import made_by
 from ganprune.stages.quality import read_quality
 from ganprune.system.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.system.shell import command_line

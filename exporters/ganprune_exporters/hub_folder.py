@@ -12,8 +12,7 @@ from ganprune.figures.of_run import json_of, sides_of
 from ganprune.images.sources import Domain
 from ganprune.onnx_files.cost import PictureInput, onnx_cost, picture_input, read_onnx
 from ganprune.report.networks import domain_names
-from ganprune.runs import Run
-from ganprune.stages.made_runs import is_run
+from ganprune.runs import Run, is_run
 from ganprune.stages.quality import read_quality
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to

@@ -1,7 +1,5 @@
 """What a run that is over was made by; ``export``, ``evaluate`` and ``translate`` ask it first."""
 
-from pathlib import Path
-
 from ganprune.errors import RunError, UsageError
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
@@ -20,8 +18,3 @@ def made_by(run: Run) -> CompressSettings:
         command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
     return settings
-
-
-def is_run(path: Path) -> bool:
-    """Whether a path is a run folder, or the file that names the last one."""
-    return (path / "config.toml").is_file() or (path.name == "latest" and path.is_file())
