@@ -19,6 +19,7 @@ from ganprune.storage.locking import writing_to
 from ganprune.storage.plain import NUMBER, fits
 from ganprune.storage.tables import in_threads, number, table_of
 from ganprune.system.hub import repository
+from ganprune.system.shell import command_line
 
 CARD = "README.md"
 PICTURES = "pictures.png"
@@ -50,7 +51,8 @@ def write_hub_folder(run: Run, folder: Path) -> list[Path]:
     exported = [path for side in sides for path in sorted(run.folder.glob(f"G_{side}*.onnx"))]
     lacking = [f"G_{side}.onnx" for side in sides if run / f"G_{side}.onnx" not in exported]
     if lacking:
-        raise InputError(f"{run.folder} needs {lacking[0]}; run `ganprune export --onnx {run.folder}` first")
+        again = command_line("export", "--onnx", run.folder)
+        raise InputError(f"{run.folder} needs {lacking[0]}; run `{again}` first")
     files = [*exported, *(run / f"G_{side}.safetensors" for side in sides), run / PICTURES]
     content = {path.name: path.read_bytes() for path in files if path.is_file()}
     content[CARD] = _card(run, sides, folder, list(content)).encode()
