@@ -33,11 +33,11 @@ def say(text: object = "", end: str = "\n") -> None:
 def flowed(text: str, stream: TextIO) -> str:
     """A text whose lines end between words where a terminal ends; elsewhere, as it is.
 
-    What stands in backticks stays in one piece: a command that is copied in two does something else.
+    A command stays in one piece, in backticks or at the end: copied in two it does something else.
     """
     if not stream.isatty():
         return text
-    whole = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", "\0"), text)
+    whole = re.sub(r"`[^`]*`|(?<=: )ganprune .*", lambda found: found[0].replace(" ", "\0"), text)
     flow = TextWrapper(
         shutil.get_terminal_size().columns, subsequent_indent="  ", break_long_words=False,
         break_on_hyphens=False,

@@ -98,6 +98,10 @@ def test_words_and_commands_stay_whole_where_a_terminal_ends(monkeypatch: pytest
         "  `ganprune train` trains them",
     ]  # fmt: skip
     assert flowed(told, pipe) == told
+    again = "interrupted; to go on, run again: ganprune compress net --data 'my pictures' --budget 20m"
+    assert flowed(again, terminal).splitlines() == [
+        "interrupted; to go on, run again:", f"  {again.partition(': ')[2]}"
+    ]  # fmt: skip
     monkeypatch.setattr(sys, "stdout", terminal)
     say("a,b c," * 20, end="")  # for another program, such as CSV
     assert terminal.getvalue() == "a,b c," * 20
