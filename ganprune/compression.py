@@ -14,6 +14,8 @@ from ganprune.checkpoints.own import READERS_ALONE, Given
 from ganprune.errors import UsageError
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
+from ganprune.images.folders import split
+from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.traits import channels_of
 from ganprune.plan import STAGES, Plan, better_threads, plan
 from ganprune.presets import compress_settings
@@ -210,21 +212,25 @@ def _sketch(
     prepared: Prepared, timing: BenchSettings | None, report: bool, reporter: Reporter
 ) -> tuple[Prepared, Plan]:
     """The plan of a job, and the job with as many threads as are fastest here."""
-    reporter.info("timing this machine, for the plan")
-    whole = prepared.completed()
-    resolved, busy = better_threads(whole.generators, prepared.settings, prepared.resolved)
-    prepared = replace(prepared, resolved=resolved, config={**prepared.config, "resolved": asdict(resolved)})
+    whole, settings, folders = prepared.completed(), prepared.settings, prepared.folders
+    seed, asked = settings.search.seed, settings.pictures.pictures
+    scored = (len(split(folders, side, seed=seed, holdout=asked)[1]) for side in settings.search.sides)
+    there = replace(settings, pictures=replace(settings.pictures, pictures=min(asked, *scored)))
+    with reporter.task("timing this machine, for the plan", 2) as task:
+        resolved, busy = better_threads(whole.generators, settings, prepared.resolved)
+        task.advance()
+        sketch = plan(
+            whole.generators, whole.discriminators, there, resolved,
+            trained=max(len(folders.pictures("train", side)) for side in DOMAINS),
+            lacking=bool(recovered(settings, prepared.quartet)), bench=timing, report=report, busy=busy,
+        )  # fmt: skip
+        task.advance()
     if busy:
         reporter.info(
             f"this machine is busy ({busy}): planned times are guesses, and shorter when it is idle"
         )
-    sketch = plan(
-        whole.generators, whole.discriminators, prepared.settings, resolved,
-        trained=max(len(prepared.folders.pictures("train", side)) for side in DOMAINS),
-        lacking=bool(recovered(prepared.settings, prepared.quartet)),
-        bench=timing, report=report, busy=busy,
-    )  # fmt: skip
-    return prepared, sketch
+    config = {**prepared.config, "resolved": asdict(resolved)}
+    return replace(prepared, resolved=resolved, config=config), sketch
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,18 @@ class Silent:
 SILENT = Silent()
 
 
+def duration(seconds: float) -> str:
+    """1.2 s, 45 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 class Staged:
     """A `Reporter` that says which stage of a job is under way, and how long all of it still takes."""
 
@@ -68,8 +80,8 @@ class Staged:
         if stage not in self._seconds:
             return
         self._stage, self._begun = stage, time.monotonic()
-        planned = round(self._seconds[stage])
-        about = f", about {planned} s" if planned else ""
+        planned = self._seconds[stage]
+        about = f", about {duration(planned)}" if planned >= 1 else ""
         self._reporter.info(f"{self._where()}{stage}: {purpose}{about}")
 
     @contextmanager

@@ -378,6 +378,11 @@ def mark_latest(run: Run, reporter: Reporter = SILENT) -> None:
         )
 
 
+def is_run(path: Path) -> bool:
+    """Whether a path is a run folder, or the file that names the last one."""
+    return (path / "config.toml").is_file() or (path.name == "latest" and path.is_file())
+
+
 def find_run(path: Path | None) -> Run:
     """The run of a folder, or the last one. Raises `UsageError` where there is none."""
     if path is None or path == RUNS / LATEST:

@@ -8,8 +8,9 @@ from typing import Any
 from ganprune.bench import Machine
 from ganprune.comparing.record import FCN_INPUT
 from ganprune.comparing.timing import by_widths
+from ganprune.reporting import duration
 from ganprune.storage.tables import Table, in_threads
-from ganprune_cli.console import duration, print_table, say
+from ganprune_cli.console import print_table, say
 
 
 def _machine(timed: Mapping[str, Any]) -> Machine:

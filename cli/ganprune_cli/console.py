@@ -1,17 +1,19 @@
 """What the user sees: data on stdout, progress and news on stderr."""
 
 import json
+import re
 import shlex
+import shutil
 import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from textwrap import wrap
+from textwrap import TextWrapper, wrap
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from ganprune.reporting import Task
+from ganprune.reporting import Task, duration
 from ganprune.system.shell import is_shown, pasted, shown
 
 if TYPE_CHECKING:
@@ -24,8 +26,23 @@ _RECENT = 12
 
 
 def say(text: object = "", end: str = "\n") -> None:
-    """Data on stdout."""
-    print(shown(text), end=end, flush=True)
+    """Data on stdout; what ends its lines itself is for other programs, and stays as it is."""
+    print(flowed(shown(text), sys.stdout) if end else shown(text), end=end, flush=True)
+
+
+def flowed(text: str, stream: TextIO) -> str:
+    """A text whose lines end between words where a terminal ends; elsewhere, as it is.
+
+    A command stays in one piece, in backticks or at the end: copied in two it does something else.
+    """
+    if not stream.isatty():
+        return text
+    whole = re.sub(r"`[^`]*`|(?<=: )ganprune .*", lambda found: found[0].replace(" ", "\0"), text)
+    flow = TextWrapper(
+        shutil.get_terminal_size().columns, subsequent_indent="  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return "\n".join(map(flow.fill, whole.split("\n"))).replace("\0", " ")
 
 
 class _Bar:
@@ -139,11 +156,11 @@ class ConsoleReporter:
     def info(self, message: str) -> None:
         """A line on stderr."""
         if not self._quiet:
-            print(shown(message), file=sys.stderr, flush=True)
+            print(flowed(shown(message), sys.stderr), file=sys.stderr, flush=True)
 
     def warn(self, message: str) -> None:
         """A line on stderr, --quiet or not."""
-        print(f"warning: {shown(message)}", file=sys.stderr, flush=True)
+        print(flowed(f"warning: {shown(message)}", sys.stderr), file=sys.stderr, flush=True)
 
 
 def print_json(value: Mapping[str, Any], version: bool = True) -> None:
@@ -158,7 +175,8 @@ def print_table(
 ) -> None:  # fmt: skip
     """A table on stdout. Columns in ``left`` hold text and may fold, the others numbers, which are never cut.
 
-    Rows in ``better`` are green. A table that does not fit is as wide as it must be.
+    Rows in ``better`` are green. What does not fit gets headings of several lines, then less space between
+    columns; if it still does not, it is as wide as it must be.
     """
     title, rows = shown(title), [[shown(cell) for cell in row] for row in rows]
     if markdown:
@@ -175,10 +193,11 @@ def print_table(
     console = Console()
     wide = console.width if console.is_terminal else max(console.width, 160)  # nobody looks at a pipe's width
 
-    def table(narrow: bool) -> Table:
+    def table(narrow: bool, gap: int = 1) -> Table:
         laid = Table(
-            title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
-        )
+            title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+            padding=(0, gap), show_edge=gap > 0,
+        )  # fmt: skip
         for i, column in enumerate(columns):
             longest, text = max((len(row[i]) for row in rows), default=0), i in left and i > 0
             least = max([longest, *(len(word) for word in column.split())])
@@ -197,6 +216,8 @@ def print_table(
     laid = table(narrow=False)
     if width(laid).maximum > wide:
         laid = table(narrow=True)
+    if width(laid).minimum > wide:
+        laid = table(narrow=True, gap=0)
     Console(width=max(wide, width(laid).minimum)).print(laid)
 
 
@@ -206,18 +227,6 @@ def print_next(command: str, quiet: bool = False) -> None:
         command = " ".join(map(pasted, shlex.split(command)))
     if command and not quiet:
         print(f"next: {shown(command)}", file=sys.stderr)
-
-
-def duration(seconds: float) -> str:
-    """1.2 s, 45 s, 3 min 20 s, 2 h 05 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _spell(figures: Mapping[str, float | str]) -> str:

@@ -70,6 +70,10 @@ def print_error(line: str, code: int) -> None:
     """The last line on stderr: with --json an object, which stdout may hold a result beside."""
     if "--json" in sys.argv:
         line = json.dumps({"schema": 1, "error": line.removeprefix("error: "), "exit_code": code})
+    else:
+        from ganprune_cli.console import flowed
+
+        line = flowed(line, sys.stderr)
     typer.echo(line, err=True)
 
 

@@ -4,18 +4,15 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 from ganprune.checkpoints import Own, inspect
 from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx, spelled
 from ganprune.pruning.cost import mebibytes
-from ganprune.runs import find_run
-from ganprune.stages.job import is_run
+from ganprune.runs import find_run, is_run
 from ganprune.stages.quality import read_quality
 from ganprune.system.shell import command_line
 from ganprune_cli.console import print_table, say
-from ganprune_cli.tables import print_quality
 
 COLUMNS = (
     "network", "task", "architecture", "norm", "params", "MiB (float32)",
@@ -35,6 +32,7 @@ def inspect_path(path: Path | None, size: int | None, own: Own) -> dict[str, Any
     """A checkpoint or a run, see `ganprune.checkpoints.inspect`."""
     if path is not None and not is_run(path):
         return inspect(path, DEFAULT_SIZE if size is None else size, own).to_json()
+
     run = find_run(path)
     told = run.config["settings"].get("size") if (run / "config.toml").is_file() else None
     size = size or (told if isinstance(told, int) else DEFAULT_SIZE)
@@ -79,10 +77,11 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         rows = [row for network in found["networks"] for row in (*_lines(network), [""] * len(columns))]
         print_table(title, columns, rows[:-1], left=(0, 1, 4))
     if "quality" in found:
+        from ganprune_cli.tables import print_quality
+
         say()
         print_quality(found["quality"], markdown)
     for label, lines in (
-        ("missing", [", ".join(found["missing"])] if found["missing"] else []),
         ("groups", [_groups(network) for network in found["networks"] if network["groups"]]),
         ("kept whole", [f"{n['name']}: {line}" for n in found["networks"] for line in n["kept_whole"]]),
         ("note", found["notes"]),
@@ -90,11 +89,7 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
         ("problem", found["problems"]),
     ):
         for line in lines:
-            say(
-                f"{label}: {line}"
-                if label != "groups"
-                else fill(f"{label}: {line}", 79, subsequent_indent="  ")
-            )
+            say(f"{label}: {line}")
 
 
 def _groups(network: Mapping[str, Any]) -> str:

@@ -133,12 +133,19 @@ class SettableCommand(TyperCommand):
                 raise failed(error) from None
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Options, then arguments by the names that help gives them; in brackets what may be left out."""
+        arguments: list[Any] = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
+        return ["[OPTIONS]", *(p.metavar if p.required else f"[{p.metavar}]" for p in arguments)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then groups of options."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for p in self.get_params(ctx):
             if record := p.get_help_record(ctx):
-                groups.setdefault(panel_of(p), []).append(record)
+                argument: Any = p if p.param_type_name == "argument" else None
+                named = (argument.metavar, argument.help) if argument else record
+                groups.setdefault(panel_of(p), []).append(named)
         for title, records in sorted(groups.items(), key=lambda group: _ORDER.get(group[0], 0)):
             with formatter.section(title):
                 formatter.write_dl(records)

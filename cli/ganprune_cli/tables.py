@@ -1,14 +1,14 @@
 """Tables of more than one command."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 from ganprune.compression import Foreseen
 from ganprune.metrics.telling import quality_advice, quality_table
 from ganprune.plan import STAGES
+from ganprune.reporting import duration
 from ganprune.storage.tables import in_threads
-from ganprune_cli.console import duration, print_table, say
+from ganprune_cli.console import print_table, say
 
 
 def print_bench(timed: Mapping[str, Any], markdown: bool, every: bool = False) -> None:
@@ -35,7 +35,7 @@ def print_quality(found: Mapping[str, Any] | None, markdown: bool) -> None:
     better = [i for i, row in enumerate(table.rows) if row[-1] != "–"]
     print_table(table.title, table.headings, table.rows, markdown=markdown, better=better,
                 left=(0, len(table.headings) - 1))  # fmt: skip
-    advice = fill(quality_advice(found), 99)
+    advice = quality_advice(found)
     say(f"{advice}\n" if advice else "")
 
 
@@ -96,7 +96,11 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
         trained = f"{', '.join(found.recovered)} trained for {settings.recovery.recover_budget}"
         rows.append(("recovery", trained))
     rows += [
-        ("search", f"K = {search.population}, T = {search.generations}: {sketch.individuals:,} individuals"),
+        (
+            "search",
+            f"population {search.population}, {search.generations} generations: "
+            f"{sketch.individuals:,} individuals",
+        ),
         ("scored on", f"{sketch.pictures} pictures a domain at {sketch.size}×{sketch.size}"),
         ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}" + several),
     ]
@@ -125,3 +129,7 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     total = ("", "total", "on this machine as it is now" if sketch.busy else "", duration(sketch.total))
     print_table("Plan", ("", "stage", "what it does", "about"), [*stages, total], markdown=markdown,
                 better=(len(stages),), left=(0, 1, 2))  # fmt: skip
+    quicker = (("search", "--preset smoke, for a try"), ("fine-tune", "--budget 0, without training"),
+               ("timing", "--no-bench"))  # fmt: skip
+    if told := [option for stage, option in quicker if stage in sketch.stages]:
+        say(f"quicker: {'; '.join(told)}; a smaller --size")

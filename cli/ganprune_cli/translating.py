@@ -7,10 +7,11 @@ from typing import Any, cast
 
 from ganprune.errors import UsageError
 from ganprune.onnx_files.cost import DEFAULT_SIZE
-from ganprune.reporting import Reporter
-from ganprune.runs import Run, find_run
+from ganprune.reporting import Reporter, duration
+from ganprune.runs import Run, find_run, is_run
 from ganprune.settings.translate import TranslateOptions
-from ganprune.stages.job import is_run, made_by
+from ganprune.stages.job import made_by
+from ganprune.stages.quality import read_quality
 from ganprune.system.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.system.shell import command_line
 from ganprune.translation import (
@@ -22,7 +23,6 @@ from ganprune.translation import (
     translate_pictures,
     translate_video,
 )
-from ganprune_cli.console import duration
 
 
 def _settings(wishes: TranslateOptions) -> TranslateSettings:
@@ -90,7 +90,10 @@ def translate_source(
     }
     if run is None and path.suffix != ".onnx":
         return found, command_line("compress", source, "--data", "DIR")
-    following = ("bench", "--cpu", source) if run is None else ("evaluate", run.folder)
+    following = ("bench", "--cpu", source)
+    if run is not None:  # evaluate needs test pictures, of what the network draws, too
+        tested = (read_quality(run) or {}).get("pictures") == "test"
+        following = ("evaluate", run.folder) if tested else ("report", run.folder, "--serve")
     return found, command_line(*following)
 
 

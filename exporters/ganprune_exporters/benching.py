@@ -6,9 +6,8 @@ from typing import Any
 from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of, enough_cores
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
-from ganprune.runs import find_run
+from ganprune.runs import find_run, is_run
 from ganprune.stages.benching import bench_files, bench_run
-from ganprune.stages.job import is_run
 from ganprune.storage.scratch import scratch_folder
 from ganprune.system.shell import command_line
 from ganprune_exporters.files import export_all

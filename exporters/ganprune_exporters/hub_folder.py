@@ -11,8 +11,7 @@ from ganprune.figures.of_run import json_of, sides_of
 from ganprune.images.sources import Domain
 from ganprune.onnx_files.cost import PictureInput, cost_of, picture_input, read_onnx
 from ganprune.report.networks import domain_names
-from ganprune.runs import Run
-from ganprune.stages.job import is_run
+from ganprune.runs import Run, is_run
 from ganprune.stages.quality import read_quality
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
@@ -20,6 +19,7 @@ from ganprune.storage.plain import NUMBER, fits
 from ganprune.storage.tables import in_threads, number, table_of
 from ganprune.system.hub import repository
 from ganprune.system.installed import version_of
+from ganprune.system.shell import command_line
 
 CARD = "README.md"
 PICTURES = "pictures.png"
@@ -51,7 +51,8 @@ def write_hub_folder(run: Run, folder: Path) -> list[Path]:
     exported = [path for side in sides for path in sorted(run.folder.glob(f"G_{side}*.onnx"))]
     lacking = [f"G_{side}.onnx" for side in sides if run / f"G_{side}.onnx" not in exported]
     if lacking:
-        raise InputError(f"{run.folder} needs {lacking[0]}; run `ganprune export --onnx {run.folder}` first")
+        again = command_line("export", "--onnx", run.folder)
+        raise InputError(f"{run.folder} needs {lacking[0]}; run `{again}` first")
     files = [*exported, *(run / f"G_{side}.safetensors" for side in sides), run / PICTURES]
     content = {path.name: path.read_bytes() for path in files if path.is_file()}
     content[CARD] = _card(run, sides, folder, list(content)).encode()

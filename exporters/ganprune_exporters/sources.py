@@ -17,10 +17,10 @@ from ganprune.images.sources import Domain
 from ganprune.models.picture_statistics import told_of
 from ganprune.models.traits import channels_by_domain
 from ganprune.reporting import SILENT, Reporter
-from ganprune.runs import Run, find_run
+from ganprune.runs import Run, find_run, is_run
 from ganprune.settings import CompressSettings
 from ganprune.stages import search_pictures
-from ganprune.stages.job import is_run, made_by
+from ganprune.stages.job import made_by
 from ganprune.stages.originals import originals_of
 from ganprune.stages.preparing import domains_of
 from ganprune.storage.locking import writing_to

@@ -242,7 +242,7 @@ def _speeds(threads: int, timings: Sequence[Timing]) -> Table:
         ("speed-up", [_fold(t.speedup) for t in timings]),
         ("over rewritten", [_fold(t.over_rewritten) for t in timings]),
         ("in theory", [number(t.theoretical_speedup, unit="×") for t in timings]),
-        ("measured / theory", [number(t.quotient) for t in timings]),
+        ("of theory", [number(t.quotient) for t in timings]),
     ])  # fmt: skip
 
 

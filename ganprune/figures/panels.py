@@ -31,6 +31,8 @@ _TRAINING = {
     "L_GenA": "L_GenA, validation", "L_DisA": "L_DisA, validation", "L_cyc": "L_cyc, validation",
 }  # fmt: skip
 """Prefix of a value in train.jsonl and validation.jsonl → title."""
+LOSSES = ("L_DisA", "L_GenA", "L_cyc")
+"""Those of an individual, in search.jsonl."""
 _RIVALS = ("G", "D")
 """Losses of two networks against each other, of which neither is better lower."""
 
@@ -122,7 +124,14 @@ def _draw(figure: "Figure", title: str, curves: Curves, across: str, better: str
     axes.legend(handles, labels, loc="lower left", bbox_to_anchor=anchor, ncols=2 if rows > 1 else 4)
 
 
+def measured_losses(lines: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Losses of search.jsonl that are not 0 throughout: those were not computed, or there is no D."""
+    sides = [line[side] for line in lines for side in ("A", "B") if side in line]
+    return tuple(key for key in LOSSES if any(scores.get(key) for scores in sides))
+
+
 def _search_curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    unknown = set(LOSSES) - set(measured_losses(lines))
     return {
         title: {
             f"G_{side} {word}".strip(): [
@@ -134,6 +143,7 @@ def _search_curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, li
             for word, key in names.items()
         }
         for title, (_, names) in _SEARCH.items()
+        if not unknown & set(names.values())
     }
 
 

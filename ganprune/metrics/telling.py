@@ -17,6 +17,9 @@ COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
 })  # fmt: skip
 """Key of a row → heading and format."""
 
+WORSE = "worse than no translation"
+"""A verdict of `ganprune.stages.quality.verdict`."""
+
 Row = Mapping[str, Any]
 """What `ganprune.metrics.PictureScores.to_json` returns, and whatever else is known."""
 
@@ -74,10 +77,11 @@ def decibels(of: Mapping[str, Any]) -> str:
 def quality_advice(found: Mapping[str, Any]) -> str:
     """What to do about slim networks of quality.json that draw something else; empty where none does."""
     verdicts = {name: network["verdict"] for name, network in found["networks"].items()}
-    bad = [name for name, said in verdicts.items() if said == "worse than no translation"]
+    bad = [name for name, said in verdicts.items() if said == WORSE]
     apart = [name for name, said in verdicts.items() if said == "visibly different"]
     mend = "train longer (--budget), keep more (a smaller --speed-up), or ask for quality (--min-psnr 32)"
     if bad:
-        told = "are no use: their pictures are further from the original's than the untouched input"
+        told = "draws" if len(bad) == 1 else "draw"
+        told += " pictures that are further from the original's than the untouched input is: no use yet"
         return f"{' and '.join(bad)} {told}; {mend}"
     return f"to bring {' and '.join(apart)} nearer the original: {mend}" if apart else ""

@@ -9,6 +9,7 @@ from ganprune.images import DataSource
 from ganprune.images.sources import Domain
 from ganprune.onnx_files.cost import picture_input, read_onnx
 from ganprune.runs import Run
+from ganprune.system.shell import command_line
 
 _FORMS = {"rewritten": "rewritten for speed", "fp16": "float16 weights"}
 """What follows a network's name in the name of its file, where it needs another word."""
@@ -67,7 +68,6 @@ def networks_of(run: Run, samples: Mapping[str, bytes]) -> list[dict[str, Any]]:
             f"{' and '.join(map(str, sorted(odd)))} channels; translate .npy files with `ganprune translate`"
         )
     if not found:
-        raise UsageError(
-            f"{run.folder} holds no ONNX file; make some with `ganprune export --onnx {run.folder}`"
-        )
+        export = command_line("export", "--onnx", run.folder)
+        raise UsageError(f"{run.folder} holds no ONNX file; make some with `{export}`")
     return found

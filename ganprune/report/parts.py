@@ -36,15 +36,16 @@ from ganprune.figures.of_run import (
     training_lines,
     widths_of,
 )
+from ganprune.figures.panels import LOSSES, measured_losses
 from ganprune.figures.style import data_uri
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
-from ganprune.metrics.telling import columns_of, differences, figure, quality_advice, quality_table
+from ganprune.metrics.telling import WORSE, columns_of, differences, figure, quality_advice, quality_table
 from ganprune.presets import compress_settings
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.storage.plain import fits
-from ganprune.storage.tables import Table, in_threads
+from ganprune.storage.tables import Table, in_threads, plus_minus
 from ganprune.system.shell import command_line
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ LARGEST = 512
 """Pictures of more pixels a side are made smaller, so that a page stays small."""
 _DAMAGE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError, RecursionError)
 """What comes of values of other kinds than were written."""
-_TERMS = ("fitness", "N", "macs", "L_DisA", "L_GenA", "L_cyc")
+_TERMS = {"fitness": "fitness F", "N": "kept weights N", "macs": "kept MACs"}
+"""Of an individual, beside its losses."""
 _SCORED = {"best": "best individual", "original": "the original itself", "inputs": "untouched input"}
 
 
@@ -111,7 +113,8 @@ class Parts:
             }
             for side in sides_of(self.run)
         ]
-        return render("first", self._sentence(), cards)
+        advice = self._guarded("Quality", self._advice)
+        return render("first", self._sentence(), cards, "" if isinstance(advice, Markup) else advice)
 
     def folded(self) -> list[PagePart]:
         """All others, in order; those that there is nothing to show for are left out."""
@@ -163,8 +166,8 @@ class Parts:
         return (
             f"{names} of {config['checkpoint']}, made slim by co-evolution, {target}: "
             f"{settings['population']} individuals a generator, {settings['generations']} generations, "
-            f"scored on {settings['pictures']} pictures a domain at {settings['size']}×{settings['size']}. "
-            f"{tuning}"
+            f"scored on up to {settings['pictures']} pictures a domain at "
+            f"{settings['size']}×{settings['size']}. {tuning}"
         )
 
     def _picture(self, side: Domain) -> Markup:
@@ -187,6 +190,7 @@ class Parts:
         row = ms[net["name"]]
         slow, fast = (float(ms[n["name"]]["median_ms"]) for n in (before, net))
         whole, slim = float(before["mebibytes"]), float(net["mebibytes"])
+        value, low, high = (float(row["speedup"][key]) for key in ("value", "low", "high"))
         note = (
             f"times as fast as the original as PyTorch exports it: {milliseconds(slow)} → "
             f"{milliseconds(fast)} a picture in ONNX Runtime, {in_threads(threads)}"
@@ -195,7 +199,7 @@ class Parts:
             over = float(row["over_rewritten"]["value"])
             note += f"; {over:.2f} times as fast as the original with the same graph rewrites"
         facts = [
-            _fact("Speed", f"{float(row['speedup']['value']):.2f}×", note),
+            _fact("Speed", f"{plus_minus(value, (high - low) / 2)}×", note),
             _fact("Size", f"{whole / slim:.1f}× smaller", f"{whole:.2f} → {slim:.2f} MiB of float32 weights"),
         ]
         if (fewer := net["theoretical_speedup"]) and net["macs_true"]:
@@ -214,11 +218,13 @@ class Parts:
         if not found.inputs:
             return [_fact("Quality", value, note)]
         note += f". The untouched input: {_decibels(found.inputs):.1f} dB"
-        worse = "worse than no translation"
-        if found.verdict and found.verdict != worse:
-            return [_fact("Quality", value, f"{found.verdict.capitalize()}. {note}")]
-        told = {"verdict": worse.capitalize()} if found.verdict or found.slim >= found.inputs else {}
+        said = found.verdict or (WORSE if found.slim >= found.inputs else "")
+        told = {"verdict": said.capitalize(), "how": "bad" if said == WORSE else "plain"} if said else {}
         return [_fact("Quality", value, note, **told)]
+
+    def _advice(self) -> str:
+        found = json_of(self.run / QUALITY)
+        return "" if found is None else quality_advice(found)
 
     def _pictures(self) -> Markup:
         rows = comparisons_of(self.run)
@@ -291,11 +297,11 @@ class Parts:
         if not (lines := lines_of(self.run / "search.jsonl")):
             return None
         settings, last = self.run.config["settings"], lines[-1]
-        rows, verdicts = beside_doing_nothing(lines)
+        losses = measured_losses(lines)
+        rows, verdicts = beside_doing_nothing(lines, losses)
         title = f"At the end, generation {last['generation']}, before fine-tuning"
-        headings = ("", "fitness F", "kept weights N", "kept MACs", "L_DisA", "L_GenA", "L_cyc")
-        table = Table(title, headings, tuple(rows))
-        return render("search", _charts(search_panels(lines)), table, verdicts, settings)
+        table = Table(title, ("", *_TERMS.values(), *losses), tuple(rows))
+        return render("search", _charts(search_panels(lines)), table, verdicts, settings, losses)
 
     def _tuning(self) -> Markup | None:
         lines = training_lines(self.run)
@@ -381,13 +387,18 @@ def _charts(figures: "Iterable[Figure]") -> Markup:
     return render("charts", [Markup(to_page(chart)) for chart in figures])
 
 
-def beside_doing_nothing(lines: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str, ...]], list[str]]:
-    """What the search ended with, the original and the untouched input; and whether that one is beaten."""
+def beside_doing_nothing(
+    lines: Sequence[Mapping[str, Any]], losses: Sequence[str] = LOSSES
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """What the search ended with, the original and the untouched input; and whether that one is beaten.
+
+    losses: those that rows show.
+    """
     rows, verdicts = list[tuple[str, ...]](), list[str]()
     for side in [side for side in ("A", "B") if side in lines[-1]]:
         ended, beside = lines[-1][side], lines[0].get("controls", {}).get(side, {})
         for kind, scores in {"best": ended, **beside}.items():
-            terms = (f"{float(scores[key]):.4g}" for key in _TERMS)
+            terms = (f"{float(scores[key]):.4g}" for key in (*_TERMS, *losses))
             rows.append((f"G_{side}, {_SCORED[kind]}", *terms))
         if "inputs" in beside and math.isfinite(nothing := _losses(beside["inputs"])):
             best = _losses(ended)

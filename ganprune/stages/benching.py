@@ -19,6 +19,7 @@ from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
 from ganprune.storage.plain import NUMBER, known_json
 from ganprune.storage.tables import in_threads
+from ganprune.system.shell import pasted
 
 _BENCH: dict[str, Any] = {
     "header": str, "sentences": [str],
@@ -56,7 +57,7 @@ def bench_run(
     if output is None and (kept := longer_bench(run, settings)):
         reporter.info(
             f"{run / 'bench.json'} stays what a longer or another measurement found ({kept}); "
-            f"`-o {run.folder}` replaces it, `-o` another folder keeps both"
+            f"`-o {pasted(run.folder)}` replaces it, `-o` another folder keeps both"
         )
         return report, timed
     write_json(run / "bench.json", timed)

@@ -180,10 +180,10 @@ def search_pictures(
     pictures = _load(held_out, size, folders)
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
-            rest = f"domain {side} has {len(found)} to score on; " + (
-                "it is the only one to train on, too"
+            rest = f"pictures of {side} to score on: {len(found)}; " + (
+                "the only one there is, which is trained on too"
                 if set(tuning[side]) & set(held_out[side])
-                else "half of a training folder at most is held out"
+                else "at most half of a training folder is kept for that"
             )
             if "pictures" in settings.given:
                 reporter.warn(f"--set pictures={settings.pictures.pictures} was asked for, {rest}")
@@ -233,8 +233,3 @@ def made_by(run: Run) -> CompressSettings:
         command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
     return settings
-
-
-def is_run(path: Path) -> bool:
-    """Whether a path is a run folder, or the file that names the last one."""
-    return (path / "config.toml").is_file() or (path.name == "latest" and path.is_file())

@@ -184,8 +184,9 @@ def data_source(
         return given
     if "dataroot" not in quartet.options:
         raise UsageError(
-            "pictures are needed: give --data DIR, a folder with trainA and trainB, or --data-a DIR and "
-            f"--data-b DIR (no train_opt.txt with a dataroot beside {checkpoint})"
+            "pictures are needed: give --data DIR, a folder with trainA and trainB (for a lone generator, of "
+            "any pictures that it translates), or --data-a DIR and --data-b DIR (no train_opt.txt with a "
+            f"dataroot beside {checkpoint})"
         )
     data = Path(quartet.options["dataroot"])
     reporter.info(f"--data {data}, from the checkpoint's options")

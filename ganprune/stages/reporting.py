@@ -8,6 +8,7 @@ from ganprune.report import write_report
 from ganprune.report.page import REPORT
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.system.shell import command_line
 
 
 def make_report(run: Run, output: Path | None, reporter: Reporter) -> Path:
@@ -30,7 +31,7 @@ def finish_with_report(run: Run, reporter: Reporter) -> None:
     except Exception as error:
         reporter.warn(
             f"{run / REPORT} was not written ({type(error).__name__}: {error}); everything else was; "
-            f"try again with `ganprune report {run.folder}`"
+            f"try again with `{command_line('report', run.folder)}`"
         )
 
 

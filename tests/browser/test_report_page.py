@@ -1,10 +1,12 @@
 """The report in a real browser: both themes, a phone's width, slider and charts; no errors."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.browser.chromium import Page
+from tests.cli.kit import ganprune
 
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 UNFOLD = "document.querySelectorAll('details').forEach(part => part.open = true)"
@@ -57,6 +59,16 @@ def test_the_first_screen_holds_pictures_speed_quality_and_size(page: Page, run:
     names = "[...document.querySelectorAll('#overview article:first-child dt')].map(e => e.textContent)"
     assert set(page.js(names)) == {"Speed", "Quality", "Size", "Arithmetic"}
     assert page.js("document.querySelectorAll('details[open]').length") == 0
+
+
+def test_the_first_screen_of_one_network_holds_them_too(page: Page, run: Path, tmp_path: Path) -> None:
+    one = shutil.copytree(run, tmp_path / "one")
+    (one / "G_B.safetensors").unlink()
+    assert ganprune("report", one).code == 0
+    _open(page, one, width=1280, height=900)
+    assert page.js("document.querySelectorAll('#overview article').length") == 1
+    shown = "[...document.querySelectorAll('#overview :is(img, dt, strong)')]"
+    assert max(page.js(f"{shown}.map(e => e.getBoundingClientRect().bottom)")) <= 900
 
 
 def test_charts_are_drawn_at_a_readable_size(page: Page, run: Path) -> None:

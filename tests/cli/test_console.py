@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ganprune.reporting import duration
 from ganprune.system.shell import command_line
 from ganprune_cli import console
-from ganprune_cli.console import ConsoleReporter, duration, print_json, print_next, print_table
+from ganprune_cli.console import ConsoleReporter, flowed, print_json, print_next, print_table, say
 
 
 class _Terminal(io.StringIO):
@@ -86,6 +87,38 @@ def test_progress_on_a_terminal_is_a_bar_with_the_time_left_and_nothing_is_cut(
     whole = r"\s*stage 1 of 7: looking at the original's maps ━+ 800/800 0:00:00 left\s*"
     assert re.fullmatch(whole, line)
     assert len(line.strip()) <= width
+
+
+def test_words_and_commands_stay_whole_where_a_terminal_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "problem: G_B, D_A and D_B missing: `ganprune compress` does without, `ganprune train` trains them"
+    terminal, pipe = _Terminal(), io.StringIO()
+    monkeypatch.setenv("COLUMNS", "50")
+    assert flowed(told, terminal).splitlines() == [
+        "problem: G_B, D_A and D_B missing:", "  `ganprune compress` does without,",
+        "  `ganprune train` trains them",
+    ]  # fmt: skip
+    assert flowed(told, pipe) == told
+    again = "interrupted; to go on, run again: ganprune compress net --data 'my pictures' --budget 20m"
+    assert flowed(again, terminal).splitlines() == [
+        "interrupted; to go on, run again:", f"  {again.partition(': ')[2]}"
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "stdout", terminal)
+    say("a,b c," * 20, end="")  # for another program, such as CSV
+    assert terminal.getvalue() == "a,b c," * 20
+
+
+def test_a_table_of_long_headings_and_many_numbers_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    headings = ("network", "median ms", "images/s", "peak MiB", "speed-up", "over rewritten", "in theory",
+                "of theory")  # fmt: skip
+    row = ("original_G_A.rewritten", "1340.27", "2.9", "1445", "0.8 ± 0.2×", "7.1 ± 3.7×", "1.00×", "0.81")
+    print_table("Speed, 1 thread", headings, [row])
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(all(cell in line for cell in row) for line in lines)
 
 
 def test_next_command_can_be_pasted_into_a_shell() -> None:

@@ -41,8 +41,8 @@ def test_missed_verification_exits_4_with_all_files_written(
 
 
 def test_lone_generator_becomes_g_and_a_folder_both(place: Place, here: Path) -> None:
-    one = ganprune("export", "--onnx", place.checkpoint / "latest_net_G_B.pth", "--data", place.data,
-                   "-o", "one", "--size", "32", "--json")  # fmt: skip
+    one = ganprune("export", place.checkpoint / "latest_net_G_B.pth", "--data", place.data, "-o", "one",
+                   "--size", "32", "--json")  # fmt: skip
     assert one.code == 0, one.err
     assert [path.name for path in Path("one").glob("[!.]*")] == ["G.onnx"]
     (file,) = one.json["files"]

@@ -278,7 +278,7 @@ def test_dry_run_writes_nothing_and_prints_the_command_without_it(place: Place, 
     found = place.compress_whole("--dry-run")
     assert found.code == 0
     assert listing(place.checkpoint.parent) | listing(here) == before
-    assert "K = 4, T = 3: 32 individuals" in found.out
+    assert "population 4, 3 generations: 32 individuals" in found.out
     assert "2 pictures a domain at 32×32" in found.out
     assert found.err.splitlines()[-1] == (
         f"next: ganprune compress {place.checkpoint} --data {place.data} --config {place.config}"

@@ -45,7 +45,8 @@ def test_each_command_succeeds(outcome: Outcome) -> None:
 
 def test_each_command_ends_by_printing_the_next_one(mission: Mission) -> None:
     run = mission.run.relative_to(mission.folder)
-    assert mission.compress.err.splitlines()[-1] == f"next: ganprune report {run}"
+    onward = f"next: ganprune translate {run} PICTURES -o translated"
+    assert mission.compress.err.splitlines()[-1] == onward
     assert mission.export.err.splitlines()[-1] == f"next: ganprune bench --cpu {run}"
     assert mission.bench.err.splitlines()[-1] == f"next: ganprune report {run}"
 

@@ -63,6 +63,15 @@ def test_search_charts_say_which_way_is_better() -> None:
     assert {"L_cyc of the best", "lower is better: there and back again"} <= set(texts_of(charts[3]))
 
 
+def test_a_loss_that_was_not_computed_has_no_chart() -> None:
+    alone = {"fitness": 0.1, "mean_fitness": 0.05, "L_DisA": 0.0, "L_GenA": 1.0, "L_cyc": 0.0, "macs": 0.25,
+             "mean_macs": 0.25, "diversity": 0.0}  # fmt: skip
+    charts = search_panels([{"generation": i, "A": alone} for i in range(10)])
+    titles = {text for chart in charts for text in texts_of(chart)}
+    assert "L_GenA of the best" in titles
+    assert not {"L_DisA of the best", "L_cyc of the best"} & titles
+
+
 def test_bars_are_as_long_as_their_values() -> None:
     drawn = bars_of(bar_chart("ms", [Bar("original_G_A", 500, "500"), Bar("G_A", 125, "125")]))
     (grey, long), (blue, short) = drawn

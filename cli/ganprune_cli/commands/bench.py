@@ -18,7 +18,7 @@ def bench(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[RUN | FILE…]",
+            metavar="RUN | FILE…",
             help="A run (default: the last one), a checkpoint, or ONNX files, all compared with the first.",
         ),
     ] = None,

@@ -25,7 +25,7 @@ def compare(
     ckpt: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CKPT]",
+            metavar="CKPT",
             help="A CycleGAN run folder, or one of its files; --config example brings its own.",
         ),
     ] = None,

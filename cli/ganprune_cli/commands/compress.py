@@ -33,6 +33,10 @@ def compress(
 
     Running the same command again goes on where the last one stopped.
     """
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
+
+    reporter = ConsoleReporter(quiet)
+    reporter.info(f"reading {ckpt}")  # before PyTorch, which takes seconds to import
     from ganprune.checkpoints import Own
     from ganprune.compression import compress as run_compress
     from ganprune.compression import foresee
@@ -40,10 +44,9 @@ def compress(
     from ganprune.images import DataSource
     from ganprune.presets import compress_settings
     from ganprune.system.shell import command_line
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_bench, print_plan, print_quality
 
-    settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
+    settings = compress_settings(preset, config, given)
     source = DataSource.given(data, data_a, data_b)
     if dry_run:
         foreseen = foresee(
@@ -60,7 +63,7 @@ def compress(
         ckpt, source, generator=generator, discriminator=discriminator, output=output, settings=settings,
         reporter=reporter, bench=not no_bench, report=not no_report, command=invocation(),
     )  # fmt: skip
-    run = found.folder
+    run, page = found.folder, found.folder / "report.html"
     if json:
         print_json(found.to_json())
     else:
@@ -68,7 +71,11 @@ def compress(
         if found.bench:
             print_bench(found.bench, markdown)
         slim = ", ".join(f"{run}/G_{side}.onnx" for side in found.slim)
-        say(f"\nslim generators: {slim}; before and after: {run}/pictures.png")
+        say(f"\nslim generators: {slim}")
+        say(f"before and after: {run}/pictures.png")
+        if page.is_file():
+            say(f"pictures, speed and quality on one page: {page}")
     if missed := found.missed():
         raise TargetError(f"{missed}; everything was written")
-    print_next(command_line("report", run), quiet)
+    onward = ("translate", run, "PICTURES", "-o", "translated") if page.is_file() else ("report", run)
+    print_next(command_line(*onward), quiet)

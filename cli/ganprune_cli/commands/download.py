@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 def download(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]", help="What to fetch, or with --from what to call it; none: list all."
-        ),
+        typer.Argument(metavar="NAME", help="What to fetch, or with --from what to call it; none: list all."),
     ] = None,
     source: Annotated[
         str | None,
@@ -87,14 +85,9 @@ def _print_catalog(json: bool, markdown: bool) -> None:
     if json:
         print_json({"items": [asdict(item) | {"folder": str(item.folder)} for item in CATALOG.values()]})
         return
-    rows = [
-        [item.name, item.kind, item.about, _mebibytes(item), item.url.removeprefix(BASE)]
-        for item in CATALOG.values()
-    ]
-    columns = ("name", "kind", "what it is", "MiB", "address")
-    print_table(
-        f"Public data sets and networks, below {BASE}", columns, rows, markdown=markdown, left=(0, 1, 2, 4)
-    )
+    rows = [[item.name, item.kind, item.about, _mebibytes(item)] for item in CATALOG.values()]
+    title = f"Public data sets and networks, below {BASE}"
+    print_table(title, ("name", "kind", "what it is", "MiB"), rows, markdown=markdown, left=(0, 1, 2))
 
 
 def _mebibytes(item: "Item") -> str:

@@ -20,7 +20,7 @@ def evaluate(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[RUN | FAKES REAL]",
+            metavar="RUN | FAKES REAL",
             help="A run (default: the last one), or a folder of translated pictures and one of real test "
             "pictures (with --fcn: of labels).",
         ),
@@ -56,8 +56,10 @@ def evaluate(
     *,
     given: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Measure translated pictures: KID, FID, as_b, lost, L_DisA, L_GenA, L_cyc, FCN score.
+    """Measure how good translated pictures are: KID, FID and others.
 
+    Those of networks and folders: KID, FID, as_b, lost; of networks L_DisA, L_GenA, L_cyc; of labels the FCN
+    score.
     A run's slim generators are compared with its originals and with the untouched inputs, on test pictures.
     Figures of different features never compare.
     """

@@ -18,11 +18,13 @@ def export(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[RUN|CKPT]",
+            metavar="RUN|CKPT",
             help="A run (default: the last one), a CycleGAN folder, or one generator's file.",
         ),
     ] = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="Export to ONNX; the only format so far.")] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="To ONNX, the only format; to be said beside --hf.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where files go; default: the run, or here."),
@@ -58,7 +60,6 @@ def export(
     if a file computes something else.
     """
     from ganprune.checkpoints import Own
-    from ganprune.errors import UsageError
     from ganprune.images import DataSource
     from ganprune.runs import find_run
     from ganprune.system.shell import pasted
@@ -68,8 +69,7 @@ def export(
     from ganprune_exporters.passes import without
     from ganprune_exporters.sources import Exported, ExportOptions, export_source
 
-    if not onnx and hf is None:
-        raise UsageError("name the format to export to: ganprune export --onnx")
+    onnx = onnx or hf is None
     if hf is not None:
         check_hub_source(source, output)
     passes = {"passes": without(tuple(no_pass or ()))}

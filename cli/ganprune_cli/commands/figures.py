@@ -13,7 +13,7 @@ from ganprune_cli.guard import guarded
 def figures(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN…]", help="Run folders of the same CycleGAN; default: the last run."),
+        typer.Argument(metavar="RUN…", help="Run folders of the same CycleGAN; default: the last run."),
     ] = None,
     output: Annotated[
         Path | None,

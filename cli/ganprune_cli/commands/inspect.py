@@ -14,7 +14,7 @@ def inspect(
     path: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CKPT|RUN|FILE]",
+            metavar="CKPT|RUN|FILE",
             help="A CycleGAN folder or file, a run (default: the last one), or an ONNX file.",
         ),
     ] = None,

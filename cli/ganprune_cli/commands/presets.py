@@ -11,7 +11,9 @@ from ganprune_cli.guard import guarded
 
 @guarded
 def presets(
-    name: Annotated[str | None, typer.Argument(help="Print this one as TOML, for --config.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Print this one as TOML, for --config.")
+    ] = None,
     settings: Annotated[
         bool,
         typer.Option("--settings", help="List all settings; with --json those of compress as a JSON Schema."),
@@ -24,7 +26,10 @@ def presets(
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """List named settings, or all settings, or print a preset as a file for --config."""
+    """List named settings, or all settings.
+
+    With a name, print those as a file for --config.
+    """
     from ganprune.errors import UsageError
     from ganprune.presets import DEFAULT_PRESET, PRESETS, preset
     from ganprune.settings import KEYS, CompressSettings

@@ -14,7 +14,7 @@ SERVE = "In the browser"
 @guarded
 def report(
     source: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="A run folder; default: the last one.")
+        Path | None, typer.Argument(metavar="RUN", help="A run folder; default: the last one.")
     ] = None,
     output: Annotated[
         Path | None,
