@@ -15,7 +15,6 @@ from ganprune.errors import UsageError
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
 from ganprune.images.folders import split
-from ganprune.images.sources import DOMAINS, Domain
 from ganprune.models.traits import channels_of
 from ganprune.plan import STAGES, Plan, better_threads, plan
 from ganprune.presets import compress_settings
