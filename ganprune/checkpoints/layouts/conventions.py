@@ -85,7 +85,7 @@ CONVENTIONS = (
               for there, back, a, b in _DOMAINS for G, D in _KINDS),
             _school("generator_g", "generator_f", "discriminator_y", "discriminator_x"),  # TensorFlow's
             # aladdinpersson's, of horses (A) and zebras (B).
-            _school("gen_Z", "gen_H", "disc_Z", "disc_H"), _school("genz", "genh", "criticz", "critich"),
+            _school("genz", "genh", "criticz", "critich"), _school("gen_Z", "gen_H", "disc_Z", "disc_H"),
         ),
         "net",
     ),
