@@ -122,7 +122,7 @@ def _is_parted(folder: Path, domain: Domain) -> bool:
 
 
 def below(folder: Path, *names: str) -> Path | None:
-    """The folder that names lead to from another one, as they are or as `plain` has them; None: there is none."""
+    """The folder that names lead to from another, as they are or as `plain` has them; None: there is none."""
     for name in names:
         exact = folder / name
         if not exact.is_dir():

@@ -40,6 +40,7 @@ from ganprune.models.layers import (
     rooted,
 )
 
+
 def skeleton(tensors: Tensors) -> Network | None:
     """Of a PatchGAN of any depth, or of one that judges every pixel."""
     root, own = numbered(tensors)
@@ -107,14 +108,16 @@ def aladdinpersson(tensors: Tensors) -> Network | None:
 def deeplearning(tensors: Tensors) -> Network | None:
     """Of deeplearning.ai's course."""
     downs = numbers(tensors, "contract{}.conv1.") - 1
-    if downs < 1 or {name.partition(".")[0] for name in tensors} - {f"contract{i + 1}" for i in range(downs)} != {
-        "upfeature", "final"
-    }:
+    if downs < 1 or {name.partition(".")[0] for name in tensors} - {
+        f"contract{i + 1}" for i in range(downs)
+    } != {"upfeature", "final"}:
         return None
 
     def down(normed: bool) -> nn.Sequential:
         conv = nn.Conv2d(1, 1, 4, 2, 1, padding_mode="reflect")
-        return chain(conv1=conv, instancenorm=InstanceNorm(1) if normed else nn.Identity(), activation=_leaky())
+        return chain(
+            conv1=conv, instancenorm=InstanceNorm(1) if normed else nn.Identity(), activation=_leaky()
+        )
 
     return Network(OrderedDict(
         upfeature=chain(conv=nn.Conv2d(1, 1, 7, 1, 3, padding_mode="reflect")),

@@ -2,7 +2,7 @@
 
     family                              names                    sampling down, up
     CycleGAN                            model.N, conv_block      strided, transposed convolutions
-    its forks without checkerboards     model.N, conv_block      strided, Upsample or PixelShuffle + convolution
+    its forks without checkerboards     model.N, conv_block      strided, Upsample + convolution, PixelShuffle
     PyTorch-GAN, Hugging Face's huggan  model.N, block           the same
     CUT, FastCUT                        model.N, conv_block      convolutions + blur kernels (filt)
     pix2pixHD, global                   model.N, conv_block      as CycleGAN, four times
@@ -49,7 +49,7 @@ FIRST_UP = 10
 """Place behind two layers that sample down, where no block says where that is."""
 
 UPS = {"transposed": (0, 3), "upsampled": (1, 4), "padded": (2, 5), "shuffled": (0, 4)}
-"""Ways of sampling up: layers without weights before the convolution, and layers in all, with norm and ReLU."""
+"""Ways of sampling up: layers without weights before the convolution, and all layers, with norm and ReLU."""
 
 
 def skeleton(tensors: Tensors) -> Network | None:
@@ -82,7 +82,7 @@ class _Names:
         self.blocks = sorted({n for n, match in inside if match} | self.gone.keys())
         """Places of the residual blocks."""
         self.first = 0 if any(n == 0 for n, _ in own) else 1
-        """Place of the first convolution: behind a pad, or 0 where zeros of its own lie around the picture."""
+        """Place of the first convolution: behind a pad, or 0 where its own zeros lie around the picture."""
         self.last = max((n for n, _ in own), default=0)
         """Place of the last convolution."""
         self.last_bias = self.first == 1 or f"{self.last}.bias" in tensors
@@ -168,7 +168,7 @@ def _layers(names: _Names) -> nn.Sequential | None:
 
 
 def _ups(names: _Names, start: int) -> tuple[str, int] | None:
-    """Which of `UPS` comes behind the blocks, and how many layers without weights before the last convolution."""
+    """Which of `UPS` comes behind the blocks, and how many pads come before the last convolution."""
     for up, (before, size) in UPS.items():
         size = before + 1 if names.grouped else size
         fits = all((place - start) % size == before for place in names.ups)

@@ -87,7 +87,11 @@ def levels(tensors: Tensors) -> Network | None:
     back = {
         f"up{i}": chain(model=nn.Sequential(style.up(4), style.norm(), nn.ReLU())) for i in range(1, depth)
     }
-    up: list[nn.Module] = [nn.Upsample(scale_factor=2), nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(1, 1, 4, padding=1)]
+    up: list[nn.Module] = [
+        nn.Upsample(scale_factor=2),
+        nn.ZeroPad2d((1, 0, 1, 0)),
+        nn.Conv2d(1, 1, 4, padding=1),
+    ]
     if "final.0.weight" in tensors:  # DualGAN's
         up = [nn.ConvTranspose2d(1, 1, 4, 2, 1)]
     return _Levels(OrderedDict({**levels_down, **back, "final": nn.Sequential(*up, nn.Tanh())}))

@@ -101,8 +101,12 @@ def test_the_only_checkpoint_of_a_folder_says_what_is_wrong_with_it(tmp_path: Pa
         load_quartet(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["horse2zebra.pth", "pytorch_model.bin", "model.safetensors", "best.pth.tar"])
-def test_the_only_generator_of_a_folder_is_read_whatever_its_file_is_called(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["horse2zebra.pth", "pytorch_model.bin", "model.safetensors", "best.pth.tar"]
+)
+def test_the_only_generator_of_a_folder_is_read_whatever_its_file_is_called(
+    tmp_path: Path, name: str
+) -> None:
     state = make_generator(1).state_dict()
     if name.endswith(".safetensors"):
         save_file(state, tmp_path / name)

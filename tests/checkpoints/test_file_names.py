@@ -163,7 +163,7 @@ def test_prefixes_of_four_networks_of_any_family_are_told_apart(tmp_path: Path, 
     quartet = load_quartet(tmp_path / "last.ckpt")
     for ours, (theirs, network) in zip(NET_NAMES, networks.items(), strict=True):
         read = getattr(quartet, ours).state_dict()
-        assert list(read.values())[0].equal(next(iter(network.state_dict().values()))), theirs
+        assert next(iter(read.values())).equal(next(iter(network.state_dict().values()))), theirs
 
 
 def test_the_only_generator_of_a_file_needs_no_known_name(tmp_path: Path) -> None:

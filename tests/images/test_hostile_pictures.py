@@ -41,7 +41,10 @@ def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer: run `git lfs pull`"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+            "a Git LFS pointer: run `git lfs pull`",
+        ),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC or AVIF: convert it"),
         (b"\0\0\0\x20ftypavif\0\0\0\0", "HEIC or AVIF: convert it"),
         (b"\n<!DOCTYPE html><title>404</title>", "a web page: download it again"),

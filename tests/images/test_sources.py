@@ -101,7 +101,9 @@ def test_a_dataset_that_is_still_packed_is_to_be_unpacked(tmp_path: Path) -> Non
 
 def test_folders_of_parts_are_never_taken_for_domains(tmp_path: Path) -> None:
     domains(tmp_path, {"train/horses": 2, "train/zebras": 1, "test/horses": 1, "test/zebras": 1})
-    with pytest.raises(DataError, match=r"give --data-a \S+train/horses --data-b \S+train/zebras, or the other"):
+    with pytest.raises(
+        DataError, match=r"give --data-a \S+train/horses --data-b \S+train/zebras, or the other"
+    ):
         find_domains(tmp_path)
 
 

@@ -233,7 +233,12 @@ class LevelsUNet(nn.Module):
     """PyTorch-GAN's; DiscoGAN has biases, DualGAN affine norms and a transposed convolution at the end."""
 
     def __init__(
-        self, width: int = 2, depth: int = 5, bias: bool = False, affine: bool = False, last: str = "upsampled"
+        self,
+        width: int = 2,
+        depth: int = 5,
+        bias: bool = False,
+        affine: bool = False,
+        last: str = "upsampled",
     ) -> None:
         super().__init__()
         widths = [width * min(2**i, 8) for i in range(depth)]
@@ -252,7 +257,11 @@ class LevelsUNet(nn.Module):
             setattr(self, f"up{i}", layers(conv, n, nn.ReLU(True)))
             before = 2 * n
         ends = {
-            "upsampled": [nn.Upsample(scale_factor=2), nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(before, 3, 4, 1, 1)],
+            "upsampled": [
+                nn.Upsample(scale_factor=2),
+                nn.ZeroPad2d((1, 0, 1, 0)),
+                nn.Conv2d(before, 3, 4, 1, 1),
+            ],
             "transposed": [nn.ConvTranspose2d(before, 3, 4, 2, 1)],
         }
         self.final = nn.Sequential(*ends[last], nn.Tanh())

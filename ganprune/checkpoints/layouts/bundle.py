@@ -3,9 +3,9 @@
 {"G_A": {...}, "G_B": {...}, "D_A": {...}, "D_B": {...}, "optimizer_G": {...}, "epoch": 3}
 
 Or wrapped a few times more, under ``state_dict``, ``models`` or any other name; or flat, with the network's
-name before every tensor's (``nets.G_A.model.1.weight``), as PyTorch Lightning and safetensors have it. What is
-no network is left aside. `CONVENTIONS` is the one table of names; under other names a generator is told by its
-tensors.
+name before every tensor's (``nets.G_A.model.1.weight``), as PyTorch Lightning and safetensors have it.
+What is no network is left aside. `CONVENTIONS` is the one table of names; under other names a generator is
+told by its tensors.
 """
 
 from collections import deque
@@ -37,7 +37,7 @@ FEWEST = 4
 _Dict = Mapping[object, object]
 _Around = tuple[tuple[_Dict, str], ...]
 _Found = tuple[_Dict, _Around, _Dict]
-"""A dict, those around it, and its entries: its own dicts, or its tensors by the beginnings of their names."""
+"""A dict, those around it, and its entries: the dicts in it, or its tensors by how their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _bundle(convention: Convention, names: dict[NetName, str], found: _Found) ->
 
 
 def _levels(held: object) -> Iterator[tuple[_Dict, _Around]]:
-    """The dict itself, then those in it, outer ones first; each with those around it, and its names in them."""
+    """The dict itself, then those in it, outer ones first; each with those around it and its names there."""
     waiting = deque[tuple[object, _Around]]([(held, ())])
     for _ in range(MAX_LEVELS):
         inner, around = waiting.popleft() if waiting else (None, ())
