@@ -13,6 +13,7 @@ Channels of the picture, and of what the tracing does not understand, are of no 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 from weakref import WeakKeyDictionary
@@ -202,13 +203,16 @@ class ChannelGraph:
 
 SIZES = (32, 64, 128, 256, 512)
 """Pixels that `graph_of` tries."""
+CHANNELS = (3, 1, 4)
+"""Channels that `graph_of` tries after those that the first convolution reads: what comes before it may add
+some, as coordinates, or fold pixels into them."""
 
 
 def graph_of(network: nn.Module) -> ChannelGraph:
     """The `ChannelGraph` of a network of which no picture is at hand: run on the smallest one that it takes.
 
-    It has as many channels as the network's first convolution reads. Raises what the network raises where no
-    picture of up to 512 pixels will do.
+    It has as many channels as the network's first convolution reads, or else `CHANNELS`. Raises what the
+    network raises where no picture of up to 512 pixels will do.
     """
     signature = tuple((id(module), type(module)) for module in network.modules())
     signature += tuple((id(t), t.shape) for t in (*network.parameters(), *network.buffers()))
@@ -224,15 +228,14 @@ def graph_of(network: nn.Module) -> ChannelGraph:
 
 def tape_of(network: nn.Module) -> Tape:
     """The calls of a network on the smallest picture that it takes, see `graph_of`."""
-    channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
+    first = [m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)][:1]
     like = next(network.parameters())
-    for side in SIZES:
-        try:
-            return record(network, like.new_zeros(1, channels, side, side))
-        except (RuntimeError, ValueError):  # a map became too small
-            if side == SIZES[-1]:
-                raise
-    raise AssertionError
+    for channels in dict.fromkeys([*first, *CHANNELS]):
+        for side in SIZES:
+            # A map became too small; or there are other channels than the first convolution reads.
+            with suppress(RuntimeError, ValueError):
+                return record(network, like.new_zeros(1, channels, side, side))
+    return record(network, like.new_zeros(1, *(first or CHANNELS[:1]), SIZES[-1], SIZES[-1]))  # raises
 
 
 _TRACED = WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], ChannelGraph]]()

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganprune.channels import ChannelGraph
+from ganprune.channels import ChannelGraph, graph_of
 from ganprune.errors import UsageError
+from ganprune.models.traits import channels_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import masked, rebuilt
 from ganprune.refit.walk import Walk
@@ -185,3 +186,24 @@ def test_a_network_that_returns_more_than_a_tensor_is_named() -> None:
         ChannelGraph.trace(
             Do(functional.adaptive_max_pool2d, output_size=4, return_indices=True), PICTURES[:1]
         )
+
+
+class WithCoordinates(nn.Module):
+    """Puts the rows' and columns' places beside the picture, as CoordConv does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = torch.meshgrid(*(torch.linspace(-1, 1, n).to(x) for n in x.shape[2:]), indexing="ij")
+        return torch.cat([x, torch.stack([rows, columns]).expand(len(x), -1, -1, -1)], 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "reads", "after"),
+    [(nn.PixelUnshuffle(2), 12, nn.PixelShuffle(2)), (WithCoordinates(), 5, nn.Conv2d(12, 3, 1))],
+)
+def test_pictures_have_other_channels_than_the_first_convolution_reads(
+    before: nn.Module, reads: int, after: nn.Module
+) -> None:
+    convolutions = nn.Conv2d(reads, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 12, 3, padding=1)
+    network = nn.Sequential(before, *convolutions, after)
+    assert channels_of(network) == (3, 3)
+    assert graph_of(network).sizes["trunk"] == 8
