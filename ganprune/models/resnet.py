@@ -81,7 +81,8 @@ class _Names:
         """Places of blocks that were taken out, and what is left of them."""
         self.blocks = sorted({n for n, match in inside if match} | self.gone.keys())
         """Places of the residual blocks."""
-        self.first = 0 if any(n == 0 for n, _ in own) else 1
+        norm = tensors.get("1.weight")
+        self.first = 0 if any(n == 0 for n, _ in own) or (norm is not None and norm.ndim == 1) else 1
         """Place of the first convolution: behind a pad, or 0 where its own zeros lie around the picture."""
         self.last = max((n for n, _ in own), default=0)
         """Place of the last convolution."""
