@@ -81,10 +81,11 @@ class _Names:
         """Places of blocks that were taken out, and what is left of them."""
         self.blocks = sorted({n for n, match in inside if match} | self.gone.keys())
         """Places of the residual blocks."""
-        norm = tensors.get("1.weight")
-        self.first = 0 if any(n == 0 for n, _ in own) or (norm is not None and norm.ndim == 1) else 1
+        self.first = 0 if any(n == 0 for n, _ in own) or self._is_norm(1) else 1
         """Place of the first convolution: behind a pad, or 0 where its own zeros lie around the picture."""
         self.last = max((n for n, _ in own), default=0)
+        if self.first == 0 and self._is_norm(self.last):  # the convolution behind it and its ReLU is missing
+            self.last += 2
         """Place of the last convolution."""
         self.last_bias = self.first == 1 or f"{self.last}.bias" in tensors
         """Whether that has a bias; StarGAN's has none."""
@@ -118,6 +119,10 @@ class _Names:
     def blur(self, place: int, usual: int) -> int:
         """Height and width of the blur kernel at a place."""
         return kernel_of(self._tensors, f"{place}.filt", usual)
+
+    def _is_norm(self, place: int) -> bool:
+        weight = self._tensors.get(f"{place}.weight")
+        return weight is not None and weight.ndim == 1
 
     def _name(self, place: int) -> str:
         return f"{place}.0" if self.grouped and place < self.last else f"{place}"
