@@ -130,9 +130,10 @@ def inspect(path: Path, size: int = 256, own: Own = READERS_ALONE) -> Inspection
     path = Path(path)
     located = locate(path)
     if located.naming == LONE_FILE:
-        member = opened(path, located.read(path, "G_A"), own=own)
+        file = located.files["G_A"]
+        member = opened(file, located.read(file, "G_A"), own=own)
         if member.role == "discriminator":
-            return _lone_discriminator(path, size, member)
+            return _lone_discriminator(file, size, member)
     located, members = members_of(located, own=own)
     quartet = assembled(path, located, members)
     return Inspection(

@@ -15,7 +15,7 @@ from ganprune.images.arrays import SUFFIX as ARRAYS
 from ganprune.images.pairs import LeftHalf, RightHalf, are_joined, matched
 from ganprune.images.reading import readable_of, stored_channels, stored_size, unreadable
 from ganprune.images.rgb import Remarks
-from ganprune.images.sources import DOMAINS, DataSource, Domain, Split
+from ganprune.images.sources import DOMAINS, DataSource, Domain, Split, below, plain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import sha256
 
@@ -23,6 +23,8 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ARRAYS}
 )
 """Endings of picture files, in lower case; upper case counts too."""
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
+"""Endings of archives, which pictures are unpacked from."""
 LOOKED_AT = 16
 """So many files of a folder are looked at for whether they hold two pictures each."""
 
@@ -261,13 +263,21 @@ def _complaint(
     root = source.root
     inside = [entry for entry in sorted(root.iterdir()) if entry.is_dir()]
     near = [other for other in (root.parent, *inside) if _serves(DataSource(other), needs, domains, bare)]
-    pair = [entry for entry in inside if pictures_below(entry)]
+    around = below(root, part) or root  # train/horse and train/zebra
+    pair = [
+        entry
+        for entry in sorted(around.iterdir())
+        if entry.is_dir() and plain(entry.name) not in get_args(Split) and pictures_below(entry)
+    ]
+    archives = [entry.name for entry in sorted(root.iterdir()) if entry.name.lower().endswith(ARCHIVES)]
     if near:
         advice = f"give --data {near[0]}"
     elif (
         len(pair) == 2 and not _has_folders(source) and _serves(DataSource(None, *pair), needs, domains, bare)
     ):
         advice = f"give --data-a {pair[0]} --data-b {pair[1]}, or the other way round"
+    elif archives and not inside:
+        advice = f"unpack {archives[0]}"
     else:
         advice = f"make {part}A and {part}B there, or give another --data, or --data-a and --data-b"
     return f"{root} needs a folder {part}{domain} (or {part}/{domain}), found {_entries(root)}; {advice}"

@@ -4,6 +4,7 @@ Damaged is what was read and does not decode. What cannot be read, for lack of a
 disk fails, ends the command: skipped, it would be missing without a word.
 """
 
+import re
 import stat
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,6 +29,13 @@ UNREADABLE_SHARE = 0.1
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
 """Pillow's names of the formats that are read, whatever a file's ending is."""
+
+FOREIGN = {
+    "a Git LFS pointer: run `git lfs pull` there": re.compile(rb"version https://git-lfs"),
+    "HEIC or AVIF: convert it to PNG or JPEG": re.compile(rb"....ftyp(?:hei|mif1|msf1|avi)", re.DOTALL),
+    "a web page: download it again": re.compile(rb"\s*<(?:!doctype|html)", re.IGNORECASE),
+}
+"""What may lie in a picture's place, and how it begins."""
 
 MAX_PIXELS = 178_956_970
 """Pictures of more are refused, as Pillow itself does; so many take half a gibibyte in RGB."""
@@ -154,8 +162,15 @@ def stored_channels(path: Path) -> int | None:
 
 
 def _opened(file: IO[bytes]) -> Image.Image:
-    """Its pixels are not decoded yet."""
-    return Image.open(file, formats=FORMATS)
+    """Its pixels are not decoded yet. Raises `UnfitPicture` for what lies in the place of pictures often."""
+    try:
+        return Image.open(file, formats=FORMATS)
+    except Image.UnidentifiedImageError as error:
+        file.seek(0)
+        head = file.read(64)
+        if found := next((kind for kind, begins in FOREIGN.items() if begins.match(head)), None):
+            raise UnfitPicture(found) from error
+        raise
 
 
 def _content(path: Path) -> bytes:

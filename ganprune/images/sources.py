@@ -4,12 +4,15 @@ Of a folder of a dataset any of these is read, and the same for ``val`` and ``te
 
     trainA/  trainB/      train/A/  train/B/      A/trainA/  B/trainB/      A/train/  B/train/      A/  B/
 
+Capital letters, ``_`` and ``-`` make no difference in names of more than a letter: ``TrainA/``, ``train_A/``.
+
 Of a folder of one domain A: ``trainA/``, ``train/``, or the pictures themselves.
 
 Of pairs, both pictures of which are in one file: ``train/``, or the files themselves; see
 `ganprune.images.pairs`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,18 +104,36 @@ class DataSource:
         bare: what pictures are for that lie in no folder of a part.
         """
         if self.root is not None:
-            own = self.root / domain
-            places = [self.root / f"{part}{domain}", self.root / part / domain]
+            own = below(self.root, domain)
+            places = [below(self.root, f"{part}{domain}"), below(self.root, part, domain)]
         else:
             own = self.folders().get(domain)
-            places = [] if own is None else [own / part / domain]
+            places = [] if own is None else [below(own, part, domain)]
         if own is not None:
-            places += [own / f"{part}{domain}", own / part]
+            places += [below(own, f"{part}{domain}"), below(own, part)]
             places += [own] if part == bare and not _is_parted(own, domain) else []
-        return next((place for place in places if place.is_dir()), None)
+        return next((place for place in places if place is not None and place.is_dir()), None)
 
 
 def _is_parted(folder: Path, domain: Domain) -> bool:
     """Whether a domain's folder has others for train, val or test."""
     names = [name for part in get_args(Split) for name in (part, f"{part}{domain}")]
-    return any((folder / name).is_dir() for name in names)
+    return any(below(folder, name) is not None for name in names)
+
+
+def below(folder: Path, *names: str) -> Path | None:
+    """The folder that names lead to from another, as they are or as `plain` has them; None: there is none."""
+    for name in names:
+        exact = folder / name
+        if not exact.is_dir():
+            if len(name) == 1 or not folder.is_dir():
+                return None
+            entries = sorted(entry for entry in folder.iterdir() if plain(entry.name) == plain(name))
+            exact = next((entry for entry in entries if entry.is_dir()), exact)
+        folder = exact
+    return folder if folder.is_dir() else None
+
+
+def plain(name: str) -> str:
+    """``traina`` for ``TrainA``, ``train_A`` and ``train-a``."""
+    return re.sub(r"[_\- ]", "", name.lower())

@@ -51,16 +51,19 @@ GENERATORS: tuple[Family, ...] = (
     Family("ResNets of CycleGAN, PyTorch-GAN, CUT and their forks", "ResNet", resnet.skeleton),
     Family("U-Nets of pix2pix", "U-Net", unet.skeleton),
     Family("U-Nets of PyTorch-GAN", "U-Net", unet.levels),
-    Family("generators of aladdinpersson's course", "aladdinpersson's", courses.aladdinpersson),
-    Family("generators of Toronto's and Udacity's courses", "G_XtoY", courses.toronto),
+    Family("U-Nets of aladdinpersson's course", "U-Net", unet.aladdinpersson),
+    Family("aladdinpersson's course", "aladdinpersson's", courses.aladdinpersson),
+    Family("deeplearning.ai's course", "deeplearning.ai's", courses.deeplearning),
+    Family("Toronto's and Udacity's courses", "G_XtoY", courses.toronto),
     Family("fast style transfer", "fast style transfer", courses.johnson, courses.johnson_own),
 )
 """In the order in which they are tried."""
 
 DISCRIMINATORS: tuple[Family, ...] = (
     Family("PatchGANs and pixel discriminators", "PatchGAN", patchgan.skeleton),
-    Family("discriminators of aladdinpersson's course", "aladdinpersson's", patchgan.aladdinpersson),
-    Family("discriminators of Toronto's and Udacity's courses", "of G_XtoY", patchgan.toronto),
+    Family("aladdinpersson's course", "aladdinpersson's", patchgan.aladdinpersson),
+    Family("deeplearning.ai's course", "deeplearning.ai's", patchgan.deeplearning),
+    Family("Toronto's and Udacity's courses", "of G_XtoY", patchgan.toronto),
 )
 """In the order in which they are tried."""
 
@@ -106,12 +109,13 @@ def role_of(tensors: Mapping[str, Tensor]) -> Literal["generator", "discriminato
 def unknown(role: str, tensors: Mapping[str, Tensor], reason: str = "") -> UnsupportedArchitecture:
     """The error for a network of no family. role: generator, discriminator, or network."""
     known = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}
-    tried = "; ".join(family.title for family in known.get(role, (*GENERATORS, *DISCRIMINATORS)))
-    first = ", ".join(f"{name!r} ({shape(tensor)})" for name, tensor in list(tensors.items())[:4])
+    titles = [family.title for family in known.get(role, (*GENERATORS, *DISCRIMINATORS))]
+    tried = "; ".join(dict.fromkeys(titles))
+    first = ", ".join(f"{name[:48]!r} ({shape(tensor)})" for name, tensor in list(tensors.items())[:4])
     return UnsupportedArchitecture(
         f"a {role} of no family that is read: it has {len(tensors)} tensors, {first or 'none with weights'}, "
-        f"…; tried: {tried}{reason}; bring it as a module of your own: "
-        f"--{'generator' if role == 'network' else role} FILE.py:FACTORY"
+        f"…{reason}; bring it as a module of your own: "
+        f"--{'generator' if role == 'network' else role} FILE.py:FACTORY; tried: {tried}"
     )
 
 
@@ -127,7 +131,7 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
                     found.family = family.kind
                     return found
                 except UnsupportedArchitecture as error:
-                    reasons.append(f"; taken as one of the {family.title}, it {error}")
+                    reasons.append(f"; taken as of {family.title}, it {error}")
     for named in _without_prefixes(own):
         if not reasons and any(_skeleton(family, named) is not None for family in others):
             other = "discriminator" if role == "generator" else "generator"

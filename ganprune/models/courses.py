@@ -1,6 +1,7 @@
 """Generators of courses, and of the tutorial that CycleGAN's generator was made after.
 
     aladdinpersson's course              initial, down_blocks, res_blocks, up_blocks, last
+    deeplearning.ai's course             upfeature, contract1, res0, expand2, downfeature
     University of Toronto, Udacity       conv1, res_blocks or resnet_block, deconv1 or upconv1
     Johnson's fast style transfer        conv1.conv2d, in1, res1, deconv1.conv2d
 
@@ -15,6 +16,8 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from ganprune.channels.blocks import CONSTANT
+from ganprune.models.cyclegan import InstanceNorm
 from ganprune.models.layers import (
     COUNT,
     STATISTICS,
@@ -58,6 +61,38 @@ def aladdinpersson(tensors: Tensors) -> Network | None:
         res_blocks=nn.Sequential(*(block_of(tensors, f"res_blocks.{i}", block) for i in range(blocks))),
         up_blocks=nn.Sequential(*(unit(style.up()) for _ in range(ups))),
         last=nn.Conv2d(1, 1, 7, 1, 3, padding_mode="reflect"),
+        tanh=nn.Tanh(),
+    ))  # fmt: skip
+
+
+def deeplearning(tensors: Tensors) -> Network | None:
+    """As CycleGAN's generator, with borders reflected everywhere, and neither norm nor ReLU behind the first
+    convolution. Its way up begins at expand2."""
+    downs, ups = numbers(tensors, "contract{}.conv1.") - 1, numbers(tensors, "expand{}.conv1.") - 1
+    parts = {name.partition(".")[0] for name in tensors}
+    named = {f"contract{i}" for i in range(1, downs + 1)} | {f"expand{i}" for i in range(2, ups + 1)}
+    if downs < 1 or ups < 2 or not {"upfeature", "downfeature"} <= parts - named:
+        return None
+
+    def reflected(kernel: int, stride: int = 1) -> nn.Conv2d:
+        return nn.Conv2d(1, 1, kernel, stride, kernel // 2, padding_mode="reflect")
+
+    def unit(conv: nn.Module) -> nn.Sequential:
+        return chain(conv1=conv, instancenorm=InstanceNorm(1), activation=nn.ReLU())
+
+    def block() -> Residual:
+        layers = OrderedDict(unit(reflected(3)).named_children())
+        return Residual(OrderedDict(**layers, conv2=reflected(3), behind=InstanceNorm(1)))
+
+    blocks = max(numbers(tensors, f"res{{}}.{part}") for part in ("conv1.", CONSTANT))
+    return Network(OrderedDict(
+        upfeature=chain(conv=reflected(7)),
+        **{f"contract{i}": unit(reflected(3, 2)) for i in range(1, downs + 1)},
+        **{f"res{i}": block_of(tensors, f"res{i}", block) for i in range(blocks)},
+        **{
+            f"expand{i}": unit(nn.ConvTranspose2d(1, 1, 3, 2, 1, output_padding=1)) for i in range(2, ups + 1)
+        },
+        downfeature=chain(conv=reflected(7)),
         tanh=nn.Tanh(),
     ))  # fmt: skip
 

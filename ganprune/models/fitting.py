@@ -115,6 +115,8 @@ class _Widths:
             _fit_conv(name, module, channels)
             self._last = name
             return torch.empty(1, module.out_channels, 1, 1)
+        if isinstance(module, nn.PixelShuffle):
+            return torch.empty(1, channels // module.upscale_factor**2, 1, 1)
         for part, tensor in (*module.named_parameters(), *module.named_buffers()):
             if tensor.ndim and len(tensor) != channels:
                 raise CheckpointError(

@@ -162,6 +162,23 @@ def block_of(tensors: Tensors, name: str, make: Callable[[], nn.Module]) -> nn.M
     return make() if constant is None else Removed.like(constant)
 
 
+def numbered(tensors: Tensors) -> tuple[str, dict[str, Tensor]]:
+    """What a network calls the one ``Sequential`` of all its layers, and its tensors by their names in there.
+
+    A ``Sequential`` that is the network itself is called ``""``.
+    """
+    firsts = {name.partition(".")[0] for name in tensors}
+    root = firsts.pop() if len(firsts) == 1 else ""
+    if root.isdigit():
+        root = ""
+    return root, {name.removeprefix(f"{root}." if root else ""): tensor for name, tensor in tensors.items()}
+
+
+def rooted(root: str, layers: nn.Sequential) -> Network:
+    """The network with all its layers in a ``Sequential`` of that name; see `numbered`."""
+    return Network(OrderedDict({root: layers} if root else layers.named_children()))
+
+
 def convolutions(tensors: Tensors) -> list[str]:
     """Names of the layers that have a kernel of their own, in the order of the file; blurs are none."""
     return [

@@ -6,8 +6,12 @@
     1×1 ("pixel")                       net.N               1×1
     Lornatang                           main.N              as CycleGAN
     arnab39                             dis_model.N.0       as CycleGAN, and 1×1 as above
-    aladdinpersson                      initial, model.N    as CycleGAN, borders reflected, sigmoid
+    aladdinpersson                      initial, model.N    as CycleGAN, borders reflected; sigmoid
+    aladdinpersson's pix2pix            the same            without the sigmoid
+    deeplearning.ai                     upfeature, final    7×7, then 4×4 of stride 2, then 1×1
     University of Toronto, Udacity      conv1, conv2, …     ReLU in the place of leaky ReLU
+
+What all names of the first six begin with makes no difference.
 
 A mean over the map that some schools take at the end has no weights; the map itself is given, as in the
 paper's Eq. 5. What sees input and output together, as pix2pix's, has more channels and is built alike; see
@@ -21,6 +25,7 @@ from collections import OrderedDict
 
 from torch import nn
 
+from ganprune.models.cyclegan import InstanceNorm
 from ganprune.models.layers import (
     MOST_LAYERS,
     BlurDown,
@@ -30,34 +35,30 @@ from ganprune.models.layers import (
     chain,
     convolutions,
     kernel_of,
+    numbered,
     numbers,
+    rooted,
 )
-
-ROOTS = {"model": False, "main": False, "net": False, "dis_model": True}
-"""First part of all names → whether a convolution, its norm and its activation are one ``Sequential``."""
 
 
 def skeleton(tensors: Tensors) -> Network | None:
     """Of a PatchGAN of any depth, or of one that judges every pixel."""
-    root = next(iter(tensors), "").partition(".")[0]
-    if root not in ROOTS:
-        return None
-    found = [re.fullmatch(rf"{root}\.(\d{{1,6}})\.(?:[01]\.)?\w+", name, re.ASCII) for name in tensors]
+    root, own = numbered(tensors)
+    found = [re.fullmatch(r"(\d{1,6})\.(?:([01])\.)?\w+", name, re.ASCII) for name in own]
     places = {int(place[1]) for place in found if place}
     if not all(found) or 0 not in places:
         return None
-    last, size = max(places), 1 if ROOTS[root] else 3
-    if not 4 <= last < MOST_LAYERS * len(tensors):
+    # Where a convolution, its norm and its activation are one Sequential, each is one layer here.
+    last, size = max(places), 1 if any(place and place[2] for place in found) else 3
+    if not 4 <= last < MOST_LAYERS * len(own):
         return None
-    ends = {f"{root}.0", f"{root}.{last}"}
-    if kernel_of(tensors, f"{root}.0.weight", 4) == 1:
-        style = Style.of(tensors, [conv for conv in convolutions(tensors) if conv != f"{root}.0"])
-        return Network(OrderedDict({root: _pixel(style)}))
-    style = Style.of(tensors, [conv for conv in convolutions(tensors) if conv not in ends])
-    blurs = any(name.endswith(".filt") for name in tensors)
+    if kernel_of(own, "0.weight", 4) == 1:
+        return rooted(root, _pixel(Style.of(own, [conv for conv in convolutions(own) if conv != "0"])))
+    style = Style.of(own, [conv for conv in convolutions(own) if conv not in ("0", f"{last}")])
+    blurs = any(name.endswith(".filt") for name in own)
 
     def blur() -> list[nn.Module]:
-        return [BlurDown(kernel_of(tensors, f"{root}.{len(layers)}.filt", 3))] if blurs else []
+        return [BlurDown(kernel_of(own, f"{len(layers)}.filt", 3))] if blurs else []
 
     layers: list[nn.Module] = [nn.Conv2d(1, 1, 4, 1 if blurs else 2, 1), _leaky()]
     layers += blur()
@@ -70,8 +71,8 @@ def skeleton(tensors: Tensors) -> Network | None:
     bias = True
     if len(layers) < last:
         layers.append(nn.ZeroPad2d((1, 0, 1, 0)))
-        bias = f"{root}.{last}.bias" in tensors  # PyTorch-GAN's CycleGAN has one, its pix2pix has none
-    network = Network(OrderedDict({root: nn.Sequential(*layers, nn.Conv2d(1, 1, 4, 1, 1, bias=bias))}))
+        bias = f"{last}.bias" in own  # PyTorch-GAN's CycleGAN has one, its pix2pix has none
+    network = rooted(root, nn.Sequential(*layers, nn.Conv2d(1, 1, 4, 1, 1, bias=bias)))
     network.output_first = not bias  # PyTorch-GAN's pix2pix calls it with the translation first
     return network
 
@@ -86,7 +87,7 @@ def _pixel(style: Style) -> nn.Sequential:
 
 
 def aladdinpersson(tensors: Tensors) -> Network | None:
-    """Of aladdinpersson's course."""
+    """Of aladdinpersson's course: a sigmoid comes last in its CycleGAN, not in its pix2pix of batch norm."""
     if {name.partition(".")[0] for name in tensors} != {"initial", "model"}:
         return None
     units = numbers(tensors, "model.{}.conv.")
@@ -100,8 +101,29 @@ def aladdinpersson(tensors: Tensors) -> Network | None:
     return Network(OrderedDict(
         initial=nn.Sequential(nn.Conv2d(1, 1, 4, 2, 1, padding_mode="reflect"), _leaky()),
         model=nn.Sequential(*layers, nn.Conv2d(1, 1, 4, 1, 1, padding_mode="reflect")),
-        sigmoid=nn.Sigmoid(),
+        judgement=nn.Sigmoid() if style.bias else nn.Identity(),
     )) if units else None  # fmt: skip
+
+
+def deeplearning(tensors: Tensors) -> Network | None:
+    """Of deeplearning.ai's course."""
+    downs = numbers(tensors, "contract{}.conv1.") - 1
+    if downs < 1 or {name.partition(".")[0] for name in tensors} - {
+        f"contract{i + 1}" for i in range(downs)
+    } != {"upfeature", "final"}:
+        return None
+
+    def down(normed: bool) -> nn.Sequential:
+        conv = nn.Conv2d(1, 1, 4, 2, 1, padding_mode="reflect")
+        return chain(
+            conv1=conv, instancenorm=InstanceNorm(1) if normed else nn.Identity(), activation=_leaky()
+        )
+
+    return Network(OrderedDict(
+        upfeature=chain(conv=nn.Conv2d(1, 1, 7, 1, 3, padding_mode="reflect")),
+        **{f"contract{i}": down(i > 1) for i in range(1, downs + 1)},
+        final=nn.Conv2d(1, 1, 1),
+    ))  # fmt: skip
 
 
 SIGMOID = (

@@ -2,10 +2,13 @@
 
     pix2pix's ``unet_128``, ``unet_256``, any depth    model.model.1.model.3. …
     arnab39's                                          unet_model.model.1.model.3. …
-    PyTorch-GAN's and huggan's pix2pix                 down1.model.0, up1.model.0, final.2
+    PyTorch-GAN's and huggan's pix2pix, DiscoGAN       down1.model.0, up1.model.0, final.2
+    PyTorch-GAN's DualGAN                              the same, final.0
+    aladdinpersson's pix2pix                           initial_down.0, down1.conv.0, up1.conv.0, final_up.0
 
 Sources: ``networks.py`` of pytorch-CycleGAN-and-pix2pix, ``arch/generators.py`` of arnab39/cycleGAN-PyTorch,
-``modeling_pix2pix.py`` of huggan.
+``modeling_pix2pix.py`` of huggan, ``models.py`` of PyTorch-GAN, ``generator_model.py`` (pix2pix) of
+aladdinpersson/Machine-Learning-Collection.
 """
 
 import re
@@ -66,9 +69,9 @@ class _Levels(Network):
 
 
 def levels(tensors: Tensors) -> Network | None:
-    """Of PyTorch-GAN's U-Net of any depth.
+    """Of PyTorch-GAN's U-Nets of any depth.
 
-    Its instance norm has no tensors, and its convolutions have no biases but for the last one.
+    Of its pix2pix the instance norm has no tensors, and the convolutions have no biases but for the last one.
     """
     downs, ups = (numbers(tensors, f"{way}{{}}.model.0.weight") - 1 for way in ("down", "up"))
     depth = max(downs, ups + 1)
@@ -84,7 +87,31 @@ def levels(tensors: Tensors) -> Network | None:
     back = {
         f"up{i}": chain(model=nn.Sequential(style.up(4), style.norm(), nn.ReLU())) for i in range(1, depth)
     }
-    final = nn.Sequential(
-        nn.Upsample(scale_factor=2), nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(1, 1, 4, padding=1), nn.Tanh()
-    )
-    return _Levels(OrderedDict({**levels_down, **back, "final": final}))
+    up: list[nn.Module] = [
+        nn.Upsample(scale_factor=2),
+        nn.ZeroPad2d((1, 0, 1, 0)),
+        nn.Conv2d(1, 1, 4, padding=1),
+    ]
+    if "final.0.weight" in tensors:  # DualGAN's
+        up = [nn.ConvTranspose2d(1, 1, 4, 2, 1)]
+    return _Levels(OrderedDict({**levels_down, **back, "final": nn.Sequential(*up, nn.Tanh())}))
+
+
+def aladdinpersson(tensors: Tensors) -> Network | None:
+    """Of aladdinpersson's course, of any depth: borders reflected on the way down."""
+    downs, ups = (numbers(tensors, f"{way}{{}}.conv.") - 1 for way in ("down", "up"))
+    depth = max(downs, ups - 1)
+    if min(downs, ups) < 1 or depth > DEEPEST:
+        return None
+    style = Style.of(tensors, [conv for conv in convolutions(tensors) if ".conv." in conv])
+
+    def unit(conv: nn.Module, active: nn.Module) -> nn.Sequential:
+        return chain(conv=nn.Sequential(conv, style.norm(), active))
+
+    return _Levels(OrderedDict(
+        initial_down=nn.Sequential(nn.Conv2d(1, 1, 4, 2, 1, padding_mode="reflect"), nn.LeakyReLU(0.2)),
+        **{f"down{i}": unit(style.conv(4, 2, 1, "reflect"), nn.LeakyReLU(0.2)) for i in range(1, depth + 1)},
+        bottleneck=nn.Sequential(nn.Conv2d(1, 1, 4, 2, 1), nn.ReLU()),
+        **{f"up{i}": unit(style.up(4), nn.ReLU()) for i in range(1, depth + 2)},
+        final_up=nn.Sequential(nn.ConvTranspose2d(1, 1, 4, 2, 1), nn.Tanh()),
+    ))  # fmt: skip

@@ -2,10 +2,13 @@
 
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ganprune.checkpoints import NET_NAMES, inspect, load_generator, load_quartet
 from ganprune.checkpoints.layouts import bundle
@@ -98,13 +101,58 @@ def test_the_only_checkpoint_of_a_folder_says_what_is_wrong_with_it(tmp_path: Pa
         load_quartet(tmp_path)
 
 
-def test_a_folder_of_networks_under_other_names_says_that_a_file_can_be_given(tmp_path: Path) -> None:
-    torch.save(make_generator(1).state_dict(), tmp_path / "horse2zebra.pth")
+@pytest.mark.parametrize(
+    "name", ["horse2zebra.pth", "pytorch_model.bin", "model.safetensors", "best.pth.tar"]
+)
+def test_the_only_generator_of_a_folder_is_read_whatever_its_file_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    state = make_generator(1).state_dict()
+    if name.endswith(".safetensors"):
+        save_file(state, tmp_path / name)
+    else:
+        torch.save(state, tmp_path / name)
+    torch.save({"state": {}, "param_groups": []}, tmp_path / "optimizer.bin")
+    (tmp_path / "config.json").write_text("{}")
+    quartet = load_quartet(tmp_path)
+    assert_same(quartet.G_A, make_generator(1))
+    assert quartet.notes == (f"{name} is one generator alone, taken as G_A",)
+    assert inspect(tmp_path).networks[0].file == tmp_path / name
+
+
+def test_several_generators_of_a_folder_under_names_that_say_nothing_are_told(tmp_path: Path) -> None:
+    for seed, name in enumerate(("monet.pth", "photo.pth")):
+        torch.save(make_generator(seed).state_dict(), tmp_path / name)
     with pytest.raises(
-        CheckpointError, match=r"looked for .*one file with G_A, G_B, D_A, D_B; a network under"
+        CheckpointError, match=r"hold one generator each: monet\.pth, photo\.pth; give one of them"
     ):
         load_quartet(tmp_path)
-    assert_same(load_quartet(tmp_path / "horse2zebra.pth").G_A, make_generator(1))
+
+
+def test_averages_over_the_training_are_read_where_every_generator_has_one(tmp_path: Path) -> None:
+    averages = {f"{name}_ema": make_generator(seed).state_dict() for seed, name in ((8, "G_A"), (9, "G_B"))}
+    torch.save(states() | averages, tmp_path / "all.pth")
+    quartet = load_quartet(tmp_path / "all.pth")
+    assert_same(quartet.G_A, make_generator(8))
+    assert_same(quartet.G_B, make_generator(9))
+    assert quartet.notes == ("all.pth: averages over the training are read: G_A_ema, G_B_ema",)
+    alone = {"params": make_generator(1).state_dict(), "params_ema": make_generator(2).state_dict()}
+    torch.save(alone, tmp_path / "net_g_5000.pth")
+    assert_same(load_quartet(tmp_path / "net_g_5000.pth").G_A, make_generator(2))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda state: {"checkpoint": {"model": {"netG": state}}, "epoch": 3},
+        lambda state: {"a": {"b": {"c": state}}, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}},
+        lambda state: [3, state],
+        lambda state: {"n_averaged": torch.tensor(3)} | {f"module.{name}": t for name, t in state.items()},
+    ],
+)  # fmt: skip
+def test_a_generator_is_found_however_deep_it_lies(tmp_path: Path, around: Callable[[Any], Any]) -> None:
+    torch.save(around(make_generator(1).state_dict()), tmp_path / "all.pth")
+    assert_same(load_quartet(tmp_path / "all.pth").G_A, make_generator(1))
 
 
 def test_a_file_of_four_networks_is_read_once_and_not_held(

@@ -20,6 +20,7 @@ from tests.checkpoints.builders import (
     write_networks,
 )
 from tests.checkpoints.test_bundles import SPELLINGS
+from tests.models import schools
 
 FORMS = ("{}.pth", "{}_epoch_100.pth", "{}-epoch=7.ckpt", "{}.pth.tar", "{}.bin", "horse2zebra_{}.pkl",
          "latest_{}.pt", "iter_500_{}.pth", "{}_epoch33.pth")  # fmt: skip
@@ -146,6 +147,23 @@ def test_prefixes_of_four_networks_are_told_apart(
     torch.save({"state_dict": flat | {f"{before}vgg.weight": torch.ones(2)}}, tmp_path / "last.ckpt")
     for name, network in networks.items():
         assert_same(getattr(load_quartet(tmp_path), name), network)
+
+
+@pytest.mark.parametrize("family", ["aladdinpersson", "deeplearning.ai", "UPIT", "pix2pix"])
+def test_prefixes_of_four_networks_of_any_family_are_told_apart(tmp_path: Path, family: str) -> None:
+    generator, judge = schools.GENERATORS[family][0], schools.DISCRIMINATORS[family]
+    made = {"gen_A2B": generator, "gen_B2A": generator, "disc_B": judge, "disc_A": judge}
+    networks = {name: schools.trained(make, seed) for seed, (name, make) in enumerate(made.items())}
+    flat = {
+        f"model.{name}.{key}": tensor
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
+    torch.save({"state_dict": flat | {"vgg.0.weight": torch.ones(2)}}, tmp_path / "last.ckpt")
+    quartet = load_quartet(tmp_path / "last.ckpt")
+    for ours, (theirs, network) in zip(NET_NAMES, networks.items(), strict=True):
+        read = getattr(quartet, ours).state_dict()
+        assert next(iter(read.values())).equal(next(iter(network.state_dict().values()))), theirs
 
 
 def test_the_only_generator_of_a_file_needs_no_known_name(tmp_path: Path) -> None:

@@ -38,6 +38,24 @@ def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return trace
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+            "a Git LFS pointer: run `git lfs pull`",
+        ),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC or AVIF: convert it"),
+        (b"\0\0\0\x20ftypavif\0\0\0\0", "HEIC or AVIF: convert it"),
+        (b"\n<!DOCTYPE html><title>404</title>", "a web page: download it again"),
+    ],
+)
+def test_what_often_lies_in_a_pictures_place_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(DamagedPicture, match=re.escape(f"a.jpg cannot be read as a picture ({told}")):
+        open_picture(tmp_path / "a.jpg")
+
+
 def test_postscript_named_png_starts_no_program(tmp_path: Path, ghostscript: Path) -> None:
     (tmp_path / "a.png").write_bytes(POSTSCRIPT)
     with pytest.raises(DamagedPicture, match=r"\(no picture\); remove or replace it"):

@@ -21,6 +21,9 @@ def counts(folders: PictureFolders) -> tuple[int, ...]:
         ("train/A", "train/B", "test/A", "test/B"),
         ("A/trainA", "B/trainB", "A/testA", "B/testB"),
         ("A/train", "B/train", "A/test", "B/test"),
+        ("TrainA", "TrainB", "TestA", "TestB"),
+        ("train_a", "train_b", "test-a", "test-b"),
+        ("Train/A", "Train/B", "Test/A", "Test/B"),
     ],
 )
 def test_every_layout_of_a_dataset_gives_the_same_pictures(tmp_path: Path, names: tuple[str, ...]) -> None:
@@ -73,6 +76,7 @@ def test_a_plain_folder_is_what_is_translated_where_one_domain_is_needed(tmp_pat
         ({"horse2zebra/trainA": 1, "horse2zebra/trainB": 1}, "."),
         ({"A/trainA": 1, "B/trainB": 1}, "A"),
         ({"horses": 2, "zebras": 1}, "."),
+        ({"train/horses": 2, "train/zebras": 1}, "."),
         ({"all/A/trainA": 1, "all/B/trainB": 1}, "."),
     ],
 )
@@ -87,6 +91,20 @@ def test_what_the_message_says_to_give_works(tmp_path: Path, made: dict[str, int
     found = find_domains(source)
     assert len(found.train_A) + len(found.train_B) == sum(made.values())
     assert shlex.split(shlex.join(map(str, source.words()))) == words
+
+
+def test_a_dataset_that_is_still_packed_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "horse2zebra.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DataError, match=r"found horse2zebra\.zip; unpack horse2zebra\.zip"):
+        find_domains(tmp_path)
+
+
+def test_folders_of_parts_are_never_taken_for_domains(tmp_path: Path) -> None:
+    domains(tmp_path, {"train/horses": 2, "train/zebras": 1, "test/horses": 1, "test/zebras": 1})
+    with pytest.raises(
+        DataError, match=r"give --data-a \S+train/horses --data-b \S+train/zebras, or the other"
+    ):
+        find_domains(tmp_path)
 
 
 def test_options_that_contradict_each_other_or_lead_nowhere_are_refused(tmp_path: Path) -> None:

@@ -125,9 +125,37 @@ def resnet(
                 nn.Upsample(scale_factor=2, mode="bilinear"), nn.ReflectionPad2d(1), nn.Conv2d(n, n // 2, 3)
             ],
             "blurred": lambda n=n: [Up2(n), nn.Conv2d(n, n // 2, 3, padding=1, bias=bias)],
+            "shuffled": lambda n=n: [nn.Conv2d(n, 2 * n, 3, padding=1, bias=bias), nn.PixelShuffle(2)],
         }[up]()  # fmt: skip
         layers += [make(n // 2), nn.ReLU(True)]
     return Named(root, *layers, nn.ReflectionPad2d(3), nn.Conv2d(ngf, channels, 7), nn.Tanh())
+
+
+def bare(network: nn.Module) -> nn.Module:
+    """The same as UPIT has it: a ``Sequential`` in no other module, so that names begin with numbers."""
+    return nn.Sequential(*network.get_submodule("model").children())
+
+
+def stargan(n: int = 4, blocks: int = 2, labels: int = 2) -> nn.Module:
+    """The labels lie behind the picture's channels."""
+
+    def unit(conv: nn.Module, width: int) -> list[nn.Module]:
+        return [conv, nn.InstanceNorm2d(width, affine=True, track_running_stats=True)]
+
+    def conv(before: int, after: int, kernel: int, stride: int = 1) -> nn.Module:
+        return nn.Conv2d(before, after, kernel, stride, (kernel - 1) // 2, bias=False)
+
+    def block() -> nn.Module:
+        first, second = (unit(conv(4 * n, 4 * n, 3), 4 * n) for _ in range(2))
+        return Add("main", *first, nn.ReLU(), *second)
+
+    layers = [*unit(conv(3 + labels, n, 7), n), nn.ReLU()]
+    for width in (n, 2 * n):
+        layers += [*unit(conv(width, 2 * width, 4, 2), 2 * width), nn.ReLU()]
+    layers += [block() for _ in range(blocks)]
+    for width in (2 * n, n):
+        layers += [*unit(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), width), nn.ReLU()]
+    return Named("main", *layers, conv(n, 3, 7), nn.Tanh())
 
 
 def arnab(norm: str = "instance", ngf: int = 4, blocks: int = 2, dropout: bool = False) -> nn.Module:
@@ -202,30 +230,41 @@ class Inside(nn.Module):
 
 
 class LevelsUNet(nn.Module):
-    """PyTorch-GAN's."""
+    """PyTorch-GAN's; DiscoGAN has biases, DualGAN affine norms and a transposed convolution at the end."""
 
-    def __init__(self, width: int = 2, depth: int = 5) -> None:
+    def __init__(
+        self,
+        width: int = 2,
+        depth: int = 5,
+        bias: bool = False,
+        affine: bool = False,
+        last: str = "upsampled",
+    ) -> None:
         super().__init__()
         widths = [width * min(2**i, 8) for i in range(depth)]
 
         def layers(conv: nn.Module, n: int, active: nn.Module, normed: bool = True) -> nn.Module:
-            return Named("model", conv, *([nn.InstanceNorm2d(n)] if normed else []), active, nn.Dropout(0.5))
+            norms = [nn.InstanceNorm2d(n, affine=affine)] if normed else []
+            return Named("model", conv, *norms, active, nn.Dropout(0.5))
 
         self.depth = depth
         for i, (before, n) in enumerate(pairwise([3, *widths]), 1):
-            conv = nn.Conv2d(before, n, 4, 2, 1, bias=False)
+            conv = nn.Conv2d(before, n, 4, 2, 1, bias=bias)
             setattr(self, f"down{i}", layers(conv, n, nn.LeakyReLU(0.2), i not in (1, depth)))
         before = widths[-1]
         for i, n in enumerate(reversed(widths[:-1]), 1):
-            conv = nn.ConvTranspose2d(before, n, 4, 2, 1, bias=False)
+            conv = nn.ConvTranspose2d(before, n, 4, 2, 1, bias=bias)
             setattr(self, f"up{i}", layers(conv, n, nn.ReLU(True)))
             before = 2 * n
-        self.final = nn.Sequential(
-            nn.Upsample(scale_factor=2),
-            nn.ZeroPad2d((1, 0, 1, 0)),
-            nn.Conv2d(before, 3, 4, padding=1),
-            nn.Tanh(),
-        )
+        ends = {
+            "upsampled": [
+                nn.Upsample(scale_factor=2),
+                nn.ZeroPad2d((1, 0, 1, 0)),
+                nn.Conv2d(before, 3, 4, 1, 1),
+            ],
+            "transposed": [nn.ConvTranspose2d(before, 3, 4, 2, 1)],
+        }
+        self.final = nn.Sequential(*ends[last], nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
         seen: list[Tensor] = []
@@ -239,6 +278,105 @@ class LevelsUNet(nn.Module):
 
 def reflecting(before: int, n: int, kernel: int, stride: int = 1, padding: int = 1) -> nn.Conv2d:
     return nn.Conv2d(before, n, kernel, stride, padding, padding_mode="reflect")
+
+
+class AladdinUNet(nn.Module):
+    def __init__(self, n: int = 2, depth: int = 3) -> None:
+        super().__init__()
+        widths = [n * min(2**i, 8) for i in range(depth + 1)]
+        self.depth = depth
+
+        def unit(conv: nn.Module, width: int, active: nn.Module) -> nn.Module:
+            return Named("conv", conv, nn.BatchNorm2d(width), active)
+
+        self.initial_down = nn.Sequential(reflecting(3, n, 4, 2), nn.LeakyReLU(0.2))
+        for i, (before, after) in enumerate(pairwise(widths), 1):
+            conv = nn.Conv2d(before, after, 4, 2, 1, bias=False, padding_mode="reflect")
+            setattr(self, f"down{i}", unit(conv, after, nn.LeakyReLU(0.2)))
+        before = widths[-1]
+        self.bottleneck = nn.Sequential(nn.Conv2d(before, before, 4, 2, 1), nn.ReLU())
+        for i, after in enumerate(reversed(widths), 1):
+            conv = nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)
+            setattr(self, f"up{i}", unit(conv, after, nn.ReLU()))
+            before = 2 * after
+        self.final_up = nn.Sequential(nn.ConvTranspose2d(before, 3, 4, 2, 1), nn.Tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = [self.initial_down(x)]
+        for i in range(1, self.depth + 1):
+            seen.append(getattr(self, f"down{i}")(seen[-1]))
+        x = self.bottleneck(seen[-1])
+        for i in range(1, self.depth + 2):
+            x = torch.cat([getattr(self, f"up{i}")(x), seen.pop()], 1)
+        return self.final_up(x)
+
+
+class DeepLearningBlock(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = reflecting(n, n, 3), reflecting(n, n, 3)
+        self.instancenorm = nn.InstanceNorm2d(n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.instancenorm(self.conv2(nnf.relu(self.instancenorm(self.conv1(x)))))
+
+
+class DeepLearningUnit(nn.Module):
+    """deeplearning.ai's layers, which they call ContractingBlock and ExpandingBlock."""
+
+    def __init__(self, conv: nn.Module, n: int, slope: float = 0, batch: bool = True) -> None:
+        super().__init__()
+        self.conv1, self.slope = conv, slope
+        self.instancenorm = nn.InstanceNorm2d(n) if batch else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nnf.leaky_relu(self.instancenorm(self.conv1(x)), self.slope)
+
+
+class DeepLearning(nn.Module):
+    def __init__(self, n: int = 4, blocks: int = 2, channels: int = 3) -> None:
+        super().__init__()
+        self.upfeature = Inner(reflecting(channels, n, 7, padding=3))
+        self.contract1 = DeepLearningUnit(reflecting(n, 2 * n, 3, 2), 2 * n)
+        self.contract2 = DeepLearningUnit(reflecting(2 * n, 4 * n, 3, 2), 4 * n)
+        for i in range(blocks):
+            setattr(self, f"res{i}", DeepLearningBlock(4 * n))
+        self.expand2 = DeepLearningUnit(nn.ConvTranspose2d(4 * n, 2 * n, 3, 2, 1, 1), 2 * n)
+        self.expand3 = DeepLearningUnit(nn.ConvTranspose2d(2 * n, n, 3, 2, 1, 1), n)
+        self.downfeature = Inner(reflecting(n, channels, 7, padding=3))
+        self.blocks = blocks
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.contract2(self.contract1(self.upfeature(x)))
+        for i in range(self.blocks):
+            x = getattr(self, f"res{i}")(x)
+        return torch.tanh(self.downfeature(self.expand3(self.expand2(x))))
+
+
+class Inner(nn.Module):
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class DeepLearningJudge(nn.Module):
+    def __init__(self, n: int = 4) -> None:
+        super().__init__()
+        self.upfeature = Inner(reflecting(3, n, 7, padding=3))
+        for i in (1, 2, 3):
+            conv = reflecting(n, 2 * n, 4, 2)
+            setattr(self, f"contract{i}", DeepLearningUnit(conv, 2 * n, 0.2, i > 1))
+            n *= 2
+        self.final = nn.Conv2d(n, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.upfeature(x)
+        for i in (1, 2, 3):
+            x = getattr(self, f"contract{i}")(x)
+        return self.final(x)
 
 
 class Aladdin(nn.Module):
@@ -431,18 +569,24 @@ def pixel(norm: str = "batch", ndf: int = 4, channels: int = 3, root: str = "net
 
 
 class AladdinJudge(nn.Module):
-    def __init__(self, features: tuple[int, ...] = (4, 6, 8, 10)) -> None:
+    """paired: pix2pix's, which sees two pictures, has batch norm, and ends without a sigmoid."""
+
+    def __init__(self, features: tuple[int, ...] = (4, 6, 8, 10), paired: bool = False) -> None:
         super().__init__()
         first, *others = features
-        self.initial = nn.Sequential(reflecting(3, first, 4, 2), nn.LeakyReLU(0.2, True))
+        self.paired = paired
+        self.initial = nn.Sequential(reflecting(6 if paired else 3, first, 4, 2), nn.LeakyReLU(0.2, True))
         layers: list[nn.Module] = []
         for before, n in pairwise([first, *others]):
-            conv = reflecting(before, n, 4, 1 if n == features[-1] else 2)
-            layers.append(Named("conv", conv, nn.InstanceNorm2d(n), nn.LeakyReLU(0.2, True)))
+            stride = 1 if n == features[-1] else 2
+            conv = nn.Conv2d(before, n, 4, stride, 1, bias=not paired, padding_mode="reflect")
+            norm = nn.BatchNorm2d(n) if paired else nn.InstanceNorm2d(n)
+            layers.append(Named("conv", conv, norm, nn.LeakyReLU(0.2, True)))
         self.model = nn.Sequential(*layers, reflecting(features[-1], 1, 4))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.model(self.initial(x)))
+        judged = self.model(self.initial(x))
+        return judged if self.paired else torch.sigmoid(judged)
 
 
 class UdacityJudge(nn.Module):
@@ -481,6 +625,10 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "CUT": (lambda: resnet(up="blurred", down="blurred"), 7),
     "CUT, transposed up": (lambda: resnet(down="blurred"), 7),
     "CUT, no antialias": (lambda: resnet("batch", up="blurred"), 7),
+    "fork, pixel shuffle": (lambda: resnet("batch", up="shuffled"), 7),
+    "pix2pixHD": (lambda: resnet(levels=4), 11),
+    "UPIT": (lambda: bare(resnet()), 7),
+    "StarGAN": (stargan, 7),
     "Lornatang": (lambda: resnet(root="main", inner="res"), 7),
     "arnab39": (arnab, 7),
     "arnab39, batch norm, dropout": (lambda: arnab("batch", dropout=True), 7),
@@ -488,6 +636,10 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "pix2pix, instance norm": (lambda: unet("instance", depth=6, dropout=False), 11),
     "arnab39's U-Net": (lambda: unet(root="unet_model"), 9),
     "PyTorch-GAN's U-Net": (LevelsUNet, 9),
+    "DiscoGAN": (lambda: LevelsUNet(bias=True), 9),
+    "DualGAN": (lambda: LevelsUNet(affine=True, last="transposed"), 9),
+    "aladdinpersson's pix2pix": (AladdinUNet, 9),
+    "deeplearning.ai": (DeepLearning, 7),
     "aladdinpersson": (Aladdin, 7),
     "Udacity": (Udacity, 8),
     "Udacity, norm last": (lambda: Udacity(blocks=1, batch_last=True, name="conv"), 6),
@@ -510,10 +662,13 @@ DISCRIMINATORS: dict[str, Callable[[], nn.Module]] = {
     "huggan's pix2pix": lambda: patchgan(zeros=True, last_bias=False, channels=6),
     "pixel": pixel,
     "pixel, instance norm": lambda: pixel("instance"),
+    "UPIT": lambda: bare(patchgan()),
     "Lornatang": lambda: patchgan(root="main"),
     "arnab39": lambda: patchgan(root="dis_model", grouped=True),
     "arnab39, pixel": lambda: pixel(root="dis_model"),
     "aladdinpersson": AladdinJudge,
+    "aladdinpersson's pix2pix": lambda: AladdinJudge(paired=True),
+    "deeplearning.ai": DeepLearningJudge,
     "Udacity": UdacityJudge,
     "Toronto": lambda: UdacityJudge(toronto=True),
 }

@@ -18,6 +18,7 @@ State = dict[str, Tensor]
 FAMILIES = (
     "CycleGAN", "CycleGAN, batch norm, dropout", "PyTorch-GAN", "fork, bilinear", "CUT", "arnab39", "pix2pix",
     "PyTorch-GAN's U-Net", "aladdinpersson", "Udacity", "Toronto, 5×5", "fast style transfer",
+    "StarGAN", "fork, pixel shuffle", "UPIT", "DualGAN", "aladdinpersson's pix2pix", "deeplearning.ai",
 )  # fmt: skip
 
 

@@ -10,10 +10,10 @@ named in `NAMED` or `OPENED`.
 from pathlib import Path
 from typing import Protocol
 
-from ganprune.checkpoints.layouts.bundle import BUNDLE
+from ganprune.checkpoints.layouts.bundle import BUNDLE, generates
 from ganprune.checkpoints.layouts.files import FILES, GANPRUNE_RUN, SUFFIXES
 from ganprune.checkpoints.layouts.naming import Located
-from ganprune.checkpoints.reading import about, require_exists
+from ganprune.checkpoints.reading import about, peek, require_exists
 from ganprune.errors import CheckpointError
 from ganprune.system.hub import local
 
@@ -57,7 +57,7 @@ def locate(path: Path) -> Located:
 
     In a folder the layout that finds most networks is taken, and of its epochs ``latest``, else the
     highest. A file of a network's name may yet hold a whole training. A file whose name and contents no
-    layout knows is a set by itself, taken as G_A.
+    layout knows is a set by itself, taken as G_A; so is the only generator of a folder.
 
     Raises UsageError when ``path`` does not exist, CheckpointError for a folder without networks, for
     one with several bundles, and for a file by itself that is damaged.
@@ -95,23 +95,30 @@ def _beside(path: Path) -> list[Path]:
         return [path]
 
 
+def _ending(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
 def _opened(folder: Path, entries: list[Path]) -> Located:
-    """The one file of a folder that holds several networks."""
-    files = [entry.name for entry in entries if entry.suffix in SUFFIXES and entry.is_file()]
-    found, damaged = list[Located](), list[CheckpointError]()
+    """The one file of a folder that holds several networks, or else a generator under any name."""
+    files = [entry.name for entry in entries if _ending(entry.name) and entry.is_file()]
+    found, lone, damaged = list[Located](), list[Located](), list[CheckpointError]()
     for name in files:
         try:
-            found += [located for layout in OPENED for located in layout.find(folder, [name])]
+            bundles = [located for layout in OPENED for located in layout.find(folder, [name])]
+            found += bundles
+            if not bundles and generates(peek(folder / name)):
+                lone.append(Located(LONE_FILE, {"G_A": folder / name}, alone=True))
         except CheckpointError as error:
             damaged.append(error)
+    whole = "whole trainings" if found else "one generator each"
+    found = found or lone
     if len(found) == 1:
         return found[0]
     if found:
         names = [next(iter(located.files.values())).name for located in found]
         listing = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-        raise CheckpointError(
-            f"{folder}: several files here hold whole trainings: {listing}; give one of them"
-        )
+        raise CheckpointError(f"{folder}: several files here hold {whole}: {listing}; give one of them")
     if len(files) == len(damaged) == 1:
         raise damaged[0]
     held = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]

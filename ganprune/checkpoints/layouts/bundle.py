@@ -2,12 +2,14 @@
 
 {"G_A": {...}, "G_B": {...}, "D_A": {...}, "D_B": {...}, "optimizer_G": {...}, "epoch": 3}
 
-Or wrapped once more, under ``state_dict`` or ``models``; or flat, with the network's name before every
-tensor's (``nets.G_A.model.1.weight``), as PyTorch Lightning and safetensors have it. What is no network is
-left aside. `CONVENTIONS` is the one table of names; under other names a generator is told by its tensors.
+Or wrapped a few times more, under ``state_dict``, ``models`` or any other name; or flat, with the network's
+name before every tensor's (``nets.G_A.model.1.weight``), as PyTorch Lightning and safetensors have it.
+What is no network is left aside. `CONVENTIONS` is the one table of names; under other names a generator is
+told by its tensors.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -15,15 +17,27 @@ from typing import cast
 from torch import Tensor
 
 from ganprune import models
-from ganprune.checkpoints.contents import WRAPPERS, flat_tensors, prefix_of, without_prefix
-from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention, matched
+from ganprune.checkpoints.contents import WRAPPERS, flat_tensors, without_prefix
+from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention, is_average, matched, plain
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, peek, read_held
 from ganprune.errors import CheckpointError
+from ganprune.models import MOST_PREFIXES
 from ganprune.settings.words import NetName
 
 MAX_NAMES = 8
 """So many entries that are no networks are told by name."""
+
+MAX_LEVELS = 64
+"""So many dicts are looked into."""
+
+FEWEST = 4
+"""No generator has fewer tensors."""
+
+_Dict = Mapping[object, object]
+_Around = tuple[tuple[_Dict, str], ...]
+_Found = tuple[_Dict, _Around, _Dict]
+"""A dict, those around it, and its entries: the dicts in it, or its tensors by how their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,69 +60,81 @@ def networks_in(held: object) -> Bundle | None:
     Raises CheckpointError when two entries could be the same network, and for several generators whose names
     do not tell which is which.
     """
-    unnamed = list[tuple[str, Mapping[object, object], list[str]]]()
+    unnamed = dict[str, _Found]()
     for level, around in _levels(held):
         nested = {name: value for name, value in level.items() if _is_state_dict(value)}
-        for entries in (nested, _parts(level)):
-            named = matched(name for name in entries if isinstance(name, str))
-            inside = [name for name, value in level.items() if not _is_tensor(value)]
-            others = [str(name) for name in dict.fromkeys((*around, *entries, *inside))]
+        for entries in (nested, *_parts(level)):
+            named = matched(name for name in entries if isinstance(name, str) and name)
             if named:
-                return _bundle(*named, entries, others)
-            for name, value in entries.items():
-                if isinstance(name, str) and name not in WRAPPERS and _generates(value):
-                    unnamed.append((name, entries, others))
-    if any(name == "" for name, _, _ in unnamed):  # one network by itself, with others beside it
+                return _bundle(*named, (level, around, entries))
+            if not unnamed:
+                found = [name for name, value in entries.items() if name not in WRAPPERS and generates(value)]
+                unnamed |= {str(name): (level, around, entries) for name in found}
+    if "" in unnamed:  # one network by itself, with others beside it
         return None
-    if len(unnamed) > 1:
-        names = " and ".join(repr(name[:64]) for name, _, _ in unnamed[:MAX_NAMES])
+    names = [name for name in unnamed if is_average(name)] or list(unnamed)
+    if len(names) > 1:
+        told = " and ".join(repr(name[:64]) for name in names[:MAX_NAMES])
         raise CheckpointError(
-            f"holds several generators, {names}, whose names do not say which way they translate; name them "
+            f"holds several generators, {told}, whose names do not say which way they translate; name them "
             "G_A2B and G_B2A, or save the state_dict() of one by itself"
         )
-    for name, entries, others in unnamed:
-        return _bundle(CONVENTIONS[-1], {"G_A": name}, entries, others)
+    for name in names:
+        return _bundle(CONVENTIONS[-1], {"G_A": name}, unnamed[name])
     return None
 
 
-def _bundle(
-    convention: Convention, names: dict[NetName, str], entries: Mapping[object, object], others: list[str]
-) -> Bundle:
+def _bundle(convention: Convention, names: dict[NetName, str], found: _Found) -> Bundle:
+    level, around, entries = found
     networks: dict[NetName, object] = {ours: entries[theirs] for ours, theirs in names.items()}
-    return Bundle(convention, networks, names, tuple(name for name in others if name not in names.values()))
+    beside = [name for name, value in level.items() if not _is_tensor(value)]
+    others = [name for outer, inner in around for name in outer if name != inner]
+    averages = {plain(name) for name in names.values() if is_average(name)}
+    left = [str(name) for name in dict.fromkeys((*others, *entries, *beside)) if name not in names.values()]
+    return Bundle(convention, networks, names, tuple(name for name in left if plain(name) not in averages))
 
 
-def _levels(held: object) -> Iterator[tuple[Mapping[object, object], list[str]]]:
-    """The dict itself, then those in its wrappers, with the names of what lies around them."""
-    if not isinstance(held, Mapping):
-        return
-    outer = cast("Mapping[object, object]", held)
-    yield outer, []
-    for wrapper in (*WRAPPERS, "models", "nets", "networks"):
-        inner = outer.get(wrapper)
+def _levels(held: object) -> Iterator[tuple[_Dict, _Around]]:
+    """The dict itself, then those in it, outer ones first; each with those around it and its names there."""
+    waiting = deque[tuple[object, _Around]]([(held, ())])
+    for _ in range(MAX_LEVELS):
+        inner, around = waiting.popleft() if waiting else (None, ())
+        if isinstance(inner, list | tuple) and len(cast("Sequence[object]", inner)) <= MAX_NAMES:
+            inner = {str(i): value for i, value in enumerate(cast("Sequence[object]", inner))}
         if isinstance(inner, Mapping):
-            yield cast("Mapping[object, object]", inner), [str(name) for name in outer if name != wrapper]
+            level = cast("_Dict", inner)
+            yield level, around
+            for name, value in level.items():  # an optimizer's dict has numbers for names
+                if isinstance(name, str) and isinstance(value, Mapping | list | tuple):
+                    waiting.append((value, (*around, (level, name))))
 
 
-def _parts(level: Mapping[object, object]) -> dict[object, object]:
-    """A flat state dict's tensors by the network that is named before theirs."""
-    parts: dict[object, object] = {}
-    for name, tensor in level.items():
-        if isinstance(name, str) and _is_tensor(tensor):
-            network, own = prefix_of(name)
-            cast("dict[str, object]", parts.setdefault(network, {}))[own] = tensor
-    return parts
+def _parts(level: Mapping[object, object]) -> Iterator[dict[object, object]]:
+    """A flat state dict's tensors by the first part of their names, by the first two, and so on.
+
+    Before all that by none: as one network.
+    """
+    tensors = {name: tensor for name, tensor in level.items() if isinstance(name, str) and _is_tensor(tensor)}
+    yield {"": tensors}
+    for depth in range(1, MOST_PREFIXES):
+        parts: dict[object, object] = {}
+        for name, tensor in tensors.items():
+            split = name.split(".")
+            if len(split) > depth:
+                own = cast("dict[str, object]", parts.setdefault(".".join(split[:depth]), {}))
+                own[".".join(split[depth:])] = tensor
+        yield parts
 
 
-def _generates(value: object) -> bool:
+def generates(value: object) -> bool:
     """Whether a state dict is of a generator, by the names of its tensors."""
     while isinstance(value, Mapping) and (
         wrapper := next((name for name in WRAPPERS if isinstance(value.get(name), Mapping)), None)
     ):
-        value = cast("Mapping[object, object]", value)[wrapper]
-    entries = cast("Mapping[object, object]", value).items()
+        value = cast("_Dict", value)[wrapper]
+    entries = cast("_Dict", value).items() if isinstance(value, Mapping) else ()
     tensors = {str(name): tensor for name, tensor in entries if isinstance(tensor, Tensor)}
-    return models.role_of(without_prefix(tensors)) == "generator"
+    return len(tensors) >= FEWEST and models.role_of(without_prefix(tensors)) == "generator"
 
 
 def _is_tensor(value: object) -> bool:
@@ -161,6 +187,8 @@ class BundleLayout:
 
     def _located(self, path: Path, bundle: Bundle) -> Located:
         notes: list[str] = []
+        if averages := [entry for entry in bundle.entries.values() if is_average(entry)]:
+            notes.append(f"{path.name}: averages over the training are read: {', '.join(averages)}")
         if bundle.others:
             told = ", ".join(repr(name[:64]) for name in bundle.others[:MAX_NAMES])
             more = len(bundle.others) - MAX_NAMES

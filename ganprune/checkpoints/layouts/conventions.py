@@ -69,9 +69,9 @@ def plain(name: str) -> str:
     """``netG_A2B``, ``G_A2B`` and ``G_A2B_state_dict`` are all ``ga2b``; of ``nets.gen_ab`` the last part."""
     name = next((part for part in reversed(name.split(".")) if part not in AROUND), name)
     short = re.sub(r"[_\-. ]", "", name[:64].lower())
-    for ending in ("statedict", "state", "weights", "model", "net"):
+    for ending in ("statedict", "state", "weights", "ema", "model", "net"):
         short = short.removesuffix(ending)
-    for beginning in ("model", "net"):
+    for beginning in ("ema", "model", "net"):
         short = short.removeprefix(beginning)
     return short
 
@@ -84,6 +84,8 @@ CONVENTIONS = (
             *(_school(f"{G}_{there}", f"{G}_{back}", f"{D}_{b}", f"{D}_{a}")
               for there, back, a, b in _DOMAINS for G, D in _KINDS),
             _school("generator_g", "generator_f", "discriminator_y", "discriminator_x"),  # TensorFlow's
+            # aladdinpersson's, of horses (A) and zebras (B).
+            _school("genz", "genh", "criticz", "critich"), _school("gen_Z", "gen_H", "disc_Z", "disc_H"),
         ),
         "net",
     ),
@@ -98,7 +100,8 @@ CONVENTIONS = (
 def matched(entries: Iterable[str]) -> tuple[Convention, dict[NetName, str]] | None:
     """The convention that knows most of some names, and which is which; None: no generator is among them.
 
-    Raises CheckpointError where two of them could be the same network.
+    Averages over the training, ``netG_ema``, are taken where every generator has one. Raises CheckpointError
+    where two names could be the same network.
     """
     entries = list(entries)
     found = [(convention, convention.among(entries)) for convention in CONVENTIONS]
@@ -106,7 +109,14 @@ def matched(entries: Iterable[str]) -> tuple[Convention, dict[NetName, str]] | N
     if not found:
         return None
     convention, known = max(found, key=lambda one: len(one[1]))
+    average = all(any(map(is_average, known[ours])) for ours in known.keys() & {"G_A", "G_B"})
     for ours, theirs in known.items():
-        if len(theirs) > 1:
+        known[ours] = [name for name in theirs if is_average(name) == average] or theirs
+        if len(known[ours]) > 1:
             raise CheckpointError(f"both {theirs[0]!r} and {theirs[1]!r} could be {ours}; keep one of them")
     return convention, {ours: theirs[0] for ours, theirs in known.items()}
+
+
+def is_average(name: str) -> bool:
+    """Whether a network is the exponential moving average of one over its training."""
+    return re.search(r"(?<![a-z])ema(?![a-z])", name.lower()) is not None
