@@ -50,9 +50,10 @@ def skeleton(tensors: Tensors) -> Network | None:
         return None
     # Where a convolution, its norm and its activation are one Sequential, each is one layer here.
     last, size = max(places), 1 if any(place and place[2] for place in found) else 3
-    if not 4 <= last < MOST_LAYERS * len(own):
+    kernel = kernel_of(own, "0.weight", 4)
+    if not 4 <= last < MOST_LAYERS * len(own) or kernel not in (1, 4):
         return None
-    if kernel_of(own, "0.weight", 4) == 1:
+    if kernel == 1:
         return rooted(root, _pixel(Style.of(own, [conv for conv in convolutions(own) if conv != "0"])))
     style = Style.of(own, [conv for conv in convolutions(own) if conv not in ("0", f"{last}")])
     blurs = any(name.endswith(".filt") for name in own)

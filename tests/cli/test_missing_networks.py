@@ -127,7 +127,7 @@ def test_one_direction_makes_one_slim_generator(
     assert made <= names
     assert not {name for name in names if whole in name}
     assert same(here / "run/fine-tune" / CYCLEGAN[whole], place.checkpoint / CYCLEGAN[whole])
-    assert f"slim generators: run/{slim}.onnx; before" in done.out
+    assert f"slim generators: run/{slim}.onnx\nbefore" in done.out
     bench = json.loads((here / "run/bench.json").read_text())
     names = [f"original_{slim}", f"original_{slim}.rewritten", slim]
     assert [network["name"] for network in bench["networks"]] == names

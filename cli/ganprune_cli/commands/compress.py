@@ -33,20 +33,19 @@ def compress(
 
     Running the same command again goes on where the last one stopped.
     """
+    from ganprune.presets import compress_settings
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
 
-    reporter = ConsoleReporter(quiet)
+    settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
     reporter.info(f"reading {ckpt}")  # before PyTorch, which takes seconds to import
     from ganprune.checkpoints import Own
     from ganprune.compression import compress as run_compress
     from ganprune.compression import foresee
     from ganprune.errors import TargetError
     from ganprune.images import DataSource
-    from ganprune.presets import compress_settings
     from ganprune.system.shell import command_line
     from ganprune_cli.tables import print_bench, print_plan, print_quality
 
-    settings = compress_settings(preset, config, given)
     source = DataSource.given(data, data_a, data_b)
     if dry_run:
         foreseen = foresee(
