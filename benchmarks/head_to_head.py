@@ -31,18 +31,19 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from ganprune.bench import plus_minus
 from ganprune.bench.engine import OPENVINO, engine_for
 from ganprune.bench.statistics import ratio_of_medians
 from ganprune.checkpoints import load_generator
 from ganprune.images import find_domains, load_pictures, to_float, to_uint8
-from ganprune.metrics import features_of, load_features, lost
+from ganprune.metrics import features_of, load_features
+from ganprune.metrics.controls import lost
 from ganprune.models.cyclegan import InstanceNorm
 from ganprune.pruning.cost import macs
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import refitted
 from ganprune.settings.bench import CPU
+from ganprune.storage.tables import plus_minus
 from ganprune_exporters.export import export_onnx
 from ganprune_exporters.settings import ExportSettings
 
@@ -292,7 +293,7 @@ def main() -> None:
         if name in taken:
             ratio = ratio_of_medians(first, taken[name], np.random.default_rng(0))
             row |= {"ms": float(np.median(taken[name])), "ratio": [ratio.value, ratio.low, ratio.high]}
-            speed = f"{row['mib']:.1f} | {row['ms']:.0f} | {plus_minus(ratio)}"
+            speed = f"{row['mib']:.1f} | {row['ms']:.0f} | {plus_minus(ratio.value, ratio.margin)}"
         else:
             speed = " | | "
         gone = f"{row['lost']:.3f}" if "lost" in row else ""

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganprune.figures.sheets import Sheet, SheetCell, draw_sheet
+from ganprune.figures.sheets import SheetCell, draw_sheet
 from ganprune.figures.style import to_png
 from ganprune.images import load_pictures, to_float, to_uint8
 from ganprune.images.folders import pictures_below
@@ -50,8 +50,9 @@ def main() -> None:
     rows = {"photograph": row(photos), "original": row(wanted)}
     for label, run in runs.items():
         rows[label] = row(to_uint8(OnnxTranslator(run / "G_A.onnx")(x)), wanted)
-    sheet = Sheet(("",) * len(photos), tuple(rows.values()), tuple(rows), "Photographs through networks")
-    drawn = Image.open(io.BytesIO(to_png(draw_sheet(sheet)))).convert("RGB")
+    columns = [("", cells) for cells in zip(*rows.values(), strict=True)]
+    sheet = draw_sheet(columns, tuple(rows), "Photographs through networks")
+    drawn = Image.open(io.BytesIO(to_png(sheet))).convert("RGB")
     drawn.save(opt.out, quality=88, optimize=True)
 
 

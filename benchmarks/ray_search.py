@@ -34,7 +34,7 @@ from ganprune.presets import preset
 from ganprune.pruning.genome import Layout
 from ganprune.reporting import Silent
 from ganprune.scoring import LocalScorer, PoolScorer, RayPool, Scorer, ScoringInputs, ScoringSettings
-from ganprune.scoring.worker import Task
+from ganprune.scoring.worker import Assignment
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import DOMAINS, Domain
@@ -100,7 +100,7 @@ def round_trips(scorer: PoolScorer, times: int) -> dict[str, float]:
     cpu = time.process_time()
     for _ in range(times):
         start = time.perf_counter()
-        worker.score(Task("none", b"", b"")).result()  # type: ignore[arg-type]
+        worker.score(Assignment("none", b"", b"")).result()  # type: ignore[arg-type]
         waits.append(1e3 * (time.perf_counter() - start))
     cpu = 1e3 * (time.process_time() - cpu) / times
     waits.sort()
