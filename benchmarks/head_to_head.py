@@ -1,6 +1,6 @@
 """What else one could do to a slow generator: every way on one network, machine and set of test pictures.
 
-    pip install torch-pruning torch-kirigami 'ganprune[openvino]'
+    pip install torch-pruning torch-kirigami '.[metrics,openvino]'
     python benchmarks/head_to_head.py CKPT DATA OUT RUN [RUN …] [--macs 0.2] [--features FILE]
 
 CKPT is a lone generator, RUNs are run folders of `ganprune compress` of it; `pruned_`, `refitted_` and the
