@@ -83,10 +83,9 @@ class _Watched:
         conv = net.get_submodule(name)
         assert isinstance(conv, Convolution)
         after = None if norm is None else net.get_submodule(norm)
-        self._means = means(conv, after)
         self._positions, self._random = positions, random
         device, (filters, d) = conv.weight.device, matrix(conv).shape
-        self._moments = Moments.none(d, 0, device)
+        self._moments = Moments.none(means(conv, after), d, 0, device)
         self._sensitivity = torch.zeros(filters, dtype=torch.float64, device=device)
         conv.register_forward_hook(self._see)
 
@@ -94,7 +93,7 @@ class _Watched:
         assert isinstance(conv, Convolution)
         places = torch.randperm(y[0, 0].numel(), generator=self._random)[: self._positions].to(y.device)
         p = patches(conv, inputs[0][0].detach(), places)
-        self._moments.add(p, p[:0], self._means == "picture")
+        self._moments.add([p], p[:0])
         y.register_hook(self._feel)
 
     def _feel(self, gradient: Tensor) -> None:
@@ -102,9 +101,8 @@ class _Watched:
 
     def gram(self) -> Gram:
         """Of all pictures that have passed."""
-        moments, n = self._moments, self._moments.count
-        A = moments.centred().A if self._means == "all" else moments.A
-        return Gram((A / n).float(), (moments.p / n).float(), self._sensitivity)
+        moments, n = self._moments.finished(), self._moments.count
+        return Gram((moments.A / n).float(), (moments.p / n).float(), self._sensitivity)
 
 
 @torch.no_grad()

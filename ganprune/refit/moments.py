@@ -10,10 +10,13 @@ least. An instance norm takes the mean of every picture away, so before one the 
 they are those of all pictures, and the bias follows from them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from ganprune.refit.patches import Means
 
 BAND = 256
 """Rows of A that are computed at once."""
@@ -25,8 +28,9 @@ RIDGE = 1e-3
 class Moments:
     """Sums over pictures: float64."""
 
+    by: Means
     A: Tensor
-    """[d, d], d numbers a patch."""
+    """[d, d], d numbers a patch; on and above its diagonal alone until `finished`."""
     B: Tensor
     """[filters, d]"""
     p: Tensor
@@ -36,41 +40,41 @@ class Moments:
     count: int = 0
 
     @classmethod
-    def none(cls, d: int, filters: int, device: torch.device) -> "Moments":
+    def none(cls, by: Means, d: int, filters: int, device: torch.device) -> "Moments":
         """Of no picture yet."""
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.float64, device=device)
 
-        return cls(zeros(d, d), zeros(filters, d), zeros(d), zeros(filters))
+        return cls(by, zeros(d, d), zeros(filters, d), zeros(d), zeros(filters))
 
-    def add(self, p: Tensor, y: Tensor, per_picture: bool) -> None:
-        """Positions of one picture: patches [d, n], wanted outputs [filters, n]."""
-        n, p_mean, y_mean = p.shape[1], p.mean(1, keepdim=True), y.mean(1, keepdim=True)
-        p, y = p - p_mean, y - y_mean
+    def add(self, seen: Sequence[Tensor], y: Tensor) -> None:
+        """Positions of one picture: patches [d, n] each, which all should give the outputs y [filters, n]."""
+        n, y_mean = y.shape[1], y.mean(1, keepdim=True)
+        p_means = [p.mean(1, keepdim=True) for p in seen]
         # Products of what varies within a picture are exact enough in float32, those of means are not: they
         # may be large, and are taken away again.
-        for start in range(
-            0, len(p), BAND
-        ):  # p pᵀ is symmetric: what is left of its diagonal is not computed
+        p = torch.cat([p - mean for p, mean in zip(seen, p_means, strict=True)], 1)
+        for start in range(0, len(p), BAND):
             band = slice(start, start + BAND)
-            product = p[band] @ p[start:].T
-            self.A[band, start:] += product
-            self.A[start + BAND :, band] += product[:, BAND:].T
-        self.B.add_(y @ p.T)
-        if not per_picture:
-            p_mean, y_mean = p_mean.double(), y_mean.double()
-            self.A.add_(p_mean @ p_mean.T, alpha=n)
-            self.B.add_(y_mean @ p_mean.T, alpha=n)
-            self.p.add_(p_mean[:, 0], alpha=n)
-            self.y.add_(y_mean[:, 0], alpha=n)
-        self.count += n
+            self.A[band, start:] += p[band] @ p[start:].T
+        self.B.add_((y - y_mean).repeat(1, len(seen)) @ p.T)
+        if self.by != "picture":
+            y_mean = y_mean.double()
+            for p_mean in p_means:
+                p_mean = p_mean.double()
+                self.A.add_(p_mean @ p_mean.T, alpha=n)
+                self.B.add_(y_mean @ p_mean.T, alpha=n)
+                self.p.add_(p_mean[:, 0], alpha=n)
+                self.y.add_(y_mean[:, 0], alpha=n)
+        self.count += n * len(seen)
 
-    def centred(self) -> "Moments":
-        """About the means of all pictures."""
-        n = max(self.count, 1)
-        A, B = self.A - torch.outer(self.p, self.p) / n, self.B - torch.outer(self.y, self.p) / n
-        return Moments(A, B, self.p, self.y, self.count)
+    def finished(self) -> "Moments":
+        """Of all that was added, where means are all pictures': about these."""
+        n, A, B = max(self.count, 1), self.A.triu() + self.A.triu(1).T, self.B
+        if self.by == "all":
+            A, B = A - torch.outer(self.p, self.p) / n, B - torch.outer(self.y, self.p) / n
+        return Moments(self.by, A, B, self.p, self.y, self.count)
 
     def bias(self, W: Tensor) -> Tensor:
         """What has to be added to W p so that it is right in the mean: [filters]."""

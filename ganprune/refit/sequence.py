@@ -17,7 +17,6 @@ from ganprune.errors import UsageError
 from ganprune.refit.moments import RIDGE, Moments, least_squares
 from ganprune.refit.patches import (
     Convolution,
-    Means,
     matrix,
     means,
     norm_of,
@@ -83,15 +82,15 @@ def refitted(
             inputs, filters = (
                 kept(of, units).to(W.device) for of in (layers[name].reads, layers[name].writes)
             )
-            moments = Moments.none(W.shape[1], W.shape[0], W.device)
+            moments = Moments.none(by, W.shape[1], W.shape[0], W.device)
             for i in range(len(pictures)):
                 should_see = source.before(number, i)[0][inputs]
-                wanted = source.on(number, i)[0][filters].flatten(1)
+                wanted = source.on(number, i)[0].flatten(1)
                 order = torch.randperm(wanted.shape[1], generator=generator)
                 places = order[: settings.positions].to(W.device)
-                for x in (fitted.before(number, i)[0], should_see):
-                    moments.add(patches(conv, x, places, padded), wanted[:, places], by == "picture")
-            _fit(conv, by, moments.centred() if by == "all" else moments, settings.ridge)
+                maps = fitted.before(number, i)[0], should_see
+                moments.add([patches(conv, x, places, padded) for x in maps], wanted[:, places][filters])
+            _fit(conv, moments.finished(), settings.ridge)
             if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
                 _take_statistics(norm, (fitted.output(number, i) for i in range(len(pictures))))
             for i in range(len(pictures)):
@@ -100,15 +99,15 @@ def refitted(
     return slim
 
 
-def _fit(conv: Convolution, by: Means, moments: Moments, ridge: float) -> None:
+def _fit(conv: Convolution, moments: Moments, ridge: float) -> None:
     W = least_squares(matrix(conv).double(), moments.A, moments.B, ridge)
     put_matrix(conv, W.to(conv.weight.dtype))
-    if conv.bias is not None and by == "all":
+    if conv.bias is not None and moments.by == "all":
         conv.bias.copy_(moments.bias(W))
 
 
 def _take_statistics(norm: nn.BatchNorm2d, maps: Iterable[Tensor]) -> None:
-    """Running statistics of the maps [1, channels, h, w] that pass a batch norm from now on."""
+    """Running statistics of the maps [1, channels, h, w] that pass a batch norm, all of them one batch."""
     n, total, squares = 0, torch.tensor(0.0), torch.tensor(0.0)
     for one in maps:
         values = one[0].flatten(1).double()
@@ -117,4 +116,4 @@ def _take_statistics(norm: nn.BatchNorm2d, maps: Iterable[Tensor]) -> None:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     norm.running_mean.copy_(mean)
-    norm.running_var.copy_((squares / n - mean.square()).clamp_min(0))
+    norm.running_var.copy_((squares / n - mean.square()).clamp_min(0) * (n / max(n - 1, 1)))

@@ -20,16 +20,19 @@ ALL = RefitSettings(positions=1 << 20)
 
 def prepared(drawn: Drawn) -> tuple[nn.Module, Layout, list[Tensor]]:
     """In float32, with all pictures, and its batch norms' statistics those of these pictures."""
-    net, pictures = drawn.network.float(), list(drawn.pictures.float().split(1))
+    net, pictures = drawn.network.float().eval(), list(drawn.pictures.float().split(1))
     layout = Layout.of(ChannelGraph.trace(net, pictures[0]))
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.track_running_stats:
-            module.reset_running_stats()
-            module.momentum = None
-            module.train()
-    for picture in pictures:
-        net(picture)
-    return net.eval(), layout, pictures
+
+    def settle(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        norm.running_mean, norm.running_var = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3))
+
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats]
+    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
+    net(drawn.pictures.float())
+    for hook in hooks:
+        hook.remove()
+    return net, layout, pictures
 
 
 @given(drawn=programs())
