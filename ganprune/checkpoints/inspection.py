@@ -16,8 +16,8 @@ from ganprune.checkpoints.network_file import OpenedNetwork, opened
 from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
+from ganprune.images.sizes import STEP
 from ganprune.models.cyclegan import (
-    DOWNSAMPLING,
     Discriminator,
     DiscriminatorWidths,
     Generator,
@@ -125,8 +125,8 @@ def inspect(path: Path, size: int = 256, own: Own = READERS_ALONE) -> Inspection
     Missing networks are no error. Raises UsageError when ``path`` does not exist or ``size`` is no
     positive multiple of 4, CheckpointError when what is there cannot be loaded.
     """
-    if size < DOWNSAMPLING or size % DOWNSAMPLING:
-        raise UsageError(f"--size must be a positive multiple of {DOWNSAMPLING}, found {size}")
+    if size < STEP or size % STEP:
+        raise UsageError(f"--size must be a positive multiple of {STEP}, found {size}")
     path = Path(path)
     located = locate(path)
     if located.naming == LONE_FILE:

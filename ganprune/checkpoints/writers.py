@@ -1,7 +1,7 @@
 """Networks back to files: safetensors that describe themselves, and CycleGAN's ``.pth``."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganprune.checkpoints.contents import BLOCK
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.network_file import FORMAT_VERSION
+from ganprune.models.cyclegan import Generator
 from ganprune.models.traits import norm_of, widths_of
 from ganprune.storage.files import atomic_path, write_atomically
 
@@ -49,13 +50,16 @@ def save_cyclegan_pth(path: Path, network: nn.Module) -> None:
         torch.save(_state_dict(network), file)
 
 
-def copy_standalone(folder: Path) -> Path:
+def copy_standalone(folder: Path, networks: Iterable[nn.Module]) -> list[Path]:
     """Write ``slim_generator.py`` into a folder: loads a slim ``.pth`` with torch alone, without ganprune.
 
-    Returns the file. Its source is `ganprune.checkpoints.standalone`, word for word.
+    Returns the file, whose source is `ganprune.checkpoints.standalone`, word for word; none where one of the
+    networks is not of CycleGAN's own architecture, which is what it can build.
     """
+    if not all(isinstance(network, Generator) for network in networks):
+        return []
     write_atomically(folder / STANDALONE, Path(__file__).with_name("standalone.py").read_bytes())
-    return folder / STANDALONE
+    return [folder / STANDALONE]
 
 
 def _state_dict(network: nn.Module) -> dict[str, Tensor]:

@@ -4,6 +4,9 @@ from ganprune.errors import UsageError
 from ganprune.settings.words import SIZES
 
 SMALLEST = int(SIZES.least)
+STEP = 4
+"""Sides of prepared pictures are multiples of this, pixels: generators that halve a picture twice want it, as
+CycleGAN's, whose preprocessing rounds to it."""
 
 
 def check_size(size: int, option: str = "--size") -> None:

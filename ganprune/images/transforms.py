@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images.sizes import check_size
+from ganprune.images.sizes import STEP, check_size
 from ganprune.images.values import resized
-from ganprune.models.cyclegan import DOWNSAMPLING
 from ganprune.settings.words import Preprocess
 
 PREPROCESS_MODES: tuple[Preprocess, ...] = get_args(Preprocess)
@@ -58,7 +57,7 @@ class TrainTransform:
                 f"--set load-size must be at least --size for --set preprocess={self.mode}, "
                 f"found {self.load_size} and {self.size}"
             )
-        if self.mode == "scale_width" and (self.load_size < 16 or self.load_size % DOWNSAMPLING):
+        if self.mode == "scale_width" and (self.load_size < 16 or self.load_size % STEP):
             raise UsageError(
                 "--set load-size must be a multiple of 4 and at least 16 for --set preprocess=scale_width, "
                 f"found {self.load_size}"
@@ -122,4 +121,4 @@ class TrainTransform:
 
 def _multiple_of_4(length: float) -> int:
     """The nearest multiple of 4, at least 16."""
-    return max(round(length / DOWNSAMPLING) * DOWNSAMPLING, 4 * DOWNSAMPLING)
+    return max(round(length / STEP) * STEP, 4 * STEP)

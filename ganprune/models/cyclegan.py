@@ -23,9 +23,6 @@ from torch.nn.functional import batch_norm
 
 from ganprune.channels.blocks import Removed
 
-DOWNSAMPLING = 4
-"""A generator halves its picture twice: heights and widths are multiples of 4 pixels."""
-
 Norm = Literal["instance", "affine-instance", "batch", "none"]
 """What follows a convolution: CycleGAN's ``--norm``, and one kind more. instance: per picture and channel, no
 parameters. affine-instance: the same, then times a weight and plus a bias a channel. batch: with weights and

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.channels import graph_of
-from ganprune.models.cyclegan import DOWNSAMPLING
+from ganprune.images.sizes import STEP
 
 LARGEST = 1024
 """Pixels; pictures that a discriminator needs are looked for up to here."""
@@ -65,7 +65,7 @@ def channels_by_domain(networks: Mapping[str, nn.Module]) -> dict[Literal["A", "
 
 def stride_of(networks: Iterable[nn.Module]) -> int:
     """Heights and widths of pictures that all of them take are multiples of this."""
-    return lcm(DOWNSAMPLING, *(graph_of(network).stride for network in networks))
+    return lcm(STEP, *(graph_of(network).stride for network in networks))
 
 
 def widths_of(network: nn.Module) -> dict[str, int]:

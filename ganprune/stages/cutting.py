@@ -17,7 +17,6 @@ from ganprune.checkpoints import (
     save_generator,
 )
 from ganprune.images import load_pictures, to_float
-from ganprune.models.cyclegan import Generator
 from ganprune.pruning.rebuild import rebuilt, recalibrated
 from ganprune.refit import RefitSettings, refitted
 from ganprune.runs import Run
@@ -71,9 +70,7 @@ def write_both(job: Job, slim: Mapping[Domain, nn.Module]) -> None:
     inputs = [run / FINE_TUNE / "train.json", *(run / f"pruned_G_{side}.safetensors" for side in slim)]
     if run.finished("write", inputs):
         return
-    started, outputs = time.monotonic(), list[Path]()
-    if all(isinstance(network, Generator) for network in slim.values()):  # what it can build
-        outputs.append(copy_standalone(run.folder))
+    started, outputs = time.monotonic(), copy_standalone(run.folder, slim.values())
     for side in slim:
         known = read_metadata(run / f"pruned_G_{side}.safetensors")
         metadata = {"network": f"G_{side}"} | {key: known[key] for key in ("kept", "whole")}

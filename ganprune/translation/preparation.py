@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import UsageError
-from ganprune.images.sizes import SMALLEST, check_size
+from ganprune.images.sizes import SMALLEST, STEP, check_size
 from ganprune.images.values import resized
-from ganprune.models.cyclegan import DOWNSAMPLING
 from ganprune.onnx_files.cost import DEFAULT_SIZE, PictureInput, spelled
 
 Mode = Literal["resize", "scale_width", "none"]
@@ -43,7 +42,7 @@ class Preparation:
 
     least: int = SMALLEST
     """Height and width, pixels, that smaller pictures are padded to."""
-    stride: int = DOWNSAMPLING
+    stride: int = STEP
     """Heights and widths that the network takes are multiples of this."""
 
     def __call__(self, picture: Tensor) -> Tensor:
@@ -70,7 +69,7 @@ def preparation_for(
     takes: PictureInput | None = None,
     default: int = DEFAULT_SIZE,
     tile: int | None = None,
-    stride: int = DOWNSAMPLING,
+    stride: int = STEP,
 ) -> Preparation:
     """The preparation that ``--preprocess`` and ``--size`` ask for; without a size, ``default``.
 

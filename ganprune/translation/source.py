@@ -12,7 +12,7 @@ from ganprune.checkpoints.layouts import locate
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import UsageError
-from ganprune.models.cyclegan import DOWNSAMPLING
+from ganprune.images.sizes import STEP
 from ganprune.models.picture_statistics import OPTION
 from ganprune.models.traits import channels_of, stride_of
 from ganprune.onnx_files.cost import PictureInput
@@ -44,7 +44,7 @@ class Source:
     """Memory that it needs for each pixel of a picture, see `ganprune.translation.memory`; 0: unknown."""
     device: str = "cpu"
     """Where it computes."""
-    stride: int = DOWNSAMPLING
+    stride: int = STEP
     """Heights and widths that it takes are multiples of this."""
     in_pairs: bool = False
     """Whether it was trained on pairs; then two pictures in a file, side by side, are told apart."""
@@ -133,7 +133,7 @@ def open_source(
         device=device,
         notes=quartet.notes,
         in_pairs=quartet.in_pairs,
-        stride=stride_of([generator]) if generator else DOWNSAMPLING,
+        stride=stride_of([generator]) if generator else STEP,
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganprune.errors import InputError, UsageError
-from ganprune.models.cyclegan import DOWNSAMPLING
+from ganprune.images.sizes import STEP
 
 SMALLEST_TILE = 32
 """Pixels of a tile's side."""
@@ -22,7 +22,7 @@ class Tiled:
 
     def __init__(self, translate: Callable[[Tensor], Tensor], side: int) -> None:
         """Tiles of ``side``² pixels that overlap by a quarter. Raises `UsageError` for sides out of range."""
-        if side < SMALLEST_TILE or side % DOWNSAMPLING:
+        if side < SMALLEST_TILE or side % STEP:
             raise UsageError(f"--tile must be a multiple of 4 and at least {SMALLEST_TILE}, found {side}")
         self._translate, self._side = translate, side
 

@@ -48,7 +48,7 @@ def test_a_slim_generator_gives_the_same_bits_where_ganprune_is_not_installed(
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     run.mkdir()
     elsewhere.mkdir()
-    assert copy_standalone(run) == run / "slim_generator.py"
+    assert copy_standalone(run, ()) == [run / "slim_generator.py"]
     expected: list[torch.Tensor] = []
     for number, (widths, norm) in enumerate(CASES.values()):
         generator = make_generator(number, widths, norm)
@@ -93,7 +93,8 @@ def test_it_can_be_trained_further_like_any_module() -> None:
 
 
 def test_its_source_imports_torch_and_the_standard_library_alone_and_is_short(tmp_path: Path) -> None:
-    text = copy_standalone(tmp_path).read_text(encoding="utf-8")
+    [file] = copy_standalone(tmp_path, ())
+    text = file.read_text(encoding="utf-8")
     imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
     roots = {
         (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports
