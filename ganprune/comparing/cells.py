@@ -238,7 +238,7 @@ def _cells(
     if flat.get("searcher") == "front":
         raise UsageError(f"{where}: searcher front finds a family of sizes, not one; run `ganprune front`")
     try:
-        made = [CompressSettings.from_flat(flat | {"seed": seed}, where) for seed in seeds]
+        made = [CompressSettings.from_flat(flat | {"seed": seed}, where, {*flat, "seed"}) for seed in seeds]
     except UsageError as error:
         raise UsageError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
     search = made[0].search

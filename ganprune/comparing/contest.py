@@ -10,7 +10,7 @@ from torch import nn
 
 from ganprune.checkpoints import Own
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.comparing.cells import SEARCH, Comparison
+from ganprune.comparing.cells import SEARCH, Cell, Comparison
 from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES, Records, judges_of
 from ganprune.errors import UsageError
 from ganprune.images import DataSource, PictureFolders, find_domains
@@ -20,7 +20,7 @@ from ganprune.reporting import Reporter
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages import Resolved, check_target
-from ganprune.stages.preparing import Prepared, check_networks, prepare
+from ganprune.stages.preparing import Prepared, check_networks, fitted, prepare
 from ganprune.storage.files import sha256
 from ganprune.training import Budget
 
@@ -55,16 +55,25 @@ def contest(
     checkpoint: Path, data: DataSource | None, comparison: Comparison, folder: Path, reporter: Reporter,
     own: Own = READERS_ALONE,
 ) -> Contest:  # fmt: skip
-    """Check all cells before any is begun. Raises as `prepare`, and `DataError` without test pictures."""
-    settings = [cell.settings for cell in comparison.cells]
-    job = prepare(checkpoint, data, settings[0], reporter, recovers=False, own=own)
+    """Check all cells before any is begun; what no cell asks for adapts as in a compression.
+
+    Raises as `prepare`, and `DataError` without test pictures.
+    """
+    job = prepare(checkpoint, data, comparison.cells[0].settings, reporter, recovers=False, own=own)
+    source = DataSource.of_config(job.config["data"])
+
+    def fitting(cell: Cell) -> Cell:
+        return replace(cell, settings=fitted(cell.settings, job.quartet, source).settings)
+
+    cells, others = (tuple(map(fitting, some)) for some in (comparison.cells, comparison.others))
+    comparison, settings = replace(comparison, cells=cells, others=others), [cell.settings for cell in cells]
     if comparison.settings.task is not None and job.quartet.options.get("direction") == "BtoA":
         raise UsageError(
             f"task {comparison.settings.task} is of a training --direction AtoB, found one of BtoA, whose "
             "domains have changed places; give a copy of the settings file without `task`"
         )
-    jobs = {cell.key: _with(job, cell.settings, checkpoint) for cell in comparison.cells}
-    find_domains(DataSource.of_config(job.config["data"]), ("train", "test"))
+    jobs = {cell.key: _with(job, cell.settings, checkpoint, source) for cell in cells}
+    find_domains(source, ("train", "test"))
     for what, found in (
         ("--direction", {s.search.direction for s in settings}),
         ("--size", {str(s.pictures.size) for s in settings}),
@@ -75,9 +84,8 @@ def contest(
     return Contest(comparison, jobs, folder, first.search.sides, first.pictures.size)
 
 
-def _with(job: Prepared, settings: CompressSettings, checkpoint: Path) -> Prepared:
+def _with(job: Prepared, settings: CompressSettings, checkpoint: Path, source: DataSource) -> Prepared:
     """The same networks and pictures with other settings, checked."""
-    source = DataSource.of_config(job.config["data"])
     check_networks(job.quartet, settings, checkpoint, source, recovers=False)
     resolved = Resolved.of(settings.compute)
     config = {**job.config, "settings": settings.to_flat(), "resolved": asdict(resolved)}

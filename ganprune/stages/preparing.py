@@ -18,7 +18,7 @@ from ganprune.runs import Noting, open_run
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, OTHER, Domain
 from ganprune.stages import Job, Resolved, check_target, needed_domains, needed_networks, search_pictures
-from ganprune.stages.adapting import adapted, adapted_to_speed, too_small
+from ganprune.stages.adapting import Adapted, adapted, adapted_to_speed, too_small
 from ganprune.stages.job import recovered
 from ganprune.stages.sizing import feature_network
 from ganprune.storage.files import sha256
@@ -106,12 +106,7 @@ def prepare(
     if not (quartet.G_A or quartet.G_B):
         quartet.require(*needed_networks(settings))
 
-    def find(domains: Sequence[Domain]) -> PictureFolders:
-        told = settings.pictures.paired if "paired" in settings.given else quartet.in_pairs or None
-        return domains_of(quartet.options, source, (), domains, paired=told, channels=quartet.channels)
-
-    generators = _completed(quartet).generators
-    fitting = adapted(settings, quartet, generators, find)
+    fitting = fitted(settings, quartet, source)
     if fitting.note:
         reporter.info(fitting.note)
     settings = fitting.settings
@@ -120,7 +115,7 @@ def prepare(
             f"--set lambda-identity needs as many channels in A as in B, found "
             f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
         )
-    if settings.pictures.size % (stride := stride_of(generators.values())):
+    if settings.pictures.size % (stride := stride_of(_completed(quartet).generators.values())):
         raise UsageError(
             f"--size must be a multiple of {stride}, by which these generators make maps smaller, found "
             f"{settings.pictures.size}"
@@ -161,6 +156,16 @@ def prepare(
         load_vgg16(Path(settings.tuning.vgg))  # says now what would fail after the search
     feature_network(settings)  # likewise
     return prepared
+
+
+def fitted(settings: CompressSettings, quartet: Quartet, source: DataSource) -> Adapted:
+    """The settings that fit networks and pictures, see `adapted`."""
+
+    def find(domains: Sequence[Domain]) -> PictureFolders:
+        told = settings.pictures.paired if "paired" in settings.given else quartet.in_pairs or None
+        return domains_of(quartet.options, source, (), domains, paired=told, channels=quartet.channels)
+
+    return adapted(settings, quartet, _completed(quartet).generators, find)
 
 
 def quartet_for(settings: CompressSettings, checkpoint: Path, own: Own = READERS_ALONE) -> Quartet:
