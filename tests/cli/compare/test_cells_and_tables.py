@@ -84,6 +84,21 @@ def test_rivals_see_what_a_search_scores_on_and_the_seed_of_their_cell(
         assert torch.equal(subject.generator.state_dict()["model.1.weight"], weight)
 
 
+def test_a_lone_generator_is_compared_by_pictures_alone(
+    place: Place, table: Path, untimed: Path, here: Path
+) -> None:
+    """No discriminator, nothing back: searches adapt as those of a compression do, in all cells alike."""
+    given = ("--config", untimed, "--features", table / "m.safetensors", "--cells", "ours,random")
+    alone = shutil.copy(place.checkpoint / "latest_net_G_A.pth", here / "generator.pth")
+    done = ganprune("compare", alone, "--data", place.data, *given, "--budget", "0", "-o", "out", "-q")
+    assert done.code == 0, done.err
+    for key in ("ours-0", "ours-1", "random-0"):
+        record = json.loads((here / "out" / f"{key}.json").read_text())
+        assert record["settings"]["direction"] == "AtoB"
+        assert record["settings"]["loss"] == "gena"
+        assert [*record["sides"]] == ["A"]
+
+
 def test_next_step_is_with_the_cell_that_lacks_least(
     place: Place, table: Path, out: Path, here: Path
 ) -> None:
@@ -186,7 +201,8 @@ def test_what_is_missing_is_told(place: Place, table: Path, here: Path) -> None:
     assert "needed a network of features, found none: give --features" in refusal(no_features, 2)
     shutil.copytree(place.checkpoint, here / "three")
     (here / "three" / "latest_net_D_A.pth").unlink()
-    lacking = ganprune("compare", "three", "--data", place.data, *config, "--dry-run")
+    asked = ("--set", "loss=disa", "--dry-run")
+    lacking = ganprune("compare", "three", "--data", place.data, *config, *asked)
     line = refusal(lacking, 3)
     assert "needed D_A" in line
     assert "--recover" not in line  # which is not for comparisons
