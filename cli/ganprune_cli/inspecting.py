@@ -10,7 +10,6 @@ from ganprune.checkpoints import Own, inspect
 from ganprune.onnx_files.cost import DEFAULT_SIZE, onnx_cost, picture_input, read_onnx, spelled
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import find_run, is_run
-from ganprune.stages.quality import read_quality
 from ganprune.system.shell import command_line
 from ganprune_cli.console import print_table, say
 
@@ -32,6 +31,8 @@ def inspect_path(path: Path | None, size: int | None, own: Own) -> dict[str, Any
     """A checkpoint or a run, see `ganprune.checkpoints.inspect`."""
     if path is not None and not is_run(path):
         return inspect(path, DEFAULT_SIZE if size is None else size, own).to_json()
+
+    from ganprune.stages.quality import read_quality  # late: checkpoints need not wait for it
 
     run = find_run(path)
     told = run.config["settings"].get("size") if (run / "config.toml").is_file() else None
