@@ -74,20 +74,24 @@ def genome_of(layout: Layout, counts: list[int], scores: Tensor) -> Tensor:
     return genome
 
 
-@torch.no_grad()
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """What networks, pictures and features to look at, and where to."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ckpt", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--network", choices=("G_A", "G_B"), default="G_A")
     parser.add_argument("--generator", metavar="FILE.py:FACTORY")
+    parser.add_argument("--size", type=int, default=256)
+    return parser
+
+
+@torch.no_grad()
+def main() -> None:
+    parser = arguments(__doc__)
     parser.add_argument("--targets", type=float, nargs="*", default=[0.5, 0.25, 1 / 15])
     parser.add_argument("--runs", type=Path, nargs="*", default=[])
-    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--pictures", type=int, default=48, help="that refits look at")
     parser.add_argument("--test-pictures", type=int, default=1000, help="at most")
     opt = parser.parse_args()

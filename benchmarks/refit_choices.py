@@ -9,16 +9,14 @@ come pictures for pictures: twice and four times as many. Writes OUT, JSON, and 
 that OUT has are not measured again.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from refit import Judge, Row, genome_of
+from refit import Judge, Row, arguments, genome_of
 from torch import Tensor, nn
 
 from ganprune.channels import graph_of
@@ -45,17 +43,8 @@ def of_maps(which: slice) -> AbstractContextManager[object]:
 
 @torch.no_grad()
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("ckpt", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--network", choices=("G_A", "G_B"), default="G_A")
-    parser.add_argument("--generator", metavar="FILE.py:FACTORY")
+    parser = arguments(__doc__)
     parser.add_argument("--target", type=float, default=0.2)
-    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--pictures", type=int, default=24, help="that the refit looks at")
     parser.add_argument("--test-pictures", type=int, default=24, help="at most")
     opt = parser.parse_args()
