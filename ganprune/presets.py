@@ -34,6 +34,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     "paper": Preset(
         "Algorithm 1 with the paper's numbers; individuals are fine-tuned first, which takes GPUs and long",
         {"population": 32, "generations": 100, "pictures": 16, "gamma": 10.0, "lambda-cycle": 10.0}
+        | {"weigh-size": "always"}
         | {"parents": 1.0, "p-select": 0.2, "p-crossover": 0.7, "cycle": "whole"}
         | {"mutation": "flip", "mutation-rate": 0.02, "tune-steps": 100, "recipe": "paper"}
         | {"refit": False, "refit-pictures": 0, "remove-blocks": False},

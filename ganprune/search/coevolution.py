@@ -225,14 +225,16 @@ class CoEvolution:
     def _score(self, side: Domain, genomes: Tensor, partner: Tensor | None, floor: float) -> Population:
         layout, scores = self.layouts[side], self.scorer.score(side, genomes, partner)
         N, macs = kept_weights(layout, genomes), kept_macs(layout, genomes)
-        return _scored(self.settings, genomes, N, macs, scores, floor)
+        return _scored(self.settings, side, genomes, N, macs, scores, floor)
 
 
 def _scored(
-    s: SearchSettings, genomes: Tensor, N: Tensor, macs: Tensor, scores: Scores, floor: float
+    s: SearchSettings, side: Domain, genomes: Tensor, N: Tensor, macs: Tensor, scores: Scores, floor: float
 ) -> Population:
     terms = {name: getattr(scores, name) for name in _TERMS}
-    F = fitness(N, losses(scores, s, floor), s.gamma)
+    # At equal speed, N would choose who keeps fewer weights, not who draws better.
+    same = s.size_for_all(side)
+    F = fitness(N if same is None else torch.full_like(N, same), losses(scores, s, floor), s.gamma)
     return Population(genomes=genomes, N=N, macs=macs, fitness=F, **terms)
 
 
@@ -254,14 +256,16 @@ def describe(state: State) -> dict[str, object]:
     return line
 
 
-def describe_controls(settings: SearchSettings, scores: Scores, floor: float) -> dict[str, dict[str, float]]:
+def describe_controls(
+    settings: SearchSettings, side: Domain, scores: Scores, floor: float
+) -> dict[str, dict[str, float]]:
     """What the original itself and the untouched inputs score, by the names of `CONTROLS`; for search.jsonl.
 
     scores: [2] each, in that order. floor: as `State.floor`. The original keeps all weights, what returns its
     input needs none.
     """
     N = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    population = _scored(settings, torch.zeros(2, 0, dtype=torch.bool), N, N, scores, floor)
+    population = _scored(settings, side, torch.zeros(2, 0, dtype=torch.bool), N, N, scores, floor)
     return {name: _figures(population, i) for i, name in enumerate(CONTROLS)}
 
 

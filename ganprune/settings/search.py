@@ -48,6 +48,9 @@ class SearchSettings:
     """How new individuals come from old ones: Algorithm 1, or another of `ganprune.search`."""
     gamma: float = setting(10.0, least=0)
     """γ: weight of the losses against size in Eq. 11. Larger keeps more filters."""
+    weigh_size: Literal["auto", "always"] = "auto"
+    """Whether size, N of Eq. 10, counts beside the losses. auto: without a target; with one all individuals
+    come to it, and pictures alone decide; always: as in the paper."""
     lambda_cycle: float = setting(10.0, least=0)
     """λ: weight of L_cyc against L_DisA."""
     cycle: Literal["excess", "whole"] = "excess"
@@ -132,6 +135,11 @@ class SearchSettings:
     def sides(self) -> tuple[Domain, ...]:
         """Generators that evolve."""
         return DOMAINS if self.direction == "both" else ("A",) if self.direction == "AtoB" else ("B",)
+
+    def size_for_all(self, side: Domain) -> float | None:
+        """What stands in fitness where N does not count: the share that was asked for; None: N counts."""
+        limits = self.constraints(side)
+        return None if limits.aimless or self.weigh_size == "always" else limits.share or 1.0
 
     def constraints(self, side: Domain) -> "Constraints":
         """What genomes of one side must satisfy."""

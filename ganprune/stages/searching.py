@@ -129,7 +129,7 @@ def search(job: Job) -> State:
                 lines.append(describe(current) | cost)
                 if current.generation == 0:
                     lines[-1]["controls"] = {
-                        side: describe_controls(settings.search, found, current.floor.get(side, 0.0))
+                        side: describe_controls(settings.search, side, found, current.floor.get(side, 0.0))
                         for side, found in controls.items()
                     }
                 save(run, current, lines, fingerprint)
