@@ -411,9 +411,9 @@ def beside_doing_nothing(
 
 
 def _losses(scores: Mapping[str, Any]) -> float:
-    """What 1 / F has above N, from the fitness; infinite where that is 0."""
+    """All of 1 / F but size; an earlier ganprune, whose size was always N, does not say it."""
     F = float(scores["fitness"])
-    return 1 / F - float(scores["N"]) if F > 0 else math.inf
+    return float(scores.get("losses", 1 / F - float(scores["N"]) if F > 0 else math.inf))
 
 
 def _decibels(distance: float) -> float:

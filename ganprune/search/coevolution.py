@@ -244,11 +244,11 @@ def random_stream(seed: int, generation: int, side: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def describe(state: State) -> dict[str, object]:
+def describe(state: State, settings: SearchSettings) -> dict[str, object]:
     """One line of search.jsonl: the best of each side with its terms, means, diversity."""
     line: dict[str, object] = {"generation": state.generation}
     for side, population in state.populations.items():
-        line[side] = _figures(population, population.best) | {
+        line[side] = _figures(settings, side, population, population.best) | {
             "mean_fitness": float(population.fitness.mean()),
             "mean_macs": float(population.macs.mean()),
             "diversity": population.diversity(),
@@ -266,8 +266,12 @@ def describe_controls(
     """
     N = torch.tensor([1.0, 0.0], dtype=torch.float64)
     population = _scored(settings, side, torch.zeros(2, 0, dtype=torch.bool), N, N, scores, floor)
-    return {name: _figures(population, i) for i, name in enumerate(CONTROLS)}
+    return {name: _figures(settings, side, population, i) for i, name in enumerate(CONTROLS)}
 
 
-def _figures(population: Population, i: int) -> dict[str, float]:
-    return {name: float(getattr(population, name)[i]) for name in _SCORES}
+def _figures(s: SearchSettings, side: Domain, population: Population, i: int) -> dict[str, float]:
+    """With ``losses``, all of 1 / F but size, where F is not 0."""
+    told = {name: float(getattr(population, name)[i]) for name in _SCORES}
+    if told["fitness"]:
+        told["losses"] = 1 / told["fitness"] - (s.size_for_all(side) or told["N"])
+    return told

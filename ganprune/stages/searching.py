@@ -126,7 +126,7 @@ def search(job: Job) -> State:
             for current in searcher.states(state):
                 now, count = time.monotonic(), scorer.evaluations
                 cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
-                lines.append(describe(current) | cost)
+                lines.append(describe(current, settings.search) | cost)
                 if current.generation == 0:
                     lines[-1]["controls"] = {
                         side: describe_controls(settings.search, side, found, current.floor.get(side, 0.0))

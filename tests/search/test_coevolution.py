@@ -231,14 +231,31 @@ def test_the_best_is_the_first_of_equals() -> None:
     assert torch.equal(population.best_genome, genomes[1])
 
 
+@pytest.mark.parametrize("target", [{"target_macs": (0.4, 0.4)}, {"speed_up": (2.0, 2.0)}], ids=str)
+def test_with_a_target_pictures_alone_decide_who_is_fit(target: dict[str, Any]) -> None:
+    """All are as large as was asked for; N among them would choose fewer weights in other layers."""
+    settings = replace(SMALL, **target)
+    for state in search(settings):
+        for side, p in state.populations.items():
+            losses = p.L_DisA + 10 * p.L_cyc
+            assert p.best == int(losses.argmin())
+            assert len(p.N.unique()) > 1
+            line: Any = describe(state, settings)[side]
+            assert line["losses"] == pytest.approx(10 * losses.min().item())
+    for state in search(replace(settings, weigh_size="always")):
+        for p in state.populations.values():
+            torch.testing.assert_close(p.fitness, 1 / (p.N + 10 * (p.L_DisA + 10 * p.L_cyc)))
+
+
 def test_a_line_of_history_is_json_and_tells_of_the_best_individuals() -> None:
     state = search(SMALL)[-1]
-    line = json.loads(json.dumps(describe(state)))
+    line = json.loads(json.dumps(describe(state, SMALL)))
     assert line["generation"] == 5
     for side in DOMAINS:
         population = state.populations[side]
         assert line[side]["fitness"] == population.fitness.max().item()
         assert line[side]["N"] == population.N[population.best].item()
+        assert line[side]["losses"] == pytest.approx(1 / line[side]["fitness"] - line[side]["N"])
         assert line[side]["mean_fitness"] == pytest.approx(population.fitness.mean().item())
         assert line[side]["mean_macs"] == pytest.approx(population.macs.mean().item())
 
@@ -364,7 +381,7 @@ def test_in_one_direction_one_side_evolves_beside_the_whole_other_generator(
     states = search(replace(SMALL, direction=direction), scorer)
     assert [(called, partner) for called, _, partner in scorer.calls] == [(side, None)] * 6
     assert all(state.populations.keys() == {side} for state in states)
-    assert describe(states[-1]).keys() == {"generation", side}
+    assert describe(states[-1], SMALL).keys() == {"generation", side}
     read = State.from_tensors(safetensors.torch.load(safetensors.torch.save(states[2].to_tensors())))
     rest = CoEvolution(replace(SMALL, direction=direction), LAYOUTS, FakeScorer()).states(read)
     assert all(same(a, b) for a, b in zip(rest, states[3:], strict=True))

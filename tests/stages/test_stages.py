@@ -175,7 +175,7 @@ def test_first_line_says_what_originals_and_untouched_inputs_score(
                 )
                 F = 1 / (N + 10 * (l_disa + 10 * max(0.0, l_cyc - floor) + 0.5 * l_idt))
                 expected = {"N": N, "macs": N, "L_DisA": l_disa, "L_GenA": l_gena, "L_cyc": l_cyc,
-                            "L_idt": l_idt, "fitness": F}  # fmt: skip
+                            "L_idt": l_idt, "fitness": F, "losses": 1 / F - N}  # fmt: skip
                 assert line["controls"][side][kind] == pytest.approx(expected, rel=1e-4, abs=1e-9)
 
 
