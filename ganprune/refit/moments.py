@@ -11,7 +11,7 @@ they are those of all pictures, and the bias follows from them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -71,10 +71,11 @@ class Moments:
 
     def finished(self) -> "Moments":
         """Of all that was added, where means are all pictures': about these."""
-        n, A, B = max(self.count, 1), self.A.triu() + self.A.triu(1).T, self.B
-        if self.by == "all":
-            A, B = A - torch.outer(self.p, self.p) / n, B - torch.outer(self.y, self.p) / n
-        return Moments(self.by, A, B, self.p, self.y, self.count)
+        n, whole = max(self.count, 1), self.A.triu() + self.A.triu(1).T
+        if self.by != "all":
+            return replace(self, A=whole)
+        A, B = whole - torch.outer(self.p, self.p) / n, self.B - torch.outer(self.y, self.p) / n
+        return replace(self, A=A, B=B)
 
     def bias(self, W: Tensor) -> Tensor:
         """What has to be added to W p so that it is right in the mean: [filters]."""
