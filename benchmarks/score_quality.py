@@ -24,14 +24,14 @@ from torch import Tensor
 from ganprune.checkpoints import Own, load_quartet
 from ganprune.images import find_domains, load_pictures, split, to_float
 from ganprune.presets import BALANCED
-from ganprune.pruning.fitness import fitness, losses
+from ganprune.pruning.fitness import losses
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, predicted
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints, Repairer
-from ganprune.pruning.resources import kept_macs, kept_weights
+from ganprune.pruning.resources import kept_macs
 from ganprune.refit import as_scores, refitted
-from ganprune.scoring import LocalScorer, Scores, ScoringInputs, ScoringSettings
+from ganprune.scoring import LocalScorer, ScoringInputs, ScoringSettings
 from ganprune.scoring.originals import original_removals
 from ganprune.settings import FineTuneSettings
 from ganprune.settings.search import SearchSettings
@@ -138,8 +138,8 @@ def main() -> None:
                 "score": {
                     "L_GenA": float(alone.L_GenA), "L_DisA": float(alone.L_DisA),
                     "L_cyc": float(alone.L_cyc), "L_cyc, slim partner": float(paired.L_cyc),
-                    "1 / F": _energy(layout, genome, alone, floor, preset),
-                    "1 / F, slim partner": _energy(layout, genome, paired, floor, preset),
+                    "losses": float(losses(alone, preset, floor)),
+                    "losses, slim partner": float(losses(paired, preset, floor)),
                 },
                 "refitted": judge(slim),
             }  # fmt: skip
@@ -149,11 +149,6 @@ def main() -> None:
             write_atomically(opt.out, (json.dumps(rows, indent=1) + "\n").encode())
             print(json.dumps(row), flush=True)
     report(rows)
-
-
-def _energy(layout: Layout, genome: Tensor, of: Scores, floor: float, s: SearchSettings) -> float:
-    """What a search makes small: the denominator of Eq. 11, with L_cyc above the originals' own."""
-    return float(1 / fitness(kept_weights(layout, genome[None]), losses(of, s, floor), s.gamma))
 
 
 def _trained(

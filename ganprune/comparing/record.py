@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from ganprune.channels import graph_of
-from ganprune.comparing.cells import Cell
+from ganprune.comparing.cells import SEARCH, Cell
 from ganprune.errors import RunError
 from ganprune.pruning.cost import macs, mebibytes, params
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
-from ganprune.runs import write_json
+from ganprune.runs import OLDER, write_json
 from ganprune.settings import KEYS
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.plain import NUMBER, Shape, fits, read_json, shaped, sound
@@ -160,12 +160,15 @@ def network_of(part: Mapping[str, Any], original: nn.Module) -> nn.Module | None
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs, as one can read it; settings that an older ganprune did not know are left out."""
+    """What differs, as one can read it; of settings that an older ganprune did not know, those of searches
+    that were otherwise then."""
     found = list[str]()
     for key in sorted({*before, *now} - {"settings"}):
         if before.get(key) != now.get(key):
             found.append(f"{key} {_short(before.get(key))} (now {_short(now.get(key))})")
     old, new = before.get("settings", {}), now.get("settings", {})
+    if before.get("method") == SEARCH:
+        old = dict(OLDER) | old
     found += [f"{key} = {_short(old[key])} (now {_short(new[key])})"
               for key in new if key in old and old[key] != new[key]]  # fmt: skip
     return found

@@ -12,7 +12,7 @@ import pytest
 from ganprune.comparing import running, timing
 from ganprune.errors import RunError
 from ganprune_exporters import exporter
-from tests.cli.compare.conftest import CELLS, compare
+from tests.cli.compare.conftest import CELLS, KEYS, compare
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal
@@ -172,6 +172,22 @@ def test_changed_settings_of_a_finished_cell_are_refused(
     assert "was made with fid False (now True)" in line
     line = refusal(compare(place, table, "-o", out, "--budget", "5steps"), 3)
     assert "was made with budget = 4steps (now 5steps); give that again, or use `-o` another folder" in line
+
+
+def test_a_search_of_an_older_ganprune_is_no_cell_of_today_but_a_rival_is(
+    place: Place, table: Path, out: Path, here: Path
+) -> None:
+    """Fitness counted size then, as those records do not say."""
+    shutil.copytree(out, here / "out")
+    for key in KEYS:
+        path = here / "out" / f"{key}.json"
+        record = json.loads(path.read_text())
+        del record["made"]["settings"]["weigh-size"]
+        path.write_text(json.dumps(record))
+    line = refusal(compare(place, table, "-o", "out", "--finished", "--cells", "ours"), 3)
+    assert "ours-0.json was made with weigh-size = always (now auto)" in line
+    told = compare(place, table, "-o", "out", "--finished", "--cells", "thinet,random")
+    assert told.code == 0, told.err
 
 
 def test_cell_of_one_name_and_another_method_is_refused(place: Place, table: Path, here: Path) -> None:
