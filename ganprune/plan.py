@@ -94,7 +94,7 @@ def _searching(c: Counted) -> float:
     scored, seconds = search.population * (search.generations + 1), 0.0
     for side, pace in c.paces.items():
         other = c.paces.get(OTHER[side], pace)
-        back = other.slim if evolved else other.original
+        back = (other.slim if evolved else other.original) if search.lambda_cycle else 0.0
         each = pace.slim * (2 if search.lambda_identity else 1) + pace.judge + back
         steps = c.settings.pictures.tune_steps
         tuned = steps * TUNE_PASSES * (pace.slim + other.slim + pace.judge)

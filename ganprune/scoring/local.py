@@ -50,6 +50,8 @@ class ScoringSettings:
     pictures; else they run as they were cut. See `ganprune.refit`."""
     identity: bool = False
     """Whether L_idt is computed too, one more pass of each new genome."""
+    cycle: bool = True
+    """Whether L_cyc is computed, one more pass of the partner; else it is zero."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -180,10 +182,7 @@ class LocalScorer(MemoScorer):
         self._known[side] = {key: known for key, known in self._known[side].items() if key[0] in population}
         for key in missing:
             alone = self._alone(side, key, partner if self._tuner else b"", back)
-            cycle = 0.0
-            if back is not None:
-                cycle = l_cyc(self._run(back.placed, alone.translated), half.x, self.settings.reduction)
-            yield key, alone.beside(cycle)
+            yield key, alone.beside(self._cycle(half, back and back.placed, alone.translated))
 
     def controls(self, side: Domain) -> Scores:
         """The terms of the original itself and of a network that returns its input: float64 [2] each.
@@ -194,16 +193,19 @@ class LocalScorer(MemoScorer):
         rows: list[Row] = []
         unchanged = in_channels(half.x, half.translated.shape[1])
         for made, network in ((half.translated, half.generator), (unchanged, None)):
-            cycle = 0.0
-            if back is not None:
-                cycle = l_cyc(self._run(back, made), half.x, self.settings.reduction)
             alone = self._terms(half, made, network)  # what returns its input has no L_idt
-            rows.append(alone.beside(cycle))
+            rows.append(alone.beside(self._cycle(half, back, made)))
         return Scores.of(rows)
+
+    def _cycle(self, half: _Half, back: nn.Module | None, made: Tensor) -> float:
+        """L_cyc of what was made of ``half.x``, by the network that translates back."""
+        if back is None or not self.settings.cycle:
+            return 0.0
+        return l_cyc(self._run(back, made), half.x, self.settings.reduction)
 
     def _partner(self, side: Domain, key: bytes) -> _Network | None:
         """The generator that translates back; one that was built for the last call is not built again."""
-        if (other := OTHER[side]) not in self._generators:
+        if (other := OTHER[side]) not in self._generators or not (self.settings.cycle or self._tuner):
             return None
         if not key:
             return self._original(other)

@@ -106,8 +106,8 @@ def search(job: Job) -> State:
             ExitStack() as stack,
         ):
             inputs = ScoringInputs(
-                job.originals, job.discriminators, both, job.pictures, _scoring(settings, resolved),
-                tuner_for(job), run / CACHE,
+                job.originals, job.discriminators if settings.search.loss == "disa" else {}, both,
+                job.pictures, _scoring(settings, resolved), tuner_for(job), run / CACHE,
             )  # fmt: skip
             scorer: LocalScorer | PoolScorer = LocalScorer(inputs, task.advance, reporter)
             # What the original itself and untouched inputs score: in the first line of search.jsonl.
@@ -210,7 +210,7 @@ def _scoring(settings: CompressSettings, resolved: Resolved) -> ScoringSettings:
     search, reduction = settings.search, settings.pictures.reduction
     return ScoringSettings(
         resolved.device, resolved.precision, resolved.batch, reduction, search.refit,
-        identity=search.lambda_identity > 0,
+        identity=search.lambda_identity > 0, cycle=search.lambda_cycle > 0,
     )  # fmt: skip
 
 
