@@ -23,7 +23,6 @@ from torch import Tensor
 
 from ganprune.checkpoints import Own, load_quartet
 from ganprune.images import find_domains, load_pictures, split, to_float
-from ganprune.presets import BALANCED
 from ganprune.pruning.fitness import losses
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import Latency, predicted
@@ -120,7 +119,7 @@ def main() -> None:
         precision = resolve_precision("auto", "cpu")
         settings = ScoringSettings("cpu", precision, refit=True)
         scorer = LocalScorer(ScoringInputs(generators, judges, layouts, scored, settings))
-        floor, preset = float(scorer.controls(side).L_cyc[0]), SearchSettings(lambda_cycle=BALANCED)
+        floor, preset = float(scorer.controls(side).L_cyc[0]), SearchSettings(lambda_cycle=1.0)
         judge = Judge(
             original,
             load_pictures(folders.pictures("test", side)[: opt.test_pictures], opt.size),

@@ -53,7 +53,7 @@ def test_paper_preset_is_algorithm_1_with_the_numbers_of_the_paper() -> None:
 
 
 def test_unknown_preset_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="quick is not known; there are fast, paper, tiny, "):
+    with pytest.raises(UsageError, match="quick is not known; there are fast, co-evolution, "):
         preset("quick")
 
 

@@ -32,7 +32,7 @@ from ganprune.pruning.repair import Repairer
 from ganprune.refit.patches import Convolution, matrix, refittable
 from ganprune.settings import CompressSettings, typed
 from ganprune.settings.words import DOMAINS, OTHER, Domain
-from ganprune.stages import needed_domains
+from ganprune.stages import needed_domains, needed_networks
 from ganprune.training import ProcessGroup
 
 LOOKED_AT = 16
@@ -179,7 +179,7 @@ def _size(
     if fitting < size or size % stride:
         yield {"size": fitting}, why
         size = fitting if "size" not in settings.given else size
-    judges = [quartet.D_A, quartet.D_B] if settings.search.loss == "disa" else []
+    judges = [getattr(quartet, name) for name in needed_networks(settings) if name.startswith("D_")]
     least = max((smallest_picture(judge) for judge in judges if judge is not None), default=0)
     if least > size:
         yield {"size": -(-least // stride) * stride}, "its discriminators need no less"

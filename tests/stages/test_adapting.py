@@ -93,11 +93,14 @@ def test_what_a_checkpoint_lacks_decides_the_defaults(
     assert {key: flat[key] for key in expected} == expected
     if preset == "paper" and expected:  # CycleGAN's recipe needs all four
         expected = expected | {"recipe": "distil", "tune-steps": 0}
+    if preset == "fast":  # which weighs none of what may be missing
+        expected = {key: value for key, value in expected.items() if key not in ("loss", "lambda-cycle")}
     assert found.before.keys() == expected.keys()
     for key, value in expected.items():
         assert flat[key] == value
         assert KEYS[key][1].option in found.note
-    assert ("there is no G_B" in found.note) == ("G_B" not in names and bool(expected))
+    lone = "direction" in expected and "G_B" not in names
+    assert ("there is no G_B" in found.note) == lone
 
 
 def test_what_was_asked_for_is_binding() -> None:
