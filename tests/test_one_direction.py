@@ -59,7 +59,7 @@ def test_a_compression_runs_on_the_networks_it_is_said_to_need(
     write_both(job, slim)
     for side in DOMAINS:
         assert (run / f"G_{side}.safetensors").exists() == (side in slim)
-    for side, population in state.populations.items():
+    for population in state.populations.values():
         assert (population.L_DisA > 0).all() == (settings.search.loss == "disa")
         assert (population.L_cyc > 0).all() == (settings.search.lambda_cycle > 0)
 

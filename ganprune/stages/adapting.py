@@ -75,8 +75,8 @@ def adapted(
 ) -> Adapted:
     """Settings that can be carried out with a checkpoint and pictures, as far as what was asked for allows.
 
-    quartet: what is there; generators: with those that will be trained before the search. find: looks for
-    the pictures of some domains, and says nothing where there are none.
+    quartet: what is there; generators: with those that will be trained before the search; one that lacks is
+    not adapted to. find: looks for the pictures of some domains, and says nothing where there are none.
     """
     folders = find(DOMAINS)
     steps: list[Step] = [partial(_pairs, quartet=quartet, folders=folders)]
@@ -270,7 +270,7 @@ def _reach(
 ) -> bool | None:
     """Whether networks in steps of ``align`` come to within 2 % of all targets; None: none is so small."""
     search, met, aimless = replace(settings.search, align=align), True, settings.search.aimless
-    for side in search.sides:
+    for side in filter(generators.__contains__, search.sides):
         layout = Layout.of(generators[side], search.layout)
         limits, latency = search.constraints(side), None
         if tables:
@@ -292,7 +292,7 @@ def _refit(settings: CompressSettings, generators: Mapping[Domain, nn.Module]) -
     if not settings.search.refit:
         return
     needed = 0
-    for side in settings.search.sides:
+    for side in filter(generators.__contains__, settings.search.sides):
         network = generators[side]
         for name in refittable(network, graph_of(network)):
             needed += 8 * matrix(cast("Convolution", network.get_submodule(name))).shape[1] ** 2  # float64

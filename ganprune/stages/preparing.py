@@ -42,8 +42,8 @@ class Prepared:
     """The user's modules, where the networks are of such."""
 
     def completed(self) -> Quartet:
-        """With untrained networks where the checkpoint lacks some, to estimate what work with them costs."""
-        return _completed(self.quartet)
+        """With untrained networks for those that are trained first, to estimate what work with them costs."""
+        return _completed(self.quartet, self.settings)
 
     def at_speed(self, tables: Mapping[Domain, LatencyTable] | None, reporter: Reporter) -> "Prepared":
         """The same on a machine of this speed: what nobody asked for adapts, with one note.
@@ -115,7 +115,7 @@ def prepare(
             f"--set lambda-identity needs as many channels in A as in B, found "
             f"{quartet.channels['A']} and {quartet.channels['B']}; leave it out"
         )
-    if settings.pictures.size % (stride := stride_of(_completed(quartet).generators.values())):
+    if settings.pictures.size % (stride := stride_of(quartet.generators.values())):
         raise UsageError(
             f"--size must be a multiple of {stride}, by which these generators make maps smaller, found "
             f"{settings.pictures.size}"
@@ -165,7 +165,7 @@ def fitted(settings: CompressSettings, quartet: Quartet, source: DataSource) -> 
         told = settings.pictures.paired if "paired" in settings.given else quartet.in_pairs or None
         return domains_of(quartet.options, source, (), domains, paired=told, channels=quartet.channels)
 
-    return adapted(settings, quartet, _completed(quartet).generators, find)
+    return adapted(settings, quartet, _completed(quartet, settings).generators, find)
 
 
 def quartet_for(settings: CompressSettings, checkpoint: Path, own: Own = READERS_ALONE) -> Quartet:
@@ -177,7 +177,9 @@ def _by_picture(quartet: Quartet, settings: CompressSettings) -> Quartet:
     return quartet.by_picture() if settings.pictures.picture_statistics else quartet
 
 
-def _completed(quartet: Quartet) -> Quartet:
+def _completed(quartet: Quartet, settings: CompressSettings) -> Quartet:
+    if not recovered(settings, quartet):
+        return quartet
     return replace(quartet, **dict(Networks.completed(quartet, TrainSettings()).items()))
 
 

@@ -17,7 +17,9 @@ from unittest.mock import patch
 
 import jsonschema
 import torch
+import typer.testing
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import ganprune_cli
@@ -39,6 +41,8 @@ TINY: dict[str, object] = {
     "device": "cpu", "precision": "float32", "threads": 1,
 }  # fmt: skip
 """Settings of a compression that takes seconds."""
+
+PROGRAM: Any = get_command(app)
 
 SCHEMAS = Path(ganprune_cli.__file__).parent / "schemas"
 
@@ -113,7 +117,8 @@ def schema_of(command: str) -> dict[str, Any]:
 def ganprune(*words: object) -> Outcome:
     """Run one command in this process."""
     arguments = [str(word) for word in words]
-    with patch.object(sys, "argv", ["ganprune", *arguments]):
+    built = patch.object(typer.testing, "_get_command", lambda _: PROGRAM)  # which builds it for each call
+    with built, patch.object(sys, "argv", ["ganprune", *arguments]):
         result = CliRunner().invoke(app, arguments)
     return Outcome(result.exit_code, result.stdout, result.stderr, *arguments[:1])
 
