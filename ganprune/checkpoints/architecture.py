@@ -21,7 +21,6 @@ from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
     Generator,
-    generator_convs,
     resnet_widths,
 )
 from ganprune.models.fitting import fitted, shape
@@ -68,9 +67,10 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
     blocks = len(_gapless(numbers, "model.{}.conv_block.1", start=10))
     gone = [i for i in range(blocks) if f"model.{10 + i}.{CONSTANT}" in used]
     places = tuple(f"model.{10 + i}." for i in gone)
-    convs = [conv.key for conv in generator_convs(blocks) if conv.norm_key]
-    norm = norm_of(used, [key for key in convs if not key.startswith(places)])
     with torch.device("meta"):  # no weights are drawn, so no random state is touched
+        layers = Generator(resnet_widths(1, blocks)).named_modules()
+        convs = [key for key, layer in layers if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)][:-1]
+        norm = norm_of(used, [key for key in convs if not key.startswith(places)])
         skeleton = Generator(resnet_widths(1, blocks), norm)
         for i in gone:
             skeleton.model[10 + i] = Removed.like(used[f"model.{10 + i}.{CONSTANT}"])

@@ -9,8 +9,7 @@ Sources:
 
 A generator's filters fall into *groups* that must be pruned together, because they end in the same
 channels: every residual block adds its output to the trunk, so the third convolution and the last
-convolution of all blocks share the trunk's channels. `generator_convs` is the one table of which
-convolution reads and writes which group; genomes, costs, rebuilding and masking all follow it.
+convolution of all blocks share the trunk's channels. `ganprune.channels` finds these groups by tracing.
 """
 
 from collections.abc import Mapping
@@ -94,53 +93,10 @@ def resnet_widths(
     return GeneratorWidths(ngf, 2 * ngf, 4 * ngf, inner, 2 * ngf, ngf, in_channels, out_channels)
 
 
-@dataclass(frozen=True, slots=True)
-class Conv:
-    """One convolution of a generator: which groups it joins and how large it is."""
-
-    key: str
-    """Name of the module in the state dict, e.g. ``model.10.conv_block.1``."""
-    source: str | None
-    """Group of its input channels; None for the picture."""
-    target: str | None
-    """Group of its filters; None for the picture."""
-    kernel: int
-    """Height and width of the kernel, pixels."""
-    input_stride: int
-    """The input map's height is the picture's divided by this."""
-    output_stride: int
-    """The output map's height is the picture's divided by this."""
-    transposed: bool = False
-    """A transposed convolution: its weight is [in, out, k, k] instead of [out, in, k, k]."""
-
-    @property
-    def norm_key(self) -> str | None:
-        """Name of the norm after it, e.g. ``model.10.conv_block.2``; None after the last convolution."""
-        return None if self.target is None else norm_key(self.key)
-
-
 def norm_key(conv_key: str) -> str:
     """Name of the module after a convolution."""
     parent, _, number = conv_key.rpartition(".")
     return f"{parent}.{int(number) + 1}"
-
-
-def generator_convs(blocks: int) -> tuple[Conv, ...]:
-    """Every convolution of a generator with ``blocks`` residual blocks, in order."""
-    table = [
-        Conv("model.1", None, "stem", 7, 1, 1),
-        Conv("model.4", "stem", "down", 3, 1, 2),
-        Conv("model.7", "down", "trunk", 3, 2, 4),
-    ]
-    for i in range(blocks):
-        table.append(Conv(f"model.{10 + i}.conv_block.1", "trunk", f"inner{i}", 3, 4, 4))
-        table.append(Conv(f"model.{10 + i}.conv_block.5", f"inner{i}", "trunk", 3, 4, 4))
-    table += [
-        Conv(f"model.{10 + blocks}", "trunk", "up1", 3, 4, 2, transposed=True),
-        Conv(f"model.{13 + blocks}", "up1", "up2", 3, 2, 1, transposed=True),
-        Conv(f"model.{17 + blocks}", "up2", None, 7, 1, 1),
-    ]
-    return tuple(table)
 
 
 def leaves_constants(norm: Norm) -> bool:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from ganprune.baselines.allocation import uniform_counts
 from ganprune.baselines.subject import readers
 from ganprune.baselines.thinet import contributions, greedy, products, scaling, thinet
-from ganprune.models.cyclegan import Generator, generator_convs, resnet_widths
+from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from tests.baselines.kit import generator_of, subject_of
+from tests.resnet_convs import generator_convs
 from tests.tiny import random_pictures, seeded
 
 

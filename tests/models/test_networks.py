@@ -10,12 +10,12 @@ from ganprune.models.cyclegan import (
     Generator,
     GeneratorWidths,
     Norm,
-    generator_convs,
     resnet_widths,
 )
 from tests import oracles
 from tests.checkpoints import reference
 from tests.checkpoints.builders import make_discriminator, make_generator
+from tests.resnet_convs import generator_convs
 from tests.strategies import generator_widths
 from tests.tiny import random_generator, random_judge, random_pictures
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganprune.errors import RunError, UsageError
-from ganprune.models.cyclegan import generator_convs, resnet_widths
+from ganprune.models.cyclegan import resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.latency import ALWAYS, Axis, Latency, LatencyTable, Piece, TimedPart, predicted
 from ganprune.pruning.repair import ON_TARGET, Constraints, Repairer
@@ -21,6 +21,7 @@ from ganprune.pruning.resources import Convolutions, Resource
 from ganprune.search.coevolution import CoEvolution
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain, LayoutKind
+from tests.resnet_convs import generator_convs
 from tests.search.test_coevolution import FakeScorer
 from tests.tiny import layout_of, seeded
 

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm, generator_convs, resnet_widths
+from ganprune.models.cyclegan import NORMS, Generator, GeneratorWidths, Norm, resnet_widths
 from ganprune.pruning.genome import Layout, LayoutKind
 from ganprune.pruning.rebuild import masked, rebuilt
 from tests.checkpoints import reference
 from tests.checkpoints.builders import assert_same, make_generator
 from tests.oracles import translate
+from tests.resnet_convs import generator_convs
 from tests.strategies import genomes, layouts
 from tests.tiny import (
     layout_of,

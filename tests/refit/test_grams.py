@@ -5,13 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.channels import graph_of
-from ganprune.models.cyclegan import NORMS, Generator, Norm, generator_convs
+from ganprune.models.cyclegan import NORMS, Generator, Norm
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import RefitSettings, as_scores, grams, refitted, refitted_from, removals
 from ganprune.refit.moments import ridged
 from ganprune.refit.patches import matrix
 from tests.refit.test_sequence import at_home, network, some_pictures
+from tests.resnet_convs import generator_convs
 from tests.tiny import random_genomes
 
 ALL = RefitSettings(positions=1 << 20)

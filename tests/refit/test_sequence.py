@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from ganprune.errors import UsageError
-from ganprune.models.cyclegan import NORMS, Generator, Norm, generator_convs, resnet_widths
+from ganprune.models.cyclegan import NORMS, Generator, Norm, resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import RefitSettings, refitted
 from ganprune.refit.patches import matrix, patches, put_matrix
+from tests.resnet_convs import generator_convs
 from tests.tiny import fill, random_genomes, random_pictures
 
 ALL = RefitSettings(positions=1 << 20, ridge=1e-6)
