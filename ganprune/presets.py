@@ -37,7 +37,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
         {**_MINUTES, **NEAREST, "speed-up": [4.2, 4.2]},
     ),
     "co-evolution": Preset(
-        "the same, but chosen by what the discriminators see and the way back; needs all four networks",
+        "as fast, chosen by what the discriminators see and by the way back, as the paper does",
         {**_MINUTES, **JUDGED, "speed-up": [4.2, 4.2]},
     ),
     "paper": Preset(
