@@ -22,7 +22,7 @@ class Preset:
 
 NEAREST: Mapping[str, object] = MappingProxyType({"loss": "gena", "lambda-cycle": 0.0})
 """Fitness by how near a network's pictures are to the original's, Eq. 4. Of refitted networks equally fast it
-finds nearer ones than what the discriminator sees and the way back do, at half the time
+finds nearer ones than what the discriminator sees and the way back do, in less time
 (docs/results/claims.md)."""
 JUDGED: Mapping[str, object] = MappingProxyType({"loss": "disa", "lambda-cycle": 1.0})
 """Fitness as in Eq. 11, for refitted networks: their L_cyc is mostly the original's own, and at the paper's λ
