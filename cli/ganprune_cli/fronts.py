@@ -10,23 +10,16 @@ from ganprune_cli.console import print_table, say
 def print_front(found: dict[str, Any], markdown: bool) -> None:
     """What `ganprune.stages.family.find_front` returns: a table a side, and the pairs."""
     for side, members in found["front"].items():
+        terms = [term for term in ("L_DisA", "L_cyc") if any(member[term] for member in members)]
         rows = [
             (
                 *(f"{member[key]:.4g}" for key in ("macs", "speed_up")),
                 "∞" if member["psnr"] is None else f"{member['psnr']:.1f}",
-                *(f"{member[key]:.4g}" for key in ("losses", "L_DisA", "L_cyc", "N")),
+                *(f"{member[key]:.4g}" for key in ("losses", *terms, "N")),
             )
             for member in members
         ]
-        headings = (
-            "share of MACs",
-            "times as fast (count)",
-            "dB, untrained",
-            "losses",
-            "L_DisA",
-            "L_cyc",
-            "N",
-        )
+        headings = ("share of MACs", "times as fast (count)", "dB, untrained", "losses", *terms, "N")
         title = f"G_{side}: the best of every size; losses: distances to the original, lower is better"
         print_table(title, headings, rows, markdown=markdown, left=())
         say()
