@@ -84,6 +84,6 @@ def test_commands_named_in_the_text_exist() -> None:
 
 def test_presets_named_anywhere_exist() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    named = set(re.findall(r"--preset ([a-z]\w*)", text))
+    named = set(re.findall(r"--preset ([a-z][\w-]*)", text))
     assert len(named) >= 3
     assert named <= set(PRESETS)
