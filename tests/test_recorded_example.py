@@ -88,13 +88,16 @@ def test_example_comes_out_as_recorded(tmp_path: Path) -> None:
     assert now["genomes"] == expected["genomes"]
     assert now["graphs"] == expected["graphs"]
     for line, before in zip(now["scores"], expected["scores"], strict=True):
-        assert line == pytest.approx(before, rel=1e-2, abs=1e-6)
+        assert line == pytest.approx(before, rel=5e-3, abs=1e-6)
+        for key in before:
+            if key.endswith((" N", " macs", " diversity")):
+                assert line[key] == pytest.approx(before[key], rel=1e-4, abs=1e-6)
     # Biases before a norm do nothing: Adam moves them by what rounding leaves of their gradients.
     weights, wanted = (
         {key: value for key, value in norms.items() if key.endswith("weight")}
         for norms in (now["norms"], expected["norms"])
     )
-    assert weights == pytest.approx(wanted, rel=1e-3)
+    assert weights == pytest.approx(wanted, rel=1e-4)
     assert now["weights"] == pytest.approx(expected["weights"], rel=1e-4)
     assert {side: net.widths for side, net in found.slim.items()} == {
         side: ganprune.load_generator(tmp_path / "run" / f"G_{side}.safetensors").widths for side in DOMAINS

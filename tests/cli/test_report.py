@@ -301,5 +301,5 @@ def test_layers_and_filters_of_a_run_are_its_networks(run: Path, place: Place) -
     weights = original.state_dict()["model.1.weight"].numpy()
     assert np.array_equal(layer.original, weights)
     cut = weights[list(layer.kept)]  # of a layer that keeps its inputs, a refit changes rounding alone
-    assert np.allclose(slim.state_dict()["model.1.weight"].numpy(), cut, atol=1e-3)
+    assert np.allclose(slim.state_dict()["model.1.weight"].numpy(), cut, atol=2e-4)
     assert layer.tuned is None
