@@ -100,8 +100,8 @@ class _Lines:
         """The time left, by the pace of late; before there is one, the time that has passed."""
         then, before = self._marks[0] if self._marks else (now, self._done)
         told = f"{duration(now - self._start)} so far"
-        if steps := self._done - before:
-            told = f"{duration((now - then) / steps * (self._total - self._done))} left"
+        if (steps := self._done - before) > 0:  # a repeated step takes some back
+            told = f"{duration((now - then) / steps * max(self._total - self._done, 0))} left"
         if self._marks:
             self._marks.append((now, self._done))
         self._shown = now

@@ -69,12 +69,13 @@ def test_the_time_left_is_never_negative(
 ) -> None:
     from ganprune_cli import console
 
-    monkeypatch.setattr(console, "_EVERY", 0.0)
+    monkeypatch.setattr(console, "_EVERY", 0.005)  # the thread that speaks while nothing happens speaks too
     with console.ConsoleReporter().task("work", 4, done=3) as task:
-        for _ in range(5):  # more than there was to do
-            task.advance(-1)
-            task.advance(2)
-    assert "-" not in capsys.readouterr().err
+        for steps in (-1, 2) * 5:  # more than there was to do
+            task.advance(steps)
+            time.sleep(0.01)
+    told = capsys.readouterr().err
+    assert "left" in told and "-" not in told
 
 
 def test_a_batch_halves_itself_says_so_and_stays_small() -> None:
