@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--pictures", type=int, default=8, help="that are scored on")
+    parser.add_argument("--gram-pictures", type=int, default=24, help="that scored networks are refitted by")
     parser.add_argument("--refit-pictures", type=int, default=48)
     parser.add_argument("--test-pictures", type=int, default=1000, help="at most")
     parser.add_argument("--threads", type=int)
@@ -94,6 +95,7 @@ def main() -> None:
         d: split(folders, d, seed=0, holdout=opt.pictures) for d in DOMAINS if folders.pictures("train", d)
     }
     scored = {d: load_pictures(held, opt.size) for d, (_, held) in train_paths.items()}
+    grams = {d: load_pictures(rest[: opt.gram_pictures], opt.size) for d, (rest, _) in train_paths.items()}
     rest = train_paths[side][0]
     x = list(to_float(load_pictures(rest[: opt.refit_pictures], opt.size)).split(1))
     generators, judges = quartet.generators, quartet.discriminators
@@ -104,7 +106,7 @@ def main() -> None:
         cheapest: dict[Domain, Tensor] = {}
         for d in layouts:
             gone = original_removals(
-                generators[d], layouts[d], to_float(scored[d]), opt.out.parent / "cache", d
+                generators[d], layouts[d], to_float(grams[d]), opt.out.parent / "cache", d
             )
             scores = as_scores(gone)
             table = latency_table(generators[d], opt.size)
@@ -118,7 +120,8 @@ def main() -> None:
                 drawn = [cheapest[d], *shapes(layout, repairer, scores, opt.shapes - 1)]
         precision = resolve_precision("auto", "cpu")
         settings = ScoringSettings("cpu", precision, refit=True)
-        scorer = LocalScorer(ScoringInputs(generators, judges, layouts, scored, settings))
+        inputs = ScoringInputs(generators, judges, layouts, scored, settings, gram_pictures=grams)
+        scorer = LocalScorer(inputs)
         floor, preset = float(scorer.controls(side).L_cyc[0]), SearchSettings(lambda_cycle=1.0)
         judge = Judge(
             original,

@@ -85,7 +85,8 @@ def _sizing(c: Counted) -> float:
 
 
 def _weighing(c: Counted) -> float:
-    return c.over(lambda p: c.n * p.gram + p.weigh) if c.settings.search.refit else 0.0
+    n = c.settings.pictures.gram_pictures or c.n
+    return c.over(lambda p: n * p.gram + p.weigh) if c.settings.search.refit else 0.0
 
 
 def _searching(c: Counted) -> float:

@@ -46,7 +46,7 @@ from ganprune.system.installed import version_of
 
 OLDER: Mapping[str, object] = MappingProxyType(
     {"mutation": "flip", "parents": 1.0, "refit-pictures": 0, "refit": False, "cycle": "whole"}
-    | {"weigh-size": "always"}
+    | {"weigh-size": "always", "gram-pictures": 0}
 )
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
 RUNS = Path("runs")

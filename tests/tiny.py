@@ -103,7 +103,9 @@ class TinyGan:
 
     def inputs(self, settings: ScoringSettings = PLAIN, **changes: Any) -> ScoringInputs:
         """What its individuals are scored by; changed."""
-        given = ScoringInputs(self.generators, self.judges, self.layouts, self.pictures, settings)
+        given = ScoringInputs(
+            self.generators, self.judges, self.layouts, self.pictures, settings, gram_pictures=self.pictures
+        )
         return replace(given, **changes)
 
 

@@ -29,6 +29,13 @@ from ganprune.reporting import SILENT, Reporter
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
+POSITIONS = 256
+"""Positions of each picture's map, by default: the same work is better spent on more pictures than on all
+positions of a few."""
+FELT = 8
+"""Pictures that sensitivities are estimated on: a pass back takes twice as long as one there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gram:
     """Of one convolution of the original."""
@@ -38,7 +45,7 @@ class Gram:
     mean: Tensor
     """float32 [d]: mean patch; zero before an instance norm."""
     sensitivity: Tensor
-    """float64 [filters]: squared error of the picture for a unit of it in each filter's map, see `grams`."""
+    """float64 [filters]: squared error of a picture for a unit of it in each filter's map, see `grams`."""
 
 
 def grams(
@@ -51,13 +58,13 @@ def grams(
     """By the name of each convolution. pictures: float32 [1, channels, h, w] each, on the network's device.
 
     A filter's sensitivity is E ‖vᵀ ∂G(x)/∂y‖² with random signs v (Hutchinson's estimate of the squared norm
-    of the Jacobian), summed over the filter's map y: one pass back a picture.
+    of the Jacobian), summed over the filter's map y: one pass back for each of the first `FELT` pictures.
 
     Raises `ValueError` without pictures.
     """
     if not pictures:
         raise ValueError("Gram matrices need at least one picture")
-    settings = settings or RefitSettings()
+    settings = settings or RefitSettings(positions=POSITIONS)
     random = torch.Generator().manual_seed(settings.seed)
     net = copy.deepcopy(original).float().eval().requires_grad_(False)
     watched = {
@@ -65,11 +72,12 @@ def grams(
         for name, layer in refittable(net, graph).items()
     }
     with torch.enable_grad(), reporter.task("looking at the original's maps", len(pictures)) as task:
-        for picture in pictures:
-            x = picture.clone().requires_grad_(True)
+        for i, picture in enumerate(pictures):
+            x = picture.clone().requires_grad_(i < FELT)
             out = net(x)
-            signs = torch.randint(0, 2, out.shape, generator=random).to(out) * 2 - 1
-            torch.autograd.grad(out, x, signs)
+            if x.requires_grad:
+                signs = torch.randint(0, 2, out.shape, generator=random).to(out) * 2 - 1
+                torch.autograd.grad(out, x, signs)
             task.advance()
     return {name: one.gram() for name, one in watched.items()}
 
@@ -86,7 +94,7 @@ class _Watched:
         self._positions, self._random = positions, random
         device, (filters, d) = conv.weight.device, matrix(conv).shape
         self._moments = Moments.none(means(conv, after), d, 0, device)
-        self._sensitivity = torch.zeros(filters, dtype=torch.float64, device=device)
+        self._sensitivity, self._felt = torch.zeros(filters, dtype=torch.float64, device=device), 0
         conv.register_forward_hook(self._see)
 
     def _see(self, conv: nn.Module, inputs: tuple[Tensor], y: Tensor) -> None:
@@ -94,15 +102,17 @@ class _Watched:
         places = torch.randperm(y[0, 0].numel(), generator=self._random)[: self._positions].to(y.device)
         p = patches(conv, inputs[0][0].detach(), places)
         self._moments.add([p], p[:0])
-        y.register_hook(self._feel)
+        if y.requires_grad:
+            y.register_hook(self._feel)
 
     def _feel(self, gradient: Tensor) -> None:
         self._sensitivity += gradient[0].square().sum((1, 2))
+        self._felt += 1
 
     def gram(self) -> Gram:
         """Of all pictures that have passed."""
         moments, n = self._moments.finished(), self._moments.count
-        return Gram((moments.A / n).float(), (moments.p / n).float(), self._sensitivity)
+        return Gram((moments.A / n).float(), (moments.p / n).float(), self._sensitivity / max(self._felt, 1))
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ class Removal:
     order: Tensor
     """int64 [filters]: those that go first, first."""
     costs: Tensor
-    """float64 [filters + 1]: squared error of the picture while as many filters are kept; 0 for all of them;
+    """float64 [filters + 1]: squared error of a picture while as many filters are kept; 0 for all of them;
     for none infinite, but where that takes a residual block out."""
 
     @classmethod
@@ -83,7 +83,7 @@ def removals(
         genome[layout.genes[gene]] = False
         slim = rebuilt(original, layout, genome)
         errors = [float((slim(x) - y).double().square().sum()) for x, y in zip(some, should, strict=True)]
-        gone[gene].costs[0] = sum(errors) / len(some) * len(pictures)
+        gone[gene].costs[0] = sum(errors) / len(some)
     return gone
 
 

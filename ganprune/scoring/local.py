@@ -7,7 +7,7 @@ costs one pass of the partner and no other.
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,8 +46,8 @@ class ScoringSettings:
     reduction: Reduction = "mean"
     """What ‖v‖² means; see `ganprune.pruning.fitness.Reduction`."""
     refit: bool = False
-    """Whether slim networks are refitted before they run, from the originals' Gram matrices on the same
-    pictures; else they run as they were cut. See `ganprune.refit`."""
+    """Whether slim networks are refitted before they run, from the originals' Gram matrices; else they run as
+    they were cut. See `ganprune.refit`."""
     identity: bool = False
     """Whether L_idt is computed too, one more pass of each new genome."""
     cycle: bool = True
@@ -78,6 +78,9 @@ class ScoringInputs:
     partner too. A partner is fine-tuned itself, beside the original, as it was in generation 0."""
     cache: Path | None = None
     """A folder where what the originals make of the pictures is kept."""
+    gram_pictures: Mapping[Domain, Tensor] = field(default_factory=dict[Domain, Tensor])
+    """Of the sides that are to be scored, likewise: what slim networks are refitted by, where settings say
+    so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ class LocalScorer(MemoScorer):
             self._halves[side] = _Half(G, D, layout, x[side], x.get(OTHER[side]), translated, patches)
         self._grams = dict[Domain, dict[str, Gram]]()
         for side in layouts if settings.refit else ():
-            exact = to_float(pictures[side]).to(self._device)
+            exact = to_float(inputs.gram_pictures[side]).to(self._device)
             original = copy.deepcopy(generators[side]).to(self._device)
             file = None if inputs.cache is None else inputs.cache / grams_file(side)
             self._originals[side] = original

@@ -34,6 +34,9 @@ class PictureSettings:
     """Height and width of pictures, pixels."""
     pictures: int = setting(8, least=1)
     """Validation pictures of each domain that every individual is scored on."""
+    gram_pictures: int = setting(24, least=0)
+    """Training pictures of each domain that filters are weighed and individuals refitted by: others than they
+    are scored on, so that scores tell nothing learnt by heart; 0: those that they are scored on."""
     picture_statistics: bool = False
     """Batch norm by each picture's own statistics, as CycleGAN's test.py without --eval, from the search to
     the export; see `ganprune.models.picture_statistics`."""

@@ -16,17 +16,16 @@ from ganprune.checkpoints import (
     save_cyclegan_pth,
     save_generator,
 )
-from ganprune.images import load_pictures, to_float
+from ganprune.images import to_float
 from ganprune.pruning.rebuild import rebuilt, recalibrated
 from ganprune.refit import RefitSettings, refitted
 from ganprune.runs import Run
 from ganprune.search.coevolution import State
 from ganprune.settings.words import Domain
-from ganprune.stages.job import FINE_TUNE, Job, split_files
+from ganprune.stages.job import FINE_TUNE, Job, refit_pictures
 from ganprune.stages.searching import STATE, layouts
 from ganprune.storage.plain import parse_json, shaped, sound
 from ganprune.system.device import cpu_threads, resolve_device
-from ganprune.training.seeds import generator_for
 
 
 def rebuild_both(job: Job, state: State) -> dict[Domain, nn.Module]:
@@ -101,15 +100,12 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
     if run.finished("refit", inputs):
         return {side: load_generator(path, job.own) for side, path in paths.items()}
     device, started, slim = resolve_device(job.resolved.device), time.monotonic(), dict[Domain, nn.Module]()
-    files, _ = split_files(job.folders, settings)  # the search has told what cannot be read
     size, seed = settings.pictures.size, settings.search.seed
     for side, network in pruned.items():
         graph = graph_of(originals[side])
         units = graph.units(kept_filters(run, side, graph, network))
-        order = torch.randperm(len(files[side]), generator=generator_for(seed, "refit pictures", side))
-        few = order[: as_many_as_fit(n, size, graph)].tolist()
-        chosen = [files[side][i] for i in few]
-        pictures = to_float(load_pictures(chosen, size, channels=graph.inputs)).to(device).split(1)
+        few = as_many_as_fit(n, size, graph)
+        pictures = to_float(refit_pictures(job, side, few)).to(device).split(1)
         with cpu_threads(job.resolved.threads):
             found = refitted(
                 network.to(device), originals[side].to(device), units, pictures,

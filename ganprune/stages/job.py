@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import get_args
 
+import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet
@@ -25,6 +26,7 @@ from ganprune.system.device import resolve_device, resolve_precision, resolve_th
 from ganprune.system.shell import command_line
 from ganprune.training import Budget, TrainSettings
 from ganprune.training.process_group import check_devices
+from ganprune.training.seeds import generator_for
 
 FINE_TUNE = "fine-tune"
 """Stage of the training of slim networks, and its folder."""
@@ -205,6 +207,20 @@ def split_pictures(
     tuning, held_out = split_files(folders, settings, reporter)
     size = settings.pictures.size
     return tuning, _load(held_out, size, folders)
+
+
+def refit_pictures(job: Job, side: Domain, n: int) -> Tensor:
+    """At most n training pictures that nothing is scored on, in an order by the seed: uint8 [n, c, h, w]."""
+    files = split_files(job.folders, job.settings)[0][side]
+    random = generator_for(job.settings.search.seed, "refit pictures", side)
+    chosen = [files[i] for i in torch.randperm(len(files), generator=random)[:n].tolist()]
+    return load_pictures(chosen, job.settings.pictures.size, channels=job.folders.channels[side])
+
+
+def gram_pictures(job: Job) -> dict[Domain, Tensor]:
+    """What the search weighs filters and refits individuals by, of each side that evolves: [n, c, h, w]."""
+    n, sides = job.settings.pictures.gram_pictures, job.settings.search.sides
+    return {side: refit_pictures(job, side, n) if n else job.pictures[side] for side in sides}
 
 
 def _load(

@@ -36,7 +36,7 @@ from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, Domain
-from ganprune.stages.job import Job, Resolved
+from ganprune.stages.job import Job, Resolved, gram_pictures
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
@@ -82,7 +82,8 @@ def search(job: Job) -> State:
     that was made from other pictures, and `UsageError` where this machine lacks the device it was begun on.
     """
     run, settings, resolved, reporter = job.run, job.settings, job.resolved, job.reporter
-    fingerprint, both = picture_hash(job.pictures), layouts(job.originals, settings)
+    both, seen = layouts(job.originals, settings), gram_pictures(job) if settings.search.refit else {}
+    fingerprint = picture_hash(job.pictures, seen)
     state, lines = saved(run, both, settings.search, fingerprint)
     if state is not None and run.finished("search"):
         return state
@@ -99,7 +100,7 @@ def search(job: Job) -> State:
         if address is None:
             _warn_of_crowding(workers, threads, resolved.device, reporter)
         with cpu_threads(threads):
-            scores, costs = _weighed(job, both)
+            scores, costs = _weighed(job, both, seen)
         with (
             cpu_threads(threads),
             reporter.task("search", individuals, scored * done) as task,
@@ -107,7 +108,7 @@ def search(job: Job) -> State:
         ):
             inputs = ScoringInputs(
                 job.originals, job.discriminators if settings.search.loss == "disa" else {}, both,
-                job.pictures, _scoring(settings, resolved), tuner_for(job), run / CACHE,
+                job.pictures, _scoring(settings, resolved), tuner_for(job), run / CACHE, seen,
             )  # fmt: skip
             scorer: LocalScorer | PoolScorer = LocalScorer(inputs, task.advance, reporter)
             # What the original itself and untouched inputs score: in the first line of search.jsonl.
@@ -148,18 +149,16 @@ def search(job: Job) -> State:
 
 
 def _weighed(
-    job: Job, layouts: Mapping[Domain, Layout]
+    job: Job, layouts: Mapping[Domain, Layout], seen: Mapping[Domain, Tensor]
 ) -> tuple[dict[Domain, Tensor], dict[Domain, list[np.ndarray]]]:
     """How hard each filter is to do without, and what it costs to keep few of a gene; see `CoEvolution`.
 
-    Nothing where individuals are scored as they were cut."""
+    seen: the pictures of the Gram matrices, of each side; nothing of a side that has none."""
     scores, costs = dict[Domain, Tensor](), dict[Domain, list[np.ndarray]]()
-    if not job.settings.search.refit:
-        return scores, costs
-    for side, layout in layouts.items():
+    for side, pictures in seen.items():
         original = copy.deepcopy(job.originals[side]).to(job.resolved.device)
-        x = to_float(job.pictures[side]).to(job.resolved.device)
-        gone = original_removals(original, layout, x, job.run / CACHE, side, job.reporter)
+        x = to_float(pictures).to(job.resolved.device)
+        gone = original_removals(original, layouts[side], x, job.run / CACHE, side, job.reporter)
         scores[side], costs[side] = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
     return scores, costs
 
@@ -197,12 +196,13 @@ def _tell_targets(job: Job, state: State, layouts: Mapping[Domain, Layout]) -> N
                 )
 
 
-def picture_hash(pictures: Mapping[Domain, Tensor]) -> str:
-    """SHA-256 of the pixels of both sides, as far as they are there."""
+def picture_hash(*pictures: Mapping[Domain, Tensor]) -> str:
+    """SHA-256 of the pixels of all sides, as far as they are there."""
     digest = hashlib.sha256()
-    for side in sorted(pictures):
-        digest.update(repr(tuple(pictures[side].shape)).encode())
-        digest.update(pictures[side].numpy().tobytes())
+    for part in pictures:
+        for side in sorted(part):
+            digest.update(repr(tuple(part[side].shape)).encode())
+            digest.update(part[side].numpy().tobytes())
     return digest.hexdigest()
 
 

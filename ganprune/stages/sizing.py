@@ -26,7 +26,7 @@ from ganprune.refit import as_scores, refitted_from
 from ganprune.scoring.originals import grams_file, original_grams, original_removals
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import FEATURES, Domain
-from ganprune.stages.job import Job
+from ganprune.stages.job import Job, gram_pictures
 from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import NUMBER, fits
 from ganprune.system.device import cpu_threads, resolve_device
@@ -83,8 +83,9 @@ def feature_network(
 def _fastest(job: Job, side: Domain, layout: Layout) -> float:
     original = copy.deepcopy(job.originals[side]).to(job.resolved.device)
     x = to_float(job.pictures[side]).to(job.resolved.device)
-    gone = original_removals(original, layout, x, job.run / CACHE, side, job.reporter)
-    found = original_grams(original, layout.graph, x, job.run / CACHE / grams_file(side), job.reporter)
+    seen = to_float(gram_pictures(job)[side]).to(job.resolved.device)
+    gone = original_removals(original, layout, seen, job.run / CACHE, side, job.reporter)
+    found = original_grams(original, layout.graph, seen, job.run / CACHE / grams_file(side), job.reporter)
     scores, costs = as_scores(gone), [removal.costs.numpy() for removal in gone.values()]
 
     def drawn(network: nn.Module) -> Tensor:
