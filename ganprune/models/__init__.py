@@ -114,9 +114,14 @@ def unknown(role: str, tensors: Mapping[str, Tensor], reason: str = "") -> Unsup
     first = ", ".join(f"{name[:48]!r} ({shape(tensor)})" for name, tensor in list(tensors.items())[:4])
     return UnsupportedArchitecture(
         f"a {role} of no family that is read: it has {len(tensors)} tensors, {first or 'none with weights'}, "
-        f"…{reason}; bring it as a module of your own: "
-        f"--{'generator' if role == 'network' else role} FILE.py:FACTORY; tried: {tried}"
+        f"…{reason}; {bring(role)}; tried: {tried}"
     )
+
+
+def bring(role: str) -> str:
+    """How to have a network of another kind read, for messages; role as of `unknown`."""
+    option = "discriminator" if role == "discriminator" else "generator"
+    return f"a network of another kind is brought as a module of your own: --{option} FILE.py:FACTORY"
 
 
 def _read(role: str, families: Sequence[Family], others: Sequence[Family], tensors: Tensors) -> Network:

@@ -141,7 +141,9 @@ def _layers(names: _Names) -> nn.Sequential | None:
     unit(names.style, names.style.conv(7, 1, 0 if names.first else 3))
     start = names.blocks[0] if names.blocks else FIRST_UP
     blurred = any(place < start for place in names.filts)
+    halved = 0
     while len(layers) < start:
+        halved += 1
         unit(names.style, names.style.conv(names.kernel(len(layers)), 1 if blurred else 2, 1))
         layers += [BlurDown(names.blur(len(layers), 3))] if blurred else []
     if len(layers) != start:
@@ -158,6 +160,7 @@ def _layers(names: _Names) -> nn.Sequential | None:
     up, end = how
     blurred, style = any(place >= len(layers) for place in names.filts), names.up_style
     while len(layers) < names.last - end:
+        halved -= 1
         if up == "transposed":
             unit(style, style.up(names.kernel(len(layers))))
         elif up == "upsampled":
@@ -168,6 +171,8 @@ def _layers(names: _Names) -> nn.Sequential | None:
             unit(style, style.conv(3))
         else:
             unit(style, style.conv(3, 1, 1), nn.PixelShuffle(2))
+    if halved:
+        return None  # its pictures have the size of those that come in, so one of its convolutions keeps it
     layers += [nn.ReflectionPad2d(3)] * end
     last = nn.Conv2d(1, 1, 7, 1, 0 if end else 3, bias=names.last_bias)
     return nn.Sequential(*layers, last, nn.Tanh())
