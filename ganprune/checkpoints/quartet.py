@@ -19,6 +19,7 @@ from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
+from ganprune.models.layers import COUNT
 from ganprune.models.traits import channels_by_domain, channels_of, norm_of, sees_both
 from ganprune.settings.words import NET_NAMES, NetName
 
@@ -272,6 +273,12 @@ def _notes(
     relics: list[NetName] = [name for name, member in members.items() if member.relics]
     if relics:
         notes.append(f"dropped running statistics that instance norm does not use: {told(relics)}")
+    if any(name.endswith(COUNT) for member in members.values() for name in member.relics):
+        notes.append(
+            "CycleGAN's own code drops them as well; code that builds its instance norm with "
+            "track_running_stats=True uses them in eval mode, and such a network is a module of your own: "
+            "--generator FILE.py:FACTORY"
+        )
     dropouts: list[NetName] = [name for name, member in members.items() if member.dropout]
     if dropouts:
         notes.append(
