@@ -13,7 +13,7 @@
 
 The names count every module of a ``Sequential``, norms, activations, pads and dropout too. So a place
 without a tensor is a layer without weights, and how many there are says which. What the ``Sequential`` and
-the layers of the blocks are called makes no difference.
+the layers of the blocks are called makes no difference; other names than these are told in a note.
 
 Sources: ``networks.py`` of pytorch-CycleGAN-and-pix2pix and of contrastive-unpaired-translation;
 ``models.py`` of PyTorch-GAN, huggan and Lornatang/CycleGAN-PyTorch; ``arch/`` of arnab39/cycleGAN-PyTorch;
@@ -45,6 +45,18 @@ BILINEAR = (
     "questions have it for convolutions behind Upsample and ReflectionPad2d"
 )
 
+ROOTS = ("", "model", "main", "res_model")
+"""What the schools above call the ``Sequential``."""
+
+INNER = ("conv_block", "block", "res", "res_block", "main")
+"""What they call the layers of the blocks."""
+
+STRANGE = (
+    "names that no known school has: layers without tensors, as activations and pads, are taken as "
+    "CycleGAN's; compare a picture with your own program's, and where they differ bring the module: "
+    "--generator FILE.py:FACTORY"
+)
+
 FIRST_UP = 10
 """Place behind two layers that sample down, where no block says where that is."""
 
@@ -61,6 +73,7 @@ def skeleton(tensors: Tensors) -> Network | None:
         return None
     network = rooted(root, layers)
     network.notes = (BILINEAR,) if any(getattr(m, "mode", "") == "bilinear" for m in layers) else ()
+    network.notes += () if root in ROOTS and {*names.inner} <= {*INNER} else (STRANGE,)
     return network
 
 
