@@ -16,14 +16,14 @@ from ganprune import models
 from ganprune.channels.blocks import CONSTANT, Removed
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import norm_of
-from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
 from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
     Generator,
     resnet_widths,
 )
-from ganprune.models.fitting import Misfit, fitted, shape
+from ganprune.models.fitting import fitted, shape
 
 Role = Literal["generator", "discriminator"]
 """What a network is for."""
@@ -90,7 +90,7 @@ def patchgan_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
     used = _of_role(tensors, "discriminator")
     keys = ["model.0", *_gapless(_numbers(used, r"model\.(\d{1,6})\."), "model.{}", start=2, step=3)]
     if len(keys) < 3:
-        raise CheckpointError(f"a discriminator of {len(keys)} convolutions, at least 3 were needed")
+        raise Misfit(f"a discriminator of {len(keys)} convolutions, at least 3 were needed")
     norm = norm_of(used, keys[1:-1])
     weights = [used.get(f"{key}.weight", torch.empty(0)) for key in keys]
     filters = tuple(max(1, len(weight)) for weight in weights[:-1])
@@ -98,7 +98,7 @@ def patchgan_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
     with torch.device("meta"):
         discriminator = fitted(Discriminator(DiscriminatorWidths(filters, channels), norm), used)
     if len(weights[-1]) != 1:
-        raise CheckpointError(
+        raise Misfit(
             f"{keys[-1]}.weight has shape {shape(weights[-1])}, but the last layer of a PatchGAN has 1 filter"
         )
     return discriminator

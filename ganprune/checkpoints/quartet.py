@@ -16,7 +16,7 @@ from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE, Own
-from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
 from ganprune.models.layers import COUNT
@@ -190,8 +190,8 @@ def members_of(
             continue
         try:
             members[name] = open_member(located, name, own)
-        except UnsupportedArchitecture as error:
-            if name.startswith("G"):
+        except (UnsupportedArchitecture, Misfit) as error:
+            if name.startswith("G") or not any(other.startswith("G") for other in located.files):
                 raise
             aside.append(f"{name} is left aside: {error}")
     if located.alone and "D_A" in members and "G_A" in members:

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
 from ganprune.models import courses, patchgan, resnet, unet
 from ganprune.models.fitting import fitted, shape, without_relics
 from ganprune.models.layers import Network, Tensors
@@ -90,9 +90,7 @@ def read_discriminator(tensors: Mapping[str, Tensor]) -> Network:
     last = [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
     if last.out_channels != 1:
         name = next(name for name, module in network.named_modules() if module is last)
-        raise CheckpointError(
-            f"{name}.weight has shape {shape(last.weight)}, but a discriminator ends in 1 filter"
-        )
+        raise Misfit(f"{name}.weight has shape {shape(last.weight)}, but a discriminator ends in 1 filter")
     return network
 
 

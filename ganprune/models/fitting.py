@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
 from ganprune.models.cyclegan import ResnetBlock
 from ganprune.models.layers import COUNT, STATISTICS, Blur, Residual, Tensors
 
@@ -23,10 +23,6 @@ SUMS = (Residual, ResnetBlock)
 """Modules that add what comes in to what their layers make of it."""
 
 _Network = TypeVar("_Network", bound=nn.Module)
-
-
-class Misfit(CheckpointError):
-    """A tensor is missing or has another kernel: the file is damaged, or of another network."""
 
 
 def fitted(network: _Network, tensors: Tensors) -> _Network:

@@ -234,11 +234,31 @@ def test_a_discriminator_that_cannot_be_read_is_no_obstacle_to_its_generator(tmp
     quartet = load_quartet(tmp_path)
     assert quartet.missing() == ("G_B", "D_A", "D_B")
     assert "D_A is left aside: " in quartet.notes[0]
+    state = schools.trained(schools.patchgan).state_dict()
+    for damaged in (
+        {name: tensor for name, tensor in state.items() if name != "model.5.weight"},
+        {**state, "model.0.weight": torch.ones(4, 3, 3, 3)},
+        {**state, "model.12.weight": torch.ones(1, 36)},
+    ):
+        torch.save(damaged, tmp_path / "latest_net_D.pth")
+        quartet = load_quartet(tmp_path)
+        assert quartet.missing() == ("G_B", "D_A", "D_B")
+        assert "--discriminator FILE.py:FACTORY" in quartet.notes[0]
     other = seeded(lambda: Discriminator(DiscriminatorWidths((2, 3), in_channels=5)), 1)
     torch.save(other.state_dict(), tmp_path / "latest_net_D.pth")
     assert load_quartet(tmp_path).notes[0] == (
         "latest_net_D.pth is left aside: it judges pictures of 5 channels, the generator makes 3"
     )
+
+
+def test_discriminators_alone_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    for name in ("latest_net_D_A.pth", "latest_net_D_B.pth"):
+        torch.save(
+            {"model.0.weight": torch.ones(4, 3, 3, 3), "model.2.gamma": torch.ones(1)}, tmp_path / name
+        )
+    for given in (tmp_path, tmp_path / "latest_net_D_B.pth"):
+        with pytest.raises(CheckpointError, match=r"latest_net_D_A\.pth: .*--discriminator FILE\.py:FACTORY"):
+            load_quartet(given)
 
 
 def test_a_discriminator_that_sees_input_and_output_is_read_beside_its_generator(tmp_path: Path) -> None:
