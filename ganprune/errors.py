@@ -6,6 +6,7 @@
     │   ├── CheckpointError     a file that is no usable CycleGAN network
     │   │   ├── UnsafeCheckpoint        its pickle would run code
     │   │   ├── UnsupportedArchitecture a network of a kind that is not read
+    │   │   ├── Misfit                  a network that is damaged, or of such a kind
     │   │   └── MissingNetwork          a network that the job needs is not there
     │   ├── DataError           picture folders that are empty, missing or unreadable
     │   │   └── DamagedPicture          a file that was read, and does not decode as a picture
@@ -47,6 +48,10 @@ class UnsafeCheckpoint(CheckpointError):
 
 class UnsupportedArchitecture(CheckpointError):
     """The tensors belong to a network of a kind that ganprune does not read."""
+
+
+class Misfit(CheckpointError):
+    """A network lacks a tensor, or one has another kernel: its file is damaged, or of another network."""
 
 
 class MissingNetwork(CheckpointError):

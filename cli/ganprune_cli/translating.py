@@ -89,11 +89,13 @@ def translate_source(
         "pictures_per_second": round(done.pictures_per_second, 3),
     }
     if run is None and path.suffix != ".onnx":
-        return found, command_line("compress", source, "--data", "DIR")
+        return found, command_line("compress", source, *wishes.own.words(), "--data", "DIR")
     following = ("bench", "--cpu", source)
     if run is not None:  # evaluate needs test pictures, of what the network draws, too
         tested = (read_quality(run) or {}).get("pictures") == "test"
-        following = ("evaluate", run.folder) if tested else ("report", run.folder, "--serve")
+        following = (
+            ("evaluate", run.folder, *wishes.own.words()) if tested else ("report", run.folder, "--serve")
+        )
     return found, command_line(*following)
 
 

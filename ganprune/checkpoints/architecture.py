@@ -7,7 +7,7 @@ tensors. Names: pytorch-CycleGAN-and-pix2pix, ``networks.py``; they count every 
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ganprune import models
 from ganprune.channels.blocks import CONSTANT, Removed
 from ganprune.checkpoints.contents import split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.norms import norm_of
-from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
 from ganprune.models.cyclegan import (
     Discriminator,
     DiscriminatorWidths,
@@ -27,8 +27,6 @@ from ganprune.models.fitting import fitted, shape
 
 Role = Literal["generator", "discriminator"]
 """What a network is for."""
-
-_N = TypeVar("_N", Generator, Discriminator)
 
 
 def role_of(tensors: Mapping[str, Tensor]) -> Role:
@@ -74,7 +72,7 @@ def resnet_from_tensors(tensors: Mapping[str, Tensor]) -> Generator:
         skeleton = Generator(resnet_widths(1, blocks), norm)
         for i in gone:
             skeleton.model[10 + i] = Removed.like(used[f"model.{10 + i}.{CONSTANT}"])
-    generator = _fitted(skeleton, used)
+    generator = fitted(skeleton, used)
     generator.block_name = block_name
     return generator
 
@@ -92,15 +90,15 @@ def patchgan_from_tensors(tensors: Mapping[str, Tensor]) -> Discriminator:
     used = _of_role(tensors, "discriminator")
     keys = ["model.0", *_gapless(_numbers(used, r"model\.(\d{1,6})\."), "model.{}", start=2, step=3)]
     if len(keys) < 3:
-        raise CheckpointError(f"a discriminator of {len(keys)} convolutions, at least 3 were needed")
+        raise Misfit(f"a discriminator of {len(keys)} convolutions, at least 3 were needed")
     norm = norm_of(used, keys[1:-1])
     weights = [used.get(f"{key}.weight", torch.empty(0)) for key in keys]
     filters = tuple(max(1, len(weight)) for weight in weights[:-1])
     channels = weights[0].shape[1] if weights[0].ndim == 4 else 1
     with torch.device("meta"):
-        discriminator = _fitted(Discriminator(DiscriminatorWidths(filters, channels), norm), used)
+        discriminator = fitted(Discriminator(DiscriminatorWidths(filters, channels), norm), used)
     if len(weights[-1]) != 1:
-        raise CheckpointError(
+        raise Misfit(
             f"{keys[-1]}.weight has shape {shape(weights[-1])}, but the last layer of a PatchGAN has 1 filter"
         )
     return discriminator
@@ -129,14 +127,12 @@ def _read(
         except CheckpointError as other:
             first = "model.1.weight" if role == "generator" else "model.0.weight"
             own = first in tensors and not any(name.endswith(".filt") for name in tensors)
-            raise (error if own and not isinstance(error, UnsupportedArchitecture) else other) from None
-
-
-def _fitted(skeleton: _N, tensors: Mapping[str, Tensor]) -> _N:
-    try:
-        return fitted(skeleton, tensors)
-    except UnsupportedArchitecture as error:  # its role and its blocks are CycleGAN's, so it is damaged
-        raise CheckpointError(str(error)) from None
+            told = error if own and not isinstance(error, UnsupportedArchitecture) else other
+            if own and isinstance(told, UnsupportedArchitecture):
+                told = models.unknown(role, tensors, f"; taken as CycleGAN's, it {error}")
+            elif isinstance(told, Misfit):
+                told = Misfit(f"{told}; {models.bring(role)}")
+            raise told from None
 
 
 def _of_role(tensors: Mapping[str, Tensor], needed: Role) -> dict[str, Tensor]:
@@ -157,5 +153,5 @@ def _gapless(numbers: set[int], template: str, start: int, step: int = 1) -> lis
     for number in range(start, max(numbers, default=0) + 1, step):
         keys.append(template.format(number))
         if number not in numbers:
-            raise CheckpointError(f"lacks {keys[-1]}.weight; the file is incomplete")
+            raise Misfit(f"lacks {keys[-1]}.weight; the file is incomplete or of another network")
     return keys

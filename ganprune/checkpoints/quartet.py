@@ -16,9 +16,10 @@ from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
 from ganprune.checkpoints.own import READERS_ALONE, Own
-from ganprune.errors import CheckpointError, MissingNetwork, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
+from ganprune.models.layers import COUNT
 from ganprune.models.traits import channels_by_domain, channels_of, norm_of, sees_both
 from ganprune.settings.words import NET_NAMES, NetName
 
@@ -189,8 +190,8 @@ def members_of(
             continue
         try:
             members[name] = open_member(located, name, own)
-        except UnsupportedArchitecture as error:
-            if name.startswith("G"):
+        except (UnsupportedArchitecture, Misfit) as error:
+            if name.startswith("G") or not any(other.startswith("G") for other in located.files):
                 raise
             aside.append(f"{name} is left aside: {error}")
     if located.alone and "D_A" in members and "G_A" in members:
@@ -272,6 +273,12 @@ def _notes(
     relics: list[NetName] = [name for name, member in members.items() if member.relics]
     if relics:
         notes.append(f"dropped running statistics that instance norm does not use: {told(relics)}")
+    if any(name.endswith(COUNT) for member in members.values() for name in member.relics):
+        notes.append(
+            "CycleGAN's own code drops them as well; code that builds its instance norm with "
+            "track_running_stats=True uses them in eval mode, and such a network is a module of your own: "
+            "--generator FILE.py:FACTORY"
+        )
     dropouts: list[NetName] = [name for name, member in members.items() if member.dropout]
     if dropouts:
         notes.append(

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
 from ganprune.models import courses, patchgan, resnet, unet
 from ganprune.models.fitting import fitted, shape, without_relics
 from ganprune.models.layers import Network, Tensors
@@ -90,9 +90,7 @@ def read_discriminator(tensors: Mapping[str, Tensor]) -> Network:
     last = [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
     if last.out_channels != 1:
         name = next(name for name, module in network.named_modules() if module is last)
-        raise CheckpointError(
-            f"{name}.weight has shape {shape(last.weight)}, but a discriminator ends in 1 filter"
-        )
+        raise Misfit(f"{name}.weight has shape {shape(last.weight)}, but a discriminator ends in 1 filter")
     return network
 
 
@@ -114,9 +112,14 @@ def unknown(role: str, tensors: Mapping[str, Tensor], reason: str = "") -> Unsup
     first = ", ".join(f"{name[:48]!r} ({shape(tensor)})" for name, tensor in list(tensors.items())[:4])
     return UnsupportedArchitecture(
         f"a {role} of no family that is read: it has {len(tensors)} tensors, {first or 'none with weights'}, "
-        f"…{reason}; bring it as a module of your own: "
-        f"--{'generator' if role == 'network' else role} FILE.py:FACTORY; tried: {tried}"
+        f"…{reason}; {bring(role)}; tried: {tried}"
     )
+
+
+def bring(role: str) -> str:
+    """How to have a network of another kind read, for messages; role as of `unknown`."""
+    option = "discriminator" if role == "discriminator" else "generator"
+    return f"a network of another kind is brought as a module of your own: --{option} FILE.py:FACTORY"
 
 
 def _read(role: str, families: Sequence[Family], others: Sequence[Family], tensors: Tensors) -> Network:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganprune.errors import CheckpointError, UnsupportedArchitecture
+from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
 from ganprune.models.cyclegan import ResnetBlock
 from ganprune.models.layers import COUNT, STATISTICS, Blur, Residual, Tensors
 
@@ -32,7 +32,7 @@ def fitted(network: _Network, tensors: Tensors) -> _Network:
     ``tensors``.
 
     Raises UnsupportedArchitecture for tensors of another network, CheckpointError for those that are missing,
-    left over, contradictory in shape, not floating point, or not finite.
+    contradictory in shape, not floating point, or not finite.
     """
     wanted = network.state_dict()
     _check_names(wanted, tensors)
@@ -67,9 +67,9 @@ def _check_names(wanted: Tensors, tensors: Tensors) -> None:
     if missing and over:
         raise UnsupportedArchitecture(f"holds {over[0]!r} and lacks {missing[0]}")
     if missing:
-        raise CheckpointError(f"lacks {missing[0]}; the file is incomplete or of another network")
+        raise Misfit(f"lacks {missing[0]}; the file is incomplete or of another network")
     if over:
-        raise CheckpointError(f"holds {over[0]!r}, which no such network has")
+        raise UnsupportedArchitecture(f"holds {over[0]!r}, which no such network has")
 
 
 def _check_kernel(name: str, like: Tensor, tensor: Tensor) -> None:
@@ -78,7 +78,7 @@ def _check_kernel(name: str, like: Tensor, tensor: Tensor) -> None:
         needed = "one number a channel" if like.ndim == 1 else f"filters×{shape(like[0])}"
         if like.ndim == 4:
             needed = f"a {shape(like[0, 0])} kernel"
-        raise CheckpointError(f"{name} has shape {shape(tensor)}, but {needed} was needed")
+        raise Misfit(f"{name} has shape {shape(tensor)}, but {needed} was needed")
 
 
 class _Widths:

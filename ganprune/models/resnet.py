@@ -13,7 +13,7 @@
 
 The names count every module of a ``Sequential``, norms, activations, pads and dropout too. So a place
 without a tensor is a layer without weights, and how many there are says which. What the ``Sequential`` and
-the layers of the blocks are called makes no difference.
+the layers of the blocks are called makes no difference; other names than these are told in a note.
 
 Sources: ``networks.py`` of pytorch-CycleGAN-and-pix2pix and of contrastive-unpaired-translation;
 ``models.py`` of PyTorch-GAN, huggan and Lornatang/CycleGAN-PyTorch; ``arch/`` of arnab39/cycleGAN-PyTorch;
@@ -45,6 +45,18 @@ BILINEAR = (
     "questions have it for convolutions behind Upsample and ReflectionPad2d"
 )
 
+ROOTS = ("", "model", "main", "res_model")
+"""What the schools above call the ``Sequential``."""
+
+INNER = ("conv_block", "block", "res", "res_block", "main")
+"""What they call the layers of the blocks."""
+
+STRANGE = (
+    "names that no known school has: layers without tensors, as activations and pads, are taken as "
+    "CycleGAN's; compare a picture with your own program's, and where they differ bring the module: "
+    "--generator FILE.py:FACTORY"
+)
+
 FIRST_UP = 10
 """Place behind two layers that sample down, where no block says where that is."""
 
@@ -61,6 +73,7 @@ def skeleton(tensors: Tensors) -> Network | None:
         return None
     network = rooted(root, layers)
     network.notes = (BILINEAR,) if any(getattr(m, "mode", "") == "bilinear" for m in layers) else ()
+    network.notes += () if root in ROOTS and {*names.inner} <= {*INNER} else (STRANGE,)
     return network
 
 
@@ -141,7 +154,9 @@ def _layers(names: _Names) -> nn.Sequential | None:
     unit(names.style, names.style.conv(7, 1, 0 if names.first else 3))
     start = names.blocks[0] if names.blocks else FIRST_UP
     blurred = any(place < start for place in names.filts)
+    halved = 0
     while len(layers) < start:
+        halved += 1
         unit(names.style, names.style.conv(names.kernel(len(layers)), 1 if blurred else 2, 1))
         layers += [BlurDown(names.blur(len(layers), 3))] if blurred else []
     if len(layers) != start:
@@ -158,6 +173,7 @@ def _layers(names: _Names) -> nn.Sequential | None:
     up, end = how
     blurred, style = any(place >= len(layers) for place in names.filts), names.up_style
     while len(layers) < names.last - end:
+        halved -= 1
         if up == "transposed":
             unit(style, style.up(names.kernel(len(layers))))
         elif up == "upsampled":
@@ -168,6 +184,8 @@ def _layers(names: _Names) -> nn.Sequential | None:
             unit(style, style.conv(3))
         else:
             unit(style, style.conv(3, 1, 1), nn.PixelShuffle(2))
+    if halved:
+        return None  # its pictures have the size of those that come in, so one of its convolutions keeps it
     layers += [nn.ReflectionPad2d(3)] * end
     last = nn.Conv2d(1, 1, 7, 1, 0 if end else 3, bias=names.last_bias)
     return nn.Sequential(*layers, last, nn.Tanh())

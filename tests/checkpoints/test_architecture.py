@@ -7,12 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.checkpoints import discriminator_from_tensors, generator_from_tensors, load_quartet
 from ganprune.errors import CheckpointError, UnsupportedArchitecture
 from ganprune.models.cyclegan import DiscriminatorWidths, Generator, GeneratorWidths
 from tests.checkpoints.builders import make_discriminator, make_generator
+from tests.models import schools
 
 Tensors = dict[str, Tensor]
 width = st.integers(1, 5)
@@ -154,6 +155,36 @@ def test_a_broken_discriminator_names_the_tensor(case: str) -> None:
     breaking, message = BROKEN_DISCRIMINATORS[case]
     with pytest.raises(CheckpointError, match=message):
         discriminator_from_tensors(breaking(make_discriminator(0).state_dict()))
+
+
+FORKS: dict[str, tuple[Callable[[list[nn.Module]], list[nn.Module]], str]] = {
+    "1×1 convolutions among the blocks": (
+        lambda layers: [*layers[:11], nn.Conv2d(16, 16, 1), *layers[11:]], "another network",
+    ),
+    "a slope of its own a channel": (
+        lambda layers: [*layers[:3], nn.PReLU(), *layers[4:]], "holds 'model.3.weight', which no such",
+    ),
+    "a norm behind the last convolution": (
+        lambda layers: [*layers[:-1], nn.BatchNorm2d(3), layers[-1]], "lacks |holds ",
+    ),
+    "a convolution more that keeps the size": (
+        lambda layers: [*layers[:4], nn.Conv2d(4, 4, 3, 1, 1), nn.InstanceNorm2d(4), nn.ReLU(), *layers[4:]],
+        "another network",
+    ),
+    "smaller kernels": (
+        lambda layers: [nn.ReflectionPad2d(2), nn.Conv2d(3, 4, 5), *layers[2:]], "a 7×7 kernel was needed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fork", FORKS)
+def test_a_complete_network_near_cyclegans_is_refused_with_how_to_bring_it(fork: str) -> None:
+    changed, told = FORKS[fork]
+    network = schools.resnet()
+    network.model = nn.Sequential(*changed(list(network.get_submodule("model").children())))
+    with pytest.raises(CheckpointError, match=told) as error:
+        generator_from_tensors(network.state_dict())
+    assert "--generator FILE.py:FACTORY" in str(error.value)
 
 
 def test_tensors_of_something_else_are_told_what_was_needed() -> None:

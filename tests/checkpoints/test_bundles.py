@@ -35,6 +35,8 @@ SPELLINGS: dict[str, tuple[str, str, str, str]] = {
     "netG_AB": ("netG_AB", "netG_BA", "netD_B", "netD_A"),
     "genA2B": ("genA2B", "genB2A", "disB", "disA"),
     "gen_AB": ("gen_AB", "gen_BA", "disc_B", "disc_A"),
+    "the paper": ("G", "F", "D_Y", "D_X"),
+    "Keras": ("gen_G", "gen_F", "disc_Y", "disc_X"),
     "words": ("generator_AtoB", "generator_BtoA", "discriminator_B", "discriminator_A"),
 }
 """What each school calls our G_A, G_B, D_A and D_B: outside CycleGAN, D_B judges domain B."""
@@ -81,6 +83,7 @@ def assert_whole(path: Path, title: str | None = None) -> None:
 def test_every_schools_names_give_the_same_quartet(tmp_path: Path, school: str) -> None:
     torch.save(named(SPELLINGS[school]) | trained(), tmp_path / "checkpoint.pth")
     title = "bundle" if school.startswith("CycleGAN") or school == "suffixed" else "bundle, A2B names"
+    title = "bundle, the paper's names" if school == "the paper" else title
     assert_whole(tmp_path / "checkpoint.pth", title)
 
 

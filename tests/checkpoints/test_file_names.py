@@ -46,7 +46,9 @@ def test_a_folder_and_any_one_of_its_files_give_the_whole_training(
         assert quartet.notes == ()
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS[:2], ids=lambda convention: convention.title)
+@pytest.mark.parametrize(
+    "convention", [one for one in CONVENTIONS if not one.alone], ids=lambda convention: convention.title
+)
 def test_every_row_of_the_table_serves_files_and_entries_alike(
     tmp_path: Path, convention: Convention
 ) -> None:
@@ -189,6 +191,32 @@ def test_generators_whose_names_do_not_say_which_way_are_named_and_never_called_
             load_quartet(tmp_path / "all.pth")
 
 
+@pytest.mark.parametrize(
+    "names", [("gen_m2p", "gen_p2m"), ("G_h2z", "G_z2h"), ("netG_S2T", "netG_T2S"), ("G_AB10", "G_BA10")]
+)
+def test_a_folder_of_generators_whose_names_do_not_say_which_way_is_refused_and_each_file_read(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    networks = write_networks(tmp_path, {"G_A": f"{names[0]}.pth", "G_B": f"{names[1]}.pth"})
+    with pytest.raises(
+        CheckpointError, match=rf"{names[0]}\.pth, {names[1]}\.pth; give one .* netG_A2B\.pth"
+    ):
+        load_quartet(tmp_path)
+    for name, ours in zip(names, ("G_A", "G_B"), strict=True):
+        assert_same(load_quartet(tmp_path / f"{name}.pth").G_A, networks[ours])
+
+
+def test_of_a_lone_generators_files_the_last_is_read(tmp_path: Path) -> None:
+    networks = write_networks(tmp_path, {"G_A": "best_G.pth", "G_B": "last_G.pth"})
+    assert_same(load_quartet(tmp_path).G_A, networks["G_B"])
+
+
+def test_cuts_sampler_is_no_generator_where_its_discriminator_is_not_there(tmp_path: Path) -> None:
+    networks = write_networks(tmp_path, {"G_A": "latest_net_G.pth"})
+    torch.save({"mlp_0.0.weight": torch.ones(2, 2)}, tmp_path / "latest_net_F.pth")
+    assert_same(load_quartet(tmp_path).G_A, networks["G_A"])
+
+
 def test_a_lone_generators_discriminator_is_read_beside_it(tmp_path: Path) -> None:
     networks = write_networks(tmp_path, {"G_A": "latest_net_G.pth", "D_A": "latest_net_D.pth"})
     torch.save({"mlp_0.0.weight": torch.ones(2, 2)}, tmp_path / "latest_net_F.pth")  # CUT's sampler
@@ -206,11 +234,31 @@ def test_a_discriminator_that_cannot_be_read_is_no_obstacle_to_its_generator(tmp
     quartet = load_quartet(tmp_path)
     assert quartet.missing() == ("G_B", "D_A", "D_B")
     assert "D_A is left aside: " in quartet.notes[0]
+    state = schools.trained(schools.patchgan).state_dict()
+    for damaged in (
+        {name: tensor for name, tensor in state.items() if name != "model.5.weight"},
+        {**state, "model.0.weight": torch.ones(4, 3, 3, 3)},
+        {**state, "model.12.weight": torch.ones(1, 36)},
+    ):
+        torch.save(damaged, tmp_path / "latest_net_D.pth")
+        quartet = load_quartet(tmp_path)
+        assert quartet.missing() == ("G_B", "D_A", "D_B")
+        assert "--discriminator FILE.py:FACTORY" in quartet.notes[0]
     other = seeded(lambda: Discriminator(DiscriminatorWidths((2, 3), in_channels=5)), 1)
     torch.save(other.state_dict(), tmp_path / "latest_net_D.pth")
     assert load_quartet(tmp_path).notes[0] == (
         "latest_net_D.pth is left aside: it judges pictures of 5 channels, the generator makes 3"
     )
+
+
+def test_discriminators_alone_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    for name in ("latest_net_D_A.pth", "latest_net_D_B.pth"):
+        torch.save(
+            {"model.0.weight": torch.ones(4, 3, 3, 3), "model.2.gamma": torch.ones(1)}, tmp_path / name
+        )
+    for given in (tmp_path, tmp_path / "latest_net_D_B.pth"):
+        with pytest.raises(CheckpointError, match=r"latest_net_D_A\.pth: .*--discriminator FILE\.py:FACTORY"):
+            load_quartet(given)
 
 
 def test_a_discriminator_that_sees_input_and_output_is_read_beside_its_generator(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from ganprune.checkpoints import NET_NAMES, Quartet, load_generator, load_quartet, save_generator
+from ganprune.checkpoints import NET_NAMES, Own, Quartet, load_generator, load_quartet, save_generator
 from ganprune.checkpoints.layouts import LAYOUTS
 from ganprune.errors import CheckpointError, MissingNetwork, UsageError
 from ganprune.models.cyclegan import NORMS, DiscriminatorWidths, Norm, resnet_widths
@@ -22,6 +22,7 @@ from tests.checkpoints.builders import (
     with_relics,
     write_networks,
 )
+from tests.models import schools
 
 Written = tuple[Path, dict[str, nn.Module]]
 
@@ -246,10 +247,26 @@ def test_dropped_relics_are_told_in_one_note(cyclegan: Written) -> None:
         file = cyclegan[0] / f"latest_net_{name}.pth"
         torch.save(with_relics(cyclegan[1][name].state_dict()), file)
     quartet = load_quartet(cyclegan[0])
-    assert quartet.notes == (
+    assert quartet.notes[:-1] == (
         "dropped running statistics that instance norm does not use: latest_net_G_A.pth, latest_net_D_B.pth",
     )
     assert_same(quartet.G_A, cyclegan[1]["G_A"])
+
+
+def test_statistics_that_count_batches_may_be_used_and_how_to_keep_them_is_told(tmp_path: Path) -> None:
+    """PyTorch before 0.4.1 counted none, and its instance norm used no statistics."""
+    network = schools.trained(lambda: schools.resnet("tracked, no weights"))
+    state = network.state_dict()
+    torch.save(state, tmp_path / "G.pth")
+    assert "track_running_stats=True uses them" in load_quartet(tmp_path).notes[1]
+    module = schools.resnet("tracked, no weights")
+    kept = load_quartet(tmp_path, own=Own.of(module)).G_A
+    picture = torch.rand(1, 3, 16, 16)
+    assert kept is not None
+    assert torch.equal(kept(picture), network(picture))
+    old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    torch.save(old, tmp_path / "G.pth")
+    assert not any("track_running_stats" in note for note in load_quartet(tmp_path).notes)
 
 
 def test_a_quartet_made_by_hand_knows_what_it_lacks() -> None:

@@ -83,6 +83,14 @@ def test_inspect_tells_groups_and_the_command_to_run(weights: Path) -> None:
     assert "--generator FILE.py:FACTORY" in unread.err
 
 
+def test_pictures_are_translated_by_it_and_the_command_to_run_next_names_it(
+    place: Place, here: Path, weights: Path
+) -> None:
+    shown = command("translate", weights, place.data / "testA", "-o", here / "drawn", "--generator", FACTORY)
+    assert shown.code == 0, shown.err
+    assert f"next: ganprune compress {weights} --generator {FACTORY} --data DIR" in shown.err
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -23,6 +23,7 @@ NORMS: dict[str, tuple[Norm, bool]] = {
     "affine without biases": (lambda n: nn.InstanceNorm2d(n, affine=True), False),
     "batch with biases": (nn.BatchNorm2d, True),
     "tracked": (lambda n: nn.InstanceNorm2d(n, affine=True, track_running_stats=True), True),
+    "tracked, no weights": (lambda n: nn.InstanceNorm2d(n, track_running_stats=True), True),
     "none": (lambda n: nn.Identity(), False),
 }
 """Kinds of norm: how to make one, and whether the convolutions before it have biases."""

@@ -238,7 +238,12 @@ def test_what_the_file_leaves_open_is_noted() -> None:
     assert "how maps are enlarged: taken as bilinear" in fork.notes[0]
     judge = read_discriminator(schools.trained(lambda: schools.UdacityJudge(toronto=True)).state_dict())
     assert "whether a sigmoid comes last: taken without one" in judge.notes[0]
-    assert read_generator(schools.trained(schools.resnet).state_dict()).notes == ()
+    for root, inner in (("model", "conv_block"), ("model", "block"), ("main", "res"), ("main", "main")):
+        known = schools.trained(lambda root=root, inner=inner: schools.resnet(root=root, inner=inner))
+        assert read_generator(known.state_dict()).notes == ()
+    for root, inner in (("gen", "conv_block"), ("model", "path")):
+        stranger = schools.trained(lambda root=root, inner=inner: schools.resnet(root=root, inner=inner))
+        assert "names that no known school has" in read_generator(stranger.state_dict()).notes[0]
 
 
 def test_what_stands_before_all_names_is_taken_off() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ganprune.checkpoints.layouts.bundle import BUNDLE, generates
-from ganprune.checkpoints.layouts.files import FILES, GANPRUNE_RUN, SUFFIXES
+from ganprune.checkpoints.layouts.files import FILES, GANPRUNE_RUN, SUFFIXES, words_around
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, peek, require_exists
 from ganprune.errors import CheckpointError
@@ -76,6 +76,10 @@ def locate(path: Path) -> Located:
     else:
         own = [located for found in sets for located in found if path in located.files.values()]
     best = max(own, key=_count, default=Located(LONE_FILE, {"G_A": path}, alone=True))
+    if folder == path and best.alone and words_around(best.files["G_A"]):
+        among = next(found for found in sets if best in found)
+        if len({words_around(located.files["G_A"]) for located in among}) > 1:
+            raise _several(folder, among, "one generator each")
     if len(best.files) > 1:
         return best
     (only,) = best.files.values()
@@ -99,6 +103,15 @@ def _ending(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def _several(folder: Path, found: list[Located], whole: str) -> CheckpointError:
+    names = sorted(next(iter(located.files.values())).name for located in found)
+    listing = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return CheckpointError(
+        f"{folder}: several files here hold {whole}: {listing}; give one of them, or call those of one "
+        f"training {FILES[1].example}"
+    )
+
+
 def _opened(folder: Path, entries: list[Path]) -> Located:
     """The one file of a folder that holds several networks, or else a generator under any name."""
     files = [entry.name for entry in entries if _ending(entry.name) and entry.is_file()]
@@ -116,9 +129,7 @@ def _opened(folder: Path, entries: list[Path]) -> Located:
     if len(found) == 1:
         return found[0]
     if found:
-        names = [next(iter(located.files.values())).name for located in found]
-        listing = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-        raise CheckpointError(f"{folder}: several files here hold {whole}: {listing}; give one of them")
+        raise _several(folder, found, whole)
     if len(files) == len(damaged) == 1:
         raise damaged[0]
     held = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]

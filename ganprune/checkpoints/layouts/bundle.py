@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ganprune import models
 from ganprune.checkpoints.contents import WRAPPERS, flat_tensors, without_prefix
-from ganprune.checkpoints.layouts.conventions import CONVENTIONS, Convention, is_average, matched, plain
+from ganprune.checkpoints.layouts.conventions import LONE, Convention, is_average, matched, plain
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, peek, read_held
 from ganprune.errors import CheckpointError
@@ -80,7 +80,7 @@ def networks_in(held: object) -> Bundle | None:
             "G_A2B and G_B2A, or save the state_dict() of one by itself"
         )
     for name in names:
-        return _bundle(CONVENTIONS[-1], {"G_A": name}, unnamed[name])
+        return _bundle(LONE, {"G_A": name}, unnamed[name])
     return None
 
 

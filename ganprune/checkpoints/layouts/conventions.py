@@ -36,6 +36,8 @@ class Convention:
     """The first is the one to give as an example."""
     before: str = ""
     """What that example has before a name."""
+    least: int = 1
+    """So many networks must be there: where names say little, a few could be of another kind."""
     words: Mapping[str, NetName] = field(init=False, repr=False)
     """Every plain name, and our name for it."""
 
@@ -76,6 +78,11 @@ def plain(name: str) -> str:
     return short
 
 
+LONE = Convention(
+    "a lone generator", "bundle of one generator",
+    tuple({"G_A": G, "D_A": D} for G, D in _KINDS), "latest_net_",
+)  # fmt: skip
+
 CONVENTIONS = (
     Convention("CycleGAN", "bundle", (_school(*NET_NAMES),), "latest_net_"),
     Convention(
@@ -84,15 +91,15 @@ CONVENTIONS = (
             *(_school(f"{G}_{there}", f"{G}_{back}", f"{D}_{b}", f"{D}_{a}")
               for there, back, a, b in _DOMAINS for G, D in _KINDS),
             _school("generator_g", "generator_f", "discriminator_y", "discriminator_x"),  # TensorFlow's
+            _school("gen_G", "gen_F", "disc_Y", "disc_X"),  # Keras's
             # aladdinpersson's, of horses (A) and zebras (B).
             _school("genz", "genh", "criticz", "critich"), _school("gen_Z", "gen_H", "disc_Z", "disc_H"),
         ),
         "net",
     ),
-    Convention(
-        "a lone generator", "bundle of one generator",
-        tuple({"G_A": G, "D_A": D} for G, D in _KINDS), "latest_net_",
-    ),
+    LONE,
+    # The paper's. CUT's F beside its G and D is no generator.
+    Convention("the paper's", "bundle, the paper's names", (_school("G", "F", "D_Y", "D_X"),), least=3),
 )  # fmt: skip
 """Of conventions that find equally many networks, the first is taken; one generator at least is needed."""
 
@@ -105,7 +112,11 @@ def matched(entries: Iterable[str]) -> tuple[Convention, dict[NetName, str]] | N
     """
     entries = list(entries)
     found = [(convention, convention.among(entries)) for convention in CONVENTIONS]
-    found = [(convention, known) for convention, known in found if {"G_A", "G_B"} & known.keys()]
+    found = [
+        (convention, known)
+        for convention, known in found
+        if {"G_A", "G_B"} & known.keys() and len(known) >= convention.least
+    ]
     if not found:
         return None
     convention, known = max(found, key=lambda one: len(one[1]))

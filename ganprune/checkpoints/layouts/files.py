@@ -91,7 +91,8 @@ class FileLayout:
         told = {
             key: files
             for key, files in sets.items()
-            if {"G_A", "G_B"} & files.keys() or (self.title == "CycleGAN" and key[0].endswith("_net_"))
+            if ({"G_A", "G_B"} & files.keys() and len(files) >= self.convention.least)
+            or (self.title == "CycleGAN" and key[0].endswith("_net_"))
         }
         ranked = sorted(
             told,
@@ -126,10 +127,10 @@ class FileLayout:
 def age(before: str, behind: str) -> tuple[int, int, str]:
     """Sorts what stands around a network's name from old to new.
 
-    Other words, iterations, epochs, nothing, ``latest``.
+    Other words, iterations, epochs, nothing, ``latest``, ``last`` or ``final``.
     """
     around = f"{before} {behind}".lower()
-    if re.search(r"(?<![a-z])latest(?![a-z])", around):
+    if re.search(r"(?<![a-z])(?:latest|last|final)(?![a-z])", around):
         return 4, 0, ""
     if iteration := re.search(r"(?<![a-z])(?:iter|iters|iteration|step)[_=-]?(\d{1,12})(?!\d)", around):
         return 1, int(iteration[1]), ""
@@ -138,6 +139,12 @@ def age(before: str, behind: str) -> tuple[int, int, str]:
     if not re.sub(r"net|model|[\W_]", "", around):
         return 3, 0, ""
     return 0, 0, around
+
+
+def words_around(path: Path) -> str:
+    """What stands around a network's name in a file's, where that says no epoch."""
+    named = _Named.of(path.name, SUFFIXES)
+    return "" if named is None else age(named.before, named.behind)[2]
 
 
 GANPRUNE_RUN = FileLayout(
