@@ -234,3 +234,23 @@ def _raiser(error: Exception) -> Callable[..., None]:
         raise error
 
     return fail
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("compress", "CKPT", "--data", ""), "--data is empty"),
+        (("compress", "CKPT", "--data="), "--data is empty"),
+        (("translate", "CKPT", "", "-o", "out"), "PICTURES is empty"),
+        (("translate", "CKPT", "DATA/testA", "-o", ""), "--output is empty"),
+        (("bench", "CKPT", ""), "FILE… is empty"),
+        (("inspect", "https://x.org/G.pth"), "`ganprune download --from https://x.org/G.pth`"),
+        (("inspect", "https://huggingface.co/x/y"), "give hf://OWNER/NAME"),
+    ],
+)
+def test_an_empty_path_or_an_address_is_never_taken_for_a_folder(
+    place: Place, here: Path, words: tuple[str, ...], told: str
+) -> None:
+    full = [word.replace("CKPT", str(place.checkpoint)).replace("DATA", str(place.data)) for word in words]
+    assert told in refusal(ganprune(*full), 2)
+    assert not list(here.iterdir())
