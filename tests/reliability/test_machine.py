@@ -75,7 +75,8 @@ def test_the_time_left_is_never_negative(
             task.advance(steps)
             time.sleep(0.01)
     told = capsys.readouterr().err
-    assert "left" in told and "-" not in told
+    assert "left" in told
+    assert "-" not in told
 
 
 def test_a_batch_halves_itself_says_so_and_stays_small() -> None:
