@@ -254,3 +254,11 @@ def test_an_empty_path_or_an_address_is_never_taken_for_a_folder(
     full = [word.replace("CKPT", str(place.checkpoint)).replace("DATA", str(place.data)) for word in words]
     assert told in refusal(ganprune(*full), 2)
     assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("words", [("--provider", "Foo"), ("--input", "nowhere")])
+def test_bench_refuses_before_a_checkpoint_is_exported(
+    place: Place, here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("ganprune_exporters.benching.export_all", _raiser(AssertionError("exported")))
+    assert f"{words[0]} " in refusal(ganprune("bench", place.checkpoint, *words), 2)
