@@ -131,7 +131,15 @@ class SettableCommand(TyperCommand):
                 args = [*self._expanded(args)]
             except Exception as error:  # of a file, too
                 raise failed(error) from None
-        return super().parse_args(ctx, args)
+        raw: dict[str, Any] = {}
+        if not ctx.resilient_parsing:
+            raw = self.make_parser(ctx).parse_args(list(args))[0]
+        rest = super().parse_args(ctx, args)
+        for p in self.params:
+            for text, value in zip(_several(raw.get(p.name)), _several(ctx.params.get(p.name)), strict=False):
+                if isinstance(value, Path) and isinstance(text, str) and (told := _no_path(p, text)):
+                    raise failed(UsageError(told)) from None
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Options, then arguments by the names that help gives them; in brackets what may be left out."""
@@ -186,6 +194,26 @@ class SettableCommand(TyperCommand):
 
         for key, value in read_config(Path(path)).items():
             yield from _words(key, value, options, path)
+
+
+def _several(value: Any) -> Collection[Any]:
+    """All values that an option or argument was given."""
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _no_path(parameter: Any, text: str) -> str:
+    """What is wrong with a word in the place of a path; empty: nothing."""
+    name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+    if not text:
+        return f"{name} is empty, a file or folder was needed; is a variable of the shell not set?"
+    if text.startswith("https://huggingface.co/"):
+        return f"{name} needs a file or folder, found the address {text}; give hf://OWNER/NAME"
+    if text.startswith(("http://", "https://")):
+        return (
+            f"{name} needs a file or folder, found the address {text}; fetch it with "
+            f"`ganprune download --from {text}`, and give what that makes"
+        )
+    return ""
 
 
 def _next(words: deque[str]) -> str:

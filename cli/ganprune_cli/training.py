@@ -82,6 +82,8 @@ def train_from_nothing(
 ) -> dict[str, Any]:
     """Train all four networks on trainA and trainB of ``data``; returns what was written, as plain values."""
     folders = find_domains(data)
+    if folders.note:
+        reporter.info(folders.note)
     stored = channels_stored(folders)
     A, B = wishes.input_nc or stored["A"], wishes.output_nc or stored["B"]
     if {A, B} != {3}:

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of, enough_cores
+from ganprune.bench.engine import engine_for
+from ganprune.bench.pictures import pictures_at
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
 from ganprune.runs import find_run, is_run
@@ -26,6 +28,8 @@ def bench_sources(
         if not path.exists():
             raise UsageError(f"{path} does not exist; give a run folder, ONNX files or a checkpoint")
     enough_cores(settings.threads)  # a checkpoint is exported first, which takes a while
+    engine_for(settings.provider, settings.arithmetic)
+    pictures_at(settings.input)
     if not sources or (len(sources) == 1 and is_run(sources[0])):
         run = find_run(sources[0] if sources else None)
         with run.locked():

@@ -35,7 +35,7 @@ def pictures_at(path: Path | None) -> tuple[Path, ...]:
 
     Raises `UsageError` where there is no such path, `InputError` where a folder holds no pictures.
     """
-    from ganprune.images.folders import SUFFIXES, pictures_below
+    from ganprune.images.folders import no_pictures, pictures_below
 
     if path is None:
         return ()
@@ -45,8 +45,7 @@ def pictures_at(path: Path | None) -> tuple[Path, ...]:
         return (path,)
     found = pictures_below(path)
     if not found:
-        kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise InputError(f"--input {path} needs pictures ({kinds}), found none; give another folder")
+        raise InputError(f"--input {no_pictures(path)}")
     return found[:MOST_PICTURES]
 
 

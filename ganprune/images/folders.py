@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -23,6 +23,10 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ARRAYS}
 )
 """Endings of picture files, in lower case; upper case counts too."""
+OTHERS = frozenset(
+    {".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw"}
+)
+"""Endings of pictures that are not looked for in folders; a note says so."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
 """Endings of archives, which pictures are unpacked from."""
 LOOKED_AT = 16
@@ -95,21 +99,25 @@ def find_domains(
             raise UsageError(f"{option} {place} does not exist; give a folder {inside}")
         if place is not None and not place.is_dir():
             raise DataError(f"{option} {place} is a file; give a folder {inside}")
-    note = ""
+    notes = list[str]()
     found: dict[str, tuple[Path, ...]] = {}
     for part in get_args(Split):
         for domain in get_args(Domain):
             folder = source.folder(part, domain, bare)
             found[f"{part}_{domain}"] = pictures_below(folder) if folder else ()
+            notes += [told] if folder and (told := left_out(folder)) else []
     joined = dict[Split, tuple[Path, ...]]()
     if source.root is not None and paired is not False and not _has_folders(source):
         joined = _joined(source.root, bare, bool(paired))
     for part, files in joined.items():
         found |= {f"{part}_A": tuple(map(LeftHalf, files)), f"{part}_B": tuple(map(RightHalf, files))}
-        note = f"{source.root} holds pairs: the left halves of its pictures are A, the right ones B"
+        notes = [f"{source.root} holds pairs: the left halves of its pictures are A, the right ones B"]
     if source.root is not None and len(domains) == 1 and not joined and not _has_folders(source):
         found[f"{bare}_{domains[0]}"] = pictures_below(source.root)
-        note = f"{source.root} has no folders of domains: all its pictures are taken as what is translated"
+        notes = [
+            f"{source.root} has no folders of domains: all its pictures are taken as what is translated",
+            *filter(None, [left_out(source.root)]),
+        ]
     for part in needs:
         for domain in domains:
             if not found[f"{part}_{domain}"]:
@@ -118,7 +126,7 @@ def find_domains(
         for part in get_args(Split):
             A, B = found[f"{part}_A"], found[f"{part}_B"]
             found[f"{part}_A"], found[f"{part}_B"] = matched(A, B)
-    return replace(PictureFolders((), (), note=note, paired=bool(paired or joined)), **found)
+    return replace(PictureFolders((), (), note="; ".join(notes), paired=bool(paired or joined)), **found)
 
 
 def _joined(root: Path, bare: Split, paired: bool) -> dict[Split, tuple[Path, ...]]:
@@ -136,7 +144,9 @@ def _has_folders(source: DataSource) -> bool:
     return any(source.folder(part, domain) for part in get_args(Split) for domain in get_args(Domain))
 
 
-def pictures_below(folder: Path, without: Path | None = None) -> tuple[Path, ...]:
+def pictures_below(
+    folder: Path, without: Path | None = None, suffixes: Collection[str] = SUFFIXES
+) -> tuple[Path, ...]:
     """All picture files in a folder and in folders of it, sorted by their paths below it.
 
     Hidden files are left out, and all of the folder ``without``. Links are followed, but every folder is
@@ -156,13 +166,30 @@ def pictures_below(folder: Path, without: Path | None = None) -> tuple[Path, ...
             waiting += [place / entry.name for entry in entries if entry.is_dir()]
         except OSError as error:
             raise unreadable(place, error) from error
-        found += [place / entry.name for entry in entries if is_picture(entry.name) and not entry.is_dir()]
+        files = (entry.name for entry in entries if is_picture(entry.name, suffixes) and not entry.is_dir())
+        found += [place / name for name in files]
     return tuple(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
 
 
-def is_picture(name: str) -> bool:
+def is_picture(name: str, suffixes: Collection[str] = SUFFIXES) -> bool:
     """Whether a file of this name is taken for a picture: by its ending, and if it is not hidden."""
-    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    return Path(name).suffix.lower() in suffixes and not name.startswith(".")
+
+
+def left_out(folder: Path, without: Path | None = None) -> str:
+    """A note on pictures in a folder that are of `OTHERS`; empty: there are none."""
+    found = pictures_below(folder, without, OTHERS)
+    kinds = " and ".join(sorted({path.suffix.lower()[1:].upper() for path in found}))
+    return f"{len(found)} of {kinds} in {folder} left out: convert to PNG or JPEG" if found else ""
+
+
+def no_pictures(folder: Path) -> str:
+    """What was needed in a folder without pictures, what is there, what to do."""
+    kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+    advice = (
+        "convert them to PNG or JPEG" if left_out(folder) else "put pictures there, or give another folder"
+    )
+    return f"{folder} needs pictures ({kinds}), found {_entries(folder)}; {advice}"
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -251,8 +278,7 @@ def _complaint(
     """What was needed, what is there, what to do; what it says to give was tried."""
     folder = source.folder(part, domain, bare)
     if folder is not None:
-        kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        return f"{folder} needs pictures ({kinds}), found {_entries(folder)}; put pictures there"
+        return no_pictures(folder)
     wanted = " and ".join(f"{each}{domain}" for each in needs)
     if source.root is None:
         own = source.folders().get(domain)

@@ -34,8 +34,9 @@ class Budget:
         counted = re.fullmatch(r"(\d+\.?\d*)(step|epoch)s?", wanted)
         if counted:
             return cls(float(counted[1]), "steps" if counted[2] == "step" else "epochs")
-        if re.fullmatch(r"(\d+\.?\d*h)?(\d+\.?\d*m)?(\d+\.?\d*s)?", wanted) and wanted:
-            parts = re.findall(r"(\d+\.?\d*)([hms])", wanted)
+        short = re.sub(r"(?<=\d)(hour|hr|minute|min|second|sec)s?(?![a-z])", lambda word: word[0][0], wanted)
+        if re.fullmatch(r"(\d+\.?\d*h)?(\d+\.?\d*m)?(\d+\.?\d*s)?", short) and short:
+            parts = re.findall(r"(\d+\.?\d*)([hms])", short)
             return cls(sum(float(number) * _SECONDS[unit] for number, unit in parts), "seconds")
         raise UsageError(
             f"--budget must be a time such as 20m, 1h30m or 90s, or 5epochs or 500steps, or 0, found {text!r}"

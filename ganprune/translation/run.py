@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganprune.errors import DamagedPicture, DataError, InputError, UsageError
 from ganprune.images import save_picture, to_float, to_uint8
-from ganprune.images.folders import LOOKED_AT
+from ganprune.images.folders import LOOKED_AT, left_out
 from ganprune.images.pairs import LeftHalf, RightHalf, are_joined
 from ganprune.images.reading import read_all, shown_picture, stored_size
 from ganprune.images.rgb import ALPHA, UPRIGHT, Remarks
@@ -116,6 +116,8 @@ def translate_pictures(
     if "rec" in settings.save and source.back is None:
         raise UsageError(f"--save rec needs both generators, found {source.network} alone; leave rec out")
     jobs = plan(pictures, output, source.direction, settings.save, settings.existing, source.channels)
+    if pictures.is_dir() and (told := left_out(pictures, output)):
+        reporter.info(told)
     if source.in_pairs and are_joined([stored_size(job.picture) for job in jobs[:LOOKED_AT]]):
         half, side = (LeftHalf, "left") if source.direction == "AtoB" else (RightHalf, "right")
         jobs = tuple(replace(job, picture=half(job.picture)) for job in jobs)

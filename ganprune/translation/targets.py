@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from ganprune.errors import DataError, UsageError
 from ganprune.images.arrays import SUFFIX as ARRAYS
-from ganprune.images.folders import SUFFIXES, pictures_below
+from ganprune.images.folders import no_pictures, pictures_below
 from ganprune.translation.source import Direction
 
 Kind = Literal["fake", "real", "rec"]
@@ -107,8 +107,7 @@ def find_pictures(path: Path, output: Path, direction: Direction = "AtoB") -> tu
     if not any(picture.parent == path for picture in found):
         _refuse_domains(path, direction)
     if not found:
-        kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise DataError(f"{path} needs pictures ({kinds}), found none; give a folder that holds some")
+        raise DataError(no_pictures(path))
     return found
 
 

@@ -80,7 +80,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, photo: Path) -> None:
     with pytest.raises(UsageError, match=r"--input .*nowhere does not exist; give a picture or a folder"):
         pictures_at(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"--input .*empty needs pictures \(bmp .*\), found none"):
+    with pytest.raises(InputError, match=r"--input .*empty needs pictures \(bmp .*\), found nothing;"):
         pictures_at(tmp_path / "empty")
     path = onnx_graphs.conv(tmp_path / "a.onnx")
     with pytest.raises(DataError, match=r"a\.onnx cannot be read as a picture"):

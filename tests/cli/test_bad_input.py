@@ -234,3 +234,31 @@ def _raiser(error: Exception) -> Callable[..., None]:
         raise error
 
     return fail
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("compress", "CKPT", "--data", ""), "--data is empty"),
+        (("compress", "CKPT", "--data="), "--data is empty"),
+        (("translate", "CKPT", "", "-o", "out"), "PICTURES is empty"),
+        (("translate", "CKPT", "DATA/testA", "-o", ""), "--output is empty"),
+        (("bench", "CKPT", ""), "FILE… is empty"),
+        (("inspect", "https://x.org/G.pth"), "`ganprune download --from https://x.org/G.pth`"),
+        (("inspect", "https://huggingface.co/x/y"), "give hf://OWNER/NAME"),
+    ],
+)
+def test_an_empty_path_or_an_address_is_never_taken_for_a_folder(
+    place: Place, here: Path, words: tuple[str, ...], told: str
+) -> None:
+    full = [word.replace("CKPT", str(place.checkpoint)).replace("DATA", str(place.data)) for word in words]
+    assert told in refusal(ganprune(*full), 2)
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("words", [("--provider", "Foo"), ("--input", "nowhere")])
+def test_bench_refuses_before_a_checkpoint_is_exported(
+    place: Place, here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("ganprune_exporters.benching.export_all", _raiser(AssertionError("exported")))
+    assert f"{words[0]} " in refusal(ganprune("bench", place.checkpoint, *words), 2)

@@ -155,3 +155,16 @@ def test_training_pictures_that_are_all_validation_pictures_are_refused(tmp_path
     shutil.copytree(tmp_path / "trainA", tmp_path / "valA")
     with pytest.raises(DataError, match="all training pictures of domain A are also in valA or testA; add"):
         split(find_domains(tmp_path), "A", seed=0, holdout=1)
+
+
+def test_pictures_of_kinds_that_are_not_read_are_told_and_never_left_out_silently(tmp_path: Path):
+    domains(tmp_path, {"trainA": 2, "trainB": 1})
+    for name in ("IMG_1.HEIC", "IMG_2.heic", ".IMG_3.heic"):
+        (tmp_path / "trainB" / name).write_bytes(b"")
+    assert find_domains(tmp_path).note == (
+        f"2 of HEIC in {tmp_path / 'trainB'} left out: convert to PNG or JPEG"
+    )
+    for path in find_domains(tmp_path).train_B:
+        path.unlink()
+    with pytest.raises(DataError, match=r"found .*IMG_1\.HEIC, IMG_2\.heic; convert them to PNG or JPEG"):
+        find_domains(tmp_path)

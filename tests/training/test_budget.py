@@ -11,6 +11,7 @@ from ganprune.training import Budget, learning_rate
         ("1.5h", 5400, "seconds"),
         ("1h 0m 5s", 3605, "seconds"), ("5epochs", 5, "epochs"), ("0.5 epoch", 0.5, "epochs"),
         ("500steps", 500, "steps"), ("0", 0, "steps"), (" 20M ", 1200, "seconds"), ("0s", 0, "seconds"),
+        ("10min", 600, "seconds"), ("2 hours", 7200, "seconds"), ("1hr 30 mins 5sec", 5405, "seconds"),
     ],
 )  # fmt: skip
 def test_a_budget_is_read_as_people_write_it(text, amount, unit):

@@ -107,7 +107,7 @@ def test_data_folder_without_tests_is_told_trainA(tmp_path: Path) -> None:
 
 def test_folder_without_pictures_and_no_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(DataError, match=r"needs pictures \(bmp jfif jpe jpeg jpg .*\), found none"):
+    with pytest.raises(DataError, match=r"needs pictures \(bmp jfif jpe jpeg jpg .*\), found notes\.txt;"):
         find_pictures(tmp_path, tmp_path / "out")
     with pytest.raises(UsageError, match="gone does not exist; give a folder of pictures"):
         find_pictures(tmp_path / "gone", tmp_path / "out")
