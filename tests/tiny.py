@@ -131,5 +131,7 @@ def tiny_job(run: Run, gan: TinyGan, settings: CompressSettings, **changes: Any)
     G, D = gan.generators, gan.judges
     quartet = Quartet(G.get("A"), G.get("B"), D.get("A"), D.get("B"))
     resolved = Resolved("cpu", "float32", threads=1, batch=1)
+    if "folders" not in changes:  # individuals are refitted by the pictures that there are
+        settings = replace(settings, pictures=replace(settings.pictures, gram_pictures=0))
     job = Job(run, quartet, PictureFolders((), ()), gan.pictures, settings, resolved)
     return replace(job, **changes)

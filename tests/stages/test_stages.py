@@ -41,6 +41,7 @@ from ganprune.stages import (
     search_pictures,
     write_both,
 )
+from ganprune.stages.job import gram_pictures
 from tests.tiny import TinyGan, resnet, seeded, tiny_gan, tiny_job
 
 RESOLVED = Resolved("cpu", "float32", 1, 1)
@@ -317,6 +318,19 @@ def test_pictures_to_score_on_are_not_those_to_fine_tune_on(
         assert all(path.parent.name == f"train{side}" for path in tuned[side])
         both = torch.cat([load_pictures(tuned[side], 32), scored[side]]).flatten(1)
         assert len(both.unique(dim=0)) == 6
+
+
+def test_individuals_are_refitted_by_other_pictures_than_they_are_scored_on(
+    tmp_path: Path, run: Run, gan: TinyGan
+) -> None:
+    for seed, name in enumerate(("trainA", "trainB")):
+        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(6)], seed)
+    job = tiny_job(run, gan, SETTINGS, folders=find_domains(tmp_path))
+    scored, seen = search_pictures(job.folders, SETTINGS), gram_pictures(job)
+    for side in DOMAINS:
+        assert len(torch.cat([scored[side], seen[side]]).flatten(1).unique(dim=0)) == 6
+    same = replace(job, pictures=scored, settings=SETTINGS.changed({"gram-pictures": 0}))
+    assert gram_pictures(same) == scored
 
 
 def test_pictures_come_from_val_folders_where_there_are_such(tmp_path: Path) -> None:
