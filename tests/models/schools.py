@@ -28,6 +28,10 @@ NORMS: dict[str, tuple[Norm, bool]] = {
 }
 """Kinds of norm: how to make one, and whether the convolutions before it have biases."""
 
+TOLD = [norm for norm in NORMS if norm != "tracked, no weights"]
+"""Those that a state dict tells apart. The other is read as instance norm of PyTorch before 0.4, which saved
+its statistics and did not use them."""
+
 
 def trained(make: Callable[[], nn.Module], seed: int = 1) -> nn.Module:
     """A network with weights as after a training."""

@@ -405,10 +405,10 @@ def _seconds(monkeypatch: pytest.MonkeyPatch, gan: TinyGan, **changes: object) -
 
 
 def test_plan_counts_what_every_stage_does(monkeypatch: pytest.MonkeyPatch, gan: TinyGan) -> None:
-    found = _seconds(monkeypatch, gan, **{"budget": "90s", "refit-pictures": 5})
+    found = _seconds(monkeypatch, gan, **{"budget": "90s", "refit-pictures": 5, "gram-pictures": 3})
     individual = 2 + 2 * (1 + 0.5 + 1)  # cut; each picture there, judged and back
     controls = 3 * 2 * (4 + 0.5)
-    assert found["search"] == 2 * (4 * 4 * individual + controls + 2 * 8 + 30)
+    assert found["search"] == 2 * (4 * 4 * individual + controls + 3 * 8 + 30)
     assert found["refit"] == 2 * (2 + 5 * 6)
     validations = 10 * 2 * 2 * 2 * (2 * 1 + 0.5) + 2 * 2 * (4 + 0.5)
     assert found["fine-tune"] == 90 + validations
