@@ -1,6 +1,7 @@
 """Settings that nobody asked for fit any checkpoint and pictures; what was asked for stays."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,17 @@ from tests.tiny import layout_of
 NONE = PictureFolders((), ())
 
 
+@cache
 def generator(ngf: int, blocks: int) -> Generator:
     with torch.device("meta"):
         return Generator(resnet_widths(ngf, blocks))
 
 
+JUDGE = Discriminator(DiscriminatorWidths.of(4))
+
+
 def quartet(ngf: int = 64, blocks: int = 9, names: str = "G_A G_B D_A D_B", **rest: object) -> Quartet:
-    with torch.device("meta"):
-        judge = Discriminator(DiscriminatorWidths.of(4))
-    made = {name: generator(ngf, blocks) if name[0] == "G" else judge for name in names.split()}
+    made = {name: generator(ngf, blocks) if name[0] == "G" else JUDGE for name in names.split()}
     return Quartet(*(made.get(name) for name in ("G_A", "G_B", "D_A", "D_B")), **rest)  # type: ignore[arg-type]
 
 
