@@ -20,7 +20,9 @@ class Preset:
     """Flat settings, see `ganprune.settings`; what is not named keeps its default."""
 
 
-NEAREST: Mapping[str, object] = MappingProxyType({"loss": "gena", "lambda-cycle": 0.0})
+NEAREST: Mapping[str, object] = MappingProxyType(
+    {"loss": "gena", "lambda-cycle": 0.0, "crops": 2, "gena-mean": "geometric"}
+)
 """Fitness by how near a network's pictures are to the original's, Eq. 4. Of refitted networks equally fast it
 finds nearer ones than what the discriminator sees and the way back do, in less time
 (docs/results/claims.md)."""

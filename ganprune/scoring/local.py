@@ -18,7 +18,7 @@ from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import in_channels, to_float
 from ganprune.models.channels_last import channels_last
 from ganprune.models.traits import channels_by_domain, discriminator_input, smallest_picture
-from ganprune.pruning.fitness import Reduction, l_cyc, l_disa, l_gena, l_idt
+from ganprune.pruning.fitness import Mean, Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.pruning.genome import Layout, genome_of
 from ganprune.pruning.rebuild import rebuilt, recalibrated
 from ganprune.refit import Gram, refitted_from
@@ -45,6 +45,8 @@ class ScoringSettings:
     """Pictures a forward pass; fewer where memory runs out."""
     reduction: Reduction = "mean"
     """What ‖v‖² means; see `ganprune.pruning.fitness.Reduction`."""
+    gena_mean: Mean = "arithmetic"
+    """How L_GenA is averaged over pictures; see `ganprune.pruning.fitness.l_gena`."""
     refit: bool = False
     """Whether slim networks are refitted before they run, from the originals' Gram matrices; else they run as
     they were cut. See `ganprune.refit`."""
@@ -248,7 +250,8 @@ class LocalScorer(MemoScorer):
             seen = l_disa(half.patches, self._run(half.discriminator, together), reduction)
         if self.settings.identity and half.y is not None and network is not None:
             same = l_idt(self._run(network, half.y), half.y, reduction)
-        return _Alone(translated, seen, l_gena(half.translated, translated, reduction), same)
+        near = l_gena(half.translated, translated, reduction, self.settings.gena_mean)
+        return _Alone(translated, seen, near, same)
 
     def _cut(self, side: Domain, genome: Tensor) -> nn.Module:
         """The slim network in float32, refitted where the settings say so."""

@@ -22,6 +22,7 @@ from ganprune.settings.words import (
     NET_NAMES,
     SIZES,
     Domain,
+    Mean,
     Reduction,
 )
 
@@ -37,6 +38,12 @@ class PictureSettings:
     gram_pictures: int = setting(24, least=0)
     """Training pictures of each domain that filters are weighed and individuals refitted by: others than they
     are scored on, so that scores tell nothing learnt by heart; 0: those that they are scored on."""
+    crops: int = setting(1, least=1, most=8)
+    """Individuals are scored on squares of 1/crops of the pictures' height and width, cut at random places
+    out of crops² as many pictures: as much work, and less is left to chance. 1: on whole pictures, as where
+    squares would be smaller than 64 pixels or than networks take."""
+    gena_mean: Mean = "arithmetic"
+    """How L_GenA is averaged over pictures; geometric: a few hard ones do not outweigh the others."""
     picture_statistics: bool = False
     """Batch norm by each picture's own statistics, as CycleGAN's test.py without --eval, from the search to
     the export; see `ganprune.models.picture_statistics`."""

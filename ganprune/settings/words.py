@@ -27,6 +27,7 @@ width of load_size. scale_width_and_crop: both. none: to the next multiples of 4
 
 Reduction = Literal["mean", "sum"]
 """‖v‖² as the mean over the elements of v, or as their sum."""
+Mean = Literal["arithmetic", "geometric"]
 
 LayoutKind = Literal["filters", "shared"]
 """``filters``: every group of filters has bits of its own (2,944 for the original).

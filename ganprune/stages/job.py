@@ -15,6 +15,7 @@ from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet
 from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import RunError
 from ganprune.images import PictureFolders, load_pictures, readable, split
+from ganprune.models.traits import smallest_picture, stride_of
 from ganprune.pruning.latency import LatencyTable
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run
@@ -211,16 +212,49 @@ def split_pictures(
 
 def refit_pictures(job: Job, side: Domain, n: int) -> Tensor:
     """At most n training pictures that nothing is scored on, in an order by the seed: uint8 [n, c, h, w]."""
-    files = split_files(job.folders, job.settings)[0][side]
-    random = generator_for(job.settings.search.seed, "refit pictures", side)
-    chosen = [files[i] for i in torch.randperm(len(files), generator=random)[:n].tolist()]
+    chosen = _shuffled(job, split_files(job.folders, job.settings)[0][side], side)[:n]
     return load_pictures(chosen, job.settings.pictures.size, channels=job.folders.channels[side])
+
+
+def _shuffled(job: Job, files: Sequence[Path], side: Domain) -> list[Path]:
+    random = generator_for(job.settings.search.seed, "refit pictures", side)
+    return [files[i] for i in torch.randperm(len(files), generator=random).tolist()]
 
 
 def gram_pictures(job: Job) -> dict[Domain, Tensor]:
     """What the search weighs filters and refits individuals by, of each side that evolves: [n, c, h, w]."""
     n, sides = job.settings.pictures.gram_pictures, job.settings.search.sides
     return {side: refit_pictures(job, side, n) if n else job.pictures[side] for side in sides}
+
+
+LEAST_CROP = 64
+"""Pixels; of smaller squares a network's maps are mostly border."""
+
+
+def scored_pictures(job: Job) -> dict[Domain, Tensor]:
+    """What individuals are scored on: ``job.pictures``, or squares out of them and of training pictures.
+
+    ``crops``² · ``pictures`` squares of a domain, of one picture each while there are so many, at places by
+    the seed; none is of a picture that individuals are refitted by. uint8 [n, c, size / crops, size / crops].
+    """
+    settings = job.settings.pictures
+    judges = job.discriminators.values() if job.settings.search.loss == "disa" else ()
+    least = max([LEAST_CROP, *map(smallest_picture, judges)])
+    crop, rest = divmod(settings.size, settings.crops)
+    if settings.crops == 1 or rest or crop < least or crop % stride_of(job.originals.values()):
+        return dict(job.pictures)
+    return {side: _squares(job, side, crop, settings.pictures * settings.crops**2) for side in job.pictures}
+
+
+def _squares(job: Job, side: Domain, crop: int, n: int) -> Tensor:
+    tuning, held_out = (part[side] for part in split_files(job.folders, job.settings))
+    others = _shuffled(job, tuning, side)[job.settings.pictures.gram_pictures :]
+    files = [*held_out, *others][:n]
+    pictures = load_pictures(files, job.settings.pictures.size, channels=job.folders.channels[side])
+    random, free = generator_for(job.settings.search.seed, "squares", side), pictures.shape[-1] - crop + 1
+    corners = torch.randint(free, (n, 2), generator=random).tolist()
+    squares = [pictures[i % len(pictures), :, y : y + crop, x : x + crop] for i, (y, x) in enumerate(corners)]
+    return torch.stack(squares)
 
 
 def _load(

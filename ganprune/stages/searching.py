@@ -36,7 +36,7 @@ from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import State, describe, describe_controls
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, Domain
-from ganprune.stages.job import Job, Resolved, gram_pictures
+from ganprune.stages.job import Job, Resolved, gram_pictures, scored_pictures
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
@@ -83,7 +83,8 @@ def search(job: Job) -> State:
     """
     run, settings, resolved, reporter = job.run, job.settings, job.resolved, job.reporter
     both, seen = layouts(job.originals, settings), gram_pictures(job) if settings.search.refit else {}
-    fingerprint = picture_hash(job.pictures, seen)
+    pictures = scored_pictures(job)
+    fingerprint = picture_hash(pictures, seen)
     state, lines = saved(run, both, settings.search, fingerprint)
     if state is not None and run.finished("search"):
         return state
@@ -108,7 +109,7 @@ def search(job: Job) -> State:
         ):
             inputs = ScoringInputs(
                 job.originals, job.discriminators if settings.search.loss == "disa" else {}, both,
-                job.pictures, _scoring(settings, resolved), tuner_for(job), run / CACHE, seen,
+                pictures, _scoring(settings, resolved), tuner_for(job), run / CACHE, seen,
             )  # fmt: skip
             scorer: LocalScorer | PoolScorer = LocalScorer(inputs, task.advance, reporter)
             # What the original itself and untouched inputs score: in the first line of search.jsonl.
@@ -207,10 +208,10 @@ def picture_hash(*pictures: Mapping[Domain, Tensor]) -> str:
 
 
 def _scoring(settings: CompressSettings, resolved: Resolved) -> ScoringSettings:
-    search, reduction = settings.search, settings.pictures.reduction
+    search, pictures = settings.search, settings.pictures
     return ScoringSettings(
-        resolved.device, resolved.precision, resolved.batch, reduction, search.refit,
-        identity=search.lambda_identity > 0, cycle=search.lambda_cycle > 0,
+        resolved.device, resolved.precision, resolved.batch, pictures.reduction, pictures.gena_mean,
+        search.refit, identity=search.lambda_identity > 0, cycle=search.lambda_cycle > 0,
     )  # fmt: skip
 
 

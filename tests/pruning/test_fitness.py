@@ -25,6 +25,15 @@ def test_distances_by_hand(distance: Distance) -> None:
     assert distance(other, other) == 0
 
 
+def test_a_geometric_mean_does_not_leave_the_word_to_the_hardest_picture() -> None:
+    original = torch.zeros(2, 1, 2, 2)
+    one, other = (torch.tensor(errors).sqrt().view(2, 1, 1, 1) for errors in ([1.0, 16.0], [2.0, 12.0]))
+    assert l_gena(original, original + one, mean="geometric") == pytest.approx(4)
+    assert l_gena(original, original + other, mean="geometric") == pytest.approx(24**0.5)
+    assert l_gena(original, original + one) > l_gena(original, original + other)
+    assert l_gena(original, original, mean="geometric") == 0
+
+
 def test_squared_norm_is_of_each_picture_alone() -> None:
     pictures = torch.arange(12.0).view(3, 1, 2, 2)
     assert squared_norm(pictures, "sum").tolist() == [14, 16 + 25 + 36 + 49, 64 + 81 + 100 + 121]

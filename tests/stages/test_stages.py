@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import NetName, load_generator, read_metadata
-from ganprune.errors import DataError, RunError, UsageError
-from ganprune.images import find_domains, load_pictures, to_float
+from ganprune.errors import RunError, UsageError
+from ganprune.images import to_float
 from ganprune.images.sources import DOMAINS, Domain
 from ganprune.pace import Pace
 from ganprune.plan import TUNE_PASSES, better_threads, plan
@@ -33,15 +32,12 @@ from ganprune.settings import CompressSettings, ComputeSettings
 from ganprune.stages import (
     Resolved,
     check_target,
-    fine_tune,
     layouts,
     picture_hash,
     rebuild_both,
     search,
-    search_pictures,
     write_both,
 )
-from ganprune.stages.job import gram_pictures
 from tests.tiny import TinyGan, resnet, seeded, tiny_gan, tiny_job
 
 RESOLVED = Resolved("cpu", "float32", 1, 1)
@@ -284,85 +280,6 @@ def test_written_files_say_what_they_are(run: Run, gan: TinyGan) -> None:
         kept = json.loads(metadata["kept"])
         widths = resnet(load_generator(run / f"latest_net_G_{side}.pth")).widths
         assert widths.groups() == {group: len(index) for group, index in kept.items()}
-
-
-def _write_pictures(folder: Path, names: list[str], seed: int) -> None:
-    folder.mkdir(parents=True)
-    for i, name in enumerate(names):
-        pixels = torch.randint(256, (20, 20, 3), generator=seeded(100 * seed + i), dtype=torch.uint8)
-        Image.fromarray(pixels.numpy()).save(folder / name)
-
-
-def test_pictures_to_score_on_are_not_those_to_fine_tune_on(
-    tmp_path: Path, run: Run, gan: TinyGan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
-        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(6)], seed)
-    folders = find_domains(tmp_path)
-    scored = search_pictures(folders, SETTINGS)
-    assert {side: tuple(pictures.shape) for side, pictures in scored.items()} == {
-        "A": (2, 3, 32, 32), "B": (2, 3, 32, 32)
-    }  # fmt: skip
-    tuned: dict[str, Any] = {}
-
-    def watch(networks: Any, pictures: Any, *_: Any, **options: Any) -> None:
-        tuned.update(pictures)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("ganprune.stages.training.train", watch)
-    settings = CompressSettings.from_flat(SETTINGS.to_flat() | {"budget": "1steps", "recipe": "paper"})
-    with pytest.raises(KeyboardInterrupt):
-        fine_tune(tiny_job(run, gan, settings, folders=folders), gan.generators)
-    for side in DOMAINS:
-        assert len(tuned[side]) == 4
-        assert all(path.parent.name == f"train{side}" for path in tuned[side])
-        both = torch.cat([load_pictures(tuned[side], 32), scored[side]]).flatten(1)
-        assert len(both.unique(dim=0)) == 6
-
-
-def test_individuals_are_refitted_by_other_pictures_than_they_are_scored_on(
-    tmp_path: Path, run: Run, gan: TinyGan
-) -> None:
-    for seed, name in enumerate(("trainA", "trainB")):
-        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(6)], seed)
-    job = tiny_job(run, gan, SETTINGS, folders=find_domains(tmp_path))
-    scored, seen = search_pictures(job.folders, SETTINGS), gram_pictures(job)
-    for side in DOMAINS:
-        assert len(torch.cat([scored[side], seen[side]]).flatten(1).unique(dim=0)) == 6
-    same = replace(job, pictures=scored, settings=SETTINGS.changed({"gram-pictures": 0}))
-    assert gram_pictures(same) == scored
-
-
-def test_pictures_come_from_val_folders_where_there_are_such(tmp_path: Path) -> None:
-    for seed, name in enumerate(("trainA", "trainB", "valA", "valB")):
-        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(3)], seed)
-    first = search_pictures(find_domains(tmp_path), SETTINGS)
-    second = search_pictures(
-        find_domains(tmp_path), replace(SETTINGS, search=replace(SETTINGS.search, seed=5))
-    )
-    assert picture_hash(first) == picture_hash(second)
-    (tmp_path / "valA" / "0.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"1 of 3 pictures in .*valA"):
-        search_pictures(find_domains(tmp_path), SETTINGS)
-
-
-def test_seed_draws_the_pictures(tmp_path: Path) -> None:
-    for seed, name in enumerate(("trainA", "trainB")):
-        _write_pictures(tmp_path / name, [f"{i}.png" for i in range(20)], seed)
-    folders = find_domains(tmp_path)
-    drawn = [
-        picture_hash(search_pictures(folders, replace(SETTINGS, search=replace(SETTINGS.search, seed=seed))))
-        for seed in (0, 0, 1)
-    ]
-    assert drawn[0] == drawn[1] != drawn[2]
-
-
-def test_no_budget_leaves_the_generators_alone(run: Run, gan: TinyGan, tmp_path: Path) -> None:
-    for seed, name in enumerate(("trainA", "trainB")):
-        _write_pictures(tmp_path / name, ["0.png", "1.png"], seed)
-    same = fine_tune(tiny_job(run, gan, SETTINGS, folders=find_domains(tmp_path)), gan.generators)
-    assert all(same[side] is gan.generators[side] for side in DOMAINS)
-    assert not (run / "fine-tune").exists()
 
 
 def test_target_out_of_reach_is_refused_before_anything_is_done(gan: TinyGan) -> None:
