@@ -130,6 +130,8 @@ def test_options_that_contradict_each_other_or_lead_nowhere_are_refused(tmp_path
     assert DataSource.given(None, None, None) is None
     with pytest.raises(UsageError, match="--data and --data-b contradict each other; give --data, or"):
         DataSource.given(tmp_path, None, tmp_path)
+    with pytest.raises(UsageError, match="--data-a and --data-b need a folder of each domain, found"):
+        DataSource.given(None, tmp_path, tmp_path / "." / "")
     with pytest.raises(UsageError, match=r"--data-b .*nowhere does not exist; give a folder of pictures"):
         find_domains(DataSource(None, tmp_path, tmp_path / "nowhere"))
 
