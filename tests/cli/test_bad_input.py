@@ -192,6 +192,8 @@ MISUSES: dict[str, tuple[tuple[object, ...], str]] = {
     "bench once": (("bench", "--set", "runs=1", "CKPT"), "must be 2 or more"),
     "inspect nothing": (("inspect", "nowhere"), "nowhere does not exist"),
     "inspect at an odd size": (("inspect", "CKPT", "--size", "30"), "must be a positive multiple of 4"),
+    "output is a file": (("export", "CKPT", "-o", f"CKPT/{G_A}"), "-o needs a folder, found"),
+    "output names an ONNX file": (("export", "CKPT", "-o", "out/G.onnx"), "-o needs a folder, found out/"),
     "no such preset to print": (("presets", "quick"), "quick is not known"),
 }  # fmt: skip
 
