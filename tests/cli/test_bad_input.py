@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -229,6 +232,22 @@ def test_surprises_are_told_in_one_line(place: Place, here: Path, monkeypatch: p
     reading, error = found.err.splitlines()
     assert reading.startswith("reading ")
     assert error.startswith("internal error: ZeroDivisionError: 1 2; set GANPRUNE_DEBUG=1")
+
+
+def test_an_interrupt_that_a_library_swallows_is_an_interrupt(
+    place: Place, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swallow(*_: object, **__: object) -> None:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        raise RecursionError
+
+    monkeypatch.setattr("ganprune.stages.preparing.load_quartet", swallow)
+    found = place.compress()
+    assert found.code == 130
+    assert found.err.splitlines()[-1].startswith("interrupted; to go on, run again: ganprune compress")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _raiser(error: Exception) -> Callable[..., None]:
