@@ -233,5 +233,7 @@ def test_max_lost_without_a_network_of_features_is_refused(
     ):
         feature_network(settings)
     monkeypatch.setenv("GANPRUNE_FEATURES", str(tmp_path / "none.pth"))
-    with pytest.raises(UsageError, match=r"found no file .*none\.pth"):
+    with pytest.raises(
+        UsageError, match=r"^needed a network of features .*found no file .*none\.pth; .ganprune download"
+    ):
         feature_network(settings)
