@@ -19,7 +19,7 @@ from ganprune.models.traits import channels_of
 from ganprune.plan import STAGES, Plan, better_threads, plan
 from ganprune.presets import compress_settings
 from ganprune.reporting import SILENT, Reporter, Staged
-from ganprune.runs import Run, default_folder, mark_latest
+from ganprune.runs import Run, check_run_folder, default_folder, mark_latest
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages import (
@@ -132,6 +132,8 @@ def compress(
         )
     chosen = settings or compress_settings(preset, None if config is None else Path(config), wishes)
     _check_searcher(chosen)
+    if output is not None:
+        check_run_folder(Path(output))
     own = Own.of(generator, discriminator)
     if isinstance(checkpoint, Path | str):
         given = local(Path(checkpoint), reporter)

@@ -93,7 +93,7 @@ class Run:
             config = read_toml(path)
             for key, shape in _CONFIG.items():
                 if not fits(config.get(key), shape):
-                    raise ValueError(f"{key!r}")
+                    raise ValueError(f"{key} is {'not as it was written' if key in config else 'missing'}")
         return config
 
     @property
@@ -224,8 +224,7 @@ def open_run(
     run, config_file = Run(folder), folder / "config.toml"
     if config_file.exists():
         _refuse_other(run, _going_on(run.config, config, given))
-    elif folder.exists() and not _is_free(folder):
-        raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
+    check_run_folder(folder)
     with run.locked():  # another process may have begun a run here in the meantime
         if not config_file.exists():
             write_atomically(config_file, tomli_w.dumps(config).encode())
@@ -239,6 +238,14 @@ def open_run(
             begun = {"schema": 1, "created": _now(), "command": command, **machine()}
             write_json(run / "provenance.json", begun, "own")
     return run
+
+
+def check_run_folder(folder: Path) -> None:
+    """Raises `RunError` for what holds no run and has no room for one."""
+    if folder.is_file():
+        raise RunError(f"{folder} is a file; give `-o` a folder")
+    if folder.exists() and not (folder / "config.toml").exists() and not _is_free(folder):
+        raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
 
 
 def _names(stages: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Iterable[str]:

@@ -118,11 +118,10 @@ def _kill(left: list[None], path: Path, data: bytes, over: Over = "unchanged") -
 
 def test_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    for folder in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(
-            RunError, match="is not empty and holds no run; give `-o` a new or an empty folder"
-        ):
-            open_run(folder, CONFIG, "")
+    with pytest.raises(RunError, match="is not empty and holds no run; give `-o` a new or an empty folder"):
+        open_run(tmp_path, CONFIG, "")
+    with pytest.raises(RunError, match=r"notes\.txt is a file; give `-o` a folder"):
+        open_run(tmp_path / "notes.txt", CONFIG, "")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

@@ -40,6 +40,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         main = threading.current_thread() is threading.main_thread()  # no other one may set handlers
         if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _terminate)
+        watching = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if watching:
+            signal.signal(signal.SIGINT, _interrupt)
         try:
             for name, value in kwargs.items():
                 kwargs[name] = _fetched(value, bool(kwargs.get("quiet")))
@@ -47,9 +50,18 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except (KeyboardInterrupt, Exception) as error:
             if isinstance(error, typer.Exit):
                 raise
+            from ganprune.errors import GanpruneError
+
             if os.environ.get("GANPRUNE_DEBUG") and not isinstance(error, KeyboardInterrupt):
                 raise
+            if watching and not isinstance(error, GanpruneError) and _was_interrupted():
+                error = (
+                    KeyboardInterrupt()
+                )  # which the import of a library has turned into an error of its own
             raise failed(error) from None
+        finally:
+            if watching:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
     return run
 
@@ -101,6 +113,15 @@ def invocation() -> str:
     from ganprune.system.shell import command_line
 
     return command_line(*sys.argv[1:])
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.default_int_handler)  # which tells that it came, whatever becomes of it
+    raise KeyboardInterrupt
+
+
+def _was_interrupted() -> bool:
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

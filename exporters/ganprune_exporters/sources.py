@@ -63,6 +63,10 @@ def export_source(
     reporter: Reporter,
 ) -> tuple[Exported, str]:
     """Export what ``source`` is. Returns what was written, and the command to run next."""
+    if output is not None and (output.suffix == ".onnx" or output.is_file()):
+        raise UsageError(
+            f"-o needs a folder, found {output}; files get names of their own: give `-o` a folder"
+        )
     if source is None or is_run(source):
         return _export_run(find_run(source), output, data, wishes, reporter)
     networks = generators_of(source, wishes.own)

@@ -50,7 +50,9 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
         if isinstance(held, Mapping) and wrapper in held:
             held = cast("Mapping[str, object]", held)[wrapper]
     if not isinstance(held, Mapping):
-        raise CheckpointError(f"holds a {type(held).__name__}, a state dict was needed")
+        raise CheckpointError(
+            f"holds a {type(held).__name__}, a state dict was needed; save the network's state_dict()"
+        )
     entries = cast("Mapping[object, object]", held)
     inside = [value for value in entries.values() if _starts_with_tensor(value)]
     if len(inside) == 1 and not any(isinstance(value, Tensor) for value in entries.values()):
@@ -63,7 +65,7 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
             )
     tensors = {str(name): cast("Tensor", value) for name, value in entries.items()}
     if not tensors:
-        raise CheckpointError("holds no tensors")
+        raise CheckpointError("holds no tensors; save the network's state_dict()")
     return without_prefix(tensors)
 
 

@@ -54,7 +54,7 @@ def _format_of(path: Path) -> Format:
         if foreign.recognises(head):
             raise CheckpointError(f"{path}: no checkpoint but {foreign.title}; {foreign.help}")
     raise CheckpointError(
-        f"{path}: no checkpoint: it starts with {head!r}; a file of torch.save or safetensors was needed"
+        f"{path}: no checkpoint: it starts with {head[:16]!r}; a file of torch.save or safetensors was needed"
     )
 
 

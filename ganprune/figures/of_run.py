@@ -68,11 +68,11 @@ def comparisons_of(run: Run) -> list[PictureComparison]:
         rows = cells(open_picture(path), size, size)
         shown = run.provenance.get("stages", {}).get("show", {}).get("rows")
         counts = dict(shown) if isinstance(shown, dict) else {side: len(rows) // len(sides) for side in sides}
-        if not rows or sum(counts.values()) != len(rows) or not 3 <= len(rows[0]) <= 4:
+        of_rows: list[Domain] = [side for side in DOMAINS for _ in range(int(counts.get(side, 0)))]
+        if not rows or len(of_rows) != len(rows) or not 3 <= len(rows[0]) <= 4:
             raise ValueError(f"{len(rows)} rows")
     except (GanpruneError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be used ({error}); run `ganprune compress` again to make it") from None
-    of_rows: list[Domain] = [side for side in sides for _ in range(int(counts.get(side, 0)))]
     found: list[PictureComparison] = []
     for side, row in zip(of_rows, rows, strict=True):
         pixels: list[Pixels] = [np.ascontiguousarray(cell.permute(1, 2, 0).numpy()) for cell in row]

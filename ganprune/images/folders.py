@@ -18,6 +18,7 @@ from ganprune.images.rgb import Remarks
 from ganprune.images.sources import DOMAINS, DataSource, Domain, Split, below, plain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import sha256
+from ganprune.system.shell import pasted
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ARRAYS}
@@ -112,11 +113,12 @@ def find_domains(
     for part, files in joined.items():
         found |= {f"{part}_A": tuple(map(LeftHalf, files)), f"{part}_B": tuple(map(RightHalf, files))}
         notes = [f"{source.root} holds pairs: the left halves of its pictures are A, the right ones B"]
-    if source.root is not None and len(domains) == 1 and not joined and not _has_folders(source):
-        found[f"{bare}_{domains[0]}"] = pictures_below(source.root)
+    alone = source.root if len(domains) == 1 and not joined and not _has_folders(source) else None
+    if alone is not None and not any(_has_folders(DataSource(each)) for each in _inside(alone)):
+        found[f"{bare}_{domains[0]}"] = pictures_below(alone)
         notes = [
-            f"{source.root} has no folders of domains: all its pictures are taken as what is translated",
-            *filter(None, [left_out(source.root)]),
+            f"{alone} has no folders of domains: all its pictures are taken as what is translated",
+            *filter(None, [left_out(alone)]),
         ]
     for part in needs:
         for domain in domains:
@@ -140,8 +142,8 @@ def _joined(root: Path, bare: Split, paired: bool) -> dict[Split, tuple[Path, ..
     return files if files and all(are_joined(map(stored_size, few), paired) for few in looked_at) else {}
 
 
-def _has_folders(source: DataSource) -> bool:
-    return any(source.folder(part, domain) for part in get_args(Split) for domain in get_args(Domain))
+def _has_folders(source: DataSource, parts: Sequence[Split] = get_args(Split)) -> bool:
+    return any(source.folder(part, domain) for part in parts for domain in get_args(Domain))
 
 
 def pictures_below(
@@ -287,26 +289,44 @@ def _complaint(
         found = _entries(own)
         return f"{own} needs a folder {part}{domain} (or {part}), found {found}; make {wanted} there"
     root = source.root
-    inside = [entry for entry in sorted(root.iterdir()) if entry.is_dir()]
-    near = [other for other in (root.parent, *inside) if _serves(DataSource(other), needs, domains, bare)]
-    around = below(root, part) or root  # train/horse and train/zebra
-    pair = [
-        entry
-        for entry in sorted(around.iterdir())
-        if entry.is_dir() and plain(entry.name) not in get_args(Split) and pictures_below(entry)
-    ]
+    near = [root.parent, *_inside(root)]
+    near = [other for other in near if _serves(DataSource(other), needs, domains, bare)]
+    pair = [] if _has_folders(source, needs) else _pair(root, part)
     archives = [entry.name for entry in sorted(root.iterdir()) if entry.name.lower().endswith(ARCHIVES)]
     if near:
-        advice = f"give --data {near[0]}"
-    elif (
-        len(pair) == 2 and not _has_folders(source) and _serves(DataSource(None, *pair), needs, domains, bare)
-    ):
-        advice = f"give --data-a {pair[0]} --data-b {pair[1]}, or the other way round"
-    elif archives and not inside:
+        advice = f"give --data {pasted(near[0])}"
+    elif pair and _serves(DataSource(None, *pair), needs, domains, bare):
+        advice = f"give --data-a {pasted(pair[0])} --data-b {pasted(pair[1])}"
+        advice += "" if _has_folders(source) else ", or the other way round"
+    elif archives and not _inside(root):
         advice = f"unpack {archives[0]}"
     else:
         advice = f"make {part}A and {part}B there, or give another --data, or --data-a and --data-b"
     return f"{root} needs a folder {part}{domain} (or {part}/{domain}), found {_entries(root)}; {advice}"
+
+
+def _inside(root: Path) -> list[Path]:
+    """Folders below one, three deep, those on top first."""
+    return [folder for depth in ("*/", "*/*/", "*/*/*/") for folder in sorted(root.glob(depth))]
+
+
+def _pair(root: Path, part: Split) -> list[Path]:
+    """Two folders that may be both domains': of horse_train, zebra_train and their tests, the former.
+
+    train/horse and train/zebra likewise. testA and testB, for training, only where there are no others.
+    """
+    folders = sorted(entry for entry in (below(root, part) or root).iterdir() if entry.is_dir())
+    folders = [folder for folder in folders if plain(folder.name) not in get_args(Split)]
+    folders = [folder for folder in folders if pictures_below(folder)]
+    named = {folder: _part_in(folder.name) for folder in folders}
+    choices = [[folder for folder in folders if named[folder] == kind] for kind in (part, None)]
+    return next((pair for pair in (*choices, folders) if len(pair) == 2), [])
+
+
+def _part_in(name: str) -> Split | None:
+    """The part that a folder's name begins or ends with, as of trainHorse or horse_test."""
+    parts: tuple[Split, ...] = get_args(Split)
+    return next((each for each in parts if plain(name).startswith(each) or plain(name).endswith(each)), None)
 
 
 def _serves(source: DataSource, needs: Sequence[Split], domains: Sequence[Domain], bare: Split) -> bool:

@@ -203,6 +203,8 @@ def read_all(paths: Sequence[Path], read: Callable[[Path], _T], reporter: Report
             results.append((path, read(path)))
         except DamagedPicture as error:
             bad.append((path, error))
+    if bad and len(paths) == 1:
+        raise bad[0][1]
     counts = f"{len(bad)} of {len(paths)} pictures in {paths[0].parent}"
     if len(bad) > UNREADABLE_SHARE * len(paths):
         raise DataError(

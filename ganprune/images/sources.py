@@ -40,6 +40,8 @@ class DataSource:
         if root is not None and (A is not None or B is not None):
             one = "--data-b" if A is None else "--data-a"
             raise UsageError(f"--data and {one} contradict each other; give --data, or --data-a and --data-b")
+        if A is not None and B is not None and A.resolve() == B.resolve():
+            raise UsageError(f"--data-a and --data-b need a folder of each domain, found {A} twice; give two")
         return None if root is None and A is None and B is None else cls(root, A, B)
 
     @classmethod

@@ -11,6 +11,7 @@ from ganprune.metrics.extractor import FeatureNetwork, resized
 from ganprune.metrics.inception import INCEPTION_KEY, load_inception
 from ganprune.metrics.normalise import caffe, keras, torchvision
 from ganprune.metrics.published import Kind, PublishedFeatures, last_map
+from ganprune.settings.words import FETCH_FEATURES
 from ganprune.storage.files import sha256
 from ganprune.system.device import resolve_device, resolve_threads
 
@@ -45,8 +46,8 @@ def load_features(path: Path | str, device: str = "cpu", threads: int | None = N
     path = Path(path)
     if not path.is_file():
         raise UsageError(
-            f"--features needs a file of MobileNetV2, SqueezeNet 1.1 or Inception, found no file {path}; "
-            f"docs/metrics.md says where they are from, `{INCEPTION}` downloads one"
+            f"needed a network of features (MobileNetV2, SqueezeNet 1.1 or Inception), found no file {path}; "
+            f"{FETCH_FEATURES}; `{INCEPTION}` is the standard one"
         )
     tensors = {key: value.float() for key, value in read_tensors(path).items()}
     if INCEPTION_KEY in tensors:

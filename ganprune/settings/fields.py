@@ -55,7 +55,8 @@ class Bounds:
 
     def __str__(self) -> str:
         if self.multiple > 1:
-            return f"a multiple of {self.multiple} from {self.least:g} to {self.most:g}"
+            upper = f" to {self.most:g}" if self.most < inf else ""
+            return f"a multiple of {self.multiple} from {self.least:g}{upper}"
         parts = list[str]()
         if self.least > -inf and self.most < inf:
             parts.append(f"{self.least:g} to {self.most:g}")

@@ -30,7 +30,7 @@ class TranslateOptions:
     )
     """resize: to --size squared; scale_width: to a width of --size; none: at their own size; auto: resize, of
     a video none."""
-    tile: int | None = setting(None, panel=OPTIONS)
+    tile: int | None = setting(None, panel=OPTIONS, least=32, multiple=4)
     """Translate in overlapping tiles of N×N pixels, for pictures too large for the memory. Instance norm then
     takes its statistics from each tile: tones may differ between them."""
     as_stored: bool = setting(False, panel=OPTIONS)

@@ -49,3 +49,7 @@ SIZES = Bounds(16, 8192, multiple=4)
 the largest a first layer of 64 filters alone takes more than 16 GiB, and CycleGAN halves them twice."""
 FEATURES = "GANPRUNE_FEATURES"
 """Environment variable that stands in for a file of a network of features."""
+_WEIGHTS = "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth"
+_KEPT = "checkpoints/mobilenet_v2-7ebf99e0/mobilenet_v2-7ebf99e0.pth"
+FETCH_FEATURES = f"`ganprune download --from {_WEIGHTS}` fetches and checks one, {_KEPT}"
+"""How to come by a network of features; the name of the public file holds the first digits of its SHA-256."""

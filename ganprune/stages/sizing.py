@@ -25,7 +25,7 @@ from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import as_scores, refitted_from
 from ganprune.scoring.originals import grams_file, original_grams, original_removals
 from ganprune.settings import CompressSettings
-from ganprune.settings.words import FEATURES, Domain
+from ganprune.settings.words import FEATURES, FETCH_FEATURES, Domain
 from ganprune.stages.job import Job, gram_pictures
 from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import NUMBER, fits
@@ -75,7 +75,7 @@ def feature_network(
     if not path:
         raise UsageError(
             "--max-lost needs a network of features, found none: give --set lost-by=FILE or set "
-            f"{FEATURES}; docs/metrics.md says where there are some"
+            f"{FEATURES}; {FETCH_FEATURES}"
         )
     return load_features(path, device, threads)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from ganprune.errors import UsageError
 from ganprune.storage.made import check_replaceable, flush_to_disk, note, sha256
 
 __all__ = ["Over", "atomic_path", "make_folder", "sha256", "write_atomically"]
@@ -64,7 +65,13 @@ def write_atomically(path: Path, data: bytes, over: Over = "unchanged") -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, as far as they are missing; they outlast a loss of power."""
+    """Make a folder and those above it, as far as they are missing; they outlast a loss of power.
+
+    Raises `UsageError` where one of them is a file.
+    """
+    for path in (folder, *folder.parents):
+        if path.is_file():
+            raise UsageError(f"{path} is a file, and a folder is needed in its place; give another with `-o`")
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     if os.name == "posix":

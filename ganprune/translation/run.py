@@ -233,4 +233,5 @@ def _judge(paths: Sequence[Path], bad: dict[Path, DamagedPicture], written: int,
     try:
         read_all(paths, recall, reporter)
     except DataError as error:
-        raise DataError(f"{error}; the other {written} are translated all the same") from error
+        others = f"; the other {written} are translated all the same" if written else ""
+        raise DataError(f"{error}{others}") from error

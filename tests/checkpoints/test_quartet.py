@@ -184,6 +184,20 @@ def test_a_lone_generator_is_told_how_to_bring_the_others(tmp_path: Path) -> Non
         load_quartet(tmp_path).require("D_A")
 
 
+def test_networks_that_lie_deeper_are_told(tmp_path: Path) -> None:
+    for name in ("h2z", "a2o"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "latest_net_G_A.pth").touch()
+    inside = tmp_path / "checkpoints"
+    with pytest.raises(CheckpointError, match=f"give one of {inside / 'a2o'}, {inside / 'h2z'}$"):
+        load_quartet(tmp_path)
+    (inside / "a2o" / "latest_net_G_A.pth").unlink()
+    with pytest.raises(
+        CheckpointError, match=f"no networks here, but in folders of it: give {inside / 'h2z'}$"
+    ):
+        load_quartet(tmp_path)
+
+
 def test_a_folder_without_networks_is_told_what_it_holds_and_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "horse2zebra").mkdir()
     (tmp_path / "notes.txt").write_text("")

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import pickle
 import pickletools
 import struct
 import zipfile
@@ -144,6 +145,11 @@ def test_what_is_no_state_dict_says_what_it_is(tmp_path: Path, held: object, mes
         (b"", "is empty"),
         (b"weights of mine", r"no checkpoint: it starts with b'weights of mine'; a file of torch\.save or"),
         (b"PK\x03\x04", r"truncated or damaged \(File is not a zip file\)"),
+        (
+            b"latest_net_G_A.pth".ljust(257, b"\0") + b"ustar\0" + b"00",
+            "no checkpoint but a tar archive; unpack it",
+        ),
+        (pickle.dumps({"model.1.weight": 3}), r"a pickle, .*; load it .*, and save the weights as a PyTorch"),
         (b"\x80\x02", "truncated or damaged"),
         (b"\xff\xff\xff\xff\xff\xff\xff\x7f{", "truncated or damaged"),
     ],

@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -192,6 +195,8 @@ MISUSES: dict[str, tuple[tuple[object, ...], str]] = {
     "bench once": (("bench", "--set", "runs=1", "CKPT"), "must be 2 or more"),
     "inspect nothing": (("inspect", "nowhere"), "nowhere does not exist"),
     "inspect at an odd size": (("inspect", "CKPT", "--size", "30"), "must be a positive multiple of 4"),
+    "output is a file": (("export", "CKPT", "-o", f"CKPT/{G_A}"), "-o needs a folder, found"),
+    "output names an ONNX file": (("export", "CKPT", "-o", "out/G.onnx"), "-o needs a folder, found out/"),
     "no such preset to print": (("presets", "quick"), "quick is not known"),
 }  # fmt: skip
 
@@ -227,6 +232,22 @@ def test_surprises_are_told_in_one_line(place: Place, here: Path, monkeypatch: p
     reading, error = found.err.splitlines()
     assert reading.startswith("reading ")
     assert error.startswith("internal error: ZeroDivisionError: 1 2; set GANPRUNE_DEBUG=1")
+
+
+def test_an_interrupt_that_a_library_swallows_is_an_interrupt(
+    place: Place, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swallow(*_: object, **__: object) -> None:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        raise RecursionError
+
+    monkeypatch.setattr("ganprune.stages.preparing.load_quartet", swallow)
+    found = place.compress()
+    assert found.code == 130
+    assert found.err.splitlines()[-1].startswith("interrupted; to go on, run again: ganprune compress")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _raiser(error: Exception) -> Callable[..., None]:

@@ -278,7 +278,7 @@ def test_run_whose_originals_changed_is_refused(run: Path, place: Place, here: P
 
 REFUSED = {
     "no features": (("fakes", "real"), 2, "give --features FILE or set GANPRUNE_FEATURES; `ganprune"),
-    "no file": (("fakes", "real", "--features", "gone"), 2, "found no file gone; docs"),
+    "no file": (("fakes", "real", "--features", "gone"), 2, "found no file gone; `ganprune download"),
     "another network": (("fakes", "real", "--features", "CKPT"), 3, "needed the tensors of MobileNetV2"),
     "no folder": (("gone", "real", "--features", "FILE"), 2, "gone does not exist; give a folder"),
     "few": (("fakes", "one", "--features", "FILE"), 3, "one: needed at least 2 pictures, found 1"),

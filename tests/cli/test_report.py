@@ -197,6 +197,14 @@ def test_unfinished_run_is_told_how_to_go_on(run: Path) -> None:
     assert "holds no slim generator yet" in done.err
 
 
+def test_pictures_of_a_generator_that_is_gone_are_shown_all_the_same(run: Path) -> None:
+    rows = comparisons_of(Run(run))
+    (run / "G_A.safetensors").unlink()
+    done = ganprune("report", run)
+    assert (done.code, "warning" in done.err) == (0, False)
+    assert [row.side for row in comparisons_of(Run(run))] == [row.side for row in rows]
+
+
 def test_output_names_the_file(run: Path, here: Path) -> None:
     done = ganprune("report", run, "-o", "new/page.html", "--quiet")
     assert done.code == 0

@@ -173,6 +173,8 @@ def test_few_unreadable_pictures_are_named_and_many_end_with_3(place: Place, her
     (here / "in/06.png").write_bytes(b"")
     assert "2 of 11 pictures in in cannot be read" in refusal(translate(*words, "-o", "many"), 3)
     assert len(list(Path("many").iterdir())) == 9
+    told = "in/06.png cannot be read as a picture (no picture); remove or replace it"
+    assert refusal(translate(place.checkpoint, "in/06.png", "-o", "one", "-q"), 3) == f"error: {told}"
 
 
 def test_only_the_generator_that_is_asked_for_is_read(place: Place, here: Path) -> None:
@@ -219,6 +221,7 @@ REFUSED = {
         "--preprocess must be one of auto, resize",
     ),
     "size": (("CKPT", "A", "-o", "out", "--size", "30"), 2, "--size must be a multiple of 4"),
+    "tile": (("CKPT", "A", "-o", "out", "--tile", "0"), 2, "--tile must be a multiple of 4 from 32, f"),
     "batch": (("CKPT", "A", "-o", "out", "--set", "batch=0"), 2, "--set batch must be 1 or more"),
     "direction": (
         ("CKPT", "A", "-o", "out", "--direction", "AB"),

@@ -68,8 +68,8 @@ def test_numbers_out_of_range_are_refused_by_name(tmp_path: Path, numbers: np.nd
     path = saved(tmp_path / "a.tif", numbers.reshape(16, 16))
     with pytest.raises(DataError, match=rf"a.tif cannot be read as a picture \({words}"):
         open_picture(path)
-    with pytest.raises(DataError, match=rf"1 of 1 pictures .* cannot be read: a.tif \({words}"):
-        load_pictures([path], 16)
+    with pytest.raises(DataError, match=rf"2 of 2 pictures .* cannot be read: a.tif \({words}"):
+        load_pictures([path, path], 16)
 
 
 def test_lab_colours_are_refused_by_name(tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ def test_a_plain_folder_is_what_is_translated_where_one_domain_is_needed(tmp_pat
         ({"horses": 2, "zebras": 1}, "."),
         ({"train/horses": 2, "train/zebras": 1}, "."),
         ({"all/A/trainA": 1, "all/B/trainB": 1}, "."),
+        ({"my data/horse2zebra/horse2zebra/trainA": 1, "my data/horse2zebra/horse2zebra/trainB": 1}, "."),
+        ({"testA": 2, "testB": 1}, "."),
+        ({"horse_train": 2, "zebra_train": 1}, "."),
+        ({"trainHorse": 2, "trainZebra": 1}, "."),
     ],
 )
 def test_what_the_message_says_to_give_works(tmp_path: Path, made: dict[str, int], given: str) -> None:
@@ -91,6 +95,21 @@ def test_what_the_message_says_to_give_works(tmp_path: Path, made: dict[str, int
     found = find_domains(source)
     assert len(found.train_A) + len(found.train_B) == sum(made.values())
     assert shlex.split(shlex.join(map(str, source.words()))) == words
+
+
+def test_of_four_folders_those_for_training_are_advised(tmp_path: Path) -> None:
+    domains(tmp_path / "named", {"horse_test": 1, "horse_train": 1, "zebra_test": 1, "zebra_train": 1})
+    with pytest.raises(DataError, match=r"give --data-a \S+horse_train --data-b \S+zebra_train, or the ot"):
+        find_domains(tmp_path / "named")
+    domains(tmp_path / "plain", {"horse": 1, "horse_test": 1, "zebra": 1, "zebra_test": 1})
+    with pytest.raises(DataError, match=r"give --data-a \S+horse --data-b \S+zebra, or the other"):
+        find_domains(tmp_path / "plain")
+
+
+def test_a_folder_around_a_dataset_is_never_taken_as_what_is_translated(tmp_path: Path) -> None:
+    domains(tmp_path, {"horse2zebra/trainA": 1, "horse2zebra/trainB": 1, "horse2zebra/testA": 1})
+    with pytest.raises(DataError, match=f"give --data {tmp_path / 'horse2zebra'}$"):
+        find_domains(tmp_path, domains=("A",))
 
 
 def test_a_dataset_that_is_still_packed_is_to_be_unpacked(tmp_path: Path) -> None:
@@ -111,6 +130,8 @@ def test_options_that_contradict_each_other_or_lead_nowhere_are_refused(tmp_path
     assert DataSource.given(None, None, None) is None
     with pytest.raises(UsageError, match="--data and --data-b contradict each other; give --data, or"):
         DataSource.given(tmp_path, None, tmp_path)
+    with pytest.raises(UsageError, match="--data-a and --data-b need a folder of each domain, found"):
+        DataSource.given(None, tmp_path, tmp_path / "." / "")
     with pytest.raises(UsageError, match=r"--data-b .*nowhere does not exist; give a folder of pictures"):
         find_domains(DataSource(None, tmp_path, tmp_path / "nowhere"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ganprune.checkpoints.formats import safetensors_file, torch_file
 
-HEAD = 16
+HEAD = 264
 """Number of leading bytes that a format is recognised by."""
 
 
@@ -77,6 +77,8 @@ FOREIGN = (
     Foreign("a GGUF file", _TORCH, _starts(b"GGUF")),
     Foreign("an archive", "unpack it, and give the checkpoint inside",
             _starts(b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")),
+    Foreign("a tar archive", "unpack it, and give the checkpoint inside",
+            lambda head: head[257:262] == b"ustar"),
     Foreign("a picture", "give the generator's .pth file", _starts(b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
 )  # fmt: skip
 """What a file may be that is in no format of `FORMATS`, in the order they are tried."""

@@ -27,6 +27,7 @@ MAX_EXPANSION = 8
 MIN_UNPACKED = 1 << 20
 """So many bytes may be unpacked from however small a zip."""
 
+_SAVED = "load it with the program that wrote it, and save the weights as a PyTorch state_dict()"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -74,11 +75,10 @@ def read_zip(path: Path, weights: bool = True) -> object:
 
 def _other_zip(records: Iterable[str]) -> str:
     """What a zip archive is that holds no data.pkl, by the names in it."""
-    saved = "load it with the program that wrote it, and save the weights as a PyTorch state_dict()"
     if any(name.endswith(".weights.h5") for name in records):
-        return f"no checkpoint but a Keras model; {saved}"
+        return f"no checkpoint but a Keras model; {_SAVED}"
     if any(name.endswith(".npy") for name in records):
-        return f"no checkpoint but NumPy arrays; {saved}"
+        return f"no checkpoint but NumPy arrays; {_SAVED}"
     return (
         "a zip archive, but not one of torch.save: it holds no data.pkl; unpack it, and give the checkpoint "
         "inside"
@@ -90,7 +90,7 @@ def read_legacy(path: Path, weights: bool = True) -> object:
     with path.open("rb") as file:
         start = io.BytesIO(file.read(MAX_PICKLE))
         if unpickled(start).root != _LEGACY_MAGIC:  # a pickle of other things is refused for what it asks for
-            raise CheckpointError("a pickle, but not one of torch.save")
+            raise CheckpointError(f"a pickle, but not one of torch.save; {_SAVED}")
         devices = ("meta", "meta", "cpu" if weights else "meta", "meta")
         _, _, found, keys = (unpickled(start, device) for device in devices)
         stored = sum(storage.bytes for storage in found.storages.values())

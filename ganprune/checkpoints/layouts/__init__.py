@@ -7,6 +7,7 @@ Another school's names are a row of `CONVENTIONS`; another layout is an object t
 named in `NAMED` or `OPENED`.
 """
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, peek, require_exists
 from ganprune.errors import CheckpointError
 from ganprune.system.hub import local
+from ganprune.system.shell import pasted
 
 LONE_FILE = "a file by itself"
 """Title of the layout of a single file whose name says nothing."""
@@ -87,6 +89,17 @@ def locate(path: Path) -> Located:
     return max(held, key=_count) if held and (best.alone or _count(held[0]) > 1) else best
 
 
+def _below(folder: Path) -> list[Path]:
+    """Folders in a folder, three deep, that hold networks under names that are known."""
+    places = [place for depth in ("*/", "*/*/", "*/*/*/") for place in sorted(folder.glob(depth))]
+    return [place for place in places if os.access(place, os.R_OK) and _named(place)]
+
+
+def _named(folder: Path) -> bool:
+    names = sorted(entry.name for entry in folder.iterdir())
+    return any(layout.find(folder, names) for layout in NAMED)
+
+
 def _count(located: Located) -> int:
     return len(located.files)
 
@@ -134,6 +147,9 @@ def _opened(folder: Path, entries: list[Path]) -> Located:
         raise damaged[0]
     held = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
     listing = ", ".join(held[:SHOWN]) + (f" and {len(held) - SHOWN} more" if len(held) > SHOWN else "")
+    if below := _below(folder):
+        some = "one of " * (len(below) > 1) + ", ".join(map(pasted, below[:SHOWN]))
+        raise CheckpointError(f"{folder}: no networks here, but in folders of it: give {some}")
     looked_for = "; ".join(layout.example for layout in LAYOUTS)
     advice = "; a network under another name is read when its file is given" if files else ""
     raise CheckpointError(
