@@ -55,9 +55,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             if os.environ.get("GANPRUNE_DEBUG") and not isinstance(error, KeyboardInterrupt):
                 raise
             if watching and not isinstance(error, GanpruneError) and _was_interrupted():
-                error = (
-                    KeyboardInterrupt()
-                )  # which the import of a library has turned into an error of its own
+                error = KeyboardInterrupt()  # which a library's import has turned into an error of its own
             raise failed(error) from None
         finally:
             if watching:

@@ -57,6 +57,7 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
     inside = [value for value in entries.values() if _starts_with_tensor(value)]
     if len(inside) == 1 and not any(isinstance(value, Tensor) for value in entries.values()):
         entries = cast("Mapping[object, object]", inside[0])
+    entries = {name: value for name, value in entries.items() if not _counts(str(name), value)}
     for name, value in entries.items():
         if not isinstance(value, Tensor):
             raise CheckpointError(
@@ -67,6 +68,13 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
     if not tensors:
         raise CheckpointError("holds no tensors; save the network's state_dict()")
     return without_prefix(tensors)
+
+
+def _counts(name: str, value: object) -> bool:
+    """Whether it is no weight but an epoch, a step or the like beside the weights."""
+    if isinstance(value, Tensor):
+        return value.ndim == 0 and not value.is_floating_point() and not name.endswith("num_batches_tracked")
+    return isinstance(value, int | float)
 
 
 def split_relics(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

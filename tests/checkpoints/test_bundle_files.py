@@ -54,8 +54,8 @@ def test_an_error_names_the_file_and_the_network_in_it(tmp_path: Path) -> None:
         CheckpointError, match=r"all\.pth: netG_B2A: lacks model\.4\.weight; the file is incom"
     ):
         load_quartet(tmp_path / "all.pth")
-    torch.save(states() | {"G_A": {**states()["G_A"], "step": 3}}, tmp_path / "all.pth")
-    with pytest.raises(CheckpointError, match=r"all\.pth: G_A: holds a int as 'step'"):
+    torch.save(states() | {"G_A": {**states()["G_A"], "step": "3"}}, tmp_path / "all.pth")
+    with pytest.raises(CheckpointError, match=r"all\.pth: G_A: holds a str as 'step'"):
         load_quartet(tmp_path / "all.pth")
 
 

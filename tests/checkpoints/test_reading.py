@@ -115,6 +115,13 @@ def test_tensors_that_lay_on_a_gpu_are_read_without_one(tmp_path: Path, writer: 
     assert_same(load_generator(tmp_path / "G.pth"), original)
 
 
+def test_counts_among_the_weights_are_stepped_over(tmp_path: Path) -> None:
+    original = make_generator(0, norm="batch")
+    counts = {"epoch": torch.tensor(7), "model.step": torch.tensor([7])[0], "seconds": 1.5, "steps": 9}
+    torch.save({**original.state_dict(), **counts}, tmp_path / "G.pth")
+    assert_same(load_generator(tmp_path / "G.pth"), original)
+
+
 def test_tensors_are_read_as_they_lie_on_the_disk(tmp_path: Path) -> None:
     tensors = with_relics(make_generator(0).half().state_dict())
     torch.save(tensors, tmp_path / "G.pth")
@@ -128,7 +135,8 @@ def test_tensors_are_read_as_they_lie_on_the_disk(tmp_path: Path) -> None:
         ({}, "holds no tensors"),
         ([torch.zeros(1)], "holds a list, a state dict was needed"),
         (torch.zeros(1), "holds a Tensor, a state dict was needed"),
-        ({"epoch": 3, "w": torch.zeros(1)}, "holds a int as 'epoch'"),
+        ({"epoch": "3", "w": torch.zeros(1)}, "holds a str as 'epoch'"),
+        ({"epoch": 3}, "holds no tensors"),
         ({"G_A": {"w": torch.zeros(1)}, "ema": {"w": torch.zeros(1)}}, "holds a dict as 'G_A'"),
         ({"state_dict": 5}, "holds a int, a state dict was needed"),
     ],
