@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from PIL import Image
 
+from ganprune.bench.report import Timed
 from ganprune.errors import GanpruneError
 from ganprune.figures import (
     Bar,
@@ -40,7 +41,16 @@ from ganprune.figures.panels import LOSSES, measured_losses
 from ganprune.figures.style import data_uri
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
-from ganprune.metrics.telling import WORSE, columns_of, differences, figure, quality_advice, quality_table
+from ganprune.metrics.telling import (
+    WORSE,
+    Evaluation,
+    Quality,
+    columns_of,
+    differences,
+    figure,
+    quality_advice,
+    quality_table,
+)
 from ganprune.presets import compress_settings
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
@@ -176,7 +186,7 @@ class Parts:
 
     def _speed_facts(self, side: Domain) -> list[dict[str, str]]:
         """How much faster and smaller, in the fewest threads."""
-        timed = json_of(self.run / "bench.json")
+        timed = json_of(self.run / "bench.json", dict[str, Any])
         if timed is None:
             command = command_line("bench", "--cpu", self.run.folder)
             return [_fact("Speed", "?", "not timed yet", command=command)]
@@ -223,7 +233,7 @@ class Parts:
         return [_fact("Quality", value, note, **told)]
 
     def _advice(self) -> str:
-        found = json_of(self.run / QUALITY)
+        found = json_of(self.run / QUALITY, Quality)
         return "" if found is None else quality_advice(found)
 
     def _pictures(self) -> Markup:
@@ -237,7 +247,7 @@ class Parts:
         return render("pictures", sides)
 
     def _speed(self) -> Markup | None:
-        if (timed := json_of(self.run / "bench.json")) is None:
+        if (timed := json_of(self.run / "bench.json", Timed)) is None:
             return None
         networks = {net["name"]: net for net in timed["networks"]}
         order = {name: str(net["against"] or name) for name, net in networks.items()}
@@ -251,14 +261,15 @@ class Parts:
             for threads in timed["settings"]["threads"]
         ]  # fmt: skip
         tables = [
-            Table(part["title"], part["headings"], part["rows"], detail=bool(part.get("detail")))
+            Table(part["title"], part["headings"], part["rows"])
             for part in timed["tables"]
             if not part["title"].startswith("Time by operator")
         ]
         return render("speed", timed.get("header", ""), _charts(bars), tables)
 
     def _quality(self) -> Markup | None:
-        found, beside = json_of(self.run / EVALUATION), json_of(self.run / QUALITY)
+        found = json_of(self.run / EVALUATION, Evaluation)
+        beside = json_of(self.run / QUALITY, Quality)
         if found is None and beside is None:
             return None
         tables = [] if beside is None else [quality_table(beside)]
@@ -272,7 +283,7 @@ class Parts:
         return render("quality", tables, told, found and found["features"], found and found.get("resamples"))
 
     def _operators(self) -> Markup | None:
-        timed = json_of(self.run / "bench.json") or {}
+        timed = json_of(self.run / "bench.json", dict[str, Any]) or {}
         if not (profiles := timed.get("profiles")):
             return None
         networks = {net["name"]: net for net in timed["networks"]}
@@ -330,7 +341,7 @@ class Parts:
         ]
         versions = list(provenance.get("versions", {}).items())
         warnings = provenance.get("warnings", [])
-        warned = [(w,) for w in warnings] if fits(warnings, [str]) else []
+        warned = [(w,) for w in warnings] if fits(warnings, list[str]) else []
         tables = {
             ("of what", "what"): facts, ("package", "version"): versions,
             ("stage", "took", "finished", "files"): stages, ("what was warned of",): warned,

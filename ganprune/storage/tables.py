@@ -15,8 +15,8 @@ class Table:
     """Text cells; the first column names things, the others hold figures."""
 
     title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
     detail: bool = False
     """Whether only those want it who look closely."""
 
