@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from ganprune.bench.engine import Engine
-from ganprune.bench.machine import Machine
+from ganprune.bench.machine import Machine, MachineFacts
 from ganprune.bench.profile import Profile, groups_of, profile_table
 from ganprune.bench.statistics import Ratio, Times
 from ganprune.metrics.telling import Quality
@@ -65,7 +65,7 @@ class Timed(TypedDict):
     header: str
     sentences: list[str]
     tables: list[Cells]
-    machine: dict[str, Any]
+    machine: MachineFacts
     networks: list[TimedNetwork]
     timings: list[TimedRow]
     settings: TimedBy
@@ -274,7 +274,7 @@ class BenchReport:
         ]
         found = {
             "schema": SCHEMA,
-            "machine": asdict(self.machine),
+            "machine": self.machine.to_json(),
             "engine": asdict(self.engine),
             "settings": self.settings.to_json(),
             "networks": networks,

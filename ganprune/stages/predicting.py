@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
+from ganprune.bench.machine import MachineFacts
 from ganprune.bench.report import Prediction, Timed, TimedNetwork
 from ganprune.channels import graph_of
 from ganprune.errors import InputError
@@ -121,7 +121,7 @@ def compare_predictions(folder: Path, timed: Timed, reporter: Reporter) -> list[
     return found
 
 
-def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: TimedNetwork) -> bool:
+def _made_for(table: LatencyTable, machine: MachineFacts, network: TimedNetwork) -> bool:
     """Whether a table was measured on this machine, for pictures of the size that the file was timed at."""
     size = table.made_for.get("size")
     same_machine = all(table.made_for.get(key) == machine[key] for key in ("cpu", "onnxruntime"))
