@@ -223,7 +223,7 @@ def _sketch(
         sketch = plan(
             whole.generators, whole.discriminators, there, resolved,
             trained=max(len(folders.pictures("train", side)) for side in DOMAINS),
-            lacking=bool(recovered(settings, prepared.quartet)), bench=timing, report=report, busy=busy,
+            lacking=bool(recovered(settings, prepared.quartet)), bench=timing, report=report,
         )  # fmt: skip
         task.advance()
     if busy:
@@ -231,7 +231,7 @@ def _sketch(
             f"this machine is busy ({busy}): planned times are guesses, and shorter when it is idle"
         )
     config = {**prepared.config, "resolved": asdict(resolved)}
-    return replace(prepared, resolved=resolved, config=config), sketch
+    return replace(prepared, resolved=resolved, config=config), replace(sketch, busy=busy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,26 +5,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from ganprune.checkpoints import Own
-from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import TargetError
 from ganprune.figures.panels import curves
-from ganprune.images import DataSource
 from ganprune.metrics.telling import Quality
 from ganprune.pruning.cost import macs, params
 from ganprune.pruning.fitness import psnr
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Convolutions, Share
-from ganprune.reporting import SILENT, Reporter
+from ganprune.reporting import Reporter
 from ganprune.runs import default_folder, open_run, write_json
 from ganprune.search.coevolution import Population, State
 from ganprune.search.front import best_within, front_of, objectives
-from ganprune.settings import CompressSettings
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain
 from ganprune.stages import finished_networks, rebuild_both, search
 from ganprune.stages.job import Job
-from ganprune.stages.preparing import prepare
+from ganprune.stages.preparing import Prepared
 from ganprune.stages.quality import measure_quality
 from ganprune.stages.searching import STATE
 from ganprune.storage.files import write_atomically
@@ -154,23 +150,14 @@ def folder_names(shares: tuple[float, ...]) -> Mapping[float, str]:
 
 
 def find_front(
-    checkpoint: Path,
-    data: DataSource | None,
-    settings: CompressSettings,
-    shares: Sequence[float],
-    output: Path | None,
-    command: str,
-    reporter: Reporter = SILENT,
-    own: Own = READERS_ALONE,
+    prepared: Prepared, shares: Sequence[float], output: Path | None, command: str, reporter: Reporter
 ) -> FoundFront:
     """Search for all sizes; write the fronts, and the pairs of the sizes that are asked for.
 
-    settings: with the searcher ``front``. own: the user's modules that the networks are of. shares: of the
-    originals' MACs, above 0 and at most 1. Every pair lies in a run folder of its own, points/<share>,
-    fine-tuned as ``budget`` says. Raises as `ganprune.compress`, and `TargetError`
-    where no network is as small as a share.
+    prepared: with the searcher ``front``. shares: of the originals' MACs, above 0 and at most 1. Every pair
+    lies in a run folder of its own, points/<share>, fine-tuned as ``budget`` says. Raises as `search` and
+    `fine_tune`, and `TargetError` where no network is as small as a share.
     """
-    prepared = prepare(checkpoint, data, settings, reporter, recovers=False, own=own)
     with prepared.opened(output or default_folder(prepared.config), command, reporter) as job:
         job.reporter.info(f"run folder: {job.run.folder}")
         state, points, size = search(job), list[Pair](), job.settings.pictures.size
