@@ -14,6 +14,7 @@ from ganprune.metrics.telling import Quality
 from ganprune.onnx_files.cost import PictureInput, cost_of, picture_input, read_onnx
 from ganprune.report.networks import domain_names
 from ganprune.runs import Run, is_run
+from ganprune.settings.words import OTHER
 from ganprune.stages.benching import read_bench
 from ganprune.stages.quality import read_quality
 from ganprune.storage.files import write_atomically
@@ -77,7 +78,7 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
     networks = [
         _Told(
             f"G_{side}",
-            f"{names[side]} → {names['B' if side == 'A' else 'A']}",
+            f"{names[side]} → {names[OTHER[side]]}",
             *_quality(quality, f"G_{side}"),
         )
         for side in sides

@@ -52,8 +52,10 @@ from ganprune.metrics.telling import (
     quality_table,
 )
 from ganprune.presets import compress_settings
+from ganprune.pruning.fitness import psnr
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.settings.words import OTHER
 from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table, in_threads, plus_minus
 from ganprune.system.shell import command_line
@@ -114,7 +116,7 @@ class Parts:
         cards = [
             {
                 "name": f"G_{side}",
-                "direction": f"domain {side} to {'B' if side == 'A' else 'A'}",
+                "direction": f"domain {side} to {OTHER[side]}",
                 "picture": self._guarded("Before and after", partial(self._picture, side)),
                 "facts": [
                     *_several(self._guarded("Quality", partial(self._quality_fact, side))),
@@ -223,11 +225,12 @@ class Parts:
         found = distance_of(self.run, side)
         if found is None:
             return []
-        value = "identical" if found.slim <= 0 else f"{_decibels(found.slim):.1f} dB"
+        apart = psnr(found.slim)
+        value = "identical" if apart is None else f"{apart:.1f} dB"
         note = f"PSNR to the original's pictures, L_GenA {found.slim:.4g}; {found.source}"
         if not found.inputs:
             return [_fact("Quality", value, note)]
-        note += f". The untouched input: {_decibels(found.inputs):.1f} dB"
+        note += f". The untouched input: {psnr(found.inputs):.1f} dB"
         said = found.verdict or (WORSE if found.slim >= found.inputs else "")
         told = {"verdict": said.capitalize(), "how": "bad" if said == WORSE else "plain"} if said else {}
         return [_fact("Quality", value, note, **told)]
@@ -239,7 +242,7 @@ class Parts:
     def _pictures(self) -> Markup:
         rows = comparisons_of(self.run)
         sides = {
-            f"G_{side}: domain {side} to {'B' if side == 'A' else 'A'}": [
+            f"G_{side}: domain {side} to {OTHER[side]}": [
                 _card(row, i + 1) for i, row in enumerate(row for row in rows if row.side == side)
             ]
             for side in dict.fromkeys(row.side for row in rows)
@@ -425,11 +428,6 @@ def _losses(scores: Mapping[str, Any]) -> float:
     """All of 1 / F but size; an earlier ganprune, whose size was always N, does not say it."""
     F = float(scores["fitness"])
     return float(scores.get("losses", 1 / F - float(scores["N"]) if F > 0 else math.inf))
-
-
-def _decibels(distance: float) -> float:
-    """PSNR of pictures in [-1, 1] from their mean squared difference."""
-    return 10 * math.log10(4 / distance)
 
 
 def _spelled(value: object) -> str:

@@ -57,6 +57,11 @@ def plus_minus(value: float, margin: float) -> str:
     return f"{value:.{decimals}f} ± {shown:.{decimals}f}"
 
 
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names with commas between them, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def in_threads(threads: int) -> str:
     """``1 thread``, ``2 threads``."""
     return "1 thread" if threads == 1 else f"{threads} threads"
