@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from ganprune.bench import BenchSettings
+from ganprune.bench.report import Timed
 from ganprune.checkpoints import NetName, Own, Quartet
 from ganprune.checkpoints.direction import facing
 from ganprune.checkpoints.own import READERS_ALONE, Given
@@ -15,6 +16,7 @@ from ganprune.errors import UsageError
 from ganprune.exporter import Exporter, default_exporter
 from ganprune.images import DataSource
 from ganprune.images.folders import split
+from ganprune.metrics.telling import Quality
 from ganprune.models.traits import channels_of
 from ganprune.plan import STAGES, Plan, better_threads, plan
 from ganprune.presets import compress_settings
@@ -40,7 +42,7 @@ from ganprune.stages.quality import measure_quality, show
 from ganprune.stages.racing import raced
 from ganprune.stages.reporting import finish_with_report
 from ganprune.stages.sizing import sized
-from ganprune.storage.plain import NUMBER, fits
+from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table
 from ganprune.system.hub import local
 
@@ -63,15 +65,15 @@ class Compressed:
     """The slim generators, fine-tuned: float32, on the CPU."""
     files: Mapping[str, Path]
     """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
-    quality: Mapping[str, Any]
+    quality: Quality
     """What quality.json holds: how far the slim networks' pictures are from the originals', with controls."""
-    bench: Mapping[str, Any]
-    """What bench.json holds: figures of every file, and the tables; empty where nothing was timed."""
+    bench: Timed | None
+    """What bench.json holds: figures of every file, and the tables; None where nothing was timed."""
 
     @property
     def tables(self) -> tuple[Table, ...]:
         """Speed, size and arithmetic of the slim networks beside the originals."""
-        return tuple(Table(**table) for table in self.bench.get("tables", ()))
+        return tuple(Table(**table) for table in (self.bench["tables"] if self.bench else ()))
 
     def missed(self) -> str | None:
         """What the networks fall short of; None: nothing."""
@@ -80,15 +82,15 @@ class Compressed:
             slim = network["slim"]
             if search.min_psnr and slim["psnr"] and slim["psnr"] < search.min_psnr:
                 short.append(f"{name} {slim['psnr']:.1f} dB")
-            if search.max_lost and slim.get("lost", 0.0) > search.max_lost:
-                short.append(f"{name} lost {slim['lost']:.3f}")
+            if search.max_lost and (lost := slim.get("lost", 0.0)) > search.max_lost:
+                short.append(f"{name} lost {lost:.3f}")
         where = f"on {self.quality['pictures']} pictures"
         return f"{search.quality} was missed {where}: {', '.join(short)}" if short else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"run": str(self.folder), "settings": self.settings.to_flat(), "quality": dict(self.quality),
-                "bench": dict(self.bench)}  # fmt: skip
+        return {"run": str(self.folder), "settings": self.settings.to_flat(), "quality": self.quality,
+                "bench": self.bench or {}}  # fmt: skip
 
 
 def compress(
@@ -181,7 +183,7 @@ def compress(
         begin("export")
         files = exporter.export_run(job, slim)
         begin("timing")
-        timed = bench_once(job.run, timing, job.reporter) if timing else {}
+        timed = bench_once(job.run, timing, job.reporter) if timing else None
         begin("report")
         if report:
             finish_with_report(job.run, job.reporter)
@@ -201,7 +203,7 @@ def _planned(run: Run) -> dict[str, float] | None:
     planned = run.provenance.get("plan", {})
     if not planned and not (run / "config.toml").exists():
         return None
-    if not fits(planned, {str: NUMBER}):
+    if not fits(planned, dict[str, float]):
         return {}
     done = run.provenance.get("stages", {})
     ends = {"pictures": "quality", "timing": "bench"}
@@ -223,7 +225,7 @@ def _sketch(
         sketch = plan(
             whole.generators, whole.discriminators, there, resolved,
             trained=max(len(folders.pictures("train", side)) for side in DOMAINS),
-            lacking=bool(recovered(settings, prepared.quartet)), bench=timing, report=report, busy=busy,
+            lacking=bool(recovered(settings, prepared.quartet)), bench=timing, report=report,
         )  # fmt: skip
         task.advance()
     if busy:
@@ -231,7 +233,7 @@ def _sketch(
             f"this machine is busy ({busy}): planned times are guesses, and shorter when it is idle"
         )
     config = {**prepared.config, "resolved": asdict(resolved)}
-    return replace(prepared, resolved=resolved, config=config), sketch
+    return replace(prepared, resolved=resolved, config=config), replace(sketch, busy=busy)
 
 
 @dataclass(frozen=True, slots=True)

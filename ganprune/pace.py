@@ -22,6 +22,7 @@ from ganprune.pruning.repair import Constraints, Repairer
 from ganprune.refit import Gram, grams, refitted, refitted_from
 from ganprune.refit.surgeon import MEASURED, readers_of, removal_of, work_of
 from ganprune.reporting import Silent, Task
+from ganprune.settings import CompressSettings
 from ganprune.stages.job import Resolved
 from ganprune.system.device import cpu_threads
 
@@ -63,15 +64,15 @@ class Pace:
 
 
 def pace_of(
-    original: nn.Module, judge: nn.Module | None, constraints: Constraints, layout: Layout, size: int,
-    resolved: Resolved, *, refits: bool, scores_refitted: bool,
+    original: nn.Module, judge: nn.Module | None, constraints: Constraints, layout: Layout,
+    settings: CompressSettings, resolved: Resolved,
 ) -> Pace:  # fmt: skip
-    """Times one network and a slim one, a few seconds for a full-size one. Nothing is written.
-
-    size: height and width of the pictures, pixels. refits: whether slim networks are refitted in the end;
-    scores_refitted: whether individuals are.
-    """
-    clock = partial(_timed, resolved.device)
+    """Times one network and a slim one, a few seconds for a full-size one. Nothing is written."""
+    clock, size, refits = (
+        partial(_timed, resolved.device),
+        settings.pictures.size,
+        settings.tuning.refit_pictures,
+    )
     channels, _ = channels_of(original)
     with cpu_threads(resolved.scoring_threads):
         slim, genome = _typical(original, layout, constraints)
@@ -84,7 +85,7 @@ def pace_of(
             with torch.inference_mode():
                 exact = clock(lambda: net(x))
         gram = cut = weigh = refit = 0.0
-        if refits or scores_refitted:
+        if refits or settings.search.refit:
             between = _Between()
             found = grams(net, layout.graph, [x, x], reporter=between)
             gram = between.last

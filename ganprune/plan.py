@@ -215,7 +215,7 @@ class Plan:
 def plan(
     generators: Mapping[Domain, nn.Module], judges: Mapping[Domain, nn.Module], settings: CompressSettings,
     resolved: Resolved, *, trained: int = 0, lacking: bool = False, bench: BenchSettings | None = None,
-    report: bool = False, busy: str = "",
+    report: bool = False,
 ) -> Plan:  # fmt: skip
     """Count what a job does and time its parts, some seconds for full-size networks. Writes nothing.
 
@@ -230,9 +230,8 @@ def plan(
         kind = f"{generators[side]} {judge} {search.constraints(side)}"
         if kind not in known:
             known[kind] = pace_of(
-                generators[side], judge, search.constraints(side), layout, size, resolved,
-                refits=settings.tuning.refit_pictures > 0, scores_refitted=search.refit,
-            )  # fmt: skip
+                generators[side], judge, search.constraints(side), layout, settings, resolved
+            )
         paces[side] = known[kind]
     compute, threads = settings.compute, resolved.scoring_threads
     workers = compute.workers or 1
@@ -255,7 +254,6 @@ def plan(
         workers=workers,
         target_macs={f"G_{side}": search.constraints(side).target_macs for side in search.sides},
         original_macs={f"G_{side}": macs(generators[side], size, size, "true") for side in search.sides},
-        busy=busy,
     )
 
 

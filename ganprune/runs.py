@@ -28,7 +28,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import tomli_w
 
@@ -61,13 +61,19 @@ MOST_LEVELS = 20
 """Folders in folders of a run."""
 _CONFIG = {
     "checkpoint": str,
-    "data": (str, {str: str}),
+    "data": str | dict[str, str],
     "settings": dict,
     "resolved": dict,
-    "sha256": {str: str},
+    "sha256": dict[str, str],
 }
 """What config.toml holds."""
-_STAGE = {"outputs": {str: str}, "inputs": {str: str}}
+
+
+class _Stage(TypedDict):
+    outputs: dict[str, str]
+    inputs: dict[str, str]
+
+
 """What provenance.json holds for every finished stage, and more."""
 
 
@@ -99,9 +105,9 @@ class Run:
     @property
     def provenance(self) -> dict[str, Any]:
         """What provenance.json says; empty where it is missing or damaged (stages are then done again)."""
-        found: dict[str, Any] = known_json(self / "provenance.json", dict) or {}
+        found = known_json(self / "provenance.json", dict[str, Any]) or {}
         stages = found.get("stages", {})
-        return found if fits(stages, {str: _STAGE}) and all(map(is_inside, _names(stages))) else {}
+        return found if fits(stages, dict[str, _Stage]) and all(map(is_inside, _names(stages))) else {}
 
     @property
     def command(self) -> str | None:
@@ -154,7 +160,7 @@ class Run:
         """Keep a warning in provenance.json: it may say why figures differ from another run's."""
         provenance = self.provenance
         kept = provenance.setdefault("warnings", [])
-        if not fits(kept, [str]) or warning in kept or len(kept) >= MOST_WARNINGS:
+        if not fits(kept, list[str]) or warning in kept or len(kept) >= MOST_WARNINGS:
             return
         kept.append(warning)
         with suppress(OSError):  # whatever is the matter with the disk, what is written next will tell
@@ -248,11 +254,10 @@ def check_run_folder(folder: Path) -> None:
         raise RunError(f"{folder} is not empty and holds no run; give `-o` a new or an empty folder")
 
 
-def _names(stages: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Iterable[str]:
+def _names(stages: Mapping[str, _Stage]) -> Iterable[str]:
     """Every file that finished stages name."""
     for record in stages.values():
-        for part in _STAGE:
-            yield from record[part]
+        yield from (*record["outputs"], *record["inputs"])
 
 
 def _refuse_odd(folder: Path, levels: int = MOST_LEVELS) -> None:

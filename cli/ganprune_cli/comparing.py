@@ -1,47 +1,44 @@
 """How ``compare`` shows what it found, and what it would do."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Sequence
 
 from ganprune.bench import Machine
-from ganprune.comparing.record import FCN_INPUT
+from ganprune.comparing.contest import Outline
+from ganprune.comparing.record import FCN, FCN_INPUT, FEATURES
+from ganprune.comparing.running import Compared
 from ganprune.comparing.timing import by_widths
 from ganprune.reporting import duration
-from ganprune.storage.tables import Table, in_threads
+from ganprune.storage.tables import in_threads
 from ganprune_cli.console import print_table, say
 
 
-def _machine(timed: Mapping[str, Any]) -> Machine:
-    return Machine(**{field.name: timed["machine"][field.name] for field in fields(Machine)})
-
-
-def print_comparison(found: Mapping[str, Any], markdown: bool) -> None:
-    """What `ganprune.comparing.running.compare` returns, and the protocol in words."""
-    for values in found["tables"]:
-        table = Table(**values)
+def print_comparison(found: Compared, markdown: bool) -> None:
+    """What was found, and the protocol in words."""
+    for table in found.tables:
         left = (0, 3) if table.headings[-1] == "protocol" else (0,)
         print_table(table.title, table.headings, table.rows, markdown=markdown, left=left)
         say()
     mark = "- " if markdown else ""
-    say("\n".join(mark + line for line in (*found["claims"], *found["verdict"], *_protocol(found))))
+    say("\n".join(mark + line for line in (*found.claims, *found.verdict, *_protocol(found))))
 
 
-def _protocol(found: Mapping[str, Any]) -> list[str]:
+def _protocol(found: Compared) -> list[str]:
     """What figures mean, a line each."""
-    lines, timed = list[str](), found["timing"]
+    lines, timed, judges = list[str](), found.timing, found.judges
     if timed:
-        how = f"{in_threads(timed['threads'])}, {found['size']}×{found['size']}, all in turns"
-        lines = [f"ms: medians in ONNX Runtime, {how}; {_machine(timed)}"]
+        how = f"{in_threads(timed['threads'])}, {found.size}×{found.size}, all in turns"
+        m = timed["machine"]
+        machine = Machine(m["cpu"], m["cores"], m["system"], m["onnxruntime"], m["ganprune"])
+        lines = [f"ms: medians in ONNX Runtime, {how}; {machine}"]
         if gone := by_widths(timed):
             lines.append(f"ms by the widths alone, the networks were not there: {', '.join(gone)}")
-    how = " or ".join(found["precisions"])
+    how = " or ".join(found.precisions)
     return [
         *lines,
         *([f"networks scored and fine-tuned in {how}"] if how else []),
-        f"features: {found['features']}",
-        *([f"FCN score: network {found['fcn'][:12]}, fed as {found[FCN_INPUT]}"] if "fcn" in found else []),
+        f"features: {judges[FEATURES]}",
+        *([f"FCN score: network {judges[FCN][:12]}, fed as {judges[FCN_INPUT]}"] if FCN in judges else []),
         "MACs: true ones; the paper's count has transposed convolutions on their output grid",
         "KID [95 % over the pictures, by bootstrap], seeds least … most",
         "lost: share of the original's translation that is missing; PSNR: dB from the original's pictures; "
@@ -49,8 +46,8 @@ def _protocol(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def print_outline(found: Mapping[str, Any], markdown: bool) -> None:
-    """What `ganprune.comparing.contest.outline` returns."""
+def print_outline(found: Outline, markdown: bool) -> None:
+    """What would be done."""
     rows = [
         (row["cell"], str(row["seed"]), row["method"], row["budget"],
          "finished" if row["done"] else _told(row["seconds"], [row["untimed"]]))

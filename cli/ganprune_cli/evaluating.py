@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.checkpoints import Own, Quartet, load_generator
+from ganprune.checkpoints.quartet import weights_hash
 from ganprune.errors import InputError, UsageError
 from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture, to_uint8
 from ganprune.metrics import (
@@ -33,6 +34,7 @@ from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.settings.evaluate import EvaluateOptions
+from ganprune.settings.words import OTHER
 from ganprune.stages.job import made_by
 from ganprune.stages.originals import originals_of
 from ganprune.stages.preparing import domains_of
@@ -41,7 +43,6 @@ from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 from ganprune.system.shell import command_line
 from ganprune.translation import OnnxTranslator, Translator
 from ganprune_cli.asking import needed_features
-from ganprune_exporters.export import weights_hash
 from ganprune_exporters.settings import REDUCED
 
 PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "against real train + test pictures"}
@@ -158,7 +159,7 @@ class _OfRun:
 
     def direction(self, side: Domain, contest: ComparedNetworks, tested: Sequence[Path]) -> dict[str, Any]:
         """The rows of one direction. tested: the pictures to translate."""
-        other: Domain = "B" if side == "A" else "A"
+        other = OTHER[side]
         pictures = self._pictures(tested, side)
         contest = replace(contest, others=self._files(side, contest.slim))
         made = translated(pictures, contest, self.device, self.see.reporter)
@@ -240,7 +241,7 @@ def _contests(
     judges = {"A": quartet.D_A, "B": quartet.D_B}
     found = dict[Domain, ComparedNetworks]()
     for side in sides:
-        original, other = whole[side], "B" if side == "A" else "A"
+        original, other = whole[side], OTHER[side]
         assert original is not None
         back = slim.get(other, whole[other])
         found[side] = ComparedNetworks(original, slim[side], whole[other], back, judges[side])

@@ -1,13 +1,11 @@
 """How ``front`` shows what it found."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from ganprune.metrics.telling import decibels
+from ganprune.metrics.telling import SlimQuality, decibels
+from ganprune.stages.family import FoundFront
 from ganprune_cli.console import print_table, say
 
 
-def print_front(found: dict[str, Any], markdown: bool) -> None:
+def print_front(found: FoundFront, markdown: bool) -> None:
     """What `ganprune.stages.family.find_front` returns: a table a side, and the pairs."""
     for side, members in found["front"].items():
         terms = [term for term in ("L_DisA", "L_cyc") if any(member[term] for member in members)]
@@ -42,6 +40,6 @@ def print_front(found: dict[str, Any], markdown: bool) -> None:
         print_table(title, headings, rows, markdown=markdown, left=(0, 1, 7))
 
 
-def _quality(found: Mapping[str, Any]) -> tuple[str, str, str]:
+def _quality(found: SlimQuality) -> tuple[str, str, str]:
     """PSNR of a network's pictures, that of the untouched input, and the verdict."""
     return decibels(found["slim"]), decibels(found["inputs"]), found["verdict"]

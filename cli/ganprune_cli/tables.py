@@ -1,17 +1,23 @@
 """Tables of more than one command."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING
 
+from ganprune.bench.report import Timed
 from ganprune.compression import Foreseen
-from ganprune.metrics.telling import quality_advice, quality_table
+from ganprune.metrics.telling import Quality, quality_advice, quality_table
 from ganprune.plan import STAGES
 from ganprune.reporting import duration
 from ganprune.storage.tables import in_threads
 from ganprune_cli.console import print_table, say
 
+if TYPE_CHECKING:
+    from ganprune_exporters.report import ExportedFile
+    from ganprune_exporters.variants import VariantReport
 
-def print_bench(timed: Mapping[str, Any], markdown: bool, every: bool = False) -> None:
+
+def print_bench(timed: Timed, markdown: bool, every: bool = False) -> None:
     """The tables of a measurement; ``every``: how the times are spread too."""
     say(f"{timed['header']}\n")
     for table in timed["tables"]:
@@ -26,7 +32,7 @@ def print_bench(timed: Mapping[str, Any], markdown: bool, every: bool = False) -
         say("original_…: as PyTorch exports it; original_….rewritten: with the slim files' graph rewrites")
 
 
-def print_quality(found: Mapping[str, Any] | None, markdown: bool) -> None:
+def print_quality(found: Quality | None, markdown: bool) -> None:
     """What quality.json holds: pictures beside those of the original, and what it comes to."""
     if found is None:
         say("how good the pictures are is not known: give the `ganprune compress` command again\n")
@@ -39,13 +45,13 @@ def print_quality(found: Mapping[str, Any] | None, markdown: bool) -> None:
     say(f"{advice}\n" if advice else "")
 
 
-def _compared(timed: Mapping[str, Any]) -> set[str]:
+def _compared(timed: Timed) -> set[str]:
     """Names of the networks that an original is compared with."""
     return {net["name"] for net in timed["networks"] if net["against"] and not net.get("original")}
 
 
 def print_export(
-    files: Sequence[dict[str, Any]], markdown: bool, variants: Sequence[dict[str, Any]] = ()
+    files: "Sequence[ExportedFile]", markdown: bool, variants: "Sequence[VariantReport]" = ()
 ) -> None:
     """One row a file that was written and verified, and one a variant that stands beside it."""
     rows = [
@@ -70,13 +76,13 @@ def print_export(
         return
     rows = [
         (
-            v["path"],
-            f"{v['file_bytes'] / 2**20:.2f} of {v['float_bytes'] / 2**20:.2f}",
-            f"{v['mean_abs']:.4f} (limit {v['limit']:g})",
-            "∞" if v["psnr"] is None else f"{v['psnr']:.1f}",
-            f"{v['speedup']['value']:.2f}×",
-            f"{len(v['in_float'])} of {v['layers']}" if v["kind"] == "int8" else "all",
-            v["verdict"],
+            str(v.path),
+            f"{v.file_bytes / 2**20:.2f} of {v.float_bytes / 2**20:.2f}",
+            f"{v.mean_abs:.4f} (limit {v.limit:g})",
+            "∞" if v.psnr == inf else f"{v.psnr:.1f}",
+            f"{v.speedup.value:.2f}×",
+            f"{len(v.in_float)} of {v.layers}" if v.kind == "int8" else "all",
+            v.verdict,
         )
         for v in variants
     ]

@@ -27,12 +27,11 @@ from ganprune.system.device import (
     resolve_threads,
 )
 from ganprune.system.hub import name_of, place_of
-from ganprune.training import Budget, Networks, ProcessGroup, TrainResult, TrainSettings, complete, train
+from ganprune.training import Budget, Networks, ProcessGroup, TrainSettings, completing, train
 from ganprune.training.record import check_untrained
 
-Pictures = dict[Domain, tuple[Path, ...]]
-Start = Callable[..., TrainResult]
-"""Trains: takes the pictures of both domains, and settings, budget, folder and the rest as `train` does."""
+Start = Callable[[TrainSettings], tuple[Networks, TrainSettings]]
+"""What is trained, and how."""
 ARCHITECTURE = ("ngf", "blocks")
 """Options that a generator which is there already decides."""
 
@@ -64,10 +63,8 @@ def train_further(
         raise UsageError(f"{folder} is where the given networks are; use `-o` another folder")
     folders = readable(domains_of(quartet.options, data, channels=quartet.channels), reporter)
 
-    def start(pictures: Pictures, settings: TrainSettings, *rest: Any, **others: Any) -> TrainResult:
-        if missing:
-            return complete(quartet, pictures, settings, *rest, **others)
-        return train(Networks.completed(quartet, settings), pictures, settings, *rest, **others)
+    def start(settings: TrainSettings) -> tuple[Networks, TrainSettings]:
+        return completing(quartet, settings) if missing else (Networks.completed(quartet, settings), settings)
 
     swapped = quartet.options.get("direction") == "BtoA"
     check_all(folder, FILES[:1] if swapped else ())
@@ -90,8 +87,8 @@ def train_from_nothing(
         reporter.info(f"generators between pictures of {A} (A) and {B} (B) channels")
     folders = readable(replace(folders, channels={"A": A, "B": B}), reporter)
 
-    def start(pictures: Pictures, settings: TrainSettings, *rest: Any, **others: Any) -> TrainResult:
-        return train(Networks.fresh(settings, (A, B)), pictures, settings, *rest, **others)
+    def start(settings: TrainSettings) -> tuple[Networks, TrainSettings]:
+        return Networks.fresh(settings, (A, B)), settings
 
     return _train(folders, folder, wishes, start, reporter) | {"trained": NET_NAMES, "data": data.config()}
 
@@ -121,10 +118,15 @@ def _train(
         reporter.info(f"--set batch={settings.batch}, as {several.size} processes share every batch")
     budget = Budget.parse(wishes.budget)
     threads = max(1, resolve_threads(wishes.threads) // group.local_size)
-    pictures: Pictures = {side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS}
+    pictures: dict[Domain, tuple[Path, ...]] = {
+        side: split(folders, side, seed=settings.seed, holdout=0)[0] for side in DOMAINS
+    }
     keep_freed_memory()
     with cpu_threads(threads), group.joined(device), Run(folder).locked() if group.leads else nullcontext():
-        result = start(pictures, settings, budget, folder, reporter, processes=wishes.processes, group=group)
+        networks, settings = start(settings)
+        result = train(
+            networks, pictures, settings, budget, folder, reporter, processes=wishes.processes, group=group
+        )
     return {
         "folder": str(folder),
         "steps": result.steps,

@@ -92,7 +92,8 @@ def translate_source(
         return found, command_line("compress", source, *wishes.own.words(), "--data", "DIR")
     following = ("bench", "--cpu", source)
     if run is not None:  # evaluate needs test pictures, of what the network draws, too
-        tested = (read_quality(run) or {}).get("pictures") == "test"
+        quality = read_quality(run)
+        tested = quality is not None and quality["pictures"] == "test"
         following = (
             ("evaluate", run.folder, *wishes.own.words()) if tested else ("report", run.folder, "--serve")
         )

@@ -1,11 +1,11 @@
 """What ``bench`` times: a run, ONNX files, or a checkpoint that is exported for the purpose."""
 
 from pathlib import Path
-from typing import Any
 
 from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates_of, enough_cores
 from ganprune.bench.engine import engine_for
 from ganprune.bench.pictures import pictures_at
+from ganprune.bench.report import Timed
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
 from ganprune.runs import find_run, is_run
@@ -16,14 +16,11 @@ from ganprune_exporters.files import export_all
 from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.sources import generators_of
 
-Timed = tuple[BenchReport, dict[str, Any]]
-"""What was measured: the report, and the same as plain values with its tables."""
-
 
 def bench_sources(
     sources: list[Path], settings: BenchSettings, output: Path | None, reporter: Reporter
-) -> tuple[Timed, str]:
-    """Time what is given. Returns the figures, and the command to run next."""
+) -> tuple[tuple[BenchReport, Timed], str]:
+    """Time what is given. Returns the report, the same as plain values, and the command to run next."""
     for path in sources:
         if not path.exists():
             raise UsageError(f"{path} does not exist; give a run folder, ONNX files or a checkpoint")

@@ -1,6 +1,5 @@
 """A generator to a verified ONNX file: trace, simplify, rewrite, infer shapes, check, write, compare."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -171,6 +170,7 @@ def graphs_of(
 
 def _describe(generator: "nn.Module", settings: ExportSettings) -> dict[str, str]:
     """What a later reader of the file needs to know of the network, before any graph rewrite."""
+    from ganprune.checkpoints.quartet import weights_hash
     from ganprune.models.traits import norm_of, widths_of
     from ganprune.onnx_files.cost import cost_metadata
     from ganprune.pruning import cost
@@ -185,11 +185,3 @@ def _describe(generator: "nn.Module", settings: ExportSettings) -> dict[str, str
         "ganprune.weights_sha256": weights_hash(generator),
         **cost_metadata(cost.params(generator), true, paper, size, size),
     }
-
-
-def weights_hash(generator: "nn.Module") -> str:
-    """SHA-256 of all tensors in float32, in order: the same whatever file they came from."""
-    digest = hashlib.sha256()
-    for tensor in generator.state_dict().values():
-        digest.update(tensor.detach().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from ganprune.reporting import Reporter
 from ganprune.storage.files import make_folder
 from ganprune.storage.made import check_all
 from ganprune_exporters.export import export_onnx
-from ganprune_exporters.report import ExportReport
+from ganprune_exporters.report import ExportedFile, ExportReport
 from ganprune_exporters.settings import ExportSettings, Variants
 from ganprune_exporters.variants import VariantReport, export_variant, variant_of
 
@@ -83,7 +82,7 @@ def _has_variants(path: Path) -> bool:
 
 
 def write_variants(
-    files: Sequence[Mapping[str, Any]],
+    files: Sequence[ExportedFile],
     networks: Mapping[str, nn.Module],
     pictures: Mapping[Domain, Tensor] | None,
     settings: ExportSettings,

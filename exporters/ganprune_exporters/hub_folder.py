@@ -1,21 +1,24 @@
 """A folder of a run that is ready for Hugging Face: slim networks, pictures, and a model card about them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganprune.bench.report import Timed
 from ganprune.errors import InputError, UsageError
-from ganprune.figures.of_run import json_of, sides_of
+from ganprune.figures.of_run import sides_of
 from ganprune.images.sources import Domain
+from ganprune.metrics.telling import Quality
 from ganprune.onnx_files.cost import PictureInput, cost_of, picture_input, read_onnx
 from ganprune.report.networks import domain_names
 from ganprune.runs import Run, is_run
+from ganprune.settings.words import OTHER
+from ganprune.stages.benching import read_bench
 from ganprune.stages.quality import read_quality
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
-from ganprune.storage.plain import NUMBER, fits
 from ganprune.storage.tables import in_threads, number, table_of
 from ganprune.system.hub import repository
 from ganprune.system.installed import version_of
@@ -25,11 +28,6 @@ CARD = "README.md"
 PICTURES = "pictures.png"
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's names of pictures of so many channels."""
-_TIMED = {
-    "machine": {"cpu": str, "onnxruntime": str},
-    "timings": [{"network": str, "threads": int, "median_ms": NUMBER}],
-}
-"""What is read of bench.json."""
 
 
 def check_hub_source(source: Path | None, output: Path | None) -> None:
@@ -76,11 +74,11 @@ class _Told:
 def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    names, quality = domain_names(run), read_quality(run) or {"networks": {}}
+    names, quality = domain_names(run), read_quality(run)
     networks = [
         _Told(
             f"G_{side}",
-            f"{names[side]} → {names['B' if side == 'A' else 'A']}",
+            f"{names[side]} → {names[OTHER[side]]}",
             *_quality(quality, f"G_{side}"),
         )
         for side in sides
@@ -88,8 +86,7 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
     base = repository(Path(run.config["checkpoint"]))
     takes = picture_input(read_onnx(run / f"{networks[0].name}.onnx"), run / f"{networks[0].name}.onnx")
     size = int(run.config["settings"].get("size", 256))
-    timed = json_of(run / "bench.json")
-    timed = timed if fits(timed, _TIMED) else None
+    timed = read_bench(run)
     template = Environment(
         loader=PackageLoader("ganprune_exporters", "."), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
@@ -108,7 +105,7 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
     )
 
 
-def _table(run: Run, networks: Sequence[_Told], timed: Mapping[str, Any] | None) -> str:
+def _table(run: Run, networks: Sequence[_Told], timed: Timed | None) -> str:
     """Size, work, time and quality of each original and its slim network, as far as they are known."""
     rows = list[tuple[str, ...]]()
     for network in networks:
@@ -130,24 +127,24 @@ def _table(run: Run, networks: Sequence[_Told], timed: Mapping[str, Any] | None)
     return table_of("Before and after", list(columns)).markdown()
 
 
-def _times(timed: Mapping[str, Any] | None, name: str) -> str:
+def _times(timed: Timed | None, name: str) -> str:
     """Median milliseconds in the fewest threads that were timed."""
-    rows = [row for row in (timed or {}).get("timings", ()) if row["network"] == name]
+    rows = [row for row in (timed["timings"] if timed else ()) if row["network"] == name]
     return f"{min(rows, key=lambda row: row['threads'])['median_ms']:.1f}" if rows else "–"
 
 
-def _machine(timed: Mapping[str, Any] | None) -> str:
+def _machine(timed: Timed | None) -> str:
     if timed is None or not timed["timings"]:
         return ""
     threads = min(row["threads"] for row in timed["timings"])
     return f"{timed['machine']['cpu']}, {in_threads(threads)}, onnxruntime {timed['machine']['onnxruntime']}"
 
 
-def _quality(found: Mapping[str, Any], name: str) -> tuple[str, str]:
+def _quality(found: Quality | None, name: str) -> tuple[str, str]:
     """PSNR in dB, and the verdict with what it was measured on."""
-    network = found["networks"].get(name)
-    if network is None:
+    if found is None or name not in found["networks"]:
         return "", ""
+    network = found["networks"][name]
     psnr = network["slim"]["psnr"]
     verdict = f"{network['verdict']}, measured on {network['number']} {found['pictures']} pictures"
     return "identical" if psnr is None else f"{psnr:.1f}", verdict

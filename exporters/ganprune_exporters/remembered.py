@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import nn
 
@@ -13,6 +13,7 @@ from ganprune.storage.plain import fits, read_json
 from ganprune_exporters.settings import ExportSettings
 
 FILE = "rewrites.json"
+_Chosen = TypedDict("_Chosen", {"for": dict[str, Any], "passes": list[str]})
 
 
 def remembered(run: Run, name: str, generator: nn.Module, settings: ExportSettings) -> ExportSettings:
@@ -32,7 +33,7 @@ def remember(
     passes: Mapping[str, Sequence[str]],
 ) -> None:
     """Keep what was chosen for each file."""
-    chosen = {
+    chosen: dict[str, _Chosen] = {
         name: {"for": _key(networks[name], settings), "passes": list(specs)} for name, specs in passes.items()
     }
     write_json(run / FILE, {"schema": 1, "files": _read(run) | chosen}, over="own")
@@ -44,10 +45,10 @@ def _key(generator: nn.Module, settings: ExportSettings) -> dict[str, Any]:
     return json.loads(json.dumps(asked | {"widths": widths_of(generator), "norm": norm_of(generator)}))
 
 
-def _read(run: Run) -> dict[str, Any]:
+def _read(run: Run) -> dict[str, _Chosen]:
     """What was kept; nothing where the file is missing or damaged: it is measured again then."""
     try:
         files = read_json(run / FILE)["files"]
-        return {name: entry for name, entry in files.items() if fits(entry, {"for": dict, "passes": [str]})}
+        return {name: entry for name, entry in files.items() if fits(entry, _Chosen)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -2,10 +2,32 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from ganprune_exporters.passes import PassReport
 from ganprune_exporters.passes.names import PASSES
+
+
+class ShownPass(TypedDict):
+    """A `PassReport` as plain values, as far as it is shown."""
+
+    name: str
+    note: str
+    speedup: float | None
+
+
+class ExportedFile(TypedDict):
+    """An `ExportReport` as plain values, likewise."""
+
+    path: str
+    nodes_before: int
+    nodes_after: int
+    file_bytes: int
+    max_abs: float
+    tolerance: float
+    pictures: int
+    passes: list[ShownPass]
+    rewrites: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +64,10 @@ class ExportReport:
         """The rewrites that were applied, as `ExportSettings.passes` spells them."""
         return applied(self.passes)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ExportedFile:
         """Everything, in types that JSON has."""
         found = asdict(self) | {"path": str(self.path), "rewrites": list(self.rewrites)}
-        return found | {"passes": list(found["passes"])}
+        return cast(ExportedFile, found | {"passes": list(found["passes"])})
 
 
 def applied(reports: tuple[PassReport, ...] | list[PassReport]) -> tuple[str, ...]:

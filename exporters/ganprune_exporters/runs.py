@@ -2,24 +2,17 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
 from ganprune.images.sources import Domain
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.storage.plain import NUMBER, fits
+from ganprune.storage.plain import fits
 from ganprune_exporters.files import export_all, few_of
 from ganprune_exporters.remembered import remember, remembered
+from ganprune_exporters.report import ExportedFile
 from ganprune_exporters.settings import ExportSettings
-
-_REPORT: dict[str, Any] = {
-    "nodes_before": int, "nodes_after": int, "file_bytes": int, "max_abs": NUMBER, "tolerance": NUMBER,
-    "pictures": int, "passes": [{"name": str, "note": str, "speedup": (*NUMBER, type(None))}],
-    "rewrites": [str],
-}  # fmt: skip
-"""What provenance.json holds of an exported file, as far as it is read again; see `fits`."""
 
 
 def run_networks(
@@ -38,7 +31,7 @@ def export_run(
     pictures: Mapping[Domain, Tensor] | None,
     settings: ExportSettings,
     reporter: Reporter,
-) -> list[dict[str, Any]]:
+) -> list[ExportedFile]:
     """Write and verify G_A.onnx, original_G_A.onnx and original_G_A.rewritten.onnx, and the same of G_B.
 
     pictures: uint8, of both domains, to verify on; None: noise. Files that an earlier call wrote with the
@@ -49,10 +42,11 @@ def export_run(
     networks = run_networks(originals, slim)
     record = run.finished("export", inputs)
     if record is not None and record.get("settings") == settings.to_json():
-        known: list[dict[str, Any]] = record.get("files", [])
-        if fits(known, [_REPORT]) and len(known) == len(networks):  # paths are ours, not the record's
-            paths = [str(run / f"{name}.onnx") for name in networks]
-            return [file | {"path": path} for file, path in zip(known, paths, strict=True)]
+        known: list[ExportedFile] = record.get("files", [])
+        if fits(known, list[ExportedFile]) and len(known) == len(networks):
+            for file, name in zip(known, networks, strict=True):
+                file["path"] = str(run / f"{name}.onnx")  # paths are ours, not the record's
+            return known
     started = time.monotonic()
     chosen = {name: remembered(run, name, network, settings) for name, network in networks.items()}
     reports = export_all(run.folder, networks, few_of(pictures, networks), settings, reporter, chosen)

@@ -1,6 +1,6 @@
 """What ``export`` is given: a run, a checkpoint folder, or one file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,19 @@ from ganprune.system.hub import local
 from ganprune.system.shell import command_line
 from ganprune_exporters.files import export_all, few_of, names_of, pictures_for, write_variants
 from ganprune_exporters.remembered import remembered
+from ganprune_exporters.report import ExportedFile
 from ganprune_exporters.runs import export_run, run_networks
 from ganprune_exporters.settings import ExportSettings, Variants
 from ganprune_exporters.variants import VariantReport
 
-Exported = dict[str, list[dict[str, Any]]]
-"""What was written, as plain values: ``files``, and the ``variants`` beside them."""
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    files: Sequence[ExportedFile] = ()
+    variants: Sequence[VariantReport] = ()
+    """Beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def export_source(
         files = [report.to_json() for report in reports]
         variants = write_variants(files, networks, pictures, settings, wishes.variants, reporter)
     written = [report.path for report in (*reports, *variants)]
-    return _exported(files, variants), command_line("bench", "--cpu", *written)
+    return Exported(files, variants), command_line("bench", "--cpu", *written)
 
 
 def generators_of(source: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module]:
@@ -128,23 +135,19 @@ def _export_run(
         with run.locked():
             files = export_run(run, originals, slim, pictures, export_settings, reporter)
             written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
-        return _exported(files, written), command_line("bench", "--cpu", run.folder)
+        return Exported(files, written), command_line("bench", "--cpu", run.folder)
     chosen = {name: remembered(run, name, network, export_settings) for name, network in networks.items()}
     shown = few_of(pictures, networks)
     with writing_to(output, names_of(networks, wishes.variants)):
         reports = export_all(output, networks, shown, export_settings, reporter, chosen)
         files = [report.to_json() for report in reports]
         written = write_variants(files, networks, pictures, export_settings, wishes.variants, reporter)
-    return _exported(files, written), command_line("bench", "--cpu", output)
+    return Exported(files, written), command_line("bench", "--cpu", output)
 
 
 def _tell_norm(networks: Mapping[str, nn.Module], settings: ExportSettings, reporter: Reporter) -> None:
     if note := told_of(networks, settings.picture_statistics):
         reporter.info(note)
-
-
-def _exported(files: list[dict[str, Any]], variants: list[VariantReport]) -> Exported:
-    return {"files": files, "variants": [report.to_json() for report in variants]}
 
 
 def _options(checkpoint: Path) -> dict[str, str]:

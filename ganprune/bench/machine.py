@@ -3,9 +3,10 @@
 import os
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
+from typing import TypedDict, cast
 
 from ganprune.errors import UsageError
 from ganprune.system.cpu import cpu_model, cpu_told
@@ -17,6 +18,16 @@ _QUOTAS = (
 )
 """Files that hold a container's share of time, and of what; control groups of version 2 and 1."""
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+
+
+class MachineFacts(TypedDict):
+    """A `Machine` as plain values."""
+
+    cpu: str
+    cores: int
+    system: str
+    onnxruntime: str
+    ganprune: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,10 @@ class Machine:
         cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
         versions = f"ganprune {self.ganprune}, onnxruntime {self.onnxruntime}"
         return f"{self.cpu}, {cores}; {self.system}; {versions}"
+
+    def to_json(self) -> MachineFacts:
+        """As plain values."""
+        return cast(MachineFacts, asdict(self))
 
 
 def this_machine() -> Machine:

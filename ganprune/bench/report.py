@@ -3,20 +3,76 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from ganprune.bench.engine import Engine
-from ganprune.bench.machine import Machine
+from ganprune.bench.machine import Machine, MachineFacts
 from ganprune.bench.profile import Profile, groups_of, profile_table
 from ganprune.bench.statistics import Ratio, Times
+from ganprune.metrics.telling import Quality
 from ganprune.pruning.cost import mebibytes
-from ganprune.settings.bench import BenchSettings
+from ganprune.settings.bench import BenchSettings, TimedBy
 from ganprune.storage.tables import Table, csv_text, in_threads, number, plus_minus, table_of
 
 SCHEMA = 1
 """Version of what `BenchReport.to_json` returns; raised when a key changes its meaning or goes."""
 
 _MIB = 2**20
+
+
+class TimedNetwork(TypedDict):
+    """A `NetworkCost`, as far as bench.json is read again."""
+
+    name: str
+    against: str | None
+    rewritten: NotRequired[str | None]
+    original: NotRequired[bool]
+    batch: int
+    height: int
+    width: int
+
+
+class TimedRow(TypedDict):
+    """A `Timing`, likewise."""
+
+    network: str
+    threads: int
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+
+
+class Cells(TypedDict):
+    """A `Table`."""
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
+    detail: NotRequired[bool]
+
+
+class Prediction(TypedDict):
+    """What a network was predicted to take, and takes."""
+
+    network: str
+    predicted_ms: float
+    measured_ms: float
+
+
+class Timed(TypedDict):
+    """A `BenchReport` with its tables as plain values: what bench.json holds, as far as it is read again."""
+
+    header: str
+    sentences: list[str]
+    tables: list[Cells]
+    machine: MachineFacts
+    networks: list[TimedNetwork]
+    timings: list[TimedRow]
+    settings: TimedBy
+    predictions: NotRequired[list[Prediction]]
+    """Of a run with --target-ms."""
+    quality: NotRequired[Quality | None]
+    """Of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +263,18 @@ class BenchReport:
             lines.append({"network": network.pop("name")} | flat | network | surroundings)
         return csv_text(lines)
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything, in types that JSON has. Times in milliseconds, sizes in bytes."""
+    def to_json(self) -> Timed:
+        """Everything, in types that JSON has. Times in milliseconds, sizes in bytes.
+
+        The tables go with the figures, so that a reader can print them again.
+        """
         networks = [
             asdict(network) | {"path": str(network.path), "mebibytes": mebibytes(network.params)}
             for network in self.networks
         ]
-        return {
+        found = {
             "schema": SCHEMA,
-            "machine": asdict(self.machine),
+            "machine": self.machine.to_json(),
             "engine": asdict(self.engine),
             "settings": self.settings.to_json(),
             "networks": networks,
@@ -223,7 +282,10 @@ class BenchReport:
             "profiles": [asdict(profile) for profile in self.profiles],
             "sentences": list(self.sentences()),
             "missed": list(self.missed()),
+            "header": self.header(),
+            "tables": [asdict(table) for table in self.tables()],
         }
+        return cast(Timed, found)
 
     def _with(self, threads: int) -> list[Timing]:
         return [timing for timing in self.timings if timing.threads == threads]

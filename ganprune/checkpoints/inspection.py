@@ -1,6 +1,6 @@
 """What a run folder or a file holds: networks, widths, costs, what is missing, what to run next."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -200,10 +200,13 @@ def _words(network: nn.Module, graph: ChannelGraph) -> str:
         return _generator_words(network.widths)
     if isinstance(network, Discriminator):
         return _discriminator_words(network.widths)
-    widths = graph.sizes.values()
+    kind = getattr(network, "family", "") or type(network).__name__
+    return f"{kind}, filters {_span(graph.sizes.values())}"
+
+
+def _span(widths: Collection[int]) -> str:
     low, high = min(widths, default=0), max(widths, default=0)
-    filters = f"{low}" if low == high else f"{low}–{high}"
-    return f"{getattr(network, 'family', '') or type(network).__name__}, filters {filters}"
+    return f"{low}" if low == high else f"{low}–{high}"
 
 
 def _widths(network: nn.Module) -> dict[str, Any]:
@@ -217,8 +220,7 @@ def _generator_words(w: GeneratorWidths) -> str:
     if w == resnet_widths(w.stem, w.blocks, w.in_channels, w.out_channels):
         return f"{kind}, ngf {w.stem}"
     there = [filters for filters in w.inner if filters]
-    low, high = min(there, default=0), max(there, default=0)
-    inner = f"{low}" if low == high else f"{low}–{high}"
+    inner = _span(there)
     inner += "" if len(there) == w.blocks else f" ({w.blocks - len(there)} taken out)"
     return f"{kind}, filters {w.stem}/{w.down}/{w.trunk}, inside the blocks {inner}, then {w.up1}/{w.up2}"
 

@@ -96,16 +96,8 @@ class Quartet:
         return cls(copied(generator), None, D_A, None, naming=type(generator).__name__, alone=True)
 
     def weights_sha256(self) -> dict[str, str]:
-        """SHA-256 of the tensors of every network that is there, in their order."""
-        found = dict[str, str]()
-        for name in NET_NAMES:
-            network: nn.Module | None = getattr(self, name)
-            if network is not None:
-                digest = hashlib.sha256()
-                for tensor in network.state_dict().values():
-                    digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-                found[name] = digest.hexdigest()
-        return found
+        """`weights_hash` of every network that is there."""
+        return {name: weights_hash(net) for name in NET_NAMES if (net := getattr(self, name)) is not None}
 
     def missing(self) -> tuple[NetName, ...]:
         """Names of the networks that are not there."""
@@ -152,10 +144,18 @@ class Quartet:
         raise MissingNetwork(f"needed {' and '.join(absent)}; found {found or 'none'}; {advice}")
 
 
-def training_command(source: Path | None, data: str = "DIR") -> str:
+def weights_hash(network: nn.Module) -> str:
+    """SHA-256 of all tensors, in order: the same whatever file they came from."""
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def training_command(source: Path | None) -> str:
     """The command that trains the networks that a checkpoint lacks, to be pasted into a shell."""
     checkpoint = "CKPT" if source is None else shlex.quote(str(source))
-    return f"ganprune train --discriminators-for {checkpoint} --data {data}"
+    return f"ganprune train --discriminators-for {checkpoint} --data DIR"
 
 
 def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES, own: Own = READERS_ALONE) -> Quartet:

@@ -7,10 +7,9 @@ comparison fine-tunes all cells alike: the first one that is finished decides fo
 
 import copy
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +17,7 @@ from torch import nn
 from ganprune.baselines import Method, Subject
 from ganprune.checkpoints import load_generator
 from ganprune.comparing.cells import Cell
+from ganprune.comparing.record import CellRecord
 from ganprune.images import to_float
 from ganprune.pruning.repair import Repairer
 from ganprune.runs import Run
@@ -37,7 +37,7 @@ TUNING = tuple(key for key, (section, _) in KEYS.items() if section == "tuning")
 """Settings of fine-tuning; cells that differ in one of them have steps of their own."""
 
 
-def in_steps(cell: Cell, finished: Iterable[Mapping[str, Any]], folder: Path) -> Cell:
+def in_steps(cell: Cell, finished: Iterable[CellRecord], folder: Path) -> Cell:
     """The cell with steps in place of its time, as far as a finished cell of the same fine-tuning has them.
 
     finished: records as `ganprune.comparing.record` keeps them. folder: the cell's run folder; a fine-tuning
@@ -51,9 +51,9 @@ def in_steps(cell: Cell, finished: Iterable[Mapping[str, Any]], folder: Path) ->
     if begun.get(ASKED) == tuning.budget:
         return _with_budget(cell, begun["settings"]["budget"])
     for record in finished:
-        settings = record.get("settings", {})
-        if record.get("steps") and all(settings.get(key) == flat[key] for key in TUNING):
-            return _with_budget(cell, f"{record['steps']}steps")
+        settings = record.get("settings") or {}
+        if (steps := record.get("steps")) and all(settings.get(key) == flat[key] for key in TUNING):
+            return _with_budget(cell, f"{steps}steps")
     return cell
 
 

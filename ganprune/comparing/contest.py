@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256 as hash_of
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import nn
 
@@ -134,12 +134,33 @@ def check_sources(config: str, checkpoint: Path | None, data: DataSource | None)
         raise UsageError("--data is of a CKPT, found none; give a CycleGAN run folder before it")
 
 
-def outline(found: Contest, reporter: Reporter) -> dict[str, Any]:
+class Planned(TypedDict):
+    """A cell that would be run."""
+
+    cell: str
+    seed: int
+    method: str
+    done: bool
+    seconds: float
+    untimed: str
+    """The budget, where it is no time."""
+    budget: str
+
+
+class Outline(TypedDict):
+    """What a comparison would do."""
+
+    cells: list[Planned]
+    seconds: float
+    """Of those that are not done."""
+
+
+def outline(found: Contest, reporter: Reporter) -> Outline:
     """What would be done; times the originals on one picture, and writes nothing.
 
     Raises `RunError` for finished cells that were made in another way.
     """
-    rows, pace = list[dict[str, Any]](), 0.0
+    rows, pace = list[Planned](), 0.0
     judges = judges_of(found.folder)
     records = Records(found.folder, circumstances(found, judges), found.sides)
     for cell in found.comparison.in_turns:

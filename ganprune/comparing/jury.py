@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganprune.comparing.record import Figures
 from ganprune.images import PictureFolders, in_channels, load_pictures, save_picture, to_float, to_uint8
 from ganprune.metrics import (
     FeatureNetwork,
@@ -58,9 +59,9 @@ class Jury:
 
     def __call__(
         self, generators: Mapping[Domain, nn.Module], originals: Mapping[Domain, nn.Module]
-    ) -> dict[Domain, dict[str, Any]]:
+    ) -> Figures:
         """KID with its interval, ``as_b``, ``lost``, ``psnr`` a direction; FID and FCN where asked for."""
-        found = dict[Domain, dict[str, Any]]()
+        found = Figures()
         for side, generator in generators.items():
             original = originals[side]
             fakes = self._original(side, original)
@@ -69,7 +70,7 @@ class Jury:
             found[side] = self._figures(side, fakes, original) | self._segmented(side, fakes)
         return found
 
-    def inputs(self, originals: Mapping[Domain, nn.Module]) -> dict[Domain, dict[str, Any]]:
+    def inputs(self, originals: Mapping[Domain, nn.Module]) -> Figures:
         """The same of pictures that no network has touched."""
         return {
             side: self._figures(side, self._inputs(side, self.folders.channels[OTHER[side]]), G)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NotRequired, TypedDict, TypeVar, cast
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from ganprune.pruning.rebuild import rebuilt
 from ganprune.runs import OLDER, write_json
 from ganprune.settings import KEYS
 from ganprune.settings.words import DOMAINS, Domain
-from ganprune.storage.plain import NUMBER, Shape, fits, read_json, shaped, sound
+from ganprune.storage.plain import fits, read_json, shaped, sound
 
 ANYWHERE = frozenset(key for key, (section, _) in KEYS.items() if section == "compute") - {"precision"}
 """Settings of the machine, such as threads: cells that differ in these alone have equal results."""
@@ -29,12 +29,46 @@ FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")
 """Among what all cells share: the network of features, and that of segmentation with what it takes."""
 PAPER_SIZE = 256
 """Pixels; what the paper counts arithmetic at."""
-_SIDES: Shape = {str: {"kid": NUMBER}}
-_WIDTHS: Shape = {str: int}
-_CELL: Shape = {"name": str, "seed": int, "sides": _SIDES, "made": {"settings": {str: object}}}
-_FACTS: dict[str, Shape] = {"steps": int, "settings": {str: object}}
-"""Of a cell, where they are there."""
-_ORIGINAL: Shape = {"sides": _SIDES, "inputs": _SIDES, "made": {str: object}}
+Figures = dict[Domain, dict[str, Any]]
+"""By direction: KID and others by name, and what generators cost."""
+
+
+class _Made(TypedDict):
+    settings: dict[str, object]
+
+
+class CellRecord(TypedDict):
+    """What a cell came to."""
+
+    schema: NotRequired[int]
+    name: str
+    seed: int
+    method: NotRequired[str]
+    seconds: NotRequired[float]
+    stages: NotRequired[dict[str, float]]
+    """Seconds of each."""
+    steps: NotRequired[int | None]
+    """Of fine-tuning."""
+    settings: NotRequired[dict[str, object] | None]
+    """Flat."""
+    device: NotRequired[str]
+    precision: NotRequired[str]
+    sides: Figures
+    made: _Made
+    """What its figures depend on."""
+
+
+class OriginalRecord(TypedDict):
+    """What the originals and the untouched inputs came to."""
+
+    schema: NotRequired[int]
+    name: NotRequired[str]
+    sides: Figures
+    inputs: Figures
+    made: dict[str, Any]
+
+
+_Read = TypeVar("_Read", CellRecord, OriginalRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +85,28 @@ class Records:
         """Where a cell's figures are."""
         return self.folder / f"{key}.json"
 
-    def finished(self, cell: Cell) -> dict[str, Any] | None:
+    def finished(self, cell: Cell) -> CellRecord | None:
         """What a cell came to; None where it is not done.
 
         Raises `RunError` for a damaged file, and for one that was made in another way.
         """
-        found = self._read(cell.key, self._identity(cell), _CELL)
+        found = self._read(cell.key, self._identity(cell), CellRecord)
         with sound(self.path(cell.key), AGAIN):
             if found is not None and (found["name"], found["seed"]) != (cell.name, cell.seed):
                 raise ValueError(f"it is of {found['name']}-{found['seed']}")
         return found
 
-    def write(self, cell: Cell, sides: Mapping[Domain, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+    def write(self, cell: Cell, sides: Figures, facts: Mapping[str, Any]) -> None:
         """Remember a finished cell. sides: figures of each direction; facts: whatever else is known."""
         found: dict[str, Any] = {"schema": 1, "name": cell.name, "seed": cell.seed, "method": cell.method}
         found |= dict(facts) | {"sides": sides, "made": self._identity(cell)}
         write_json(self.path(cell.key), found)
 
-    def original(self) -> dict[str, Any] | None:
+    def original(self) -> OriginalRecord | None:
         """What the originals came to; see `finished`."""
-        return self._read(ORIGINAL, dict(self.circumstances), _ORIGINAL)
+        return self._read(ORIGINAL, dict(self.circumstances), OriginalRecord)
 
-    def write_original(
-        self, sides: Mapping[Domain, Mapping[str, Any]], inputs: Mapping[Domain, Mapping[str, Any]]
-    ) -> None:
+    def write_original(self, sides: Figures, inputs: Figures) -> None:
         """Remember the figures of the originals and of the untouched inputs."""
         found = {"schema": 1, "name": ORIGINAL, "sides": sides, "inputs": inputs}
         write_json(self.path(ORIGINAL), found | {"made": dict(self.circumstances)})
@@ -83,15 +115,12 @@ class Records:
         settings = {key: value for key, value in cell.settings.to_flat().items() if key not in ANYWHERE}
         return dict(self.circumstances) | {"method": cell.method, "settings": settings}
 
-    def _read(self, key: str, made: Mapping[str, Any], shape: Shape) -> dict[str, Any] | None:
+    def _read(self, key: str, made: Mapping[str, Any], shape: type[_Read]) -> _Read | None:
         path = self.path(key)
         if not path.exists():
             return None
         with sound(path, AGAIN):
             found = shaped(read_json(path), shape)
-            shaped(
-                {**dict.fromkeys(_FACTS), **found}, {key: (fact, type(None)) for key, fact in _FACTS.items()}
-            )
             if found["sides"].keys() != {*self.sides} or not _finite(found["sides"]):
                 raise ValueError("it is not as ganprune writes it")
         now = json.loads(json.dumps(made))
@@ -117,10 +146,11 @@ def judges_of(folder: Path) -> dict[str, str]:
         return {key: str(made[key]) for key in JUDGES if key in made}
 
 
-def _finite(sides: Mapping[str, Mapping[str, object]]) -> bool:
-    """Whether all numbers of all directions are finite."""
+def _finite(sides: Figures) -> bool:
+    """Whether KID and all numbers that there are of all directions are finite."""
     values = [value for part in sides.values() for value in part.values()]
-    return all(isfinite(cast(float, value)) for value in values if fits(value, NUMBER))
+    known = all(fits(part.get("kid"), float) for part in sides.values())
+    return known and all(isfinite(cast(float, value)) for value in values if fits(value, float))
 
 
 def size_of(generator: nn.Module, original: nn.Module, size: int) -> dict[str, Any]:
@@ -148,7 +178,7 @@ def network_of(part: Mapping[str, Any], original: nn.Module) -> nn.Module | None
     widths, whole = part.get("widths"), layout.graph.sizes
     if widths is None:
         return None
-    known = fits(widths, _WIDTHS) and all(count > 0 for count in widths.values())
+    known = fits(widths, dict[str, int]) and all(count > 0 for count in widths.values())
     counts = dict.fromkeys(layout.blocks, 0) | widths if known else {}  # of blocks taken out nothing is told
     if counts.keys() != whole.keys() or not all(counts[group] <= most for group, most in whole.items()):
         raise RunError(

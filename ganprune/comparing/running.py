@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -15,35 +14,67 @@ from ganprune.comparing.cells import SEARCH, Cell
 from ganprune.comparing.contest import Contest, circumstances, judged_by
 from ganprune.comparing.jury import Jury
 from ganprune.comparing.paper import paper_table
-from ganprune.comparing.record import ORIGINAL, Records, network_of, size_of
-from ganprune.comparing.tables import (
-    Found,
-    Timings,
-    claims,
-    comparison_csv,
-    comparison_table,
-    means_of,
-    verdict,
-)
-from ganprune.comparing.timing import known_times, time_together
+from ganprune.comparing.record import ORIGINAL, CellRecord, Figures, Records, network_of, size_of
+from ganprune.comparing.tables import Means, claims, comparison_table, means_of, verdict
+from ganprune.comparing.timing import Together, known_times, time_together
 from ganprune.errors import RunError, UsageError
-from ganprune.exporter import Exporter, default_exporter
+from ganprune.exporter import default_exporter
 from ganprune.metrics import FeatureNetwork, Segmenter
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.settings.words import Domain
-from ganprune.stages import finished_networks, rebuild_both, search, search_pictures
+from ganprune.stages import finished_networks, rebuild_both, search
 from ganprune.stages.racing import raced
 from ganprune.stages.searching import CACHE
 from ganprune.storage.locking import refuse_run
 from ganprune.storage.plain import as_written
+from ganprune.storage.tables import Table
 from ganprune.system.device import cpu_threads
 
 CELLS = "cells"
 """Folder of the cells' run folders."""
 
 
-def finished(found: Contest, judges: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison came to."""
+
+    folder: Path
+    best: str | None
+    """The run folder of the cell that lacks least of the original's translation, of those that are there."""
+    judges: Mapping[str, str]
+    """See `judged_by`."""
+    size: int
+    tables: tuple[Table, ...]
+    claims: tuple[str, ...]
+    verdict: tuple[str, ...]
+    methods: Means
+    timing: Together | None
+    precisions: tuple[str, ...]
+    """That networks were scored and fine-tuned in."""
+
+    def to_json(self) -> dict[str, object]:
+        """As plain values."""
+        return {
+            "folder": str(self.folder), "best": self.best, **self.judges, "size": self.size,
+            "tables": [asdict(table) for table in self.tables], "claims": self.claims,
+            "verdict": self.verdict, "methods": self.methods, "timing": self.timing or {},
+            "precisions": self.precisions,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """What all cells are run with."""
+
+    found: Contest
+    records: Records
+    jury: Jury
+    command: str
+    reporter: Reporter
+    methods: Mapping[str, Method]
+
+
+def finished(found: Contest, judges: Mapping[str, str]) -> Compared:
     """Tables and figures of what is there; see `compare`. judges: as `judged_by`, of the same networks.
 
     Raises `UsageError` where that is nothing.
@@ -69,12 +100,8 @@ def compare(
     command: str,
     reporter: Reporter,
     methods: Mapping[str, Method] = METHODS,
-    exporter: Exporter | None = None,
-) -> dict[str, Any]:
-    """Run what is not finished, time all networks together, and return tables and figures as plain values.
-
-    methods: rivals by name. exporter: what writes the files to be timed; None: the installed one.
-    """
+) -> Compared:
+    """Run what is not finished, and time all networks together. methods: rivals by name."""
     folder, judges = found.folder, judged_by(network, segmenter)
     records = _records(found, judges)
     if found.comparison.settings.bench_seconds:
@@ -90,8 +117,8 @@ def compare(
             _judge_originals(found, records, jury)
         for i, cell in enumerate(unfinished):
             reporter.info(f"cell {cell.key}, {i + 1} of {len(unfinished)} that are left")
-            _run(found, cell, records, jury, command, reporter, methods)
-        timed = _timed(found, records, exporter or default_exporter(), reporter)
+            _run(_Cells(found, records, jury, command, reporter, methods), cell)
+        timed = _timed(found, records, reporter)
     return _told(found, records, timed, judges)
 
 
@@ -107,19 +134,17 @@ def _judge_originals(found: Contest, records: Records, jury: Jury) -> None:
     records.write_original({side: sizes[side] | figures[side] for side in figures}, inputs)
 
 
-def _run(
-    found: Contest, cell: Cell, records: Records, jury: Jury, command: str, reporter: Reporter,
-    methods: Mapping[str, Method],
-) -> None:  # fmt: skip
+def _run(cells: _Cells, cell: Cell) -> None:
     """One cell to its JSON: searches and rivals in the same way, but for the choice of filters.
 
     The run folder is one of `ganprune.compress` up to its ONNX files. Test pictures are looked at in the end.
     """
+    found, records = cells.found, cells.records
     started, prepared, folder = time.monotonic(), found.jobs[cell.key], _folder(found.folder, cell)
     settled = in_steps(cell, _there(found, records).values(), folder)
     asked = {"method": cell.method, ASKED: cell.settings.tuning.budget}
     config = {**prepared.config, "settings": settled.settings.to_flat(), **asked}
-    with replace(prepared, config=config).opened(folder, command, reporter) as job:
+    with replace(prepared, config=config).opened(folder, cells.command, cells.reporter) as job:
         if job.run.config.get("method") != cell.method:
             raise RunError(
                 f"{folder} was made by the method {job.run.config.get('method')} (now {cell.method}); delete "
@@ -128,11 +153,11 @@ def _run(
         if cell.method == SEARCH:
             pruned = rebuild_both(job, raced(job, search(job)))
         else:
-            pruned = prune(job, cell.method, methods[cell.method])
+            pruned = prune(job, cell.method, cells.methods[cell.method])
         _, slim = finished_networks(job, pruned)
     with cpu_threads(job.resolved.threads):
-        figures = jury(slim, found.originals)
-    sides: dict[Domain, dict[str, Any]] = {
+        figures = cells.jury(slim, found.originals)
+    sides: Figures = {
         side: size_of(G, found.originals[side], found.size) | figures[side] for side, G in slim.items()
     }
     stages = job.run.provenance["stages"]
@@ -145,11 +170,11 @@ def _run(
     })  # fmt: skip
 
 
-def _timed(found: Contest, records: Records, exporter: Exporter, reporter: Reporter) -> dict[str, Any]:
+def _timed(found: Contest, records: Records, reporter: Reporter) -> Together | None:
     """Milliseconds of every method's first finished seed; of those that are gone, by their widths."""
     settings, slim = found.comparison.settings, dict[str, Path | nn.Module]()
     if not settings.bench_seconds:
-        return {}
+        return None
     for cell, record in _there(found, records).items():
         if f"{cell.name}.G_{found.sides[0]}" in slim:
             continue
@@ -159,19 +184,16 @@ def _timed(found: Contest, records: Records, exporter: Exporter, reporter: Repor
             network = file if file.is_file() else network_of(told, found.originals[side])
             if network is not None:
                 slim[f"{cell.name}.G_{side}"] = network
-    pictures = search_pictures(found.job.folders, found.job.settings)
     how = BenchSettings(threads=(settings.bench_threads,), seconds=settings.bench_seconds, runs=(20, 200))
-    return time_together(
-        found.folder, found.originals, slim, pictures, found.size, how, exporter, reporter, found.job.own
-    )
+    return time_together(found, slim, how, default_exporter(), reporter)
 
 
-def _finished(found: Contest, records: Records) -> list[Found]:
+def _finished(found: Contest, records: Records) -> list[CellRecord]:
     """Records of the cells that are finished, in the order of the file."""
     return [record for cell in found.comparison.cells if (record := records.finished(cell))]
 
 
-def _there(found: Contest, records: Records) -> Mapping[Cell, Found]:
+def _there(found: Contest, records: Records) -> Mapping[Cell, CellRecord]:
     """All finished cells of the file; of those that --cells has left out, those made in the same way."""
     there = {cell: record for cell in found.comparison.cells if (record := records.finished(cell))}
     for cell in found.comparison.others:
@@ -188,37 +210,29 @@ def _folder(folder: Path, cell: Cell) -> Path:
     return folder / CELLS / cell.key
 
 
-def _told(
-    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
-) -> dict[str, Any]:
+def _told(found: Contest, records: Records, timed: Together | None, judges: Mapping[str, str]) -> Compared:
     with as_written(str(found.folder), "delete the JSON files of cells that are not, to run these again"):
         return _report(found, records, timed, judges)
 
 
-def _report(
-    found: Contest, records: Records, timed: Mapping[str, Any], judges: Mapping[str, str]
-) -> dict[str, Any]:
+def _report(found: Contest, records: Records, timed: Together | None, judges: Mapping[str, str]) -> Compared:
     settings, cells, original = found.comparison.settings, _finished(found, records), records.original()
     assert original is not None
     claim = settings.claim
-    timings: Timings = timed.get("timings", {})
-    means = means_of(cells, original, timings)
+    means = means_of(cells, original, timed["timings"] if timed else {})
     title = f"{len(cells)} cells at {found.size}×{found.size}, fine-tuned for {_budgets(found)}"
     tables = [comparison_table(means, title)]
     if settings.task is not None and claim is not None:
         tables.append(paper_table(settings.task, claim, means, found.size, judges))
-    return {
-        "folder": str(found.folder), "best": _best(found, cells), **judges, "size": found.size,
-        "tables": [asdict(table) for table in tables],
-        "claims": [] if claim is None else list(claims(cells, claim)),
-        "verdict": [] if claim is None else list(verdict(cells, claim)),
-        "methods": means, "timing": dict(timed), "csv": comparison_csv(means),
-        "precisions": sorted({str(cell["precision"]) for cell in cells if "precision" in cell}),
-    }  # fmt: skip
+    return Compared(
+        found.folder, _best(found, cells), judges, found.size, tuple(tables),
+        () if claim is None else claims(cells, claim), () if claim is None else verdict(cells, claim),
+        means, timed, tuple(sorted({str(cell["precision"]) for cell in cells if "precision" in cell})),
+    )  # fmt: skip
 
 
-def _best(found: Contest, cells: Sequence[Found]) -> str | None:
-    """The run folder of the cell that lacks least of the original's translation, of those that are there."""
+def _best(found: Contest, cells: Sequence[CellRecord]) -> str | None:
+    """See `Compared.best`."""
     folders = {str(found.folder / CELLS / f"{cell['name']}-{cell['seed']}"): cell for cell in cells}
     there = {name: cell for name, cell in folders.items() if (Path(name) / "config.toml").is_file()}
 

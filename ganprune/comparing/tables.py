@@ -6,29 +6,27 @@ from statistics import mean, stdev
 from types import MappingProxyType
 from typing import Any
 
-from ganprune.comparing.record import ORIGINAL
+from ganprune.comparing.record import ORIGINAL, CellRecord, Figures, OriginalRecord
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.tables import Table, csv_text, number, table_of
 
-Found = Mapping[str, Any]
-"""What `ganprune.comparing.record` has written of one cell."""
 Timings = Mapping[str, Mapping[Domain, Mapping[str, float]]]
 """Row → side → ``ms``, and ``speedup`` with its ``margin`` where there is an original to compare with."""
-Means = dict[str, dict[Domain, dict[str, Any]]]
-_Cell = Callable[[Mapping[Domain, Mapping[str, Any]]], str]
+Means = dict[str, Figures]
+_Cell = Callable[[Figures], str]
 """What a column says of a row."""
 
 INPUTS = "inputs"
 ARROWS: Mapping[Domain, str] = {"A": "A→B", "B": "B→A"}
 
 
-def means_of(cells: Sequence[Found], original: Found, timings: Timings) -> Means:
+def means_of(cells: Sequence[CellRecord], original: OriginalRecord, timings: Timings) -> Means:
     """By row, side and figure: means over seeds; ``n``, ``kid_low`` and ``kid_high`` say how they differ.
 
     The ends of intervals over pictures are means too: all seeds are judged by the same pictures, so that what
     these say is no surer with more seeds.
     """
-    rows: dict[str, list[Mapping[Domain, Mapping[str, Any]]]] = {ORIGINAL: [original["sides"]]}
+    rows: dict[str, list[Figures]] = {ORIGINAL: [original["sides"]]}
     rows[INPUTS] = [original["inputs"]]
     for cell in cells:
         steps = {"steps": cell.get("steps")}
@@ -55,7 +53,7 @@ def comparison_table(means: Means, title: str) -> Table:
         return heading, [cell(means[name]) for name in names]
 
     def both(key: str, digits: int, unit: float = 1) -> _Cell:
-        def cell(sides: Mapping[Domain, Mapping[str, Any]]) -> str:
+        def cell(sides: Figures) -> str:
             values = [None if part.get(key) is None else part[key] / unit for part in sides.values()]
             told = list(dict.fromkeys(number(value, digits) for value in values))
             return " / ".join(told)
@@ -123,7 +121,7 @@ FIGURES: Mapping[str, tuple[str, int]] = MappingProxyType({"kid": ("KID", 4), "l
 """What methods are compared by, smaller is better: key → how it is called, and digits."""
 
 
-def claims(cells: Sequence[Found], claim: str) -> tuple[str, ...]:
+def claims(cells: Sequence[CellRecord], claim: str) -> tuple[str, ...]:
     """A sentence for each other method: how its figures differ from those of ``claim``, and how surely.
 
     Seeds that both have are compared in pairs, because a seed decides the pictures that are held out and the
@@ -143,7 +141,7 @@ def claims(cells: Sequence[Found], claim: str) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def verdict(cells: Sequence[Found], claim: str) -> tuple[str, ...]:
+def verdict(cells: Sequence[CellRecord], claim: str) -> tuple[str, ...]:
     """A sentence a figure: against how many methods ``claim`` is found, over those with two seeds or more.
 
     Every method counts once a direction. Empty where no method has two seeds in common with ``claim``.
@@ -163,14 +161,14 @@ def verdict(cells: Sequence[Found], claim: str) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _rivals(cells: Sequence[Found], claim: str) -> list[tuple[str, list[int]]]:
+def _rivals(cells: Sequence[CellRecord], claim: str) -> list[tuple[str, list[int]]]:
     """Other methods, and the seeds that they have in common with ``claim``; those with none are left out."""
     ours = set(_by_seed(cells, claim))
     names = [name for name in dict.fromkeys(cell["name"] for cell in cells) if name != claim]
     return [(name, seeds) for name in names if (seeds := sorted(ours & set(_by_seed(cells, name))))]
 
 
-def _differences(cells: Sequence[Found], name: str, claim: str, key: str, side: Domain) -> list[float]:
+def _differences(cells: Sequence[CellRecord], name: str, claim: str, key: str, side: Domain) -> list[float]:
     """A figure of ``name`` less that of ``claim``, a seed each; more than 0: ``claim`` is better."""
     theirs, ours = _by_seed(cells, name), _by_seed(cells, claim)
     pairs = [(theirs[s].get(side, {}).get(key), ours[s].get(side, {}).get(key))
@@ -196,5 +194,5 @@ def _margin(values: Sequence[float]) -> float:
     return _T[min(len(values) - 2, len(_T) - 1)] * stdev(values) / len(values) ** 0.5
 
 
-def _by_seed(cells: Sequence[Found], name: str) -> dict[int, Mapping[Domain, Mapping[str, Any]]]:
+def _by_seed(cells: Sequence[CellRecord], name: str) -> dict[int, Figures]:
     return {cell["seed"]: cell["sides"] for cell in cells if cell["name"] == name}

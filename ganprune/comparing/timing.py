@@ -2,90 +2,95 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from torch import Tensor, nn
+from torch import nn
 
 from ganprune.bench import BenchSettings, Candidate, bench
+from ganprune.bench.machine import MachineFacts
 from ganprune.channels import graph_of
-from ganprune.checkpoints import Own, load_generator
-from ganprune.checkpoints.own import READERS_ALONE
+from ganprune.checkpoints import load_generator
+from ganprune.comparing.contest import Contest
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.images import to_float
 from ganprune.reporting import Reporter
 from ganprune.runs import write_json
 from ganprune.settings.words import Domain
+from ganprune.stages import search_pictures
 from ganprune.storage.files import sha256
-from ganprune.storage.plain import NUMBER, Shape, known_json, read_json, shaped, sound
+from ganprune.storage.plain import known_json, read_json, shaped, sound
 
 TIMING, EXPORTS = "timing.json", "exports.json"
 ORIGINAL, BY_WIDTHS = "original", "by its widths: "
-_KNOWN: Shape = {
-    "files": {str: str}, "timings": {str: {str: {str: NUMBER}}}, "threads": int,
-    "machine": {"cpu": str, "cores": int, "system": str, "onnxruntime": str, "ganprune": str},
-}  # fmt: skip
+
+
+class Together(TypedDict):
+    """What was measured of all networks in turns."""
+
+    files: dict[str, str]
+    """What each network was."""
+    timings: dict[str, dict[Domain, dict[str, float]]]
+    """Row → side → ``ms``, and ``speedup`` with its margin where there is an original to compare with."""
+    machine: MachineFacts
+    threads: int
 
 
 def time_together(
-    folder: Path,
-    originals: Mapping[Domain, nn.Module],
+    found: Contest,
     slim: Mapping[str, Path | nn.Module],
-    pictures: Mapping[Domain, Tensor],
-    size: int,
     settings: BenchSettings,
     exporter: Exporter,
     reporter: Reporter,
-    own: Own = READERS_ALONE,
-) -> dict[str, Any]:
+) -> Together | None:
     """Export ``slim``, generators by names such as ``thinet.G_A``, and time all in turns.
 
-    own: the user's modules that files are of. slim: files, or for those that are no longer there networks of
-    the same widths. pictures: uint8 of both domains, to verify the ONNX files on. What is found is kept
+    slim: files, or for those that are no longer there networks of the same widths. What is found is kept
     in timing.json, and is read from there while it knows all of ``slim``, files by their contents, in as
-    many threads. Returns ``timings``: name before the dot → side → milliseconds and speed-up; and
-    ``files``: what each network was.
+    many threads.
     """
-    path, here = folder / TIMING, {name: _identity(network) for name, network in slim.items()}
-    known = known_times(folder)
+    path, here = found.folder / TIMING, {name: _identity(network) for name, network in slim.items()}
+    known = known_times(found.folder)
     if not here or (
-        known.get("threads") == settings.threads[0]
+        known
+        and known["threads"] == settings.threads[0]
         and all(_same(known["files"].get(name), what) for name, what in here.items())
     ):
         return known
-    networks = {f"{ORIGINAL}.G_{side}": G for side, G in originals.items()}
-    networks |= {name: load_generator(G, own) if isinstance(G, Path) else G for name, G in slim.items()}
-    files = _exported(folder / "onnx", networks, pictures, size, exporter, reporter)
+    networks = {f"{ORIGINAL}.G_{side}": G for side, G in found.originals.items()}
+    networks |= {
+        name: load_generator(G, found.job.own) if isinstance(G, Path) else G for name, G in slim.items()
+    }
+    files = _exported(found, networks, exporter, reporter)
     candidates = [Candidate(name, file, _original_of(name)) for name, file in files.items()]
-    measured, timings = bench(candidates, settings, reporter), dict[str, dict[str, dict[str, float]]]()
+    measured, timings = bench(candidates, settings, reporter), dict[str, dict[Domain, dict[str, float]]]()
     for timing in measured.timings:
         name, _, net = timing.network.rpartition(".")
-        found, ratio = {"ms": timing.times.median}, timing.speedup
+        told, ratio = {"ms": timing.times.median}, timing.speedup
         if ratio is not None:
-            found |= {"speedup": ratio.value, "speedup_margin": ratio.margin}
-        timings.setdefault(name, {})[net[-1]] = found
-    result: dict[str, Any] = {
-        "files": here, "timings": timings, "machine": asdict(measured.machine),
+            told |= {"speedup": ratio.value, "speedup_margin": ratio.margin}
+        timings.setdefault(name, {})["B" if net.endswith("B") else "A"] = told
+    result: Together = {
+        "files": here, "timings": timings, "machine": measured.machine.to_json(),
         "threads": settings.threads[0],
     }  # fmt: skip
     write_json(path, result, over="own")
     return result
 
 
-def known_times(folder: Path) -> dict[str, Any]:
-    """What `time_together` has found in a folder; empty where it was not there."""
+def known_times(folder: Path) -> Together | None:
+    """What `time_together` has found in a folder; None where it was not there."""
     path = folder / TIMING
     if not path.exists():
-        return {}
+        return None
     with sound(path, "delete it to measure again"):
-        found = shaped(read_json(path), _KNOWN)
+        found = shaped(read_json(path), Together)
         if not all(str(told).isprintable() for told in found["machine"].values()):
             raise ValueError("a name of its machine cannot be shown")
         return found
 
 
-def by_widths(timed: Mapping[str, Any]) -> list[str]:
+def by_widths(timed: Together) -> list[str]:
     """Which of the methods that `time_together` has timed were not there any more."""
     gone = (name.rpartition(".")[0] for name, what in timed["files"].items() if what.startswith(BY_WIDTHS))
     return list(dict.fromkeys(gone))
@@ -109,19 +114,16 @@ def _original_of(name: str) -> str | None:
 
 
 def _exported(
-    folder: Path,
-    networks: Mapping[str, nn.Module],
-    pictures: Mapping[Domain, Tensor],
-    size: int,
-    exporter: Exporter,
-    reporter: Reporter,
+    found: Contest, networks: Mapping[str, nn.Module], exporter: Exporter, reporter: Reporter
 ) -> dict[str, Path]:
     """Verified ONNX files: originals as PyTorch exports them, slim ones through the passes, as in a run.
 
     Those of networks that were exported before are left as they are.
     """
+    folder, size = found.folder / "onnx", found.size
+    pictures = search_pictures(found.job.folders, found.job.settings)
     files = {name: folder / f"{name}.onnx" for name in networks}
-    known: dict[str, Any] = known_json(folder / EXPORTS, dict) or {}  # a damaged one is forgotten
+    known = known_json(folder / EXPORTS, dict[str, Any]) or {}  # a damaged one is forgotten
     with reporter.task("export", len(networks)) as task:
         for name, network in networks.items():
             rewritten = _original_of(name) is not None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,14 +13,16 @@ from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.figures.style import Pixels
 from ganprune.images import cells, open_picture
 from ganprune.images.sources import DOMAINS, Domain
+from ganprune.metrics.telling import Evaluation, Quality
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
-from ganprune.storage.plain import parse_json, read_json, read_lines
+from ganprune.storage.plain import parse_json, read_json, read_lines, shaped, sound
 
 QUALITY = "quality.json"
 """What ``compress`` writes, see `ganprune.stages.quality`."""
 EVALUATION = "evaluation.json"
 """What `ganprune evaluate RUN` found."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,8 @@ def comparisons_of(run: Run) -> list[PictureComparison]:
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
     """All whole lines of a .jsonl file; none where it is missing. Raises `RunError` for no text."""
-    try:
+    with sound(path, "make it again"):
         return read_lines(path)
-    except ValueError as error:
-        raise RunError(f"{path} is damaged ({error}); make it again") from None
 
 
 def training_lines(run: Run) -> list[dict[str, Any]]:
@@ -95,17 +95,12 @@ def training_lines(run: Run) -> list[dict[str, Any]]:
     return sorted(lines, key=lambda line: line["step"])
 
 
-def json_of(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None where there is no file. Raises `RunError` for anything else."""
+def json_of(path: Path, shape: type[_T]) -> _T | None:
+    """A JSON file of a type, see `fits`; None where there is none. Raises `RunError` for anything else."""
     if not path.is_file():
         return None
-    try:
-        value = read_json(path)
-    except ValueError as error:
-        raise RunError(f"{path} is damaged ({error}); make it again") from None
-    if not isinstance(value, dict):
-        raise RunError(f"{path} is damaged (no JSON object); make it again")
-    return value
+    with sound(path, "make it again"):
+        return shaped(read_json(path), shape)
 
 
 def widths_of(run: Run, side: Domain) -> tuple[dict[str, int], dict[str, int]]:
@@ -169,9 +164,9 @@ def kept_of(path: Path) -> tuple[int, ...]:
         ) from None
 
 
-def quality_of(evaluation: dict[str, Any] | None, network: str, kind: str) -> float | None:
+def quality_of(evaluation: Evaluation | None, network: str, kind: str) -> float | None:
     """KID of ``slim`` or ``original`` pictures by one network, from `EVALUATION`; None where unknown."""
-    for part in (evaluation or {}).get("directions", ()):
+    for part in evaluation["directions"] if evaluation else ():
         for row in part["rows"]:
             if part["network"] == network and row["pictures"] == kind and row["kid"] is not None:
                 return float(row["kid"])
@@ -190,14 +185,14 @@ def distance_of(run: Run, side: Domain) -> Distance | None:
     That is what ``evaluate`` found on test pictures, or ``compress``; else, of an older run, the validation
     that fine-tuning took its weights from, or the end of the search. None where none of them is there.
     """
-    for part in (json_of(run / EVALUATION) or {}).get("directions", ()):
+    evaluation, quality = json_of(run / EVALUATION, Evaluation), json_of(run / QUALITY, Quality)
+    for part in evaluation["directions"] if evaluation else ():
         rows = {row["pictures"]: row for row in part["rows"] if row.get("L_GenA") is not None}
         if part["network"] == f"G_{side}" and "slim" in rows:
             inputs = rows["inputs"]["L_GenA"] if "inputs" in rows else None
             return Distance(float(rows["slim"]["L_GenA"]), inputs and float(inputs), "test pictures")
-    quality = json_of(run / QUALITY) or {}
-    if (found := quality.get("networks", {}).get(f"G_{side}")) is not None:
-        slim, inputs = (float(found[kind]["L_GenA"]) for kind in ("slim", "inputs"))
+    if quality and (found := quality["networks"].get(f"G_{side}")):
+        slim, inputs = found["slim"]["L_GenA"], found["inputs"]["L_GenA"]
         return Distance(slim, inputs, f"{found['number']} {quality['pictures']} pictures", found["verdict"])
     lines = lines_of(run / "search.jsonl")
     controls = lines[0].get("controls", {}).get(side, {}) if lines else {}

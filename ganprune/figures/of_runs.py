@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganprune.errors import RunError, UsageError
+from ganprune.bench.report import Timed
+from ganprune.errors import UsageError
 from ganprune.figures.bars import widths_diagram
 from ganprune.figures.filters import filter_figure
 from ganprune.figures.of_run import (
@@ -27,6 +28,7 @@ from ganprune.figures.pareto import Point, pareto
 from ganprune.figures.sheets import SheetCell, draw_sheet, letter
 from ganprune.figures.style import Pixels, to_png, to_svg
 from ganprune.images.sources import Domain
+from ganprune.metrics.telling import Evaluation
 from ganprune.onnx_files.cost import cost_of
 from ganprune.pruning.cost import mebibytes
 from ganprune.runs import Run
@@ -159,7 +161,7 @@ def _methods(
 
 def _pareto(runs: Sequence[Labelled]) -> "Figure":
     """Quality is KID where every run was evaluated, else what the search ended with, before fine-tuning."""
-    evaluations = [json_of(run.run / EVALUATION) for run in runs]
+    evaluations = [json_of(run.run / EVALUATION, Evaluation) for run in runs]
     quality = "KID" if all(evaluations) else "L_DisA before fine-tuning"
     points: list[Point] = []
     times = ""
@@ -185,16 +187,10 @@ def _pareto(runs: Sequence[Labelled]) -> "Figure":
 
 def _milliseconds(run: Run) -> tuple[dict[str, float], str]:
     """Median milliseconds of every network in the fewest threads; and what that axis is called."""
-    timed: dict[str, Any] = json_of(run / "bench.json") or {}
-    try:
-        fewest = min((row["threads"] for row in timed.get("timings", ())), default=1)
-        rows = {
-            r["network"]: float(r["median_ms"]) for r in timed.get("timings", ()) if r["threads"] == fewest
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{run / 'bench.json'} is damaged ({error}); run `ganprune bench --cpu` again"
-        ) from None
+    timed = json_of(run / "bench.json", Timed)
+    timings = timed["timings"] if timed else ()
+    fewest = min((row["threads"] for row in timings), default=1)
+    rows = {row["network"]: row["median_ms"] for row in timings if row["threads"] == fewest}
     return rows, f"ms a picture, {fewest} thread{'' if fewest == 1 else 's'}"
 
 

@@ -18,6 +18,7 @@ from ganprune.images.rgb import Remarks
 from ganprune.images.sources import DOMAINS, DataSource, Domain, Split, below, plain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import sha256
+from ganprune.storage.tables import listed
 from ganprune.system.shell import pasted
 
 SUFFIXES = frozenset(
@@ -336,14 +337,8 @@ def _serves(source: DataSource, needs: Sequence[Split], domains: Sequence[Domain
 
 
 def _entries(folder: Path) -> str:
-    return _listed(sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir()))
-
-
-def _listed(entries: Sequence[str], most: int = 6) -> str:
-    if not entries:
-        return "nothing"
-    more = f" and {len(entries) - most} more" if len(entries) > most else ""
-    return ", ".join(entries[:most]) + more
+    names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
+    return listed(names, 6) or "nothing"
 
 
 def _contents(paths: Iterable[Path]) -> dict[Path, str]:

@@ -23,6 +23,7 @@ from ganprune.images.pairs import Half
 from ganprune.images.rgb import Remarks, Shown, is_grey, shown
 from ganprune.images.values import resized, to_float
 from ganprune.reporting import SILENT, Reporter
+from ganprune.storage.tables import listed
 
 UNREADABLE_SHARE = 0.1
 """A folder with more unreadable pictures than this share is refused."""
@@ -215,9 +216,8 @@ def read_all(paths: Sequence[Path], read: Callable[[Path], _T], reporter: Report
     return results
 
 
-def _named(bad: Sequence[tuple[Path, DamagedPicture]], most: int = 10) -> str:
-    named = ", ".join(f"{path.name} ({_reason(error.__cause__)})" for path, error in bad[:most])
-    return named + (f" and {len(bad) - most} more" if len(bad) > most else "")
+def _named(bad: Sequence[tuple[Path, DamagedPicture]]) -> str:
+    return listed([f"{path.name} ({_reason(error.__cause__)})" for path, error in bad], 10)
 
 
 def _reason(error: BaseException | None) -> str:

@@ -23,6 +23,7 @@ from ganprune.images.arrays import UnfitPicture
 from ganprune.images.pairs import Half
 from ganprune.images.values import to_tensor
 from ganprune.reporting import Reporter
+from ganprune.storage.tables import listed
 
 UPRIGHT = "turned upright, as their EXIF orientation says"
 ALPHA = "shown without their alpha channel"
@@ -74,9 +75,8 @@ class Remarks:
     def tell(self, reporter: Reporter, ways_out: dict[str, str] | None = None) -> None:
         """One line for each kind of remark. ways_out: remark → how to have it otherwise."""
         for remark, paths in self._paths.items():
-            named = ", ".join(path.name for path in paths[:3])
-            named += f" and {len(paths) - 3} more" if len(paths) > 3 else ""
             way = (ways_out or {}).get(remark)
+            named = listed([path.name for path in paths], 3)
             reporter.info(f"pictures {remark}{f'; {way}' if way else ''}: {named}")
 
 

@@ -9,7 +9,7 @@ STEP = 4
 CycleGAN's, whose preprocessing rounds to it."""
 
 
-def check_size(size: int, option: str = "--size") -> None:
+def check_size(size: int) -> None:
     """Raise `UsageError` unless ``size`` is a height and width, pixels, that networks take."""
     if not SIZES.hold(size):
-        raise UsageError(f"{option} must be {SIZES}, found {size}")
+        raise UsageError(f"--size must be {SIZES}, found {size}")

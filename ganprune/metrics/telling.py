@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from ganprune.metrics.translations import MIRRORED
 from ganprune.storage.tables import Table
 
 COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
@@ -22,6 +21,46 @@ WORSE = "worse than no translation"
 
 Row = Mapping[str, Any]
 """What `ganprune.metrics.PictureScores.to_json` returns, and whatever else is known."""
+
+
+class Direction(TypedDict):
+    """What `ganprune evaluate` found of one generator."""
+
+    network: str
+    direction: str
+    rows: list[dict[str, Any]]
+
+
+class Evaluation(TypedDict):
+    """What evaluation.json holds, as far as it is read again."""
+
+    directions: list[Direction]
+    features: str
+    resamples: NotRequired[int]
+
+
+class Distances(TypedDict):
+    """Of pictures to those of the original, means over all of them; see `ganprune.stages.quality`."""
+
+    psnr: float | None
+    L_GenA: float
+    L_DisA: NotRequired[float]
+    lost: NotRequired[float]
+
+
+SlimQuality = TypedDict(
+    "SlimQuality",
+    {"number": int, "verdict": str, "slim": Distances, "inputs": Distances, "original, mirrored": Distances},
+)
+"""One slim network: on how many pictures, the verdict, and what it is seen beside."""
+
+
+class Quality(TypedDict):
+    """What quality.json holds."""
+
+    schema: NotRequired[int]
+    pictures: str
+    networks: dict[str, SlimQuality]
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, str]:
@@ -52,16 +91,15 @@ def differences(rows: Sequence[Row]) -> list[str]:
     return found
 
 
-def quality_table(found: Mapping[str, Any]) -> Table:
+def quality_table(found: Quality) -> Table:
     """What quality.json holds: slim pictures beside the original's, with their controls and the verdicts."""
     disa = any("L_DisA" in network["slim"] for network in found["networks"].values())
     rows = list[tuple[str, ...]]()
     for name, network in found["networks"].items():
-        shown = {"slim": name, MIRRORED: f"original_{name}, mirrored", "inputs": "input, untouched"}
-        for kind, label in shown.items():
-            of = network[kind]
+        mirrored = (f"original_{name}, mirrored", network["original, mirrored"])
+        for label, of in ((name, network["slim"]), mirrored, ("input, untouched", network["inputs"])):
             seen = [f"{of['L_DisA']:.4f}" if "L_DisA" in of else "–"] if disa else []
-            said = network["verdict"] if kind == "slim" else "–"
+            said = network["verdict"] if label == name else "–"
             rows.append((label, decibels(of), f"{of['L_GenA']:.4f}", *seen, said))
     numbers = {network["number"] for network in found["networks"].values()}
     title = f"Pictures against the original's, on {max(numbers)} {found['pictures']} pictures"
@@ -69,12 +107,12 @@ def quality_table(found: Mapping[str, Any]) -> Table:
     return Table(title, headings, tuple(rows))
 
 
-def decibels(of: Mapping[str, Any]) -> str:
+def decibels(of: Distances) -> str:
     """PSNR of one row of quality.json; ``∞`` where not a bit is apart."""
     return "∞" if of["psnr"] is None else f"{of['psnr']:.1f}"
 
 
-def quality_advice(found: Mapping[str, Any]) -> str:
+def quality_advice(found: Quality) -> str:
     """What to do about slim networks of quality.json that draw something else; empty where none does."""
     verdicts = {name: network["verdict"] for name, network in found["networks"].items()}
     bad = [name for name, said in verdicts.items() if said == WORSE]

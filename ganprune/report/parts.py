@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from PIL import Image
 
+from ganprune.bench.report import Timed
 from ganprune.errors import GanpruneError
 from ganprune.figures import (
     Bar,
@@ -40,10 +41,21 @@ from ganprune.figures.panels import LOSSES, measured_losses
 from ganprune.figures.style import data_uri
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
-from ganprune.metrics.telling import WORSE, columns_of, differences, figure, quality_advice, quality_table
+from ganprune.metrics.telling import (
+    WORSE,
+    Evaluation,
+    Quality,
+    columns_of,
+    differences,
+    figure,
+    quality_advice,
+    quality_table,
+)
 from ganprune.presets import compress_settings
+from ganprune.pruning.fitness import psnr
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.settings.words import OTHER
 from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table, in_threads, plus_minus
 from ganprune.system.shell import command_line
@@ -104,7 +116,7 @@ class Parts:
         cards = [
             {
                 "name": f"G_{side}",
-                "direction": f"domain {side} to {'B' if side == 'A' else 'A'}",
+                "direction": f"domain {side} to {OTHER[side]}",
                 "picture": self._guarded("Before and after", partial(self._picture, side)),
                 "facts": [
                     *_several(self._guarded("Quality", partial(self._quality_fact, side))),
@@ -176,7 +188,7 @@ class Parts:
 
     def _speed_facts(self, side: Domain) -> list[dict[str, str]]:
         """How much faster and smaller, in the fewest threads."""
-        timed = json_of(self.run / "bench.json")
+        timed = json_of(self.run / "bench.json", dict[str, Any])
         if timed is None:
             command = command_line("bench", "--cpu", self.run.folder)
             return [_fact("Speed", "?", "not timed yet", command=command)]
@@ -213,23 +225,24 @@ class Parts:
         found = distance_of(self.run, side)
         if found is None:
             return []
-        value = "identical" if found.slim <= 0 else f"{_decibels(found.slim):.1f} dB"
+        apart = psnr(found.slim)
+        value = "identical" if apart is None else f"{apart:.1f} dB"
         note = f"PSNR to the original's pictures, L_GenA {found.slim:.4g}; {found.source}"
         if not found.inputs:
             return [_fact("Quality", value, note)]
-        note += f". The untouched input: {_decibels(found.inputs):.1f} dB"
+        note += f". The untouched input: {psnr(found.inputs):.1f} dB"
         said = found.verdict or (WORSE if found.slim >= found.inputs else "")
         told = {"verdict": said.capitalize(), "how": "bad" if said == WORSE else "plain"} if said else {}
         return [_fact("Quality", value, note, **told)]
 
     def _advice(self) -> str:
-        found = json_of(self.run / QUALITY)
+        found = json_of(self.run / QUALITY, Quality)
         return "" if found is None else quality_advice(found)
 
     def _pictures(self) -> Markup:
         rows = comparisons_of(self.run)
         sides = {
-            f"G_{side}: domain {side} to {'B' if side == 'A' else 'A'}": [
+            f"G_{side}: domain {side} to {OTHER[side]}": [
                 _card(row, i + 1) for i, row in enumerate(row for row in rows if row.side == side)
             ]
             for side in dict.fromkeys(row.side for row in rows)
@@ -237,7 +250,7 @@ class Parts:
         return render("pictures", sides)
 
     def _speed(self) -> Markup | None:
-        if (timed := json_of(self.run / "bench.json")) is None:
+        if (timed := json_of(self.run / "bench.json", Timed)) is None:
             return None
         networks = {net["name"]: net for net in timed["networks"]}
         order = {name: str(net["against"] or name) for name, net in networks.items()}
@@ -251,14 +264,15 @@ class Parts:
             for threads in timed["settings"]["threads"]
         ]  # fmt: skip
         tables = [
-            Table(part["title"], part["headings"], part["rows"], detail=bool(part.get("detail")))
+            Table(part["title"], part["headings"], part["rows"])
             for part in timed["tables"]
             if not part["title"].startswith("Time by operator")
         ]
         return render("speed", timed.get("header", ""), _charts(bars), tables)
 
     def _quality(self) -> Markup | None:
-        found, beside = json_of(self.run / EVALUATION), json_of(self.run / QUALITY)
+        found = json_of(self.run / EVALUATION, Evaluation)
+        beside = json_of(self.run / QUALITY, Quality)
         if found is None and beside is None:
             return None
         tables = [] if beside is None else [quality_table(beside)]
@@ -272,7 +286,7 @@ class Parts:
         return render("quality", tables, told, found and found["features"], found and found.get("resamples"))
 
     def _operators(self) -> Markup | None:
-        timed = json_of(self.run / "bench.json") or {}
+        timed = json_of(self.run / "bench.json", dict[str, Any]) or {}
         if not (profiles := timed.get("profiles")):
             return None
         networks = {net["name"]: net for net in timed["networks"]}
@@ -330,7 +344,7 @@ class Parts:
         ]
         versions = list(provenance.get("versions", {}).items())
         warnings = provenance.get("warnings", [])
-        warned = [(w,) for w in warnings] if fits(warnings, [str]) else []
+        warned = [(w,) for w in warnings] if fits(warnings, list[str]) else []
         tables = {
             ("of what", "what"): facts, ("package", "version"): versions,
             ("stage", "took", "finished", "files"): stages, ("what was warned of",): warned,
@@ -414,11 +428,6 @@ def _losses(scores: Mapping[str, Any]) -> float:
     """All of 1 / F but size; an earlier ganprune, whose size was always N, does not say it."""
     F = float(scores["fitness"])
     return float(scores.get("losses", 1 / F - float(scores["N"]) if F > 0 else math.inf))
-
-
-def _decibels(distance: float) -> float:
-    """PSNR of pictures in [-1, 1] from their mean squared difference."""
-    return 10 * math.log10(4 / distance)
 
 
 def _spelled(value: object) -> str:

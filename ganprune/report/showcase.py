@@ -15,10 +15,7 @@ SHOWN = 4
 
 @torch.inference_mode()
 def save_comparison(
-    path: Path,
-    pictures: Mapping[Domain, Tensor],
-    generators: Mapping[str, Mapping[Domain, nn.Module]],
-    most: int = SHOWN,
+    path: Path, pictures: Mapping[Domain, Tensor], generators: Mapping[str, Mapping[Domain, nn.Module]]
 ) -> None:
     """Write one grid: a row a picture, first of domain A, then of B; the input, then one column a kind.
 
@@ -27,7 +24,7 @@ def save_comparison(
     """
     rows: list[list[Tensor]] = []
     for side in next(iter(generators.values())):
-        for picture in pictures[side][:most]:
+        for picture in pictures[side][:SHOWN]:
             x = to_float(picture)[None]
             rows.append([picture, *(to_uint8(pair[side](x)[0]) for pair in generators.values())])
     save_picture(path, grid(rows, ["input", *generators]))

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -244,9 +245,21 @@ def random_stream(seed: int, generation: int, side: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def describe(state: State, settings: SearchSettings) -> dict[str, object]:
-    """One line of search.jsonl: the best of each side with its terms, means, diversity."""
-    line: dict[str, object] = {"generation": state.generation}
+class Generation(TypedDict):
+    """A line of search.jsonl: the best of each side with its terms, means, diversity."""
+
+    generation: int
+    A: NotRequired[dict[str, float]]
+    B: NotRequired[dict[str, float]]
+    evaluations: NotRequired[int]
+    seconds: NotRequired[float]
+    controls: NotRequired[dict[Domain, dict[str, dict[str, float]]]]
+    """In the first one, see `describe_controls`."""
+
+
+def describe(state: State, settings: SearchSettings) -> Generation:
+    """The line of a generation, but for what it cost."""
+    line: Generation = {"generation": state.generation}
     for side, population in state.populations.items():
         line[side] = _figures(settings, side, population, population.best) | {
             "mean_fitness": float(population.fitness.mean()),

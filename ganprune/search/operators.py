@@ -42,7 +42,7 @@ def mutate(genomes: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     return genomes ^ (torch.rand(genomes.shape, generator=generator) < rate)
 
 
-def mutate_power_law(genomes: Tensor, generator: torch.Generator, exponent: float = 1.5) -> Tensor:
+def mutate_power_law(genomes: Tensor, generator: torch.Generator) -> Tensor:
     """Flip bits, from one to half of them, as many as a power law draws. bool [n, L] → bool [n, L].
 
     Most children change a little and a few change much, whatever the length: no rate has to be tuned.
@@ -50,7 +50,7 @@ def mutate_power_law(genomes: Tensor, generator: torch.Generator, exponent: floa
     """
     n, length = genomes.shape
     sizes = torch.arange(1, max(length // 2, 1) + 1, dtype=torch.float64)
-    flips = sizes[torch.multinomial(sizes**-exponent, n, replacement=True, generator=generator)]
+    flips = sizes[torch.multinomial(sizes**-1.5, n, replacement=True, generator=generator)]
     return genomes ^ (torch.rand(genomes.shape, generator=generator) < flips[:, None] / length)
 
 

@@ -1,9 +1,8 @@
 """How networks are timed."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypedDict, cast
 
 from ganprune.errors import UsageError
 from ganprune.settings.fields import check_fields, no_setting, setting
@@ -15,6 +14,17 @@ Arithmetic = Literal["auto", "float32", "bfloat16"]
 
 CPU = "CPUExecutionProvider"
 """ONNX Runtime's own execution provider."""
+
+
+class TimedBy(TypedDict):
+    """`BenchSettings` as bench.json has them, as far as they are read again."""
+
+    threads: list[int]
+    minimum: int
+    maximum: int
+    seconds: float
+    precision: float
+    provider: str
 
 
 def _one_and_all() -> tuple[int, ...]:
@@ -85,7 +95,7 @@ class BenchSettings:
         """Runs of each network that are timed at most; 1000 unless more are needed or it was set."""
         return self.runs[1] if len(self.runs) > 1 else max(self.minimum, 1000)
 
-    def at_least_as_long(self, other: Mapping[str, Any]) -> bool:
+    def at_least_as_long(self, other: TimedBy) -> bool:
         """Whether this measures what ``other``, a `to_json` of settings, measured, and no more hastily."""
         same = {name: getattr(self, name) for name in ("size", "provider", "arithmetic", "warmup")}
         return (
@@ -97,8 +107,8 @@ class BenchSettings:
             and self.precision <= other["precision"]
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> TimedBy:
         """In types that JSON has."""
         found = asdict(self) | {"minimum": self.minimum, "maximum": self.maximum}
         del found["runs"]
-        return found | {"input": None if self.input is None else str(self.input)}
+        return cast(TimedBy, found | {"input": None if self.input is None else str(self.input)})

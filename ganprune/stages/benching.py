@@ -3,12 +3,11 @@
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ganprune.bench import BenchReport, BenchSettings, Candidate, bench, candidates_in
 from ganprune.bench.profile import with_others
+from ganprune.bench.report import Timed
 from ganprune.figures import operator_chart, to_svg
 from ganprune.reporting import Reporter
 from ganprune.runs import Run, write_json
@@ -17,21 +16,12 @@ from ganprune.stages.quality import read_quality
 from ganprune.stages.reporting import refresh_report
 from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import writing_to
-from ganprune.storage.plain import NUMBER, known_json
+from ganprune.storage.plain import known_json
 from ganprune.storage.tables import in_threads
 from ganprune.system.shell import pasted
 
-_BENCH: dict[str, Any] = {
-    "header": str, "sentences": [str],
-    "tables": [{"title": str, "headings": [str], "rows": [[str]]}],
-    "networks": [{"name": str, "against": (str, type(None))}],
-    "settings": {"threads": [int], "minimum": int, "maximum": int, "seconds": NUMBER, "precision": NUMBER,
-                 "provider": str},
-}  # fmt: skip
-"""What bench.json holds, as far as it is read again; see `fits`."""
 
-
-def bench_once(run: Run, settings: BenchSettings, reporter: Reporter) -> dict[str, Any]:
+def bench_once(run: Run, settings: BenchSettings, reporter: Reporter) -> Timed:
     """The stage of a job: what bench.json says of the files as they are, measured now if it says nothing."""
     known = read_bench(run) if run.finished("bench", run.folder.glob("*.onnx")) else None
     return known or bench_run(run, settings, reporter)[1]
@@ -39,7 +29,7 @@ def bench_once(run: Run, settings: BenchSettings, reporter: Reporter) -> dict[st
 
 def bench_run(
     run: Run, settings: BenchSettings, reporter: Reporter, output: Path | None = None
-) -> tuple[BenchReport, dict[str, Any]]:
+) -> tuple[BenchReport, Timed]:
     """Time a run's ONNX files against their originals; write bench.json, and profile.svg if asked to.
 
     The run keeps its bench.json where that is of the same files and was measured for longer. ``output``: a
@@ -80,15 +70,11 @@ def longer_bench(run: Run, settings: BenchSettings) -> str | None:
 
 def bench_files(
     candidates: Sequence[Candidate], settings: BenchSettings, reporter: Reporter, output: Path | None = None
-) -> tuple[BenchReport, dict[str, Any]]:
-    """Time any ONNX files, as `bench_run`; without ``output`` nothing is written.
-
-    The tables go with the figures, so that a reader can print them again.
-    """
+) -> tuple[BenchReport, Timed]:
+    """Time any ONNX files, as `bench_run`; without ``output`` nothing is written."""
     with nullcontext() if output is None else writing_to(output, bench_names(settings)):
         report = bench(candidates, settings, reporter)
-        tables = [asdict(table) for table in report.tables()]
-        timed = report.to_json() | {"header": report.header(), "tables": tables}
+        timed = report.to_json()
         if output is not None:
             write_json(output / "bench.json", timed)
             write_profile(output, report)
@@ -116,6 +102,6 @@ def profile_svg(report: BenchReport) -> str:
     return to_svg(operator_chart(title, groups))
 
 
-def read_bench(run: Run) -> dict[str, Any] | None:
+def read_bench(run: Run) -> Timed | None:
     """What `bench_run` wrote; None where bench.json is not as it writes it."""
-    return known_json(run / "bench.json", _BENCH)
+    return known_json(run / "bench.json", Timed)

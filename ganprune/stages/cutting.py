@@ -126,7 +126,7 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     path = run / f"pruned_G_{side}.safetensors"
     whole, few = original.sizes, graph_of(slim).sizes.values()
     with sound(path, "delete it to cut it again", "does not say which filters were kept"):
-        told = shaped(parse_json(read_metadata(path)["kept"]), {str: [int]})
+        told = shaped(parse_json(read_metadata(path)["kept"]), dict[str, list[int]])
         if told.keys() != whole.keys():
             raise ValueError("groups of filters are missing")
         there = [group for group, indices in told.items() if indices]  # others' residual blocks are taken out

@@ -3,49 +3,91 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from ganprune.checkpoints import Own
-from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import TargetError
 from ganprune.figures.panels import curves
-from ganprune.images import DataSource
+from ganprune.metrics.telling import Quality
 from ganprune.pruning.cost import macs, params
 from ganprune.pruning.fitness import psnr
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.resources import Convolutions, Share
-from ganprune.reporting import SILENT, Reporter
+from ganprune.reporting import Reporter
 from ganprune.runs import default_folder, open_run, write_json
 from ganprune.search.coevolution import Population, State
 from ganprune.search.front import best_within, front_of, objectives
-from ganprune.settings import CompressSettings
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain
 from ganprune.stages import finished_networks, rebuild_both, search
 from ganprune.stages.job import Job
-from ganprune.stages.preparing import prepare
+from ganprune.stages.preparing import Prepared
 from ganprune.stages.quality import measure_quality
 from ganprune.stages.searching import STATE
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, known_json
+from ganprune.storage.plain import known_json
 
 FRONT, DRAWN = "front.json", "front.svg"
-_POINT = dict.fromkeys(("macs", "N", "L_DisA", "L_GenA", "L_cyc", "losses", "speed_up"), NUMBER)
-_FRONT = {"sides": {str: [_POINT | {"psnr": (*NUMBER, type(None))}]}}
-"""What front.json holds, as far as it is read again."""
 
 
-def write_front(job: Job, state: State) -> dict[str, Any]:
-    """Write front.json and front.svg: the networks of each side that no other beats in size and losses.
+class Member(TypedDict):
+    """A network of a front."""
 
-    ``losses`` is L_DisA + λ L_cyc, or L_GenA's; ``macs`` a share of the original's true MACs; ``speed_up``
-    how many times as fast as the original by the count of work; ``psnr`` dB from the original's pictures,
-    refitted and not trained, on the search's pictures (null: not a bit apart).
-    """
+    macs: float
+    """Share of the original's true MACs."""
+    N: float
+    L_DisA: float
+    L_GenA: float
+    L_cyc: float
+    losses: float
+    """L_DisA + λ L_cyc, or L_GenA's."""
+    filters: int
+    speed_up: float
+    """How many times as fast as the original by the count of work."""
+    psnr: float | None
+    """dB from the original's pictures, refitted and not trained, on the search's pictures; None: not a bit
+    apart."""
+
+
+Members = dict[Domain, list[Member]]
+"""By side: the networks that no other beats in size and losses."""
+
+
+class _Front(TypedDict):
+    sides: Members
+
+
+class SlimCost(TypedDict):
+    """What a slim network of a pair costs."""
+
+    macs_true: int
+    params: int
+    share: float
+    """Of the original's true MACs."""
+
+
+class Pair(TypedDict):
+    """Networks of a size that was asked for."""
+
+    share: float
+    folder: str
+    networks: dict[str, SlimCost]
+    quality: Quality
+
+
+class FoundFront(TypedDict):
+    """What `find_front` found."""
+
+    run: str
+    front: Members
+    points: list[Pair]
+
+
+def write_front(job: Job, state: State) -> Members:
+    """Write front.json and front.svg: the networks of each side that no other beats in size and losses."""
     run, settings = job.run, job.settings.search
-    if run.finished("front", [run / STATE]) and (known := known_json(run / FRONT, _FRONT)):
-        return known
-    started, sides, lines = time.monotonic(), dict[str, Any](), list[dict[str, float]]()
+    if run.finished("front", [run / STATE]) and (known := known_json(run / FRONT, _Front)):
+        return known["sides"]
+    started, sides, lines = time.monotonic(), Members(), list[dict[str, float]]()
     for side, population in state.populations.items():
         front = front_of(population, settings)
         losses = objectives(front, settings)[:, 1]
@@ -54,16 +96,18 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
             layout.gene_counts(front.genomes).numpy()
         )
         sides[side] = [
-            {name: float(getattr(front, name)[i]) for name in ("macs", "N", "L_DisA", "L_GenA", "L_cyc")}
-            | {"losses": float(losses[i]), "filters": int(front.genomes[i].sum())}
-            | {"speed_up": 1 / float(work[i]), "psnr": psnr(float(front.L_GenA[i]))}
+            {
+                "macs": float(front.macs[i]), "N": float(front.N[i]), "L_DisA": float(front.L_DisA[i]),
+                "L_GenA": float(front.L_GenA[i]), "L_cyc": float(front.L_cyc[i]),
+                "losses": float(losses[i]), "filters": int(front.genomes[i].sum()),
+                "speed_up": 1 / float(work[i]), "psnr": psnr(float(front.L_GenA[i])),
+            }
             for i in range(len(front.macs))
-        ]
+        ]  # fmt: skip
         for point in sides[side]:
             line = {"share of MACs": point["macs"], f"losses {side}": point["losses"]}
             lines.append(line if point["psnr"] is None else line | {f"PSNR {side}": point["psnr"]})
-    found = {"schema": 1, "generation": state.generation, "sides": sides}
-    write_json(run / FRONT, found)
+    write_json(run / FRONT, {"schema": 1, "generation": state.generation, "sides": sides})
     panels = {
         f"{what} of G_{side}": {f"G_{side}": f"{key} {side}"}
         for side in sides
@@ -71,7 +115,7 @@ def write_front(job: Job, state: State) -> dict[str, Any]:
     }
     write_atomically(run / DRAWN, curves(lines, panels, x="share of MACs").encode())
     run.finish("front", [run / FRONT, run / DRAWN], time.monotonic() - started, [run / STATE])
-    return found
+    return sides
 
 
 def pair_within(state: State, share: float, settings: SearchSettings) -> State:
@@ -106,32 +150,23 @@ def folder_names(shares: tuple[float, ...]) -> Mapping[float, str]:
 
 
 def find_front(
-    checkpoint: Path,
-    data: DataSource | None,
-    settings: CompressSettings,
-    shares: Sequence[float],
-    output: Path | None,
-    command: str,
-    reporter: Reporter = SILENT,
-    own: Own = READERS_ALONE,
-) -> dict[str, Any]:
+    prepared: Prepared, shares: Sequence[float], output: Path | None, command: str, reporter: Reporter
+) -> FoundFront:
     """Search for all sizes; write the fronts, and the pairs of the sizes that are asked for.
 
-    settings: with the searcher ``front``. own: the user's modules that the networks are of. shares: of the
-    originals' MACs, above 0 and at most 1. Every pair lies in a run folder of its own, points/<share>,
-    fine-tuned as ``budget`` says. Returns plain values. Raises as `ganprune.compress`, and `TargetError`
-    where no network is as small as a share.
+    prepared: with the searcher ``front``. shares: of the originals' MACs, above 0 and at most 1. Every pair
+    lies in a run folder of its own, points/<share>, fine-tuned as ``budget`` says. Raises as `search` and
+    `fine_tune`, and `TargetError` where no network is as small as a share.
     """
-    prepared = prepare(checkpoint, data, settings, reporter, recovers=False, own=own)
     with prepared.opened(output or default_folder(prepared.config), command, reporter) as job:
         job.reporter.info(f"run folder: {job.run.folder}")
-        state, points, size = search(job), list[dict[str, Any]](), job.settings.pictures.size
-        found = write_front(job, state)
+        state, points, size = search(job), list[Pair](), job.settings.pictures.size
+        members = write_front(job, state)
         for share, name in folder_names(tuple(shares)).items():
             point = job.in_folder(open_run(job.run / name, job.run.config, command))
             pair = pair_within(state, share, job.settings.search)
             _, slim = finished_networks(point, rebuild_both(point, pair))
-            costs = {
+            costs: dict[str, SlimCost] = {
                 f"G_{side}": {
                     "macs_true": macs(net, size, size, "true"), "params": params(net),
                     "share": macs(net, size, size, "true") / macs(job.originals[side], size, size, "true"),
@@ -142,4 +177,4 @@ def find_front(
             points.append(
                 {"share": share, "folder": str(point.run.folder), "networks": costs, "quality": quality}
             )
-    return {"run": str(job.run.folder), "front": found["sides"], "points": points}
+    return {"run": str(job.run.folder), "front": members, "points": points}

@@ -6,7 +6,6 @@ And what comes before: what it computes on, which networks it needs, and which p
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -61,13 +60,10 @@ class Resolved:
     def of_run(cls, run: Run) -> "Resolved":
         """What a run's config.toml says. Raises `RunError` for values that ganprune does not write."""
         found, least = run.config["resolved"], {"threads": 1, "batch": 1, "worker_threads": 0}
-        numbers = [found.get(name, low) for name, low in least.items()]
         with sound(run / "config.toml", "start a new run with `-o` another folder"):
             if (
-                not fits(found, {"device": str, "precision": str, "threads": int, "batch": int})
+                not fits(found, cls)
                 or not found.keys() <= {item.name for item in fields(cls)}
-                or found["precision"] not in get_args(Precision)
-                or not fits(numbers, [int])
                 or any(not least[name] <= found.get(name, 0) <= MOST_THREADS for name in least)
             ):
                 raise ValueError(f"[resolved] is {found}")

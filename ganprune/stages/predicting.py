@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
+from ganprune.bench.machine import MachineFacts
+from ganprune.bench.report import Prediction, Timed, TimedNetwork
 from ganprune.channels import graph_of
 from ganprune.errors import InputError
 from ganprune.exporter import Exporter
@@ -96,16 +97,16 @@ def foreseen(
     }
 
 
-def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Reporter) -> list[dict[str, Any]]:
+def compare_predictions(folder: Path, timed: Timed, reporter: Reporter) -> list[Prediction]:
     """How the slim generators' measured medians in one thread compare with what the run's tables predict.
 
-    timed: a `ganprune.bench.BenchReport` as JSON. Nothing is said of other machines, runtimes and sizes.
+    Nothing is said of other machines, runtimes and sizes.
     """
     if not (folder / TABLES).exists() or timed["settings"]["provider"] != "CPUExecutionProvider":
         return []
     tables = {f"G_{side}": table for side, table in read_tables(folder / TABLES).items()}
     networks = {network["name"]: network for network in timed["networks"]}
-    found: list[dict[str, Any]] = []
+    found = list[Prediction]()
     for timing in timed["timings"]:
         name, table = timing["network"], tables.get(timing["network"])
         if table is None or timing["threads"] != 1 or not _made_for(table, timed["machine"], networks[name]):
@@ -120,7 +121,7 @@ def compare_predictions(folder: Path, timed: Mapping[str, Any], reporter: Report
     return found
 
 
-def _made_for(table: LatencyTable, machine: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
+def _made_for(table: LatencyTable, machine: MachineFacts, network: TimedNetwork) -> bool:
     """Whether a table was measured on this machine, for pictures of the size that the file was timed at."""
     size = table.made_for.get("size")
     same_machine = all(table.made_for.get(key) == machine[key] for key in ("cpu", "onnxruntime"))

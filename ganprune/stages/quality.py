@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from torch import nn
 
@@ -12,6 +12,7 @@ from ganprune.figures.of_run import QUALITY
 from ganprune.images import load_pictures
 from ganprune.metrics.controls import lost
 from ganprune.metrics.extractor import features_of
+from ganprune.metrics.telling import Distances, Quality
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
 from ganprune.pruning.fitness import psnr
 from ganprune.report.showcase import SHOWN, save_comparison
@@ -20,7 +21,7 @@ from ganprune.runs import Run, write_json
 from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 from ganprune.stages.sizing import feature_network
-from ganprune.storage.plain import NUMBER, known_json
+from ganprune.storage.plain import known_json
 from ganprune.system.device import cpu_threads
 
 MOST_PICTURES = 24
@@ -28,13 +29,9 @@ MOST_PICTURES = 24
 CONTROLS = ("inputs", MIRRORED)
 """What slim networks are seen beside: untranslated pictures, and the original between two mirrors."""
 Verdict = Literal["close to the original", "visibly different", "worse than no translation"]
-_ROW = {"psnr": (*NUMBER, type(None)), "L_GenA": NUMBER}
-_NETWORK = {"verdict": str} | dict.fromkeys(("slim", *CONTROLS), _ROW)
-_QUALITY = {"pictures": str, "networks": {str: _NETWORK}}
-"""What quality.json holds, as far as it is read again."""
 
 
-def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any]:
+def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> Quality:
     """Write quality.json: distances of the slim generators to the originals, on test pictures.
 
     Validation pictures, those that the search was scored on, where there are no test pictures. ``networks``
@@ -51,7 +48,7 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
     started = time.monotonic()
     seen = feature_network(job.settings, job.resolved.device, job.resolved.threads)
     tested = all(job.folders.pictures("test", side) for side in slim)
-    found: dict[str, Any] = {"schema": 1, "pictures": "test" if tested else "validation", "networks": {}}
+    found: Quality = {"schema": 1, "pictures": "test" if tested else "validation", "networks": {}}
     with cpu_threads(job.resolved.threads), job.reporter.task("looking at the pictures", len(slim)) as task:
         for side, network in slim.items():
             files = _evenly(job.folders.pictures("test", side), MOST_PICTURES)
@@ -65,14 +62,17 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> dict[str, Any
                 features = {name: features_of(seen, by[name].pictures) for name in ("original", *rows)}
                 for name, row in rows.items():
                     row["lost"] = lost(features[name], features["original"], features["inputs"])
-            found["networks"][f"G_{side}"] = {"number": len(pictures), "verdict": verdict(rows)} | rows
+            found["networks"][f"G_{side}"] = {
+                "number": len(pictures), "verdict": verdict(rows), "slim": rows["slim"],
+                "inputs": rows["inputs"], "original, mirrored": rows[MIRRORED],
+            }  # fmt: skip
             task.advance()
     write_json(run / QUALITY, found)
     run.finish("quality", [run / QUALITY], time.monotonic() - started, inputs)
     return found
 
 
-def verdict(rows: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def verdict(rows: Mapping[str, Distances]) -> Verdict:
     """In words, by PSNR to the original's pictures, and by nothing that has to be chosen.
 
     Close: no further from the original than that is from itself between two mirrors, an equally good picture.
@@ -84,15 +84,16 @@ def verdict(rows: Mapping[str, Mapping[str, Any]]) -> Verdict:
     return "worse than no translation" if slim >= nothing else "visibly different"
 
 
-def read_quality(run: Run) -> dict[str, Any] | None:
+def read_quality(run: Run) -> Quality | None:
     """What `measure_quality` wrote; None where it has not, or the file is not as it writes it."""
-    return known_json(run / QUALITY, _QUALITY)
+    return known_json(run / QUALITY, Quality)
 
 
-def _figures(of: Translated) -> dict[str, float | None]:
-    return {"psnr": psnr(of.L_GenA), "L_GenA": of.L_GenA} | (
-        {} if of.L_DisA is None else {"L_DisA": of.L_DisA}
-    )
+def _figures(of: Translated) -> Distances:
+    found: Distances = {"psnr": psnr(of.L_GenA), "L_GenA": of.L_GenA}
+    if of.L_DisA is not None:
+        found["L_DisA"] = of.L_DisA
+    return found
 
 
 def _evenly(files: Sequence[Path], n: int) -> Sequence[Path]:

@@ -12,7 +12,7 @@ so its training goes on from where it stands.
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import torch
 
@@ -26,12 +26,20 @@ from ganprune.stages.job import FINE_TUNE, Job
 from ganprune.stages.searching import STATE, layouts
 from ganprune.stages.training import distances, fine_tune
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, read_json, shaped, sound
+from ganprune.storage.plain import read_json, shaped, sound
 from ganprune.training.validation import score
 
 RACE, ROUNDS = "race", "race.json"
 STEPS = 200
 """Steps of training that a round adds to each entrant's."""
+
+
+class Round(TypedDict):
+    """What a round came to."""
+
+    steps: int
+    scores: dict[str, float]
+    """By place; smaller is better."""
 
 
 def steps_of(entrants: int) -> int:
@@ -86,7 +94,7 @@ def entrants(state: State, layouts: Mapping[Domain, Layout], most: int) -> list[
     return [State(state.generation, {side: one(side, i) for side, i in row}) for row in rows]
 
 
-def survivors(rounds: list[dict[str, Any]], entered: int) -> list[int]:
+def survivors(rounds: list[Round], entered: int) -> list[int]:
     """Places of those that are still in the race after some rounds, in order; of equals the earlier one."""
     if not rounds:
         return list(range(1, entered + 1))
@@ -125,14 +133,13 @@ def _adopt(job: Job, pair: State, place: int) -> None:
         (there / FINE_TUNE).rename(run / FINE_TUNE)
 
 
-def _known_rounds(job: Job, entered: int) -> list[dict[str, Any]]:
+def _known_rounds(job: Job, entered: int) -> list[Round]:
     """The rounds that an earlier call has finished."""
     path = job.run / ROUNDS
     if not path.exists():
         return []
     with sound(path, f"delete it and {job.run / RACE} to race again"):
-        found = shaped(read_json(path), {"rounds": [{"steps": int, "scores": {str: NUMBER}}]})
-        rounds: list[dict[str, Any]] = found["rounds"]
+        rounds = shaped(read_json(path)["rounds"], list[Round])
         for i in range(len(rounds)):
             if {*map(str, survivors(rounds[:i], entered))} != rounds[i]["scores"].keys():
                 raise ValueError("other entrants than there are")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -33,7 +32,7 @@ from ganprune.scoring import (
 )
 from ganprune.scoring.originals import original_removals
 from ganprune.search import SEARCHERS
-from ganprune.search.coevolution import State, describe, describe_controls
+from ganprune.search.coevolution import Generation, State, describe, describe_controls
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages.job import Job, Resolved, gram_pictures, scored_pictures
@@ -127,15 +126,16 @@ def search(job: Job) -> State:
             )
             for current in searcher.states(state):
                 now, count = time.monotonic(), scorer.evaluations
-                cost = {"evaluations": count - counted, "seconds": round(now - before, 3)}
-                lines.append(describe(current, settings.search) | cost)
+                line = describe(current, settings.search)
+                line["evaluations"], line["seconds"] = count - counted, round(now - before, 3)
                 if current.generation == 0:
-                    lines[-1]["controls"] = {
+                    line["controls"] = {
                         side: describe_controls(settings.search, side, found, current.floor.get(side, 0.0))
                         for side, found in controls.items()
                     }
+                lines.append(line)
                 save(run, current, lines, fingerprint)
-                task.advance(0, **_figures(lines[-1], settings.search.generations))
+                task.advance(0, **_figures(line, settings.search.generations))
                 state, before, counted = current, now, count
     assert state is not None
     _tell_targets(job, state, both)
@@ -224,8 +224,8 @@ def _warn_of_crowding(workers: int, threads: int, device: str, reporter: Reporte
         )
 
 
-def _figures(line: Mapping[str, Any], generations: int) -> dict[str, float | str]:
+def _figures(line: Generation, generations: int) -> dict[str, float | str]:
     """What a search shows beside its progress; search.jsonl has the rest."""
-    best = {side: line[side] for side in DOMAINS if side in line}
-    fitness = " and ".join(f"{one['fitness']:.4g} (G_{side})" for side, one in best.items())
+    best = [(side, one["fitness"]) for side in DOMAINS if (one := line.get(side))]
+    fitness = " and ".join(f"{value:.4g} (G_{side})" for side, value in best)
     return {"generation": f"{line['generation']} of {generations}", "fitness": f"{fitness}, higher is better"}

@@ -28,7 +28,7 @@ from ganprune.settings import CompressSettings
 from ganprune.settings.words import FEATURES, FETCH_FEATURES, Domain
 from ganprune.stages.job import Job, gram_pictures
 from ganprune.stages.searching import CACHE, layouts
-from ganprune.storage.plain import NUMBER, fits
+from ganprune.storage.plain import fits
 from ganprune.system.device import cpu_threads, resolve_device
 
 FASTEST = 64.0
@@ -51,7 +51,7 @@ def sized(job: Job) -> Job:
     if not asked:
         return job
     speeds: list[float] = known.get("speed_up", [])
-    if not fits(speeds, [NUMBER]) or len(speeds) != 2:
+    if not fits(speeds, list[float]) or len(speeds) != 2:
         resolve_device(job.resolved.device)
         started, found = time.monotonic(), dict[Domain, float]()
         with cpu_threads(job.resolved.scoring_threads):

@@ -18,7 +18,7 @@ from ganprune.training import (
     Networks,
     Teacher,
     Validation,
-    complete,
+    completing,
     load_vgg16,
     train,
 )
@@ -43,11 +43,9 @@ def recover(job: Job) -> Job:
     job.reporter.info(f"training what the checkpoint lacks: {', '.join(names)}")
     pictures, validation = split_pictures(job.folders, job.settings, job.reporter)
     budget = Budget.parse(job.settings.recovery.recover_budget)
+    networks, recipe = completing(quartet, job.recipe, names)
     with cpu_threads(job.resolved.threads):
-        result = complete(
-            quartet, pictures, job.recipe, budget, folder, job.reporter, samples=_samples(validation),
-            names=names,
-        )  # fmt: skip
+        result = train(networks, pictures, recipe, budget, folder, job.reporter, samples=_samples(validation))
     if not job.run.finished("recover"):
         record = folder / "train.json"
         job.run.finish("recover", [record], time.monotonic() - started, steps=result.steps)

@@ -2,15 +2,28 @@
 
 They become plain values, or one line on what is wrong. A file is read only where it is a regular one, and no
 longer than such files are: a pipe would never end. What is nested too deeply for Python is damaged like any
-other. `fits` says whether values have the shape that ganprune writes.
+other. `fits` says whether values are of the type that ganprune writes.
 """
 
 import json
 import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, cast
+from types import UnionType
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from ganprune.errors import RunError, UsageError
 
@@ -23,11 +36,7 @@ MOST_TOML = 1 << 20
 MOST_PARTS = 100
 """Dots in a row in a TOML file."""
 
-Shape = Any
-"""See `fits`."""
-
-NUMBER = (int, float)
-"""Shape of a number."""
+_T = TypeVar("_T")
 
 
 def read_text(path: Path, most: int = MOST) -> str:
@@ -93,36 +102,54 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
 
 
-def fits(value: object, shape: Shape) -> bool:
-    """Whether a plain value has a shape.
+def fits(value: object, shape: Any) -> bool:
+    """Whether a plain value is of a type, as annotations spell it.
 
-    A shape is a type; a tuple of shapes, one of which fits; ``[shape]``, for a list of such;
-    ``{str: shape}``, for a dict of such by any names; or ``{"name": shape, …}``, for a dict with at least
-    these names. True and False are no numbers.
+    Known are classes, ``list[…]``, ``dict[str, …]``, unions, literals, and `TypedDict` and dataclasses: a
+    dict with at least the names that these ask for. Whole numbers are floats too; True and False are no
+    numbers.
     """
-    if isinstance(shape, type):
-        return isinstance(value, shape) and (shape is object or shape is bool or not isinstance(value, bool))
-    if isinstance(shape, tuple):
-        return any(fits(value, one) for one in cast(tuple[Shape, ...], shape))
-    if isinstance(shape, list):
-        return isinstance(value, list) and all(fits(item, shape[0]) for item in cast(list[object], value))
-    if not isinstance(value, dict):
-        return False
-    entries, wanted = cast(dict[object, object], value), cast(dict[object, Shape], shape)
-    if str in wanted:
-        return all(isinstance(key, str) and fits(item, wanted[str]) for key, item in entries.items())
-    return all(key in entries and fits(entries[key], part) for key, part in wanted.items())
+    kind: Any = get_origin(shape) or shape
+    args: tuple[Any, ...] = get_args(shape)
+    if kind in (Union, UnionType):
+        return any(fits(value, one) for one in args)
+    if kind is Literal:
+        return value in args
+    if is_typeddict(kind) or is_dataclass(kind):
+        entries, (parts, needed) = cast(dict[object, object], value), _parts(kind)
+        return isinstance(value, dict) and all(
+            fits(entries[name], part) if name in entries else name not in needed
+            for name, part in parts.items()
+        )
+    if args and isinstance(value, kind):  # pyright: ignore[reportUnknownArgumentType]
+        items = cast(dict[object, object] | list[object], value)
+        if isinstance(items, list):
+            return all(fits(item, args[0]) for item in items)
+        return all(isinstance(key, str) and fits(item, args[1]) for key, item in items.items())
+    if kind in (Any, object, bool):
+        return kind is not bool or isinstance(value, bool)
+    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
 
 
-def shaped(value: Any, shape: Shape) -> Any:
-    """A plain value. Raises `ValueError` unless it has a shape, see `fits`."""
+@cache
+def _parts(shape: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """Types of the entries of a `TypedDict` or a dataclass, and which must be there."""
+    hints = get_type_hints(shape)
+    if is_typeddict(shape):
+        return hints, shape.__required_keys__
+    needed = (item.name for item in fields(shape) if item.default is item.default_factory is MISSING)
+    return hints, frozenset(needed)
+
+
+def shaped(value: object, shape: type[_T]) -> _T:
+    """A plain value. Raises `ValueError` unless it is of a type, see `fits`."""
     if not fits(value, shape):
         raise ValueError("it is not as ganprune writes it")
-    return value
+    return cast(_T, value)
 
 
-def known_json(path: Path, shape: Shape) -> Any:
-    """A JSON file of a shape as plain values; None where there is none that can be read."""
+def known_json(path: Path, shape: type[_T]) -> _T | None:
+    """A JSON file of a type as plain values; None where there is none that can be read."""
     try:
         return shaped(read_json(path), shape)
     except (FileNotFoundError, ValueError):

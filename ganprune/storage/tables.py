@@ -15,8 +15,8 @@ class Table:
     """Text cells; the first column names things, the others hold figures."""
 
     title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
     detail: bool = False
     """Whether only those want it who look closely."""
 
@@ -55,6 +55,11 @@ def plus_minus(value: float, margin: float) -> str:
     decimals = 1 if margin >= 0.05 else 2
     shown = max(margin, 10**-decimals)
     return f"{value:.{decimals}f} ± {shown:.{decimals}f}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names with commas between them, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def in_threads(threads: int) -> str:

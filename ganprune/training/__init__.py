@@ -14,7 +14,7 @@ processes.py     how they are started, watched and ended
 from ganprune.settings.budget import Budget
 from ganprune.settings.training import DistilSettings, TrainSettings
 from ganprune.training.distillation import Teacher, TranslatedMaps
-from ganprune.training.folder import TrainResult, complete, train
+from ganprune.training.folder import TrainResult, completing, train
 from ganprune.training.loop import learning_rate
 from ganprune.training.networks import Networks
 from ganprune.training.objective import ImagePool
@@ -44,7 +44,7 @@ __all__ = [
     "TranslatedMaps",
     "Validation",
     "Vgg16",
-    "complete",
+    "completing",
     "learning_rate",
     "load_vgg16",
     "train",

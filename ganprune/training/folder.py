@@ -166,37 +166,23 @@ def train(
     return _result(folder, networks, state.step)
 
 
-def complete(
-    quartet: Quartet,
-    pictures: Mapping[Domain, Sequence[Path]],
-    settings: TrainSettings,
-    budget: Budget,
-    folder: Path,
-    reporter: Reporter = SILENT,
-    *,
-    samples: Mapping[Domain, Sequence[Tensor]] | None = None,
-    names: Sequence[NetName] | None = None,
-    processes: int = 1,
-    group: ProcessGroup = ALONE,
-) -> TrainResult:
-    """Train the networks that ``quartet`` lacks, or those of them called ``names``; those that it has stay as
-    they are, to the bit, and others that it lacks are left untrained.
+def completing(
+    quartet: Quartet, settings: TrainSettings, names: Sequence[NetName] | None = None
+) -> tuple[Networks, TrainSettings]:
+    """What `train` takes to train the networks that ``quartet`` lacks, or those of them called ``names``;
+    those that it has stay as they are, to the bit, and others that it lacks are left untrained.
 
     CycleGAN's published models are one generator and nothing else. Discriminators learn to tell real pictures
     from what the generators make, under noise (see `TrainSettings.noise`); they are judges of the same task,
     not the very ones that the generators were trained with. A second generator is trained with them, by the
-    whole objective. Writes all four networks, as CycleGAN names them; resumable, see `train`, which also says
-    what is raised. Raises `MissingNetwork` without any generator, `UsageError` where nothing is missing.
+    whole objective. Raises `MissingNetwork` without any generator, `UsageError` where nothing is missing.
     """
     missing = quartet.missing()
     if not missing:
         raise UsageError("all four networks are there: nothing is left to train; compress them as they are")
     if quartet.G_A is None and quartet.G_B is None:
         quartet.require("G_A")
-    return train(
-        Networks.completed(quartet, settings), pictures, replace(settings, trained=tuple(names or missing)),
-        budget, folder, reporter, samples=samples, processes=processes, group=group,
-    )  # fmt: skip
+    return Networks.completed(quartet, settings), replace(settings, trained=tuple(names or missing))
 
 
 def _result(folder: Path, networks: Networks, steps: int) -> TrainResult:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ganprune.figures.panels import curves
 from ganprune.settings.words import DOMAINS
 from ganprune.storage.files import write_atomically
-from ganprune.storage.plain import NUMBER, fits, read_lines, sound
+from ganprune.storage.plain import fits, read_lines, sound
 from ganprune.training.state import TrainState
 
 LOG = "train.jsonl"
@@ -37,7 +37,7 @@ class StepLog:
         self._path = path
         with sound(path, "delete it to go on without it"):
             lines = read_lines(path)
-        whole = [fits(line, {str: NUMBER}) and fits(line, {"step": int}) for line in lines]
+        whole = [fits(line, dict[str, float]) and fits(line.get("step"), int) for line in lines]
         end = whole.index(False) if False in whole else len(lines)
         self.lines = [line for line in lines[:end] if line["step"] <= step]
         if path.exists():

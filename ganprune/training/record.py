@@ -14,7 +14,7 @@ from ganprune.settings.budget import Budget
 from ganprune.settings.fields import settings_of
 from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import sha256, write_atomically
-from ganprune.storage.plain import NUMBER, Shape, is_inside, read_json, shaped, sound
+from ganprune.storage.plain import is_inside, read_json, shaped, sound
 from ganprune.training.networks import Networks
 
 RECORD = "train.json"
@@ -22,12 +22,6 @@ STATE = "train_state.pt"
 """Where an unfinished training stands."""
 NETWORKS = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".pth.tar", ".pt.tar")
 """Endings of files that may hold trained networks."""
-_SHAPE: Shape = {
-    "settings": {str: object}, "budget": {"amount": NUMBER, "unit": str}, "pictures_sha256": str,
-    "networks_sha256": str, "steps": (int, type(None)), "seconds_per_step": (*NUMBER, type(None)),
-    "best": ({str: object}, type(None)), "outputs": ({str: str}, type(None)),
-}  # fmt: skip
-"""What train.json holds, see `Record`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +30,7 @@ class Record:
 
     settings: dict[str, Any]
     """Fields of `TrainSettings`."""
-    budget: dict[str, Any]
-    """Fields of `Budget`."""
+    budget: Budget
     pictures_sha256: str
     """Of the names and sizes of the files of both domains."""
     networks_sha256: str
@@ -62,12 +55,14 @@ class Record:
     ) -> "Record":
         """The record in a folder, or a new one. Raises `RunError` where another training has been there."""
         plain = json.loads(json.dumps(asdict(settings)))
-        new = cls(plain, asdict(budget), _picture_hash(pictures), _weight_hash(networks))
+        new = cls(plain, budget, _picture_hash(pictures), _weight_hash(networks))
         path = folder / RECORD
         if not path.exists():
             return new
         with sound(path, f"delete {folder} to train anew"):
-            old = cls(**shaped(read_json(path), _SHAPE))
+            found = read_json(path)
+            shaped(found, cls)
+            old = cls(**found | {"budget": Budget(**found["budget"])})
             if not all(map(is_inside, old.outputs or ())):
                 raise ValueError("a file lies outside")
         known = {one.name: one for one in settings_of(TrainSettings).values()}
@@ -77,7 +72,7 @@ class Record:
             if new.settings.get(key) != value
         ]
         if old.budget != new.budget:
-            changed.append(f"a budget of {old.budget['amount']:g} {old.budget['unit']}")
+            changed.append(f"a budget of {old.budget.amount:g} {old.budget.unit}")
         if old.pictures_sha256 != new.pictures_sha256:
             changed.append("other pictures")
         if old.networks_sha256 != new.networks_sha256:

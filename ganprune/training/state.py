@@ -16,13 +16,13 @@ from ganprune.errors import GanpruneError, RunError
 from ganprune.models.channels_last import channels_last
 from ganprune.settings.training import TrainSettings
 from ganprune.storage.files import atomic_path
-from ganprune.storage.plain import NUMBER, fits
+from ganprune.storage.plain import fits
 from ganprune.training.networks import Networks, Weights
 from ganprune.training.objective import ImagePool
 
 VERSION = 2
 """Counts up when the file's content comes to mean something else."""
-_COUNTS = {"step": int, "counted": int, "waited": int, "sums": {str: NUMBER}}
+_COUNTS = {"step": int, "counted": int, "waited": int, "sums": dict[str, float]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class TrainState:
             content = cast(dict[str, Any], read_held(path))  # nothing of the file is run
             if content["version"] != VERSION:
                 raise ValueError(f"version {content['version']}, needed {VERSION}")
-            if not fits(content, _COUNTS):
+            if not all(fits(content[name], shape) for name, shape in _COUNTS.items()):
                 raise ValueError("its counts are none")
             for name, net in self.networks.items():
                 net.load_state_dict(content["networks"][name])

@@ -3,6 +3,7 @@ import json
 import math
 from dataclasses import replace
 from io import StringIO
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_sentence_tells_both_baselines(report: BenchReport) -> None:
 
 def test_csv_has_a_line_a_timing_with_the_figures_of_the_json(report: BenchReport) -> None:
     lines = list(csv.DictReader(StringIO(report.csv())))
-    told = report.to_json()
+    told: Any = report.to_json()
     networks = {network["name"]: network for network in told["networks"]}
     assert [(line["network"], int(line["threads"])) for line in lines] == [
         (timing["network"], timing["threads"]) for timing in told["timings"]

@@ -225,7 +225,7 @@ class Told(Silent):
 
 
 @pytest.fixture(scope="module")
-def timed_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], float]:
+def timed_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, float]:
     """A run's tables and exported G_A, what `bench` says of it, and what the tables predict."""
     run = tmp_path_factory.mktemp("run")
     narrow = GeneratorWidths(2, 3, 4, (5,), 3, 2)
@@ -245,7 +245,7 @@ def timed_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 
 def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
-    timed_run: tuple[Path, dict[str, Any], float],
+    timed_run: tuple[Path, Any, float],
 ) -> None:
     run, timed, expected = timed_run
     told = Told()
@@ -267,7 +267,7 @@ def test_a_measurement_near_the_prediction_is_told_and_one_far_off_is_warned_of(
 
 
 def test_nothing_is_said_of_what_the_tables_were_not_made_for(
-    timed_run: tuple[Path, dict[str, Any], float], tmp_path: Path
+    timed_run: tuple[Path, Any, float], tmp_path: Path
 ) -> None:
     run, timed, _ = timed_run
     told = Told()

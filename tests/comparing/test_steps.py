@@ -16,7 +16,7 @@ def _cell(**flat: object) -> Cell:
     return Cell("ours", "search", CompressSettings.from_flat({"budget": "5m"} | flat))
 
 
-def _record(steps: int, **flat: object) -> dict[str, Any]:
+def _record(steps: int, **flat: object) -> Any:
     return json.loads(json.dumps({"steps": steps, "settings": _cell(**flat).settings.to_flat()}))
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from ganprune.errors import RunError, UsageError
 from ganprune.images.sources import Domain
 from ganprune.reporting import SILENT
 from ganprune.runs import Run, find_run
+from ganprune.stages import Resolved
 from ganprune.storage.files import write_atomically
 from ganprune.storage.plain import fits, is_inside, parse_json, read_json, read_lines, read_toml
 from ganprune.training import Budget, train
@@ -232,17 +233,26 @@ def test_plain_files_are_read_or_refused_whatever_they_hold(tmp_path: Path) -> N
             parse_json(half)
 
 
+class Told(TypedDict):
+    """Of a file."""
+
+    a: int
+    b: NotRequired[list["Told"]]
+
+
 @pytest.mark.parametrize(
     ("value", "shape", "fitting"),
     [
-        (1, int, True), (True, int, False), (True, bool, True), (1, (int, float), True),
-        ("1", int, False),
-        ([1, 2], [int], True), ([1, "2"], [int], False), ({"a": 1}, {str: int}, True),
-        ([], {str: int}, False),
-        ({"a": 1, "b": "x"}, {"a": int}, True), ({"b": 1}, {"a": int}, False),
-        (None, (int, type(None)), True),
-        ({"a": [{"b": 1}]}, {"a": [{"b": int}]}, True),
-        ({"a": [{"b": None}]}, {"a": [{"b": int}]}, False),
+        (1, int, True), (True, int, False), (True, bool, True), (1, float, True), (True, float, False),
+        ("1", int, False), ("1", object, True), ("1", Literal["1", "2"], True), (1, Literal["1", "2"], False),
+        ([1, 2], list[int], True), ([1, "2"], list[int], False), ({"a": 1}, dict[str, int], True),
+        ([], dict[str, int], False), ({}, list[int], False), ({1: 1}, dict[str, int], False),
+        (None, int | None, True), ("x", int | None, False), ({"x": []}, dict, True),
+        ({"a": 1, "c": "x"}, Told, True), ({"b": "1"}, Told, False), ({"a": 1, "b": "x"}, Told, False),
+        ([{"a": 1, "b": [{"a": 2}]}], list[Told], True), ([{"a": 1, "b": [{"a": None}]}], list[Told], False),
+        ({"amount": 1, "unit": "steps"}, Budget, True), ({"amount": 1, "unit": "x"}, Budget, False),
+        ({"amount": 1}, Budget, False), ({"device": "cpu", "precision": "float32", "threads": 1, "batch": 1},
+         Resolved, True),
     ],
 )  # fmt: skip
 def test_shapes_are_told(value: Any, shape: Any, fitting: bool) -> None:

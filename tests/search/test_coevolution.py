@@ -240,8 +240,8 @@ def test_with_a_target_pictures_alone_decide_who_is_fit(target: dict[str, Any]) 
             losses = p.L_DisA + 10 * p.L_cyc
             assert p.best == int(losses.argmin())
             assert len(p.N.unique()) > 1
-            line: Any = describe(state, settings)[side]
-            assert line["losses"] == pytest.approx(10 * losses.min().item())
+            line: Any = describe(state, settings)
+            assert line[side]["losses"] == pytest.approx(10 * losses.min().item())
     for state in search(replace(settings, weigh_size="always")):
         for p in state.populations.values():
             torch.testing.assert_close(p.fitness, 1 / (p.N + 10 * (p.L_DisA + 10 * p.L_cyc)))

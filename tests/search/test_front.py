@@ -26,7 +26,7 @@ from ganprune.search.front import (
 )
 from ganprune.settings import CompressSettings
 from ganprune.settings.search import SearchSettings
-from ganprune.settings.words import Domain
+from ganprune.settings.words import DOMAINS, Domain
 from ganprune.stages.family import pair_within, shares_of, write_front
 from tests.search.kit import LAYOUTS, Hidden, energies, population_of
 from tests.tiny import seeded, tiny_gan, tiny_job
@@ -222,7 +222,7 @@ def test_pair_is_the_nearest_of_the_size(tmp_path: Path) -> None:
     run = Run(tmp_path)
     found = write_front(tiny_job(run, tiny_gan(), CompressSettings(SETTINGS)), state)
     assert {path.name for path in tmp_path.glob("[!.]*")} == {"front.json", "front.svg", "provenance.json"}
-    assert [len(found["sides"][side]) for side in "AB"] == [
+    assert [len(found[side]) for side in DOMAINS] == [
         len(front_of(population, SETTINGS).macs) for population in state.populations.values()
     ]
 

@@ -68,7 +68,7 @@ def test_entrants_are_the_fittest_of_unlike_widths(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("n", "rounds"), [(2, [2]), (3, [3, 2]), (5, [5, 3, 2]), (8, [8, 4, 2])])
 def test_the_better_half_goes_on_until_one_is_left(n: int, rounds: list[int]) -> None:
-    told, left = list[dict[str, Any]](), survivors([], n)
+    told, left = list[racing.Round](), survivors([], n)
     while len(left) > 1:
         told.append({"steps": 3, "scores": {str(place): -place for place in left}})
         left = survivors(told, n)

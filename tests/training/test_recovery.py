@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,16 @@ from ganprune.checkpoints import NET_NAMES, NetName, Quartet, load_quartet
 from ganprune.errors import MissingNetwork, UsageError
 from ganprune.images import load_pictures, to_float
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
-from ganprune.training import Budget, Networks, Trainer, TrainState, complete
+from ganprune.training import (
+    Budget,
+    Networks,
+    Trainer,
+    TrainResult,
+    TrainSettings,
+    TrainState,
+    completing,
+    train,
+)
 from tests.tiny import fill, random_pictures, seeded
 from tests.training.kit import TINY, Interrupted, Interrupter, networks, pictures, same_bits, weights
 
@@ -25,6 +35,13 @@ def without(*names: NetName) -> Quartet:
 
 def quartet(made: Networks) -> Quartet:
     return Quartet(made.G_A, made.G_B, made.D_A, made.D_B)
+
+
+def complete(
+    quartet: Quartet, pictures: Any, settings: TrainSettings, budget: Budget, folder: Path, *reporter: Any
+) -> TrainResult:
+    made, how = completing(quartet, settings)
+    return train(made, pictures, how, budget, folder, *reporter)
 
 
 LACKING: tuple[tuple[NetName, ...], ...] = (("D_A", "D_B"), ("D_B",), ("G_B", "D_A", "D_B"), ("G_A",))
@@ -116,11 +133,11 @@ def test_batch_norm_of_a_frozen_network_keeps_its_statistics(tmp_path: Path) -> 
         assert all(torch.equal(value, after.state_dict()[key]) for key, value in before.state_dict().items())
 
 
-def test_nothing_to_train_and_nothing_to_train_against_are_refused(tmp_path: Path) -> None:
+def test_nothing_to_train_and_nothing_to_train_against_are_refused() -> None:
     with pytest.raises(UsageError, match="all four networks are there: nothing is left to train"):
-        complete(quartet(networks()), pictures(tmp_path), TINY, BUDGET, tmp_path / "net")
+        completing(quartet(networks()), TINY)
     with pytest.raises(MissingNetwork, match="needed G_A"):
-        complete(without("G_A", "G_B"), pictures(tmp_path), TINY, BUDGET, tmp_path / "net")
+        completing(without("G_A", "G_B"), TINY)
     with pytest.raises(UsageError, match="trained must name some of G_A, G_B, D_A, D_B"):
         replace(TINY, trained=())
     assert set(TINY.trained) == set(NET_NAMES)

@@ -88,6 +88,7 @@ def compare(
     from ganprune.comparing.running import compare as run_compare
     from ganprune.comparing.running import finished as what_is_there
     from ganprune.comparing.running import nothing_finished
+    from ganprune.comparing.tables import comparison_csv
     from ganprune.errors import UsageError
     from ganprune.example import CHECKPOINT, PICTURES
     from ganprune.images import DataSource
@@ -135,12 +136,11 @@ def compare(
     else:
         assert network is not None
         result = run_compare(found, network, segmenter, invocation(), reporter)
-    lines = result.pop("csv")
     if json:
-        print_json(result)
+        print_json(result.to_json())
     elif csv:
-        say(lines, end="")
+        say(comparison_csv(result.methods), end="")
     else:
         print_comparison(result, markdown)
-    if result["best"] is not None:
-        print_next(command_line("export", "--onnx", result["best"]), quiet)
+    if result.best is not None:
+        print_next(command_line("export", "--onnx", result.best), quiet)

@@ -77,7 +77,7 @@ def export(
         passes | read_fields(ExportSettings, given), Variants(**read_fields(Variants, given)),
         Own.of(generator),
     )  # fmt: skip
-    written, following, gathered = Exported(files=[], variants=[]), "", list[str]()
+    written, following, gathered = Exported(), "", list[str]()
     if onnx:
         written, following = export_source(
             source, output, DataSource.given(data, data_a, data_b), wishes, ConsoleReporter(quiet)
@@ -86,9 +86,12 @@ def export(
         gathered = [str(path) for path in write_hub_folder(find_run(source), hf)]
         following = f"hf upload OWNER/NAME {pasted(hf)} --exclude '.*'"
     if json:
-        print_json(dict(written) | ({"hub_folder": gathered} if gathered else {}))
+        variants = [report.to_json() for report in written.variants]
+        print_json(
+            {"files": written.files, "variants": variants} | ({"hub_folder": gathered} if gathered else {})
+        )
     elif onnx:
-        print_export(written["files"], markdown, written["variants"])
+        print_export(written.files, markdown, written.variants)
     if gathered and not json:
         say(f"{len(gathered)} files in {hf}; its README.md lacks a licence, which is yours to fill in")
     print_next(following, quiet)

@@ -53,6 +53,7 @@ def front(
     from ganprune.images import DataSource
     from ganprune.presets import compress_settings
     from ganprune.stages.family import find_front, shares_of
+    from ganprune.stages.preparing import prepare
     from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_json, print_next
     from ganprune_cli.fronts import print_front
@@ -66,7 +67,8 @@ def front(
     settings = compress_settings(None, config, usual | given | {"searcher": "front"} | no_target)
     source, reporter = DataSource.given(data, data_a, data_b), ConsoleReporter(quiet)
     own = Own.of(generator, discriminator)
-    found = find_front(ckpt, source, settings, shares, output, invocation(), reporter, own)
+    prepared = prepare(ckpt, source, settings, reporter, recovers=False, own=own)
+    found = find_front(prepared, shares, output, invocation(), reporter)
     if json:
         print_json(found)
     else:

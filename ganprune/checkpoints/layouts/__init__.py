@@ -16,6 +16,7 @@ from ganprune.checkpoints.layouts.files import FILES, GANPRUNE_RUN, SUFFIXES, wo
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, peek, require_exists
 from ganprune.errors import CheckpointError
+from ganprune.storage.tables import listed
 from ganprune.system.hub import local
 from ganprune.system.shell import pasted
 
@@ -118,10 +119,9 @@ def _ending(name: str) -> bool:
 
 def _several(folder: Path, found: list[Located], whole: str) -> CheckpointError:
     names = sorted(next(iter(located.files.values())).name for located in found)
-    listing = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     return CheckpointError(
-        f"{folder}: several files here hold {whole}: {listing}; give one of them, or call those of one "
-        f"training {FILES[1].example}"
+        f"{folder}: several files here hold {whole}: {listed(names, SHOWN)}; give one of them, or "
+        f"call those of one training {FILES[1].example}"
     )
 
 
@@ -146,12 +146,12 @@ def _opened(folder: Path, entries: list[Path]) -> Located:
     if len(files) == len(damaged) == 1:
         raise damaged[0]
     held = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
-    listing = ", ".join(held[:SHOWN]) + (f" and {len(held) - SHOWN} more" if len(held) > SHOWN else "")
     if below := _below(folder):
         some = "one of " * (len(below) > 1) + ", ".join(map(pasted, below[:SHOWN]))
         raise CheckpointError(f"{folder}: no networks here, but in folders of it: give {some}")
     looked_for = "; ".join(layout.example for layout in LAYOUTS)
     advice = "; a network under another name is read when its file is given" if files else ""
     raise CheckpointError(
-        f"{folder}: no networks here: it holds {listing or 'nothing'}; looked for {looked_for}{advice}"
+        f"{folder}: no networks here: it holds {listed(held, SHOWN) or 'nothing'}; "
+        f"looked for {looked_for}{advice}"
     )

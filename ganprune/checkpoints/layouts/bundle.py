@@ -24,6 +24,7 @@ from ganprune.checkpoints.reading import about, peek, read_held
 from ganprune.errors import CheckpointError
 from ganprune.models import MOST_PREFIXES
 from ganprune.settings.words import NetName
+from ganprune.storage.tables import listed
 
 MAX_NAMES = 8
 """So many entries that are no networks are told by name."""
@@ -190,12 +191,8 @@ class BundleLayout:
         if averages := [entry for entry in bundle.entries.values() if is_average(entry)]:
             notes.append(f"{path.name}: averages over the training are read: {', '.join(averages)}")
         if bundle.others:
-            told = ", ".join(repr(name[:64]) for name in bundle.others[:MAX_NAMES])
-            more = len(bundle.others) - MAX_NAMES
-            notes.append(
-                f"{path.name}: left aside what is no network of a CycleGAN: {told}"
-                + (f" and {more} more" if more > 0 else "")
-            )
+            told = listed([repr(name[:64]) for name in bundle.others], MAX_NAMES)
+            notes.append(f"{path.name}: left aside what is no network of a CycleGAN: {told}")
         return Located(
             bundle.convention.bundled,
             dict.fromkeys(bundle.networks, path),

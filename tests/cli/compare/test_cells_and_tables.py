@@ -228,7 +228,7 @@ def test_packaged_example_can_be_planned_and_told_without_a_trace(
     assert [(row["cell"], row["done"]) for row in planned.json["cells"]] == [("random", False)]
     assert not list(here.iterdir())
     features = ("--features", table / "m.safetensors", "-o", "out", "-q")
-    with patch.object(running, "time_together", return_value={}):
+    with patch.object(running, "time_together", return_value=None):
         done = ganprune(*words, *features, "--budget", "1steps", "--json")
     assert done.code == 0, done.err
     told = ganprune(*words, "-o", "out", "-q", "--budget", "1steps", "--finished", "--json")
