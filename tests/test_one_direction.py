@@ -12,7 +12,7 @@ from ganprune.images.sources import DOMAINS
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages import fine_tune, needed_networks, rebuild_both, search, write_both
-from tests.stages.test_stages import SETTINGS, _write_pictures, gan, run
+from tests.stages.test_pictures import SETTINGS, _write_pictures, gan, run
 from tests.tiny import TinyGan, tiny_job
 
 __all__ = ["gan", "run"]

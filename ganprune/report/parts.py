@@ -55,7 +55,7 @@ from ganprune.presets import compress_settings
 from ganprune.pruning.fitness import psnr
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.settings.words import OTHER
+from ganprune.settings.words import DOMAINS, OTHER
 from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table, in_threads, plus_minus
 from ganprune.system.shell import command_line
@@ -245,7 +245,8 @@ class Parts:
             f"G_{side}: domain {side} to {OTHER[side]}": [
                 _card(row, i + 1) for i, row in enumerate(row for row in rows if row.side == side)
             ]
-            for side in dict.fromkeys(row.side for row in rows)
+            for side in DOMAINS
+            if any(row.side == side for row in rows)
         }
         return render("pictures", sides)
 

@@ -17,22 +17,10 @@ from ganprune.settings import CompressSettings
 from ganprune.stages import fine_tune, search_pictures
 from ganprune.stages.job import gram_pictures, scored_pictures
 from ganprune.stages.searching import picture_hash
-from tests.tiny import TinyGan, seeded, tiny_gan, tiny_job
+from tests.stages.test_stages import SETTINGS, gan, run
+from tests.tiny import TinyGan, seeded, tiny_job
 
-SETTINGS = CompressSettings.from_flat(
-    {"population": 4, "generations": 3, "pictures": 2, "size": 32, "budget": "0", "device": "cpu"}
-)
-
-
-@pytest.fixture(scope="module")
-def gan() -> TinyGan:
-    return tiny_gan()
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    (tmp_path / "run").mkdir()
-    return Run(tmp_path / "run")
+__all__ = ["gan", "run"]
 
 
 def _write_pictures(folder: Path, names: list[str], seed: int) -> None:
