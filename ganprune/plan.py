@@ -20,6 +20,7 @@ from ganprune.settings import CompressSettings
 from ganprune.settings.words import OTHER, Domain
 from ganprune.stages import Resolved, layouts
 from ganprune.stages.cutting import as_many_as_fit
+from ganprune.stages.job import squares_of
 from ganprune.stages.quality import MOST_PICTURES
 from ganprune.stages.racing import STEPS as RACE_STEPS
 from ganprune.stages.racing import steps_of
@@ -187,7 +188,9 @@ class Plan:
     individuals: int
     """Individuals to be scored: both populations, all generations, generation 0 too."""
     pictures: int
-    """Pictures that each is scored on."""
+    """Pictures of a domain, or squares of such, that each is scored on."""
+    scored_size: int
+    """Their height and width, pixels."""
     size: int
     """Height and width of the pictures, pixels."""
     device: str
@@ -243,10 +246,12 @@ def plan(
         speedup = 1 if resolved.device.startswith("cuda") else min(workers, room)
     counted = Counted(settings, resolved, paces, generators, speedup, trained, lacking, bench, report)
     seconds = {name: count(counted) for name, (_, count) in STAGES.items()}
+    pictures, scored_size = squares_of(settings, generators, judges)
     return Plan(
         stages={name: value for name, value in seconds.items() if value},
         individuals=len(search.sides) * search.population * (search.generations + 1),
-        pictures=settings.pictures.pictures,
+        pictures=pictures,
+        scored_size=scored_size,
         size=size,
         device=resolved.device,
         precision=resolved.precision,

@@ -107,7 +107,7 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
             f"population {search.population}, {search.generations} generations: "
             f"{sketch.individuals:,} individuals",
         ),
-        ("scored on", f"{sketch.pictures} pictures a domain at {sketch.size}×{sketch.size}"),
+        ("scored on", f"{sketch.pictures} pictures a domain at {sketch.scored_size}×{sketch.scored_size}"),
         ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}" + several),
     ]
     for name, share in sketch.target_macs.items():

@@ -55,6 +55,7 @@ from ganprune.presets import compress_settings
 from ganprune.pruning.fitness import psnr
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
+from ganprune.settings import PictureSettings
 from ganprune.settings.words import DOMAINS, OTHER
 from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table, in_threads, plus_minus
@@ -174,12 +175,14 @@ class Parts:
         budget = str(settings.get("budget", "0")).replace("steps", " steps")
         own = settings.get("recipe") != "distil"
         recipe = "by CycleGAN's own recipe" if own else "taught by the originals"
+        n, size = PictureSettings(
+            size=settings["size"], pictures=settings["pictures"], crops=settings.get("crops", 1)
+        ).squares
         tuning = "No fine-tuning." if budget == "0" else f"Fine-tuned for {budget}, {recipe}."
         return (
             f"{names} of {config['checkpoint']}, made slim by co-evolution, {target}: "
             f"{settings['population']} individuals a generator, {settings['generations']} generations, "
-            f"scored on up to {settings['pictures']} pictures a domain at "
-            f"{settings['size']}×{settings['size']}. {tuning}"
+            f"scored on up to {n} pictures a domain at {size}×{size}. {tuning}"
         )
 
     def _picture(self, side: Domain) -> Markup:

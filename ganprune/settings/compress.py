@@ -26,6 +26,9 @@ from ganprune.settings.words import (
     Reduction,
 )
 
+LEAST = 64
+"""Pixels; of smaller squares a network's maps are mostly border."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureSettings:
@@ -58,6 +61,12 @@ class PictureSettings:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @property
+    def squares(self) -> tuple[int, int]:
+        """How many pictures of a domain individuals are scored on, and their height and width, pixels."""
+        side, rest = divmod(self.size, self.crops)
+        return (self.pictures, self.size) if rest or side < LEAST else (self.pictures * self.crops**2, side)
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,8 +223,15 @@ def gram_pictures(job: Job) -> dict[Domain, Tensor]:
     return {side: refit_pictures(job, side, n) if n else job.pictures[side] for side in sides}
 
 
-LEAST_CROP = 64
-"""Pixels; of smaller squares a network's maps are mostly border."""
+def squares_of(
+    settings: CompressSettings, generators: Mapping[Domain, nn.Module], judges: Mapping[Domain, nn.Module]
+) -> tuple[int, int]:
+    """`PictureSettings.squares`, of whole pictures where networks do not take squares of them."""
+    pictures = settings.pictures
+    least = [smallest_picture(judge) for judge in judges.values()] if settings.search.loss == "disa" else []
+    _, side = pictures.squares
+    taken = side >= max(least, default=0) and side % stride_of(generators.values()) == 0
+    return pictures.squares if taken else (pictures.pictures, pictures.size)
 
 
 def scored_pictures(job: Job) -> dict[Domain, Tensor]:
@@ -233,23 +240,20 @@ def scored_pictures(job: Job) -> dict[Domain, Tensor]:
     ``crops``² · ``pictures`` squares of a domain, of one picture each while there are so many, at places by
     the seed; none is of a picture that individuals are refitted by. uint8 [n, c, size / crops, size / crops].
     """
-    settings = job.settings.pictures
-    judges = job.discriminators.values() if job.settings.search.loss == "disa" else ()
-    least = max([LEAST_CROP, *map(smallest_picture, judges)])
-    crop, rest = divmod(settings.size, settings.crops)
-    if settings.crops == 1 or rest or crop < least or crop % stride_of(job.originals.values()):
+    n, side = squares_of(job.settings, job.originals, job.discriminators)
+    if side == job.settings.pictures.size:
         return dict(job.pictures)
-    return {side: _squares(job, side, crop, settings.pictures * settings.crops**2) for side in job.pictures}
+    return {domain: _squares(job, domain, side, n) for domain in job.pictures}
 
 
-def _squares(job: Job, side: Domain, crop: int, n: int) -> Tensor:
-    tuning, held_out = (part[side] for part in split_files(job.folders, job.settings))
-    others = _shuffled(job, tuning, side)[job.settings.pictures.gram_pictures :]
+def _squares(job: Job, domain: Domain, side: int, n: int) -> Tensor:
+    tuning, held_out = (part[domain] for part in split_files(job.folders, job.settings))
+    others = _shuffled(job, tuning, domain)[job.settings.pictures.gram_pictures :]
     files = [*held_out, *others][:n]
-    pictures = load_pictures(files, job.settings.pictures.size, channels=job.folders.channels[side])
-    random, free = generator_for(job.settings.search.seed, "squares", side), pictures.shape[-1] - crop + 1
+    pictures = load_pictures(files, job.settings.pictures.size, channels=job.folders.channels[domain])
+    random, free = generator_for(job.settings.search.seed, "squares", domain), pictures.shape[-1] - side + 1
     corners = torch.randint(free, (n, 2), generator=random).tolist()
-    squares = [pictures[i % len(pictures), :, y : y + crop, x : x + crop] for i, (y, x) in enumerate(corners)]
+    squares = [pictures[i % len(pictures), :, y : y + side, x : x + side] for i, (y, x) in enumerate(corners)]
     return torch.stack(squares)
 
 
