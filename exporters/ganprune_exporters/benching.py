@@ -27,6 +27,8 @@ def bench_sources(
     enough_cores(settings.threads)  # a checkpoint is exported first, which takes a while
     engine_for(settings.provider, settings.arithmetic)
     pictures_at(settings.input)
+    if output is not None and output.is_file():
+        raise UsageError(f"-o needs a folder, found the file {output}; give `-o` a folder")
     if not sources or (len(sources) == 1 and is_run(sources[0])):
         run = find_run(sources[0] if sources else None)
         with run.locked():

@@ -196,6 +196,7 @@ MISUSES: dict[str, tuple[tuple[object, ...], str]] = {
     "inspect nothing": (("inspect", "nowhere"), "nowhere does not exist"),
     "inspect at an odd size": (("inspect", "CKPT", "--size", "30"), "must be a positive multiple of 4"),
     "output is a file": (("export", "CKPT", "-o", f"CKPT/{G_A}"), "-o needs a folder, found"),
+    "table to a file": (("bench", "CKPT", "-o", f"CKPT/{G_A}"), "-o needs a folder, found the file"),
     "output names an ONNX file": (("export", "CKPT", "-o", "out/G.onnx"), "-o needs a folder, found out/"),
     "no such preset to print": (("presets", "quick"), "quick is not known"),
 }  # fmt: skip
