@@ -29,8 +29,7 @@ def l_gena(original: Tensor, slim: Tensor, reduction: Reduction = "mean", mean: 
     """Eq. 4: mean over pictures of ‖G1(x) − Ĝ1(x)‖². Both [n, 3, h, w] in [-1, 1].
 
     Errors of pictures lie far apart, so that the arithmetic mean, the paper's, is that of the few hardest.
-    The geometric one weighs how many times better a network is on each: of slim networks that are nearly
-    alike it says with fewer pictures which is the better one (docs/results/search-score.md).
+    The geometric one weighs how many times better a network is on each.
     """
     errors = squared_norm(original.float() - slim.float(), reduction)
     return float(errors.mean() if mean == "arithmetic" else errors.log().mean().exp())
