@@ -156,7 +156,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
         return "", GONE
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"error: {where}{_system(error)}", 1
+        return f"error: {where}{_system(error)}", 2 if isinstance(error, NotADirectoryError) else 1
     if isinstance(error, UnicodeError) and _surrogates(error):
         return (
             f"error: {ascii(error.object)[:300]}: names of files and folders must be UTF-8 for this, found "

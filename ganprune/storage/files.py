@@ -9,10 +9,10 @@ suffix, in the same folder. A file that ganprune did not make is not replaced, s
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Literal
 
-from ganprune.errors import UsageError
 from ganprune.storage.made import check_replaceable, flush_to_disk, note, sha256
 
 __all__ = ["Over", "atomic_path", "make_folder", "sha256", "write_atomically"]
@@ -67,11 +67,12 @@ def write_atomically(path: Path, data: bytes, over: Over = "unchanged") -> None:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, as far as they are missing; they outlast a loss of power.
 
-    Raises `UsageError` where one of them is a file.
+    Raises `NotADirectoryError` where one of them is a file.
     """
     for path in (folder, *folder.parents):
         if path.is_file():
-            raise UsageError(f"{path} is a file, and a folder is needed in its place; give another with `-o`")
+            told = "this is a file, and a folder is needed in its place; give another with `-o`"
+            raise NotADirectoryError(ENOTDIR, told, str(path))
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     if os.name == "posix":

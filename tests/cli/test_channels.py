@@ -195,12 +195,12 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], tuple[object, ...]], int, str]] 
         "--set lambda-identity needs as many channels in A as in B, found 5 and 2; leave it out",
     ),
     "pictures of other channels": (
-        lambda net, data: ("compress", net, "--data-a", data / "trainB", "--data-b", data / "trainB"), 3,
+        lambda net, data: ("compress", net, "--data-a", data / "trainB", "--data-b", data / "trainA"), 3,
         "0.npy (an array of 36×36×2; needed height×width×5)",
     ),
     "picture files for five channels": (
         lambda net, data: ("translate", net, data / "a.png", "-o", "out"), 3,
-        "a.png (a grey picture; networks of 5 channels take .npy files)",
+        "a.png cannot be read as a picture (a grey picture; networks of 5 channels take .npy files)",
     ),
 }  # fmt: skip
 

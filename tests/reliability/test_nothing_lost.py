@@ -70,7 +70,9 @@ def test_a_file_that_ganprune_did_not_make_is_not_replaced(place: Place, run: Pa
 def test_a_file_in_the_place_of_a_folder_is_told(place: Place, here: Path) -> None:
     path = _precious(here / "out")
     words = ("train", "--data", place.data, "-o", path / "more", *FEW)
-    _refused(ganprune(*words), path, f"{path} is a file, and a folder is needed in its place; give another")
+    _refused(
+        ganprune(*words), path, f"{path}: this is a file, and a folder is needed in its place; give another"
+    )
 
 
 def test_figures_replace_no_file_that_ganprune_did_not_make(here: Path) -> None:
