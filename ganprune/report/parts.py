@@ -268,7 +268,7 @@ class Parts:
             for threads in timed["settings"]["threads"]
         ]  # fmt: skip
         tables = [
-            Table(part["title"], part["headings"], part["rows"])
+            Table(part["title"], part["headings"], part["rows"], detail=part.get("detail", False))
             for part in timed["tables"]
             if not part["title"].startswith("Time by operator")
         ]

@@ -88,7 +88,7 @@ MEMORY = 3 << 30
 def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.Module]:
     """Refit each slim generator on training pictures of the domain that it translates.
 
-    On ``settings.tuning.refit_pictures`` of those that the search was not scored on; 0 of them returns the
+    On ``settings.tuning.refit_pictures`` training pictures, none of them held out; 0 returns the
     generators as they are. Writes refitted_G_A.safetensors and refitted_G_B.safetensors.
     """
     run, settings, originals = job.run, job.settings, job.originals

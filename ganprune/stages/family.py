@@ -44,8 +44,8 @@ class Member(TypedDict):
     speed_up: float
     """How many times as fast as the original by the count of work."""
     psnr: float | None
-    """dB from the original's pictures, refitted and not trained, on the search's pictures; None: not a bit
-    apart."""
+    """dB from the original's pictures, refitted and not trained, by L_GenA as the search was scored: on
+    squares, and by a geometric mean, where its settings say so; None: not a bit apart."""
 
 
 Members = dict[Domain, list[Member]]

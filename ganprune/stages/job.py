@@ -207,7 +207,7 @@ def split_pictures(
 
 
 def refit_pictures(job: Job, side: Domain, n: int) -> Tensor:
-    """At most n training pictures that nothing is scored on, in an order by the seed: uint8 [n, c, h, w]."""
+    """At most n training pictures, none of them held out, in an order by the seed: uint8 [n, c, h, w]."""
     chosen = _shuffled(job, split_files(job.folders, job.settings)[0][side], side)[:n]
     return load_pictures(chosen, job.settings.pictures.size, channels=job.folders.channels[side])
 

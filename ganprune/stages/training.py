@@ -32,7 +32,7 @@ SAMPLES = 4
 def recover(job: Job) -> Job:
     """The same with the networks that the checkpoint lacks, trained against those that it has.
 
-    On the training pictures that the search is not scored on; everything about it is in the run's folder
+    On the training pictures but those held out; everything about it is in the run's folder
     recovered/. Where nothing that is needed is missing, the job is returned as it is.
     """
     quartet, names = job.quartet, recovered(job.settings, job.quartet)
@@ -61,10 +61,9 @@ def fine_tune(
 
     By the CycleGAN recipe both learn together, with the pretrained discriminators; where there is one slim
     generator, it and its discriminator learn, and the other original stays as it is, or, alone with pairs of
-    pictures, by pix2pix's. On the training
-    pictures that the search was not scored on; on those validated. Everything about it is in the run's
-    folder fine-tune/, all networks too; those that `needed_networks` leaves out may be missing. A budget of 0
-    returns the generators as they are. until: a step to stop after, see `train`; a later call goes on.
+    pictures, by pix2pix's. On the training pictures but those held out, which it is validated on. Everything
+    about it is in the run's folder fine-tune/, all networks too; those that `needed_networks` leaves out may
+    be missing. A budget of 0 returns the generators as they are. until: a step to stop after, see `train`; a later call goes on.
 
     Raises `TrainingError` where the training goes wrong, `UsageError` where this machine lacks the device.
     """

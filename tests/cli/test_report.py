@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import tomllib
+from html import escape
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -217,6 +218,9 @@ def test_figures_of_the_bench_are_in_the_page(run: Path) -> None:
     for table in timed["tables"]:
         assert all(cell in text for row in table["rows"] for cell in row)
     assert f"{timed['timings'][0]['median_ms']:.2f} ms" in text
+    page, folded = (run / "report.html").read_text(encoding="utf-8"), [t["detail"] for t in timed["tables"]]
+    assert [f"<details><summary>{escape(t['title'])}" in page for t in timed["tables"]] == folded
+    assert any(folded)
 
 
 def test_the_first_screen_has_speed_size_and_quality_of_each_generator(run: Path) -> None:
