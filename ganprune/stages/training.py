@@ -63,7 +63,8 @@ def fine_tune(
     generator, it and its discriminator learn, and the other original stays as it is, or, alone with pairs of
     pictures, by pix2pix's. On the training pictures but those held out, which it is validated on. Everything
     about it is in the run's folder fine-tune/, all networks too; those that `needed_networks` leaves out may
-    be missing. A budget of 0 returns the generators as they are. until: a step to stop after, see `train`; a later call goes on.
+    be missing. A budget of 0 returns the generators as they are. until: a step to stop after, see `train`; a
+    later call goes on.
 
     Raises `TrainingError` where the training goes wrong, `UsageError` where this machine lacks the device.
     """
