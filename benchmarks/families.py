@@ -189,11 +189,12 @@ def page(rows: list[Row], command: str, machine: str, size: int) -> str:
 
 
 def main() -> None:
+    full = Sizes()
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--size", type=int, default=256)
-    args.add_argument("--ngf", type=int, default=Sizes.ngf)
-    args.add_argument("--blocks", type=int, default=Sizes.blocks)
-    args.add_argument("--depth", type=int, default=Sizes.depth)
+    args.add_argument("--ngf", type=int, default=full.ngf)
+    args.add_argument("--blocks", type=int, default=full.blocks)
+    args.add_argument("--depth", type=int, default=full.depth)
     args.add_argument("--families", nargs="+")
     args.add_argument("--runs", type=int, default=15)
     args.add_argument("--seconds", type=float, default=60.0)
