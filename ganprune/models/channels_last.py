@@ -1,9 +1,12 @@
 """Networks for maps in channels-last order, in which CPUs convolve without moving every map first."""
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import instance_norm
+from torch.overrides import TorchFunctionMode
 
 from ganprune.models.cyclegan import InstanceNorm
 
@@ -34,3 +37,23 @@ def channels_last(net: _Net) -> _Net:
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return net
+
+
+class RightGradients(TorchFunctionMode):
+    """A context in which instance norms that are not ours have right gradients on a CPU, too.
+
+    Those of a module of one's own, as a layer or as a function. PyTorch's (2.14) are wrong where the gradient
+    reaches them in channels-last order, see `InstanceNorm`: here it reaches them in contiguous order.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in (instance_norm, torch.instance_norm) and result.requires_grad:
+            result.register_hook(torch.Tensor.contiguous)
+        return result

@@ -1,13 +1,15 @@
 """One step of training, from top to bottom: the generators, then the discriminators, then the averages."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ganprune.errors import GanpruneError
+from ganprune.models.channels_last import RightGradients
 from ganprune.models.traits import discriminator_input
 from ganprune.settings.training import TrainSettings
 from ganprune.settings.words import OTHER, Domain
@@ -107,7 +109,7 @@ class Trainer:
         losses_of = paired_losses if settings.paired else generator_losses
 
         def learn(A: Tensor, B: Tensor) -> Half:
-            with autocast(settings), torch.set_grad_enabled(state.opt_G is not None):
+            with computing(settings), torch.set_grad_enabled(state.opt_G is not None):
                 fake_B, fake_A, losses = losses_of(state.networks, A, B, settings)
             return (fake_B.detach(), fake_A.detach()), _gradients(losses)
 
@@ -130,7 +132,7 @@ class Trainer:
 
         def work_of(side: Domain) -> Work:
             def learn(picture: Tensor, wanted: Tensor, *wanted_maps: Tensor) -> Half:
-                with autocast(settings):
+                with computing(settings):
                     fake, maps = with_maps(students[side], picture, distillation.caches[side].taps)
                     fake = fake.float()
                     teacher = TranslatedMaps(wanted, wanted_maps)
@@ -155,7 +157,7 @@ class Trainer:
     def _discriminate(self, *shown: Tensor) -> Half:
         """Real pictures and fakes in turn, for each discriminator that learns."""
         pairs = zip(self._discriminators().items(), shown[::2], shown[1::2], strict=True)
-        with autocast(self.settings):
+        with computing(self.settings):
             losses = {
                 name: discriminator_loss(D(real), D(fake), self.settings.gan_mode)
                 for (name, D), real, fake in pairs
@@ -187,10 +189,13 @@ class Trainer:
         optimizer.step()
 
 
-def autocast(settings: TrainSettings) -> torch.autocast:
-    """Convolutions in the settings' precision."""
+@contextmanager
+def computing(settings: TrainSettings) -> Generator[None]:
+    """Convolutions in the settings' precision; right gradients of any network's norms."""
     device = torch.device(settings.device).type
-    return torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bfloat16")
+    bfloat16 = torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bfloat16")
+    with bfloat16, RightGradients() if device == "cpu" else nullcontext():
+        yield
 
 
 def in_order(pictures: Tensor, settings: TrainSettings) -> Tensor:
