@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.channels.tape import Call, Value, Weight
 from ganprune.channels.units import Channels
@@ -131,6 +131,23 @@ def norm(tracing: "Tracing", call: Call) -> None:
         return
     if call.module:
         tracing.norms[call.module] = channels
+    tracing.put(call, channels)
+
+
+def group_norm(tracing: "Tracing", call: Call) -> None:
+    """Statistics of all channels of a group: these go together or stay together."""
+    channels, groups = tracing.channels(argument(call, 0, "input")), argument(call, 1, "num_groups")
+    weights = [argument(call, 2, "weight"), argument(call, 3, "bias")]
+    layer = tracing.modules.get(call.module)
+    if channels is None or not isinstance(layer, nn.GroupNorm) or not layer.affine:
+        tracing.lost(call, "is no layer with weights, which would know its groups")
+        return
+    if not all(tracing.tie(weight, 0, channels) for weight in weights):
+        tracing.lost(call, "has weights that are computed on the way")
+        return
+    tied = channels.reshape(groups, -1)
+    for i in range(1, tied.shape[1]):
+        tracing.units.unite(tied[:, 0], tied[:, i])
     tracing.put(call, channels)
 
 
@@ -281,6 +298,7 @@ RULES: Mapping[str, Callable[["Tracing", Call], None]] = {
     **dict.fromkeys(PAIRING, pair),
     **dict.fromkeys(REDUCING, reduce),
     **dict.fromkeys(("instance_norm", "batch_norm"), norm),
+    "group_norm": group_norm,
     "prelu": prelu,
     **dict.fromkeys(("cat", "concat", "concatenate"), concatenation),
     "pad": pad,

@@ -6,6 +6,7 @@ and a note says so.
 """
 
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,8 @@ class Tracing:
         self.cuts = list[tuple[str, int, Channels]]()
         self.norms, self.sums = dict[str, Channels](), dict[str, Channels]()
         self.weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-        self._modules = dict(network.named_modules())
+        self.modules = dict(network.named_modules())
+        self._calls = Counter(call.module for call in tape.calls)
         self.maps: dict[Value, Channels | None] = {Value(0): self.units.new(tape.shape[1], whole=True)}
         self.shapes: dict[Value, tuple[int, ...]] = {Value(0): tape.shape}
         self._picture = math.prod(tape.shape[2:])
@@ -197,8 +199,8 @@ class Tracing:
         return found[0], found[1]
 
     def _is_leaf(self, module: str) -> bool:
-        """Whether a module does one thing, as far as that can be said."""
-        return bool(module) and next(self._modules[module].children(), None) is None
+        """Whether a module does one thing and is called once, as far as that can be said."""
+        return self._calls[module] == 1 and next(self.modules[module].children(), None) is None
 
 
 def traced(network: nn.Module, tape: Tape) -> ChannelGraph:

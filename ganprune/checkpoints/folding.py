@@ -10,9 +10,15 @@ PyTorch has each in two forms, a hook and a parametrization:
 Source: ``torch/nn/utils``: ``spectral_norm.py``, ``weight_norm.py``, ``parametrizations.py``.
 """
 
+import copy
 from collections.abc import Mapping
+from typing import cast
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ganprune.errors import CheckpointError
 
@@ -24,6 +30,37 @@ _WEIGHT = (
     ("weight_g", "weight_v"),
     ("parametrizations.weight.original0", "parametrizations.weight.original1"),
 )
+
+
+@torch.no_grad()
+def with_plain_weights(network: nn.Module) -> nn.Module:
+    """A copy in eval mode whose weights are as they are computed with; of any parametrization."""
+    for module, hook in _hooks(
+        network
+    ):  # the weight that it left has a gradient behind it: no copies of that
+        setattr(module, hook.name, getattr(module, hook.name).detach())
+    twin = copy.deepcopy(network).eval()
+    for module, hook in _hooks(twin):
+        remove = remove_spectral_norm if isinstance(hook, SpectralNorm) else remove_weight_norm
+        remove(module, hook.name)
+    for module in twin.modules():
+        if parametrize.is_parametrized(module):
+            # PyTorch's remove_parametrizations changes the class, which copies of a module share.
+            names = list(cast("nn.ModuleDict", module.parametrizations))
+            weights = {name: getattr(module, name) for name in names}
+            module.__class__ = parametrize.type_before_parametrizations(module)
+            del module.parametrizations
+            for name, weight in weights.items():
+                module.register_parameter(name, nn.Parameter(weight))
+    return twin
+
+
+def _hooks(network: nn.Module) -> list[tuple[nn.Module, SpectralNorm | WeightNorm]]:
+    found = list[tuple[nn.Module, SpectralNorm | WeightNorm]]()
+    for module in network.modules():
+        hooks = cast("list[object]", [*module._forward_pre_hooks.values()])  # pyright: ignore[reportPrivateUsage]
+        found += [(module, hook) for hook in hooks if isinstance(hook, SpectralNorm | WeightNorm)]
+    return found
 
 
 def folded(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ganprune.channels.blocks import CONSTANT
 from ganprune.channels.graph import SIZES
+from ganprune.checkpoints.folding import with_plain_weights
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.pruning.rebuild import with_tensors, without_blocks
 
@@ -115,7 +116,21 @@ def _imported(path: Path, option: str) -> Any:
 
 
 def fitted(like: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
-    """A copy of a module with a file's tensors, whatever widths they have; see `Own.read`."""
+    """A copy of a module with a file's tensors, whatever widths they have; see `Own.read`.
+
+    Spectral norm, weight norm and other parametrizations become plain weights.
+    """
+    plain = with_plain_weights(like)
+    if like.state_dict().keys() != plain.state_dict().keys():
+        in_parts = _named(tensors, like.state_dict())
+        if in_parts.keys() == like.state_dict().keys():
+            whole = copy.deepcopy(like)
+            try:
+                whole.load_state_dict(in_parts)
+            except RuntimeError as error:  # shapes that differ
+                raise CheckpointError(f"does not fit {type(like).__name__}: {_told(error)}") from error
+            tensors = with_plain_weights(whole).state_dict()
+    like = plain
     held = _named(tensors, like.state_dict())
     constants = {name: tensor for name, tensor in held.items() if name.rpartition(".")[2] == CONSTANT}
     like = without_blocks(like, constants) if constants else copy.deepcopy(like)

@@ -188,6 +188,8 @@ COUNTS = (
 
 def _resized(module: nn.Module, before: int, after: int) -> None:
     """Make a module that holds one number a channel say how many these are now."""
+    if isinstance(module, nn.GroupNorm) and module.num_channels == before:
+        module.num_groups = module.num_groups * after // before
     for name in COUNTS:
         if module.__dict__.get(name) == before:
             setattr(module, name, after)

@@ -76,6 +76,11 @@ class Repairer:
         """
         self.layout, self.constraints = layout, constraints
         self._pieces = list(layout.genes.values())
+        notes = layout.graph.notes
+        if not layout.genes:
+            raise UsageError(
+                "nothing of this generator can be taken out" + "".join(f": {note}" for note in notes[:1])
+            )
         self._sizes = np.array(layout.sizes)
         self._standing = None if scores is None else _standing(scores, self._pieces)
         self._legal = [
@@ -91,6 +96,7 @@ class Repairer:
                     f"{option} cannot be reached with --set align={constraints.align}: the smallest such "
                     f"network has {unit.format(float(resource.of(least)))}; allow more"
                     + (", or use a smaller --set align=N" if constraints.align > 1 else "")
+                    + (f" (`ganprune inspect` says what is kept whole: {notes[0]})" if notes else "")
                 )
 
     def _limits_of(

@@ -207,3 +207,28 @@ def test_pictures_have_other_channels_than_the_first_convolution_reads(
     network = nn.Sequential(before, *convolutions, after)
     assert channels_of(network) == (3, 3)
     assert graph_of(network).sizes["trunk"] == 8
+
+
+def test_channels_of_a_group_norms_group_go_together() -> None:
+    assert_cuts(between(nn.GroupNorm(2, 4), nn.ReLU()), {"trunk": 2})
+    layout = layout_of(network := between(nn.GroupNorm(2, 4)))
+    norm = rebuilt(network, layout, halved(layout)).get_submodule("1")
+    assert isinstance(norm, nn.GroupNorm)
+    assert (norm.num_groups, norm.num_channels) == (1, 2)
+    (note,) = layout_of(between(nn.GroupNorm(2, 4, affine=False))).graph.notes
+    assert "is no layer with weights, which would know its groups" in note
+
+
+def test_maps_are_compared_behind_modules_that_are_called_once() -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convs, self.act = nn.ModuleList(nn.Conv2d(3, n, 1) for n in (3, 3)), nn.ReLU()
+            self.norm, self.last = nn.InstanceNorm2d(3), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.act(self.norm(self.convs[0](x)))
+            return self.convs[1](self.last(self.act(x)))
+
+    taps = [name for name, _ in graph_of(Shared()).taps()]
+    assert taps == ["norm"]

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganprune.checkpoints import NET_NAMES, load_generator, load_generators, load_quartet
+from ganprune.checkpoints import NET_NAMES, Own, load_generator, load_generators, load_quartet
 from ganprune.errors import MissingNetwork
 from tests.checkpoints.builders import (
     CYCLEGAN_NAMES,
@@ -210,3 +210,17 @@ def test_a_bundle_gives_its_generators_by_name_and_a_lone_file_gives_g(tmp_path:
         assert found.keys() == expected.keys()
         for name, seed in expected.items():
             assert_same(found[name], make_generator(seed))
+
+
+def test_a_layer_that_is_called_as_a_generator_is_no_generator(tmp_path: Path) -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.G, self.F = (nn.Conv2d(3, 3, 1) for _ in range(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a(x) * self.G(x) + self.F(x)
+
+    torch.save(Gated().state_dict(), tmp_path / "gated.pth")
+    (found,) = load_generators(tmp_path / "gated.pth", Own.of(Gated())).values()
+    assert isinstance(found, Gated)

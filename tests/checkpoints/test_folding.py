@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from ganprune.checkpoints import load_generator, load_quartet
+from ganprune.checkpoints.own import fitted
 from ganprune.errors import CheckpointError
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, GeneratorWidths
 from tests.checkpoints.builders import CYCLEGAN_NAMES, seeded, write_networks
@@ -77,3 +78,25 @@ def test_parts_of_a_weight_that_do_not_fit_are_named(tmp_path: Path) -> None:
         CheckpointError, match=r"model\.4\.weight_orig has shape \(3, 2, 3, 3\), its singular"
     ):
         load_quartet(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+@pytest.mark.parametrize("norm", [*NORMS, "orthogonal"])
+def test_a_module_of_ones_own_has_plain_weights_too(norm: str) -> None:
+    def made() -> nn.Module:
+        network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.ConvTranspose2d(6, 3, 3))
+        return trained(network, NORMS.get(norm, parametrizations.orthogonal))
+
+    network, like = seeded(made, 1), seeded(made, 2)
+    x = seeded(lambda: torch.rand(1, 3, 8, 8), 3)
+    with torch.no_grad():
+        expected = network(x)
+    for tensors in (state := network.state_dict(), {f"module.{name}": one for name, one in state.items()}):
+        found = fitted(like, tensors)
+        assert sorted(found.state_dict()) == ["0.bias", "0.weight", "2.bias", "2.weight"]
+        torch.testing.assert_close(found(x), expected)
+        torch.testing.assert_close(fitted(like, found.state_dict())(x), expected)  # as slim ones are written
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), expected)
+    with pytest.raises(CheckpointError, match=r"does not fit Sequential: RuntimeError: .* size mismatch"):
+        fitted(like, {name: tensor[:1] for name, tensor in state.items()})

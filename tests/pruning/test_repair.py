@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganprune.errors import UsageError
 from ganprune.models.cyclegan import Generator, resnet_widths
@@ -312,3 +312,11 @@ def test_filters_that_are_easy_to_do_without_go_first_and_hard_ones_come_first()
         assert rank[whole].min() >= rank[~whole].max() - WANDER - 0.01 if not whole.all() else True
         assert rank[whole].mean() > rank.mean() or whole.all()
         assert rank[genomes[1, piece]].mean() > rank.mean() or genomes[1, piece].all()
+
+
+def test_a_network_of_which_nothing_can_go_is_refused_with_the_reason() -> None:
+    layout = Layout.of(
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(2), nn.Unflatten(2, (32, 32)), nn.Conv2d(4, 3, 1))
+    )
+    with pytest.raises(UsageError, match=r"nothing of this generator can be taken out: 2: .* kept whole"):
+        Repairer(layout, Constraints())

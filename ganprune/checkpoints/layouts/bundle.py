@@ -65,7 +65,9 @@ def networks_in(held: object) -> Bundle | None:
     for level, around in _levels(held):
         nested = {name: value for name, value in level.items() if _is_state_dict(value)}
         for entries in (nested, *_parts(level)):
-            named = matched(name for name in entries if isinstance(name, str) and name)
+            named = matched(
+                name for name in entries if isinstance(name, str) and name and _is_no_layer(entries[name])
+            )
             if named:
                 return _bundle(*named, (level, around, entries))
             if not unnamed:
@@ -148,6 +150,13 @@ def _is_state_dict(value: object) -> bool:
         return False
     held = cast("Mapping[object, object]", value)
     return _is_tensor(next(iter(held.values()), None)) or any(name in held for name in WRAPPERS)
+
+
+def _is_no_layer(value: object) -> bool:
+    """Whether it holds more than the tensors of one layer, which may be called as networks are."""
+    return (
+        not isinstance(value, Mapping) or not 0 < sum(map(_is_tensor, cast("_Dict", value).values())) < FEWEST
+    )
 
 
 @dataclass(slots=True)
