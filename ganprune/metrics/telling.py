@@ -61,6 +61,8 @@ class Quality(TypedDict):
     schema: NotRequired[int]
     pictures: str
     networks: dict[str, SlimQuality]
+    advice: NotRequired[str]
+    """See `quality_advice`."""
 
 
 def verdict(rows: Mapping[str, Mapping[str, Any]]) -> str:

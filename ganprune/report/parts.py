@@ -194,7 +194,7 @@ class Parts:
         ).squares
         tuning = "No fine-tuning." if budget == "0" else f"Fine-tuned for {budget}, {recipe}."
         return (
-            f"{names} of {config['checkpoint']}, made slim by {_searched(settings)}, "
+            f"{names} of {config['checkpoint']}, made slim by {searched(settings)}, "
             f"{' and '.join(targets) or 'γ alone deciding the size'}: "
             f"{settings['population']} individuals a generator, {settings['generations']} generations, "
             f"scored on up to {n} pictures a domain at {size}×{size} by {_scored_by(settings)}. {tuning}"
@@ -391,7 +391,7 @@ def _meet(settings: Mapping[str, Any]) -> bool:
     return both and bool(settings.get("lambda-cycle"))
 
 
-def _searched(settings: Mapping[str, Any]) -> str:
+def searched(settings: Mapping[str, Any]) -> str:
     """How filters were searched for. Two generators co-evolve where they meet."""
     known = _SEARCHERS.get(str(settings.get("searcher")))
     return known or ("co-evolution" if _meet(settings) else "an evolutionary search")

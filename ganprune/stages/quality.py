@@ -11,7 +11,7 @@ from ganprune.figures.of_run import QUALITY
 from ganprune.images import load_pictures
 from ganprune.metrics.controls import lost
 from ganprune.metrics.extractor import features_of
-from ganprune.metrics.telling import Distances, Quality, verdict
+from ganprune.metrics.telling import Distances, Quality, quality_advice, verdict
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
 from ganprune.pruning.fitness import psnr
 from ganprune.report.showcase import SHOWN, save_comparison
@@ -65,6 +65,7 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> Quality:
                 "inputs": rows["inputs"], "original, mirrored": rows[MIRRORED],
             }  # fmt: skip
             task.advance()
+    found["advice"] = quality_advice(found)
     write_json(run / QUALITY, found)
     run.finish("quality", [run / QUALITY], time.monotonic() - started, inputs)
     return found

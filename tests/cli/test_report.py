@@ -284,7 +284,7 @@ def test_the_verdict_of_compress_stays_after_evaluate(run: Path) -> None:
         ({"max-lost": 0.1}, "search, as fast as a loss of 0.1 of the translation allows:"),
         ({"speed-up": "none"}, "search, γ alone deciding the size:"),
         ({}, "by L_GenA, their distance to the original's pictures. "),
-        ({"lambda-cycle": 1.0, "loss": "disa"}, "by L_DisA, what the discriminator sees, and L_cyc, the way back"),
+        ({"lambda-cycle": 1.0, "loss": "disa"}, "by L_DisA, what the discriminator sees, and L_cyc, the way"),
     ],
 )  # fmt: skip
 def test_the_page_says_what_the_run_did(tmp_path: Path, changes: dict[str, object], told: str) -> None:
