@@ -25,7 +25,7 @@ _SEARCH: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "Diversity": ("0: all individuals are the same", {"": "diversity"}),
 }
 """Title → which way is better, and what a line of search.jsonl calls the curves."""
-_BACK, MEET = ("L_cyc of the best",), "from here back by the slim one"
+_BACK, MEET = ("L_cyc of the best",), "slim partner"
 """Charts of the way back; what stands at generation 1 there, where two generators co-evolve."""
 _TRAINING = {
     "pixels": "Distance to the original's pixels", "maps": "Distance to its maps",
@@ -129,9 +129,14 @@ def _draw(
             marker="" if len(points) > 1 else "o", label=clean(label),
         )  # fmt: skip
         seen.add(colour)
-    if mark and max(x for points in curves.values() for x, _ in points) >= 1:
+    last = max(x for points in curves.values() for x, _ in points)
+    if mark and last >= 1:
         axes.axvline(1, color=LIGHT["muted"], linewidth=0.8)
-        axes.text(1, 1, f" {mark}", transform=axes.get_xaxis_transform(), color=LIGHT["muted"], va="top")
+        shift, side = (4, "left") if last > 1 else (-4, "right")
+        axes.annotate(
+            mark, (1, 1), (shift, 0), axes.get_xaxis_transform(), "offset points",
+            color=LIGHT["muted"], va="top", ha=side,
+        )  # fmt: skip
     axes.locator_params("x", nbins=5, integer=across in ("step", "generation"))
     axes.locator_params("y", nbins=4)
     for axis in (axes.xaxis, axes.yaxis):

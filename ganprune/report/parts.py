@@ -229,7 +229,7 @@ class Parts:
             over = float(row["over_rewritten"]["value"])
             note += f"; {over:.2f} times as fast as the original with the same graph rewrites"
         facts = [
-            _fact("Speed", f"{plus_minus(value, (high - low) / 2)}×", note),
+            _fact("Speed", f"{plus_minus(value, (high - low) / 2)}×", note, how="good" if low > 1 else ""),
             _fact("Size", f"{whole / slim:.1f}× smaller", f"{whole:.2f} → {slim:.2f} MiB of float32 weights"),
         ]
         if (fewer := net["theoretical_speedup"]) and net["macs_true"]:

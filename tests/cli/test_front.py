@@ -39,8 +39,8 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
     before = listing(here / "out")
     again = ganprune(*command, "--markdown")
     assert again.code == 0, again.err
-    assert found.json["scored_on"] == "2 pictures of 32×32, arithmetic mean"
-    assert f"; dB: on {found.json['scored_on']}\n" in again.out
+    assert found.json["scored_on"] == "2 pictures of 32×32, geometric mean"
+    assert f"; dB: on {found.json['scored_on']}" in again.out
     for point in found.json["points"]:
         advice = point["quality"]["advice"]
         assert not advice or f"{point['folder']}: {advice}\n" in again.out

@@ -66,9 +66,9 @@ def test_search_charts_say_which_way_is_better() -> None:
 def test_the_way_back_says_from_where_the_slim_partner_goes_it() -> None:
     best = dict.fromkeys(("fitness", "L_DisA", "L_GenA", "L_cyc", "macs", "diversity"), 1.0)
     lines = [{"generation": i, "A": best, "B": best} for i in range(3)]
-    told = [f" {MEET}" in texts_of(chart) for chart in search_panels(lines, True)]
+    told = [MEET in texts_of(chart) for chart in search_panels(lines, True)]
     assert told == [False, False, False, True, False, False]
-    assert not any(f" {MEET}" in texts_of(chart) for chart in search_panels(lines))
+    assert not any(MEET in texts_of(chart) for chart in search_panels(lines))
 
 
 def test_a_loss_that_was_not_computed_has_no_chart() -> None:
