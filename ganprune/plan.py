@@ -277,6 +277,7 @@ def better_threads(
     alone = replace(resolved, worker_threads=1)
     one, got = passes(generators[side], channels, size, alone)
     if settings.compute.threads is None and resolved.scoring_threads > 1:
-        several, _ = passes(generators[side], channels, size, resolved)
+        several, share = passes(generators[side], channels, size, resolved)
+        got = min(got, share)
         resolved = alone if one < BETTER * several else resolved
     return resolved, "" if got > QUIET else f"this program gets {got:.0%} of a core that it asks for"

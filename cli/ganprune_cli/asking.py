@@ -1,6 +1,13 @@
 """What commands ask for before anything slow is imported."""
 
+import os
+
 from ganprune.settings.words import FEATURES, FETCH_FEATURES
+
+
+def features_words(given: str | None = None) -> tuple[str, ...]:
+    """What a command that needs a network of features is given; nothing where the environment has one."""
+    return () if os.environ.get(FEATURES) else ("--features", given or "FILE")
 
 
 def needed_features(features: str | None) -> str:

@@ -163,9 +163,14 @@ class ConsoleReporter:
         print(flowed(f"warning: {shown(message)}", sys.stderr), file=sys.stderr, flush=True)
 
 
-def print_json(value: Mapping[str, Any], version: bool = True) -> None:
-    """One JSON object on stdout, with its schema version first."""
-    text = json.dumps(({"schema": 1} if version else {}) | dict(value), indent=2, ensure_ascii=False)
+def print_json(value: Mapping[str, Any], following: str | None = None, version: bool = True) -> None:
+    """One JSON object on stdout, with its schema version first.
+
+    following: the command that `print_next` shows, which comes last; empty: there is none.
+    """
+    found = ({"schema": 1} if version else {}) | dict(value)
+    found |= {} if following is None else {"next_command": following}
+    text = json.dumps(found, indent=2, ensure_ascii=False)
     print("".join(c if is_shown(c) else json.dumps(c)[1:-1] for c in text))
 
 

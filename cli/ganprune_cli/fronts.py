@@ -1,6 +1,6 @@
 """How ``front`` shows what it found."""
 
-from ganprune.metrics.telling import SlimQuality, decibels
+from ganprune.metrics.telling import SlimQuality, decibels, quality_advice
 from ganprune.stages.family import FoundFront
 from ganprune_cli.console import print_table, say
 
@@ -18,7 +18,10 @@ def print_front(found: FoundFront, markdown: bool) -> None:
             for member in members
         ]
         headings = ("share of MACs", "times as fast (count)", "dB, untrained", "losses", *terms, "N")
-        title = f"G_{side}: the best of every size; losses: distances to the original, lower is better"
+        title = (
+            f"G_{side}: the best of every size; losses: distances to the original, lower is better; "
+            f"dB: on {found['scored_on']}"
+        )
         print_table(title, headings, rows, markdown=markdown, left=())
         say()
     rows = [
@@ -36,8 +39,11 @@ def print_front(found: FoundFront, markdown: bool) -> None:
     if rows:
         headings = ("folder", "network", "of the MACs", "MACs, G", "params, M", "PSNR ↑, dB",
                     "untouched input", "pictures")  # fmt: skip
-        title = "Slim generators, at most as large as was asked for; PSNR to the original's pictures"
+        title = "Slim generators, at most as large as was asked for; PSNR to the original's whole pictures"
         print_table(title, headings, rows, markdown=markdown, left=(0, 1, 7))
+    for point in found["points"]:
+        if advice := quality_advice(point["quality"]):
+            say(f"{point['folder']}: {advice}")
 
 
 def _quality(found: SlimQuality) -> tuple[str, str, str]:

@@ -1,6 +1,8 @@
 """The ``ganprune`` command. Each command imports what it needs when it runs: ``--help`` stays instant."""
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -27,19 +29,31 @@ from ganprune_cli.guard import print_error
 from ganprune_cli.settings import SettableCommand, settable
 
 
+@contextmanager
+def _read() -> Generator[None]:
+    """Within, what cannot be read is said as other errors are where --json asks for it."""
+    try:
+        yield
+    except Exception as error:
+        told = getattr(error, "format_message", None)  # of Click's errors of usage, which Typer brings
+        if told is None or "--json" not in sys.argv:
+            raise
+        print_error(told(), 2)
+        raise typer.Exit(2) from None
+
+
 class Program(TyperGroup):
-    """All commands; what they cannot read is said as they say other errors where --json asks for it."""
+    """All commands."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the options that stand before the command."""
+        with _read():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        try:
+        with _read():
             return super().invoke(ctx)
-        except Exception as error:
-            told = getattr(error, "format_message", None)  # of Click's errors of usage, which Typer brings
-            if told is None or "--json" not in sys.argv:
-                raise
-            print_error(told(), 2)
-            raise typer.Exit(2) from None
 
 
 app = typer.Typer(

@@ -23,6 +23,7 @@ from ganprune.translation import (
     translate_pictures,
     translate_video,
 )
+from ganprune_cli.asking import features_words
 
 
 def _settings(wishes: TranslateOptions) -> TranslateSettings:
@@ -95,7 +96,9 @@ def translate_source(
         quality = read_quality(run)
         tested = quality is not None and quality["pictures"] == "test"
         following = (
-            ("evaluate", run.folder, *wishes.own.words()) if tested else ("report", run.folder, "--serve")
+            ("evaluate", run.folder, *wishes.own.words(), *features_words())
+            if tested
+            else ("report", run.folder, "--serve")
         )
     return found, command_line(*following)
 

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ganprune.bench.report import Timed
-from ganprune.errors import InputError, UsageError
+from ganprune.checkpoints import load_generator
+from ganprune.errors import GanpruneError, InputError, UsageError
 from ganprune.figures.of_run import sides_of
 from ganprune.images.sources import Domain
-from ganprune.metrics.telling import Quality
+from ganprune.metrics.telling import Quality, decibels
+from ganprune.models.cyclegan import Generator
 from ganprune.onnx_files.cost import PictureInput, cost_of, picture_input, read_onnx
 from ganprune.report.networks import domain_names
+from ganprune.report.parts import searched
 from ganprune.runs import Run, is_run
 from ganprune.settings.words import OTHER
 from ganprune.stages.benching import read_bench
@@ -67,6 +70,8 @@ class _Told:
     name: str
     direction: str
     psnr: str
+    untouched: str
+    """PSNR of the untouched input."""
     verdict: str
     """Of its pictures, and on which that was measured; empty: unknown."""
 
@@ -94,6 +99,8 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
     return template.render(
         title=folder.resolve().name,
         base=json.dumps(base) if base else "",
+        tag=_tag(run, sides),
+        searched=searched(run.config["settings"]),
         networks=networks,
         table=_table(run, networks, timed),
         machine=_machine(timed),
@@ -105,10 +112,23 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
     )
 
 
+def _tag(run: Run, sides: Sequence[Domain]) -> str:
+    """What kind of networks these are, as tags call it; empty: none that is known, as of a user's module."""
+    try:
+        network = load_generator(run / f"G_{sides[0]}.safetensors")
+    except GanpruneError:
+        return ""
+    if isinstance(network, Generator):  # CUT has such, too, one alone
+        return "cyclegan" if {"G_A", "G_B"} <= run.config["sha256"].keys() else "resnet"
+    return {"ResNet": "resnet", "U-Net": "unet"}.get(getattr(network, "family", ""), "")
+
+
 def _table(run: Run, networks: Sequence[_Told], timed: Timed | None) -> str:
     """Size, work, time and quality of each original and its slim network, as far as they are known."""
     rows = list[tuple[str, ...]]()
     for network in networks:
+        if network.untouched:
+            rows.append((f"untouched input, {network.direction}", *["–"] * 4, network.untouched))
         for label, stem, psnr in (
             (f"{network.direction}, original", f"original_{network.name}", ""),
             (f"{network.direction}, slim: {network.name}.onnx", network.name, network.psnr),
@@ -140,14 +160,14 @@ def _machine(timed: Timed | None) -> str:
     return f"{timed['machine']['cpu']}, {in_threads(threads)}, onnxruntime {timed['machine']['onnxruntime']}"
 
 
-def _quality(found: Quality | None, name: str) -> tuple[str, str]:
-    """PSNR in dB, and the verdict with what it was measured on."""
+def _quality(found: Quality | None, name: str) -> tuple[str, str, str]:
+    """PSNR in dB, that of the untouched input, and the verdict with what it was measured on."""
     if found is None or name not in found["networks"]:
-        return "", ""
+        return "", "", ""
     network = found["networks"][name]
     psnr = network["slim"]["psnr"]
     verdict = f"{network['verdict']}, measured on {network['number']} {found['pictures']} pictures"
-    return "identical" if psnr is None else f"{psnr:.1f}", verdict
+    return "identical" if psnr is None else f"{psnr:.1f}", decibels(network["inputs"]), verdict
 
 
 def _lines(takes: PictureInput, size: int) -> dict[str, Any]:

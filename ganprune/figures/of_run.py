@@ -13,7 +13,7 @@ from ganprune.figures.filters import FirstLayer, Weights
 from ganprune.figures.style import Pixels
 from ganprune.images import cells, open_picture
 from ganprune.images.sources import DOMAINS, Domain
-from ganprune.metrics.telling import Evaluation, Quality
+from ganprune.metrics.telling import Evaluation, Quality, verdict
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
 from ganprune.storage.plain import parse_json, read_json, read_lines, shaped, sound
@@ -48,7 +48,7 @@ class Distance:
     source: str
     """Of what pictures, when."""
     verdict: str = ""
-    """What ``compress`` said of it, see `ganprune.stages.quality.verdict`; empty where it has not."""
+    """In words, see `ganprune.metrics.telling.verdict`; empty where the files lack what it is seen beside."""
 
 
 def sides_of(run: Run) -> tuple[Domain, ...]:
@@ -190,7 +190,8 @@ def distance_of(run: Run, side: Domain) -> Distance | None:
         rows = {row["pictures"]: row for row in part["rows"] if row.get("L_GenA") is not None}
         if part["network"] == f"G_{side}" and "slim" in rows:
             inputs = rows["inputs"]["L_GenA"] if "inputs" in rows else None
-            return Distance(float(rows["slim"]["L_GenA"]), inputs and float(inputs), "test pictures")
+            said = verdict(rows) if {"inputs", "original, mirrored"} <= rows.keys() else ""
+            return Distance(float(rows["slim"]["L_GenA"]), inputs and float(inputs), "test pictures", said)
     if quality and (found := quality["networks"].get(f"G_{side}")):
         slim, inputs = found["slim"]["L_GenA"], found["inputs"]["L_GenA"]
         return Distance(slim, inputs, f"{found['number']} {quality['pictures']} pictures", found["verdict"])

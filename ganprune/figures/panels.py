@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ganprune.figures.style import LIGHT, WIDTH, clean, heading, place, series_colours, sheet, styled, to_svg
@@ -24,6 +25,8 @@ _SEARCH: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "Diversity": ("0: all individuals are the same", {"": "diversity"}),
 }
 """Title → which way is better, and what a line of search.jsonl calls the curves."""
+_BACK, MEET = ("L_cyc of the best",), "slim partner"
+"""Charts of the way back; what stands at generation 1 there, where two generators co-evolve."""
 _TRAINING = {
     "pixels": "Distance to the original's pixels", "maps": "Distance to its maps",
     "features": "Distance to its features", "G": "Adversarial loss", "D": "Discriminators' loss",
@@ -37,19 +40,24 @@ _RIVALS = ("G", "D")
 """Losses of two networks against each other, of which neither is better lower."""
 
 
-def search_panels(lines: Sequence[Mapping[str, Any]]) -> list["Figure"]:
-    """Panels of search.jsonl: the best and the mean of both generators over the generations."""
+def search_panels(lines: Sequence[Mapping[str, Any]], meet: bool = False) -> list["Figure"]:
+    """Panels of search.jsonl: the best and the mean of both generators over the generations.
+
+    meet: generation 0 is translated back by the originals, all others by the other slim generator, which a
+    line in the chart of L_cyc says.
+    """
     found: list[Figure] = []
     for title, curves in _search_curves(lines).items():
         better = _SEARCH[title][0]
-        found += panel(title, curves, "generation", better)
+        found += panel(title, curves, "generation", better, MEET if meet and title in _BACK else "")
     return found
 
 
-def search_curves(lines: Sequence[Mapping[str, Any]]) -> str:
+def search_curves(lines: Sequence[Mapping[str, Any]], meet: bool = False) -> str:
     """The same as one SVG file."""
     better = {title: told for title, (told, _) in _SEARCH.items()}
-    return _stacked(_search_curves(lines), "generation", better)
+    marks = dict.fromkeys(_BACK, MEET) if meet else {}
+    return _stacked(_search_curves(lines), "generation", better, marks)
 
 
 def training_panels(lines: Sequence[Mapping[str, Any]]) -> list["Figure"]:
@@ -80,26 +88,34 @@ def curves(
 
 
 @styled
-def panel(title: str, curves: Curves, across: str, better: str = "") -> list["Figure"]:
+def panel(title: str, curves: Curves, across: str, better: str = "", mark: str = "") -> list["Figure"]:
     """A panel of one quantity; none without a point. See `_draw`."""
     if not (shown := _finite(curves)):
         return []
     figure = sheet(WIDTH, HEIGHT, f"{title} over {across}: {', '.join(shown)}")
-    _draw(figure, title, shown, across, better, 0)
+    _draw(figure, title, shown, across, better, 0, mark)
     return [figure]
 
 
 @styled
-def _stacked(panels: Mapping[str, Curves], across: str, better: Mapping[str, str]) -> str:
+def _stacked(
+    panels: Mapping[str, Curves], across: str, better: Mapping[str, str],
+    marks: Mapping[str, str] = MappingProxyType({}),
+) -> str:  # fmt: skip
     shown = {title: known for title, curves in panels.items() if (known := _finite(curves))}
     figure = sheet(1.6 * WIDTH, HEIGHT * max(len(shown), 1), f"{', '.join(shown)} over {across}")
     for i, (title, known) in enumerate(shown.items()):
-        _draw(figure, title, known, across, better.get(title, ""), i * HEIGHT)
+        _draw(figure, title, known, across, better.get(title, ""), i * HEIGHT, marks.get(title, ""))
     return to_svg(figure)
 
 
-def _draw(figure: "Figure", title: str, curves: Curves, across: str, better: str, top: float) -> None:
-    """One panel, ``top`` pixels below the figure's upper edge. The second curve of a network is dashed."""
+def _draw(
+    figure: "Figure", title: str, curves: Curves, across: str, better: str, top: float, mark: str = ""
+) -> None:
+    """One panel, ``top`` pixels below the figure's upper edge. The second curve of a network is dashed.
+
+    mark: what a thin line at 1 says.
+    """
     heading(figure, title, better, top)
     width = 72 * figure.get_size_inches()[0]
     rows = 1 if len(curves) <= 2 else 2
@@ -113,6 +129,14 @@ def _draw(figure: "Figure", title: str, curves: Curves, across: str, better: str
             marker="" if len(points) > 1 else "o", label=clean(label),
         )  # fmt: skip
         seen.add(colour)
+    last = max(x for points in curves.values() for x, _ in points)
+    if mark and last >= 1:
+        axes.axvline(1, color=LIGHT["muted"], linewidth=0.8)
+        shift, side = (4, "left") if last > 1 else (-4, "right")
+        axes.annotate(
+            mark, (1, 1), (shift, 0), axes.get_xaxis_transform(), "offset points",
+            color=LIGHT["muted"], va="top", ha=side,
+        )  # fmt: skip
     axes.locator_params("x", nbins=5, integer=across in ("step", "generation"))
     axes.locator_params("y", nbins=4)
     for axis in (axes.xaxis, axes.yaxis):

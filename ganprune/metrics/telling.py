@@ -17,7 +17,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
 """Key of a row → heading and format."""
 
 WORSE = "worse than no translation"
-"""A verdict of `ganprune.stages.quality.verdict`."""
+"""A verdict, see `verdict`."""
 
 Row = Mapping[str, Any]
 """What `ganprune.metrics.PictureScores.to_json` returns, and whatever else is known."""
@@ -61,6 +61,20 @@ class Quality(TypedDict):
     schema: NotRequired[int]
     pictures: str
     networks: dict[str, SlimQuality]
+    advice: NotRequired[str]
+    """See `quality_advice`."""
+
+
+def verdict(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """In words, by PSNR to the original's pictures, and by nothing that has to be chosen.
+
+    Close: no further from the original than that is from itself between two mirrors, an equally good picture.
+    Else worse than no translation: as far as the untouched input is, or further; or visibly different.
+    """
+    slim, nothing, mirrored = (rows[name]["L_GenA"] for name in ("slim", "inputs", "original, mirrored"))
+    if slim <= mirrored:
+        return "close to the original"
+    return WORSE if slim >= nothing else "visibly different"
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, str]:

@@ -53,6 +53,7 @@ from ganprune.metrics.telling import (
 )
 from ganprune.presets import compress_settings
 from ganprune.pruning.fitness import psnr
+from ganprune.report.networks import domain_names
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import PictureSettings
@@ -71,6 +72,16 @@ _DAMAGE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, 
 """What comes of values of other kinds than were written."""
 _TERMS = {"fitness": "fitness F", "N": "kept weights N", "macs": "kept MACs"}
 """Of an individual, beside its losses."""
+_ASKED = {
+    "speed-up": ("{:g}", "to run {} times as fast"),
+    "target-macs": ("{:.0%}", "at most {} of the true MACs kept"),
+    "target-params": ("{:.0%}", "at most {} of the parameters kept"),
+    "target-ms": ("{:g}", "at most {} ms a picture"),
+    "min-psnr": ("{:g}", "as fast as a PSNR of {} dB to the original's pictures allows"),
+    "max-lost": ("{:g}", "as fast as a loss of {} of the translation allows"),
+}
+"""Targets: how a value is written, and what it asks for."""
+_SEARCHERS = {"annealing": "simulated annealing", "swarm": "a particle swarm", "front": "NSGA-II"}
 _SCORED = {"best": "best individual", "original": "the original itself", "inputs": "untouched input"}
 
 
@@ -117,7 +128,7 @@ class Parts:
         cards = [
             {
                 "name": f"G_{side}",
-                "direction": f"domain {side} to {OTHER[side]}",
+                "direction": self._direction(side),
                 "picture": self._guarded("Before and after", partial(self._picture, side)),
                 "facts": [
                     *_several(self._guarded("Quality", partial(self._quality_fact, side))),
@@ -161,17 +172,20 @@ class Parts:
             self.reporter.warn(f"report, {title}: {problem}")
         return render("missing", problem)
 
+    def _direction(self, side: Domain) -> str:
+        names = domain_names(self.run)
+        return f"{names[side]} to {names[OTHER[side]]}"
+
     def _sentence(self) -> str:
         """What was done, in two sentences."""
         config = self.run.config
         settings = config["settings"]
         names = " and ".join(f"G_{side}" for side in sides_of(self.run))
-        target = "γ alone deciding the size"
-        if isinstance(speeds := settings.get("speed-up"), list):
-            target = f"to run {' and '.join(f'{float(s):g}' for s in dict.fromkeys(speeds))} times as fast"
-        if isinstance(shares := settings.get("target-macs"), list):
-            kept = " and ".join(f"{float(share):.0%}" for share in dict.fromkeys(shares))
-            target = f"at most {kept} of the true MACs kept"
+        targets = list[str]()
+        for key, (how, told) in _ASKED.items():
+            if isinstance(value := settings.get(key), list | float | int):
+                values = value if isinstance(value, list) else [value]
+                targets.append(told.format(" and ".join(how.format(float(x)) for x in dict.fromkeys(values))))
         budget = str(settings.get("budget", "0")).replace("steps", " steps")
         own = settings.get("recipe") != "distil"
         recipe = "by CycleGAN's own recipe" if own else "taught by the originals"
@@ -180,9 +194,10 @@ class Parts:
         ).squares
         tuning = "No fine-tuning." if budget == "0" else f"Fine-tuned for {budget}, {recipe}."
         return (
-            f"{names} of {config['checkpoint']}, made slim by co-evolution, {target}: "
+            f"{names} of {config['checkpoint']}, made slim by {searched(settings)}, "
+            f"{' and '.join(targets) or 'γ alone deciding the size'}: "
             f"{settings['population']} individuals a generator, {settings['generations']} generations, "
-            f"scored on up to {n} pictures a domain at {size}×{size}. {tuning}"
+            f"scored on up to {n} pictures a domain at {size}×{size} by {_scored_by(settings)}. {tuning}"
         )
 
     def _picture(self, side: Domain) -> Markup:
@@ -214,7 +229,7 @@ class Parts:
             over = float(row["over_rewritten"]["value"])
             note += f"; {over:.2f} times as fast as the original with the same graph rewrites"
         facts = [
-            _fact("Speed", f"{plus_minus(value, (high - low) / 2)}×", note),
+            _fact("Speed", f"{plus_minus(value, (high - low) / 2)}×", note, how="good" if low > 1 else ""),
             _fact("Size", f"{whole / slim:.1f}× smaller", f"{whole:.2f} → {slim:.2f} MiB of float32 weights"),
         ]
         if (fewer := net["theoretical_speedup"]) and net["macs_true"]:
@@ -245,7 +260,7 @@ class Parts:
     def _pictures(self) -> Markup:
         rows = comparisons_of(self.run)
         sides = {
-            f"G_{side}: domain {side} to {OTHER[side]}": [
+            f"G_{side}: {self._direction(side)}": [
                 _card(row, i + 1) for i, row in enumerate(row for row in rows if row.side == side)
             ]
             for side in DOMAINS
@@ -319,7 +334,9 @@ class Parts:
         rows, verdicts = beside_doing_nothing(lines, losses)
         title = f"At the end, generation {last['generation']}, before fine-tuning"
         table = Table(title, ("", *_TERMS.values(), *losses), tuple(rows))
-        return render("search", _charts(search_panels(lines)), table, verdicts, settings, losses)
+        return render(
+            "search", _charts(search_panels(lines, _meet(settings))), table, verdicts, settings, losses
+        )
 
     def _tuning(self) -> Markup | None:
         lines = training_lines(self.run)
@@ -366,6 +383,26 @@ class Parts:
             ("this page again", command_line("report", folder)),
             ("try it in a browser, on pictures of your own", command_line("report", folder, "--serve")),
         ])  # fmt: skip
+
+
+def _meet(settings: Mapping[str, Any]) -> bool:
+    """`SearchSettings.meet`, of a run that may be older."""
+    both = settings.get("direction", "both") == "both" and settings.get("partners") != "original"
+    return both and bool(settings.get("lambda-cycle"))
+
+
+def searched(settings: Mapping[str, Any]) -> str:
+    """How filters were searched for. Two generators co-evolve where they meet."""
+    known = _SEARCHERS.get(str(settings.get("searcher")))
+    return known or ("co-evolution" if _meet(settings) else "an evolutionary search")
+
+
+def _scored_by(settings: Mapping[str, Any]) -> str:
+    """What individuals were chosen by, besides their size."""
+    seen = "L_GenA, their distance to the original's pictures"
+    if settings.get("loss") != "gena":
+        seen = "L_DisA, what the discriminator sees"
+    return f"{seen}, and L_cyc, the way back" if settings.get("lambda-cycle") else seen
 
 
 def _fact(name: str, value: str, note: str, **more: str) -> dict[str, str]:

@@ -132,6 +132,11 @@ class SearchSettings:
         return " ".join(f"{option} {value:g}" for option, value in told if value is not None)
 
     @property
+    def meet(self) -> bool:
+        """Whether two generators evolve and are translated back by each other."""
+        return self.direction == "both" and self.partners == "evolved" and self.lambda_cycle > 0
+
+    @property
     def sides(self) -> tuple[Domain, ...]:
         """Generators that evolve."""
         return DOMAINS if self.direction == "both" else ("A",) if self.direction == "AtoB" else ("B",)

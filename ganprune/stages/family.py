@@ -19,7 +19,7 @@ from ganprune.search.front import best_within, front_of, objectives
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.words import Domain
 from ganprune.stages import finished_networks, rebuild_both, search
-from ganprune.stages.job import Job
+from ganprune.stages.job import Job, squares_of
 from ganprune.stages.preparing import Prepared
 from ganprune.stages.quality import measure_quality
 from ganprune.stages.searching import STATE
@@ -27,6 +27,8 @@ from ganprune.storage.files import write_atomically
 from ganprune.storage.plain import known_json
 
 FRONT, DRAWN = "front.json", "front.svg"
+FAR_BELOW = 0.75
+"""A pair of less than this part of the share that was asked for is told of."""
 
 
 class Member(TypedDict):
@@ -44,8 +46,8 @@ class Member(TypedDict):
     speed_up: float
     """How many times as fast as the original by the count of work."""
     psnr: float | None
-    """dB from the original's pictures, refitted and not trained, by L_GenA as the search was scored: on
-    squares, and by a geometric mean, where its settings say so; None: not a bit apart."""
+    """dB from the original's pictures, refitted and not trained, on what ``scored_on`` of `FoundFront` says;
+    None: not a bit apart."""
 
 
 Members = dict[Domain, list[Member]]
@@ -79,6 +81,8 @@ class FoundFront(TypedDict):
 
     run: str
     front: Members
+    scored_on: str
+    """What the dB of ``front`` are measured on: those of ``points`` are of whole pictures."""
     points: list[Pair]
 
 
@@ -136,6 +140,13 @@ def pair_within(state: State, share: float, settings: SearchSettings) -> State:
     return State(state.generation, found)
 
 
+def scored_on(job: Job) -> str:
+    """Pictures that a search is scored on, and their mean: ``32 squares of 128×128, geometric mean``."""
+    n, side = squares_of(job.settings, job.originals, job.discriminators)
+    what = "pictures" if side == job.settings.pictures.size else "squares"
+    return f"{n} {what} of {side}×{side}, {job.settings.pictures.gena_mean} mean"
+
+
 def shares_of(text: str) -> tuple[float, ...]:
     """``0.5,0.25`` → shares of the MACs, each once, largest first. Raises `ValueError` for others."""
     shares = sorted({float(part) for part in text.split(",")}, reverse=True)
@@ -173,8 +184,17 @@ def find_front(
                 }
                 for side, net in slim.items()
             }  # fmt: skip
+            for net, cost in costs.items():
+                if cost["share"] < FAR_BELOW * share:
+                    job.reporter.warn(
+                        f"{net} of {name} has {cost['share']:.1%} of the MACs, the best of up to {share:.1%} "
+                        "that was found; give more --set generations, or `ganprune compress` with "
+                        f"--target-macs {share:g}"
+                    )
             quality = measure_quality(point, slim)
             points.append(
                 {"share": share, "folder": str(point.run.folder), "networks": costs, "quality": quality}
             )
-    return {"run": str(job.run.folder), "front": members, "points": points}
+        return {
+            "run": str(job.run.folder), "front": members, "scored_on": scored_on(job), "points": points
+        }  # fmt: skip

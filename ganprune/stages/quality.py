@@ -4,7 +4,6 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from torch import nn
 
@@ -12,7 +11,7 @@ from ganprune.figures.of_run import QUALITY
 from ganprune.images import load_pictures
 from ganprune.metrics.controls import lost
 from ganprune.metrics.extractor import features_of
-from ganprune.metrics.telling import Distances, Quality
+from ganprune.metrics.telling import Distances, Quality, quality_advice, verdict
 from ganprune.metrics.translations import MIRRORED, ComparedNetworks, Translated, translated
 from ganprune.pruning.fitness import psnr
 from ganprune.report.showcase import SHOWN, save_comparison
@@ -28,7 +27,6 @@ MOST_PICTURES = 24
 """Of each domain; more tell hardly more of a mean distance, and originals take long."""
 CONTROLS = ("inputs", MIRRORED)
 """What slim networks are seen beside: untranslated pictures, and the original between two mirrors."""
-Verdict = Literal["close to the original", "visibly different", "worse than no translation"]
 
 
 def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> Quality:
@@ -38,7 +36,7 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> Quality:
     holds, for each of the slim generators and by the names slim, inputs and "original, mirrored": ``psnr`` in
     dB between pictures in a range of 2 (null: not a bit apart), ``L_GenA`` (Eq. 4) and, where there is a
     discriminator, ``L_DisA`` (Eq. 5), means over the pictures, and with ``max_lost`` `ganprune.metrics.lost`;
-    beside them a ``verdict``, see `verdict`.
+    beside them a ``verdict``, see `ganprune.metrics.telling.verdict`.
     """
     run, size, channels = job.run, job.settings.pictures.size, job.folders.channels
     inputs = [run / f"G_{side}.safetensors" for side in slim]
@@ -67,21 +65,10 @@ def measure_quality(job: Job, slim: Mapping[Domain, nn.Module]) -> Quality:
                 "inputs": rows["inputs"], "original, mirrored": rows[MIRRORED],
             }  # fmt: skip
             task.advance()
+    found["advice"] = quality_advice(found)
     write_json(run / QUALITY, found)
     run.finish("quality", [run / QUALITY], time.monotonic() - started, inputs)
     return found
-
-
-def verdict(rows: Mapping[str, Distances]) -> Verdict:
-    """In words, by PSNR to the original's pictures, and by nothing that has to be chosen.
-
-    Close: no further from the original than that is from itself between two mirrors, an equally good picture.
-    Else worse than no translation: as far as the untouched input is, or further; or visibly different.
-    """
-    slim, nothing, mirrored = (rows[name]["L_GenA"] for name in ("slim", *CONTROLS))
-    if slim <= mirrored:
-        return "close to the original"
-    return "worse than no translation" if slim >= nothing else "visibly different"
 
 
 def read_quality(run: Run) -> Quality | None:

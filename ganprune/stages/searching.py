@@ -139,7 +139,7 @@ def search(job: Job) -> State:
                 state, before, counted = current, now, count
     assert state is not None
     _tell_targets(job, state, both)
-    write_atomically(run / CURVES, search_curves(lines).encode())
+    write_atomically(run / CURVES, search_curves(lines, settings.search.meet).encode())
     run.finish(
         "search",
         [run / STATE, run / HISTORY, run / CURVES],

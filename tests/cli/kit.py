@@ -22,13 +22,13 @@ from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
 
-import ganprune_cli
 from ganprune.bench import BenchSettings
 from ganprune.example import PICTURES, coats_of, demo
 from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
 from ganprune.presets import compress_settings
 from ganprune.settings import CompressSettings
 from ganprune_cli.main import app
+from ganprune_cli.schema import schema_of
 from ganprune_exporters.exporter import OnnxExporter
 from tests.tiny import random_generator, random_judge, seeded
 
@@ -43,8 +43,6 @@ TINY: dict[str, object] = {
 """Settings of a compression that takes seconds."""
 
 PROGRAM: Any = get_command(app)
-
-SCHEMAS = Path(ganprune_cli.__file__).parent / "schemas"
 
 QUICK = partial(BenchSettings, threads=(1,), runs=(2, 3), seconds=1)
 """How `compress` times networks in tests; it has no option for that."""
@@ -106,12 +104,11 @@ class Outcome:
         assert self.out, self.err
         found = json.loads(self.out)
         jsonschema.validate(found, schema_of(self.command))
+        *_, last = self.err.splitlines() or [""]
+        if last.startswith("next: "):
+            assert found["next_command"]
+            assert found["next_command"] in last
         return found
-
-
-def schema_of(command: str) -> dict[str, Any]:
-    """What a command prints with --json."""
-    return json.loads((SCHEMAS / f"{command}.json").read_text(encoding="utf-8"))
 
 
 def ganprune(*words: object) -> Outcome:

@@ -1,6 +1,7 @@
 """``ganprune evaluate`` on folders, labels and a run, and what it says when it stops."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_pictures_of_other_sizes_have_no_psnr(folders: Path, weights: Path) -> N
     assert found.code == 0, found.err
     assert "psnr" not in found.json
     assert found.json["lost"] > 0
-    assert found.err.splitlines()[-1] == "next: ganprune evaluate RUN"
+    assert found.err.splitlines()[-1] == f"next: ganprune evaluate RUN --features {weights}"
 
 
 def test_table_names_features_and_protocols(folders: Path, weights: Path) -> None:
@@ -108,7 +109,7 @@ def test_nothing_is_written_without_a_cache(folders: Path, weights: Path) -> Non
     assert len(list(Path("kept").iterdir())) == 2
     again = evaluate("fakes", "real", "--features", weights, "--json", "--set", "cache=kept")
     assert once.json == kept.json == again.json
-    assert "features" not in again.err
+    assert [line.partition(" ")[0] for line in again.err.splitlines()] == ["next:"]
 
 
 def test_unreadable_picture_among_many_is_skipped(folders: Path, weights: Path) -> None:
@@ -117,6 +118,22 @@ def test_unreadable_picture_among_many_is_skipped(folders: Path, weights: Path) 
     found = evaluate("fakes", "real", "--features", weights, "--json", "-q")
     assert found.json["n_fakes"] == 16
     assert "skipped 1 of 17 pictures" in found.err
+
+
+def test_what_each_command_names_next_works_and_comes_to_an_end(
+    run: Path, mission: Mission, place: Place, weights: Path
+) -> None:
+    words, seen = mission.compress.err.splitlines()[-1], list[str]()
+    while not words.endswith("--serve"):  # which ends with Ctrl-C
+        for placeholder, given in (("PICTURES", place.data / "testA"), ("FILE", weights),
+                                   (mission.run.relative_to(mission.folder), run)):  # fmt: skip
+            words = words.replace(str(placeholder), str(given))
+        assert words not in seen
+        seen.append(words)
+        done = ganprune(*shlex.split(words)[2:])
+        assert done.code == 0, done.err
+        words = done.err.splitlines()[-1]
+    assert [line.split()[2] for line in seen] == ["translate", "evaluate"]
 
 
 def test_labels_get_the_fcn_score(here: Path) -> None:

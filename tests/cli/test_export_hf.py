@@ -48,7 +48,8 @@ def test_the_card_says_what_it_is_and_invents_no_licence(folder: Path) -> None:
         "library_name": "onnx", "pipeline_tag": "image-to-image",
         "tags": ["cyclegan", "image-to-image", "onnx", "pruning", "ganprune"],
     }  # fmt: skip
-    assert "# slim-horses\n" in card
+    assert "# slim-horses\nSlim image-to-image generators: " in card
+    assert "stay was found by co-evolution." in card
     assert "](pictures.png)" in card
     assert str(folder.parents[1]) not in card  # no path of this machine
 
@@ -68,6 +69,7 @@ def test_figures_are_those_of_the_run(folder: Path, mission: Mission) -> None:
             f"{network['macs_true'] / 1e9:.2f}", f"{ms[min(ms)]:.1f}",
         ]  # fmt: skip
     told = quality["networks"]["G_A"]
+    assert f"| untouched input, A → B | – | – | – | – | {told['inputs']['psnr']:.1f} |" in card
     assert rows[1][5] == f"{told['slim']['psnr']:.1f}"
     assert f"A → B: {told['verdict']}, measured on {told['number']} test pictures." in card
 

@@ -39,6 +39,16 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
     before = listing(here / "out")
     again = ganprune(*command, "--markdown")
     assert again.code == 0, again.err
+    assert found.json["scored_on"] == "2 pictures of 32×32, geometric mean"
+    assert f"; dB: on {found.json['scored_on']}" in again.out
+    for point in found.json["points"]:
+        advice = point["quality"]["advice"]
+        assert not advice or f"{point['folder']}: {advice}\n" in again.out
+        for name, net in point["networks"].items():
+            told = (
+                f"{name} of points/{point['share']:g} has {net['share']:.1%} of the MACs, the best of up to"
+            )
+            assert (told in found.err) == (net["share"] < 0.75 * point["share"])
     assert "| out/points/0.4 | G_B |" in again.out
     assert again.err.splitlines()[-1] == "next: ganprune export --onnx out/points/0.4"
     after = listing(here / "out")

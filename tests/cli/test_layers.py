@@ -109,7 +109,7 @@ def test_a_file_of_options_stands_below_those_that_are_typed(place: Place, here:
     ("line", "code", "told"),
     [("compress CKPT --set population=1 --json", 2, "--set population must be 2 or more, found 1"),
      ("compress missing --json", 2, "missing"), ("bench --zzz --json", 2, "No such option: --zzz"),
-     ("zzz --json", 2, "No such command 'zzz'")],
+     ("zzz --json", 2, "No such command 'zzz'"), ("--zz --json", 2, "No such option: --zz")],
 )  # fmt: skip
 def test_with_json_the_last_line_on_stderr_is_an_error_as_json(
     place: Place, here: Path, line: str, code: int, told: str

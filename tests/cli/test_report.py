@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import tomllib
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +19,9 @@ from PIL import Image
 
 from ganprune.checkpoints import load_generator, load_quartet
 from ganprune.figures.of_run import comparisons_of, first_layer_of, widths_of
+from ganprune.presets import compress_settings
+from ganprune.report.parts import Parts
+from ganprune.reporting import SILENT
 from ganprune.runs import Run
 from ganprune.stages import reporting
 from ganprune.storage.tables import plus_minus
@@ -253,6 +256,45 @@ def test_what_evaluate_found_stands_on_the_first_screen_and_has_a_part(run: Path
     )
     assert "The untouched input: 20.0 dB" in text
     assert "quality" in _sections(parsed)
+
+
+def test_the_verdict_of_compress_stays_after_evaluate(run: Path) -> None:
+    said = json.loads((run / "quality.json").read_text())["networks"]["G_A"]["verdict"]
+    assert said == "close to the original"
+    distances = {"slim": 0.02, "original, mirrored": 0.03, "inputs": 0.01, "original": 0.0}
+    rows = [{"pictures": kind, "n_fakes": 9, "kid": 0.5, "L_GenA": d} for kind, d in distances.items()]
+    found = {"directions": [{"network": "G_A", "direction": "AtoB", "rows": rows}], "features": "made up"}
+    (run / "evaluation.json").write_text(json.dumps(found))
+    assert f"23.0 dB {said.capitalize()} PSNR" in " ".join(_page(run).text.split())
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "an evolutionary search, to run 4.2 times as fast: 12 individuals"),
+        ({"direction": "AtoB", "lambda-cycle": 1.0}, "an evolutionary search, to run 4.2"),
+        ({"lambda-cycle": 1.0, "loss": "disa"}, "co-evolution, to run 4.2"),
+        ({"lambda-cycle": 1.0, "partners": "original"}, "an evolutionary search, to"),
+        ({"searcher": "annealing", "lambda-cycle": 1.0}, "simulated annealing, to"),
+        ({"searcher": "swarm"}, "a particle swarm, to"),
+        ({"target-ms": [5, 7.5]}, "search, at most 5 and 7.5 ms a picture:"),
+        ({"target-params": [0.1, 0.1], "target-macs": [0.25, 0.5]},
+         "search, at most 25% and 50% of the true MACs kept and at most 10% of the parameters kept:"),
+        ({"min-psnr": 32.0}, "search, as fast as a PSNR of 32 dB to the original's pictures allows:"),
+        ({"max-lost": 0.1}, "search, as fast as a loss of 0.1 of the translation allows:"),
+        ({"speed-up": "none"}, "search, γ alone deciding the size:"),
+        ({}, "by L_GenA, their distance to the original's pictures. "),
+        ({"lambda-cycle": 1.0, "loss": "disa"}, "by L_DisA, what the discriminator sees, and L_cyc, the way"),
+    ],
+)  # fmt: skip
+def test_the_page_says_what_the_run_did(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    settings = compress_settings(None, None, changes).to_flat()
+    config = {"checkpoint": "net", "data": "horse2zebra", "settings": settings, "resolved": {}, "sha256": {}}
+    (tmp_path / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
+    (tmp_path / "G_B.safetensors").touch()
+    page = unescape(Parts(Run(tmp_path), SILENT).first())
+    assert told in page
+    assert "G_B <small>zebra to horse</small>" in page
 
 
 def test_settings_are_those_that_were_changed_and_the_others_are_folded(run: Path) -> None:

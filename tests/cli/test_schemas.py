@@ -8,8 +8,9 @@ from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from ganprune_cli.main import app
+from ganprune_cli.schema import schema_of
 from tests.cli.conftest import Place
-from tests.cli.kit import ganprune, schema_of
+from tests.cli.kit import ganprune
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
 WITH_JSON = [name for name, c in COMMANDS.items() if any("--json" in p.opts for p in c.params)]

@@ -82,6 +82,7 @@ def test_json_tells_what_was_done(place: Place, here: Path) -> None:
         "schema": 1, "source": str(place.checkpoint), "direction": "BtoA", "folder": "out",
         "network": str(place.checkpoint / "latest_net_G_B.pth"),
         "pictures": 8, "translated": 8, "files": 16, "skipped": 0, "unreadable": [],
+        "next_command": f"ganprune compress {place.checkpoint} --data DIR",
     }  # fmt: skip
     again = translate(*words, "--direction", "BtoA", "--resume").json
     assert (again["translated"], again["files"], again["skipped"]) == (0, 0, 8)

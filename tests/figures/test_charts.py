@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from ganprune.figures import Bar, bar_chart, operator_chart, search_panels
 from ganprune.figures import widths_diagram as widths
-from ganprune.figures.panels import panel
+from ganprune.figures.panels import MEET, panel
 from ganprune.figures.pareto import Point, front, pareto
 from ganprune.figures.style import COLOURS, LIGHT, NETWORKS, ORIGINAL, operator_colour
 
@@ -61,6 +61,14 @@ def test_search_charts_say_which_way_is_better() -> None:
     assert len(charts) == 6
     assert {"Fitness F", "higher is better"} <= set(texts_of(charts[0]))
     assert {"L_cyc of the best", "lower is better: there and back again"} <= set(texts_of(charts[3]))
+
+
+def test_the_way_back_says_from_where_the_slim_partner_goes_it() -> None:
+    best = dict.fromkeys(("fitness", "L_DisA", "L_GenA", "L_cyc", "macs", "diversity"), 1.0)
+    lines = [{"generation": i, "A": best, "B": best} for i in range(3)]
+    told = [MEET in texts_of(chart) for chart in search_panels(lines, True)]
+    assert told == [False, False, False, True, False, False]
+    assert not any(MEET in texts_of(chart) for chart in search_panels(lines))
 
 
 def test_a_loss_that_was_not_computed_has_no_chart() -> None:

@@ -43,6 +43,7 @@ def _cells(n: int) -> list[SheetCell]:
 WIDE = resnet_widths(64, 9).groups()
 FIGURES: dict[str, list[Figure]] = {
     "search": search_panels(_search(101)),
+    "search of two that meet": [f for n in (2, 3, 101) for f in search_panels(_search(n), meet=True)],
     "one generation": search_panels(_search(1)),
     "training": training_panels([{"step": 10**6 + i, "pixels_A": 1e-9, "L_cyc_B": 1e4} for i in range(3)]),
     "bars": [bar_chart(LONG, [Bar(LONG, 1.0, "1.00 ms", 0.5, 9.0), Bar("G_A", 0.0, "0.00 ms")])],

@@ -372,3 +372,5 @@ def test_one_thread_is_taken_where_all_are_slower_and_nobody_asked(
     assert (
         better_threads(gan.generators, unset, both)[1] == "this program gets 40% of a core that it asks for"
     )
+    times |= {1: (1.0, 1.0), 2: (0.9, 0.6)}  # the other core has other work
+    assert "gets 60% of a core" in better_threads(gan.generators, unset, both)[1]

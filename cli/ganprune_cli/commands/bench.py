@@ -58,8 +58,10 @@ def bench(
     if json + csv + markdown > 1:
         raise UsageError("give one of --json, --csv and --markdown")
     (report, timed), following = bench_sources(sources or [], settings, output, ConsoleReporter(quiet))
+    if spread and following.endswith(" --spread"):  # this is what was run
+        following = ""
     if json:
-        print_json(timed)
+        print_json(timed, following)
     elif csv:
         say(report.csv(), end="")
     else:

@@ -125,22 +125,23 @@ def compare(
     found = contest(ckpt, source, comparison, folder, reporter, Own.of(generator, discriminator))
     if dry_run:
         planned = outline(found, reporter)
+        following = invocation().replace(" --dry-run", "") + ("" if features else " --features FILE")
         if json:
-            print_json(planned)
+            print_json(planned, following)
         else:
             print_outline(planned, markdown)
-        print_next(invocation().replace(" --dry-run", "") + ("" if features else " --features FILE"), quiet)
+        print_next(following, quiet)
         return
     if finished:
         result = what_is_there(found, judged_by(network, segmenter) if network else judges)
     else:
         assert network is not None
         result = run_compare(found, network, segmenter, invocation(), reporter)
+    following = "" if result.best is None else command_line("export", "--onnx", result.best)
     if json:
-        print_json(result.to_json())
+        print_json(result.to_json(), following)
     elif csv:
         say(comparison_csv(result.methods), end="")
     else:
         print_comparison(result, markdown)
-    if result.best is not None:
-        print_next(command_line("export", "--onnx", result.best), quiet)
+    print_next(following, quiet)

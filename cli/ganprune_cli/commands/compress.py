@@ -52,19 +52,23 @@ def compress(
             ckpt, source, settings, reporter, own=Own.of(generator, discriminator),
             bench=not no_bench, report=not no_report,
         )  # fmt: skip
+        following = invocation().replace(" --dry-run", "")
         if json:
-            print_json(foreseen.to_json())
+            print_json(foreseen.to_json(), following)
         else:
             print_plan(foreseen, markdown)
-        print_next(invocation().replace(" --dry-run", ""), quiet)
+        print_next(following, quiet)
         return
     found = run_compress(
         ckpt, source, generator=generator, discriminator=discriminator, output=output, settings=settings,
         reporter=reporter, bench=not no_bench, report=not no_report, command=invocation(),
     )  # fmt: skip
     run, page = found.folder, found.folder / "report.html"
+    following = command_line(
+        *(("translate", run, "PICTURES", "-o", "translated") if page.is_file() else ("report", run))
+    )
     if json:
-        print_json(found.to_json())
+        print_json(found.to_json(), following)
     else:
         print_quality(found.quality, markdown)
         if found.bench:
@@ -76,5 +80,4 @@ def compress(
             say(f"pictures, speed and quality on one page: {page}")
     if missed := found.missed():
         raise TargetError(f"{missed}; everything was written")
-    onward = ("translate", run, "PICTURES", "-o", "translated") if page.is_file() else ("report", run)
-    print_next(command_line(*onward), quiet)
+    print_next(following, quiet)

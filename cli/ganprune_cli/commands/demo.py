@@ -31,12 +31,13 @@ def demo(
 
     folder = output or Path("runs/demo")
     found = run_demo(folder, given, invocation(), ConsoleReporter(quiet))
+    following = "ganprune compress CKPT --data DIR"
     if json:
-        print_json(found)
+        print_json(found, following)
     else:
         print_quality(found["quality"], markdown)
         print_bench(found["bench"], markdown)
         say()
         print_coats(found["coats"], markdown)
         say(f"\npictures: {found['pictures']}")
-    print_next("ganprune compress CKPT --data DIR, with a checkpoint of your own", quiet)
+    print_next(f"{following}, with a checkpoint of your own", quiet)

@@ -10,6 +10,8 @@ from ganprune_cli.guard import guarded, invocation
 if TYPE_CHECKING:
     from ganprune.download import Downloaded, Item
 
+CHOOSE = "ganprune download NAME"
+
 
 @guarded
 def download(
@@ -49,7 +51,7 @@ def download(
         if sha256 is not None or output is not None:
             raise UsageError("--sha256 and -o need a NAME, or --from URL")
         _print_catalog(json, markdown)
-        print_next("ganprune download NAME", quiet)
+        print_next(CHOOSE, quiet)
         return
     item = item_at(source, name) if source is not None else find_item(name or "")
     item = item if sha256 is None else with_sha256(item, sha256)
@@ -61,7 +63,8 @@ def download(
     if json:
         print_json(
             {"name": found.name, "kind": found.kind, "path": str(found.path), "url": item.url,
-             "already": found.already, "sha256": found.sha256, "next_command": following}
+             "already": found.already, "sha256": found.sha256},
+            following,
         )  # fmt: skip
     else:
         say(f"{found.name}  {found.path}")
@@ -83,7 +86,9 @@ def _print_catalog(json: bool, markdown: bool) -> None:
     from ganprune_cli.console import print_json, print_table
 
     if json:
-        print_json({"items": [asdict(item) | {"folder": str(item.folder)} for item in CATALOG.values()]})
+        print_json(
+            {"items": [asdict(item) | {"folder": str(item.folder)} for item in CATALOG.values()]}, CHOOSE
+        )
         return
     rows = [[item.name, item.kind, item.about, _mebibytes(item)] for item in CATALOG.values()]
     title = f"Public data sets and networks, below {BASE}"

@@ -64,7 +64,7 @@ def evaluate(
     Figures of different features never compare.
     """
     from ganprune.errors import UsageError
-    from ganprune_cli.asking import needed_features
+    from ganprune_cli.asking import features_words, needed_features
 
     if json and markdown:
         raise UsageError("give one of --json and --markdown")
@@ -89,7 +89,8 @@ def evaluate(
     if len(folders) > 2:
         raise UsageError(f"evaluate takes a run, or two folders, found {len(folders)}")
     if len(folders) == 2:
-        found, following = evaluate_folders(folders[0], folders[1], wishes, reporter), ""
+        found = evaluate_folders(folders[0], folders[1], wishes, reporter)
+        following = command_line("evaluate", "RUN", *features_words(features))
     else:
         run = find_run(folders[0] if folders else None)
         _ = run.config  # no run at all is refused
@@ -100,7 +101,7 @@ def evaluate(
             refresh_report(run, reporter)
         following = command_line("report", run.folder, "--serve")
     if json:
-        print_json(found)
+        print_json(found, following)
     else:
         print_evaluation(found, markdown)
-    print_next(following or "ganprune evaluate RUN", quiet)
+    print_next(following, quiet)

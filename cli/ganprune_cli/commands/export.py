@@ -88,7 +88,8 @@ def export(
     if json:
         variants = [report.to_json() for report in written.variants]
         print_json(
-            {"files": written.files, "variants": variants} | ({"hub_folder": gathered} if gathered else {})
+            {"files": written.files, "variants": variants} | ({"hub_folder": gathered} if gathered else {}),
+            following,
         )
     elif onnx:
         print_export(written.files, markdown, written.variants)

@@ -47,7 +47,7 @@ def figures(
     following = command_line("report", runs[0].folder)
     if json:
         files = [str(path) for path in written]
-        print_json({"runs": [str(run.folder) for run in runs], "files": files, "next_command": following})
+        print_json({"runs": [str(run.folder) for run in runs], "files": files}, following)
     else:
         for path in written:
             say(path)

@@ -69,12 +69,12 @@ def front(
     own = Own.of(generator, discriminator)
     prepared = prepare(ckpt, source, settings, reporter, recovers=False, own=own)
     found = find_front(prepared, shares, output, invocation(), reporter)
-    if json:
-        print_json(found)
-    else:
-        print_front(found, markdown)
     following = f"{invocation()} --points 0.25"  # of an option that is given twice the last one counts
     if found["points"]:
         words = () if generator is None else ("--generator", generator)
         following = command_line("export", "--onnx", found["points"][-1]["folder"], *words)
+    if json:
+        print_json(found, following)
+    else:
+        print_front(found, markdown)
     print_next(following, quiet)

@@ -1,6 +1,5 @@
 """``ganprune presets``: named settings, and all settings."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,16 +34,16 @@ def presets(
     from ganprune.settings import KEYS, CompressSettings
     from ganprune.settings import schema as settings_schema
     from ganprune.settings.fields import flat, spelled
-    from ganprune_cli.console import print_json, print_next, print_table, say
+    from ganprune_cli.console import print_json, print_next, print_table
     from ganprune_cli.main import by_set
+    from ganprune_cli.schema import schema_of, schemas
 
     if settings + (schema is not None) + (name is not None) > 1:
         raise UsageError("give one of NAME, --settings and --schema")
     if schema is not None:
-        folder = Path(__file__).parents[1] / "schemas"
-        if not (known := {path.stem: path for path in sorted(folder.glob("*.json"))}).get(schema):
-            raise UsageError(f"--schema {schema}: there are {', '.join(known)}")
-        say(known[schema].read_text(encoding="utf-8"), end="")
+        if schema not in schemas():
+            raise UsageError(f"--schema {schema}: there are {', '.join(schemas())}")
+        print_json(schema_of(schema), version=False)
     elif settings and json:
         print_json(settings_schema(), version=False)
     elif settings:

@@ -105,10 +105,12 @@ def train(
         found = train_from_nothing(source, folder, wishes, reporter)
     if follows:
         return
+    following = command_line(
+        "compress", found["folder"], *own.words(), *DataSource.of_config(found["data"]).words()
+    )
     if json:
-        print_json(found)
+        print_json(found, following)
     else:
         for name, path in found["files"].items():
             say(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
-    networks = [found["folder"], *own.words()]
-    print_next(command_line("compress", *networks, *DataSource.of_config(found["data"]).words()), quiet)
+    print_next(following, quiet)

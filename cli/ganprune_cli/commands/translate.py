@@ -58,7 +58,7 @@ def translate(
         typer.echo(f"\ninterrupted; to go on, run: {again}", err=True)
         raise typer.Exit(code_of(interrupt)) from None
     if json:
-        print_json(found)
+        print_json(found, following)
     else:
         say(summary(found, pictures))
     print_next(following, quiet)
