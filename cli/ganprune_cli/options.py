@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ganprune.presets import DEFAULT_PRESET
 from ganprune.settings import KEYS
 from ganprune.settings.search import WHAT
 from ganprune.settings.words import FEATURES
@@ -82,7 +83,7 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="Named settings; `ganprune presets` lists them.",
+        help=f"Named settings, {DEFAULT_PRESET} unless there is a --config; `ganprune presets` lists them.",
         rich_help_panel=SETTINGS,
     ),
 ]
