@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def tokens(page: Path) -> list[Token]:
 def anchors(page: Path) -> set[str]:
     """Of its headings, as GitHub and MkDocs make them."""
     found = tokens(page)
-    titles = [inside for one, inside in zip(found, found[1:], strict=False) if one.type == "heading_open"]
+    titles = [inside for one, inside in pairwise(found) if one.type == "heading_open"]
     texts = ("".join(part.content for part in title.children or ()) for title in titles)
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts}
 
