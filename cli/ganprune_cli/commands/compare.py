@@ -26,7 +26,7 @@ def compare(
         Path | None,
         typer.Argument(
             metavar="CKPT",
-            help="A CycleGAN run folder, or one of its files; --config example brings its own.",
+            help="A CycleGAN run folder, one of its files, or hf://OWNER/NAME; --config example has its own.",
         ),
     ] = None,
     data: Annotated[
