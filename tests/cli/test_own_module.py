@@ -78,7 +78,7 @@ def test_inspect_tells_groups_and_the_command_to_run(weights: Path) -> None:
     told = command("inspect", weights, "--generator", FACTORY)
     assert told.code == 0, told.err
     assert "SmallUNet, filters 8–16" in told.out
-    assert "groups: G_A: stem 8, down 12, trunk 16, up1 12" in " ".join(told.out.split())
+    assert "groups: G_A: stem 8, down 12, trunk 16, up1 12 (trunk: what" in " ".join(told.out.split())
     assert f"next: ganprune compress {weights} --generator {FACTORY} --data DIR" in told.err
     unread = command("inspect", weights)
     assert unread.code == 3
