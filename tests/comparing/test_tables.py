@@ -73,7 +73,7 @@ def test_claim_is_compared_seed_by_seed() -> None:
 
 
 def test_verdict_counts_what_two_seeds_or_more_say() -> None:
-    # As above: of A→B surely worse, of B→A no clear difference; lost is half of KID. "once" has one seed: no say.
+    # As above: of A→B surely worse, of B→A no clear difference; lost is half of KID. "once" has one seed.
     assert verdict(CELLS, "ours") == (
         "ours best by KID: found in 1 of 2 comparisons with theirs, the opposite in 0, "
         "no clear difference in 1 (95 % each)",
