@@ -16,7 +16,7 @@ demo: $(VENV)/ready
 test: $(VENV)/extras
 	$(BIN)/$(PYTEST)
 
-# onnxruntime-web, which tests of the page that translates need, once: with npm, and the network or npm's cache.
+# onnxruntime-web, which tests of the page that translates need, once: with npm, and the network or npm's cache; without npm from a mirror.
 runtime: $(VENV)/ready
 	$(BIN)/python scripts/vendor_onnxruntime_web.py
 

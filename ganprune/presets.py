@@ -36,11 +36,11 @@ _MINUTES: Mapping[str, object] = MappingProxyType(
 PRESETS: Mapping[str, Preset] = MappingProxyType({
     "fast": Preset(
         "about four times as fast, at most a quarter of the arithmetic, a search of minutes (default)",
-        {**_MINUTES, **NEAREST, "speed-up": [4.2, 4.2]},
+        {**_MINUTES, **NEAREST, "speed-up": 4.2},
     ),
     "co-evolution": Preset(
         "as fast, chosen by what the discriminators see and by the way back, as the paper does",
-        {**_MINUTES, **JUDGED, "speed-up": [4.2, 4.2]},
+        {**_MINUTES, **JUDGED, "speed-up": 4.2},
     ),
     "paper": Preset(
         "Algorithm 1 with the paper's numbers; individuals are fine-tuned first, which takes GPUs and long",
@@ -52,7 +52,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({
     ),
     "tiny": Preset(
         "about 13 times as fast, at most a fifteenth of the arithmetic, for phones",
-        {**_MINUTES, **NEAREST, "speed-up": [14.5, 14.5]},
+        {**_MINUTES, **NEAREST, "speed-up": 14.5},
     ),
     "demo": Preset(
         "for the packaged example: small pictures, small networks, so one thread; 90 s of fine-tuning",

@@ -1,9 +1,9 @@
-"""Get onnxruntime-web from npm, once, for `ganprune report --serve`; from then on no network is needed.
+"""Get onnxruntime-web, once, for `ganprune report --serve`; from then on no network is needed.
 
     python scripts/vendor_onnxruntime_web.py
 
-Runs `npm pack` for the one version that ganprune knows, checks its hash and keeps what a page needs in the
-user's cache folder.
+Runs `npm pack` for the one version that ganprune knows, or without npm fetches what a page needs of it from
+a mirror; checks hashes and keeps it in the user's cache folder.
 """
 
 import shutil
@@ -13,25 +13,25 @@ import tempfile
 from pathlib import Path
 
 from ganprune.errors import GanpruneError
-from ganprune.report.vendor import ENGINES, PACKAGE, TARBALL, VERSION, command, keep, missing, runtime_folder
+from ganprune.report.vendor import ENGINES, PACKAGE, TARBALL, VERSION, bring, keep, missing, runtime_folder
 
 
 def main() -> None:
-    if not any(missing(engine, runtime_folder()) for engine in ENGINES):
-        print(runtime_folder())
-        return
     npm = shutil.which("npm")
-    if npm is None:
-        sys.exit(f"needed npm, found none on the PATH; run `{command()}` where there is one, then "
-                 f"`ganprune report --serve --runtime {TARBALL}`")  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            subprocess.run(
-                [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", folder], check=True
-            )
-            print(keep(Path(folder) / TARBALL))
-        except (subprocess.CalledProcessError, GanpruneError) as error:
-            sys.exit(f"error: {error}")
+    try:
+        if npm is None:
+            for engine in ENGINES:
+                bring(engine, runtime_folder())
+        elif any(missing(engine, runtime_folder()) for engine in ENGINES):
+            with tempfile.TemporaryDirectory() as folder:
+                subprocess.run(
+                    [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", folder],
+                    check=True,
+                )
+                keep(Path(folder) / TARBALL)
+    except (subprocess.CalledProcessError, GanpruneError) as error:
+        sys.exit(f"error: {error}")
+    print(runtime_folder())
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
 """A test that is left out in CI for want of a package, a browser or rights fails there."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.skips import ALLOWED, NO_CUDA, NO_DATA
 
 pytest_plugins = ["pytester"]
 
+SCRIPT = Path(__file__).parents[1] / ".ci/run"
 MODULE = """
 import pytest
 
@@ -66,3 +71,14 @@ def test_elsewhere_tests_are_skipped_as_ever(
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
     assert outcomes(pytester, test_some=MODULE, test_whole=WHOLE) == {"skipped": 5, "xfailed": 1}
+
+
+@pytest.mark.skipif(not SCRIPT.exists(), reason="no .ci/run: a source distribution")
+def test_ci_takes_no_constraints_from_its_caller(tmp_path: Path) -> None:
+    (tmp_path / "make").write_text('#!/bin/sh\necho "${PIP_CONSTRAINT-none}"\n')
+    (tmp_path / "make").chmod(0o755)
+    given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PIP_CONSTRAINT": "mine.txt"}
+    done = subprocess.run(
+        [SCRIPT, "--lowest"], env=os.environ | given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "none\n"

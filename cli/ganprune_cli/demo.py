@@ -14,5 +14,5 @@ def print_coats(coats: Mapping[str, Any], markdown: bool) -> None:
             coat = pair[side]
             figures = (f"{coat[key]:.3f}" for key in ("before", "after", "wanted", "background"))
             rows.append((f"{task}, {kind}", *figures))
-    headings = ("what", "stripes before", "after", "as drawn there", "change elsewhere")
+    headings = ("what", "stripes before", "after", "wanted", "change elsewhere")
     print_table("Coats of unseen animals, medians (0 = plain)", headings, rows, markdown=markdown)

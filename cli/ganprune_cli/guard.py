@@ -31,8 +31,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     """Turn what a command raises into a line that helps.
 
     Exit codes: 0 done; 1 failed; 2 usage; 3 input not understood; 4 a target or a verification was missed
-    (results are still written); 130 interrupted; 143 ended by SIGTERM. GANPRUNE_DEBUG=1 shows the traceback
-    as well.
+    (results are still written); 130 interrupted; 141 the reader of a pipe is gone; 143 ended by SIGTERM.
+    GANPRUNE_DEBUG=1 shows the traceback as well.
     """
 
     @wraps(command)

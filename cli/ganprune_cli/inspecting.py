@@ -20,6 +20,12 @@ COLUMNS = (
 TEXTS = (0, 1, 2, 3, 8, 9)
 """Columns of a network in Markdown, and those of them that hold text."""
 
+ROLES = (
+    "trunk: what residual blocks add to, else the smallest maps; stem, down: before it; up: behind it; "
+    "inner: within a block"
+)
+"""What the names of groups mean."""
+
 TOLD = (
     "name", "dataroot", "direction", "netG", "ngf", "norm", "no_dropout", "netD", "gan_mode",
     "preprocess", "load_size", "crop_size",
@@ -91,6 +97,8 @@ def print_inspection(found: dict[str, Any], markdown: bool) -> None:
     ):
         for line in lines:
             say(f"{label}: {line}")
+        if label == "groups" and lines:
+            say(f"        ({ROLES})")
 
 
 def _groups(network: Mapping[str, Any]) -> str:

@@ -4,22 +4,33 @@ Hidden ones are given by --set, see `ganprune_cli.settings`.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ganprune.presets import DEFAULT_PRESET
 from ganprune.settings import KEYS
 from ganprune.settings.search import WHAT
 from ganprune.settings.words import FEATURES
 
 OUTPUT, SETTINGS = "Output", "Settings"
-_OWN = "For a {} of an architecture of your own: the function that makes it. This runs FILE.py."
+
+
+def _own(kind: str, more: str = "", hidden: bool = False) -> Any:
+    told = (
+        f"For a {kind} of an architecture of your own: the function that makes it. This runs FILE.py.{more}"
+    )
+    return typer.Option(
+        f"--{kind}", metavar="FILE.py:FACTORY", help=told, rich_help_panel=WHAT, hidden=hidden
+    )
+
 
 Checkpoint = Annotated[
     Path,
     typer.Argument(
         metavar="CKPT",
-        help="A CycleGAN run folder, or one of its files; its other networks are found beside it.",
+        help="A CycleGAN run folder, or one of its files; its other networks are found beside it; or "
+        "hf://OWNER/NAME.",
     ),
 ]
 Data = Annotated[
@@ -35,18 +46,11 @@ DataA = Annotated[
     typer.Option(metavar="DIR", help="In place of --data: a folder of pictures of A.", rich_help_panel=WHAT),
 ]
 DataB = Annotated[Path | None, typer.Option(metavar="DIR", help="The same of B.", rich_help_panel=WHAT)]
-OwnGenerator = Annotated[
-    str | None,
-    typer.Option(
-        "--generator", metavar="FILE.py:FACTORY", help=_OWN.format("generator"), rich_help_panel=WHAT
-    ),
-]
-OwnDiscriminator = Annotated[
-    str | None,
-    typer.Option(
-        "--discriminator", metavar="FILE.py:FACTORY", help=_OWN.format("discriminator"), hidden=True
-    ),
-]
+OwnGenerator = Annotated[str | None, _own("generator")]
+OwnNetworks = Annotated[str | None, _own("generator", " --discriminator likewise.")]
+HiddenGenerator = Annotated[str | None, _own("generator", hidden=True)]
+OwnDiscriminator = Annotated[str | None, _own("discriminator")]
+HiddenDiscriminator = Annotated[str | None, _own("discriminator", hidden=True)]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -74,7 +78,11 @@ DryRun = Annotated[
 ]
 NoBench = Annotated[
     bool,
-    typer.Option("--no-bench", help="Do not time the ONNX files at the end.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--no-bench",
+        help="Do not time the ONNX files at the end; --no-report: do not write report.html.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.", hidden=True)]
 PresetName = Annotated[
@@ -82,7 +90,7 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="Named settings; `ganprune presets` lists them.",
+        help=f"Named settings, {DEFAULT_PRESET} unless there is a --config; `ganprune presets` lists them.",
         rich_help_panel=SETTINGS,
     ),
 ]

@@ -4,6 +4,7 @@ import inspect
 import tomllib
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from ganprune.errors import UsageError
+from ganprune.settings import KEYS
 from ganprune.settings.fields import Setting, flat, nearest, spelled
 from ganprune.settings.search import SMALL, TRAINING, WHAT, WHERE
 from ganprune_cli.guard import failed
@@ -33,6 +35,11 @@ _FILE = "options_file"
 SWITCH = "true|false"
 """What stands for the value of a setting that is true or false."""
 _NEVER_SET = ("set", "config", _FILE, "help")
+
+
+def usual(defaults: Mapping[str, object]) -> dict[str, Setting]:
+    """All settings of a compression, some with other defaults."""
+    return {key: replace(one, default=defaults.get(key, one.default)) for key, (_, one) in KEYS.items()}
 
 
 def takes(settings: Mapping[str, Setting], shown: Collection[str] | None = None) -> Callable[..., Any]:

@@ -6,6 +6,8 @@ from ganprune.bench import BenchReport, BenchSettings, candidates_in, candidates
 from ganprune.bench.engine import engine_for
 from ganprune.bench.pictures import pictures_at
 from ganprune.bench.report import Timed
+from ganprune.checkpoints import Own
+from ganprune.checkpoints.own import READERS_ALONE
 from ganprune.errors import UsageError
 from ganprune.reporting import Reporter
 from ganprune.runs import find_run, is_run
@@ -18,7 +20,11 @@ from ganprune_exporters.sources import generators_of
 
 
 def bench_sources(
-    sources: list[Path], settings: BenchSettings, output: Path | None, reporter: Reporter
+    sources: list[Path],
+    settings: BenchSettings,
+    output: Path | None,
+    reporter: Reporter,
+    own: Own = READERS_ALONE,
 ) -> tuple[tuple[BenchReport, Timed], str]:
     """Time what is given. Returns the report, the same as plain values, and the command to run next."""
     for path in sources:
@@ -44,7 +50,7 @@ def bench_sources(
             if path.suffix == ".onnx":
                 files.append(path)
                 continue
-            networks = generators_of(path)
+            networks = generators_of(path, own)
             folder = scratch / path.stem
             export = ExportSettings(size=settings.size or ExportSettings().size)
             reports = export_all(folder, networks, dict.fromkeys(networks), export, reporter)

@@ -156,7 +156,7 @@ def verdict(cells: Sequence[CellRecord], claim: str) -> tuple[str, ...]:
             sentences.append(
                 f"{claim} best by {called}: found in {found['worse']} of {len(each)} comparisons with "
                 f"{' and '.join(rivals)}, the opposite in {found['better']}, "
-                f"not told apart in {found['not told apart']} (95 % each)"
+                f"no clear difference in {found['no clear difference']} (95 % each)"
             )
     return tuple(sentences)
 
@@ -186,7 +186,7 @@ def _told(values: Sequence[float], digits: int) -> str:
 def _sure(values: Sequence[float]) -> str:
     """What two differences or more say."""
     middle, margin = mean(values), _margin(values)
-    return "worse" if middle > margin else "better" if middle < -margin else "not told apart"
+    return "worse" if middle > margin else "better" if middle < -margin else "no clear difference"
 
 
 def _margin(values: Sequence[float]) -> float:

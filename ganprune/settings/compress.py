@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ganprune.errors import UsageError
 from ganprune.settings.budget import Budget
-from ganprune.settings.fields import Setting, check_fields, flat, like, nearest, setting, settings_of
+from ganprune.settings.fields import Setting, check_fields, flat, like, nearest, setting, settings_of, spelled
 from ganprune.settings.search import TRAINING, WHAT, WHERE, SearchSettings
 from ganprune.settings.training import DistilSettings, TrainSettings
 from ganprune.settings.words import (
@@ -294,9 +294,14 @@ def typed(key: str, value: object) -> str:
 
 def schema() -> dict[str, Any]:
     """A JSON Schema of all settings, in their flat form."""
+    from ganprune.presets import DEFAULT_PRESET, PRESETS
+
+    usual = ", ".join(f"{key} {spelled(value)}" for key, value in PRESETS[DEFAULT_PRESET].settings.items())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of ganprune compress",
+        "description": "Of files for --config, which stand alone. Without one, compress goes by preset "
+        f"{DEFAULT_PRESET}: {usual}.",
         "type": "object",
         "additionalProperties": False,
         "properties": {key: one.schema() for key, (_, one) in KEYS.items()},

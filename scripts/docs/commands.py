@@ -19,6 +19,7 @@ EXIT_CODES = {
     0: "done", 1: "failed", 2: "usage: an option or file that cannot be", 3: "input not understood",
     4: "a target or a verification was missed; results are still written",
     130: "interrupted; the command that goes on is printed",
+    141: "the reader of a pipe is gone, as of `| head`",
     143: "ended by SIGTERM (`kill`); the same",
 }  # fmt: skip
 

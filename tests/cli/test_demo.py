@@ -17,7 +17,12 @@ def test_an_occupied_folder_is_refused_before_any_work(here: Path) -> None:
 def test_demo_runs_the_whole_job(here: Path) -> None:
     with hasty_demo():
         done = ganprune("demo", "--budget", "2steps", "--threads", "1", "--json")
-    assert done.code == 0, done.err
+        assert done.code == 0, done.err
+        (here / "runs/demo/G_B.safetensors").write_text("mine")
+        again = ganprune("demo", "--budget", "2steps", "--threads", "1")
+    assert again.code == 2
+    assert "G_B.safetensors has changed since ganprune made it" in again.err
+    assert (here / "runs/demo/G_B.safetensors").read_text() == "mine"
     assert (here / "runs" / "demo" / "pictures.png").is_file()
     assert (here / "runs" / "demo" / "G_A.onnx").is_file()
     original = done.json["coats"]["original"]

@@ -124,8 +124,23 @@ def test_with_json_the_last_line_on_stderr_is_an_error_as_json(
 def test_presets_list_every_setting_with_default_bounds_and_help() -> None:
     table = ganprune("presets", "--settings", "--markdown").out
     for key, (_, one) in KEYS.items():
-        assert f"| {key} | {spelled(flat(one.default))} | {one.range} |" in table
+        usual = spelled(PRESETS["fast"].settings.get(key, ""))
+        assert f"| {key} | {spelled(flat(one.default))} | {one.range} | {usual} |" in table
+    assert "but for budget 0, population 16, generations 6, and no target" in table
     assert ganprune("presets", "--settings", "--json").json == schema()
+    assert "Without one, compress goes by preset fast: population 12, " in schema()["description"]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [("demo", ["none; default 90s.", "a worker; default 1."]), ("front", ["none; default 0."]),
+     ("compress", ["timed; default 4.2.", "fast unless there is a --config", "none; default 20m."]),
+     ("compare", ["as the file of --config says", "0: none.", "pixels."]),
+     ("download", ["or anew if no SHA-256 is known"])],
+)  # fmt: skip
+def test_help_tells_the_defaults_of_its_own_command(command: str, told: list[str]) -> None:
+    text = " ".join(ganprune(command, "--help").out.split())
+    assert [one for one in told if one not in text] == []
 
 
 def test_a_reader_that_is_gone_gets_no_words_about_a_pipe() -> None:

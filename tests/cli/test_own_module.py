@@ -1,8 +1,10 @@
 """A generator of an architecture that no reader knows, from its checkpoint to its files."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import onnxruntime
 import pytest
@@ -13,10 +15,11 @@ import ganprune
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import Own, load_generator, read_metadata
 from ganprune.errors import CheckpointError, RunError, UsageError
+from ganprune_exporters import benching
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome
 from tests.cli.kit import ganprune as run_ganprune
-from tests.own.small_unet import SmallUNet
+from tests.own.small_unet import Judge, SmallUNet
 from tests.tiny import fill
 
 FILE = Path(__file__).parents[1] / "own" / "small_unet.py"
@@ -75,12 +78,44 @@ def test_inspect_tells_groups_and_the_command_to_run(weights: Path) -> None:
     told = command("inspect", weights, "--generator", FACTORY)
     assert told.code == 0, told.err
     assert "SmallUNet, filters 8–16" in told.out
-    assert "groups: G_A: stem 8, down 12, trunk 16, up1 12" in " ".join(told.out.split())
+    assert "groups: G_A: stem 8, down 12, trunk 16, up1 12 (trunk: what" in " ".join(told.out.split())
     assert f"next: ganprune compress {weights} --generator {FACTORY} --data DIR" in told.err
     unread = command("inspect", weights)
     assert unread.code == 3
     assert "'enter.0.weight' (8×3×3×3)" in unread.err
     assert "--generator FILE.py:FACTORY" in unread.err
+
+
+def test_bench_times_a_checkpoint_of_it(here: Path, weights: Path) -> None:
+    with patch.object(benching, "export_all", side_effect=KeyboardInterrupt) as export:
+        command("bench", weights, "--generator", FACTORY)
+    assert [type(network).__name__ for network in export.call_args.args[1].values()] == ["SmallUNet"]
+
+
+def test_its_discriminator_may_be_of_ones_own_too(place: Place, here: Path, weights: Path) -> None:
+    judge = Judge()
+    fill(judge, 5)
+    net = here / "net"
+    net.mkdir()
+    shutil.copy(weights, net / "latest_net_G.pth")
+    torch.save(judge.state_dict(), net / "latest_net_D.pth")
+    own = ("--generator", FACTORY, "--discriminator", f"{FILE}:Judge")
+    told = command("inspect", net, *own)
+    assert told.code == 0, told.err
+    assert "Judge" in told.out
+    words = (
+        "compress",
+        net,
+        "--data",
+        place.data,
+        "--config",
+        place.config,
+        "--set",
+        "loss=disa",
+        "--dry-run",
+    )
+    assert command(*words, *own).code == 0
+    assert "--discriminator FILE.py:FACTORY" in command(*words, *own[:2]).err
 
 
 def test_pictures_are_translated_by_it_and_the_command_to_run_next_names_it(

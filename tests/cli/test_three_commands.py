@@ -15,9 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganprune.checkpoints import load_generator, read_metadata
 from ganprune.images import load_pictures, to_float
 from ganprune.search.coevolution import State
+from ganprune.stages.family import DRAWN, FRONT
+from ganprune.stages.racing import ROUNDS
 from ganprune.storage.files import sha256
+from ganprune_exporters.remembered import FILE as REWRITES
 from tests.cli.conftest import Mission, Place
 from tests.cli.kit import TINY, Outcome, ganprune
+from tests.docs.pages import ROOT
 from tests.tiny import layout_of, resnet
 
 FILES = {
@@ -37,6 +41,13 @@ def outcome(request: pytest.FixtureRequest, mission: Mission) -> Outcome:
 def test_a_run_holds_every_file_that_is_promised(mission: Mission) -> None:
     assert {path.name for path in mission.run.iterdir()} >= FILES
     assert not list(mission.run.glob("*.partial*"))
+
+
+def test_the_page_on_run_folders_names_every_file_of_one(mission: Mission) -> None:
+    page = (ROOT / "docs/run-folder.md").read_text(encoding="utf-8")
+    there = {path.name for path in mission.run.iterdir()} - {".lock"}
+    others = {FRONT, DRAWN, ROUNDS, REWRITES, "points"}  # of other commands and settings
+    assert {name for name in there | others if f"`{name}" not in page} == set()
 
 
 def test_each_command_succeeds(outcome: Outcome) -> None:

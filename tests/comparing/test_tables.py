@@ -61,10 +61,10 @@ def test_csv_has_a_line_for_each_method_and_direction() -> None:
 
 def test_claim_is_compared_seed_by_seed() -> None:
     # KID A→B: differences 0.2, 0.3, 0.4; mean 0.3, standard deviation 0.1; t for 2 degrees is 4.303, so
-    # ± 4.303 · 0.1 / √3 = 0.2484: worse. B→A: -0.1, 0.1, 0.0; mean 0 ± 0.2484: not told apart.
+    # ± 4.303 · 0.1 / √3 = 0.2484: worse. B→A: -0.1, 0.1, 0.0; mean 0 ± 0.2484: no clear difference.
     theirs, once = claims(CELLS, "ours")
     assert theirs.startswith("theirs less ours, 3 seeds: KID A→B +0.3000 ± 0.2484 (worse); KID B→A ")
-    assert "0.0000 ± 0.2484 (not told apart)" in theirs
+    assert "0.0000 ± 0.2484 (no clear difference)" in theirs
     # Of the common seed alone: 0.7 - 0.5 and 0.4 - 0.6; of lost, half of these.
     assert once == ("once less ours, 1 seed: KID A→B +0.2000; KID B→A -0.2000; "
                     "lost A→B +0.100; lost B→A -0.100")  # fmt: skip
@@ -73,12 +73,12 @@ def test_claim_is_compared_seed_by_seed() -> None:
 
 
 def test_verdict_counts_what_two_seeds_or_more_say() -> None:
-    # As above: of A→B surely worse, of B→A not told apart; lost is half of KID. "once" has one seed: no say.
+    # As above: of A→B surely worse, of B→A no clear difference; lost is half of KID. "once" has one seed.
     assert verdict(CELLS, "ours") == (
         "ours best by KID: found in 1 of 2 comparisons with theirs, the opposite in 0, "
-        "not told apart in 1 (95 % each)",
+        "no clear difference in 1 (95 % each)",
         "ours best by lost: found in 1 of 2 comparisons with theirs, the opposite in 0, "
-        "not told apart in 1 (95 % each)",
+        "no clear difference in 1 (95 % each)",
     )
     assert "found in 0 of 2 comparisons with ours, the opposite in 1" in verdict(CELLS, "theirs")[0]
     assert verdict(CELLS, "once") == ()

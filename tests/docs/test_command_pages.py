@@ -7,9 +7,10 @@ import pytest
 
 pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'ganprune[docs]'")
 
-from scripts.docs.commands import examples, overview, page_of
+from ganprune_cli.guard import GONE, INTERRUPTED, TERMINATED
+from scripts.docs.commands import EXIT_CODES, examples, overview, page_of
 from tests.cli.kit import ganprune
-from tests.docs.pages import COMMANDS
+from tests.docs.pages import COMMANDS, ROOT
 
 
 def read(text: str) -> float | str:
@@ -40,6 +41,13 @@ def test_every_command_has_an_example_of_its_own_and_no_other_has() -> None:
 
 def test_the_overview_links_every_command() -> None:
     assert re.findall(r"\(([a-z]+)\.md\)", overview()) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reliability.md"])
+def test_every_exit_code_is_told(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8").partition("Exit codes:")[2][:500]
+    assert {GONE, INTERRUPTED, TERMINATED} <= {*EXIT_CODES}
+    assert [code for code in EXIT_CODES if code and not re.search(rf"\b{code}\s[a-z]", text)] == []
 
 
 def test_defaults_of_compress_are_what_it_does_without_options() -> None:

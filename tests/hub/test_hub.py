@@ -43,7 +43,8 @@ def _forget() -> None:
 def files(place: Place) -> dict[str, bytes]:
     """A repository: four networks, and what is not wanted of it."""
     networks = {path.name: path.read_bytes() for path in place.checkpoint.iterdir()}
-    return networks | {"README.md": b"about", "old/latest_net_G_A.pth": b"another", "big.gguf": b"?"}
+    others = {"README.md": b"about", "old/latest_net_G_A.pth": b"another", "big.gguf": b"?"}
+    return networks | others | {"lone/latest_net_G_A.pth": networks["latest_net_G_A.pth"]}
 
 
 @pytest.fixture
@@ -126,14 +127,36 @@ def test_every_command_takes_an_address_where_it_takes_a_checkpoint(
     assert inspected.code == 0, inspected.err
     assert inspected.err.startswith(told)
     assert f"next: ganprune compress {ADDRESS}@{COMMITS['main']} --data DIR" in inspected.err
+    (tmp_path / "one.toml").write_text('[cells.uniform]\nmethod = "uniform"\ntarget-macs = 0.5\nsize = 32\n')
+    small = (
+        "--data",
+        place.data,
+        "--size",
+        "32",
+        "--set",
+        "threads=1",
+        "--set",
+        "ndf=4",
+        "--budget",
+        "1steps",
+    )
     for words in (
+        ("bench", ADDRESS, "--size", "32", "--threads", "1", "--set", "runs=2,3"),
+        ("front", ADDRESS, "--data", place.data, "--config", place.config, "--set", "generations=0"),
+        ("compare", ADDRESS, "--data", place.data, "--config", "one.toml", "--dry-run"),
+        ("train", "--from", ADDRESS, *small),
+        ("train", "--discriminators-for", f"{ADDRESS}/lone", *small),
         ("export", "--onnx", ADDRESS, "-o", "onnx", "--size", "32"),
         ("translate", ADDRESS, place.data / "testA", "-o", "out", "--size", "32"),
         ("compress", ADDRESS, "--data", place.data, "--config", place.config, "--dry-run"),
     ):
         done = ganprune(*words)
         assert done.code == 0, (words, done.err)
-        assert told in done.err
+        assert told in done.err.replace(f"{ADDRESS}/lone", ADDRESS)
+    assert {path.name for path in Path("checkpoints").iterdir()} == {
+        "horse2zebra-continued",
+        "horse2zebra-complete",
+    }
     assert refusal(ganprune("inspect", "hf://someone/else"), 1).startswith(
         "error: hf://someone/else: no such"
     )

@@ -27,6 +27,19 @@ class SmallUNet(nn.Module):
         return torch.tanh(self.out(torch.cat([up, near], 1)))
 
 
+class Judge(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.see, self.think, self.tell = (
+            nn.Conv2d(3, 6, 4, 2, 1),
+            nn.Conv2d(6, 6, 1),
+            nn.Conv2d(6, 1, 4, 1, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tell(nnf.elu(self.think(nnf.elu(self.see(x)))))
+
+
 def broken() -> nn.Module:
     raise RuntimeError("no weights here")
 

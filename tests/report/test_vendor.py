@@ -4,12 +4,14 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ganprune.errors import DownloadError, InputError, UsageError
 from ganprune.report import vendor
+from scripts import vendor_onnxruntime_web
 from tests.report.kit import folder_served
 
 
@@ -62,6 +64,19 @@ def mirror(tmp_path: Path) -> Generator[tuple[Path, str]]:
     folder.mkdir()
     with folder_served(folder) as address:
         yield folder, address
+
+
+def test_without_npm_the_script_fetches_every_engine(
+    package: Path, mirror: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, address = mirror
+    for name in vendor.FILES:
+        (served / name).write_text(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(vendor_onnxruntime_web, "bring", partial(vendor.bring, mirror=address))
+    monkeypatch.setattr(vendor_onnxruntime_web.shutil, "which", lambda _: None)
+    vendor_onnxruntime_web.main()
+    assert {path.name for path in vendor.runtime_folder().iterdir()} == {*vendor.FILES}
 
 
 def test_only_what_is_lacking_is_fetched(package: Path, mirror: tuple[Path, str], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generat
 from ganprune.presets import PRESETS
 from ganprune.pruning.repair import Repairer
 from ganprune.settings import KEYS, CompressSettings
-from ganprune.stages.adapting import Adapted, adapted
+from ganprune.stages.adapting import Adapted, adapted, too_small
 from tests.tiny import layout_of
 
 NONE = PictureFolders((), ())
@@ -141,6 +141,22 @@ def test_the_size_is_no_larger_than_the_pictures_or_the_crops_of_the_training(tm
     trained = quartet(options={"crop_size": "128"})
     assert "--size 128 (trained with crop_size 128)" in fitted(trained, folders=mixed).note
     assert fitted(quartet(options={"crop_size": "512"})).note == ""
+
+
+def test_a_size_far_below_the_training_or_the_pictures_is_told(tmp_path: Path) -> None:
+    drawn(tmp_path / "trainA", (300, 270))
+    drawn(tmp_path / "trainB", (50, 50))
+    folders = find_domains(tmp_path, ())
+    for crops, size, told in (
+        ("256", 128, "--size 128, but the networks were trained with crop_size 256: what is found and"),
+        ("256", 256, None),
+        ("", 128, "--size 128, but pictures have 270 pixels: what is found and measured at 128 need not"),
+        ("", 136, None),
+    ):
+        settings = CompressSettings.from_flat({"size": size})
+        found = too_small(settings, quartet(options={"crop_size": crops}), folders)
+        assert found == told if told is None else str(found).startswith(told)
+    assert too_small(CompressSettings.from_flat({"size": 64}), quartet(), NONE) is None
 
 
 def test_the_size_is_large_enough_for_the_discriminators(tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ def bench(
         list[Path] | None,
         typer.Argument(
             metavar="RUN | FILE…",
-            help="A run (default: the last one), a checkpoint, or ONNX files, all compared with the first.",
+            help="A run (default: the last one), a checkpoint (hf://OWNER/NAME, too), or ONNX files, all "
+            "compared with the first.",
         ),
     ] = None,
+    generator: options.OwnGenerator = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="On the CPU; the default.")] = False,
     spread: Annotated[
         bool,
@@ -47,6 +49,7 @@ def bench(
 
     In ONNX Runtime, each network in a process of its own, one run of each in turn, again and again.
     """
+    from ganprune.checkpoints import Own
     from ganprune.errors import TargetError, UsageError
     from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
     from ganprune_cli.tables import print_bench, print_quality
@@ -57,7 +60,9 @@ def bench(
         raise UsageError(f"--cpu and --provider {settings.provider} contradict each other; give one of them")
     if json + csv + markdown > 1:
         raise UsageError("give one of --json, --csv and --markdown")
-    (report, timed), following = bench_sources(sources or [], settings, output, ConsoleReporter(quiet))
+    (report, timed), following = bench_sources(
+        sources or [], settings, output, ConsoleReporter(quiet), Own.of(generator)
+    )
     if spread and following.endswith(" --spread"):  # this is what was run
         following = ""
     if json:

@@ -8,11 +8,11 @@ import typer
 from ganprune.settings import KEYS
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
-from ganprune_cli.settings import takes
+from ganprune_cli.settings import takes, usual
 
 
 @guarded
-@takes({key: one for key, (_, one) in KEYS.items()}, ("size", "budget", "device", "threads", "workers"))
+@takes(usual(dict.fromkeys(KEYS)), ("size", "budget", "device", "threads", "workers"))
 def compare(
     config: Annotated[
         str,
@@ -26,7 +26,7 @@ def compare(
         Path | None,
         typer.Argument(
             metavar="CKPT",
-            help="A CycleGAN run folder, or one of its files; --config example brings its own.",
+            help="A CycleGAN run folder, one of its files, or hf://OWNER/NAME; --config example has its own.",
         ),
     ] = None,
     data: Annotated[
@@ -75,7 +75,8 @@ def compare(
 ) -> None:
     """Compare searches, ablations and rivals.
 
-    All get the same pictures, size, fine-tuning and figures. Finished cells are not done again.
+    All get the same pictures, size, fine-tuning and figures, as the file of --config says where no option
+    says otherwise. Finished cells are not done again.
     """
     from ganprune_cli.asking import needed_features
 

@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from ganprune.settings import KEYS
+from ganprune.presets import DEFAULT_PRESET, PRESETS
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
-from ganprune_cli.settings import takes
+from ganprune_cli.settings import takes, usual
 
 
 @guarded
-@takes({key: one for key, (_, one) in KEYS.items()})
+@takes(usual(PRESETS[DEFAULT_PRESET].settings))
 def compress(
     ckpt: options.Checkpoint,
     data: options.Data = None,
     data_a: options.DataA = None,
     data_b: options.DataB = None,
-    generator: options.OwnGenerator = None,
-    discriminator: options.OwnDiscriminator = None,
+    generator: options.OwnNetworks = None,
+    discriminator: options.HiddenDiscriminator = None,
     output: options.Output = None,
     preset: options.PresetName = None,
     config: options.Config = None,

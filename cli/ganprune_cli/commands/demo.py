@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from ganprune.settings import KEYS
+from ganprune.presets import PRESETS
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
-from ganprune_cli.settings import takes
+from ganprune_cli.settings import takes, usual
 
 
 @guarded
-@takes({key: KEYS[key][1] for key in ("budget", "seed", "threads")})
+@takes({key: usual(PRESETS["demo"].settings)[key] for key in ("budget", "seed", "threads")})
 def demo(
     output: options.Output = None,
     json: options.Json = False,

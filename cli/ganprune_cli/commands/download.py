@@ -39,8 +39,8 @@ def download(
 
     Or a network or a data set of any other address.
 
-    Data sets go to datasets/NAME, networks to checkpoints/NAME. After an interruption the same command goes
-    on where it stopped. What is there already is never overwritten.
+    Data sets go to datasets/NAME, networks to checkpoints/NAME. What is there already is never overwritten.
+    After an interruption the same command goes on where it stopped, or anew if no SHA-256 is known.
     """
     from ganprune.download import download as bring
     from ganprune.download import find_item, item_at, with_sha256

@@ -19,7 +19,7 @@ def export(
         Path | None,
         typer.Argument(
             metavar="RUN|CKPT",
-            help="A run (default: the last one), a CycleGAN folder, or one generator's file.",
+            help="A run (default: the last one), a CycleGAN folder, one generator's file, or hf://OWNER/NAME.",
         ),
     ] = None,
     onnx: Annotated[

@@ -1,21 +1,20 @@
 """``ganprune front``: networks of all sizes from one search."""
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from ganprune.settings import KEYS
+from ganprune.presets import DEFAULT_PRESET, PRESETS
 from ganprune.settings.search import TARGETS
 from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
-from ganprune_cli.settings import takes
+from ganprune_cli.settings import takes, usual
 
 USUAL: dict[str, Any] = {"budget": "0", "population": 16, "generations": 6}
-"""What holds without a --config."""
+"""What holds without a --config, beside the usual preset."""
 SETTINGS = {
-    key: replace(one, default=USUAL.get(key, one.default))
-    for key, (_, one) in KEYS.items()
+    key: one
+    for key, one in usual({**PRESETS[DEFAULT_PRESET].settings, **USUAL}).items()
     if key not in (*TARGETS, "searcher")
 }
 

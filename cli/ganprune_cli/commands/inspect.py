@@ -15,7 +15,7 @@ def inspect(
         Path | None,
         typer.Argument(
             metavar="CKPT|RUN|FILE",
-            help="A CycleGAN folder or file, a run (default: the last one), or an ONNX file.",
+            help="A CycleGAN folder or file, hf://OWNER/NAME, a run (default: the last), or an ONNX file.",
         ),
     ] = None,
     generator: options.OwnGenerator = None,

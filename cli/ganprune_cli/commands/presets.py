@@ -34,7 +34,8 @@ def presets(
     from ganprune.settings import KEYS, CompressSettings
     from ganprune.settings import schema as settings_schema
     from ganprune.settings.fields import flat, spelled
-    from ganprune_cli.console import print_json, print_next, print_table
+    from ganprune_cli.commands.front import USUAL
+    from ganprune_cli.console import print_json, print_next, print_table, say
     from ganprune_cli.main import by_set
     from ganprune_cli.schema import schema_of, schemas
 
@@ -47,13 +48,18 @@ def presets(
     elif settings and json:
         print_json(settings_schema(), version=False)
     elif settings:
+        usual = PRESETS[DEFAULT_PRESET].settings
         rows = [
-            [key, spelled(flat(one.default)), one.range, section, one.help]
+            [key, spelled(flat(one.default)), one.range, spelled(usual.get(key, "")), section, one.help]
             for key, (section, one) in KEYS.items()
         ]
-        columns = ("name", "default", "values", "stage", "what it is")
-        title = "Of compress; front and compare take them too"
-        print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4))
+        columns = ("name", "default", "values", DEFAULT_PRESET, "stage", "what it is")
+        own = ", ".join(f"{key} {value}" for key, value in USUAL.items())
+        title = (
+            f"Of compress; front and compare take them too. Without --config, compress goes by preset "
+            f"{DEFAULT_PRESET} where that says something, and so does front, but for {own}, and no target"
+        )
+        print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4, 5))
         print_table(
             "Of one command",
             ("command", "name", "values", "what it is"),

@@ -41,19 +41,13 @@ def train(
         typer.Option(
             "--from",
             metavar="CKPT",
-            help="Go on with the networks of this checkpoint, in another folder.",
+            help="Go on with the networks of this checkpoint, in another folder. For both: --generator and "
+            "--discriminator FILE.py:FACTORY, as of compress, or hf://OWNER/NAME.",
             rich_help_panel=WHAT,
         ),
     ] = None,
-    generator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE.py:FACTORY",
-            help="Makes a generator of an architecture of your own; this runs FILE.py.",
-            hidden=True,
-        ),
-    ] = None,
-    discriminator: options.OwnDiscriminator = None,
+    generator: options.HiddenGenerator = None,
+    discriminator: options.HiddenDiscriminator = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     *,

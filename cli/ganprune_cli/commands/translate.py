@@ -19,7 +19,8 @@ def translate(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="A run (runs/latest: the last one), a CycleGAN folder, one of its files, or an ONNX file.",
+            help="A run (runs/latest: the last), a CycleGAN folder, one of its files, hf://OWNER/NAME, or an "
+            "ONNX file.",
         ),
     ],
     pictures: Annotated[
