@@ -13,16 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
-from ganprune.models.cyclegan import ResnetBlock
-from ganprune.models.layers import COUNT, STATISTICS, Blur, Residual, Tensors
+from ganprune.models.cyclegan import Discriminator, Generator, ResnetBlock
+from ganprune.models.layers import COUNT, STATISTICS, Blur, Network, Residual, Tensors
+from ganprune.models.traits import norm_of
 
 PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Number formats of weights that are read; all become float32."""
 
+NORMLESS = (
+    "neither norms nor biases of hidden layers are in its file: taken as without norms, as CycleGAN's --norm "
+    "none; instance norm behind convolutions without biases has the same tensors: compare a picture with "
+    "your own program's, and where they differ bring the module: --generator FILE.py:FACTORY"
+)
+"""Note on a network whose file tells no norm; its options may."""
+
 SUMS = (Residual, ResnetBlock)
 """Modules that add what comes in to what their layers make of it."""
 
-_Network = TypeVar("_Network", bound=nn.Module)
+_Network = TypeVar("_Network", Network, Generator, Discriminator)
 
 
 def fitted(network: _Network, tensors: Tensors) -> _Network:
@@ -45,6 +53,8 @@ def fitted(network: _Network, tensors: Tensors) -> _Network:
         _put(
             network, name, _count(tensors.get(name)) if name.endswith(COUNT) else _weight(name, tensors[name])
         )
+    if norm_of(network) == "none":
+        network.notes += (NORMLESS,)
     return network.requires_grad_(False).eval()
 
 

@@ -12,7 +12,9 @@ from torch import nn
 import ganprune
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import Own, load_generator, read_metadata
+from ganprune.checkpoints.own import fitted
 from ganprune.errors import CheckpointError, RunError, UsageError
+from ganprune.models.traits import channels_of
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome
 from tests.cli.kit import ganprune as run_ganprune
@@ -122,6 +124,23 @@ def test_a_module_is_as_good_as_the_file_that_makes_it(weights: Path) -> None:
     mine = load_generator(weights, Own.of(SmallUNet()))
     assert torch.equal(mine(x), load_generator(weights, Own.of(FACTORY))(x))
     assert isinstance(mine, nn.Module)
+
+
+class Backwards(nn.Module):
+    """The layer that runs last is registered first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.leave, self.enter = nn.Conv2d(6, channels, 1), nn.Conv2d(channels, 6, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.leave(torch.relu(self.enter(x))))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_module_may_register_its_layers_in_any_order(channels: int) -> None:
+    net = Backwards(channels)
+    assert channels_of(fitted(net, net.state_dict())) == (channels, channels)
 
 
 def test_a_trained_module_is_compressed_as_it_is(place: Place, here: Path) -> None:

@@ -25,12 +25,13 @@ NORMS: dict[str, tuple[Norm, bool]] = {
     "tracked": (lambda n: nn.InstanceNorm2d(n, affine=True, track_running_stats=True), True),
     "tracked, no weights": (lambda n: nn.InstanceNorm2d(n, track_running_stats=True), True),
     "none": (lambda n: nn.Identity(), False),
+    "instance without biases": (nn.InstanceNorm2d, False),
 }
 """Kinds of norm: how to make one, and whether the convolutions before it have biases."""
 
-TOLD = [norm for norm in NORMS if norm != "tracked, no weights"]
-"""Those that a state dict tells apart. The other is read as instance norm of PyTorch before 0.4, which saved
-its statistics and did not use them."""
+TOLD = [norm for norm in NORMS if norm not in ("tracked, no weights", "instance without biases")]
+"""Those that a state dict tells apart. Of the others, one is read as instance norm of PyTorch before 0.4,
+which saved its statistics and did not use them, and one as no norm, with a note."""
 
 
 def trained(make: Callable[[], nn.Module], seed: int = 1) -> nn.Module:

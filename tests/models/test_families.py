@@ -238,6 +238,11 @@ def test_what_the_file_leaves_open_is_noted() -> None:
     assert "how maps are enlarged: taken as bilinear" in fork.notes[0]
     judge = read_discriminator(schools.trained(lambda: schools.UdacityJudge(toronto=True)).state_dict())
     assert "whether a sigmoid comes last: taken without one" in judge.notes[0]
+    for norm in schools.NORMS:
+        for read, make in (read_generator, schools.resnet), (read_discriminator, schools.patchgan):
+            state = schools.trained(lambda make=make, norm=norm: make(norm)).state_dict()
+            open_norm = any("taken as without norms" in note for note in read(state).notes)
+            assert open_norm == (norm in ("none", "instance without biases"))
     for root, inner in (("model", "conv_block"), ("model", "block"), ("main", "res"), ("main", "main")):
         known = schools.trained(lambda root=root, inner=inner: schools.resnet(root=root, inner=inner))
         assert read_generator(known.state_dict()).notes == ()
