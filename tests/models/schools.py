@@ -516,7 +516,7 @@ class JohnsonBlock(nn.Module):
 class Johnson(nn.Module):
     """pytorch/examples' fast style transfer, for pictures of 0 … 255."""
 
-    def __init__(self, n: int = 4, blocks: int = 5) -> None:
+    def __init__(self, n: int = 4, blocks: int = 5, transposed: bool = False) -> None:
         super().__init__()
         self.blocks = blocks
         self.conv1, self.conv2, self.conv3 = (
@@ -528,7 +528,9 @@ class Johnson(nn.Module):
             setattr(self, f"in{i}", nn.InstanceNorm2d(width, affine=True))
         for i in range(1, blocks + 1):
             setattr(self, f"res{i}", JohnsonBlock(4 * n))
-        self.deconv1, self.deconv2 = Padded(4 * n, 2 * n, 3, 1, 2), Padded(2 * n, n, 3, 1, 2)
+        for i, width in enumerate((4 * n, 2 * n), 1):
+            up = nn.ConvTranspose2d(width, width // 2, 3, 2, 1, output_padding=1)
+            setattr(self, f"deconv{i}", up if transposed else Padded(width, width // 2, 3, 1, 2))
         self.deconv3 = Padded(n, 3, 9)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -653,6 +655,7 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "Toronto, 5×5": (lambda: Toronto(kernel=5, upsampled=True), 3),
     "Toronto, several blocks": (lambda: Toronto(blocks=3), 3),
     "fast style transfer": (UnitJohnson, 10),
+    "fast style transfer, transposed": (lambda: UnitJohnson(transposed=True), 10),
 }
 """How to make each, and how many groups of filters it has."""
 
