@@ -43,7 +43,7 @@ def fitted(network: _Network, tensors: Tensors) -> _Network:
     contradictory in shape, not floating point, or not finite.
     """
     wanted = network.state_dict()
-    _check_names(wanted, tensors)
+    _check_names(network, wanted, tensors)
     for name, like in wanted.items():
         if not name.endswith(COUNT):
             _check_kernel(name, like, tensors[name])
@@ -71,12 +71,16 @@ def without_relics(tensors: Tensors) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not is_relic(name)}
 
 
-def _check_names(wanted: Tensors, tensors: Tensors) -> None:
+def _check_names(network: nn.Module, wanted: Tensors, tensors: Tensors) -> None:
     missing = [name for name in wanted if name not in tensors and not name.endswith(COUNT)]
     over = [name for name in tensors if name not in wanted]
     if missing and over:
         raise UnsupportedArchitecture(f"holds {over[0]!r} and lacks {missing[0]}")
     if missing:
+        layer = missing[0].rpartition(".")[0]
+        is_norm = isinstance(network.get_submodule(layer), nn.InstanceNorm2d | nn.BatchNorm2d)
+        if is_norm and not any(name.startswith(f"{layer}.") for name in tensors):
+            raise Misfit(f"has no norm at {layer}, where such a network has one")
         raise Misfit(f"lacks {missing[0]}; the file is incomplete or of another network")
     if over:
         raise UnsupportedArchitecture(f"holds {over[0]!r}, which no such network has")

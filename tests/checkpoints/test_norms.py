@@ -249,6 +249,11 @@ BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str
         r"model\.3\.running_mean has shape \d+, but the maps .* those of model\.2\.weight",
     ),
     "lacking": (_without("model.3.running_mean"), CheckpointError, r"lacks model\.3\.running_mean"),
+    "a whole norm lacking": (
+        lambda tensors: {name: t for name, t in tensors.items() if not name.startswith("model.3.")},
+        CheckpointError,
+        r"^has no norm at model\.3, .* tensors, 'model\.0\.weight' \(.*\), …; .*; tried: PatchGANs",
+    ),
     "weights of one norm lacking": (_without("model.3.weight"), CheckpointError, r"lacks model\.3\.weight"),
     "integers": (
         _changed("model.3.running_mean", lambda t: t.int()),
