@@ -18,6 +18,7 @@ from ganprune.models.traits import channels_of
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome
 from tests.cli.kit import ganprune as run_ganprune
+from tests.metrics.kit import keras_file
 from tests.own.small_unet import SmallUNet
 from tests.tiny import fill
 
@@ -68,6 +69,9 @@ def test_it_is_compressed_exported_and_timed(place: Place, here: Path, weights: 
         "translate", here / "run", place.data / "testA", "-o", here / "made", "--generator", FACTORY
     )
     assert shown.code == 0, shown.err
+    features = keras_file(here / "features.safetensors")
+    judged = command("evaluate", here / "run", "--features", features, "--generator", FACTORY, "--json")
+    assert judged.code == 0, judged.err
     told = command("export", "--onnx", here / "run", "-o", here / "others")
     assert told.code == 3
     assert "--generator FILE.py:FACTORY" in told.err
@@ -79,6 +83,8 @@ def test_inspect_tells_groups_and_the_command_to_run(weights: Path) -> None:
     assert "SmallUNet, filters 8–16" in told.out
     assert "groups: G_A: stem 8, down 12, trunk 16, up1 12" in " ".join(told.out.split())
     assert f"next: ganprune compress {weights} --generator {FACTORY} --data DIR" in told.err
+    grouped = command("inspect", weights, "--generator", f"{FILE}:grouped")
+    assert "kept whole: G_A: deep.1: group_norm" in grouped.out, grouped.err
     unread = command("inspect", weights)
     assert unread.code == 3
     assert "'enter.0.weight' (8×3×3×3)" in unread.err

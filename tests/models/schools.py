@@ -529,8 +529,9 @@ class Johnson(nn.Module):
         for i in range(1, blocks + 1):
             setattr(self, f"res{i}", JohnsonBlock(4 * n))
         for i, width in enumerate((4 * n, 2 * n), 1):
-            up = nn.ConvTranspose2d(width, width // 2, 3, 2, 1, output_padding=1)
-            setattr(self, f"deconv{i}", up if transposed else Padded(width, width // 2, 3, 1, 2))
+            half = width // 2
+            up = nn.ConvTranspose2d(width, half, 3, 2, 1, 1) if transposed else Padded(width, half, 3, 1, 2)
+            setattr(self, f"deconv{i}", up)
         self.deconv3 = Padded(n, 3, 9)
 
     def forward(self, x: Tensor) -> Tensor:

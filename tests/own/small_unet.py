@@ -27,6 +27,12 @@ class SmallUNet(nn.Module):
         return torch.tanh(self.out(torch.cat([up, near], 1)))
 
 
+def grouped() -> nn.Module:
+    net = SmallUNet()
+    net.deep[1] = nn.GroupNorm(2, 12, affine=False)
+    return net
+
+
 def broken() -> nn.Module:
     raise RuntimeError("no weights here")
 
