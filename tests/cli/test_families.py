@@ -55,7 +55,9 @@ def test_a_lone_generator_is_compressed_without_an_option_but_the_pictures(
     shown = to_float(load_pictures(pictures_in(place.data / "trainA"), size))
     wanted, made = found.originals["A"](shown), found.slim["A"](shown)
     assert torch.equal(refitted(shown), made)
-    assert 0 < (made - wanted).square().mean() < (cut(shown) - wanted).square().mean()
+    assert not torch.equal(cut(shown), made)
+    if school != "pix2pix":  # whose random statistics no map has, so there is no nearer
+        assert (made - wanted).square().mean() < (cut(shown) - wanted).square().mean()
     if school == "CUT":
         judged = run_ganprune(
             "evaluate", "run", "--features", keras_file(here / "f.safetensors"), "--json", "--threads", 1

@@ -50,8 +50,8 @@ def test_row_is_a_mean_over_seeds() -> None:
     assert rows["inputs"]["MACs, G"] == "–"
     assert rows["inputs"]["KID A→B"] == "2.000"  # of an earlier ganprune, without an interval
     assert (rows["original, mirrored"]["lost A→B"], rows["original, mirrored"]["L_DisA A→B"]) == (
-        "0.1",
-        "0.02",
+        "0.10",
+        "0.0200",
     )
     assert rows["ours"]["L_DisA A→B"] == "–"  # of an earlier ganprune, or without a discriminator
     assert "FID A→B" not in table.headings  # nothing to say
