@@ -10,6 +10,8 @@ from its state dict by `ganprune.models`, as a file is. "Halved" keeps half of t
 pictures that the refit has not seen; random weights are harder to refit than trained ones, whose maps
 repeat each other. Times are of one interleaved run for each family, one thread: the plain export of the
 original, the same after the rewrites, and the slim network. Writes docs/results/families.md and .json.
+A run that was stopped goes on: families of these sizes in families.json are not measured again; delete it to
+begin anew.
 """
 
 import argparse
@@ -40,12 +42,16 @@ from ganprune_exporters import ExportSettings, export_onnx
 from ganprune_exporters.chain import plain
 from tests.models.schools import (
     Aladdin,
+    AladdinUNet,
+    DeepLearning,
     LevelsUNet,
     Toronto,
     Udacity,
     UnitJohnson,
     arnab,
+    bare,
     resnet,
+    stargan,
     trained,
     unet,
 )
@@ -67,23 +73,33 @@ def families(s: Sizes) -> Mapping[str, Callable[[], nn.Module]]:
     """The schools' networks, by the names that docs/checkpoints.md has."""
     wide = {"ngf": s.ngf, "blocks": s.blocks}
     few = {"n": s.ngf, "blocks": min(s.blocks, 6)}
+    levels = {"width": s.ngf, "depth": min(s.depth, 7)}
     return {
         "CycleGAN": lambda: resnet(**wide),
         "CycleGAN, batch norm, dropout": lambda: resnet("batch", dropout=True, **wide),
         "CycleGAN, affine": lambda: resnet("affine", **wide),
         "fork, nearest": lambda: resnet("batch", up="nearest", **wide),
         "fork, bilinear": lambda: resnet("batch", up="bilinear", **wide),
+        "fork, pixel shuffle": lambda: resnet("batch", up="shuffled", **wide),
         "PyTorch-GAN": lambda: resnet(up="nearest", inner="block", **wide),
+        "pix2pixHD": lambda: resnet(levels=4, **wide),
+        "UPIT": lambda: bare(resnet(**wide)),
+        "StarGAN": lambda: stargan(labels=5, **few),
         "CUT": lambda: resnet(up="blurred", down="blurred", **wide),
         "Lornatang": lambda: resnet(root="main", inner="res", **wide),
         "arnab39": lambda: arnab(**wide),
         "pix2pix": lambda: unet(ngf=s.ngf, depth=s.depth),
         "arnab39's U-Net": lambda: unet(ngf=s.ngf, depth=s.depth, root="unet_model"),
-        "PyTorch-GAN's U-Net": lambda: LevelsUNet(s.ngf, min(s.depth, 7)),
+        "PyTorch-GAN's U-Net": lambda: LevelsUNet(**levels),
+        "DiscoGAN": lambda: LevelsUNet(bias=True, **levels),
+        "DualGAN": lambda: LevelsUNet(affine=True, last="transposed", **levels),
+        "aladdinpersson's pix2pix": lambda: AladdinUNet(s.ngf, s.depth - 2),
+        "deeplearning.ai": lambda: DeepLearning(s.ngf, s.blocks),
         "aladdinpersson": lambda: Aladdin(s.ngf, s.blocks),
         "Udacity": lambda: Udacity(**few),
         "Toronto": lambda: Toronto(s.ngf, blocks=few["blocks"]),
         "fast style transfer": lambda: UnitJohnson(max(s.ngf // 2, 1)),
+        "fast style transfer, transposed": lambda: UnitJohnson(max(s.ngf // 2, 1), transposed=True),
     }
 
 
@@ -200,12 +216,18 @@ def main() -> None:
     args.add_argument("--seconds", type=float, default=60.0)
     args.add_argument("--out", type=Path, default=RESULTS)
     opt = args.parse_args()
-    known = families(Sizes(opt.ngf, opt.blocks, opt.depth))
+    sizes = Sizes(opt.ngf, opt.blocks, opt.depth)
+    known = families(sizes)
     chosen = opt.families or list(known)
     if unknown := [name for name in chosen if name not in known]:
         args.error(f"--families must be of {', '.join(known)}, found {unknown[0]}")
     settings = BenchSettings(threads=(1,), runs=(opt.runs,), seconds=opt.seconds, size=opt.size)
     rows, machine = list[Row](), ""
+    kept = opt.out / "families.json"
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    if before.get("size") == opt.size and before.get("sizes", asdict(full)) == asdict(sizes):
+        rows, machine = [Row(**row) for row in before["rows"]], before["machine"]
+        chosen = [name for name in chosen if name not in {row.family for row in rows}]
     command = shlex.join(["python", "benchmarks/families.py", *sys.argv[1:]])
     opt.out.mkdir(parents=True, exist_ok=True)
     for name in chosen:
@@ -213,8 +235,8 @@ def main() -> None:
         rows.append(row)
         print(f"{name}: {plus_minus(*row.over_original)}×, lost {row.lost_refitted:.3f}", flush=True)
         (opt.out / "families.md").write_text(page(rows, command, machine, opt.size))
-        found = {"machine": machine, "size": opt.size, "rows": [asdict(row) for row in rows]}
-        (opt.out / "families.json").write_text(json.dumps(found, indent=2) + "\n")
+        found = {"machine": machine, "size": opt.size, "sizes": asdict(sizes)}
+        kept.write_text(json.dumps(found | {"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

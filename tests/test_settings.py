@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ganprune.errors import UsageError
 from ganprune.settings import KEYS, CompressSettings, read_config, schema, typed
+from ganprune.settings.compress import FineTuneSettings
 from ganprune.settings.fields import settings_of
 from ganprune.settings.search import SearchSettings
 from ganprune.settings.training import DistilSettings, TrainSettings
@@ -185,3 +186,12 @@ def test_settings_are_read_and_checked_without_pytorch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_fine_tuning_learns_faster_where_no_refit_came_before_and_distils_without_mirrors() -> None:
+    base = TrainSettings()
+    rates = {refit: FineTuneSettings(refit_pictures=refit).training(base, ("A",)) for refit in (8, 0)}
+    assert {refit: training.lr for refit, training in rates.items()} == {8: 2e-4, 0: 5e-4}
+    assert not rates[8].flip
+    paper = FineTuneSettings(recipe="paper", refit_pictures=0).training(base, ("A",))
+    assert (paper.lr, paper.flip) == (2e-4, True)

@@ -34,7 +34,7 @@ from ganprune.reporting import Reporter
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.settings.evaluate import EvaluateOptions
-from ganprune.settings.words import OTHER
+from ganprune.settings.words import DOMAINS, OTHER
 from ganprune.stages.job import made_by
 from ganprune.stages.originals import originals_of
 from ganprune.stages.preparing import domains_of
@@ -129,7 +129,8 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     quartet = originals_of(run, made, wishes.own)
     folders = domains_of(
         quartet.options, source or DataSource.of_config(run.config["data"]), ("test",),
-        bare="train" if source is None else "test", paired=made.pictures.paired, channels=quartet.channels,
+        DOMAINS if made.pictures.paired else made.search.sides, "train" if source is None else "test",
+        made.pictures.paired, channels=quartet.channels,
     )  # fmt: skip
     see = _Seer(_network(wishes), wishes.batch, wishes.cache or run / CACHE, reporter)
     threads = resolve_threads(wishes.threads)
@@ -165,8 +166,11 @@ class _OfRun:
         made = translated(pictures, contest, self.device, self.see.reporter)
         truth = self._truth(other, len(pictures)) if self.made.pictures.paired else None
         target, source = self._real("test", other), self._real("test", side)
-        assert target is not None
         assert source is not None
+        if target is None:
+            self.see.reporter.info(
+                f"no test pictures of {other}, which G_{side} draws: KID, FID and as_b are left out"
+            )
         train = self._real("train", other) if self.settings.fid else None
         features = {kind: self.see(part.pictures) for kind, part in made.items()}
         rows, variants = list[dict[str, Any]](), list(made)[list(made).index("slim") + 1 :]
@@ -174,7 +178,8 @@ class _OfRun:
             # What the slim generator's files change is seen beside the slim generator itself.
             others = {name: features[name] for name in ("original", *(["slim"] if kind in variants else []))}
             found = score(
-                features[kind], target, self.settings, train=train, domains=(source, target),
+                features[kind], target, self.settings, train=train,
+                domains=None if target is None else (source, target),
                 originals_and_inputs=(features["original"], features["inputs"]),
                 errors=squared_errors(part.pictures, made["original"].pictures),
                 from_truth=None if truth is None else _from_truth(part.pictures, truth),

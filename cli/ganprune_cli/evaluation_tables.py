@@ -18,10 +18,8 @@ def print_evaluation(found: Mapping[str, Any], markdown: bool) -> None:
         for part in found["directions"]:
             first = part["rows"][0]
             size = f"{found['size']}×{found['size']}"
-            title = (
-                f"{part['network']}, {part['direction']}: {first['n_fakes']} test pictures at {size}, "
-                f"against {first['n_real']} real ones"
-            )
+            title = f"{part['network']}, {part['direction']}: {first['n_fakes']} test pictures at {size}"
+            title += f", against {first['n_real']} real ones" if first["n_real"] else ""
             _print_rows(title, part["rows"], markdown, first=True)
             say()
     else:

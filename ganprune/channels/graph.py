@@ -208,10 +208,17 @@ CHANNELS = (3, 1, 4)
 some, as coordinates, or fold pixels into them."""
 
 
+def channels_to_try(network: nn.Module) -> list[int]:
+    """Channels that its pictures may have. The first convolution is the first registered one, which need not
+    be the first that runs: so behind `CHANNELS` come those that any other reads."""
+    read = [m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)]
+    return list(dict.fromkeys([*read[:1], *CHANNELS, *read]))
+
+
 def graph_of(network: nn.Module) -> ChannelGraph:
     """The `ChannelGraph` of a network of which no picture is at hand: run on the smallest one that it takes.
 
-    It has as many channels as the network's first convolution reads, or else `CHANNELS`. Raises what the
+    It has as many channels as the first of `channels_to_try` that it takes. Raises what the
     network raises where no picture of up to 512 pixels will do.
     """
     signature = tuple((id(module), type(module)) for module in network.modules())
@@ -228,14 +235,13 @@ def graph_of(network: nn.Module) -> ChannelGraph:
 
 def tape_of(network: nn.Module) -> Tape:
     """The calls of a network on the smallest picture that it takes, see `graph_of`."""
-    first = [m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)][:1]
-    like = next(network.parameters())
-    for channels in dict.fromkeys([*first, *CHANNELS]):
+    tried, like = channels_to_try(network), next(network.parameters())
+    for channels in tried:
         for side in SIZES:
             # A map became too small; or there are other channels than the first convolution reads.
             with suppress(RuntimeError, ValueError):
                 return record(network, like.new_zeros(1, channels, side, side))
-    return record(network, like.new_zeros(1, *(first or CHANNELS[:1]), SIZES[-1], SIZES[-1]))  # raises
+    return record(network, like.new_zeros(1, tried[0], SIZES[-1], SIZES[-1]))  # raises
 
 
 _TRACED = WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], ChannelGraph]]()

@@ -131,7 +131,7 @@ def _read(
             if own and isinstance(told, UnsupportedArchitecture):
                 told = models.unknown(role, tensors, f"; taken as CycleGAN's, it {error}")
             elif isinstance(told, Misfit):
-                told = Misfit(f"{told}; {models.bring(role)}")
+                told = Misfit(f"{told}; {models.described(role, tensors)}")
             raise told from None
 
 

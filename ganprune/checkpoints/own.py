@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.channels.blocks import CONSTANT
-from ganprune.channels.graph import SIZES
+from ganprune.channels.graph import SIZES, channels_to_try
 from ganprune.checkpoints.folding import with_plain_weights
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.pruning.rebuild import with_tensors, without_blocks
@@ -165,7 +165,6 @@ def _run(network: nn.Module) -> None:
 
     Raises `CheckpointError` where layers do not fit each other.
     """
-    channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
 
     def tell(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         setattr(module, "num_features", inputs[0].shape[1])  # noqa: B010
@@ -173,23 +172,26 @@ def _run(network: nn.Module) -> None:
     norms = [module for module in network.modules() if isinstance(module, nn.InstanceNorm2d)]
     handles = [norm.register_forward_pre_hook(tell) for norm in norms]
     try:
-        _take(network, channels)
+        _take(network)
     finally:
         for handle in handles:
             handle.remove()
 
 
 @torch.no_grad()
-def _take(network: nn.Module, channels: int) -> None:
-    for side in SIZES:
-        try:
-            network(torch.zeros(1, channels, side, side))
-        except Exception as error:  # the user's own code may raise anything
-            if side == SIZES[-1]:
-                told = f"{type(network).__name__} with these tensors raises {_told(error)}"
-                raise CheckpointError(told) from error
-        else:
-            return
+def _take(network: nn.Module) -> None:
+    raised = list[Exception]()
+    for channels in channels_to_try(network):
+        for side in SIZES:
+            try:
+                network(torch.zeros(1, channels, side, side))
+            except Exception as error:  # the user's own code may raise anything
+                raised.append(error)
+            else:
+                return
+    likeliest = raised[len(SIZES) - 1]  # of the largest picture with the first number of channels
+    told = f"{type(network).__name__} with these tensors raises {_told(likeliest)}"
+    raise CheckpointError(told) from likeliest
 
 
 def _named(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.errors import CheckpointError, Misfit, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
+from ganprune.models.fitting import NORMLESS
 from ganprune.models.layers import COUNT
 from ganprune.models.traits import channels_by_domain, channels_of, norm_of, sees_both
 from ganprune.settings.words import NET_NAMES, NetName
@@ -288,8 +289,12 @@ def _notes(
     for kind in dict.fromkeys(kind for member in members.values() for kind in member.folded):
         normed: list[NetName] = [name for name, member in members.items() if kind in member.folded]
         notes.append(f"{kind} of {told(normed)} is folded into the weights, as eval mode has them")
+    open_ones: dict[str, list[NetName]] = {}
     for name, member in members.items():
-        notes += [f"{told([name])}: {note}" for note in getattr(member.network, "notes", ())]
+        for note in getattr(member.network, "notes", ()):
+            if note != NORMLESS or options.get("norm") != "none":
+                open_ones.setdefault(note, []).append(name)
+    notes += [f"{told(names)}: {note}" for note, names in open_ones.items()]
     batch: list[NetName] = [name for name, member in members.items() if "batch" in norm_of(member.network)]
     if batch:
         notes.append(picture_statistics.told([told(batch)]))

@@ -1,8 +1,9 @@
 """Test pictures through networks, and what a feature network says of them; the same for all cells."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ganprune.metrics import (
     score,
     squared_errors,
 )
+from ganprune.models.traits import discriminator_input
+from ganprune.pruning.fitness import l_disa
 from ganprune.reporting import SILENT, Reporter
 from ganprune.settings.words import OTHER, Domain
 from ganprune.storage.scratch import scratch_folder
@@ -46,8 +49,10 @@ class Jury:
     segmenter: Segmenter | None = None
     """For the FCN score of the generator that reads label maps, where test pictures are such."""
     reporter: Reporter = SILENT
+    discriminators: Mapping[Domain, nn.Module] = field(default_factory=dict[Domain, nn.Module])
+    """Those that are there, by the domain of the generator that each judges."""
     _pictures: dict[Domain, Tensor] = field(default_factory=dict[Domain, Tensor])
-    _originals: dict[Domain, Tensor] = field(default_factory=dict[Domain, Tensor])
+    _originals: dict[Domain, "_Made"] = field(default_factory=dict[Domain, "_Made"])
     """What the originals make of them."""
 
     def pictures(self, side: Domain) -> Tensor:
@@ -60,42 +65,53 @@ class Jury:
     def __call__(
         self, generators: Mapping[Domain, nn.Module], originals: Mapping[Domain, nn.Module]
     ) -> Figures:
-        """KID with its interval, ``as_b``, ``lost``, ``psnr`` a direction; FID and FCN where asked for."""
+        """KID with its interval, ``as_b``, ``lost``, ``psnr`` a direction, ``L_DisA`` where there is a
+        discriminator; FID and FCN where asked for."""
         found = Figures()
         for side, generator in generators.items():
             original = originals[side]
-            fakes = self._original(side, original)
+            made = self._original(side, original)
             if generator is not original:
-                fakes = self._translated(generator, side)
-            found[side] = self._figures(side, fakes, original) | self._segmented(side, fakes)
+                made = self._translated(self._ready(generator), side)
+            found[side] = self._figures(side, made, original) | self._segmented(side, made.pictures)
         return found
 
     def inputs(self, originals: Mapping[Domain, nn.Module]) -> Figures:
         """The same of pictures that no network has touched."""
-        return {
-            side: self._figures(side, self._inputs(side, self.folders.channels[OTHER[side]]), G)
-            for side, G in originals.items()
-        }
+        found = Figures()
+        for side, G in originals.items():
+            channels = self.folders.channels[OTHER[side]]
+            made = self._translated(partial(in_channels, channels=channels), side)
+            # As they are: floats and back would cost them grey levels.
+            exact = to_uint8(in_channels(self.pictures(side), channels))
+            found[side] = self._figures(side, replace(made, pictures=exact), G)
+        return found
 
-    def _inputs(self, side: Domain, channels: int) -> Tensor:
-        """Test pictures that nothing has changed, as a network of so many channels would give them: uint8."""
-        return to_uint8(in_channels(self.pictures(side), channels))
+    def mirrored(self, originals: Mapping[Domain, nn.Module]) -> Figures:
+        """The same of the originals between two mirrors, see `ganprune.metrics.translations.MIRRORED`."""
+        found = Figures()
+        for side, G in originals.items():
+            net = self._ready(G)
+            made = self._translated(lambda x, net=net: net(x.flip(3)).flip(3), side)
+            found[side] = self._figures(side, made, G)
+        return found
 
-    def _figures(self, side: Domain, fakes: Tensor, original: nn.Module) -> dict[str, Any]:
+    def _figures(self, side: Domain, made: "_Made", original: nn.Module) -> dict[str, Any]:
         source, target = self._real(side), self._real(OTHER[side])
-        inputs, made = self._features(self.pictures(side)), self._original(side, original)
-        whole = self._features(made)
+        inputs, wanted = self._features(self.pictures(side)), self._original(side, original)
+        whole = self._features(wanted.pictures)
         found = score(
-            self._features(fakes), target, ScoreSettings(fid=self.fid), domains=(source, target),
-            originals_and_inputs=(whole, inputs), errors=squared_errors(fakes, made),
-            others={"original": whole} if fakes is not made else None,
+            self._features(made.pictures), target, ScoreSettings(fid=self.fid), domains=(source, target),
+            originals_and_inputs=(whole, inputs), errors=squared_errors(made.pictures, wanted.pictures),
+            others={"original": whole} if made is not wanted else None,
         )  # fmt: skip
-        return found.to_json()
+        apart = [l_disa(one, other) for one, other in zip(wanted.judged, made.judged, strict=True)]
+        return found.to_json() | ({"L_DisA": sum(apart) / len(apart)} if apart else {})
 
-    def _original(self, side: Domain, original: nn.Module) -> Tensor:
+    def _original(self, side: Domain, original: nn.Module) -> "_Made":
         """The original's translation; kept, because every cell is compared with it."""
         if side not in self._originals:
-            self._originals[side] = self._translated(original, side)
+            self._originals[side] = self._translated(self._ready(original), side)
         return self._originals[side]
 
     def _real(self, side: Domain) -> Tensor:
@@ -106,16 +122,23 @@ class Jury:
     def _features(self, pictures: Tensor) -> Tensor:
         return cached_features(self.network, pictures, folder=self.cache, reporter=self.reporter)
 
+    def _ready(self, network: nn.Module) -> nn.Module:
+        return copy.deepcopy(network).to(self.device).float().eval()
+
     @torch.inference_mode()
-    def _translated(self, generator: nn.Module, side: Domain) -> Tensor:
-        """What a generator makes of the test pictures, in float32, one at a time: uint8 [n, c, h, w]."""
-        net, made = copy.deepcopy(generator).to(self.device).float().eval(), list[Tensor]()
-        pictures = self.pictures(side)
+    def _translated(self, draw: Callable[[Tensor], Tensor], side: Domain) -> "_Made":
+        """What becomes of the test pictures, in float32, one at a time."""
+        judge = self.discriminators.get(side)
+        D = None if judge is None else self._ready(judge)
+        made, judged, pictures = list[Tensor](), list[Tensor](), self.pictures(side)
         with reproducible(), self.reporter.task(f"translating, G_{side}", len(pictures)) as task:
             for picture in pictures.split(1):
-                made.append(to_uint8(net(to_float(picture).to(self.device))).cpu())
+                x = to_float(picture).to(self.device)
+                y = draw(x)
+                made.append(to_uint8(y).cpu())
+                judged += [] if D is None else [D(discriminator_input(D, x, y)).cpu()]
                 task.advance()
-        return torch.cat(made)
+        return _Made(torch.cat(made), tuple(judged))
 
     def _segmented(self, side: Domain, pictures: Tensor) -> dict[str, Any]:
         """FCN score of streets that G_B draws from label maps; empty without a segmenter."""
@@ -128,3 +151,11 @@ class Jury:
                 save_picture(path, picture, over="any")
             found = fcn_score(fakes, labels, self.segmenter, resamples=0, reporter=self.reporter)
         return {"fcn": found.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    pictures: Tensor
+    """uint8 [n, c, h, w]"""
+    judged: tuple[Tensor, ...]
+    """What the discriminator says of each, as floats; empty without one."""

@@ -59,12 +59,13 @@ class CellRecord(TypedDict):
 
 
 class OriginalRecord(TypedDict):
-    """What the originals and the untouched inputs came to."""
+    """What the originals, the untouched inputs and the originals between two mirrors came to."""
 
     schema: NotRequired[int]
     name: NotRequired[str]
     sides: Figures
     inputs: Figures
+    mirrored: NotRequired[Figures]
     made: dict[str, Any]
 
 
@@ -106,9 +107,9 @@ class Records:
         """What the originals came to; see `finished`."""
         return self._read(ORIGINAL, dict(self.circumstances), OriginalRecord)
 
-    def write_original(self, sides: Figures, inputs: Figures) -> None:
-        """Remember the figures of the originals and of the untouched inputs."""
-        found = {"schema": 1, "name": ORIGINAL, "sides": sides, "inputs": inputs}
+    def write_original(self, sides: Figures, inputs: Figures, mirrored: Figures) -> None:
+        """Remember the figures of the originals and of both controls, see `OriginalRecord`."""
+        found = {"schema": 1, "name": ORIGINAL, "sides": sides, "inputs": inputs, "mirrored": mirrored}
         write_json(self.path(ORIGINAL), found | {"made": dict(self.circumstances)})
 
     def _identity(self, cell: Cell) -> dict[str, Any]:

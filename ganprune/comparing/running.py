@@ -110,7 +110,7 @@ def compare(
     with Run(folder).locked():
         jury = Jury(
             network, found.job.folders, found.size, found.job.resolved.device, folder / CACHE,
-            found.comparison.settings.fid, segmenter, reporter,
+            found.comparison.settings.fid, segmenter, reporter, found.job.quartet.discriminators,
         )  # fmt: skip
         unfinished = [cell for cell in found.comparison.in_turns if records.finished(cell) is None]
         if records.original() is None:
@@ -129,9 +129,9 @@ def _records(found: Contest, judges: Mapping[str, str]) -> Records:
 def _judge_originals(found: Contest, records: Records, jury: Jury) -> None:
     with cpu_threads(found.job.resolved.threads):
         figures = jury(found.originals, found.originals)
-        inputs = jury.inputs(found.originals)
+        inputs, mirrored = jury.inputs(found.originals), jury.mirrored(found.originals)
     sizes = {side: size_of(G, G, found.size) for side, G in found.originals.items()}
-    records.write_original({side: sizes[side] | figures[side] for side in figures}, inputs)
+    records.write_original({side: sizes[side] | figures[side] for side in figures}, inputs, mirrored)
 
 
 def _run(cells: _Cells, cell: Cell) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ganprune.comparing.record import ORIGINAL, CellRecord, Figures, OriginalRecord
+from ganprune.metrics.translations import MIRRORED
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.tables import Table, csv_text, number, table_of
 
@@ -28,6 +29,8 @@ def means_of(cells: Sequence[CellRecord], original: OriginalRecord, timings: Tim
     """
     rows: dict[str, list[Figures]] = {ORIGINAL: [original["sides"]]}
     rows[INPUTS] = [original["inputs"]]
+    if "mirrored" in original:  # not of an earlier ganprune
+        rows[MIRRORED] = [original["mirrored"]]
     for cell in cells:
         steps = {"steps": cell.get("steps")}
         rows.setdefault(cell["name"], []).append({side: part | steps for side, part in cell["sides"].items()})
@@ -78,6 +81,7 @@ def comparison_table(means: Means, title: str) -> Table:
             column(f"KID {arrow}", one(side, _kid)),
             column(f"lost {arrow}", one(side, lambda part: number(part.get("lost")))),
             column(f"PSNR {arrow}", one(side, lambda part: number(part.get("psnr"), 1))),
+            column(f"L_DisA {arrow}", one(side, lambda part: number(part.get("L_DisA"), 4))),
             column(f"FID {arrow}", one(side, lambda part: number(part.get("fid_test"), 1))),
             column(f"class IoU {arrow}", one(side, lambda part: number(part.get("class_iou"), 3))),
         ]

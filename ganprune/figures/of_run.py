@@ -168,7 +168,7 @@ def quality_of(evaluation: Evaluation | None, network: str, kind: str) -> float 
     """KID of ``slim`` or ``original`` pictures by one network, from `EVALUATION`; None where unknown."""
     for part in evaluation["directions"] if evaluation else ():
         for row in part["rows"]:
-            if part["network"] == network and row["pictures"] == kind and row["kid"] is not None:
+            if part["network"] == network and row["pictures"] == kind and row.get("kid") is not None:
                 return float(row["kid"])
     return None
 

@@ -56,7 +56,7 @@ class PictureScores:
     """Pictures measured."""
     n_real: int
     """Real pictures that they are compared with."""
-    kid: Figure
+    kid: Figure | None
     """See `ganprune.metrics.kernel`."""
     fid_test: Figure | None = None
     """FID against real test pictures, as the paper has it."""
@@ -78,8 +78,8 @@ class PictureScores:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        found = self.kid.to_json("kid") | {"n_fakes": self.n_fakes, "n_real": self.n_real}
-        for name in ("fid_test", "fid_train_test", "as_b", "lost", "psnr", "truth_psnr", "truth_l1"):
+        found: dict[str, Any] = {"n_fakes": self.n_fakes, "n_real": self.n_real}
+        for name in ("kid", "fid_test", "fid_train_test", "as_b", "lost", "psnr", "truth_psnr", "truth_l1"):
             figure: Figure | None = getattr(self, name)
             if figure is not None:
                 found |= figure.to_json(name)
@@ -94,7 +94,7 @@ class PictureScores:
 
 def score(
     fakes: Tensor,
-    real: Tensor,
+    real: Tensor | None,
     settings: ScoreSettings,
     *,
     train: Tensor | None = None,
@@ -104,7 +104,8 @@ def score(
     from_truth: tuple[Tensor, Tensor] | None = None,
     others: Mapping[str, Tensor] | None = None,
 ) -> PictureScores:
-    """From features [n, d] of fakes and of real test pictures of the same domain.
+    """From features [n, d] of fakes and of real test pictures of the same domain; None: there are none, and
+    no KID nor FID.
 
     train: real training pictures of that domain, for the second protocol of FID. domains: real pictures of
     the other domain and of this one, for ``as_b``. originals_and_inputs: in pairs with the fakes, for
@@ -115,7 +116,7 @@ def score(
     """
     sure, generator = settings.resamples, torch.Generator().manual_seed(settings.seed)
 
-    def distance(less: Tensor | None = None) -> Figure:
+    def distance(real: Tensor, less: Tensor | None = None) -> Figure:
         value = kid(fakes, real) - (0 if less is None else kid(less, real))
         return Figure(value, kid_interval(fakes, real, sure, generator, less) if sure else None)
 
@@ -126,7 +127,7 @@ def score(
         value = float(above.sum() / below.sum())
         return Figure(value, ratio_interval(above, below, sure, generator) if sure else None)
 
-    found_kid = distance()
+    found_kid = None if real is None else distance(real)
     as_b = lost = psnr = truth_psnr = truth_l1 = None
     less = dict[str, dict[str, Figure]]()
     if domains is not None:
@@ -145,16 +146,20 @@ def score(
                 f"needed pictures in pairs, found {len(fakes)} and {len(theirs)}; translate the same folder "
                 "twice"
             )
-        less[name] = {"kid": distance(less=theirs)}
+        less[name] = {} if real is None else {"kid": distance(real, less=theirs)}
         if originals_and_inputs is not None:
             (ours, none), (rest, _) = (losses(part, *originals_and_inputs) for part in (fakes, theirs))
             less[name]["lost"] = ratio(ours - rest, none)
+    fid_test = fid_train_test = None
+    if settings.fid and real is not None:
+        fid_test = frechet(real)
+        fid_train_test = None if train is None else frechet(torch.cat([train, real]))
     return PictureScores(
         n_fakes=len(fakes),
-        n_real=len(real),
+        n_real=0 if real is None else len(real),
         kid=found_kid,
-        fid_test=frechet(real) if settings.fid else None,
-        fid_train_test=frechet(torch.cat([train, real])) if settings.fid and train is not None else None,
+        fid_test=fid_test,
+        fid_train_test=fid_train_test,
         as_b=as_b,
         lost=lost,
         psnr=psnr,

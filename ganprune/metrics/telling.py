@@ -101,7 +101,10 @@ def differences(rows: Sequence[Row]) -> list[str]:
         for other, figures in row.get("less", {}).items():
             keys = ["kid"] if other == "original" else ["kid", "lost"]  # lost of the original is 0
             told = [f"{COLUMNS[key][0]} {figure(figures, key, '+')}" for key in keys if key in figures]
-            found.append(f"{row.get('pictures', 'fakes')} less {other}, the same pictures: {', '.join(told)}")
+            if told:
+                found.append(
+                    f"{row.get('pictures', 'fakes')} less {other}, the same pictures: {', '.join(told)}"
+                )
     return found
 
 

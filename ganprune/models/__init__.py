@@ -106,20 +106,20 @@ def role_of(tensors: Mapping[str, Tensor]) -> Literal["generator", "discriminato
 
 def unknown(role: str, tensors: Mapping[str, Tensor], reason: str = "") -> UnsupportedArchitecture:
     """The error for a network of no family. role: generator, discriminator, or network."""
+    return UnsupportedArchitecture(f"a {role} of no family that is read: {described(role, tensors, reason)}")
+
+
+def described(role: str, tensors: Mapping[str, Tensor], reason: str = "") -> str:
+    """Of a network that is not read: its tensors, why, what to do, what was tried. role: as of `unknown`."""
     known = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}
     titles = [family.title for family in known.get(role, (*GENERATORS, *DISCRIMINATORS))]
     tried = "; ".join(dict.fromkeys(titles))
     first = ", ".join(f"{name[:48]!r} ({shape(tensor)})" for name, tensor in list(tensors.items())[:4])
-    return UnsupportedArchitecture(
-        f"a {role} of no family that is read: it has {len(tensors)} tensors, {first or 'none with weights'}, "
-        f"…{reason}; {bring(role)}; tried: {tried}"
-    )
-
-
-def bring(role: str) -> str:
-    """How to have a network of another kind read, for messages; role as of `unknown`."""
     option = "discriminator" if role == "discriminator" else "generator"
-    return f"a network of another kind is brought as a module of your own: --{option} FILE.py:FACTORY"
+    return (
+        f"it has {len(tensors)} tensors, {first or 'none with weights'}, …{reason}; a network of another "
+        f"kind is brought as a module of your own: --{option} FILE.py:FACTORY; tried: {tried}"
+    )
 
 
 def _read(role: str, families: Sequence[Family], others: Sequence[Family], tensors: Tensors) -> Network:

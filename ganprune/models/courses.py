@@ -3,7 +3,7 @@
     aladdinpersson's course              initial, down_blocks, res_blocks, up_blocks, last
     deeplearning.ai's course             upfeature, contract1, res0, expand2, downfeature
     University of Toronto, Udacity       conv1, res_blocks or resnet_block, deconv1 or upconv1
-    Johnson's fast style transfer        conv1.conv2d, in1, res1, deconv1.conv2d
+    Johnson's fast style transfer        conv1.conv2d, in1, res1, deconv1.conv2d or deconv1
 
 Sources: ``generator_model.py`` of aladdinpersson/Machine-Learning-Collection; the hand-outs of Toronto's
 CSC321 and of Udacity's deep learning course, as solved in many repositories; ``transformer_net.py`` of
@@ -180,7 +180,8 @@ def johnson_own(tensors: Tensors) -> Tensors:
 
 
 def johnson(tensors: Tensors) -> Network | None:
-    """Fast style transfer: 9×9 at both ends, borders reflected, affine instance norm, Upsample."""
+    """Fast style transfer: 9×9 at both ends, borders reflected, affine instance norm, Upsample or transposed
+    convolutions."""
     downs, ups = numbers(tensors, "conv{}.conv2d.") - 1, numbers(tensors, "deconv{}.conv2d.") - 1
     blocks = numbers(tensors, "res{}.") - 1
     if downs < 1 or ups < 1:
@@ -208,7 +209,7 @@ def johnson(tensors: Tensors) -> Network | None:
     for i in range(1, ups):
         number = downs + i
         layers |= {
-            f"deconv{i}": conv(3, upsampled=True),
+            f"deconv{i}": style.up() if f"deconv{i}.weight" in tensors else conv(3, upsampled=True),
             f"in{number}": style.norm(),
             f"relu{number}": nn.ReLU(),
         }

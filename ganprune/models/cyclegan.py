@@ -174,6 +174,8 @@ class Generator(nn.Module):
     block_name = "conv_block"
     """What its file calls the layers of a residual block (``model.10.conv_block.1.weight``); what is written
     for others to read calls them so, too. In memory they are ``conv_block``."""
+    notes: tuple[str, ...] = ()
+    """What its file leaves open and was assumed."""
 
     def __init__(self, widths: GeneratorWidths, norm: Norm = "instance") -> None:
         super().__init__()
@@ -247,6 +249,9 @@ class Discriminator(nn.Module):
     Maps [n, in_channels, h, w] to a patch map [n, 1, h', w']: one judgement a patch, about 1 for
     real and 0 for fake. Four layers of filters see 70×70 pixels each.
     """
+
+    notes: tuple[str, ...] = ()
+    """What its file leaves open and was assumed."""
 
     def __init__(self, widths: DiscriminatorWidths, norm: Norm = "instance") -> None:
         super().__init__()

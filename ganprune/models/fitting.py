@@ -13,16 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from ganprune.errors import CheckpointError, Misfit, UnsupportedArchitecture
-from ganprune.models.cyclegan import ResnetBlock
-from ganprune.models.layers import COUNT, STATISTICS, Blur, Residual, Tensors
+from ganprune.models.cyclegan import Discriminator, Generator, ResnetBlock
+from ganprune.models.layers import COUNT, STATISTICS, Blur, Network, Residual, Tensors
+from ganprune.models.traits import norm_of
 
 PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Number formats of weights that are read; all become float32."""
 
+NORMLESS = (
+    "neither norms nor biases of hidden layers are in its file: taken as without norms, as CycleGAN's --norm "
+    "none; instance norm behind convolutions without biases has the same tensors: compare a picture with "
+    "your own program's, and where they differ bring the module: --generator FILE.py:FACTORY"
+)
+"""Note on a network whose file tells no norm; its options may."""
+
 SUMS = (Residual, ResnetBlock)
 """Modules that add what comes in to what their layers make of it."""
 
-_Network = TypeVar("_Network", bound=nn.Module)
+_Network = TypeVar("_Network", Network, Generator, Discriminator)
 
 
 def fitted(network: _Network, tensors: Tensors) -> _Network:
@@ -35,7 +43,7 @@ def fitted(network: _Network, tensors: Tensors) -> _Network:
     contradictory in shape, not floating point, or not finite.
     """
     wanted = network.state_dict()
-    _check_names(wanted, tensors)
+    _check_names(network, wanted, tensors)
     for name, like in wanted.items():
         if not name.endswith(COUNT):
             _check_kernel(name, like, tensors[name])
@@ -45,6 +53,8 @@ def fitted(network: _Network, tensors: Tensors) -> _Network:
         _put(
             network, name, _count(tensors.get(name)) if name.endswith(COUNT) else _weight(name, tensors[name])
         )
+    if norm_of(network) == "none":
+        network.notes += (NORMLESS,)
     return network.requires_grad_(False).eval()
 
 
@@ -61,12 +71,16 @@ def without_relics(tensors: Tensors) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not is_relic(name)}
 
 
-def _check_names(wanted: Tensors, tensors: Tensors) -> None:
+def _check_names(network: nn.Module, wanted: Tensors, tensors: Tensors) -> None:
     missing = [name for name in wanted if name not in tensors and not name.endswith(COUNT)]
     over = [name for name in tensors if name not in wanted]
     if missing and over:
         raise UnsupportedArchitecture(f"holds {over[0]!r} and lacks {missing[0]}")
     if missing:
+        layer = missing[0].rpartition(".")[0]
+        is_norm = isinstance(network.get_submodule(layer), nn.InstanceNorm2d | nn.BatchNorm2d)
+        if is_norm and not any(name.startswith(f"{layer}.") for name in tensors):
+            raise Misfit(f"has no norm at {layer}, where such a network has one")
         raise Misfit(f"lacks {missing[0]}; the file is incomplete or of another network")
     if over:
         raise UnsupportedArchitecture(f"holds {over[0]!r}, which no such network has")

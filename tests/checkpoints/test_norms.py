@@ -81,7 +81,19 @@ def test_a_cyclegan_of_any_norm_is_read_from_its_folder(tmp_path: Path, norm: No
     quartet = load_quartet(tmp_path)
     for name, network in (networks | judges).items():
         assert_same(getattr(quartet, name), network)
-    assert bool(quartet.notes) == (norm == "batch")
+    assert bool(quartet.notes) == (norm in ("batch", "none"))
+
+
+def test_a_file_without_norms_is_said_to_be_open_unless_its_options_say_none(tmp_path: Path) -> None:
+    theirs = seeded(lambda: reference.resnet(2, 3, "none", dropout=False), 1)
+    for name in ("latest_net_G_A.pth", "latest_net_G_B.pth"):
+        torch.save(theirs.state_dict(), tmp_path / name)
+    (note,) = load_quartet(tmp_path).notes
+    assert note.startswith("latest_net_G_A.pth, latest_net_G_B.pth: neither norms nor biases of hidden")
+    assert "instance norm behind convolutions without biases" in note
+    assert "--generator FILE.py:FACTORY" in note
+    (tmp_path / "train_opt.txt").write_text("norm: none\n")
+    assert load_quartet(tmp_path).notes == ()
 
 
 def test_batch_norm_is_told_what_cyclegans_test_does_without_eval(tmp_path: Path) -> None:
@@ -103,7 +115,7 @@ def test_dropout_is_left_out_and_told_in_one_note(tmp_path: Path, norm: Norm) ->
         "dropout in the residual blocks of latest_net_G_A.pth does nothing when pictures are translated; "
         "CycleGAN's own code needs --no_dropout for what ganprune writes"
     )
-    assert len(quartet.notes) == (2 if norm == "batch" else 1)
+    assert len(quartet.notes) == (2 if norm in ("batch", "none") else 1)
     assert quartet.G_A is not None
     rebuilt = seeded(lambda: reference.resnet(2, 3, norm, dropout=False), 2).eval()
     rebuilt.load_state_dict(quartet.G_A.state_dict())  # under --no_dropout, strictly
@@ -237,6 +249,11 @@ BROKEN: dict[str, tuple[Callable[[Tensors], Tensors], type[CheckpointError], str
         r"model\.3\.running_mean has shape \d+, but the maps .* those of model\.2\.weight",
     ),
     "lacking": (_without("model.3.running_mean"), CheckpointError, r"lacks model\.3\.running_mean"),
+    "a whole norm lacking": (
+        lambda tensors: {name: t for name, t in tensors.items() if not name.startswith("model.3.")},
+        CheckpointError,
+        r"^has no norm at model\.3, .* tensors, 'model\.0\.weight' \(.*\), …; .*; tried: PatchGANs",
+    ),
     "weights of one norm lacking": (_without("model.3.weight"), CheckpointError, r"lacks model\.3\.weight"),
     "integers": (
         _changed("model.3.running_mean", lambda t: t.int()),

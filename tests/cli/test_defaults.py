@@ -11,6 +11,7 @@ from ganprune.models.cyclegan import DiscriminatorWidths, resnet_widths
 from ganprune.storage.plain import read_toml
 from tests.cli.conftest import Place
 from tests.cli.kit import SMALL_TRAINING, ganprune
+from tests.metrics.kit import keras_file
 from tests.tiny import random_generator, random_judge, resnet
 
 SHORT = ("--set", "population=4", "--set", "generations=0", "--threads", "1", "--budget", "0")
@@ -55,6 +56,15 @@ def test_a_lone_generator_needs_no_options_and_no_domains(place: Place, here: Pa
         assert done.err.count(adapted) == 1
     assert resnet(load_generator(here / "run/G_A.safetensors")).widths.blocks == 1
     assert ganprune("export", "--onnx", "run").code == 0
+    features = keras_file(here / "features.safetensors")
+    told = ganprune(
+        "evaluate", "run", "--data", "photos", "--features", features, "--fid", "--json", "--threads", 1
+    )
+    assert told.code == 0, told.err
+    assert "no test pictures of B, which G_A draws: KID, FID and as_b are left out" in told.err
+    slim = told.json["directions"][0]["rows"][-1]
+    assert {"lost", "psnr", "L_GenA"} <= slim.keys()
+    assert not {"kid", "fid_test", "as_b"} & slim.keys()
     refused = ganprune("compress", net, "--data", "photos", *SHORT, "--set", "loss=disa", "-o", "other")
     assert refused.code == 3
     assert "needed D_A; found G_A (latest_net_G.pth)" in refused.err

@@ -12,9 +12,12 @@ import ganprune
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import load_generator
 from ganprune.errors import UsageError
+from ganprune.images import load_pictures, to_float
+from ganprune.metrics import pictures_in
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune as run_ganprune
 from tests.cli.test_own_module import UNTRAINED
+from tests.metrics.kit import keras_file
 from tests.models.schools import GENERATORS, trained
 
 QUICK = BenchSettings(threads=(1,), runs=(2, 3), seconds=1)
@@ -45,6 +48,22 @@ def test_a_lone_generator_is_compressed_without_an_option_but_the_pictures(
     (made,) = session.run(None, {"input": x.numpy()})
     torch.testing.assert_close(torch.from_numpy(np.asarray(made)), found.slim["A"](x), atol=1e-4, rtol=0)
     assert torch.equal(load_generator(here / "run" / "latest_net_G_A.pth")(x), found.slim["A"](x))
+    # Without training, the refitted network is what comes out; it is nearer than the one that was only cut.
+    cut, refitted = (
+        load_generator(here / "run" / f"{name}_G_A.safetensors") for name in ("pruned", "refitted")
+    )
+    shown = to_float(load_pictures(pictures_in(place.data / "trainA"), size))
+    wanted, made = found.originals["A"](shown), found.slim["A"](shown)
+    assert torch.equal(refitted(shown), made)
+    assert not torch.equal(cut(shown), made)
+    if school != "pix2pix":  # whose random statistics no map has, so there is no nearer
+        assert (made - wanted).square().mean() < (cut(shown) - wanted).square().mean()
+    if school == "CUT":
+        judged = run_ganprune(
+            "evaluate", "run", "--features", keras_file(here / "f.safetensors"), "--json", "--threads", 1
+        )
+        assert judged.code == 0, judged.err
+        assert judged.json["directions"][0]["rows"][-1]["lost"] > 0
 
 
 def test_pictures_of_any_size_are_padded_to_what_a_u_net_takes(here: Path) -> None:

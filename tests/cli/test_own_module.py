@@ -14,11 +14,14 @@ from torch import nn
 import ganprune
 from ganprune.bench import BenchSettings
 from ganprune.checkpoints import Own, load_generator, read_metadata
+from ganprune.checkpoints.own import fitted
 from ganprune.errors import CheckpointError, RunError, UsageError
+from ganprune.models.traits import channels_of
 from ganprune_exporters import benching
 from tests.cli.conftest import Place
 from tests.cli.kit import Outcome
 from tests.cli.kit import ganprune as run_ganprune
+from tests.metrics.kit import keras_file
 from tests.own.small_unet import Judge, SmallUNet
 from tests.tiny import fill
 
@@ -69,6 +72,9 @@ def test_it_is_compressed_exported_and_timed(place: Place, here: Path, weights: 
         "translate", here / "run", place.data / "testA", "-o", here / "made", "--generator", FACTORY
     )
     assert shown.code == 0, shown.err
+    features = keras_file(here / "features.safetensors")
+    judged = command("evaluate", here / "run", "--features", features, "--generator", FACTORY, "--json")
+    assert judged.code == 0, judged.err
     told = command("export", "--onnx", here / "run", "-o", here / "others")
     assert told.code == 3
     assert "--generator FILE.py:FACTORY" in told.err
@@ -80,6 +86,8 @@ def test_inspect_tells_groups_and_the_command_to_run(weights: Path) -> None:
     assert "SmallUNet, filters 8–16" in told.out
     assert "groups: G_A: stem 8, down 12, trunk 16, up1 12 (trunk: what" in " ".join(told.out.split())
     assert f"next: ganprune compress {weights} --generator {FACTORY} --data DIR" in told.err
+    grouped = command("inspect", weights, "--generator", f"{FILE}:grouped")
+    assert "kept whole: G_A: deep.1: group_norm" in grouped.out, grouped.err
     unread = command("inspect", weights)
     assert unread.code == 3
     assert "'enter.0.weight' (8×3×3×3)" in unread.err
@@ -157,6 +165,23 @@ def test_a_module_is_as_good_as_the_file_that_makes_it(weights: Path) -> None:
     mine = load_generator(weights, Own.of(SmallUNet()))
     assert torch.equal(mine(x), load_generator(weights, Own.of(FACTORY))(x))
     assert isinstance(mine, nn.Module)
+
+
+class Backwards(nn.Module):
+    """The layer that runs last is registered first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.leave, self.enter = nn.Conv2d(6, channels, 1), nn.Conv2d(channels, 6, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.leave(torch.relu(self.enter(x))))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_module_may_register_its_layers_in_any_order(channels: int) -> None:
+    net = Backwards(channels)
+    assert channels_of(fitted(net, net.state_dict())) == (channels, channels)
 
 
 def test_a_trained_module_is_compressed_as_it_is(place: Place, here: Path) -> None:

@@ -30,13 +30,14 @@ CELLS = [
     _cell("once", 1, 0.7, 0.4),
 ]  # fmt: skip
 ORIGINAL: Any = {"sides": _cell("original", 0, 0.3, 0.2)["sides"],
-            "inputs": {side: {"kid": 2.0, "lost": 1.0} for side in "AB"}}  # fmt: skip
+            "inputs": {side: {"kid": 2.0, "lost": 1.0} for side in "AB"},
+            "mirrored": {side: {"kid": 0.3, "lost": 0.1, "L_DisA": 0.02} for side in "AB"}}  # fmt: skip
 
 
 def test_row_is_a_mean_over_seeds() -> None:
     timings: Any = {"ours": {"A": {"ms": 5.0, "speedup": 3.0}, "B": {"ms": 6.0, "speedup": 2.5}}}
     means = means_of(CELLS, ORIGINAL, timings)
-    assert list(means) == ["original", "inputs", "ours", "theirs", "once"]
+    assert list(means) == ["original", "inputs", "original, mirrored", "ours", "theirs", "once"]
     assert means["ours"]["A"]["kid"] == pytest.approx(0.5)
     table = comparison_table(means, "title")
     rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
@@ -48,6 +49,11 @@ def test_row_is_a_mean_over_seeds() -> None:
     assert rows["once"]["KID A→B"] == "0.700 [0.650, 0.720]"
     assert rows["inputs"]["MACs, G"] == "–"
     assert rows["inputs"]["KID A→B"] == "2.000"  # of an earlier ganprune, without an interval
+    assert (rows["original, mirrored"]["lost A→B"], rows["original, mirrored"]["L_DisA A→B"]) == (
+        "0.10",
+        "0.0200",
+    )
+    assert rows["ours"]["L_DisA A→B"] == "–"  # of an earlier ganprune, or without a discriminator
     assert "FID A→B" not in table.headings  # nothing to say
 
 
@@ -56,7 +62,7 @@ def test_csv_has_a_line_for_each_method_and_direction() -> None:
     assert [(line["method"], line["network"]) for line in lines][:3] == [
         ("original", "G_A"), ("original", "G_B"), ("inputs", "G_A"),
     ]  # fmt: skip
-    assert float(lines[4]["kid_high"]) == 0.6
+    assert float(lines[6]["kid_high"]) == 0.6
 
 
 def test_claim_is_compared_seed_by_seed() -> None:

@@ -25,12 +25,13 @@ NORMS: dict[str, tuple[Norm, bool]] = {
     "tracked": (lambda n: nn.InstanceNorm2d(n, affine=True, track_running_stats=True), True),
     "tracked, no weights": (lambda n: nn.InstanceNorm2d(n, track_running_stats=True), True),
     "none": (lambda n: nn.Identity(), False),
+    "instance without biases": (nn.InstanceNorm2d, False),
 }
 """Kinds of norm: how to make one, and whether the convolutions before it have biases."""
 
-TOLD = [norm for norm in NORMS if norm != "tracked, no weights"]
-"""Those that a state dict tells apart. The other is read as instance norm of PyTorch before 0.4, which saved
-its statistics and did not use them."""
+TOLD = [norm for norm in NORMS if norm not in ("tracked, no weights", "instance without biases")]
+"""Those that a state dict tells apart. Of the others, one is read as instance norm of PyTorch before 0.4,
+which saved its statistics and did not use them, and one as no norm, with a note."""
 
 
 def trained(make: Callable[[], nn.Module], seed: int = 1) -> nn.Module:
@@ -515,7 +516,7 @@ class JohnsonBlock(nn.Module):
 class Johnson(nn.Module):
     """pytorch/examples' fast style transfer, for pictures of 0 … 255."""
 
-    def __init__(self, n: int = 4, blocks: int = 5) -> None:
+    def __init__(self, n: int = 4, blocks: int = 5, transposed: bool = False) -> None:
         super().__init__()
         self.blocks = blocks
         self.conv1, self.conv2, self.conv3 = (
@@ -527,7 +528,10 @@ class Johnson(nn.Module):
             setattr(self, f"in{i}", nn.InstanceNorm2d(width, affine=True))
         for i in range(1, blocks + 1):
             setattr(self, f"res{i}", JohnsonBlock(4 * n))
-        self.deconv1, self.deconv2 = Padded(4 * n, 2 * n, 3, 1, 2), Padded(2 * n, n, 3, 1, 2)
+        for i, width in enumerate((4 * n, 2 * n), 1):
+            half = width // 2
+            up = nn.ConvTranspose2d(width, half, 3, 2, 1, 1) if transposed else Padded(width, half, 3, 1, 2)
+            setattr(self, f"deconv{i}", up)
         self.deconv3 = Padded(n, 3, 9)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -652,6 +656,7 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "Toronto, 5×5": (lambda: Toronto(kernel=5, upsampled=True), 3),
     "Toronto, several blocks": (lambda: Toronto(blocks=3), 3),
     "fast style transfer": (UnitJohnson, 10),
+    "fast style transfer, transposed": (lambda: UnitJohnson(transposed=True), 10),
 }
 """How to make each, and how many groups of filters it has."""
 

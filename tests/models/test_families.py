@@ -21,7 +21,7 @@ from ganprune.checkpoints.folding import folded
 from ganprune.errors import UnsupportedArchitecture
 from ganprune.models import read_discriminator, read_generator
 from ganprune.pruning.genome import Layout
-from ganprune.pruning.rebuild import masked, rebuilt
+from ganprune.pruning.rebuild import masked, rebuilt, recalibrated
 from ganprune.refit import refitted
 from tests.models import schools
 from tests.tiny import seeded
@@ -238,6 +238,11 @@ def test_what_the_file_leaves_open_is_noted() -> None:
     assert "how maps are enlarged: taken as bilinear" in fork.notes[0]
     judge = read_discriminator(schools.trained(lambda: schools.UdacityJudge(toronto=True)).state_dict())
     assert "whether a sigmoid comes last: taken without one" in judge.notes[0]
+    for norm in schools.NORMS:
+        for read, make in (read_generator, schools.resnet), (read_discriminator, schools.patchgan):
+            state = schools.trained(lambda make=make, norm=norm: make(norm)).state_dict()
+            open_norm = any("taken as without norms" in note for note in read(state).notes)
+            assert open_norm == (norm in ("none", "instance without biases"))
     for root, inner in (("model", "conv_block"), ("model", "block"), ("main", "res"), ("main", "main")):
         known = schools.trained(lambda root=root, inner=inner: schools.resnet(root=root, inner=inner))
         assert read_generator(known.state_dict()).notes == ()
@@ -277,31 +282,38 @@ def test_the_order_of_the_names_is_of_no_matter() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["fork, bilinear", "CUT", "pix2pix", "PyTorch-GAN's U-Net", "aladdinpersson", "fast style transfer"],
-)
+    [
+        "fork, bilinear", "fork, pixel shuffle", "StarGAN", "CUT", "pix2pix", "PyTorch-GAN's U-Net",
+        "aladdinpersson", "Toronto, 5×5", "fast style transfer",
+    ],
+)  # fmt: skip
 def test_a_slim_generator_is_exported_and_onnx_runtime_computes_the_same(name: str, tmp_path: Path) -> None:
     network = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
     layout = Layout.of(network)
-    slim, x = rebuilt(network, layout, half(layout)), pictures(3, 32)
+    slim, x = rebuilt(network, layout, half(layout)), pictures(channels_of(network), 32)
     torch.onnx.export(slim, (x,), tmp_path / "G.onnx", dynamo=True, verbose=False)
     session = InferenceSession(tmp_path / "G.onnx", providers=["CPUExecutionProvider"])
     (computed,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     torch.testing.assert_close(torch.from_numpy(computed), slim(x), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "name", ["PyTorch-GAN", "CUT", "pix2pix, instance norm", "aladdinpersson", "fast style transfer"]
-)
+FAR_NEARER = ("PyTorch-GAN", "CUT", "pix2pix, instance norm", "aladdinpersson", "fast style transfer")
+
+
+@pytest.mark.parametrize("name", schools.GENERATORS)
 def test_a_refit_brings_a_slim_generator_nearer_to_its_original(name: str) -> None:
-    network = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
+    untrained = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
+    x = list(pictures(channels_of(untrained), 64, n=3).split(1))
+    network = recalibrated(untrained, x)  # batch norms have statistics of such pictures after a training
     layout = Layout.of(network)
     genome = half(layout, kept=0.75)
-    slim, x = rebuilt(network, layout, genome), list(pictures(3, 64, n=3).split(1))
+    slim = rebuilt(network, layout, genome)
 
     def error(candidate: nn.Module) -> float:
         return sum(float((candidate(one) - network(one)).square().mean()) for one in x)
 
-    assert error(refitted(slim, network, layout.units(genome), x)) < 0.75 * error(slim)
+    most = 0.75 if name in FAR_NEARER else 1
+    assert error(refitted(slim, network, layout.units(genome), x)) < most * error(slim)
 
 
 def test_the_documentation_has_every_network_that_is_tested_and_no_other() -> None:

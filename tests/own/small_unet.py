@@ -40,6 +40,12 @@ class Judge(nn.Module):
         return self.tell(nnf.elu(self.think(nnf.elu(self.see(x)))))
 
 
+def grouped() -> nn.Module:
+    net = SmallUNet()
+    net.deep[1] = nn.GroupNorm(2, 12, affine=False)
+    return net
+
+
 def broken() -> nn.Module:
     raise RuntimeError("no weights here")
 

@@ -70,23 +70,29 @@ def test_a_refit_from_grams_is_the_best_fit_of_the_layer_that_lost_inputs(norm: 
 
 
 def test_taking_filters_away_costs_what_the_refitted_reader_cannot_say_any_more():
-    """The cost while n filters are kept, against the explicit fit of the layer to those that are left."""
+    """The cost while n filters are kept, against the explicit fit of their readers to those that are left."""
     net, x = network("instance"), some_pictures(4)
     layout, found = Layout.of(net), grams(net, graph_of(net), x, ALL)
     gone = removals(net, layout, found, ridge=1e-6)
-    for gene, name in (("up2", "model.19"), ("inner1", "model.11.conv_block.5"), ("stem", "model.4")):
-        conv = net.get_submodule(name)
+
+    def cost(name: str, left: Tensor, of: int) -> float:
+        conv, gram = net.get_submodule(name), found[name]
         assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
-        gram, W = found[name], matrix(conv).double()
-        A, order = ridged(gram.A.double(), 1e-6), gone[gene].order
-        k = W.shape[1] // len(order)
+        A, W = ridged(gram.A.double(), 1e-6), matrix(conv).double()
+        k = W.shape[1] // of
+        columns = (left[:, None] * k + torch.arange(k)).flatten()
+        E = W.clone()
+        E[:, columns] -= W @ A[:, columns] @ torch.linalg.inv(A[columns][:, columns])
+        return float((torch.einsum("od,de,oe->o", E, A, E) * gram.sensitivity).sum())
+
+    for gene, readers in {
+        "up2": ["model.19"], "inner1": ["model.11.conv_block.5"], "stem": ["model.4"],
+        "trunk": ["model.10.conv_block.1", "model.11.conv_block.1", "model.12"],
+    }.items():  # fmt: skip
+        order = gone[gene].order
         assert sorted(order.tolist()) == list(range(len(order)))
         for kept in range(0 if gene in layout.blocks else 1, len(order)):
-            left = order[len(order) - kept :]
-            columns = (left[:, None] * k + torch.arange(k)).flatten()
-            E = W.clone()
-            E[:, columns] -= W @ A[:, columns] @ torch.linalg.inv(A[columns][:, columns])
-            wanted = float((torch.einsum("od,de,oe->o", E, A, E) * gram.sensitivity).sum())
+            wanted = sum(cost(name, order[len(order) - kept :], len(order)) for name in readers)
             assert float(gone[gene].costs[kept]) == pytest.approx(wanted, rel=0.02)
 
 

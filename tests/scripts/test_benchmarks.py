@@ -1,6 +1,8 @@
 """Benchmarks are not run by tests; what they take from the library is there all the same."""
 
 import ast
+import json
+import re
 import runpy
 import sys
 from importlib import import_module
@@ -29,3 +31,25 @@ def test_a_family_that_is_not_known_gets_the_list(capsys: pytest.CaptureFixture[
     error = capsys.readouterr().err
     assert "pix2pix" in error
     assert "found Transformer" in error
+
+
+def test_every_family_that_is_read_is_measured() -> None:
+    script = runpy.run_path(str(FOLDER / "families.py"))
+    known = script["families"](script["Sizes"]()).keys()
+    page = (FOLDER.parent / "docs/checkpoints.md").read_text(encoding="utf-8").partition("## Families\n")[2]
+    table = page.partition("\n\n| discriminators")[0].split("\n\n")[-1]
+    rows = [set(re.findall(r"`([^`]+)`", line.split("|")[-2])) for line in table.splitlines()[2:]]
+    assert all(known & row for row in rows)
+    assert known <= set().union(*rows)
+
+
+def test_families_that_were_measured_are_not_measured_again(tmp_path: Path) -> None:
+    numbers = ("params", "slim_params", "gmacs", "slim_gmacs", "lost_cut", "lost_refitted")
+    row = {"family": "Toronto", "milliseconds": {}, "over_original": [2, 0], "over_rewritten": [2, 0]}
+    row |= dict.fromkeys((*numbers, "largest_difference"), 1)
+    found = {"size": 32, "sizes": {"ngf": 2, "blocks": 1, "depth": 5}, "machine": "M", "rows": [row]}
+    (tmp_path / "families.json").write_text(json.dumps(found))
+    words = "families.py --families Toronto --size 32 --ngf 2 --blocks 1 --depth 5 --seconds 1 --runs 3 --out"
+    with patch.object(sys, "argv", [*words.split(), str(tmp_path)]):
+        runpy.run_path(str(FOLDER / "families.py"), run_name="__main__")
+    assert json.loads((tmp_path / "families.json").read_text()) == found

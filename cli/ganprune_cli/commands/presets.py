@@ -35,7 +35,7 @@ def presets(
     from ganprune.settings import schema as settings_schema
     from ganprune.settings.fields import flat, spelled
     from ganprune_cli.commands.front import USUAL
-    from ganprune_cli.console import print_json, print_next, print_table, say
+    from ganprune_cli.console import print_json, print_next, print_table
     from ganprune_cli.main import by_set
     from ganprune_cli.schema import schema_of, schemas
 

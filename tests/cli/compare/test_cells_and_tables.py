@@ -27,6 +27,12 @@ from tests.metrics.test_fcn import blocks, coloured, nearest_colour, save
 from tests.tiny import resnet
 
 
+def assert_refitted(run: Path, side: str) -> None:
+    """Rivals are refitted as searches are."""
+    cut, refitted = (load_generator(run / f"{how}_G_{side}.safetensors") for how in ("pruned", "refitted"))
+    assert not torch.equal(cut.get_parameter("model.4.weight"), refitted.get_parameter("model.4.weight"))
+
+
 def test_every_cell_is_a_run_of_the_size_asked_for(place: Place, out: Path) -> None:
     whole = resnet(load_generator(place.checkpoint / "latest_net_G_A.pth")).widths
     for key in KEYS:
@@ -36,6 +42,7 @@ def test_every_cell_is_a_run_of_the_size_asked_for(place: Place, out: Path) -> N
             slim = resnet(load_generator(out / "cells" / key / f"G_{side}.safetensors")).widths
             figures = record["sides"][side]
             assert figures["macs_true"] == macs(Generator(slim), 32, 32, "true")
+            assert_refitted(out / "cells" / key, side)
             assert 0.3 < figures["macs_true"] / macs(Generator(whole), 32, 32, "true") <= 0.4
 
 
@@ -47,10 +54,11 @@ def test_figures_are_those_of_evaluate(table: Path, out: Path) -> None:
     for part in found["directions"]:
         rows = {row["pictures"]: row for row in part["rows"]}
         side = part["network"][-1]
-        for key in ("kid", "kid_interval", "lost", "as_b", "n_fakes", "n_real", "psnr"):
+        for key in ("kid", "kid_interval", "lost", "as_b", "n_fakes", "n_real", "psnr", "L_DisA"):
             assert record["sides"][side][key] == pytest.approx(rows["slim"][key])
             assert original["sides"][side][key] == pytest.approx(rows["original"][key])
             assert original["inputs"][side][key] == pytest.approx(rows["inputs"][key])
+            assert original["mirrored"][side][key] == pytest.approx(rows["original, mirrored"][key])
         ours, theirs = record["sides"][side]["less"]["original"], rows["slim"]["less"]["original"]
         assert ours["kid"] == pytest.approx(theirs["kid"])
         assert ours["kid_interval"] == pytest.approx(theirs["kid_interval"])
@@ -137,10 +145,11 @@ def test_training_from_b_to_a_is_judged_by_pictures_that_have_changed_places(
 def test_table_has_a_row_a_method(result: Any) -> None:
     rows = {row[0]: dict(zip(result["tables"][0]["headings"], row, strict=True))
             for row in result["tables"][0]["rows"]}  # fmt: skip
-    assert list(rows) == ["original", "inputs", "ours", "swarm", "thinet", "random"]
+    assert list(rows) == ["original", "inputs", "original, mirrored", "ours", "swarm", "thinet", "random"]
     assert rows["thinet"]["seeds"] == "2"
     assert all(" [" in row["KID A→B"] for row in rows.values())
-    assert all(row["ms"] != "–" for name, row in rows.items() if name != "inputs")
+    controls = ("inputs", "original, mirrored")
+    assert all(row["ms"] != "–" for name, row in rows.items() if name not in controls)
     assert result["tables"][1]["rows"][0][0] == "horse2zebra, memory (Table 1)"
     assert [sentence.split(",")[0] for sentence in result["claims"]] == [
         "swarm less ours", "thinet less ours", "random less ours",
