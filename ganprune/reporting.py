@@ -88,7 +88,7 @@ class Staged:
     def task(self, title: str, total: int, done: int = 0) -> Generator[Task]:
         """See `Reporter.task`."""
         with self._reporter.task(f"{self._where()}{title}", total, done) as task:
-            yield _StagedTask(task, self)
+            yield _StagedTask(task, self, total - done)
 
     def info(self, message: str) -> None:
         """See `Reporter.info`."""
@@ -98,12 +98,15 @@ class Staged:
         """See `Reporter.warn`."""
         self._reporter.warn(message)
 
-    def left(self) -> float:
-        """Seconds that the plan leaves: of this stage, if any, and of all that come after it."""
+    def left(self, least: float = 0.0) -> float:
+        """Seconds that the plan leaves: of this stage, if any, and of all that come after it.
+
+        least: what this stage still takes by the pace of its task, which may be slower than was planned.
+        """
         names = list(self._seconds)
         later = names[names.index(self._stage) + 1 :] if self._stage else names
         this = self._seconds.get(self._stage, 0.0) - (time.monotonic() - self._begun)
-        return max(this, 0.0) + sum(self._seconds[name] for name in later)
+        return max(this, least) + sum(self._seconds[name] for name in later)
 
     def _where(self) -> str:
         names = list(self._seconds)
@@ -111,8 +114,14 @@ class Staged:
 
 
 class _StagedTask:
-    def __init__(self, task: Task, stages: Staged) -> None:
-        self._task, self._stages = task, stages
+    def __init__(self, task: Task, stages: Staged, steps: int) -> None:
+        self._task, self._stages, self._left, self._done, self._start = task, stages, steps, 0, 0.0
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
-        self._task.advance(steps, **figures, all_left=self._stages.left())
+        now, self._left = time.monotonic(), self._left - steps
+        if self._start:
+            self._done += steps
+        else:  # what came before the first step may be preparation, and is no pace
+            self._start = now
+        pace = (now - self._start) / self._done if self._done else 0.0
+        self._task.advance(steps, **figures, all_left=self._stages.left(pace * max(self._left, 0)))

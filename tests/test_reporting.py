@@ -49,6 +49,19 @@ def test_a_stage_tells_its_place_and_what_all_stages_still_take(monkeypatch: pyt
     assert stages.left() == 24.0
 
 
+def test_what_is_left_is_no_less_than_its_pace_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(reporting.time, "monotonic", lambda: now)
+    heard = _Heard()
+    stages = Staged(heard, {"training": 60.0, "report": 4.0})
+    stages.begin("training", "by the originals")
+    with stages.task("training", 11) as task:
+        task.advance()
+        now += 20
+        task.advance()
+    assert heard.left == [64.0, 9 * 20 + 4.0]
+
+
 def test_without_a_plan_nothing_is_said_of_stages() -> None:
     heard = _Heard()
     stages = Staged(heard, {})
