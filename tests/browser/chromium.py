@@ -26,6 +26,25 @@ def find() -> str | None:
     return given or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
+CONTRAST = """(() => {
+  const channel = (v) => v <= 10.31475 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+  const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).reduce(
+    (sum, v, i) => sum + [0.2126, 0.7152, 0.0722][i] * channel(Number(v)), 0);
+  const ground = (e) => {
+    const colour = getComputedStyle(e).backgroundColor;
+    return colour.startsWith("rgba(0, 0, 0, 0") ? ground(e.parentElement) : colour;
+  };
+  const texts = [...document.querySelectorAll("main *")].filter(e => e.getClientRects().length &&
+    [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+  return Math.min(...texts.map(e => {
+    const ink = getComputedStyle(e)[e instanceof SVGElement ? "fill" : "color"];
+    const [a, b] = [light(ink), light(ground(e))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  }));
+})()"""
+"""The least contrast of a text that is seen, as WCAG reckons it."""
+
+
 class Page:
     """One tab. `errors`: what went wrong on it, and what its console was told."""
 

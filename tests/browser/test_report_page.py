@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.chromium import Page
+from tests.browser.chromium import CONTRAST, Page
 from tests.cli.kit import ganprune
 
 FITS = "document.documentElement.scrollWidth <= innerWidth"
@@ -36,6 +36,7 @@ def test_report_opens_without_errors_and_fits_the_window(
     sizes = page.js("[...document.images].map(image => image.naturalWidth)")
     assert len(sizes) == 2 * 3 + 8 * 4  # the first screen, and all pictures
     assert set(sizes) == {96}
+    assert page.js(CONTRAST) >= 4.5
     _quiet(page, run)
 
 

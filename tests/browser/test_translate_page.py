@@ -18,7 +18,7 @@ from ganprune.images import to_float, to_uint8
 from ganprune.report import vendor
 from ganprune.report.server import page_server
 from ganprune.runs import Run
-from tests.browser.chromium import Page
+from tests.browser.chromium import CONTRAST, Page
 from tests.onnx_graphs import conv
 from tests.report.kit import folder_served
 from tests.videos import write_video
@@ -27,22 +27,6 @@ PIXELS = (
     "(() => { const c = document.getElementById('%s');"
     " return [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; })()"
 )
-CONTRAST = """(() => {
-  const channel = (v) => v <= 10.31475 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
-  const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).reduce(
-    (sum, v, i) => sum + [0.2126, 0.7152, 0.0722][i] * channel(Number(v)), 0);
-  const ground = (e) => {
-    const colour = getComputedStyle(e).backgroundColor;
-    return colour.startsWith("rgba(0, 0, 0, 0") ? ground(e.parentElement) : colour;
-  };
-  const texts = [...document.querySelectorAll("main *")].filter(e => e.getClientRects().length &&
-    [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
-  return Math.min(...texts.map(e => {
-    const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((x, y) => y - x);
-    return (a + 0.05) / (b + 0.05);
-  }));
-})()"""
-"""The least contrast of a text that is seen, as WCAG reckons it."""
 DONE = "['done', 'failed'].includes(document.body.dataset.state)"
 
 
@@ -130,7 +114,16 @@ def test_a_chosen_file_goes_through_the_chosen_network(
     assert page.errors == []
 
 
-def test_a_dropped_picture_of_another_size_is_resized(page: Page, run: Path, address: str) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [
+        "DragEvent('drop', {dataTransfer: data, cancelable: true})",
+        "ClipboardEvent('paste', {clipboardData: data})",
+    ],
+)
+def test_a_dropped_or_pasted_picture_of_another_size_is_resized(
+    page: Page, run: Path, address: str, event: str
+) -> None:
     ready(page, address)
     page.js(
         "(async () => { const c = new OffscreenCanvas(200, 120); const pen = c.getContext('2d');"
@@ -138,7 +131,7 @@ def test_a_dropped_picture_of_another_size_is_resized(page: Page, run: Path, add
         " pen.fillStyle = `hsl(${3 * x} 60% 50%)`; pen.fillRect(x, x % 60, 40, 90); }"
         " const data = new DataTransfer();"
         " data.items.add(new File([await c.convertToBlob()], 'a.png', {type: 'image/png'}));"
-        " dispatchEvent(new DragEvent('drop', {dataTransfer: data, cancelable: true})); })()"
+        f" dispatchEvent(new {event}); }})()"
     )
     page.wait(DONE)
     assert _shown(page, "before").shape == (96, 96, 3)
@@ -234,6 +227,14 @@ def test_a_picture_of_the_camera_is_translated(page: Page, run: Path, address: s
     assert page.js("document.getElementById('preview').srcObject") is None  # its light is off
     _within_one(page, run / "G_A.onnx")
     assert page.errors == []
+
+
+def test_a_camera_that_cannot_be_used_is_told_of(page: Page, address: str) -> None:
+    ready(page, address)
+    page.js("navigator.mediaDevices.getUserMedia = async () => { throw new Error('it is in use'); }")
+    page.js("document.getElementById('camera').click()")
+    page.wait(DONE)
+    assert text(page, "status") == "The camera cannot be used: it is in use."
 
 
 def test_a_video_is_translated_frame_by_frame_and_played(
