@@ -50,7 +50,8 @@ class Tracing:
         self.outputs = 0 if last is None else len(last)
         if last is not None:
             self.units.keep_whole(last.tolist())
-        spatial = [shape[2:] for shape in self.shapes.values() if len(shape) == 4 and min(shape[2:]) > 0]
+        maps = [self.shapes[value] for value, channels in self.maps.items() if channels is not None]
+        spatial = [shape[2:] for shape in maps if len(shape) == 4 and min(shape[2:]) > 0]
         side = min(tape.shape[2:])
         self.stride = max([1, *(round(side / min(shape)) for shape in spatial if min(shape) < side)])
 

@@ -184,11 +184,16 @@ def _take(network: nn.Module) -> None:
     for channels in channels_to_try(network):
         for side in SIZES:
             try:
-                network(torch.zeros(1, channels, side, side))
+                made = network(torch.zeros(1, channels, side, side))
             except Exception as error:  # the user's own code may raise anything
                 raised.append(error)
-            else:
-                return
+                continue
+            if not isinstance(made, Tensor):
+                raise CheckpointError(
+                    f"{type(network).__name__} returns a {type(made).__name__}, one tensor [n, c, h, w] was "
+                    "needed; put a module around it that returns that alone"
+                )
+            return
     likeliest = raised[len(SIZES) - 1]  # of the largest picture with the first number of channels
     told = f"{type(network).__name__} with these tensors raises {_told(likeliest)}"
     raise CheckpointError(told) from likeliest

@@ -166,8 +166,9 @@ def _places(
 def _told(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
     """Make a convolution say of itself what its weight says."""
     first, second = conv.weight.shape[:2]
-    if conv.groups > 1:  # depthwise
-        conv.groups = conv.in_channels = conv.out_channels = first
+    if conv.groups > 1:
+        if conv.groups == conv.in_channels == conv.out_channels:  # depthwise; others are kept whole
+            conv.groups = conv.in_channels = conv.out_channels = first
     elif isinstance(conv, nn.ConvTranspose2d):
         conv.in_channels, conv.out_channels = first, second
     else:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganprune.channels import ChannelGraph, graph_of
-from ganprune.errors import UsageError
+from ganprune.checkpoints.own import fitted
+from ganprune.errors import CheckpointError, UsageError
 from ganprune.models.traits import channels_of
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import masked, rebuilt
@@ -232,3 +233,29 @@ def test_maps_are_compared_behind_modules_that_are_called_once() -> None:
 
     taps = [name for name, _ in graph_of(Shared()).taps()]
     assert taps == ["norm"]
+
+
+class Scaled(nn.Module):
+    """A convolution whose weight is computed on the way, as in StyleGAN."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 4, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight * 0.1, padding=1)
+
+
+@pytest.mark.parametrize("part", [Scaled(), nn.Conv2d(4, 6, 3, padding=1, groups=2)])
+def test_convolutions_that_are_kept_whole_are_read_and_halve_no_map(part: nn.Module) -> None:
+    network = between(part, channels=6).float().eval()
+    assert graph_of(network).stride == 1
+    read = fitted(network, network.state_dict())
+    with torch.no_grad():
+        assert torch.equal(read(PICTURES.float()), network(PICTURES.float()))
+
+
+def test_a_module_of_ones_own_that_returns_more_than_a_tensor_says_so() -> None:
+    network = Do(functional.adaptive_max_pool2d, output_size=4, return_indices=True)
+    with pytest.raises(CheckpointError, match=r"Do returns a tuple, one tensor .* was needed; put a module"):
+        fitted(network, network.state_dict())
