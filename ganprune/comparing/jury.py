@@ -52,7 +52,7 @@ class Jury:
     discriminators: Mapping[Domain, nn.Module] = field(default_factory=dict[Domain, nn.Module])
     """Those that are there, by the domain of the generator that each judges."""
     _pictures: dict[Domain, Tensor] = field(default_factory=dict[Domain, Tensor])
-    _originals: dict[Domain, "_Made"] = field(default_factory=dict[Domain, "_Made"])
+    _originals: dict[Domain, "_Drawn"] = field(default_factory=dict[Domain, "_Drawn"])
     """What the originals make of them."""
 
     def pictures(self, side: Domain) -> Tensor:
@@ -96,7 +96,7 @@ class Jury:
             found[side] = self._figures(side, made, G)
         return found
 
-    def _figures(self, side: Domain, made: "_Made", original: nn.Module) -> dict[str, Any]:
+    def _figures(self, side: Domain, made: "_Drawn", original: nn.Module) -> dict[str, Any]:
         source, target = self._real(side), self._real(OTHER[side])
         inputs, wanted = self._features(self.pictures(side)), self._original(side, original)
         whole = self._features(wanted.pictures)
@@ -108,7 +108,7 @@ class Jury:
         apart = [l_disa(one, other) for one, other in zip(wanted.judged, made.judged, strict=True)]
         return found.to_json() | ({"L_DisA": sum(apart) / len(apart)} if apart else {})
 
-    def _original(self, side: Domain, original: nn.Module) -> "_Made":
+    def _original(self, side: Domain, original: nn.Module) -> "_Drawn":
         """The original's translation; kept, because every cell is compared with it."""
         if side not in self._originals:
             self._originals[side] = self._translated(self._ready(original), side)
@@ -126,7 +126,7 @@ class Jury:
         return copy.deepcopy(network).to(self.device).float().eval()
 
     @torch.inference_mode()
-    def _translated(self, draw: Callable[[Tensor], Tensor], side: Domain) -> "_Made":
+    def _translated(self, draw: Callable[[Tensor], Tensor], side: Domain) -> "_Drawn":
         """What becomes of the test pictures, in float32, one at a time."""
         judge = self.discriminators.get(side)
         D = None if judge is None else self._ready(judge)
@@ -138,7 +138,7 @@ class Jury:
                 made.append(to_uint8(y).cpu())
                 judged += [] if D is None else [D(discriminator_input(D, x, y)).cpu()]
                 task.advance()
-        return _Made(torch.cat(made), tuple(judged))
+        return _Drawn(torch.cat(made), tuple(judged))
 
     def _segmented(self, side: Domain, pictures: Tensor) -> dict[str, Any]:
         """FCN score of streets that G_B draws from label maps; empty without a segmenter."""
@@ -154,7 +154,7 @@ class Jury:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Drawn:
     pictures: Tensor
     """uint8 [n, c, h, w]"""
     judged: tuple[Tensor, ...]
