@@ -144,10 +144,12 @@ def lost(slim: nn.Module, original: nn.Module, shown: list[Tensor]) -> float:
 def measured(name: str, make: Callable[[], nn.Module], size: int, settings: BenchSettings) -> tuple[Row, str]:
     """One family's row, and the machine in words."""
     original = models.read_generator(trained(make).state_dict())
-    graph, layout = graph_of(original), Layout.of(original, "filters")
+    graph = graph_of(original)
+    to_fit, unseen = (pictures(8, size, graph.inputs, seed) for seed in (1, 2))
+    original = recalibrated(original, to_fit)  # batch norms know their maps, as after a training
+    layout = Layout.of(original, "filters")
     genome = torch.cat([torch.arange(n) < (n + 1) // 2 for n in layout.sizes])
     cut, units = rebuilt(original, layout, genome), layout.units(genome)
-    to_fit, unseen = (pictures(8, size, graph.inputs, seed) for seed in (1, 2))
     cut = recalibrated(cut, to_fit)
     slim = refitted(cut, original, units, to_fit)
     export = ExportSettings(size=size)
@@ -234,9 +236,9 @@ def main() -> None:
         row, machine = measured(name, known[name], opt.size, settings)
         rows.append(row)
         print(f"{name}: {plus_minus(*row.over_original)}×, lost {row.lost_refitted:.3f}", flush=True)
-        (opt.out / "families.md").write_text(page(rows, command, machine, opt.size))
         found = {"machine": machine, "size": opt.size, "sizes": asdict(sizes)}
         kept.write_text(json.dumps(found | {"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
+    (opt.out / "families.md").write_text(page(rows, command, machine, opt.size))
 
 
 if __name__ == "__main__":

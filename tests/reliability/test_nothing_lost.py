@@ -97,7 +97,7 @@ def test_a_comparison_replaces_no_file_that_it_did_not_make(here: Path) -> None:
 
     path = _precious(here / "cells" / "original.json")
     with pytest.raises(UsageError, match=f"original.json {FOREIGN}"):
-        Records(path.parent, {}, ("A",)).write_original({}, {})
+        Records(path.parent, {}, ("A",)).write_original({}, {}, {})
     assert path.read_bytes() == PRECIOUS
 
 
