@@ -35,9 +35,8 @@ _WEIGHT = (
 @torch.no_grad()
 def with_plain_weights(network: nn.Module) -> nn.Module:
     """A copy in eval mode whose weights are as they are computed with; of any parametrization."""
-    for module, hook in _hooks(
-        network
-    ):  # the weight that it left has a gradient behind it: no copies of that
+    for module, hook in _hooks(network):
+        # The weight that it left has a gradient behind it: of such there are no copies.
         setattr(module, hook.name, getattr(module, hook.name).detach())
     twin = copy.deepcopy(network).eval()
     for module, hook in _hooks(twin):

@@ -154,9 +154,8 @@ def _is_state_dict(value: object) -> bool:
 
 def _is_no_layer(value: object) -> bool:
     """Whether it holds more than the tensors of one layer, which may be called as networks are."""
-    return (
-        not isinstance(value, Mapping) or not 0 < sum(map(_is_tensor, cast("_Dict", value).values())) < FEWEST
-    )
+    tensors = sum(map(_is_tensor, cast("_Dict", value).values())) if isinstance(value, Mapping) else 0
+    return not 0 < tensors < FEWEST
 
 
 @dataclass(slots=True)
