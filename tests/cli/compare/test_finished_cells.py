@@ -17,6 +17,9 @@ from tests.cli.conftest import Place
 from tests.cli.kit import ganprune, listing
 from tests.cli.test_bad_input import refusal
 
+CONTROLS = ["inputs", "original, mirrored"]
+"""Rows that are no networks' own."""
+
 
 def test_finished_cells_are_not_done_again(
     place: Place, table: Path, out: Path, monkeypatch: pytest.MonkeyPatch
@@ -38,8 +41,8 @@ def test_records_alone_are_enough_for_the_table(place: Place, table: Path, out: 
     found = compare(place, table, "-o", here, "--csv")
     assert found.code == 0, found.err
     lines = list(csv.DictReader(StringIO(found.out)))
-    assert len(lines) == 12  # six methods of two directions
-    assert all(float(line["ms"]) > 0 for line in lines if line["method"] != "inputs")
+    assert len(lines) == 14  # seven methods of two directions
+    assert all(float(line["ms"]) > 0 for line in lines if line["method"] not in CONTROLS)
     assert not (here / "cells").exists()
     told = "ms by the widths alone, the networks were not there: ours, swarm, thinet, random"
     assert told in compare(place, table, "-o", here, "--finished").out
@@ -55,7 +58,7 @@ def test_finished_cells_alone_are_told(place: Place, table: Path, out: Path, her
         (here / f"{name}.json").write_bytes((out / f"{name}.json").read_bytes())
     before = listing(here)
     found = compare(place, table, "-o", here, "--finished", "--json")
-    assert [row[0] for row in found.json["tables"][0]["rows"]] == ["original", "inputs", "thinet"]
+    assert [row[0] for row in found.json["tables"][0]["rows"]] == ["original", *CONTROLS, "thinet"]
     assert listing(here) == before
     (here / "thinet-1.json").unlink()
     nothing = compare(place, table, "-o", here, "--finished")
