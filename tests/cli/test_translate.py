@@ -46,7 +46,7 @@ def test_run_translates_at_its_own_size(mission: Mission, place: Place, here: Pa
     assert len(list((here / "out").iterdir())) == len(pictures)
     assert found.out.startswith(f"8 files for 8 pictures in out; {direction} by {mission.run / name}.safet")
     assert len(found.out.splitlines()) == 1
-    assert found.err.splitlines()[-1] == f"next: ganprune evaluate {mission.run}"
+    assert found.err.splitlines()[-1] == f"next: ganprune evaluate {mission.run} --features FILE"
 
 
 def test_a_video_is_translated_in_its_own_size(mission: Mission, here: Path) -> None:

@@ -66,7 +66,9 @@ def networks_in(held: object) -> Bundle | None:
         nested = {name: value for name, value in level.items() if _is_state_dict(value)}
         for entries in (nested, *_parts(level)):
             named = matched(
-                name for name in entries if isinstance(name, str) and name and _is_no_layer(entries[name])
+                name
+                for name, value in entries.items()
+                if isinstance(name, str) and name and (entries is nested or not _is_layer(value))
             )
             if named:
                 return _bundle(*named, (level, around, entries))
@@ -152,10 +154,9 @@ def _is_state_dict(value: object) -> bool:
     return _is_tensor(next(iter(held.values()), None)) or any(name in held for name in WRAPPERS)
 
 
-def _is_no_layer(value: object) -> bool:
-    """Whether it holds more than the tensors of one layer, which may be called as networks are."""
-    tensors = sum(map(_is_tensor, cast("_Dict", value).values())) if isinstance(value, Mapping) else 0
-    return not 0 < tensors < FEWEST
+def _is_layer(tensors: object) -> bool:
+    """Whether what begins alike is a layer, which may be called as networks are."""
+    return len(cast("_Dict", tensors)) < FEWEST
 
 
 @dataclass(slots=True)
