@@ -1,8 +1,8 @@
 """Refit in sequence: layer by layer, each on the maps that the slim network itself has by then.
 
 And, half and half, on those that it should have, the original's: p̂ and p of the same positions are both asked
-to give y. Its own maps alone carry errors that a fit mistakes for the pictures' (measured on two generators:
-docs/results/refit.md).
+to give y. Its own maps alone carry errors that a fit mistakes for the pictures'
+(``benchmarks/refit_choices.py`` compares the two).
 """
 
 import copy

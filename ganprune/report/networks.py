@@ -1,6 +1,8 @@
 """What the page that translates needs to know of a run: its networks in plain words, and its domains."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -26,9 +28,15 @@ def plain_name(stem: str) -> str:
 
 
 def domain_names(run: Run) -> dict[Domain, str]:
-    """The domains as the run's data call them, "horse" and "zebra" of ``horse2zebra``; else A and B."""
+    """The domains as the checkpoint or its folder is called, "horse" and "zebra" of ``horse2zebra``, or as
+    the run's data are; else A and B."""
     try:
-        return DataSource.of_config(run.config["data"]).domain_names
+        config = run.config
+        checkpoint = Path(str(config.get("checkpoint", "")))
+        for name in (checkpoint.name, checkpoint.parent.name):
+            if found := re.fullmatch(r"([a-z]{2,})2([a-z]{2,})(_pretrained)?", name, re.ASCII):
+                return {"A": found[1], "B": found[2]}
+        return DataSource.of_config(config["data"]).domain_names
     except InputError:
         return {"A": "A", "B": "B"}
 

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from unittest.mock import patch
 
 import onnx
 import pytest
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper
 from ganprune.errors import UsageError
 from ganprune.images import DataSource
 from ganprune.report import vendor
-from ganprune.report.networks import plain_name
+from ganprune.report.networks import domain_names, plain_name
 from ganprune.report.server import HOST, page_server
 from ganprune.report.vendor import FILES
 from ganprune.runs import Run
@@ -173,6 +174,19 @@ def test_networks_are_called_in_plain_words(stem: str, words: str) -> None:
 )  # fmt: skip
 def test_domains_are_called_as_their_folders(source: DataSource, names: tuple[str, str]) -> None:
     assert source.domain_names == dict(zip("AB", names, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "names"),
+    [("nets/modern2vintage", ("modern", "vintage")), ("horse2zebra_pretrained/G.pth", ("horse", "zebra")),
+     ("nets/G_A2B_epoch33.pth", ("apple", "orange")), ("", ("apple", "orange"))],
+)  # fmt: skip
+def test_domains_are_called_as_the_network_that_translates_them(
+    run: Run, checkpoint: str, names: tuple[str, str]
+) -> None:
+    config = {"checkpoint": checkpoint, "data": "datasets/apple2orange"}
+    with patch.object(Run, "config", config):
+        assert domain_names(run) == dict(zip("AB", names, strict=True))
 
 
 def test_a_file_that_is_gone_is_not_found(run: Run, port: int) -> None:
