@@ -15,7 +15,7 @@ from ganprune.metrics.telling import Quality, decibels
 from ganprune.models.cyclegan import Generator
 from ganprune.onnx_files.cost import PictureInput, cost_of, picture_input, read_onnx
 from ganprune.report.networks import domain_names
-from ganprune.report.parts import searched
+from ganprune.report.wording import searched
 from ganprune.runs import Run, is_run
 from ganprune.settings.words import OTHER
 from ganprune.stages.benching import read_bench

@@ -54,9 +54,9 @@ from ganprune.metrics.telling import (
 from ganprune.presets import compress_settings
 from ganprune.pruning.fitness import psnr
 from ganprune.report.networks import domain_names
+from ganprune.report.wording import meets, what_was_done
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.settings import PictureSettings
 from ganprune.settings.words import DOMAINS, OTHER
 from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table, in_threads, plus_minus
@@ -72,16 +72,6 @@ _DAMAGE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, 
 """What comes of values of other kinds than were written."""
 _TERMS = {"fitness": "fitness F", "N": "kept weights N", "macs": "kept MACs"}
 """Of an individual, beside its losses."""
-_ASKED = {
-    "speed-up": ("{:g}", "to run {} times as fast"),
-    "target-macs": ("{:.0%}", "at most {} of the true MACs kept"),
-    "target-params": ("{:.0%}", "at most {} of the parameters kept"),
-    "target-ms": ("{:g}", "at most {} ms a picture"),
-    "min-psnr": ("{:g}", "as fast as a PSNR of {} dB to the original's pictures allows"),
-    "max-lost": ("{:g}", "as fast as a loss of {} of the translation allows"),
-}
-"""Targets: how a value is written, and what it asks for."""
-_SEARCHERS = {"annealing": "simulated annealing", "swarm": "a particle swarm", "front": "NSGA-II"}
 _SCORED = {"best": "best individual", "original": "the original itself", "inputs": "untouched input"}
 
 
@@ -138,7 +128,8 @@ class Parts:
             for side in sides_of(self.run)
         ]
         advice = self._guarded("Quality", self._advice)
-        return render("first", self._sentence(), cards, "" if isinstance(advice, Markup) else advice)
+        said = what_was_done(self.run.config, sides_of(self.run))
+        return render("first", said, cards, "" if isinstance(advice, Markup) else advice)
 
     def folded(self) -> list[PagePart]:
         """All others, in order; those that there is nothing to show for are left out."""
@@ -175,30 +166,6 @@ class Parts:
     def _direction(self, side: Domain) -> str:
         names = domain_names(self.run)
         return f"{names[side]} to {names[OTHER[side]]}"
-
-    def _sentence(self) -> str:
-        """What was done, in two sentences."""
-        config = self.run.config
-        settings = config["settings"]
-        names = " and ".join(f"G_{side}" for side in sides_of(self.run))
-        targets = list[str]()
-        for key, (how, told) in _ASKED.items():
-            if isinstance(value := settings.get(key), list | float | int):
-                values = value if isinstance(value, list) else [value]
-                targets.append(told.format(" and ".join(how.format(float(x)) for x in dict.fromkeys(values))))
-        budget = str(settings.get("budget", "0")).replace("steps", " steps")
-        own = settings.get("recipe") != "distil"
-        recipe = "by CycleGAN's own recipe" if own else "taught by the originals"
-        n, size = PictureSettings(
-            size=settings["size"], pictures=settings["pictures"], crops=settings.get("crops", 1)
-        ).squares
-        tuning = "No fine-tuning." if budget == "0" else f"Fine-tuned for {budget}, {recipe}."
-        return (
-            f"{names} of {config['checkpoint']}, made slim by {searched(settings)}, "
-            f"{' and '.join(targets) or 'γ alone deciding the size'}: "
-            f"{settings['population']} individuals a generator, {settings['generations']} generations, "
-            f"scored on up to {n} pictures a domain at {size}×{size} by {_scored_by(settings)}. {tuning}"
-        )
 
     def _picture(self, side: Domain) -> Markup:
         rows = [row for row in comparisons_of(self.run) if row.side == side]
@@ -335,7 +302,7 @@ class Parts:
         title = f"At the end, generation {last['generation']}, before fine-tuning"
         table = Table(title, ("", *_TERMS.values(), *losses), tuple(rows))
         return render(
-            "search", _charts(search_panels(lines, _meet(settings))), table, verdicts, settings, losses
+            "search", _charts(search_panels(lines, meets(settings))), table, verdicts, settings, losses
         )
 
     def _tuning(self) -> Markup | None:
@@ -383,26 +350,6 @@ class Parts:
             ("this page again", command_line("report", folder)),
             ("try it in a browser, on pictures of your own", command_line("report", folder, "--serve")),
         ])  # fmt: skip
-
-
-def _meet(settings: Mapping[str, Any]) -> bool:
-    """`SearchSettings.meet`, of a run that may be older."""
-    both = settings.get("direction", "both") == "both" and settings.get("partners") != "original"
-    return both and bool(settings.get("lambda-cycle"))
-
-
-def searched(settings: Mapping[str, Any]) -> str:
-    """How filters were searched for. Two generators co-evolve where they meet."""
-    known = _SEARCHERS.get(str(settings.get("searcher")))
-    return known or ("co-evolution" if _meet(settings) else "an evolutionary search")
-
-
-def _scored_by(settings: Mapping[str, Any]) -> str:
-    """What individuals were chosen by, besides their size."""
-    seen = "L_GenA, their distance to the original's pictures"
-    if settings.get("loss") != "gena":
-        seen = "L_DisA, what the discriminator sees"
-    return f"{seen}, and L_cyc, the way back" if settings.get("lambda-cycle") else seen
 
 
 def _fact(name: str, value: str, note: str, **more: str) -> dict[str, str]:

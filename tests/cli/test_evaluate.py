@@ -125,9 +125,9 @@ def test_what_each_command_names_next_works_and_comes_to_an_end(
 ) -> None:
     words, seen = mission.compress.err.splitlines()[-1], list[str]()
     while not words.endswith("--serve"):  # which ends with Ctrl-C
-        for placeholder, given in (("PICTURES", place.data / "testA"), ("FILE", weights),
+        for word, given in (("PICTURES", place.data / "testA"), ("FILE", weights),
                                    (mission.run.relative_to(mission.folder), run)):  # fmt: skip
-            words = words.replace(str(placeholder), str(given))
+            words = words.replace(str(word), str(given))
         assert words not in seen
         seen.append(words)
         done = ganprune(*shlex.split(words)[2:])
