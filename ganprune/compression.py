@@ -1,5 +1,6 @@
 """The whole job: a checkpoint and pictures in, slim generators as verified and timed ONNX files out."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -219,6 +220,7 @@ def _sketch(
     seed, asked = settings.search.seed, settings.pictures.pictures
     scored = (len(split(folders, side, seed=seed, holdout=asked)[1]) for side in settings.search.sides)
     there = replace(settings, pictures=replace(settings.pictures, pictures=min(asked, *scored)))
+    started = time.monotonic()
     with reporter.task("timing this machine, for the plan", 2) as task:
         resolved, busy = better_threads(whole.generators, settings, prepared.resolved)
         task.advance()
@@ -233,7 +235,8 @@ def _sketch(
             f"this machine is busy ({busy}): planned times are guesses, and shorter when it is idle"
         )
     config = {**prepared.config, "resolved": asdict(resolved)}
-    return replace(prepared, resolved=resolved, config=config), replace(sketch, busy=busy)
+    sketch = replace(sketch, busy=busy, timing=time.monotonic() - started)
+    return replace(prepared, resolved=resolved, config=config), sketch
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ QUIET = 0.85
 """Share of a core's time that one thread gets on an idle machine, at least."""
 BETTER = 0.85
 """One thread is taken where it needs less than this share of what all of them need."""
+TRACES = 2
+"""Passes through the original that a refit begins with, however many pictures it sees."""
 SPECIMEN = 2304.0**3
 """Work of weighing a gene, see `work_of`, that takes about a second; smaller ones are less efficient."""
 TYPICAL = 0.25
@@ -94,7 +96,7 @@ def pace_of(
         if refits:
             units = layout.units(genome)
             refit = clock(lambda: refitted(slim.float().to(resolved.device), net, units, [x]))
-    return Pace(forward, short, seen, exact, gram, cut, weigh, max(refit - cut, refit / 4))
+    return Pace(forward, short, seen, exact, gram, cut, weigh, max(refit - cut - TRACES * exact, refit / 4))
 
 
 def _typical(original: nn.Module, layout: Layout, constraints: Constraints) -> tuple[nn.Module, Tensor]:

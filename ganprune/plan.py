@@ -12,7 +12,7 @@ from torch import nn
 
 from ganprune.bench import BenchSettings
 from ganprune.models.traits import channels_of
-from ganprune.pace import BETTER, QUIET, Pace, pace_of, passes
+from ganprune.pace import BETTER, QUIET, TRACES, Pace, pace_of, passes
 from ganprune.pruning.cost import macs, params
 from ganprune.report.showcase import SHOWN
 from ganprune.scoring import cluster_workers
@@ -113,7 +113,7 @@ def _refitting(c: Counted) -> float:
         side: as_many_as_fit(n, size, layout.graph)
         for side, layout in layouts(c.originals, c.settings).items()
     }
-    return sum(pace.cut + few[side] * pace.refit for side, pace in c.paces.items())
+    return sum(pace.cut + TRACES * pace.exact + few[side] * pace.refit for side, pace in c.paces.items())
 
 
 def _racing(c: Counted) -> float:
@@ -204,11 +204,13 @@ class Plan:
     """True MACs of the originals at this size."""
     busy: str = ""
     """Why the times are guesses; empty on an idle machine."""
+    timing: float = 0.0
+    """Seconds that timing this machine took for the plan; a job does it, too, before its first stage."""
     total: float = field(init=False)
-    """Seconds of all stages."""
+    """Seconds of timing this machine and of all stages."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "total", sum(self.stages.values()))
+        object.__setattr__(self, "total", self.timing + sum(self.stages.values()))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -130,11 +130,12 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, {together}, {taught}"))
     print_table("What would be made; nothing was written", ("step", "what"), rows, markdown=markdown,
                 left=(0, 1))  # fmt: skip
+    first = ("", "–", "timing this machine, for the plan", duration(sketch.timing))
     stages = [(f"{i + 1}", name, STAGES[name][0], duration(seconds))
               for i, (name, seconds) in enumerate(sketch.stages.items())]  # fmt: skip
     total = ("", "total", "on this machine as it is now" if sketch.busy else "", duration(sketch.total))
-    print_table("Plan", ("", "stage", "what it does", "about"), [*stages, total], markdown=markdown,
-                better=(len(stages),), left=(0, 1, 2))  # fmt: skip
+    print_table("Plan", ("", "stage", "what it does", "about"), [first, *stages, total], markdown=markdown,
+                better=(len(stages) + 1,), left=(0, 1, 2))  # fmt: skip
     quicker = (("search", "--preset smoke, for a try"), ("fine-tune", "--budget 0, without training"),
                ("timing", "--no-bench"))  # fmt: skip
     if told := [option for stage, option in quicker if stage in sketch.stages]:

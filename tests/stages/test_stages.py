@@ -305,6 +305,7 @@ def test_plan_sizes_the_search_that_is_done(run: Run, gan: TinyGan) -> None:
     assert list(sketch.stages) == ["search", "refit", "pictures", "export"]
     assert all(seconds > 0 for seconds in sketch.stages.values())
     assert sketch.total == sum(sketch.stages.values())
+    assert replace(sketch, timing=20.0).total == 20 + sketch.total
 
 
 PACE = Pace(original=4, slim=1, judge=0.5, exact=4, gram=8, cut=2, weigh=30, refit=6)
@@ -326,7 +327,7 @@ def test_plan_counts_what_every_stage_does(monkeypatch: pytest.MonkeyPatch, gan:
     individual = 2 + 2 * (1 + 0.5 + 1)  # cut; each picture there, judged and back
     controls = 3 * 2 * (4 + 0.5)
     assert found["search"] == 2 * (4 * 4 * individual + controls + 3 * 8 + 30)
-    assert found["refit"] == 2 * (2 + 5 * 6)
+    assert found["refit"] == 2 * (2 + 2 * 4 + 5 * 6)  # cut; the original traced twice; each picture
     validations = 10 * 2 * 2 * 2 * (2 * 1 + 0.5) + 2 * 2 * (4 + 0.5)
     assert found["fine-tune"] == 90 + validations
     assert list(found) == ["search", "refit", "fine-tune", "pictures", "export", "timing", "report"]
