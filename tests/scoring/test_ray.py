@@ -72,6 +72,13 @@ def nodes() -> Iterator[Nodes]:
             yield nodes
 
 
+@pytest.fixture
+def cluster(nodes: Nodes) -> Any:
+    """Theirs, with room for other workers."""
+    nodes.scorer.close()
+    return nodes.cluster
+
+
 def test_cluster_scores_as_one_process_does(nodes: Nodes) -> None:
     told = list[int]()
     nodes.strike = lambda: told.append(1)
@@ -141,7 +148,7 @@ def on(cluster: Any, inputs: ScoringInputs) -> PoolScorer:
 
 
 def test_nodes_need_no_files_and_fine_tune_alike(
-    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gan, cache = tiny_gan(), tmp_path / "cache"
     one = tuned(gan, tmp_path / "data", steps=1)
@@ -151,25 +158,25 @@ def test_nodes_need_no_files_and_fine_tune_alike(
     P, q = genomes_of(gan, "A", 3), partner_of(gan, "A", 1)
     expected = one.score("A", P, q)
     monkeypatch.setattr("ganprune.scoring.cluster.Worker", Reading)
-    pool = RayPool(inputs, nodes.cluster.address, workers=1)
+    pool = RayPool(inputs, cluster.address, workers=1)
     shutil.rmtree(tmp_path / "data")
     shutil.rmtree(cache)
     with PoolScorer(pool) as scorer:
         assert exactly_equal(scorer.score("A", P, q), expected)
 
 
-def test_other_versions_on_a_node_are_refused(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_versions_on_a_node_are_refused(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganprune.scoring.cluster.versions", lambda: {"ganprune": "9", "torch": "9"})
     told = r"--set ray: all nodes need ganprune 9, .* found .* on .* \(process \d+\); install the same"
     with pytest.raises(UsageError, match=told) as caught:
-        on(nodes.cluster, tiny_gan().inputs())
+        on(cluster, tiny_gan().inputs())
     assert "in a worker" in caught.value.__notes__[0]
 
 
-def test_full_cluster_is_given_up_after_a_while(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_cluster_is_given_up_after_a_while(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RayPool, "most_waiting", 0.0)
-    pool = RayPool(tiny_gan().inputs(), nodes.cluster.address)
-    told = rf"--set ray={nodes.cluster.address}: no worker for 0 s; the cluster has 1 nodes, 2 CPUs"
+    pool = RayPool(tiny_gan().inputs(), cluster.address)
+    told = rf"--set ray={cluster.address}: no worker for 0 s; the cluster has 1 nodes, 2 CPUs"
     with pytest.raises(GanpruneError, match=told):
         pool.room(0)
     pool.close()
@@ -190,8 +197,8 @@ while True:
 """
 
 
-def test_workers_end_with_the_program_that_started_them(nodes: Nodes) -> None:
-    words = [sys.executable, "-c", DRIVER, nodes.cluster.address]
+def test_workers_end_with_the_program_that_started_them(cluster: Any) -> None:
+    words = [sys.executable, "-c", DRIVER, cluster.address]
     folders = os.pathsep.join(path for path in sys.path if path)
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
