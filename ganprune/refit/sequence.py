@@ -6,7 +6,7 @@ to give y. Its own maps alone carry errors that a fit mistakes for the pictures'
 """
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,9 @@ from ganprune.refit.patches import (
 )
 from ganprune.refit.walk import Walk
 from ganprune.reporting import SILENT, Reporter
+
+MOST_SHRINK = 1e4
+"""Times that a filter's variance may be less, or more, after a refit; beyond that it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +86,23 @@ def refitted(
                 kept(of, units).to(W.device) for of in (layers[name].reads, layers[name].writes)
             )
             moments = Moments.none(by, W.shape[1], W.shape[0], W.device)
+            follows = isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None
+            should = _Spread.none(W) if follows else None
             for i in range(len(pictures)):
                 should_see = source.before(number, i)[0][inputs]
                 wanted = source.on(number, i)[0].flatten(1)
+                if should is not None:
+                    should.add(wanted[filters])
                 order = torch.randperm(wanted.shape[1], generator=generator)
                 places = order[: settings.positions].to(W.device)
                 maps = fitted.before(number, i)[0], should_see
                 moments.add([patches(conv, x, places, padded) for x in maps], wanted[:, places][filters])
             _fit(conv, moments.finished(), settings.ridge)
-            if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
-                _take_statistics(norm, (fitted.output(number, i) for i in range(len(pictures))))
+            if should is not None:
+                does = _Spread.none(W)
+                for i in range(len(pictures)):
+                    does.add(fitted.output(number, i)[0].flatten(1))
+                _follow(norm, norm_of(original, graph, name), filters, should, does)
             for i in range(len(pictures)):
                 fitted.on(number, i)
             task.advance()
@@ -106,14 +116,48 @@ def _fit(conv: Convolution, moments: Moments, ridge: float) -> None:
         conv.bias.copy_(moments.bias(W))
 
 
-def _take_statistics(norm: nn.BatchNorm2d, maps: Iterable[Tensor]) -> None:
-    """Running statistics of the maps [1, channels, h, w] that pass a batch norm, all of them one batch."""
-    n, total, squares = 0, torch.tensor(0.0), torch.tensor(0.0)
-    for one in maps:
-        values = one[0].flatten(1).double()
-        n, total, squares = n + values.shape[1], total + values.sum(1), squares + values.square().sum(1)
-    mean = total / n
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_((squares / n - mean.square()).clamp_min(0) * (n / max(n - 1, 1)))
+@dataclass(slots=True)
+class _Spread:
+    """Of maps, a channel each: float64 sums."""
+
+    total: Tensor
+    squares: Tensor
+    n: int = 0
+
+    @classmethod
+    def none(cls, W: Tensor) -> "_Spread":
+        """Of no map yet that a convolution's filters make."""
+        return cls(W.new_zeros(len(W), dtype=torch.float64), W.new_zeros(len(W), dtype=torch.float64))
+
+    def add(self, maps: Tensor) -> None:
+        """maps: [channels, positions]."""
+        values = maps.double()
+        self.n += values.shape[1]
+        self.total += values.sum(1)
+        self.squares += values.square().sum(1)
+
+    def known(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance."""
+        mean = self.total / self.n
+        return mean, (self.squares / self.n - mean.square()).clamp_min(0)
+
+
+def _follow(
+    slim: nn.Module | None, original: nn.Module | None, filters: Tensor, should: _Spread, does: _Spread
+) -> None:
+    """Running statistics m, s² that are to the slim maps ŷ what the original's are to its own, y.
+
+    m̂ = mean(ŷ) + (m − mean(y)) · r,  ŝ² = s² r²,  r² = var(ŷ) / var(y): so (ŷ − m̂) / ŝ has the mean and the
+    variance of (y − m) / s. An original that learnt from a picture at a time has statistics other than its
+    maps', and what it draws follows from them.
+    """
+    assert isinstance(slim, nn.BatchNorm2d)
+    assert isinstance(original, nn.BatchNorm2d)
+    (mean, var), (now, after) = should.known(), does.known()
+    share = (after / var).nan_to_num(1.0).clamp(1 / MOST_SHRINK, MOST_SHRINK)
+    assert slim.running_mean is not None
+    assert slim.running_var is not None
+    assert original.running_mean is not None
+    assert original.running_var is not None
+    slim.running_mean.copy_(now + (original.running_mean[filters] - mean) * share.sqrt())
+    slim.running_var.copy_(original.running_var[filters] * share)

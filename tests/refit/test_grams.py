@@ -11,7 +11,7 @@ from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import RefitSettings, as_scores, grams, refitted, refitted_from, removals
 from ganprune.refit.moments import ridged
 from ganprune.refit.patches import matrix
-from tests.refit.test_sequence import at_home, network, some_pictures
+from tests.refit.test_sequence import network, some_pictures
 from tests.resnet_convs import generator_convs
 from tests.tiny import random_genomes
 
@@ -22,7 +22,7 @@ ALL = RefitSettings(positions=1 << 20)
 def test_the_first_layer_that_lacks_inputs_is_refitted_as_in_sequence(norm: Norm):
     """Up to there the slim network's maps are the original's, so both ways must come to the same weights."""
     x = some_pictures(4)
-    net = at_home(network(norm), x)
+    net = network(norm)
     layout = Layout.of(net)
     genome = layout.full()
     genome[layout.genes["stem"].start] = False
@@ -113,7 +113,7 @@ def test_what_it_costs_to_take_a_block_out_is_measured_where_there_are_pictures(
 @pytest.mark.parametrize("norm", NORMS)
 def test_both_refits_make_up_for_a_block_that_is_taken_out(norm: Norm):
     x = some_pictures(4)
-    net = at_home(network(norm), x)
+    net = network(norm)
     layout = Layout.of(net)
     genome = layout.full()
     genome[layout.genes["inner0"]] = False

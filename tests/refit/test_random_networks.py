@@ -13,6 +13,7 @@ from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import RefitSettings, grams, refitted, refitted_from, removals
 from ganprune.refit.patches import norm_of, refittable
 from tests.channels.networks import Drawn, programs
+from tests.refit.test_sequence import settle
 from tests.strategies import genomes
 
 ALL = RefitSettings(positions=1 << 20)
@@ -22,16 +23,7 @@ def prepared(drawn: Drawn) -> tuple[nn.Module, Layout, list[Tensor]]:
     """In float32, with all pictures, and its batch norms' statistics those of these pictures."""
     net, pictures = drawn.network.float().eval(), list(drawn.pictures.float().split(1))
     layout = Layout.of(ChannelGraph.trace(net, pictures[0]))
-
-    def settle(norm: nn.Module, inputs: tuple[Tensor]) -> None:
-        assert isinstance(norm, nn.BatchNorm2d)
-        norm.running_mean, norm.running_var = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3))
-
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats]
-    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
-    net(drawn.pictures.float())
-    for hook in hooks:
-        hook.remove()
+    settle(net, drawn.pictures.float())
     return net, layout, pictures
 
 

@@ -15,16 +15,41 @@ from ganprune.models.cyclegan import NORMS, Generator, Norm, resnet_widths
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.refit import RefitSettings, refitted
-from ganprune.refit.patches import matrix, patches, put_matrix
+from ganprune.refit.moments import RIDGE
+from ganprune.refit.patches import Convolution, matrix, patches, put_matrix
 from tests.resnet_convs import generator_convs
 from tests.tiny import fill, random_genomes, random_pictures
 
 ALL = RefitSettings(positions=1 << 20, ridge=1e-6)
 
 
+def batch_norms(net: nn.Module) -> dict[nn.BatchNorm2d, tuple[Tensor, Tensor]]:
+    """Those with running statistics, and these: mean and variance."""
+    return {
+        m: (m.running_mean, m.running_var)
+        for m in net.modules()
+        if isinstance(m, nn.BatchNorm2d) and m.running_mean is not None and m.running_var is not None
+    }
+
+
+@torch.no_grad()
+def settle(net: nn.Module, pictures: Tensor) -> None:
+    """Make its batch norms' statistics those of what it makes of the pictures."""
+
+    def take(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        norm.running_mean, norm.running_var = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3))
+
+    hooks = [norm.register_forward_pre_hook(take) for norm in batch_norms(net.eval())]
+    net(pictures)
+    for hook in hooks:
+        hook.remove()
+
+
 def network(norm: Norm, seed: int = 0) -> Generator:
     net = Generator(resnet_widths(4, 2), norm)
     fill(net, seed)
+    settle(net, torch.cat(list(some_pictures(4, seed))))
     return net.requires_grad_(False).eval()
 
 
@@ -41,13 +66,6 @@ def cut(net: Generator, seed: int = 0) -> tuple[Generator, Tensor, dict[str, tup
 def whole(net: nn.Module) -> Tensor:
     layout = Layout.of(net)
     return layout.units(layout.full())
-
-
-def at_home(net: Generator, pictures: list[Tensor]) -> Generator:
-    """A network of batch norm with the statistics of these pictures, as a refit takes them anew."""
-    found = refitted(net, net, whole(net), pictures) if net.norm == "batch" else net
-    assert isinstance(found, Generator)
-    return found
 
 
 def some_pictures(n: int, seed: int = 0) -> list[Tensor]:
@@ -88,11 +106,9 @@ def test_a_transposed_convolution_is_one_of_stuffed_maps(
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_with_all_filters_kept_a_refit_changes_nothing(norm: Norm):
-    x = some_pictures(3)
-    net = at_home(network(norm), x)
+    net, x = network(norm), some_pictures(3)
     same = refitted(net, net, whole(net), x)
-    # Batch norms of a random network let maps through that hardly vary: their weights are rounding.
-    for name, tensor in same.state_dict().items() if norm != "batch" else ():
+    for name, tensor in same.state_dict().items():
         torch.testing.assert_close(tensor, net.state_dict()[name], rtol=1e-2, atol=3e-3)
     for picture in x:
         torch.testing.assert_close(same(picture), net(picture), rtol=1e-3, atol=2e-3)
@@ -110,15 +126,20 @@ def test_convolutions_that_reflect_borders_are_refitted_on_what_they_see():
         torch.testing.assert_close(tensor, net.state_dict()[name], rtol=1e-2, atol=3e-3)
 
 
+@pytest.mark.parametrize("ridge", [1e-6, RIDGE])
 @pytest.mark.parametrize("norm", NORMS)
-def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it_and_should_reach_it(norm: Norm):
+def test_every_layer_fits_the_maps_that_reach_it_and_those_that_should_as_lstsq_does(
+    norm: Norm, ridge: float
+):
+    """A ridge is so many more patches, of one number each, that the weights were right about before."""
     net, x = network(norm), some_pictures(4)
     slim, units, kept = cut(net)
-    fitted = refitted(slim, net, units, x, ALL)
+    fitted = refitted(slim, net, units, x, RefitSettings(1 << 20, ridge))
     seen, should_see, wanted = _inputs(fitted, x), _inputs(net, x), _outputs(net, x)
     for conv in generator_convs(2):
-        module = fitted.get_submodule(conv.key)
-        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        module, cut_one = fitted.get_submodule(conv.key), slim.get_submodule(conv.key)
+        assert isinstance(module, Convolution)
+        assert isinstance(cut_one, Convolution)
         P, Y, (inputs, filters) = list[Tensor](), list[Tensor](), kept[conv.key]
         for i, own in itertools.product(range(len(x)), (True, False)):
             y = wanted[conv.key][i].flatten(1)[filters]
@@ -133,7 +154,10 @@ def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it_and_shou
         blind = module.bias is not None or norm == "batch"
         p_mean, y_mean = p.mean(1, keepdim=True) * blind, y.mean(1, keepdim=True) * blind
         centred = p - p_mean
-        best = torch.linalg.lstsq(centred.T, (y - y_mean).T, driver="gelsd").solution.T
+        before = matrix(cut_one).double()
+        pull = torch.eye(len(p)).double() * (ridge * centred.square().sum(1).mean()).sqrt()
+        rows, wants = torch.cat([centred, pull], 1), torch.cat([y - y_mean, before @ pull], 1)
+        best = torch.linalg.lstsq(rows.T, wants.T, driver="gelsd").solution.T
         # Patches of stuffed or reflected maps may be dependent: what the weights say is compared.
         said = matrix(module).double() @ centred
         torch.testing.assert_close(said, best @ centred, rtol=1e-3, atol=1e-3)
@@ -142,18 +166,28 @@ def test_every_layer_is_the_least_squares_fit_on_the_maps_that_reach_it_and_shou
             torch.testing.assert_close(module.bias.double(), bias, rtol=1e-4, atol=1e-4)
 
 
-def test_batch_norms_have_the_statistics_of_the_refitted_maps():
+@pytest.mark.parametrize("stale", [0.0, 0.3])
+def test_batch_norms_statistics_are_to_the_refitted_maps_what_they_were_to_the_originals(stale: float):
+    """So where they were the original's maps' own they are again. stale: how far they are from that."""
     net, x = network("batch"), some_pictures(4)
-    slim, units, _ = cut(net)
+    settle(net, torch.cat(x))
+    for mean, var in batch_norms(net).values():
+        mean += stale * var.sqrt()
+        var *= 1 + stale
+    slim, units, kept = cut(net)
     fitted = refitted(slim, net, units, x)
-    maps = _outputs(fitted, x)
-    for conv in generator_convs(2):
-        if conv.norm_key is not None:
-            norm = fitted.get_submodule(conv.norm_key)
-            assert isinstance(norm, nn.BatchNorm2d)
-            whole = torch.stack(maps[conv.key]).transpose(0, 1).flatten(1)
-            torch.testing.assert_close(norm.running_mean, whole.mean(1), rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(norm.running_var, whole.var(1), rtol=1e-4, atol=1e-5)
+    maps, wanted = _outputs(fitted, x), _outputs(net, x)
+    normed = [conv for conv in generator_convs(2) if conv.norm_key is not None]
+    statistics = zip(normed, batch_norms(fitted).values(), batch_norms(net).values(), strict=True)
+    for conv, (mean, var), (whole_mean, whole_var) in statistics:
+        now, was = (torch.stack(of[conv.key]).transpose(0, 1).flatten(1) for of in (maps, wanted))
+        was, filters = was[kept[conv.key][1]], kept[conv.key][1]
+        if not stale:
+            torch.testing.assert_close(mean, now.mean(1), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(var, now.var(1), rtol=1e-4, atol=1e-5)
+        off, whole_off = (now.mean(1) - mean) / now.std(1), (was.mean(1) - whole_mean[filters]) / was.std(1)
+        torch.testing.assert_close(off, whole_off, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(var / now.var(1), whole_var[filters] / was.var(1), rtol=1e-3, atol=1e-4)
 
 
 @settings(max_examples=10)
