@@ -91,6 +91,9 @@ def test_what_is_there_already_is_told_and_fine(here: Path, site: Site) -> None:
     assert (again.code, again.out) == (0, first.out)
     assert again.err.splitlines()[0] == "datasets/bears is there already; nothing was fetched"
     assert len(site.asked) == 1
+    next(Path("datasets/bears").glob(".*.json")).unlink()
+    unknown = ganprune("download", "--from", site.url("bears.zip"), "--json").json
+    assert (unknown["already"], unknown["sha256"]) == (True, None)
 
 
 REFUSALS: dict[str, tuple[tuple[str, ...], int, str]] = {

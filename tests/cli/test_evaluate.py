@@ -83,6 +83,11 @@ def test_pictures_of_other_sizes_have_no_psnr(folders: Path, weights: Path) -> N
     assert found.err.splitlines()[-1] == f"next: ganprune evaluate RUN --features {weights}"
 
 
+def test_pictures_that_are_the_originals_have_no_finite_psnr(folders: Path, weights: Path) -> None:
+    found = evaluate("fakes", "real", "--features", weights, "--lost", "fakes", "inputs", "--json")
+    assert (found.json["psnr"], found.json["psnr_interval"]) == (None, [None, None])
+
+
 def test_table_names_features_and_protocols(folders: Path, weights: Path) -> None:
     found = evaluate("fakes", "real", "--features", weights, "--fid", "--markdown", "--set", "bootstrap=20")
     assert found.code == 0, found.err
@@ -147,6 +152,7 @@ def test_labels_get_the_fcn_score(here: Path) -> None:
     assert {name: found.json[name] for name in ("pixel_accuracy", "class_accuracy", "class_iou")} == {
         "pixel_accuracy": 1.0, "class_accuracy": 1.0, "class_iou": 1.0,
     }  # fmt: skip
+    assert "class_iou_interval" not in evaluate(*words, "--json", "--set", "bootstrap=0").json
     table = evaluate(*words)
     assert "FCN score, 2 pictures, 19 classes" in table.out
     assert "network: seg.onnx, fed as raw" in table.out

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from ganprune_cli.main import app
-from ganprune_cli.schema import schema_of
+from ganprune_cli.schema import schema_of, schemas
 from tests.cli.conftest import Place
 from tests.cli.kit import ganprune
 
@@ -27,6 +27,31 @@ def test_every_command_with_json_has_a_schema_that_says_what_is_what(name: str) 
         if key != "schema"
     ]
     assert sum(described) >= len(described) / 2
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_no_schema_leaves_open_what_an_object_or_a_list_holds(name: str) -> None:
+    schema = schema_of(name)
+    assert not _left_open(schema, schema.get("$defs", {}), name)
+
+
+def _left_open(schema: dict[str, Any], shared: dict[str, Any], at: str, closed: bool = False) -> list[str]:
+    """Where; closed: what refers to this says that there are no other keys."""
+    beside, others = schema.get("unevaluatedProperties") is False, schema.get("additionalProperties", {})
+    is_object = "object" in schema.get("type", ()) or "properties" in schema
+    is_open = is_object and not (closed or beside or others not in ({}, True))
+    found = [at] if is_open or ("array" in schema.get("type", ()) and "items" not in schema) else []
+    parts = schema.get("properties", {}) | dict(enumerate(schema.get("anyOf", ())))
+    parts |= {key: schema[key] for key in ("items", "additionalProperties") if schema.get(key)}
+    for key, part in parts.items():
+        found += _left_open(part, shared, f"{at}/{key}")
+    name = schema.get("$ref", "").removeprefix("#/$defs/")
+    return found + (_left_open(shared[name], shared, f"{at}/{name}", beside) if name in shared else [])
+
+
+def test_a_schema_that_is_printed_is_as_the_schema_of_presets_says() -> None:
+    for words in (["--settings"], ["--schema", "compress"]):
+        assert ganprune("presets", *words, "--json").json["title"]
 
 
 def test_all_commands_print_figures_as_json() -> None:
