@@ -140,10 +140,10 @@ def fitted(like: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
             tensors = with_plain_weights(whole).state_dict()
     like = plain
     held = _named(tensors, like.state_dict())
-    held = _of_any_age(held, like.state_dict())
     constants = {name: tensor for name, tensor in held.items() if name.rpartition(".")[2] == CONSTANT}
     like = without_blocks(like, constants) if constants else copy.deepcopy(like)
     wanted = like.state_dict()
+    held = _of_any_age(held, wanted)
     missing, over = [n for n in wanted if n not in held], [n for n in held if n not in wanted]
     if missing or over:
         lacks = f"lacks {missing[0]}" if missing else ""
