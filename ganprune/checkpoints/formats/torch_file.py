@@ -78,7 +78,10 @@ def _other_zip(records: Iterable[str]) -> str:
     if any(name.endswith(".weights.h5") for name in records):
         return f"no checkpoint but a Keras model; {_SAVED}"
     if any(name.endswith("/archive_format") for name in records):
-        return "no checkpoint but a program of torch.export; save the state_dict() of the network it was made from"
+        return (
+            "no checkpoint but a program of torch.export; save the state_dict() of the network that it was "
+            "made from"
+        )
     if any(name.endswith(".npy") for name in records):
         return f"no checkpoint but NumPy arrays; {_SAVED}"
     return (
