@@ -146,6 +146,8 @@ def group_norm(tracing: "Tracing", call: Call) -> None:
         tracing.lost(call, "has weights that are computed on the way")
         return
     tied = channels.reshape(groups, -1)
+    if groups == 1 < tied.shape[1]:
+        tracing.note(call, "goes over all channels")
     for i in range(1, tied.shape[1]):
         tracing.units.unite(tied[:, 0], tied[:, i])
     tracing.put(call, channels)

@@ -18,6 +18,7 @@ from ganprune.checkpoints.contents import flat_tensors, split_block_name, split_
 from ganprune.checkpoints.folding import folded
 from ganprune.checkpoints.formats import safetensors_file
 from ganprune.checkpoints.layouts.bundle import networks_in
+from ganprune.checkpoints.options import check_read
 from ganprune.checkpoints.own import READERS_ALONE, Own, fitted
 from ganprune.checkpoints.reading import about, head_of, read_held, read_tensors
 from ganprune.errors import CheckpointError
@@ -102,13 +103,16 @@ def opened(
         if role is None and own.generator is not None:
             role = "generator"
         if role is not None and (network := own.read(role, tensors)) is not None:
-            return OpenedNetwork(network, role, _precisions(tensors), (), False)
+            held = network.state_dict()
+            relics = [name for name in split_relics(tensors)[1] if not any(map(name.endswith, held))]
+            return OpenedNetwork(network, role, _precisions(tensors), tuple(relics), False)
         whole, norms = folded(tensors)
         used, relics = split_relics(whole)
         is_for = role or role_of(used)
         if is_for == "discriminator":
             network = discriminator_from_tensors(used)
         else:
+            check_read(path.parent)
             network = generator_from_tensors(used)
             _check_metadata(metadata, network)
         dropout = split_dropout(split_block_name(used)[0])[1]

@@ -7,6 +7,8 @@ two dashed lines. Source: pytorch-CycleGAN-and-pix2pix, ``options/base_options.p
 
 from pathlib import Path
 
+from ganprune.errors import UnsupportedArchitecture
+
 FILES = ("train_opt.txt", "opt.txt")
 """Names of the file, the newer first."""
 
@@ -19,6 +21,24 @@ RENAMED = {
     "which_model_netD": "netD", "which_model_netG": "netG",
 }  # fmt: skip
 """Old spellings of options and what they are called since 2018."""
+
+
+UNREAD = {
+    "learn_residual": "it adds its input to what it draws",
+    "no_tanh": "no tanh comes last",
+}
+"""Options of forks, and what they make of a generator whose tensors are CycleGAN's."""
+
+
+def check_read(folder: Path) -> None:
+    """Raises UnsupportedArchitecture where the options say what no reader builds and no tensor tells."""
+    options = read_options(folder)
+    for name, means in UNREAD.items():
+        if options.get(name) == "True":
+            raise UnsupportedArchitecture(
+                f"the options of its training say {name}: {means}, which its tensors do not tell; bring it "
+                "as a module of your own: --generator FILE.py:FACTORY"
+            )
 
 
 def read_options(folder: Path) -> dict[str, str]:

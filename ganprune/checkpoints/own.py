@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from ganprune.channels.blocks import CONSTANT
 from ganprune.channels.graph import SIZES, channels_to_try
+from ganprune.checkpoints.contents import split_relics
 from ganprune.checkpoints.folding import with_plain_weights
 from ganprune.errors import CheckpointError, UsageError
+from ganprune.models.layers import COUNT
 from ganprune.pruning.rebuild import with_tensors, without_blocks
 
 Given = str | nn.Module
@@ -65,10 +67,16 @@ class Own:
         missing, left over, or do not fit.
         """
         like: nn.Module | None = getattr(self, role)
-        return None if like is None else fitted(like, tensors)
+        network = None if like is None else fitted(like, tensors)
+        if network is not None and role == "generator":
+            check_pictures(network)
+        return network
 
 
 READERS_ALONE = Own()
+
+MOST_VALUE = 2
+"""A grey picture plus what tanh makes of it stays below; larger values are those of other pictures."""
 
 
 def made_by(given: Given, option: str) -> nn.Module:
@@ -135,6 +143,7 @@ def fitted(like: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     constants = {name: tensor for name, tensor in held.items() if name.rpartition(".")[2] == CONSTANT}
     like = without_blocks(like, constants) if constants else copy.deepcopy(like)
     wanted = like.state_dict()
+    held = _of_any_age(held, wanted)
     missing, over = [n for n in wanted if n not in held], [n for n in held if n not in wanted]
     if missing or over:
         lacks = f"lacks {missing[0]}" if missing else ""
@@ -178,8 +187,26 @@ def _run(network: nn.Module) -> None:
             handle.remove()
 
 
+def check_pictures(generator: nn.Module) -> None:
+    """Raises `CheckpointError` unless pictures stay as large as they are; notes values that none can hold."""
+    side, made = _take(generator)
+    if made.shape[2:] != (side, side):
+        raise CheckpointError(
+            f"{type(generator).__name__} makes {made.shape[3]}×{made.shape[2]} pixels of {side}×{side}; a "
+            "network that keeps the size of pictures was needed"
+        )
+    if (most := float(made.abs().max())) > MOST_VALUE:
+        note = (
+            f"it makes values up to {most:.0f} of a grey picture, and what lies beyond -1 (black) and 1 "
+            "(white) is cut off: where it was trained on others, as 0 to 255, put a module around it that "
+            "takes and gives those"
+        )
+        setattr(generator, "notes", (note,))  # noqa: B010
+
+
 @torch.no_grad()
-def _take(network: nn.Module) -> None:
+def _take(network: nn.Module) -> tuple[int, Tensor]:
+    """Height and width of a blank picture, the smallest of `SIZES` that it takes, and what it makes of it."""
     raised = list[Exception]()
     for channels in channels_to_try(network):
         for side in SIZES:
@@ -193,14 +220,37 @@ def _take(network: nn.Module) -> None:
                     f"{type(network).__name__} returns a {type(made).__name__}, one tensor [n, c, h, w] was "
                     "needed; put a module around it that returns that alone"
                 )
-            return
+            return side, made
     likeliest = raised[len(SIZES) - 1]  # of the largest picture with the first number of channels
     told = f"{type(network).__name__} with these tensors raises {_told(likeliest)}"
     raise CheckpointError(told) from likeliest
 
 
+def _of_any_age(held: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """With the counts that norms of PyTorch before 0.4.1 lack, without the statistics that its instance norms
+    saved and did not use."""
+    relics = {name for name in split_relics(held)[1] if name not in wanted}
+    counts = {name: tensor for name, tensor in wanted.items() if name.endswith(f".{COUNT}")}
+    return {name: tensor for name, tensor in {**counts, **held}.items() if name not in relics}
+
+
 def _named(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """By the names of the module, whatever parts stand before all names of the one or of the other."""
+    """By the names of the module, whatever parts stand before all names of the one or of the other.
+
+    Other networks beside it are left out. Raises `CheckpointError` where several could be the module's.
+    """
+    needed = [name for name in wanted if not name.endswith(f".{COUNT}")]
+    first = next(iter(needed), "")
+    before = [name.removesuffix(first) for name in tensors if name.endswith(f".{first}")]
+    whole = [start for start in ("", *before) if all(start + name in tensors for name in needed)]
+    whole = [] if "" in whole else whole
+    if len(whole) > 1:
+        told = " and ".join(start.removesuffix(".") for start in whole)
+        raise CheckpointError(
+            f"holds several networks that fit, {told}; save the state_dict() of one by itself"
+        )
+    for start in whole:
+        return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
     for outer, inner, held in ((tensors, wanted, True), (wanted, tensors, False)):
         ending = next((name for name in outer if any(name.endswith(f".{n}") for n in inner)), "")
         before = max(

@@ -15,7 +15,7 @@ from ganprune.checkpoints.layouts.files import FILES
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.network_file import OpenedNetwork, load_generator, opened
 from ganprune.checkpoints.options import read_options
-from ganprune.checkpoints.own import READERS_ALONE, Own
+from ganprune.checkpoints.own import READERS_ALONE, Own, check_pictures
 from ganprune.errors import CheckpointError, Misfit, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
@@ -94,7 +94,9 @@ class Quartet:
             return copy.deepcopy(module).float().cpu().requires_grad_(False).eval()
 
         D_A = None if discriminator is None else copied(discriminator)
-        return cls(copied(generator), None, D_A, None, naming=type(generator).__name__, alone=True)
+        G_A = copied(generator)
+        check_pictures(G_A)
+        return cls(G_A, None, D_A, None, naming=type(generator).__name__, alone=True)
 
     def weights_sha256(self) -> dict[str, str]:
         """`weights_hash` of every network that is there."""

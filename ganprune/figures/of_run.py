@@ -125,12 +125,14 @@ def first_layer_of(run: Run, side: Domain) -> FirstLayer:
     """
     path = run / f"original_G_{side}.onnx"
     name, weights = first_weights(path)
-    kept = kept_of(run / f"G_{side}.safetensors")
+    units = next(iter(widths_of(run, side)[0].values()))
+    each = max(1, len(weights) // max(1, units))  # filters that go together, as those of a group norm's group
+    kept = tuple(each * i + j for i in kept_of(run / f"G_{side}.safetensors") for j in range(each))
     files = {"tuned": run / f"G_{side}.safetensors", "cut": run / f"pruned_G_{side}.safetensors"}
-    found = {key: read_tensors(file).get(name) for key, file in files.items()}
-    if any(tensor is None or len(tensor) != len(kept) for tensor in found.values()):
+    found = [tensor for file in files.values() if (tensor := read_tensors(file).get(name)) is not None]
+    if len(found) < 2 or len(found[0]) != len(found[1]):
         raise RunError(f"{files['tuned']} is damaged; run `ganprune compress` again")
-    tuned, cut = (tensor.float().numpy() for tensor in found.values() if tensor is not None)
+    tuned, cut = (tensor.float().numpy() for tensor in found)
     if max(kept, default=-1) >= len(weights) or not np.array_equal(weights[list(kept)], cut):
         raise RunError(
             f"{path} holds other first-layer filters than pruned_G_{side}.safetensors was cut from, as where "

@@ -55,6 +55,7 @@ GENERATORS: tuple[Family, ...] = (
     Family("aladdinpersson's course", "aladdinpersson's", courses.aladdinpersson),
     Family("deeplearning.ai's course", "deeplearning.ai's", courses.deeplearning),
     Family("Toronto's and Udacity's courses", "G_XtoY", courses.toronto),
+    Family("znxlwm's CycleGAN", "znxlwm's", courses.znxlwm),
     Family("fast style transfer", "fast style transfer", courses.johnson, courses.johnson_own),
 )
 """In the order in which they are tried."""
@@ -64,6 +65,7 @@ DISCRIMINATORS: tuple[Family, ...] = (
     Family("aladdinpersson's course", "aladdinpersson's", patchgan.aladdinpersson),
     Family("deeplearning.ai's course", "deeplearning.ai's", patchgan.deeplearning),
     Family("Toronto's and Udacity's courses", "of G_XtoY", patchgan.toronto),
+    Family("znxlwm's CycleGAN", "znxlwm's", patchgan.znxlwm),
 )
 """In the order in which they are tried."""
 
@@ -87,11 +89,21 @@ def read_discriminator(tensors: Mapping[str, Tensor]) -> Network:
     Maps [n, c, h, w] to one judgement a patch, [n, 1, h', w'].
     """
     network = _read("discriminator", DISCRIMINATORS, GENERATORS, tensors)
-    last = [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
-    if last.out_channels != 1:
-        name = next(name for name, module in network.named_modules() if module is last)
-        raise Misfit(f"{name}.weight has shape {shape(last.weight)}, but a discriminator ends in 1 filter")
+    name = _last(network)
+    weight = network.get_parameter(f"{name}.weight")
+    if len(weight) != 1:
+        raise Misfit(f"{name}.weight has shape {shape(weight)}, but a discriminator ends in 1 filter")
     return network
+
+
+def _last(network: nn.Module) -> str:
+    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)][-1]
+
+
+def _judges(family: Family, tensors: Tensors) -> bool:
+    """Whether it is such a discriminator by its names, and does not end in several filters."""
+    network = _skeleton(family, tensors)
+    return network is not None and len(tensors.get(f"{_last(network)}.weight", "1")) == 1
 
 
 def role_of(tensors: Mapping[str, Tensor]) -> Literal["generator", "discriminator"] | None:
@@ -99,7 +111,7 @@ def role_of(tensors: Mapping[str, Tensor]) -> Literal["generator", "discriminato
     for named in _without_prefixes(without_relics(tensors)):
         if any(_skeleton(family, named) is not None for family in GENERATORS):
             return "generator"
-        if any(_skeleton(family, named) is not None for family in DISCRIMINATORS):
+        if any(_judges(family, named) for family in DISCRIMINATORS):
             return "discriminator"
     return None
 
@@ -136,10 +148,21 @@ def _read(role: str, families: Sequence[Family], others: Sequence[Family], tenso
                 except UnsupportedArchitecture as error:
                     reasons.append(f"; taken as of {family.title}, it {error}")
     for named in _without_prefixes(own):
-        if not reasons and any(_skeleton(family, named) is not None for family in others):
+        if not reasons and any(_fits(family, named) for family in others):
             other = "discriminator" if role == "generator" else "generator"
             raise CheckpointError(f"holds a {other}, a {role} was needed")
     raise unknown(role, own, reasons[0] if reasons else "")
+
+
+def _fits(family: Family, tensors: Tensors) -> bool:
+    network = _skeleton(family, tensors)
+    if network is None:
+        return False
+    try:
+        fitted(network, family.own(tensors))
+    except CheckpointError:
+        return False
+    return True
 
 
 def _skeleton(family: Family, tensors: Tensors) -> Network | None:

@@ -1,13 +1,14 @@
-"""Generators of courses, and of the tutorial that CycleGAN's generator was made after.
+"""Generators of courses, of znxlwm, and of the tutorial that CycleGAN's generator was made after.
 
     aladdinpersson's course              initial, down_blocks, res_blocks, up_blocks, last
     deeplearning.ai's course             upfeature, contract1, res0, expand2, downfeature
     University of Toronto, Udacity       conv1, res_blocks or resnet_block, deconv1 or upconv1
     Johnson's fast style transfer        conv1.conv2d, in1, res1, deconv1.conv2d or deconv1
+    znxlwm's CycleGAN                    conv1, conv1_norm, resnet_blocks.0.conv1, deconv1
 
 Sources: ``generator_model.py`` of aladdinpersson/Machine-Learning-Collection; the hand-outs of Toronto's
 CSC321 and of Udacity's deep learning course, as solved in many repositories; ``transformer_net.py`` of
-pytorch/examples.
+pytorch/examples; ``network.py`` of znxlwm/pytorch-CycleGAN.
 """
 
 import re
@@ -150,6 +151,32 @@ def toronto(tensors: Tensors) -> Network | None:
             conv = style.conv(kernel, 1, kernel // 2)
             layers[f"upconv{i}"] = stage(f"upconv{i}", conv, nn.Upsample(scale_factor=2))
         layers[f"active{i}"] = nn.ReLU() if i < levels else nn.Tanh()
+    return Network(OrderedDict(layers))
+
+
+def znxlwm(tensors: Tensors) -> Network | None:
+    """As CycleGAN's generator, its layers beside each other: conv1, conv1_norm, conv2, …, deconv1, …"""
+    downs, ups = numbers(tensors, "conv{}.weight") - 1, numbers(tensors, "deconv{}.weight") - 1
+    blocks = numbers(tensors, "resnet_blocks.{}.")
+    if downs < 2 or ups != downs or kernel_of(tensors, "conv1.weight", 7) != 7:
+        return None
+    style = Style.of(tensors, [conv for conv in convolutions(tensors) if conv != f"deconv{ups}"])
+
+    def block() -> Residual:
+        conv1, conv2 = style.conv(3), style.conv(3)
+        return Residual(OrderedDict(
+            pad1=nn.ReflectionPad2d(1), conv1=conv1, conv1_norm=style.norm(), relu=nn.ReLU(),
+            pad2=nn.ReflectionPad2d(1), conv2=conv2, conv2_norm=style.norm(),
+        ))  # fmt: skip
+
+    layers: dict[str, nn.Module] = {"pad1": nn.ReflectionPad2d(3)}
+    each = {f"conv{i}": style.conv(3, 2, 1) if i > 1 else style.conv(7) for i in range(1, downs + 1)}
+    for name, conv in (each | {f"deconv{i}": style.up() for i in range(1, ups)}).items():
+        if name == "deconv1" and blocks:
+            found = [block_of(tensors, f"resnet_blocks.{i}", block) for i in range(blocks)]
+            layers["resnet_blocks"] = nn.Sequential(*found)
+        layers |= {name: conv, f"{name}_norm": style.norm(), f"{name}_relu": nn.ReLU()}
+    layers |= {"pad2": nn.ReflectionPad2d(3), f"deconv{ups}": nn.Conv2d(1, 1, 7), "tanh": nn.Tanh()}
     return Network(OrderedDict(layers))
 
 

@@ -9,6 +9,7 @@
     aladdinpersson                      initial, model.N    as CycleGAN, borders reflected; sigmoid
     aladdinpersson's pix2pix            the same            without the sigmoid
     deeplearning.ai                     upfeature, final    7×7, then 4×4 of stride 2, then 1×1
+    znxlwm                              conv1, …            as CycleGAN
     University of Toronto, Udacity      conv1, conv2, …     ReLU in the place of leaky ReLU
 
 What all names of the first six begin with makes no difference.
@@ -125,6 +126,20 @@ def deeplearning(tensors: Tensors) -> Network | None:
         **{f"contract{i}": down(i > 1) for i in range(1, downs + 1)},
         final=nn.Conv2d(1, 1, 1),
     ))  # fmt: skip
+
+
+def znxlwm(tensors: Tensors) -> Network | None:
+    """As CycleGAN's, its layers beside each other: conv1, conv2, conv2_norm, …"""
+    convs = numbers(tensors, "conv{}.weight") - 1
+    if convs < 3 or kernel_of(tensors, "conv1.weight", 4) != 4:
+        return None
+    normed = [f"conv{i}" for i in range(2, convs)]
+    style = Style.of(tensors, normed)
+    layers: dict[str, nn.Module] = {"conv1": nn.Conv2d(1, 1, 4, 2, 1), "relu1": _leaky()}
+    for name in normed:
+        layers |= {name: style.conv(4, 1 if name == normed[-1] else 2, 1), f"{name}_norm": style.norm()}
+        layers[f"{name}_relu"] = _leaky()
+    return Network(OrderedDict({**layers, f"conv{convs}": nn.Conv2d(1, 1, 4, 1, 1)}))
 
 
 SIGMOID = (

@@ -45,6 +45,11 @@ BILINEAR = (
     "questions have it for convolutions behind Upsample and ReflectionPad2d"
 )
 
+NEAREST = (
+    "its file does not say how maps are enlarged: taken as of nearest neighbours, as PyTorch-GAN has it for "
+    "convolutions behind Upsample alone"
+)
+
 ROOTS = ("", "model", "main", "res_model")
 """What the schools above call the ``Sequential``."""
 
@@ -72,7 +77,9 @@ def skeleton(tensors: Tensors) -> Network | None:
     if layers is None:
         return None
     network = rooted(root, layers)
-    network.notes = (BILINEAR,) if any(getattr(m, "mode", "") == "bilinear" for m in layers) else ()
+    modes = {str(m.mode) for m in layers if isinstance(m, nn.Upsample)}
+    network.notes = (BILINEAR,) if "bilinear" in modes else ()
+    network.notes += (NEAREST,) if "nearest" in modes and names.inner != ["block"] else ()
     network.notes += () if root in ROOTS and {*names.inner} <= {*INNER} else (STRANGE,)
     return network
 

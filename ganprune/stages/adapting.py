@@ -239,7 +239,8 @@ def _widths(
         if align is None:
             continue
         if target:
-            why = "the most that these generators can come to"
+            notes = [note for generator in generators.values() for note in graph_of(generator).notes]
+            why = "the most that these generators can come to" + "".join(f": {note}" for note in notes[:1])
         else:
             why = "coarser steps leave no choice" if search.aimless else "coarser steps miss the target"
         yield {"align": align} | target, why

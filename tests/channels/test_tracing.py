@@ -216,6 +216,8 @@ def test_channels_of_a_group_norms_group_go_together() -> None:
     norm = rebuilt(network, layout, halved(layout)).get_submodule("1")
     assert isinstance(norm, nn.GroupNorm)
     assert (norm.num_groups, norm.num_channels) == (1, 2)
+    (note,) = layout_of(between(nn.GroupNorm(1, 4))).graph.notes
+    assert "group_norm goes over all channels" in note
     (note,) = layout_of(between(nn.GroupNorm(2, 4, affine=False))).graph.notes
     assert "is no layer with weights, which would know its groups" in note
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from ganprune.checkpoints import load_quartet
+from ganprune.checkpoints import Own, load_generator, load_quartet
 from ganprune.checkpoints.options import read_options
+from ganprune.errors import UnsupportedArchitecture
 
 # As print_options of CycleGAN's options/base_options.py writes it.
 TRAIN_OPT = "".join(
@@ -98,3 +99,18 @@ def test_a_quartet_brings_its_options_and_says_when_its_domains_are_swapped(
     assert quartet.notes == (
         "trained with direction BtoA: what is called A here was the folder of B pictures",
     )
+
+
+@pytest.mark.parametrize("option", ["learn_residual", "no_tanh"])
+def test_options_that_make_another_network_of_the_same_tensors_are_refused_by_name(
+    cyclegan: tuple[Path, dict[str, nn.Module]], option: str
+) -> None:
+    """DeblurGAN's, which adds the input to what it draws, and a fork's of CUT."""
+    folder, networks = cyclegan
+    (folder / "opt.txt").write_text(f"{option}: True\n")
+    for read in (load_quartet, load_generator):
+        with pytest.raises(UnsupportedArchitecture, match=f"say {option}: .*--generator FILE.py:FACTORY"):
+            read(folder / "latest_net_G_A.pth")
+    assert load_quartet(folder, own=Own.of(networks["G_A"])).G_A is not None
+    (folder / "opt.txt").write_text(f"{option}: False\n")
+    assert load_quartet(folder).G_A is not None

@@ -194,6 +194,7 @@ FOREIGN: dict[str, tuple[Callable[[], bytes], str]] = {
     ".onnx": (_onnx, "an ONNX model; give the .pth file .* bench and translate take ONNX files"),
     "SavedModel": (lambda: b"\x08\x01\x12\x80\x01", r"a TensorFlow model; load it .*state_dict"),
     ".keras": (lambda: _zipped("config.json", "model.weights.h5"), r"a Keras model; load it .*state_dict"),
+    ".pt2": (lambda: _zipped("g/archive_format"), r"a program of torch.export; save the state_dict\(\)"),
     ".npz": (lambda: _zipped("arr_0.npy"), r"NumPy arrays; load it .*state_dict"),
     ".npy": (lambda: b"\x93NUMPY\x01\0", "a NumPy array; load it"),
     ".tar.gz": (lambda: gzip.compress(b"x"), "an archive; unpack it, and give the checkpoint inside"),

@@ -13,7 +13,7 @@ from torch import nn
 
 import ganprune
 from ganprune.bench import BenchSettings
-from ganprune.checkpoints import Own, load_generator, read_metadata
+from ganprune.checkpoints import Own, Quartet, load_generator, load_quartet, read_metadata
 from ganprune.checkpoints.own import fitted
 from ganprune.errors import CheckpointError, RunError, UsageError
 from ganprune.models.traits import channels_of
@@ -158,6 +158,51 @@ def test_tensors_that_are_not_the_modules_are_named(weights: Path, tmp_path: Pat
     torch.save(held, tmp_path / "odd.pth")
     with pytest.raises(CheckpointError, match="SmallUNet with these tensors raises RuntimeError"):
         load_generator(tmp_path / "odd.pth", Own.of(FACTORY))
+
+
+def test_it_is_found_among_other_networks_of_a_flat_file(weights: Path, tmp_path: Path) -> None:
+    state = {name.removeprefix("module."): t for name, t in torch.load(weights).items()}
+    held = {f"generators.photo.{name}": t for name, t in state.items()} | {
+        "judge.0.weight": torch.ones(1, 3, 4, 4)
+    }
+    torch.save({"state_dict": held, "meta": {"epoch": 3}}, tmp_path / "one.pth")
+    x = torch.rand(1, 3, 32, 32)
+    found = load_generator(tmp_path / "one.pth", Own.of(FACTORY))
+    assert torch.equal(found(x), load_generator(weights, Own.of(FACTORY))(x))
+    torch.save(held | {f"generators.mask.{name}": t for name, t in state.items()}, tmp_path / "two.pth")
+    told = "holds several networks that fit, generators.photo and generators.mask"
+    with pytest.raises(CheckpointError, match=told):
+        load_generator(tmp_path / "two.pth", Own.of(FACTORY))
+
+
+def test_files_of_old_versions_of_pytorch_fit_it(tmp_path: Path) -> None:
+    """Without counts of batch norm, with statistics of instance norm."""
+    layers = nn.Conv2d(3, 4, 3, 1, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 3, 1, 1), nn.InstanceNorm2d(3)
+    module = nn.Sequential(*layers).eval()
+    state = {name: t for name, t in module.state_dict().items() if not name.endswith("tracked")}
+    torch.save(state | {"3.running_mean": torch.ones(3), "3.running_var": torch.ones(3)}, tmp_path / "G.pth")
+    quartet, x = load_quartet(tmp_path / "G.pth", own=Own.of(module)), torch.rand(1, 3, 8, 8)
+    assert quartet.G_A is not None
+    assert torch.equal(quartet.G_A(x), module(x))
+    assert "dropped running statistics that instance norm does not use" in quartet.notes[0]
+
+
+def test_pictures_of_another_size_are_refused_and_other_values_told(tmp_path: Path) -> None:
+    larger = nn.Sequential(nn.Conv2d(3, 12, 3, 1, 1), nn.PixelShuffle(2))
+    torch.save(larger.state_dict(), tmp_path / "G.pth")
+    for read in (
+        lambda: load_generator(tmp_path / "G.pth", Own.of(larger)),
+        lambda: Quartet.of_modules(larger),
+    ):
+        with pytest.raises(
+            CheckpointError, match="Sequential makes 64×64 pixels of 32×32; a network that keeps"
+        ):
+            read()
+    bytes = nn.Sequential(nn.Conv2d(3, 3, 3, 1, 1))
+    torch.nn.init.constant_(bytes[0].bias, 127.5)  # pyright: ignore[reportArgumentType]
+    torch.save(bytes.state_dict(), tmp_path / "G.pth")
+    (note, _) = load_quartet(tmp_path / "G.pth", own=Own.of(bytes)).notes
+    assert "G.pth: it makes values up to 128 of a grey picture" in note
 
 
 def test_a_module_is_as_good_as_the_file_that_makes_it(weights: Path) -> None:

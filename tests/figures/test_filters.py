@@ -1,20 +1,37 @@
 """First-layer filters: pictures of them, their norms, what others keep, what fine-tuning changed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
+from onnx import numpy_helper
+from safetensors.torch import save_file
 
 from ganprune.figures import filter_panels
 from ganprune.figures.filters import FirstLayer, filter_parts, filter_pictures
+from ganprune.figures.of_run import first_layer_of
 from ganprune.figures.style import LIGHT
+from ganprune.runs import Run
+from tests.onnx_graphs import conv, weights
 
 GENERATOR = np.random.default_rng(3)
 WEIGHTS = (GENERATOR.normal(size=(12, 3, 7, 7)) * GENERATOR.uniform(0.1, 2, (12, 1, 1, 1))).astype(np.float32)
 KEPT = (0, 3, 4, 11)
 TUNED = (WEIGHTS[list(KEPT)] + GENERATOR.normal(size=(4, 3, 7, 7)) / 10).astype(np.float32)
 LAYER = FirstLayer("G_A", WEIGHTS, KEPT, TUNED)
+
+
+def test_filters_that_go_together_are_kept_together(tmp_path: Path) -> None:
+    """Behind group norm of two groups: what a file says is kept is the second group, filters 2 and 3."""
+    conv(tmp_path / "original_G_A.onnx")
+    whole = torch.tensor(numpy_helper.to_array(weights("w0", 4, 3, 3, 3)))
+    told = {"whole": '{"stem": 2}', "kept": '{"stem": [1]}'}
+    for file in ("G_A", "pruned_G_A"):
+        save_file({"w0": whole[2:].clone()}, tmp_path / f"{file}.safetensors", told)
+    assert first_layer_of(Run(tmp_path), "A").kept == (2, 3)
 
 
 def test_cosines_are_torchs() -> None:

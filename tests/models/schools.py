@@ -489,6 +489,52 @@ class Toronto(nn.Module):
         return torch.tanh(second(nnf.relu(first(x))))
 
 
+class BesideBlock(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(n, n, 3), nn.Conv2d(n, n, 3)
+        self.conv1_norm, self.conv2_norm = nn.InstanceNorm2d(n), nn.InstanceNorm2d(n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = nnf.relu(self.conv1_norm(self.conv1(nnf.pad(x, (1,) * 4, "reflect"))))
+        return x + self.conv2_norm(self.conv2(nnf.pad(y, (1,) * 4, "reflect")))
+
+
+class Beside(nn.Module):
+    """znxlwm's, all layers beside each other."""
+
+    def __init__(self, n: int = 4, blocks: int = 2) -> None:
+        super().__init__()
+        self.conv1, self.deconv3 = nn.Conv2d(3, n, 7), nn.Conv2d(n, 3, 7)
+        self.conv2, self.conv3 = nn.Conv2d(n, 2 * n, 3, 2, 1), nn.Conv2d(2 * n, 4 * n, 3, 2, 1)
+        self.resnet_blocks = nn.Sequential(*[BesideBlock(4 * n) for _ in range(blocks)])
+        self.deconv1 = nn.ConvTranspose2d(4 * n, 2 * n, 3, 2, 1, 1)
+        self.deconv2 = nn.ConvTranspose2d(2 * n, n, 3, 2, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nnf.pad(x, (3,) * 4, "reflect")
+        for conv in (self.conv1, self.conv2, self.conv3):
+            x = nnf.relu(nnf.instance_norm(conv(x)))
+        x = self.resnet_blocks(x)
+        for conv in (self.deconv1, self.deconv2):
+            x = nnf.relu(nnf.instance_norm(conv(x)))
+        return torch.tanh(self.deconv3(nnf.pad(x, (3,) * 4, "reflect")))
+
+
+class BesideJudge(nn.Module):
+    def __init__(self, n: int = 4) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, n, 4, 2, 1), nn.Conv2d(n, 2 * n, 4, 2, 1)
+        self.conv3, self.conv4 = nn.Conv2d(2 * n, 4 * n, 4, 2, 1), nn.Conv2d(4 * n, 8 * n, 4, 1, 1)
+        self.conv5 = nn.Conv2d(8 * n, 1, 4, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nnf.leaky_relu(self.conv1(x), 0.2)
+        for conv in (self.conv2, self.conv3, self.conv4):
+            x = nnf.leaky_relu(nnf.instance_norm(conv(x)), 0.2)
+        return self.conv5(x)
+
+
 class Padded(nn.Module):
     """A convolution behind a pad that reflects, and behind Upsample where there is one."""
 
@@ -655,6 +701,8 @@ GENERATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "Toronto": (Toronto, 3),
     "Toronto, 5×5": (lambda: Toronto(kernel=5, upsampled=True), 3),
     "Toronto, several blocks": (lambda: Toronto(blocks=3), 3),
+    "znxlwm": (Beside, 7),
+    "znxlwm, no blocks": (lambda: Beside(blocks=0), 5),
     "fast style transfer": (UnitJohnson, 10),
     "fast style transfer, transposed": (lambda: UnitJohnson(transposed=True), 10),
 }
@@ -681,4 +729,5 @@ DISCRIMINATORS: dict[str, Callable[[], nn.Module]] = {
     "deeplearning.ai": DeepLearningJudge,
     "Udacity": UdacityJudge,
     "Toronto": lambda: UdacityJudge(toronto=True),
+    "znxlwm": BesideJudge,
 }

@@ -236,6 +236,10 @@ def test_a_generator_can_be_pickled_and_trained(name: str) -> None:
 def test_what_the_file_leaves_open_is_noted() -> None:
     fork = read_generator(schools.trained(lambda: schools.resnet(up="bilinear")).state_dict())
     assert "how maps are enlarged: taken as bilinear" in fork.notes[0]
+    fork = read_generator(schools.trained(lambda: schools.resnet(up="nearest")).state_dict())
+    assert "how maps are enlarged: taken as of nearest neighbours" in fork.notes[0]
+    known = schools.resnet(up="nearest", inner="block")
+    assert read_generator(known.state_dict()).notes == ()
     judge = read_discriminator(schools.trained(lambda: schools.UdacityJudge(toronto=True)).state_dict())
     assert "whether a sigmoid comes last: taken without one" in judge.notes[0]
     for norm in schools.NORMS:
@@ -249,6 +253,17 @@ def test_what_the_file_leaves_open_is_noted() -> None:
     for root, inner in (("gen", "conv_block"), ("model", "path")):
         stranger = schools.trained(lambda root=root, inner=inner: schools.resnet(root=root, inner=inner))
         assert "names that no known school has" in read_generator(stranger.state_dict()).notes[0]
+
+
+def test_a_generator_of_4x4_convolutions_alone_is_never_called_a_discriminator() -> None:
+    """DiscoGAN's own, down and up again without skips."""
+    down, up = nn.Conv2d(3, 4, 4, 2, 1), nn.ConvTranspose2d(8, 4, 4, 2, 1)
+    inner = nn.Conv2d(4, 8, 4, 2, 1), nn.BatchNorm2d(8), nn.LeakyReLU(0.2)
+    layers = down, nn.LeakyReLU(0.2), *inner, up, nn.BatchNorm2d(4), nn.ReLU(), nn.ConvTranspose2d(4, 3, 4)
+    state = schools.Named("main", *layers).state_dict()
+    assert models.role_of(state) is None
+    with pytest.raises(UnsupportedArchitecture, match="a generator of no family that is read"):
+        read_generator(state)
 
 
 def test_what_stands_before_all_names_is_taken_off() -> None:

@@ -69,3 +69,17 @@ def test_recalibration_brings_a_cut_network_back_to_the_statistics_it_has() -> N
 def test_without_batch_norm_there_is_nothing_to_recalibrate(norm: Norm) -> None:
     G = make_generator(1, resnet_widths(2, 1), norm)
     assert recalibrated(G, []) is G
+
+
+def test_norms_of_a_single_value_a_channel_keep_their_statistics() -> None:
+    """As at the bottom of a U-Net that is as deep as its pictures allow."""
+    layers = nn.Conv2d(3, 4, 4, 4), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 3, 4, 4), nn.BatchNorm2d(3)
+    network = nn.Sequential(*layers).eval()
+    nn.init.constant_(network.get_buffer("1.running_mean"), 0.5)
+    before = copy.deepcopy(network.state_dict())
+    after = recalibrated(network, random_pictures(2, 3, 4, 4, dtype=torch.float32).split(1))
+    for name, tensor in after.state_dict().items():
+        assert torch.equal(tensor, before[name]) == (
+            not name.startswith("3.") or name[2:] in ("weight", "bias")
+        )
+    assert not any(module.training or module._forward_pre_hooks for module in after.modules())

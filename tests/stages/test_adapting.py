@@ -106,6 +106,14 @@ def test_what_a_checkpoint_lacks_decides_the_defaults(
     assert ("there is no G_B" in found.note) == lone
 
 
+def test_a_target_is_given_up_with_what_is_kept_whole() -> None:
+    """As in AnimeGANv2."""
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.GroupNorm(1, 8), nn.ReLU(), nn.Conv2d(8, 3, 3, 1, 1))
+    found = fitted(Quartet.of_modules(module), "smoke")
+    assert found.settings.search.target_macs == (1, 1)
+    assert "can come to: 1: group_norm goes over all channels; its channels are kept whole" in found.note
+
+
 def test_what_was_asked_for_is_binding() -> None:
     found = fitted(quartet(names="G_A"), loss="disa", lambda_cycle=3, direction="both")
     flat = found.settings.to_flat()

@@ -77,6 +77,11 @@ def _other_zip(records: Iterable[str]) -> str:
     """What a zip archive is that holds no data.pkl, by the names in it."""
     if any(name.endswith(".weights.h5") for name in records):
         return f"no checkpoint but a Keras model; {_SAVED}"
+    if any(name.endswith("/archive_format") for name in records):
+        return (
+            "no checkpoint but a program of torch.export; save the state_dict() of the network that it was "
+            "made from"
+        )
     if any(name.endswith(".npy") for name in records):
         return f"no checkpoint but NumPy arrays; {_SAVED}"
     return (
