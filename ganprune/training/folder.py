@@ -150,7 +150,7 @@ def train(
             record.write(folder)
         if not training.to_the_end(steps, reporter, until):
             return TrainResult(state.averaged().to_use(), state.step, {})
-    except (TrainingError, RuntimeError, MemoryError) as error:
+    except (TrainingError, RuntimeError, ValueError, MemoryError) as error:
         raise training.explained(error) from None
     if group.leads:
         written = list(save_networks(folder, state.chosen().to_use()).values())

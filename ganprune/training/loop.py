@@ -10,7 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from ganprune.errors import GanpruneError
+from ganprune.errors import GanpruneError, UsageError
 from ganprune.images import grid, save_picture, to_float, to_uint8
 from ganprune.reporting import Reporter
 from ganprune.settings.words import OTHER, Domain
@@ -156,6 +156,12 @@ class Training:
                 f"{s.batch} of each domain at once; what was saved in {self.folder} is kept: close other "
                 f"programs and run the same command again to go on, or train with {less} and `-o` another "
                 "folder"
+            )
+        if "more than 1 value per channel" in str(error):
+            return UsageError(
+                "training needs norms that see more than one value a channel, but pictures of "
+                f"{s.size} pixels come to maps of a single pixel before a batch norm; give a larger --size, or "
+                "leave the training out"
             )
         return error
 

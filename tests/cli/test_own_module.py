@@ -205,6 +205,19 @@ def test_pictures_of_another_size_are_refused_and_other_values_told(tmp_path: Pa
     assert "G.pth: it makes values up to 128 of a grey picture" in note
 
 
+def test_batch_norms_on_single_pixels_are_cut_and_not_trained(place: Place, here: Path) -> None:
+    """As at the bottom of a U-Net that is as deep as its pictures allow."""
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 4, 4), nn.ReLU(), nn.Conv2d(8, 8, 8, 8), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.Upsample(scale_factor=32), nn.Conv2d(8, 3, 3, padding=1), nn.Tanh(),
+    )  # fmt: skip
+    fill(net, 1)
+    made = ganprune.compress(net, place.data, output=here / "run", bench=False, **UNTRAINED)
+    assert made.files["G_A"].is_file()
+    with pytest.raises(UsageError, match="pictures of 32 pixels come to maps of a single pixel"):
+        ganprune.compress(net, place.data, output=here / "trained", bench=False, **QUICK)
+
+
 def test_a_module_is_as_good_as_the_file_that_makes_it(weights: Path) -> None:
     x = torch.rand(1, 3, 32, 32)
     mine = load_generator(weights, Own.of(SmallUNet()))
