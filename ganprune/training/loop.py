@@ -160,8 +160,8 @@ class Training:
         if "more than 1 value per channel" in str(error):
             return UsageError(
                 "training needs norms that see more than one value a channel, but pictures of "
-                f"{s.size} pixels come to maps of a single pixel before a batch norm; give a larger --size, or "
-                "leave the training out"
+                f"{s.size} pixels come to maps of a single pixel before a batch norm; give a larger --size, "
+                "or leave the training out"
             )
         return error
 
