@@ -78,11 +78,15 @@ def main() -> None:
 
         n = len(few)
         if "a second sweep" not in rows:
-            once = measured(f"{n} pictures, 1024 positions of each, ridge 0.01, both maps", few)
+            once = measured(f"{n} pictures, 1024 positions of each, 4096 of the last layer, ridge 0.01, both maps", few)
             measured("a second sweep", few, start=once)
         for name, which in (("its own maps alone", slice(0, 1)), ("the original's maps alone", slice(1, 2))):
             if name not in rows:
                 with of_maps(which):
+                    measured(name, few)
+        for times in (1, 8):
+            if (name := f"{times * 1024} positions of the last layer") not in rows:
+                with patch("ganprune.refit.sequence.LAST", times):
                     measured(name, few)
         for name, how in (
             ("ridge 0.001", RefitSettings(ridge=1e-3)),

@@ -249,7 +249,8 @@ def _named(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[
         raise CheckpointError(
             f"holds several networks that fit, {told}; save the state_dict() of one by itself"
         )
-    for start in whole:
+    if whole:
+        (start,) = whole
         return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
     for outer, inner, held in ((tensors, wanted, True), (wanted, tensors, False)):
         ending = next((name for name in outer if any(name.endswith(f".{n}") for n in inner)), "")
