@@ -78,7 +78,7 @@ def main() -> None:
 
         n = len(few)
         if "a second sweep" not in rows:
-            once = measured(f"{n} pictures, 1024 positions of each, 4096 of the last layer, ridge 0.01, both maps", few)
+            once = measured(f"{n} pictures, 1024 positions of each, 4096 of the last layer, ridge 0.01", few)
             measured("a second sweep", few, start=once)
         for name, which in (("its own maps alone", slice(0, 1)), ("the original's maps alone", slice(1, 2))):
             if name not in rows:
