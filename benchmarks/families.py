@@ -43,6 +43,7 @@ from ganprune_exporters.chain import plain
 from tests.models.schools import (
     Aladdin,
     AladdinUNet,
+    Beside,
     DeepLearning,
     LevelsUNet,
     Toronto,
@@ -98,6 +99,7 @@ def families(s: Sizes) -> Mapping[str, Callable[[], nn.Module]]:
         "aladdinpersson": lambda: Aladdin(s.ngf, s.blocks),
         "Udacity": lambda: Udacity(**few),
         "Toronto": lambda: Toronto(s.ngf, blocks=few["blocks"]),
+        "znxlwm": lambda: Beside(s.ngf, s.blocks),
         "fast style transfer": lambda: UnitJohnson(max(s.ngf // 2, 1)),
         "fast style transfer, transposed": lambda: UnitJohnson(max(s.ngf // 2, 1), transposed=True),
     }
