@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganprune.baselines.subject import Pruned, Subject
 from ganprune.errors import UsageError
+from ganprune.models.first_weights import GAIN, draw_weights
 from ganprune.pruning.repair import Repairer
 
 _HALVINGS = 40
@@ -93,3 +94,11 @@ def uniform_widths(subject: Subject) -> Pruned:
     """The same share of every layer's filters, drawn by lot."""
     scores = torch.rand(subject.layout.length, generator=subject.chance)
     return subject.cut(within_layers(scores, subject.repairer, subject.chance))
+
+
+def narrow_network(subject: Subject) -> Pruned:
+    """The widths of `uniform_widths` with first weights: a narrow network, to be trained from nothing."""
+    pruned = uniform_widths(subject)
+    network = pruned.network.cpu()
+    draw_weights(network, GAIN, subject.chance)
+    return Pruned(pruned.genome, network)

@@ -29,7 +29,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-from ganprune.baselines import METHODS
+from ganprune.baselines import METHODS, NARROW
 from ganprune.comparing.paper import TASKS
 from ganprune.errors import UsageError
 from ganprune.settings import KEYS, CompressSettings
@@ -231,7 +231,7 @@ def _cells(
     if method not in (SEARCH, *methods):
         raise UsageError(f"{where}: method must be one of {SEARCH}, {', '.join(methods)}, found {method!r}")
     seeds = _seeds(own.pop("seeds", list(comparing.seeds)), where)
-    flat = dict(common) | own
+    flat = dict(common) | own | ({"refit-pictures": 0} if method == NARROW else {})
     for key in ("seed", "target-ms", "recover-discriminators"):
         if key in flat:
             raise UsageError(f"{where}: {key} {_INSTEAD[key]}")

@@ -13,6 +13,7 @@ from ganprune.checkpoints import NetName, Quartet, save_cyclegan_pth
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import Domain
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
+from ganprune.models.first_weights import draw_weights
 from ganprune.models.traits import channels_by_domain, smallest_picture
 from ganprune.settings.training import TrainSettings
 from ganprune.training.seeds import generator_for
@@ -159,15 +160,8 @@ def _partner(known: nn.Module | None, settings: TrainSettings, inputs: int, outp
 
 
 def _drawn(net: _Net, name: NetName, settings: TrainSettings) -> _Net:
-    """First weights by the settings' seed: normal, biases zero; those of batch norm about one."""
-    generator = generator_for(settings.seed, "first weights", name)
-    for key, parameter in net.named_parameters():
-        if parameter.dim() > 1:
-            nn.init.normal_(parameter, 0.0, settings.init_gain, generator=generator)
-        elif key.endswith(".bias"):
-            nn.init.zeros_(parameter)
-        else:
-            nn.init.normal_(parameter, 1.0, settings.init_gain, generator=generator)
+    """With first weights by the settings' seed."""
+    draw_weights(net, settings.init_gain, generator_for(settings.seed, "first weights", name))
     return net
 
 

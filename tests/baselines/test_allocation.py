@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ganprune.baselines import METHODS
+from ganprune.baselines import METHODS, NARROW
 from ganprune.baselines.allocation import across_layers, uniform_counts, uniform_share, within_layers
 from ganprune.errors import UsageError
 from ganprune.models.cyclegan import Norm, resnet_widths
@@ -41,7 +41,7 @@ def test_rivals_know_other_norms(name: str, norm: Norm) -> None:
     assert torch.isfinite(pruned.network(random_pictures(1, 3, 16, 16))).all()
 
 
-WEIGHTLESS = sorted(set(METHODS) - {"thinet", "slimming"})
+WEIGHTLESS = sorted(set(METHODS) - {"thinet", "slimming", NARROW})
 
 
 @pytest.mark.parametrize("name", WEIGHTLESS)
@@ -50,6 +50,21 @@ def test_rivals_that_only_choose_leave_the_weights(name: str) -> None:
     pruned = METHODS[name](subject)
     expected = rebuilt(subject.generator, subject.layout, pruned.genome).state_dict()
     assert all(torch.equal(expected[key], value) for key, value in pruned.network.state_dict().items())
+
+
+def test_a_narrow_network_has_the_widths_of_uniform_and_weights_of_its_own() -> None:
+    original = generator_of(norm="batch")
+    narrow, uniform = (METHODS[name](subject_of(original)) for name in (NARROW, "uniform"))
+    assert torch.equal(narrow.genome, uniform.genome)
+    weights, sliced = narrow.network.state_dict(), uniform.network.state_dict()
+    for name, weight in weights.items():
+        assert weight.shape == sliced[name].shape
+        if weight.dim() > 1:
+            assert weight.std() == pytest.approx(0.02, rel=0.2)
+            assert abs(torch.corrcoef(torch.stack([weight.flatten(), sliced[name].flatten()]))[0, 1]) < 0.3
+    fresh = [(weights[name], 0 if name.endswith("mean") else 1) for name in weights if "running" in name]
+    assert fresh
+    assert all((value == expected).all() for value, expected in fresh)
 
 
 def test_uniform_share_is_the_largest_within_the_target() -> None:

@@ -66,6 +66,13 @@ def test_cell_follows_the_one_that_it_is_like(tmp_path: Path) -> None:
     assert c == SearchSettings(population=5, partners="original", seed=3, generations=7)
 
 
+def test_a_narrow_network_is_never_refitted(tmp_path: Path) -> None:
+    path = tmp_path / "cells.toml"
+    path.write_text(FILE + "[cells.narrow]\nmethod = 'narrow'\n")
+    cells = read_comparison(str(path)).cells
+    assert {cell.name for cell in cells if not cell.settings.tuning.refit_pictures} == {"narrow"}
+
+
 def test_size_that_is_given_replaces_the_file_s_and_leaves_gamma_alone() -> None:
     for name in packaged():
         for given, other in (("target_macs", "target_params"), ("target_params", "target_macs")):
