@@ -126,7 +126,7 @@ def refitted_from(
     """The slim generator of a genome, each layer refitted as if the original's maps reached it.
 
     found: `grams` of the original. genome: bool [L]. Batch norms keep the original's statistics, see
-    `ganprune.pruning.rebuild.recalibrated`.
+    `ganprune.pruning.statistics`.
     """
     slim, units = rebuilt(original, layout, genome), layout.units(genome)
     there = dict(slim.named_modules())
