@@ -27,6 +27,7 @@ from ganprune.refit.patches import (
 )
 from ganprune.refit.walk import Walk
 from ganprune.reporting import SILENT, Reporter
+from ganprune.system.device import reproducible
 
 LAST = 4
 """Times as many positions of the last convolution: as a rule it has most weights a filter, and no later layer
@@ -53,6 +54,7 @@ class RefitSettings:
 
 
 @torch.no_grad()
+@reproducible()
 def refitted(
     slim: nn.Module,
     original: nn.Module,

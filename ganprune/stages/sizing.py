@@ -29,7 +29,7 @@ from ganprune.settings.words import FEATURES, FETCH_FEATURES, Domain
 from ganprune.stages.job import Job, gram_pictures
 from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import fits
-from ganprune.system.device import cpu_threads, resolve_device
+from ganprune.system.device import cpu_threads, reproducible, resolve_device
 
 FASTEST = 64.0
 """No speed-up above this is tried."""
@@ -96,7 +96,7 @@ def _fastest(job: Job, side: Domain, layout: Layout) -> float:
         return following(cut, layout, genome, norms, x.split(1))
 
     limits = job.settings.search.constraints(side)
-    with torch.inference_mode(), job.reporter.task(f"sizing G_{side}", STEPS) as task:
+    with torch.inference_mode(), reproducible(), job.reporter.task(f"sizing G_{side}", STEPS) as task:
         norms = seen_by_norms(original, x.split(1))
         good = _as_good_as_asked(job, drawn(original), job.pictures[side])
         reached = fastest_within(
