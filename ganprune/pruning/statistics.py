@@ -112,8 +112,9 @@ def _norms(network: nn.Module) -> dict[str, nn.BatchNorm2d]:
 
 def _each(x: Tensor) -> list[Spread]:
     """Of each picture's map. [n, channels, h, w] → [channels] each."""
-    flat = x.double().flatten(2)
-    return list(zip(flat.mean(2), flat.var(2, correction=0), strict=True))
+    exact = x.to(torch.promote_types(x.dtype, torch.float32))
+    var, mean = torch.var_mean(exact, (2, 3), correction=0)
+    return list(zip(mean.double(), var.double(), strict=True))
 
 
 def _stacked(each: list[Spread]) -> Spread:
