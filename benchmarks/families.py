@@ -35,7 +35,8 @@ from ganprune.bench import BenchReport, BenchSettings, Candidate, bench
 from ganprune.channels import graph_of
 from ganprune.pruning.cost import macs, params
 from ganprune.pruning.genome import Layout
-from ganprune.pruning.rebuild import rebuilt, recalibrated
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.statistics import following, seen_by_norms
 from ganprune.refit import refitted
 from ganprune.storage.tables import plus_minus
 from ganprune_exporters import ExportSettings, export_onnx
@@ -56,6 +57,7 @@ from tests.models.schools import (
     trained,
     unet,
 )
+from tests.refit.test_sequence import settle
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
 NAMES = ("original", "rewritten", "slim")
@@ -148,11 +150,11 @@ def measured(name: str, make: Callable[[], nn.Module], size: int, settings: Benc
     original = models.read_generator(trained(make).state_dict())
     graph = graph_of(original)
     to_fit, unseen = (pictures(8, size, graph.inputs, seed) for seed in (1, 2))
-    original = recalibrated(original, to_fit)  # batch norms know their maps, as after a training
+    settle(original, torch.cat(to_fit))  # batch norms know their maps, as after a training
     layout = Layout.of(original, "filters")
     genome = torch.cat([torch.arange(n) < (n + 1) // 2 for n in layout.sizes])
     cut, units = rebuilt(original, layout, genome), layout.units(genome)
-    cut = recalibrated(cut, to_fit)
+    cut = following(cut, layout, genome, seen_by_norms(original, to_fit), to_fit)
     slim = refitted(cut, original, units, to_fit)
     export = ExportSettings(size=size)
     with TemporaryDirectory() as folder:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from ganprune.channels import Layer
 from ganprune.pruning.genome import Layout
-from ganprune.pruning.rebuild import rebuilt, recalibrated
+from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Repairer
+from ganprune.pruning.statistics import following, seen_by_norms
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Subject:
     def cut(self, genome: Tensor, generator: nn.Module | None = None) -> "Pruned":
         """The slim network of a genome: slices of the original, or of ``generator`` with changed weights."""
         slim = rebuilt(generator or self.generator, self.layout, genome)
-        return Pruned(genome, recalibrated(slim, self.pictures.split(1)))
+        seen = seen_by_norms(self.generator, self.pictures.split(1))
+        return Pruned(genome, following(slim, self.layout, genome, seen, self.pictures.split(1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ganprune.settings.search import SearchSettings
 
 
+UNSEEN = (2 / 255) ** 2 / 12
+"""Mean squared error of rounding a picture in [-1, 1] to 8 bits."""
+
+
 def squared_norm(difference: Tensor, reduction: Reduction) -> Tensor:
     """‖v‖² of each picture. [n, c, h, w] → float64 [n]."""
     squares = difference.double().square().flatten(1)
@@ -29,10 +33,14 @@ def l_gena(original: Tensor, slim: Tensor, reduction: Reduction = "mean", mean: 
     """Eq. 4: mean over pictures of ‖G1(x) − Ĝ1(x)‖². Both [n, 3, h, w] in [-1, 1].
 
     Errors of pictures lie far apart, so that the arithmetic mean, the paper's, is that of the few hardest.
-    The geometric one weighs how many times better a network is on each.
+    The geometric one weighs how many times better a network is on each, down to `UNSEEN`: else one picture
+    that is drawn to the bit, as a white one may be, would make up for all others.
     """
     errors = squared_norm(original.float() - slim.float(), reduction)
-    return float(errors.mean() if mean == "arithmetic" else errors.log().mean().exp())
+    if mean == "arithmetic" or not errors.any():
+        return float(errors.mean())
+    least = UNSEEN * (original[0].numel() if reduction == "sum" else 1)
+    return float(errors.clamp_min(least).log().mean().exp())
 
 
 def psnr(L_GenA: float) -> float | None:

@@ -10,8 +10,7 @@ channel, which may not be zero behind every activation. It computes the same pic
 """
 
 import copy
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from types import MethodType
 from typing import Any, TypeVar
 
@@ -99,42 +98,6 @@ def with_tensors(network: _Module, tensors: Mapping[str, Tensor]) -> _Module:
                 if was != now:
                     _resized(module, was, now)
     return network
-
-
-def recalibrated(generator: _Module, pictures: Iterable[Tensor]) -> _Module:
-    """A slim generator of batch norm with the running statistics of its own maps; others as they are.
-
-    The statistics that it was cut with are those of maps to which dropped filters still added.
-    Norms that see one value a channel, as of 1×1 maps of one picture, keep them: one value has no variance.
-    pictures: batches float32 [n, 3, h, w] in [-1, 1] of the domain that it translates. Raises `ValueError`
-    without any.
-    """
-    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
-    if not norms:
-        return generator
-    twin = copy.deepcopy(generator).train()
-    twins = [module for module in twin.modules() if isinstance(module, nn.BatchNorm2d)]
-
-    def keep(module: nn.BatchNorm2d, inputs: tuple[Tensor, ...], norm: nn.BatchNorm2d) -> None:
-        if inputs[0].numel() == inputs[0].shape[1] and module.training:
-            module.load_state_dict(norm.state_dict())
-            module.eval()
-
-    hooks = [m.register_forward_pre_hook(partial(keep, norm=n)) for m, n in zip(twins, norms, strict=True)]
-    for module in twins:
-        module.reset_running_stats()
-        module.momentum = None  # the mean over all batches
-    seen = 0
-    with torch.no_grad():
-        for x in pictures:
-            twin(x)
-            seen += 1
-    if not seen:
-        raise ValueError("running statistics need at least one picture")
-    for module, norm, hook in zip(twins, norms, hooks, strict=True):
-        module.momentum = norm.momentum
-        hook.remove()
-    return twin.eval()
 
 
 def masked(generator: _Module, layout: Layout, genome: Tensor) -> _Module:

@@ -87,6 +87,7 @@ class Repairer:
             _legal_counts(size, constraints, gene in layout.blocks)
             for gene, size in zip(layout.genes, layout.sizes, strict=True)
         ]
+        self._next = {step: _next_counts(self._legal, step) for step in (-1, 1)}
         self._limits = list(self._limits_of(constraints, latency))
         self.least = least = np.array([legal[0] for legal in self._legal])
         """Filters of each gene in the smallest network that is allowed."""
@@ -309,20 +310,20 @@ class Repairer:
         return row
 
     def _neighbour(self, gene: int, count: int, direction: int) -> int:
-        legal = self._legal[gene]
-        place = int(np.searchsorted(legal, count)) + direction
-        return int(legal[place]) if 0 <= place < len(legal) else count
+        return int(self._next[direction][gene, count])
+
+    def _neighbours(self, counts: np.ndarray, direction: int) -> np.ndarray:
+        """Of each gene the next legal count; the same where there is none: int [genes]."""
+        return self._next[direction][np.arange(len(counts)), counts]
 
     def _steps(self, counts: np.ndarray, direction: int) -> np.ndarray:
         """Which genes can be stepped: bool [genes]."""
-        moved = [self._neighbour(i, c, direction) != c for i, c in enumerate(counts.tolist())]
-        return np.array(moved)
+        return self._neighbours(counts, direction) != counts
 
     def _stepped(self, counts: np.ndarray, direction: int) -> np.ndarray:
         """Counts after stepping each gene alone: [genes, genes]."""
         alone = np.tile(counts, (len(counts), 1))
-        for i, count in enumerate(counts.tolist()):
-            alone[i, i] = self._neighbour(i, count, direction)
+        np.fill_diagonal(alone, self._neighbours(counts, direction))
         return alone
 
     def _step(
@@ -345,3 +346,11 @@ def _legal_counts(size: int, constraints: Constraints, removable: bool) -> np.nd
     multiples = range(constraints.align, size, constraints.align)
     none = [0] if removable and constraints.remove_blocks else []
     return np.array(none + [count for count in multiples if count >= constraints.min_filters] + [size])
+
+
+def _next_counts(legal: Sequence[np.ndarray], step: int) -> np.ndarray:
+    """For each gene and number of kept filters the next legal one; itself where there is none."""
+    found = np.tile(np.arange(max(counts[-1] for counts in legal) + 1), (len(legal), 1))
+    for row, counts in zip(found, legal, strict=True):
+        row[counts[:-1] if step > 0 else counts[1:]] = counts[1:] if step > 0 else counts[:-1]
+    return found

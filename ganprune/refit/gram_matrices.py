@@ -25,6 +25,7 @@ from ganprune.refit.moments import RIDGE, Moments, ridged
 from ganprune.refit.patches import Convolution, matrix, means, patches, put_matrix, refittable
 from ganprune.refit.sequence import RefitSettings
 from ganprune.reporting import SILENT, Reporter
+from ganprune.system.device import reproducible
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -48,6 +49,7 @@ class Gram:
     """float64 [filters]: squared error of a picture for a unit of it in each filter's map, see `grams`."""
 
 
+@reproducible()
 def grams(
     original: nn.Module,
     graph: ChannelGraph,
@@ -126,7 +128,7 @@ def refitted_from(
     """The slim generator of a genome, each layer refitted as if the original's maps reached it.
 
     found: `grams` of the original. genome: bool [L]. Batch norms keep the original's statistics, see
-    `ganprune.pruning.rebuild.recalibrated`.
+    `ganprune.pruning.statistics`.
     """
     slim, units = rebuilt(original, layout, genome), layout.units(genome)
     there = dict(slim.named_modules())

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganprune.channels import ChannelGraph, kept
 from ganprune.errors import UsageError
+from ganprune.pruning.statistics import Spread, follow, running
 from ganprune.refit.moments import RIDGE, Moments, least_squares
 from ganprune.refit.patches import (
     Convolution,
@@ -26,12 +27,11 @@ from ganprune.refit.patches import (
 )
 from ganprune.refit.walk import Walk
 from ganprune.reporting import SILENT, Reporter
+from ganprune.system.device import reproducible
 
 LAST = 4
 """Times as many positions of the last convolution: as a rule it has most weights a filter, and no later layer
 makes up for its errors. Measured: docs/results/refit.md."""
-MOST_SHRINK = 1e4
-"""Times that a filter's variance may be less, or more, after a refit; beyond that it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class RefitSettings:
 
 
 @torch.no_grad()
+@reproducible()
 def refitted(
     slim: nn.Module,
     original: nn.Module,
@@ -108,7 +109,11 @@ def refitted(
                 does = _Spread.none(W)
                 for i in range(len(pictures)):
                     does.add(fitted.output(number, i)[0].flatten(1))
-                _follow(norm, norm_of(original, graph, name), filters, should, does)
+                whole = norm_of(original, graph, name)
+                assert isinstance(norm, nn.BatchNorm2d)
+                assert isinstance(whole, nn.BatchNorm2d)
+                m, s2 = running(whole)
+                follow(norm, (m[filters], s2[filters]), should.known(), does.known())
             for i in range(len(pictures)):
                 fitted.on(number, i)
             task.advance()
@@ -142,28 +147,7 @@ class _Spread:
         self.total += values.sum(1)
         self.squares += values.square().sum(1)
 
-    def known(self) -> tuple[Tensor, Tensor]:
+    def known(self) -> Spread:
         """Mean and variance."""
         mean = self.total / self.n
         return mean, (self.squares / self.n - mean.square()).clamp_min(0)
-
-
-def _follow(
-    slim: nn.Module | None, original: nn.Module | None, filters: Tensor, should: _Spread, does: _Spread
-) -> None:
-    """Running statistics m, s² that are to the slim maps ŷ what the original's are to its own, y.
-
-    m̂ = mean(ŷ) + (m − mean(y)) · r,  ŝ² = s² r²,  r² = var(ŷ) / var(y): so (ŷ − m̂) / ŝ has the mean and the
-    variance of (y − m) / s. An original that learnt from a picture at a time has statistics other than its
-    maps', and what it draws follows from them.
-    """
-    assert isinstance(slim, nn.BatchNorm2d)
-    assert isinstance(original, nn.BatchNorm2d)
-    (mean, var), (now, after) = should.known(), does.known()
-    share = (after / var).nan_to_num(1.0).clamp(1 / MOST_SHRINK, MOST_SHRINK)
-    assert slim.running_mean is not None
-    assert slim.running_var is not None
-    assert original.running_mean is not None
-    assert original.running_var is not None
-    slim.running_mean.copy_(now + (original.running_mean[filters] - mean) * share.sqrt())
-    slim.running_var.copy_(original.running_var[filters] * share)

@@ -29,6 +29,7 @@ from ganprune.refit.gram_matrices import Gram
 from ganprune.refit.moments import RIDGE, ridged
 from ganprune.refit.patches import Convolution, matrix
 from ganprune.reporting import SILENT, Reporter
+from ganprune.system.device import reproducible
 
 AT_ONCE = 16
 """Channels are taken away a 16th of those left at a time: more would be chosen by costs that are out of date,
@@ -56,6 +57,7 @@ class Removal:
 
 
 @torch.no_grad()
+@reproducible()
 def removals(
     original: nn.Module,
     layout: Layout,

@@ -20,7 +20,8 @@ from ganprune.models.channels_last import channels_last
 from ganprune.models.traits import channels_by_domain, discriminator_input, smallest_picture
 from ganprune.pruning.fitness import Mean, Reduction, l_cyc, l_disa, l_gena, l_idt
 from ganprune.pruning.genome import Layout, genome_of
-from ganprune.pruning.rebuild import rebuilt, recalibrated
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.statistics import Spread, following, seen_by_norms
 from ganprune.refit import Gram, refitted_from
 from ganprune.reporting import SILENT, Reporter
 from ganprune.scoring.memory import Batches
@@ -100,6 +101,8 @@ class _Half:
     """G(x) of the original."""
     patches: Tensor | None
     """D(G(x)) of the original: patch maps [n, 1, h', w']; None without a discriminator."""
+    norms: Mapping[str, list[Spread]]
+    """What the original's batch norms see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ class LocalScorer(MemoScorer):
             file = None if inputs.cache is None else inputs.cache / f"original_{side}.safetensors"
             setting = f"channels-last, batch {settings.batch}, {torch.get_num_threads()} threads"
             translated, patches = original_outputs(G, D, x[side], self._run, setting, file)
-            self._halves[side] = _Half(G, D, layout, x[side], x.get(OTHER[side]), translated, patches)
+            norms = self._seen_by_norms(G, x[side])
+            self._halves[side] = _Half(G, D, layout, x[side], x.get(OTHER[side]), translated, patches, norms)
         self._grams = dict[Domain, dict[str, Gram]]()
         for side in layouts if settings.refit else ():
             exact = to_float(inputs.gram_pictures[side]).to(self._device)
@@ -261,14 +265,19 @@ class LocalScorer(MemoScorer):
         return rebuilt(original, layout, genome)
 
     def _slim(self, side: Domain, genome: Tensor) -> nn.Module:
-        """The slim network; one of batch norm with the statistics of the pictures that it translates."""
-        x = self._halves[side].x
+        """The slim network; one of batch norm with statistics that follow the original's."""
+        half = self._halves[side]
         if side in self._grams:
             slim = self._cut(side, genome).to(self._dtype)
         else:  # of the placed original, which is already of the right precision and on the device
             slim = rebuilt(self._generators[side], self._layouts[side], genome)
-        slim = self._batches.attempt(lambda n: recalibrated(slim, x.split(n)))
+        with reproducible():
+            self._batches.attempt(lambda n: following(slim, half.layout, genome, half.norms, half.x.split(n)))
         return channels_last(slim) if self._on_cpu else slim
+
+    def _seen_by_norms(self, original: nn.Module, x: Tensor) -> dict[str, list[Spread]]:
+        with reproducible():
+            return self._batches.attempt(lambda n: seen_by_norms(original, x.split(n)))
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A short fine-tuning of each individual before it is scored, as the paper does it."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,13 +25,20 @@ TUNE_SHARE = 0.1
 """Share of the training pictures that individuals are fine-tuned on (section 4 of the paper)."""
 
 
-def tuning_pictures(folders: PictureFolders, *, seed: int, holdout: int) -> dict[Domain, tuple[Path, ...]]:
-    """A tenth of each domain's training pictures, drawn by ``seed``; none that individuals are scored on."""
+def tuning_pictures(
+    folders: PictureFolders, *, seed: int, holdout: int, scored: Collection[Path] = ()
+) -> dict[Domain, tuple[Path, ...]]:
+    """A tenth of each domain's training pictures, drawn by ``seed``.
+
+    None that individuals are scored on: of those held out, nor of ``scored`` while there are others.
+    """
     chosen: dict[Domain, tuple[Path, ...]] = {}
     for side in DOMAINS:
         paths, _ = split(folders, side, seed=seed, holdout=holdout)
         order = torch.randperm(len(paths), generator=generator_for(seed, "tuning pictures", side)).tolist()
-        chosen[side] = tuple(paths[i] for i in order[: max(1, round(TUNE_SHARE * len(paths)))])
+        drawn = [paths[i] for i in order]
+        others = [path for path in drawn if path not in scored] or drawn
+        chosen[side] = tuple(others[: max(1, round(TUNE_SHARE * len(paths)))])
     return chosen
 
 

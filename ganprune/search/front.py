@@ -41,8 +41,8 @@ class Front(CoEvolution):
         populations: dict[Domain, Population] = {}
         for side in self.settings.sides:
             genomes = self._first(side, random_stream(self.settings.seed, 0, side))
-            populations[side] = self._score(side, genomes, None, 0.0)
-        return State(0, populations)
+            populations[side] = self._score(side, genomes, None, self._floor.get(side, 0.0))
+        return State(0, populations, floor=self._floor)
 
     def _first(self, side: Domain, generator: torch.Generator) -> Tensor:
         """From small to large: where it is known what filters are worth, the cheapest of each size, else by
@@ -65,25 +65,29 @@ class Front(CoEvolution):
         t = state.generation + 1
         survivors: dict[Domain, Population] = {}
         for side, parents in state.populations.items():
-            children = self._score(side, self._breed(state, side, t), None, 0.0)
+            floor = state.floor.get(side, 0.0)
+            children = self._score(side, self._breed(state, side, t), None, floor)
             pool = joined(parents, children)
-            keep = survivors_of(objectives(pool, self.settings), self.settings.population)
+            keep = survivors_of(objectives(pool, self.settings, floor), self.settings.population)
             survivors[side] = chosen(pool, keep)
-        return State(t, survivors)
+        return State(t, survivors, floor=state.floor)
 
     def _breed(self, state: State, side: Domain, t: int) -> Tensor:
         s, population = self.settings, state.populations[side]
         chance, n = random_stream(s.seed, t, side), s.population
-        order = order_of(objectives(population, s))
+        order = order_of(objectives(population, s, state.floor.get(side, 0.0)))
         mothers, fathers = (population.genomes[tournament(order, n, chance)] for _ in range(2))
         crossed = two_point_crossover(mothers, fathers, chance)
         young = torch.where(torch.rand(n, 1, generator=chance) < CROSSED, crossed, mothers)
         return self._repair[side](self._mutated(side, young, chance), chance)
 
 
-def objectives(population: Population, settings: SearchSettings) -> Tensor:
-    """Share of the MACs, and the losses of Eq. 11 without γ: float64 [K, 2], smaller is better."""
-    weighed = losses(population, settings)
+def objectives(population: Population, settings: SearchSettings, floor: float = 0.0) -> Tensor:
+    """Share of the MACs, and the losses of Eq. 11 without γ: float64 [K, 2], smaller is better.
+
+    floor: as `State.floor`.
+    """
+    weighed = losses(population, settings, floor)
     return torch.stack([population.macs, weighed.where(weighed.isfinite(), torch.inf)], 1)
 
 
@@ -161,19 +165,21 @@ def _each(column: Callable[[str], Tensor]) -> Population:
     return Population(**{item.name: column(item.name) for item in fields(Population)})
 
 
-def front_of(population: Population, settings: SearchSettings) -> Population:
-    """The individuals that no other dominates, from small to large, each once."""
-    costs = objectives(population, settings)
+def front_of(population: Population, settings: SearchSettings, floor: float = 0.0) -> Population:
+    """The individuals that no other dominates, from small to large, each once. floor: as `State.floor`."""
+    costs = objectives(population, settings, floor)
     best = ((ranks(costs) == 0) & ~(costs[:, None] == costs[None]).all(2).tril(-1).any(1)).nonzero().flatten()
     return chosen(population, best[costs[best, 0].argsort()])
 
 
-def best_within(front: Population, share: float, settings: SearchSettings) -> Population | None:
+def best_within(
+    front: Population, share: float, settings: SearchSettings, floor: float = 0.0
+) -> Population | None:
     """The member of a front with the smallest losses among those of at most ``share`` of the MACs.
 
-    None: all are larger.
+    None: all are larger. floor: as `State.floor`.
     """
     small = (front.macs <= share).nonzero().flatten()
     if not len(small):
         return None
-    return chosen(front, small[objectives(front, settings)[small, 1].argmin()][None])
+    return chosen(front, small[objectives(front, settings, floor)[small, 1].argmin()][None])

@@ -17,7 +17,8 @@ from ganprune.checkpoints import (
     save_generator,
 )
 from ganprune.images import to_float
-from ganprune.pruning.rebuild import rebuilt, recalibrated
+from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.statistics import following, seen_by_norms
 from ganprune.refit import RefitSettings, refitted
 from ganprune.runs import Run
 from ganprune.search.coevolution import State
@@ -31,8 +32,8 @@ from ganprune.system.device import cpu_threads, resolve_device
 def rebuild_both(job: Job, state: State) -> dict[Domain, nn.Module]:
     """Cut the slim generators out of the originals by the best genomes.
 
-    Of one that does not evolve there is none. Running statistics of batch norm are those of the slim network
-    on the search's pictures.
+    Of one that does not evolve there is none. Running statistics of batch norm follow the original's on the
+    search's pictures.
 
     Writes pruned_G_A.safetensors and pruned_G_B.safetensors, with their kept indices in the metadata.
     """
@@ -43,8 +44,11 @@ def rebuild_both(job: Job, state: State) -> dict[Domain, nn.Module]:
     started, slim = time.monotonic(), dict[Domain, nn.Module]()
     for side, layout in layouts(job.originals, job.settings).items():
         genome = state.populations[side].best_genome
-        cut = rebuilt(job.originals[side], layout, genome)
-        slim[side] = recalibrated(cut, to_float(job.pictures[side]).split(1))
+        original, x = job.originals[side], to_float(job.pictures[side]).split(1)
+        with cpu_threads(job.resolved.threads):
+            slim[side] = following(
+                rebuilt(original, layout, genome), layout, genome, seen_by_norms(original, x), x
+            )
         save_pruned(job, side, slim[side], layout.kept(genome))
     run.finish("rebuild", paths.values(), time.monotonic() - started, [run / STATE])
     return slim

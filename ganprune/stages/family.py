@@ -41,7 +41,7 @@ class Member(TypedDict):
     L_GenA: float
     L_cyc: float
     losses: float
-    """L_DisA + λ L_cyc, or L_GenA's."""
+    """L_DisA + λ L_cyc, or L_GenA's; with ``cycle`` of the settings."""
     filters: int
     speed_up: float
     """How many times as fast as the original by the count of work."""
@@ -93,8 +93,9 @@ def write_front(job: Job, state: State) -> Members:
         return known["sides"]
     started, sides, lines = time.monotonic(), Members(), list[dict[str, float]]()
     for side, population in state.populations.items():
-        front = front_of(population, settings)
-        losses = objectives(front, settings)[:, 1]
+        floor = state.floor.get(side, 0.0)
+        front = front_of(population, settings, floor)
+        losses = objectives(front, settings, floor)[:, 1]
         layout = Layout.of(job.originals[side], settings.layout)
         work = Share(Convolutions.of_layout(layout, "work"), layout).of(
             layout.gene_counts(front.genomes).numpy()
@@ -129,8 +130,9 @@ def pair_within(state: State, share: float, settings: SearchSettings) -> State:
     """
     found = dict[Domain, Population]()
     for side, population in state.populations.items():
-        front = front_of(population, settings)
-        best = best_within(front, share, settings)
+        floor = state.floor.get(side, 0.0)
+        front = front_of(population, settings, floor)
+        best = best_within(front, share, settings, floor)
         if best is None:
             raise TargetError(
                 f"G_{side} of at most {share:g} of the MACs was asked for; the smallest that was found has "

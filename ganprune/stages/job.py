@@ -243,13 +243,24 @@ def scored_pictures(job: Job) -> dict[Domain, Tensor]:
     n, side = squares_of(job.settings, job.originals, job.discriminators)
     if side == job.settings.pictures.size:
         return dict(job.pictures)
-    return {domain: _squares(job, domain, side, n) for domain in job.pictures}
+    files = scored_files(job)
+    return {domain: _squares(job, domain, files[domain], side, n) for domain in job.pictures}
 
 
-def _squares(job: Job, domain: Domain, side: int, n: int) -> Tensor:
-    tuning, held_out = (part[domain] for part in split_files(job.folders, job.settings))
-    others = _shuffled(job, tuning, domain)[job.settings.pictures.gram_pictures :]
-    files = [*held_out, *others][:n]
+def scored_files(job: Job) -> dict[Domain, list[Path]]:
+    """Files that `scored_pictures` are of."""
+    tuning, held_out = split_files(job.folders, job.settings)
+    n, side = squares_of(job.settings, job.originals, job.discriminators)
+    if side == job.settings.pictures.size:
+        return {domain: list(files) for domain, files in held_out.items()}
+    seen = job.settings.pictures.gram_pictures
+    return {
+        domain: [*files, *_shuffled(job, tuning[domain], domain)[seen:]][:n]
+        for domain, files in held_out.items()
+    }
+
+
+def _squares(job: Job, domain: Domain, files: Sequence[Path], side: int, n: int) -> Tensor:
     pictures = load_pictures(files, job.settings.pictures.size, channels=job.folders.channels[domain])
     random, free = generator_for(job.settings.search.seed, "squares", domain), pictures.shape[-1] - side + 1
     corners = torch.randint(free, (n, 2), generator=random).tolist()

@@ -25,7 +25,7 @@ from ganprune.stages.cutting import rebuild_both, refit_both
 from ganprune.stages.job import FINE_TUNE, Job
 from ganprune.stages.searching import STATE, layouts
 from ganprune.stages.training import distances, fine_tune
-from ganprune.storage.files import write_atomically
+from ganprune.storage.files import sha256, write_atomically
 from ganprune.storage.plain import read_json, shaped, sound
 from ganprune.training.validation import score
 
@@ -68,7 +68,7 @@ def raced(job: Job, state: State) -> State:
             )
             scores = {str(place): _trained(job, pairs[place - 1], place, steps) for place in left}
             rounds.append({"steps": steps, "scores": scores})
-            write_json(run / ROUNDS, {"rounds": rounds}, "own")
+            write_json(run / ROUNDS, {"search": sha256(run / STATE), "rounds": rounds}, "own")
             left = survivors(rounds, len(pairs))
         facts = {"winner": left[0], "entrants": len(pairs), "steps": steps_of(len(pairs))}
         run.finish(RACE, [run / ROUNDS], time.monotonic() - started, [run / STATE], **facts)
@@ -139,7 +139,10 @@ def _known_rounds(job: Job, entered: int) -> list[Round]:
     if not path.exists():
         return []
     with sound(path, f"delete it and {job.run / RACE} to race again"):
-        rounds = shaped(read_json(path)["rounds"], list[Round])
+        told = read_json(path)
+        rounds = shaped(told["rounds"], list[Round])
+        if told.get("search", now := sha256(job.run / STATE)) != now:
+            raise ValueError("of another search")
         for i in range(len(rounds)):
             if {*map(str, survivors(rounds[:i], entered))} != rounds[i]["scores"].keys():
                 raise ValueError("other entrants than there are")

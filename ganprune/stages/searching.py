@@ -35,7 +35,7 @@ from ganprune.search import SEARCHERS
 from ganprune.search.coevolution import Generation, State, describe, describe_controls
 from ganprune.settings import CompressSettings
 from ganprune.settings.words import DOMAINS, Domain
-from ganprune.stages.job import Job, Resolved, gram_pictures, scored_pictures
+from ganprune.stages.job import Job, Resolved, gram_pictures, scored_files, scored_pictures
 from ganprune.stages.saved import HISTORY, STATE, save, saved
 from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
@@ -170,7 +170,8 @@ def tuner_for(job: Job) -> FineTuner | None:
     if not steps:
         return None
     seed, holdout = job.settings.search.seed, job.settings.pictures.pictures
-    chosen = tuning_pictures(readable(job.folders), seed=seed, holdout=holdout)
+    scored = {path for files in scored_files(job).values() for path in files}
+    chosen = tuning_pictures(readable(job.folders), seed=seed, holdout=holdout, scored=scored)
     return FineTuner(job.discriminators, chosen, job.recipe, steps, job.quartet.channels)
 
 

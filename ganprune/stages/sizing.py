@@ -20,8 +20,8 @@ from ganprune.metrics.controls import decibels, lost
 from ganprune.metrics.extractor import FeatureNetwork, features_of
 from ganprune.metrics.loading import load_features
 from ganprune.pruning.genome import Layout
-from ganprune.pruning.rebuild import recalibrated
 from ganprune.pruning.repair import Constraints, Repairer
+from ganprune.pruning.statistics import following, seen_by_norms
 from ganprune.refit import as_scores, refitted_from
 from ganprune.scoring.originals import grams_file, original_grams, original_removals
 from ganprune.settings import CompressSettings
@@ -29,7 +29,7 @@ from ganprune.settings.words import FEATURES, FETCH_FEATURES, Domain
 from ganprune.stages.job import Job, gram_pictures
 from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import fits
-from ganprune.system.device import cpu_threads, resolve_device
+from ganprune.system.device import cpu_threads, reproducible, resolve_device
 
 FASTEST = 64.0
 """No speed-up above this is tried."""
@@ -92,10 +92,12 @@ def _fastest(job: Job, side: Domain, layout: Layout) -> float:
         return torch.cat([network(picture) for picture in x.split(1)])
 
     def slim(genome: Tensor) -> nn.Module:
-        return recalibrated(refitted_from(found, original, layout, genome), x.split(1))
+        cut = refitted_from(found, original, layout, genome)
+        return following(cut, layout, genome, norms, x.split(1))
 
     limits = job.settings.search.constraints(side)
-    with torch.inference_mode(), job.reporter.task(f"sizing G_{side}", STEPS) as task:
+    with torch.inference_mode(), reproducible(), job.reporter.task(f"sizing G_{side}", STEPS) as task:
+        norms = seen_by_norms(original, x.split(1))
         good = _as_good_as_asked(job, drawn(original), job.pictures[side])
         reached = fastest_within(
             layout, limits, costs, scores, lambda genome: good(drawn(slim(genome))), task.advance

@@ -14,6 +14,7 @@ from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.repair import Constraints, Repairer
 from tests.baselines.kit import WIDTHS, generator_of, subject_of
+from tests.refit.test_sequence import settle
 from tests.tiny import layout_of, random_genomes, random_pictures, seeded
 
 NARROW = GeneratorWidths(3, 2, 2, (2,), 2, 2)
@@ -174,8 +175,9 @@ def test_slimming_counts_the_weights_of_norms_that_have_them(norm: Norm) -> None
         assert worth[kept].min() > worth[~kept].max()  # pyright: ignore
 
 
-def test_slim_batch_norms_have_the_statistics_of_their_own_maps() -> None:
-    subject = subject_of(generator_of(norm="batch"))
+def test_slim_batch_norms_have_the_statistics_of_their_own_maps_as_the_original_has() -> None:
+    subject = subject_of(net := generator_of(norm="batch"))
+    settle(net, subject.pictures)
     slim = METHODS["l1"](subject).network
     assert isinstance(slim, Generator)
     maps = slim.model[:2](subject.pictures)  # before the first norm, as many places a picture

@@ -21,9 +21,10 @@ from ganprune.checkpoints.folding import folded
 from ganprune.errors import UnsupportedArchitecture
 from ganprune.models import read_discriminator, read_generator
 from ganprune.pruning.genome import Layout
-from ganprune.pruning.rebuild import masked, rebuilt, recalibrated
+from ganprune.pruning.rebuild import masked, rebuilt
 from ganprune.refit import refitted
 from tests.models import schools
+from tests.refit.test_sequence import settle
 from tests.tiny import seeded
 
 
@@ -317,9 +318,9 @@ FAR_NEARER = ("PyTorch-GAN", "CUT", "pix2pix, instance norm", "aladdinpersson", 
 
 @pytest.mark.parametrize("name", schools.GENERATORS)
 def test_a_refit_brings_a_slim_generator_nearer_to_its_original(name: str) -> None:
-    untrained = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
-    x = list(pictures(channels_of(untrained), 64, n=3).split(1))
-    network = recalibrated(untrained, x)  # batch norms have statistics of such pictures after a training
+    network = read_generator(schools.trained(schools.GENERATORS[name][0]).state_dict())
+    x = list(pictures(channels_of(network), 64, n=3).split(1))
+    settle(network, torch.cat(x))  # batch norms have statistics of such pictures after a training
     layout = Layout.of(network)
     genome = half(layout, kept=0.75)
     slim = rebuilt(network, layout, genome)

@@ -4,8 +4,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganprune.pruning.fitness import Scores, fitness, l_cyc, l_disa, l_gena, l_idt, losses, squared_norm
+from ganprune.pruning.fitness import (
+    UNSEEN,
+    Scores,
+    fitness,
+    l_cyc,
+    l_disa,
+    l_gena,
+    l_idt,
+    losses,
+    squared_norm,
+)
 from ganprune.settings.search import SearchSettings
+from ganprune.settings.words import Reduction
 
 Distance = Callable[..., float]
 DISTANCES = pytest.mark.parametrize("distance", [l_gena, l_disa, l_cyc, l_idt])
@@ -32,6 +43,16 @@ def test_a_geometric_mean_does_not_leave_the_word_to_the_hardest_picture() -> No
     assert l_gena(original, original + other, mean="geometric") == pytest.approx(24**0.5)
     assert l_gena(original, original + one) > l_gena(original, original + other)
     assert l_gena(original, original, mean="geometric") == 0
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_one_picture_drawn_to_the_bit_does_not_make_up_for_all_others(reduction: Reduction) -> None:
+    original, slim = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    slim[1] = 1
+    size = 1 if reduction == "mean" else 48
+    assert l_gena(original, slim, reduction, "geometric") == pytest.approx(size * UNSEEN**0.5)
+    levels = torch.rand(1, 1, 200, 200) * 2 - 1  # and nobody sees the difference
+    assert l_gena(levels, ((levels + 1) * 127.5).round() / 127.5 - 1) == pytest.approx(UNSEEN, rel=0.02)
 
 
 def test_squared_norm_is_of_each_picture_alone() -> None:

@@ -5,7 +5,7 @@ from ganprune.channels import graph_of
 from ganprune.models.cyclegan import NORMS, Generator, Norm, resnet_widths
 from ganprune.pruning.genome import LayoutKind
 from ganprune.pruning.importance import channel_energies, importance
-from ganprune.pruning.rebuild import recalibrated
+from tests.refit.test_sequence import settle
 from tests.tiny import fill, layout_of, random_pictures
 
 WIDTHS = resnet_widths(4, 2)
@@ -36,12 +36,10 @@ def test_a_filter_that_nobody_reads_has_the_least_score(norm: Norm, kind: Layout
 @pytest.mark.parametrize("norm", ["instance", "affine-instance", "batch"])
 def test_behind_a_norm_the_size_of_a_filter_itself_does_not_count(norm: Norm) -> None:
     net, layout = generator(norm), layout_of(WIDTHS)
-    if norm == "batch":  # its statistics are those of its maps, as after a training
-        net = recalibrated(net, [PICTURES])
+    settle(net, PICTURES)  # statistics are those of its maps, as after a training
     before = importance(net, layout, PICTURES)
     net.state_dict()["model.1.weight"][1] *= 50
-    if norm == "batch":
-        net = recalibrated(net, [PICTURES])
+    settle(net, PICTURES)
     torch.testing.assert_close(importance(net, layout, PICTURES), before, rtol=1e-3, atol=1e-4)
     net.state_dict()["model.4.weight"][:, 1] *= 50
     assert int(importance(net, layout, PICTURES)[layout.genes["stem"]].argmax()) == 1

@@ -174,3 +174,20 @@ def test_gram_pass_leaves_the_network_as_it_was():
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters())
     assert isinstance(net, Generator)
+
+
+def test_whatever_runs_the_original_does_so_with_the_same_bits_every_time():
+    """On CUDA convolutions have other algorithms by default, and less than float32."""
+    found = list[tuple[bool, bool]]()
+
+    class Watching(nn.Identity):
+        def forward(self, input: Tensor) -> Tensor:
+            found.append((torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32))
+            return input
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Watching(), nn.Conv2d(4, 3, 3))
+    layout, x = Layout.of(net.requires_grad_(False)), some_pictures(2)
+    del found[:]
+    removals(net, layout, grams(net, layout.graph, x), pictures=x)
+    refitted(net, net, layout.units(layout.full()), x)
+    assert {*found} == {(True, False)}

@@ -9,6 +9,7 @@ from ganprune.errors import CheckpointError, UsageError
 from ganprune.models.cyclegan import Generator
 from ganprune.pruning.genome import Layout
 from ganprune.pruning.rebuild import rebuilt
+from ganprune.pruning.statistics import following, seen_by_norms
 from ganprune.scoring import LocalScorer, Scores, ScoringSettings, local
 from ganprune.search.coevolution import CoEvolution, State
 from ganprune.settings.search import SearchSettings
@@ -291,21 +292,24 @@ def test_scores_need_pictures_of_the_domain_that_is_translated_alone(side: Domai
     assert exactly_equal(half.score(side, genomes, None), whole)
 
 
-def test_batch_norm_is_scored_with_the_statistics_of_the_slim_network() -> None:
+@pytest.mark.parametrize("refit", [False, True])
+def test_batch_norms_of_individuals_follow_the_originals(refit: bool) -> None:
     gan = tiny_gan()
     for seed, side in enumerate(DOMAINS):
         gan.generators[side] = Generator(gan.generators[side].widths, "batch").requires_grad_(False).eval()
-        fill(gan.generators[side], seed)
+        fill(gan.generators[side], seed)  # whose statistics are not its maps' own
         gan.layouts[side] = Layout.of(gan.generators[side])
-    genome = genomes_of(gan, "A", 1)
-    slim = rebuilt(gan.generators["A"], gan.layouts["A"], genome[0]).train()
-    for module in slim.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-            module.reset_running_stats()
+    layout = gan.layouts["A"]
+    genomes = torch.cat([genomes_of(gan, "A", 2), layout.full()[None]])
     x = gan.pictures["A"].float() / 127.5 - 1
-    for picture in x:
-        slim(picture[None])
-    expected = (gan.generators["A"](x) - slim.eval()(x)).square().mean()
-    found = scorer(gan).score("A", genome, None).L_GenA
-    assert float(found) == pytest.approx(float(expected), rel=1e-4)
+    one, three = (
+        LocalScorer(gan.inputs(replace(PLAIN, batch=n, refit=refit))).score("A", genomes, None)
+        for n in (1, 3)
+    )
+    close(one, three, atol=1e-5)
+    assert float(one.L_GenA[2]) == pytest.approx(0, abs=1e-8)
+    if not refit:
+        slim = rebuilt(gan.generators["A"], layout, genomes[0])
+        following(slim, layout, genomes[0], seen_by_norms(gan.generators["A"], [x]), [x])
+        expected = (gan.generators["A"](x) - slim(x)).square().mean()
+        assert float(one.L_GenA[0]) == pytest.approx(float(expected), rel=1e-4)

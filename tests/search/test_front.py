@@ -190,6 +190,18 @@ def test_front_covers_sizes_and_gets_better() -> None:
         assert _covered(last, corner) > _covered(first, corner)
 
 
+def test_the_way_back_counts_above_that_of_the_original_pair_alone() -> None:
+    floor: dict[Domain, float] = {"A": 0.2, "B": 0.1}
+    settings = replace(SETTINGS, lambda_cycle=1.0, generations=1)
+    *_, last = Front(settings, LAYOUTS, Hidden(), floor=floor).states(None)
+    assert last.floor == floor
+    below = {"L_cyc": torch.full((12,), 0.05, dtype=torch.float64)}
+    for side, population in last.populations.items():
+        as_good_as_none = replace(population, **below)
+        found = objectives(as_good_as_none, settings, floor[side])[:, 1]
+        assert torch.equal(found, population.L_DisA)
+
+
 def test_generation_scores_as_many_as_algorithm_1() -> None:
     scorer = Hidden()
     *_, last = Front(SETTINGS, LAYOUTS, scorer).states(None)

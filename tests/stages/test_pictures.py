@@ -15,8 +15,8 @@ from ganprune.images.sources import DOMAINS
 from ganprune.runs import Run
 from ganprune.settings import CompressSettings
 from ganprune.stages import fine_tune, search_pictures
-from ganprune.stages.job import gram_pictures, scored_pictures
-from ganprune.stages.searching import picture_hash
+from ganprune.stages.job import gram_pictures, scored_files, scored_pictures
+from ganprune.stages.searching import picture_hash, tuner_for
 from tests.stages.test_stages import SETTINGS, gan, run
 from tests.tiny import TinyGan, seeded, tiny_job
 
@@ -92,6 +92,11 @@ def test_individuals_are_scored_on_squares_of_other_pictures(tmp_path: Path, run
         for square in of:
             assert not (seen[side] == whole[square]).flatten(1).all(1).any()
     assert picture_hash(scored_pictures(job)) == picture_hash(squares)
+    for seed in range(5):
+        tuned = replace(job, settings=settings.changed({"seed": seed, "tune-steps": 1}))
+        assert (tuner := tuner_for(tuned)) is not None
+        for side in DOMAINS:
+            assert not {*tuner.pictures[side]} & {*scored_files(tuned)[side]}
     other = replace(job, settings=settings.changed({"seed": 1}))
     assert picture_hash(scored_pictures(other)) != picture_hash(squares)
     few = replace(job, settings=settings.changed({"gram-pictures": 17}))

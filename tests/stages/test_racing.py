@@ -149,7 +149,14 @@ def test_a_kill_while_the_winner_is_taken_over_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "content", ['{"rounds": 3}', '{"rounds": [{"steps": 3, "scores": {"1": 0.5}}]}', "{"], ids=str
+    "content",
+    [
+        '{"rounds": 3}',
+        '{"rounds": [{"steps": 3, "scores": {"1": 0.5}}]}',
+        "{",
+        '{"search": "an earlier one", "rounds": []}',
+    ],
+    ids=str,
 )
 def test_a_damaged_race_is_refused(tmp_path: Path, content: str) -> None:
     job = _job(tmp_path / "run")
