@@ -11,13 +11,14 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         terms = [term for term in ("L_DisA", "L_cyc") if any(member[term] for member in members)]
         rows = [
             (
-                *(f"{member[key]:.4g}" for key in ("macs", "speed_up")),
+                *(f"{member[key]:.4g}" for key in ("macs_share", "weights_share", "speedup_by_work")),
                 "∞" if member["psnr"] is None else f"{member['psnr']:.1f}",
-                *(f"{member[key]:.4g}" for key in ("losses", *terms, "N")),
+                *(f"{member[key]:.4g}" for key in ("losses", *terms)),
             )
             for member in members
         ]
-        headings = ("share of MACs", "times as fast (count)", "dB, untrained", "losses", *terms, "N")
+        shares = ("share of MACs", "share of weights")
+        headings = (*shares, "times as fast (count)", "dB, untrained", "losses", *terms)
         title = (
             f"G_{side}: the best of every size; losses: distances to the original, lower is better; "
             f"dB: on {found['scored_on']}"
@@ -28,7 +29,7 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         (
             point["folder"],
             name,
-            f"{net['share']:.1%}",
+            f"{net['macs_share']:.1%}",
             f"{net['macs_true'] / 1e9:.2f}",
             f"{net['params'] / 1e6:.3f}",
             *_quality(point["quality"]["networks"][name]),

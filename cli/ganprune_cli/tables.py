@@ -111,7 +111,7 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
         ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}" + several),
     ]
     for name, share in sketch.target_macs.items():
-        whole = sketch.original_macs[name] / 1e9
+        whole = sketch.original_macs_true[name] / 1e9
         others = search.target_params or search.target_ms or search.speed_up or search.quality
         free = "as the other targets allow" if others else "γ alone decides"
         kept = free if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
@@ -130,10 +130,10 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, {together}, {taught}"))
     print_table("What would be made; nothing was written", ("step", "what"), rows, markdown=markdown,
                 left=(0, 1))  # fmt: skip
-    first = ("", "–", "timing this machine, for the plan", duration(sketch.timing))
+    first = ("", "–", "timing this machine, for the plan", duration(sketch.timing_seconds))
     stages = [(f"{i + 1}", name, STAGES[name][0], duration(seconds))
               for i, (name, seconds) in enumerate(sketch.stages.items())]  # fmt: skip
-    total = ("", "total", "on this machine as it is now" if sketch.busy else "", duration(sketch.total))
+    total = ("", "total", "on this machine as it is now" if sketch.busy else "", duration(sketch.seconds))
     print_table("Plan", ("", "stage", "what it does", "about"), [first, *stages, total], markdown=markdown,
                 better=(len(stages) + 1,), left=(0, 1, 2))  # fmt: skip
     quicker = (("search", "--preset smoke, for a try"), ("fine-tune", "--budget 0, without training"),

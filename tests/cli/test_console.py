@@ -112,7 +112,7 @@ def test_a_table_of_long_headings_and_many_numbers_fits_80_columns(monkeypatch: 
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    headings = ("network", "median ms", "images/s", "peak MiB", "speed-up", "over rewritten", "in theory",
+    headings = ("network", "median ms", "pictures/s", "peak MiB", "speed-up", "over rewritten", "in theory",
                 "of theory")  # fmt: skip
     row = ("original_G_A.rewritten", "1340.27", "2.9", "1445", "0.8 ± 0.2×", "7.1 ± 3.7×", "1.00×", "0.81")
     print_table("Speed, 1 thread", headings, [row])

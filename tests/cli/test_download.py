@@ -52,7 +52,7 @@ def test_table_as_json_has_everything() -> None:
     found = ganprune("download", "--json", "-q")
     items = {item["name"]: item for item in found.json["items"]}
     assert items.keys() == catalog.CATALOG.keys()
-    assert items["maps"]["size"] == 1476754427
+    assert items["maps"]["file_bytes"] == 1476754427
     assert items["style_monet_pretrained"]["folder"] == "checkpoints/style_monet_pretrained"
     assert found.err == ""
 
