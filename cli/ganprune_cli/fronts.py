@@ -1,5 +1,7 @@
 """How ``front`` shows what it found."""
 
+from pathlib import Path
+
 from ganprune.metrics.telling import SlimQuality, decibels, quality_advice
 from ganprune.stages.family import FoundFront
 from ganprune_cli.console import print_table, say
@@ -27,7 +29,7 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         say()
     rows = [
         (
-            point["folder"],
+            str(Path(point["folder"]).relative_to(found["run"])),
             name,
             f"{net['macs_share']:.1%}",
             f"{net['macs_true'] / 1e9:.2f}",
@@ -38,9 +40,9 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         for name, net in point["networks"].items()
     ]
     if rows:
-        headings = ("folder", "network", "of the MACs", "MACs, G", "params, M", "PSNR ↑, dB",
+        headings = ("folder", "network", "of the MACs", "MACs, G", "params, M", "PSNR, dB ↑",
                     "untouched input", "pictures")  # fmt: skip
-        title = "Slim generators, at most as large as was asked for; PSNR to the original's whole pictures"
+        title = f"{found['run']}: at most as large as was asked for; PSNR to the original's whole pictures"
         print_table(title, headings, rows, markdown=markdown, left=(0, 1, 7))
     for point in found["points"]:
         if advice := quality_advice(point["quality"]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganprune.bench.report import Timed
@@ -56,27 +57,34 @@ def print_export(
     """One row a file that was written and verified, and one a variant that stands beside it."""
     rows = [
         (
-            file["path"],
+            Path(file["path"]).name,
             f"{file['file_bytes'] / 2**20:.2f}",
             f"{file['nodes_before']} → {file['nodes_after']}",
-            f"{file['max_abs']:.1e} (allowed {file['tolerance']:.1g})",
-            str(file["pictures"]),
+            f"{file['max_abs']:.1e}",
             ", ".join(file["rewrites"]) or "none",
         )
         for file in files
     ]
-    headings = ("file", "MiB", "operators", "largest difference to PyTorch", "pictures", "rewrites")
-    print_table("Exported and verified in ONNX Runtime", headings, rows, markdown=markdown, left=(0, 5))
+    headings = ("file", "MiB", "operators", "largest difference", "rewrites")
+    folders, pictures, allowed = (
+        ", ".join(dict.fromkeys(told))
+        for told in zip(*((str(Path(f["path"]).parent), str(f["pictures"]), f"{f['tolerance']:.1g}")
+                          for f in files), strict=True)
+    )  # fmt: skip
+    title = f"{folders}: verified against PyTorch on {pictures} pictures; allowed difference: {allowed}"
+    print_table(title, headings, rows, markdown=markdown, left=(0, 4))
     measured = [(file, step) for file in files for step in file["passes"] if step["speedup"] is not None]
     if measured:
-        rows = [(file["path"], p["name"], f"{p['speedup']:.2f}×", p["note"]) for file, p in measured]
+        rows = [
+            (Path(file["path"]).name, p["name"], f"{p['speedup']:.2f}×", p["note"]) for file, p in measured
+        ]
         headings = ("file", "rewrite", "speed with it", "what it did")
         print_table("Measured on this machine", headings, rows, markdown=markdown, left=(0, 1, 3))
     if not variants:
         return
     rows = [
         (
-            str(v.path),
+            v.path.name,
             f"{v.file_bytes / 2**20:.2f} of {v.float_bytes / 2**20:.2f}",
             f"{v.mean_abs:.4f} (limit {v.limit:g})",
             "∞" if v.psnr == inf else f"{v.psnr:.1f}",

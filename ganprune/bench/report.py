@@ -299,7 +299,7 @@ def _speeds(threads: int, timings: Sequence[Timing]) -> Table:
     return table_of(f"Speed, {in_threads(threads)}", [
         ("network", [t.network for t in timings]),
         ("median ms", [number(t.times.median) for t in timings]),
-        ("pictures/s", [number(t.pictures_per_second, 1) for t in timings]),
+        ("fps", [number(fps, 1 if fps < 100 else 0) for t in timings if (fps := t.pictures_per_second)]),
         ("peak MiB", [_mebibytes(t.memory_bytes) for t in timings]),
         ("speed-up", [_fold(t.speedup) for t in timings]),
         ("over rewritten", [_fold(t.over_rewritten) for t in timings]),

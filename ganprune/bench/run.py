@@ -243,5 +243,5 @@ def _warn(timings: Sequence[Timing], threads: int, settings: BenchSettings, repo
         known = ", ".join(f"{name} within ±{margin:.1%}" for name, margin in vague.items())
         reporter.warn(
             f"speed-ups are wanted within ±{settings.precision:.0%}, found {known} ({in_threads(threads)}); "
-            "allow more time"
+            f"allow more time: `ganprune bench --set seconds={4 * settings.seconds:g}`"
         )

@@ -186,9 +186,9 @@ def find_front(
                 for side, net in slim.items()
             }  # fmt: skip
             for net, cost in costs.items():
-                if cost["macs_share"] < FAR_BELOW * share:
+                if (came := cost["macs_share"]) < FAR_BELOW * share:
                     job.reporter.warn(
-                        f"{net} of {name} has {cost['share']:.1%} of the MACs, the best of up to {share:.1%} "
+                        f"{net} of {name} has {came:.1%} of the MACs, the best of up to {share:.1%} "
                         "that was found; give more --set generations, or `ganprune compress` with "
                         f"--target-macs {share:g}"
                     )

@@ -102,6 +102,7 @@ def test_noise_and_vague_ratios_are_warned_of_and_progress_adds_up(run_folder: P
     noise, vague = listener.warnings
     assert "this machine is noisy: with 1 thread the middle 80 % of" in noise
     assert "speed-ups are wanted within ±0%, found G_A within ±" in vague
+    assert vague.endswith("; allow more time: `ganprune bench --set seconds=240`")
     assert sum(listener.steps) == 100
     quiet = Listener()
     bench(pair, QUICK, quiet)

@@ -48,7 +48,8 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
             asked, came = point["macs_share"], net["macs_share"]
             told = f"{name} of points/{asked:g} has {came:.1%} of the MACs, the best of up to"
             assert (told in found.err) == (came < 0.75 * asked)
-    assert "| out/points/0.4 | G_B |" in again.out
+    assert "out: at most as large as was asked for" in again.out
+    assert "| points/0.4 | G_B |" in again.out
     assert again.err.splitlines()[-1] == "next: ganprune export --onnx out/points/0.4"
     after = listing(here / "out")
     assert {name for name in after if before.get(name) != after[name] and not name.endswith(".lock")} == set()
