@@ -59,7 +59,7 @@ def test_table_as_json_has_everything() -> None:
 
 def test_public_data_set_comes_by_its_name(here: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     item = replace(
-        catalog.CATALOG["maps"], url=site.url("bears.zip"), size=len(BEARS),
+        catalog.CATALOG["maps"], url=site.url("bears.zip"), file_bytes=len(BEARS),
         sha256=hashlib.sha256(BEARS).hexdigest(),
     )  # fmt: skip
     monkeypatch.setattr(catalog, "CATALOG", {"maps": item})
