@@ -36,7 +36,7 @@ def main() -> None:
     for stage, planned in plan["stages"].items():
         actual = sum(record["stages"].get(part, {"seconds": 0.0})["seconds"] for part in STAGES[stage])
         _print(stage, planned, record["plan"].get(stage, 0.0), actual)
-    _print("total", plan["total"], sum(record["plan"].values()), whole)
+    _print("total", plan["seconds"], sum(record["plan"].values()), whole)
 
 
 def _print(stage: str, planned: float, again: float, actual: float) -> None:

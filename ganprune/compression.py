@@ -235,7 +235,7 @@ def _sketch(
             f"this machine is busy ({busy}): planned times are guesses, and shorter when it is idle"
         )
     config = {**prepared.config, "resolved": asdict(resolved)}
-    sketch = replace(sketch, busy=busy, timing=time.monotonic() - started)
+    sketch = replace(sketch, busy=busy, timing_seconds=time.monotonic() - started)
     return replace(prepared, resolved=resolved, config=config), sketch
 
 

@@ -200,17 +200,17 @@ class Plan:
     """Processes that score individuals, on this machine or on the nodes of a cluster."""
     target_macs: dict[str, float | None]
     """Share of the true MACs that each generator may keep; None: γ alone decides."""
-    original_macs: dict[str, int]
+    original_macs_true: dict[str, int]
     """True MACs of the originals at this size."""
     busy: str = ""
     """Why the times are guesses; empty on an idle machine."""
-    timing: float = 0.0
+    timing_seconds: float = 0.0
     """Seconds that timing this machine took for the plan; a job does it, too, before its first stage."""
-    total: float = field(init=False)
+    seconds: float = field(init=False)
     """Seconds of timing this machine and of all stages."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "total", self.timing + sum(self.stages.values()))
+        object.__setattr__(self, "seconds", self.timing_seconds + sum(self.stages.values()))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -260,7 +260,7 @@ def plan(
         threads=threads,
         workers=workers,
         target_macs={f"G_{side}": search.constraints(side).target_macs for side in search.sides},
-        original_macs={f"G_{side}": macs(generators[side], size, size, "true") for side in search.sides},
+        original_macs_true={f"G_{side}": macs(generators[side], size, size, "true") for side in search.sides},
     )
 
 

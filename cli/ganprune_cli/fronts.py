@@ -1,5 +1,7 @@
 """How ``front`` shows what it found."""
 
+from pathlib import Path
+
 from ganprune.metrics.telling import SlimQuality, decibels, quality_advice
 from ganprune.stages.family import FoundFront
 from ganprune_cli.console import print_table, say
@@ -11,13 +13,14 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         terms = [term for term in ("L_DisA", "L_cyc") if any(member[term] for member in members)]
         rows = [
             (
-                *(f"{member[key]:.4g}" for key in ("macs", "speed_up")),
+                *(f"{member[key]:.4g}" for key in ("macs_share", "weights_share", "speedup_by_work")),
                 "∞" if member["psnr"] is None else f"{member['psnr']:.1f}",
-                *(f"{member[key]:.4g}" for key in ("losses", *terms, "N")),
+                *(f"{member[key]:.4g}" for key in ("losses", *terms)),
             )
             for member in members
         ]
-        headings = ("share of MACs", "times as fast (count)", "dB, untrained", "losses", *terms, "N")
+        shares = ("share of MACs", "share of weights")
+        headings = (*shares, "times as fast (count)", "dB, untrained", "losses", *terms)
         title = (
             f"G_{side}: the best of every size; losses: distances to the original, lower is better; "
             f"dB: on {found['scored_on']}"
@@ -26,9 +29,9 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         say()
     rows = [
         (
-            point["folder"],
+            str(Path(point["folder"]).relative_to(found["run"])),
             name,
-            f"{net['share']:.1%}",
+            f"{net['macs_share']:.1%}",
             f"{net['macs_true'] / 1e9:.2f}",
             f"{net['params'] / 1e6:.3f}",
             *_quality(point["quality"]["networks"][name]),
@@ -37,9 +40,9 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         for name, net in point["networks"].items()
     ]
     if rows:
-        headings = ("folder", "network", "of the MACs", "MACs, G", "params, M", "PSNR ↑, dB",
+        headings = ("folder", "network", "of the MACs", "MACs, G", "params, M", "PSNR, dB ↑",
                     "untouched input", "pictures")  # fmt: skip
-        title = "Slim generators, at most as large as was asked for; PSNR to the original's whole pictures"
+        title = f"{found['run']}: at most as large as was asked for; PSNR to the original's whole pictures"
         print_table(title, headings, rows, markdown=markdown, left=(0, 1, 7))
     for point in found["points"]:
         if advice := quality_advice(point["quality"]):

@@ -61,7 +61,8 @@ def inspect_onnx(path: Path, size: int | None) -> dict[str, Any]:
         "input": {"name": picture.name, "type": picture.dtype, "shape": list(picture.dims)},
         "operators": dict(Counter(node.op_type for node in model.graph.node).most_common()),
         "params": cost.params,
-        "macs": {"true": cost.macs_true, "paper": cost.macs_paper},
+        "macs_true": cost.macs_true,
+        "macs_paper": cost.macs_paper,
         "macs_shape": list(shape),
         "file_bytes": path.stat().st_size,
         "metadata": {entry.key: entry.value for entry in model.metadata_props},
@@ -122,7 +123,7 @@ def _cells(network: Mapping[str, Any]) -> list[str]:
         network["norm"],
         f"{network['params']:,}",
         f"{mebibytes(network['params']):.2f}",
-        *(f"{network['macs'][convention] / 1e9:.2f}" for convention in ("true", "paper")),
+        *(f"{network[count] / 1e9:.2f}" for count in ("macs_true", "macs_paper")),
         network["precision"],
         ": ".join(part for part in (Path(network["file"]).name, network["entry"]) if part),
     ]
@@ -150,9 +151,10 @@ def _told(options: Mapping[str, str]) -> list[str]:
 
 
 def _print_onnx(found: dict[str, Any], markdown: bool) -> None:
-    given, macs = found["input"], found["macs"]
+    given = found["input"]
     operators = ", ".join(f"{name} {count}" for name, count in found["operators"].items())
-    giga = {kind: "unknown" if value is None else f"{value / 1e9:.2f} G" for kind, value in macs.items()}
+    giga = {kind: "unknown" if (macs := found[f"macs_{kind}"]) is None else f"{macs / 1e9:.2f} G"
+            for kind in ("true", "paper")}  # fmt: skip
     rows = [
         ["input", f"{given['name']}, {given['type']}, {spelled(given['shape'])}"],
         ["opset", str(found["opset"])],

@@ -59,7 +59,7 @@ class Program(TyperGroup):
 app = typer.Typer(
     name="ganprune",
     cls=Program,
-    help="Make trained CycleGAN generators small and fast.",
+    help="Make trained image-to-image generators small and fast.",
     epilog="Start with: ganprune compress CKPT --data DIR",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -104,7 +104,7 @@ def root(
         False, "--version", "-V", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Make trained CycleGAN generators small and fast."""
+    """Make trained image-to-image generators small and fast."""
 
 
 def main() -> None:

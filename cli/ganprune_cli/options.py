@@ -29,7 +29,7 @@ Checkpoint = Annotated[
     Path,
     typer.Argument(
         metavar="CKPT",
-        help="A CycleGAN run folder, or one of its files; its other networks are found beside it; or "
+        help="A training's folder, or one of its files; its other networks are found beside it; or "
         "hf://OWNER/NAME.",
     ),
 ]
@@ -37,7 +37,8 @@ Data = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Folder with trainA and trainB. Default: dataroot of train_opt.txt.",
+        help="Folder with trainA and trainB; of a lone generator, any of its pictures. Default: dataroot of "
+        "train_opt.txt.",
         rich_help_panel=WHAT,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganprune.bench.report import Timed
@@ -56,27 +57,34 @@ def print_export(
     """One row a file that was written and verified, and one a variant that stands beside it."""
     rows = [
         (
-            file["path"],
+            Path(file["path"]).name,
             f"{file['file_bytes'] / 2**20:.2f}",
             f"{file['nodes_before']} → {file['nodes_after']}",
-            f"{file['max_abs']:.1e} (allowed {file['tolerance']:.1g})",
-            str(file["pictures"]),
+            f"{file['max_abs']:.1e}",
             ", ".join(file["rewrites"]) or "none",
         )
         for file in files
     ]
-    headings = ("file", "MiB", "operators", "largest difference to PyTorch", "pictures", "rewrites")
-    print_table("Exported and verified in ONNX Runtime", headings, rows, markdown=markdown, left=(0, 5))
+    headings = ("file", "MiB", "operators", "largest difference", "rewrites")
+    folders, pictures, allowed = (
+        ", ".join(dict.fromkeys(told))
+        for told in zip(*((str(Path(f["path"]).parent), str(f["pictures"]), f"{f['tolerance']:.1g}")
+                          for f in files), strict=True)
+    )  # fmt: skip
+    title = f"{folders}: verified against PyTorch on {pictures} pictures; allowed difference: {allowed}"
+    print_table(title, headings, rows, markdown=markdown, left=(0, 4))
     measured = [(file, step) for file in files for step in file["passes"] if step["speedup"] is not None]
     if measured:
-        rows = [(file["path"], p["name"], f"{p['speedup']:.2f}×", p["note"]) for file, p in measured]
+        rows = [
+            (Path(file["path"]).name, p["name"], f"{p['speedup']:.2f}×", p["note"]) for file, p in measured
+        ]
         headings = ("file", "rewrite", "speed with it", "what it did")
         print_table("Measured on this machine", headings, rows, markdown=markdown, left=(0, 1, 3))
     if not variants:
         return
     rows = [
         (
-            str(v.path),
+            v.path.name,
             f"{v.file_bytes / 2**20:.2f} of {v.float_bytes / 2**20:.2f}",
             f"{v.mean_abs:.4f} (limit {v.limit:g})",
             "∞" if v.psnr == inf else f"{v.psnr:.1f}",
@@ -111,7 +119,7 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
         ("computed on", f"{sketch.device}, {sketch.precision}, {in_threads(sketch.threads)}" + several),
     ]
     for name, share in sketch.target_macs.items():
-        whole = sketch.original_macs[name] / 1e9
+        whole = sketch.original_macs_true[name] / 1e9
         others = search.target_params or search.target_ms or search.speed_up or search.quality
         free = "as the other targets allow" if others else "γ alone decides"
         kept = free if share is None else f"at most {share * whole:.2f} G ({share:.1%})"
@@ -130,10 +138,10 @@ def print_plan(found: Foreseen, markdown: bool) -> None:
     rows.append(("fine-tuning", "none" if budget == "0" else f"{budget}, {together}, {taught}"))
     print_table("What would be made; nothing was written", ("step", "what"), rows, markdown=markdown,
                 left=(0, 1))  # fmt: skip
-    first = ("", "–", "timing this machine, for the plan", duration(sketch.timing))
+    first = ("", "–", "timing this machine, for the plan", duration(sketch.timing_seconds))
     stages = [(f"{i + 1}", name, STAGES[name][0], duration(seconds))
               for i, (name, seconds) in enumerate(sketch.stages.items())]  # fmt: skip
-    total = ("", "total", "on this machine as it is now" if sketch.busy else "", duration(sketch.total))
+    total = ("", "total", "on this machine as it is now" if sketch.busy else "", duration(sketch.seconds))
     print_table("Plan", ("", "stage", "what it does", "about"), [first, *stages, total], markdown=markdown,
                 better=(len(stages) + 1,), left=(0, 1, 2))  # fmt: skip
     quicker = (("search", "--preset smoke, for a try"), ("fine-tune", "--budget 0, without training"),

@@ -112,17 +112,17 @@ class Timing:
     load_ms: float
     """Time to load the file into the runtime, milliseconds."""
     times: Times
-    images_per_second: float
+    pictures_per_second: float
     """At the median time."""
     speedup: Ratio | None
     """Median time of the baseline over this one's; None for a baseline."""
     theoretical_speedup: float | None
     over_rewritten: Ratio | None
     """Median time of the second baseline over this one's: what pruning gave without the work on the graph."""
-    memory: int | None
+    memory_bytes: int | None
     """The most that the network held, bytes: its process's largest resident memory, less what was resident
     before the file was loaded; None where the system does not tell."""
-    process_memory: int | None
+    process_memory_bytes: int | None
     """The whole process's largest resident memory, bytes: Python and the runtime too."""
 
     @property
@@ -299,8 +299,8 @@ def _speeds(threads: int, timings: Sequence[Timing]) -> Table:
     return table_of(f"Speed, {in_threads(threads)}", [
         ("network", [t.network for t in timings]),
         ("median ms", [number(t.times.median) for t in timings]),
-        ("images/s", [number(t.images_per_second, 1) for t in timings]),
-        ("peak MiB", [_mebibytes(t.memory) for t in timings]),
+        ("fps", [number(fps, 1 if fps < 100 else 0) for t in timings if (fps := t.pictures_per_second)]),
+        ("peak MiB", [_mebibytes(t.memory_bytes) for t in timings]),
         ("speed-up", [_fold(t.speedup) for t in timings]),
         ("over rewritten", [_fold(t.over_rewritten) for t in timings]),
         ("in theory", [number(t.theoretical_speedup, unit="×") for t in timings]),

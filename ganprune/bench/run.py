@@ -211,12 +211,12 @@ def _timing(
         threads=threads,
         load_ms=one.load_ms,
         times=statistics,
-        images_per_second=network.batch * 1000 / statistics.median,
+        pictures_per_second=network.batch * 1000 / statistics.median,
         speedup=ratios[name, network.against] if network.against else None,
         theoretical_speedup=network.theoretical_speedup,
         over_rewritten=ratios[name, network.rewritten] if network.rewritten else None,
-        memory=memory.network,
-        process_memory=memory.process,
+        memory_bytes=memory.network,
+        process_memory_bytes=memory.process,
     )
 
 
@@ -243,5 +243,5 @@ def _warn(timings: Sequence[Timing], threads: int, settings: BenchSettings, repo
         known = ", ".join(f"{name} within ±{margin:.1%}" for name, margin in vague.items())
         reporter.warn(
             f"speed-ups are wanted within ±{settings.precision:.0%}, found {known} ({in_threads(threads)}); "
-            "allow more time"
+            f"allow more time: `ganprune bench --set seconds={4 * settings.seconds:g}`"
         )

@@ -66,8 +66,9 @@ class NetworkReport:
     """Number of filters of every group, as in `GeneratorWidths` and `DiscriminatorWidths`."""
     params: int
     """Number of parameters, biases included."""
-    macs: Mapping[cost.Convention, int]
-    """Multiply-accumulates for one picture in both conventions of `ganprune.pruning.cost`."""
+    macs_true: int
+    """Multiply-accumulates for one picture, see `ganprune.pruning.cost`."""
+    macs_paper: int
     precision: str
     """Number formats of its tensors in the file, e.g. "float16"."""
     norm: str
@@ -174,7 +175,8 @@ def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str 
         architecture=_words(network, graph),
         widths=_widths(network),
         params=sum(parameter.numel() for parameter in network.parameters()),
-        macs={kind: cost.macs(graph, size, size, kind) for kind in ("true", "paper")},
+        macs_true=cost.macs(graph, size, size, "true"),
+        macs_paper=cost.macs(graph, size, size, "paper"),
         precision=member.precision,
         norm=norm_of(network),
         relics=len(member.relics),

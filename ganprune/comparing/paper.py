@@ -108,7 +108,7 @@ def paper_table(
             add(what, _fcn(row.fcn[i]), _fcn(known), f"{figures}; paper: FCN-8s, 256×256; ours: {ours_by}")
         if row.milliseconds is not None:
             before, after = row.milliseconds
-            whole, slim = (means.get(c, {}).get(side, {}).get("ms") for c in ("original", claim))
+            whole, slim = (means.get(c, {}).get(side, {}).get("median_ms") for c in ("original", claim))
             ms = "–" if not whole or not slim else f"{whole:.1f} → {slim:.1f} ms, {whole / slim:.1f}×"
             add(f"{found}, runtime", f"{before:.0f} → {after:.0f} ms, {before / after:.1f}×", ms,
                 f"paper: Xeon E5-2690, 256×256; ours: this machine, {size}×{size}")  # fmt: skip

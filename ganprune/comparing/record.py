@@ -29,6 +29,8 @@ FEATURES, FCN, FCN_INPUT = JUDGES = ("features", "fcn", "fcn input")
 """Among what all cells share: the network of features, and that of segmentation with what it takes."""
 PAPER_SIZE = 256
 """Pixels; what the paper counts arithmetic at."""
+_RENAMED = {"ms": "median_ms", "speedup_in_theory": "theoretical_speedup"}
+"""Figures, as an earlier ganprune called them."""
 Figures = dict[Domain, dict[str, Any]]
 """By direction: KID and others by name, and what generators cost."""
 
@@ -147,6 +149,11 @@ def judges_of(folder: Path) -> dict[str, str]:
         return {key: str(made[key]) for key in JUDGES if key in made}
 
 
+def as_named(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of one direction, those of an earlier ganprune by their names of today."""
+    return {_RENAMED.get(key, key): value for key, value in part.items()}
+
+
 def _finite(sides: Figures) -> bool:
     """Whether KID and all numbers that there are of all directions are finite."""
     values = [value for part in sides.values() for value in part.values()]
@@ -164,7 +171,7 @@ def size_of(generator: nn.Module, original: nn.Module, size: int) -> dict[str, A
     return {
         "widths": w.sizes,
         "params": numbers, "mebibytes": mebibytes(numbers), "compression": params(original) / numbers,
-        "macs_true": true, "macs_paper": paper, "speedup_in_theory": macs(whole, size, size, "true") / true,
+        "macs_true": true, "macs_paper": paper, "theoretical_speedup": macs(whole, size, size, "true") / true,
         "macs_paper_256": at_256, "ratio_paper_256": whole_256 / at_256,
     }  # fmt: skip
 

@@ -54,8 +54,9 @@ class Compared:
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
+        judges = {key.replace(" ", "_"): value for key, value in self.judges.items()}
         return {
-            "folder": str(self.folder), "best": self.best, **self.judges, "size": self.size,
+            "folder": str(self.folder), "best": self.best, **judges, "size": self.size,
             "tables": [asdict(table) for table in self.tables], "claims": self.claims,
             "verdict": self.verdict, "methods": self.methods, "timing": self.timing or {},
             "precisions": self.precisions,

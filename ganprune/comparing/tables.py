@@ -6,13 +6,13 @@ from statistics import mean, stdev
 from types import MappingProxyType
 from typing import Any
 
-from ganprune.comparing.record import ORIGINAL, CellRecord, Figures, OriginalRecord
+from ganprune.comparing.record import ORIGINAL, CellRecord, Figures, OriginalRecord, as_named
 from ganprune.metrics.translations import MIRRORED
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.storage.tables import Table, csv_text, number, table_of
 
 Timings = Mapping[str, Mapping[Domain, Mapping[str, float]]]
-"""Row → side → ``ms``, and ``speedup`` with its ``margin`` where there is an original to compare with."""
+"""Row → side → ``median_ms``; ``speedup`` and ``speedup_margin`` where there is an original."""
 Means = dict[str, Figures]
 _Cell = Callable[[Figures], str]
 """What a column says of a row."""
@@ -73,7 +73,7 @@ def comparison_table(means: Means, title: str) -> Table:
         column("MACs, G", both("macs_true", 2, 1e9)),
         column("paper's count", both("macs_paper", 2, 1e9)),
         column("params, M", both("params", 2, 1e6)),
-        column("ms", both("ms", 1)),
+        column("ms", both("median_ms", 1)),
         column("speed-up", both("speedup", 2)),
     ]
     for side, arrow in ARROWS.items():
@@ -112,7 +112,7 @@ def _flat(part: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers of one direction; the FCN score's three and the ends of KID's interval among the others."""
     segmented = part.get("fcn") or {}
     low, high = part.get("kid_interval") or (None, None)
-    part = {**part, "kid_interval_low": low, "kid_interval_high": high}
+    part = {**as_named(part), "kid_interval_low": low, "kid_interval_high": high}
     return {key: value for key, value in {**part, **segmented}.items()
             if value is None or (isinstance(value, int | float) and not isinstance(value, bool))}  # fmt: skip
 

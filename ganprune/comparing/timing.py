@@ -12,6 +12,7 @@ from ganprune.bench.machine import MachineFacts
 from ganprune.channels import graph_of
 from ganprune.checkpoints import load_generator
 from ganprune.comparing.contest import Contest
+from ganprune.comparing.record import as_named
 from ganprune.exporter import VERIFIED_PICTURES, Exporter
 from ganprune.images import to_float
 from ganprune.reporting import Reporter
@@ -31,7 +32,7 @@ class Together(TypedDict):
     files: dict[str, str]
     """What each network was."""
     timings: dict[str, dict[Domain, dict[str, float]]]
-    """Row → side → ``ms``, and ``speedup`` with its margin where there is an original to compare with."""
+    """Row → side → ``median_ms``; ``speedup`` and ``speedup_margin`` where there is an original."""
     machine: MachineFacts
     threads: int
 
@@ -66,7 +67,7 @@ def time_together(
     measured, timings = bench(candidates, settings, reporter), dict[str, dict[Domain, dict[str, float]]]()
     for timing in measured.timings:
         name, _, net = timing.network.rpartition(".")
-        told, ratio = {"ms": timing.times.median}, timing.speedup
+        told, ratio = {"median_ms": timing.times.median}, timing.speedup
         if ratio is not None:
             told |= {"speedup": ratio.value, "speedup_margin": ratio.margin}
         timings.setdefault(name, {})["B" if net.endswith("B") else "A"] = told
@@ -87,6 +88,8 @@ def known_times(folder: Path) -> Together | None:
         found = shaped(read_json(path), Together)
         if not all(str(told).isprintable() for told in found["machine"].values()):
             raise ValueError("a name of its machine cannot be shown")
+        for row, sides in found["timings"].items():
+            found["timings"][row] = {side: as_named(part) for side, part in sides.items()}
         return found
 
 

@@ -47,7 +47,7 @@ class Item:
     """File name: of a network, where it is kept; of an archive, while it is fetched."""
     about: str = ""
     """What it is, in a few words."""
-    size: int | None = None
+    file_bytes: int | None = None
     """Bytes, where published."""
     sha256: str | None = None
     """SHA-256 of the file, hexadecimal digits in lower case, where published: all 64, or the first ones."""

@@ -70,7 +70,7 @@ def download(
             Transfer(
                 item.url,
                 partial,
-                item.size,
+                item.file_bytes,
                 resumes=item.sha256 is not None,
                 again=again,
                 by_hand=f"fetch it with a browser elsewhere and {by_hand}",

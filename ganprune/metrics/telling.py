@@ -120,7 +120,7 @@ def quality_table(found: Quality) -> Table:
             rows.append((label, decibels(of), f"{of['L_GenA']:.4f}", *seen, said))
     numbers = {network["number"] for network in found["networks"].values()}
     title = f"Pictures against the original's, on {max(numbers)} {found['pictures']} pictures"
-    headings = ("network", "PSNR ↑, dB", "L_GenA ↓", *(["L_DisA ↓"] if disa else []), "verdict")
+    headings = ("network", "PSNR, dB ↑", "L_GenA ↓", *(["L_DisA ↓"] if disa else []), "verdict")
     return Table(title, headings, tuple(rows))
 
 

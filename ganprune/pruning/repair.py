@@ -112,7 +112,7 @@ class Repairer:
             yield f"--set target-params={share:g}", params, share, "{:.4f} of the parameters"
         if (times := constraints.speed_up) is not None:
             work = Share(Convolutions.of_layout(self.layout, "work"), self.layout)
-            yield f"--speed-up {times:g}", work, 1 / times, "{:.4f} of the work"
+            yield f"--speed-up {times:g}", work, 1 / times, "{:.4f} of the original's work"
         if constraints.target_ms is not None:
             if latency is None:
                 raise UsageError("--target-ms needs a table of this machine's speed, found none")

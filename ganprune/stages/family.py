@@ -34,16 +34,16 @@ FAR_BELOW = 0.75
 class Member(TypedDict):
     """A network of a front."""
 
-    macs: float
+    macs_share: float
     """Share of the original's true MACs."""
-    N: float
+    weights_share: float
     L_DisA: float
     L_GenA: float
     L_cyc: float
     losses: float
     """L_DisA + λ L_cyc, or L_GenA's; with ``cycle`` of the settings."""
     filters: int
-    speed_up: float
+    speedup_by_work: float
     """How many times as fast as the original by the count of work."""
     psnr: float | None
     """dB from the original's pictures, refitted and not trained, on what ``scored_on`` of `FoundFront` says;
@@ -63,14 +63,14 @@ class SlimCost(TypedDict):
 
     macs_true: int
     params: int
-    share: float
+    macs_share: float
     """Of the original's true MACs."""
 
 
 class Pair(TypedDict):
     """Networks of a size that was asked for."""
 
-    share: float
+    macs_share: float
     folder: str
     networks: dict[str, SlimCost]
     quality: Quality
@@ -102,15 +102,16 @@ def write_front(job: Job, state: State) -> Members:
         )
         sides[side] = [
             {
-                "macs": float(front.macs[i]), "N": float(front.N[i]), "L_DisA": float(front.L_DisA[i]),
-                "L_GenA": float(front.L_GenA[i]), "L_cyc": float(front.L_cyc[i]),
-                "losses": float(losses[i]), "filters": int(front.genomes[i].sum()),
-                "speed_up": 1 / float(work[i]), "psnr": psnr(float(front.L_GenA[i])),
+                "macs_share": float(front.macs[i]), "weights_share": float(front.N[i]),
+                "L_DisA": float(front.L_DisA[i]), "L_GenA": float(front.L_GenA[i]),
+                "L_cyc": float(front.L_cyc[i]), "losses": float(losses[i]),
+                "filters": int(front.genomes[i].sum()), "speedup_by_work": 1 / float(work[i]),
+                "psnr": psnr(float(front.L_GenA[i])),
             }
             for i in range(len(front.macs))
         ]  # fmt: skip
         for point in sides[side]:
-            line = {"share of MACs": point["macs"], f"losses {side}": point["losses"]}
+            line = {"share of MACs": point["macs_share"], f"losses {side}": point["losses"]}
             lines.append(line if point["psnr"] is None else line | {f"PSNR {side}": point["psnr"]})
     write_json(run / FRONT, {"schema": 1, "generation": state.generation, "sides": sides})
     panels = {
@@ -181,21 +182,21 @@ def find_front(
             _, slim = finished_networks(point, rebuild_both(point, pair))
             costs: dict[str, SlimCost] = {
                 f"G_{side}": {
-                    "macs_true": macs(net, size, size, "true"), "params": params(net),
-                    "share": macs(net, size, size, "true") / macs(job.originals[side], size, size, "true"),
+                    "macs_true": (count := macs(net, size, size, "true")), "params": params(net),
+                    "macs_share": count / macs(job.originals[side], size, size, "true"),
                 }
                 for side, net in slim.items()
             }  # fmt: skip
             for net, cost in costs.items():
-                if cost["share"] < FAR_BELOW * share:
+                if (came := cost["macs_share"]) < FAR_BELOW * share:
                     job.reporter.warn(
-                        f"{net} of {name} has {cost['share']:.1%} of the MACs, the best of up to {share:.1%} "
+                        f"{net} of {name} has {came:.1%} of the MACs, the best of up to {share:.1%} "
                         "that was found; give more --set generations, or `ganprune compress` with "
                         f"--target-macs {share:g}"
                     )
             quality = measure_quality(point, slim)
             points.append(
-                {"share": share, "folder": str(point.run.folder), "networks": costs, "quality": quality}
+                {"macs_share": share, "folder": str(point.run.folder), "networks": costs, "quality": quality}
             )
         return {
             "run": str(job.run.folder), "front": members, "scored_on": scored_on(job), "points": points

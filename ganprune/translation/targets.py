@@ -98,7 +98,7 @@ def find_pictures(path: Path, output: Path, direction: Direction = "AtoB") -> tu
     Hidden files are left out, and what lies in ``output``. Raises as `plan` does.
     """
     if not path.exists():
-        raise UsageError(f"{path} does not exist; give a folder of pictures, or one picture")
+        raise UsageError(f"{path} does not exist; give a folder of pictures, a picture or a video")
     if not path.is_dir():
         return (path,)
     if output.resolve() == path.resolve():

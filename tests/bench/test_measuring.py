@@ -30,7 +30,7 @@ def test_every_network_is_timed_with_every_number_of_threads(report: BenchReport
         assert times.runs == 5
         assert times.minimum > 0
         assert all(low <= high for low, high in pairwise(ordered))
-        assert timing.images_per_second == pytest.approx(1000 / times.median)
+        assert timing.pictures_per_second == pytest.approx(1000 / times.median)
         assert timing.load_ms > 0
 
 
@@ -59,11 +59,12 @@ def test_memory_grows_with_what_a_network_holds(tmp_path: Path) -> None:
     large = onnx_graphs.conv(tmp_path / "large.onnx", 1024, (1, 3, 8, 8), layers=2)
     reports = (bench(candidates_of((path,)), replace(QUICK, runs=(2, 2))) for path in (small, large))
     (of_small,), (of_large,) = (report.timings for report in reports)
-    assert of_small.memory is not None
-    assert of_large.memory is not None
-    assert of_large.memory - of_small.memory > 1024**2 * 9 * 4
-    assert of_small.process_memory is not None
-    assert of_small.memory < of_small.process_memory < of_small.memory + 200 * 2**20  # no PyTorch in there
+    assert of_small.memory_bytes is not None
+    assert of_large.memory_bytes is not None
+    assert of_large.memory_bytes - of_small.memory_bytes > 1024**2 * 9 * 4
+    assert of_small.process_memory_bytes is not None
+    beside = of_small.process_memory_bytes - of_small.memory_bytes
+    assert 0 < beside < 200 * 2**20  # no PyTorch in there
 
 
 def test_networks_take_turns_and_the_first_one_changes(
@@ -101,6 +102,7 @@ def test_noise_and_vague_ratios_are_warned_of_and_progress_adds_up(run_folder: P
     noise, vague = listener.warnings
     assert "this machine is noisy: with 1 thread the middle 80 % of" in noise
     assert "speed-ups are wanted within ±0%, found G_A within ±" in vague
+    assert vague.endswith("; allow more time: `ganprune bench --set seconds=240`")
     assert sum(listener.steps) == 100
     quiet = Listener()
     bench(pair, QUICK, quiet)

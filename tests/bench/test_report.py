@@ -70,7 +70,7 @@ def test_tables_say_the_same_as_the_figures(report: BenchReport) -> None:
 def test_columns_that_say_nothing_are_left_out(report: BenchReport) -> None:
     lone = replace(report, networks=report.networks[:1], timings=report.timings[:1])
     one_thread = replace(lone, settings=replace(lone.settings, threads=(1,)))
-    assert one_thread.speeds()[0].headings == ("network", "median ms", "images/s", "peak MiB")
+    assert one_thread.speeds()[0].headings == ("network", "median ms", "fps", "peak MiB")
     pairs = replace(report, timings=tuple(t for t in report.timings if t.over_rewritten is None))
     assert "over rewritten" not in pairs.speeds()[0].headings
 

@@ -40,7 +40,7 @@ def test_costs_agree_with_an_independent_counter(cyclegan: Written) -> None:
         network = cyclegan[1][report.name]
         with FlopCounterMode(display=False) as counter:
             network(torch.zeros(1, 3, 64, 64))
-        assert report.macs["true"] == counter.get_total_flops() // 2, report.name
+        assert report.macs_true == counter.get_total_flops() // 2, report.name
         assert report.params == sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -51,7 +51,7 @@ def test_a_discriminators_field_and_costs_follow_its_depth(tmp_path: Path, filte
     (report,) = inspect(tmp_path, size=128).networks
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, 128, 128))
-    assert report.macs["true"] == report.macs["paper"] == counter.get_total_flops() // 2
+    assert report.macs_true == report.macs_paper == counter.get_total_flops() // 2
     # The input pixels that one judgement's gradient reaches, in the convolutions alone.
     picture = torch.zeros(1, 3, 256, 256, requires_grad=True)
     convolutions = nn.Sequential(*(m for m in network.model if isinstance(m, nn.Conv2d)))
@@ -128,7 +128,7 @@ def test_norms_are_reported_with_the_parameters_and_costs_they_bring(tmp_path: P
         assert report.params == sum(parameter.numel() for parameter in network.parameters())
         with FlopCounterMode(display=False) as counter:
             network(torch.zeros(1, 3, 64, 64))
-        assert report.macs["true"] == counter.get_total_flops() // 2
+        assert report.macs_true == counter.get_total_flops() // 2
 
 
 def test_a_norm_that_contradicts_the_options_is_a_problem(cyclegan: Written) -> None:
@@ -188,7 +188,7 @@ def test_json_is_plain_and_has_a_schema_version(cyclegan: Written) -> None:
     assert read_back["found"] == list(NET_NAMES)
     assert read_back["networks"][0]["file"] == str(cyclegan[0] / "latest_net_G_A.pth")
     assert read_back["networks"][0]["widths"]["inner1"] == 1
-    assert read_back["networks"][2]["macs"].keys() == {"true", "paper"}
+    assert read_back["networks"][2].keys() > {"macs_true", "macs_paper"}
     assert read_back["path"] == str(cyclegan[0] / "latest_net_G_B.pth")
     assert read_back.keys() >= {"naming", "size", "missing", "notes", "options", "problems", "next_command"}
 
@@ -211,7 +211,7 @@ def test_the_real_cyclegan_is_described_as_published(real_data: Path) -> None:
     generator, *_ = inspect(real_data / "teachers/horse2zebra").networks
     assert generator.architecture == "resnet_9blocks, ngf 64"
     assert generator.params == 11_378_179
-    assert generator.macs == {"true": 49_551_507_456, "paper": 56_799_264_768}
+    assert (generator.macs_true, generator.macs_paper) == (49_551_507_456, 56_799_264_768)
     assert generator.precision == "float16"
 
 
@@ -220,4 +220,4 @@ def test_a_public_generator_of_affine_instance_norm_is_described(real_data: Path
     (generator,) = found.networks
     assert (generator.norm, generator.precision) == ("affine-instance", "float16")
     assert (generator.architecture, generator.params) == ("resnet_9blocks, ngf 64", 11_388_675)
-    assert generator.macs == {"true": 49_551_507_456, "paper": 56_799_264_768}
+    assert (generator.macs_true, generator.macs_paper) == (49_551_507_456, 56_799_264_768)

@@ -4,6 +4,7 @@ import io
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from ganprune.reporting import duration
 from ganprune.system.shell import command_line
 from ganprune_cli import console
 from ganprune_cli.console import ConsoleReporter, flowed, print_json, print_next, print_table, say
+from ganprune_cli.tables import print_export
+from ganprune_exporters.report import ExportedFile
 
 
 class _Terminal(io.StringIO):
@@ -107,18 +110,44 @@ def test_words_and_commands_stay_whole_where_a_terminal_ends(monkeypatch: pytest
     assert terminal.getvalue() == "a,b c," * 20
 
 
-def test_a_table_of_long_headings_and_many_numbers_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def _on_80_columns(monkeypatch: pytest.MonkeyPatch, show: Callable[[], None]) -> list[str]:
     terminal = _Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    headings = ("network", "median ms", "images/s", "peak MiB", "speed-up", "over rewritten", "in theory",
-                "of theory")  # fmt: skip
-    row = ("original_G_A.rewritten", "1340.27", "2.9", "1445", "0.8 ± 0.2×", "7.1 ± 3.7×", "1.00×", "0.81")
-    print_table("Speed, 1 thread", headings, [row])
+    show()
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue()).splitlines()
     assert max(map(len, lines)) <= 80
+    return lines
+
+
+def test_a_table_of_long_headings_and_many_numbers_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    headings = ("network", "median ms", "fps", "peak MiB", "speed-up", "over rewritten", "in theory",
+                "of theory")  # fmt: skip
+    row = (
+        "original_G_A.rewritten",
+        "1340.27",
+        "0.7",
+        "1445",
+        "4.03 ± 0.04×",
+        "4.03 ± 0.04×",
+        "15.00×",
+        "0.81",
+    )
+    lines = _on_80_columns(monkeypatch, lambda: print_table("Speed, 1 thread", headings, [row]))
     assert any(all(cell in line for cell in row) for line in lines)
+
+
+def test_the_table_of_exported_files_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    file: ExportedFile = {
+        "path": "runs/horse2zebra-4.2x-1/original_G_A.rewritten.onnx", "nodes_before": 117,
+        "nodes_after": 216, "file_bytes": 46_000_000, "max_abs": 3.2e-6, "tolerance": 1e-4,
+        "pictures": 5, "passes": [],
+        "rewrites": ["dead-biases", "last-convolution=4", "transposed-convolutions"],
+    }  # fmt: skip
+    told = " ".join(_on_80_columns(monkeypatch, lambda: print_export([file], markdown=False)))
+    assert "runs/horse2zebra-4.2x-1: verified against PyTorch on 5 pictures" in told
+    assert "original_G_A.rewritten.onnx 43.87" in told
 
 
 def test_next_command_can_be_pasted_into_a_shell() -> None:

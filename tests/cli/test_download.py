@@ -52,14 +52,14 @@ def test_table_as_json_has_everything() -> None:
     found = ganprune("download", "--json", "-q")
     items = {item["name"]: item for item in found.json["items"]}
     assert items.keys() == catalog.CATALOG.keys()
-    assert items["maps"]["size"] == 1476754427
+    assert items["maps"]["file_bytes"] == 1476754427
     assert items["style_monet_pretrained"]["folder"] == "checkpoints/style_monet_pretrained"
     assert found.err == ""
 
 
 def test_public_data_set_comes_by_its_name(here: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     item = replace(
-        catalog.CATALOG["maps"], url=site.url("bears.zip"), size=len(BEARS),
+        catalog.CATALOG["maps"], url=site.url("bears.zip"), file_bytes=len(BEARS),
         sha256=hashlib.sha256(BEARS).hexdigest(),
     )  # fmt: skip
     monkeypatch.setattr(catalog, "CATALOG", {"maps": item})

@@ -27,13 +27,13 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
         for side in "AB":
             slim = load_generator(here / point["folder"] / f"G_{side}.safetensors")
             share = macs(slim, 32, 32, "true") / whole
-            assert share <= point["share"]
-            assert point["networks"][f"G_{side}"]["share"] == share
+            assert share <= point["macs_share"]
+            assert point["networks"][f"G_{side}"]["macs_share"] == share
             assert "verdict" in point["quality"]["networks"][f"G_{side}"]
-            on_front = [member["macs"] for member in front["sides"][side]]
+            on_front = [member["macs_share"] for member in front["sides"][side]]
             assert min(abs(share - each) for each in on_front) < 1e-9
     for members in front["sides"].values():
-        assert all(member["speed_up"] >= 1 for member in members)
+        assert all(member["speedup_by_work"] >= 1 for member in members)
         for member in members:  # a range of 2, so a peak of 4
             assert member["psnr"] == pytest.approx(10 * math.log10(4 / member["L_GenA"]))
     before = listing(here / "out")
@@ -45,11 +45,11 @@ def test_pairs_of_the_sizes_asked_for_are_runs(place: Place, here: Path) -> None
         advice = point["quality"]["advice"]
         assert not advice or f"{point['folder']}: {advice}\n" in again.out
         for name, net in point["networks"].items():
-            told = (
-                f"{name} of points/{point['share']:g} has {net['share']:.1%} of the MACs, the best of up to"
-            )
-            assert (told in found.err) == (net["share"] < 0.75 * point["share"])
-    assert "| out/points/0.4 | G_B |" in again.out
+            asked, came = point["macs_share"], net["macs_share"]
+            told = f"{name} of points/{asked:g} has {came:.1%} of the MACs, the best of up to"
+            assert (told in found.err) == (came < 0.75 * asked)
+    assert "out: at most as large as was asked for" in again.out
+    assert "| points/0.4 | G_B |" in again.out
     assert again.err.splitlines()[-1] == "next: ganprune export --onnx out/points/0.4"
     after = listing(here / "out")
     assert {name for name in after if before.get(name) != after[name] and not name.endswith(".lock")} == set()

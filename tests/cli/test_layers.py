@@ -305,7 +305,8 @@ def test_plan_counts_what_the_search_then_does(place: Place, run: Path) -> None:
     lines = [json.loads(line) for line in (run / "search.jsonl").read_text().splitlines()]
     assert plan["individuals"] == 2 * 4 * len(lines)
     assert sum(line["evaluations"] for line in lines) <= plan["individuals"]
-    assert plan["total"] == plan["timing"] + sum(plan["stages"].values()) > plan["timing"] > 0
+    timing = plan["timing_seconds"]
+    assert plan["seconds"] == timing + sum(plan["stages"].values()) > timing > 0
 
 
 def test_data_is_taken_from_the_options_of_the_training(place: Place, here: Path) -> None:

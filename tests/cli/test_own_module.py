@@ -293,6 +293,11 @@ def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path,
     front = command("front", weights, *own, "--data", place.data, *small, "--points", "0.6", "-o", "front")
     assert front.code == 0, front.err
     assert front.err.splitlines()[-1] == f"next: ganprune export --onnx front/points/0.6 {' '.join(own)}"
+    slim = command(
+        "compress", weights, *own, "--data", place.data, *small, "--budget", 0, "--no-bench", "-o", "run"
+    )
+    assert slim.code == 0, slim.err
+    assert slim.err.splitlines()[-1] == f"next: ganprune translate run PICTURES -o translated {' '.join(own)}"
     words = ("--data", place.data, "--budget", "1steps", "--set", "ndf=4", "--size", 32, "--set", "threads=1")
     trained = command("train", "--discriminators-for", weights, *made, *words, "-o", "whole")
     assert trained.code == 0, trained.err

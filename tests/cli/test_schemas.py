@@ -1,7 +1,9 @@
 """What --json prints is as `ganprune presets --schema COMMAND` says; `Outcome.json` looks at every output."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -49,6 +51,42 @@ def _left_open(schema: dict[str, Any], shared: dict[str, Any], at: str, closed: 
     return found + (_left_open(shared[name], shared, f"{at}/{name}", beside) if name in shared else [])
 
 
+QUANTITIES = {
+    r"[Bb]ytes|^Size of|^Its size": r"\w+_bytes",
+    "Multiply-accumulates": "macs_true",
+    "true MACs of the original": "original_macs_true",
+    "[Ss]hare of the original's true MACs|^Of the original's true MACs": "macs_share",
+    "MACs (of the baseline )?over its own": "theoretical_speedup",
+    "original's ms over its own": "speedup",
+    "Median milliseconds a picture": "median_ms",
+    r"\b[Ss]econds": r"(\w+_)?seconds|stages",
+    r"^dB|, dB": "psnr",
+    "translation .*(missing|lack)": "lost",
+}
+"""Descriptions, and what figures that are so described are called."""
+ROWS = {"original, mirrored", "slim, fine-tuned"}
+
+
+def _named(part: object) -> Iterator[tuple[str, str]]:
+    """Every key of a schema, and its description."""
+    if isinstance(part, dict):
+        entries = cast(dict[str, Any], part)
+        for name, entry in entries.get("properties", {}).items():
+            yield name, entry.get("description", "")
+        part = list(entries.values())
+    if isinstance(part, list):
+        for each in cast(list[object], part):
+            yield from _named(each)
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_one_quantity_has_one_name_in_all_schemas(name: str) -> None:
+    for key, described in _named(schema_of(name)):
+        assert re.fullmatch("[a-z][a-z0-9_]*|[AB]|L_[A-Za-z]+", key) or key in ROWS
+        for quantity, called in QUANTITIES.items():
+            assert not re.search(quantity, described) or re.fullmatch(called, key), (key, described)
+
+
 def test_a_schema_that_is_printed_is_as_the_schema_of_presets_says() -> None:
     for words in (["--settings"], ["--schema", "compress"]):
         assert ganprune("presets", *words, "--json").json["title"]
@@ -63,7 +101,7 @@ def test_a_run_and_what_is_drawn_of_it_are_objects(place: Place, here: Path) -> 
     assert made.code == 0, made.err
     assert made.json["run"] == "run"
     page = ganprune("report", "run", "--json").json
-    assert page["bytes"] == (here / page["report"]).stat().st_size
+    assert page["file_bytes"] == (here / page["report"]).stat().st_size
     drawn = ganprune("figures", "run", "--json").json
     assert all((here / file).is_file() for file in drawn["files"])
     refused = ganprune("report", "run", "--json", "--serve")

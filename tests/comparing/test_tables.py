@@ -10,8 +10,9 @@ import pytest
 
 from ganprune.comparing.cells import Cell
 from ganprune.comparing.paper import paper_table
-from ganprune.comparing.record import Records, network_of, size_of
+from ganprune.comparing.record import Records, as_named, network_of, size_of
 from ganprune.comparing.tables import claims, comparison_csv, comparison_table, means_of, verdict
+from ganprune.comparing.timing import known_times
 from ganprune.errors import RunError
 from ganprune.models.cyclegan import Generator, resnet_widths
 from ganprune.settings import CompressSettings
@@ -35,7 +36,7 @@ ORIGINAL: Any = {"sides": _cell("original", 0, 0.3, 0.2)["sides"],
 
 
 def test_row_is_a_mean_over_seeds() -> None:
-    timings: Any = {"ours": {"A": {"ms": 5.0, "speedup": 3.0}, "B": {"ms": 6.0, "speedup": 2.5}}}
+    timings: Any = {"ours": {"A": {"median_ms": 5.0, "speedup": 3}, "B": {"median_ms": 6.0, "speedup": 2.5}}}
     means = means_of(CELLS, ORIGINAL, timings)
     assert list(means) == ["original", "inputs", "original, mirrored", "ours", "theirs", "once"]
     assert means["ours"]["A"]["kid"] == pytest.approx(0.5)
@@ -55,6 +56,16 @@ def test_row_is_a_mean_over_seeds() -> None:
     )
     assert rows["ours"]["L_DisA A→B"] == "–"  # of an earlier ganprune, or without a discriminator
     assert "FID A→B" not in table.headings  # nothing to say
+
+
+def test_figures_of_an_earlier_ganprune_have_their_names_of_today(tmp_path: Path) -> None:
+    machine = {"cpu": "", "cores": 1, "system": "", "onnxruntime": "", "ganprune": ""}
+    timed = {"files": {}, "timings": {"ours": {"A": {"ms": 5.0}}}, "machine": machine, "threads": 1}
+    (tmp_path / "timing.json").write_text(json.dumps(timed))
+    found = known_times(tmp_path)
+    assert found is not None
+    assert found["timings"] == {"ours": {"A": {"median_ms": 5.0}}}
+    assert as_named({"speedup_in_theory": 4.0}) == {"theoretical_speedup": 4.0}
 
 
 def test_csv_has_a_line_for_each_method_and_direction() -> None:
@@ -100,8 +111,8 @@ def test_steps_stand_in_the_table() -> None:
 def test_paper_stands_beside_ours_with_its_protocol() -> None:
     figures = {"mebibytes": 10.0, "compression": 4.34, "macs_paper_256": 13.4e9, "ratio_paper_256": 4.24}
     means: Any = {
-        "original": {"A": {"ms": 100.0, "fid_test": 70.0}},
-        "ours": {"A": figures | {"ms": 25.0, "fid_test": 90.25}},
+        "original": {"A": {"median_ms": 100.0, "fid_test": 70.0}},
+        "ours": {"A": figures | {"median_ms": 25.0, "fid_test": 90.25}},
     }
     table = paper_table("horse2zebra", "ours", means, 128, {"features": "some network"})
     rows = {row[0]: row for row in table.rows}

@@ -39,9 +39,9 @@ def test_sizes_and_hashes_come_together_and_for_one_file_only() -> None:
     hashes = [item.sha256 for item in CATALOG.values() if item.sha256]
     assert len(set(hashes)) == len(hashes) == 10
     for item in CATALOG.values():
-        assert (item.size is None) == (item.sha256 is None)
+        assert (item.file_bytes is None) == (item.sha256 is None)
         assert item.sha256 is None or re.fullmatch("[0-9a-f]{64}", item.sha256)
-        assert item.size is None or 30e6 < item.size < 1.5e9
+        assert item.file_bytes is None or 30e6 < item.file_bytes < 1.5e9
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_name_and_kind_are_read_off_the_address(
 ) -> None:
     item = item_at(url, name)
     assert (item.name, item.kind, item.file) == expected
-    assert (item.url, item.size, item.sha256) == (url, None, None)
+    assert (item.url, item.file_bytes, item.sha256) == (url, None, None)
 
 
 def test_letters_that_http_does_not_know_are_quoted() -> None:

@@ -125,7 +125,7 @@ def test_stop_while_unpacking_leaves_no_folder_and_fetches_nothing_again(
     bears: Item, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = site.files["bears.zip"]
-    bears = replace(bears, size=len(body), sha256=hashlib.sha256(body).hexdigest())
+    bears = replace(bears, file_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
 
     def stopped(self: Path, target: Path) -> None:
         raise KeyboardInterrupt

@@ -304,8 +304,8 @@ def test_plan_sizes_the_search_that_is_done(run: Run, gan: TinyGan) -> None:
     assert sketch.individuals == 2 * SETTINGS.search.population * len(_history(run))
     assert list(sketch.stages) == ["search", "refit", "pictures", "export"]
     assert all(seconds > 0 for seconds in sketch.stages.values())
-    assert sketch.total == sum(sketch.stages.values())
-    assert replace(sketch, timing=20.0).total == 20 + sketch.total
+    assert sketch.seconds == sum(sketch.stages.values())
+    assert replace(sketch, timing_seconds=20.0).seconds == 20 + sketch.seconds
 
 
 PACE = Pace(original=4, slim=1, judge=0.5, exact=4, gram=8, cut=2, weigh=30, refit=6)

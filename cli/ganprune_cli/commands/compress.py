@@ -64,9 +64,9 @@ def compress(
         reporter=reporter, bench=not no_bench, report=not no_report, command=invocation(),
     )  # fmt: skip
     run, page = found.folder, found.folder / "report.html"
-    following = command_line(
-        *(("translate", run, "PICTURES", "-o", "translated") if page.is_file() else ("report", run))
-    )
+    own = () if generator is None else ("--generator", generator)
+    shown = ("translate", run, "PICTURES", "-o", "translated", *own)
+    following = command_line(*(shown if page.is_file() else ("report", run)))
     if json:
         print_json(found.to_json(), following)
     else:

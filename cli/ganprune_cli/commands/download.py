@@ -96,4 +96,4 @@ def _print_catalog(json: bool, markdown: bool) -> None:
 
 
 def _mebibytes(item: "Item") -> str:
-    return "–" if item.size is None else f"{item.size / 2**20:.0f}"
+    return "–" if item.file_bytes is None else f"{item.file_bytes / 2**20:.0f}"

@@ -71,7 +71,7 @@ def report(
     size = path.stat().st_size
     following = command_line("translate", run.folder, "PICTURES", "-o", "translated")
     if json:
-        print_json({"run": str(run.folder), "report": str(path), "bytes": size}, following)
+        print_json({"run": str(run.folder), "report": str(path), "file_bytes": size}, following)
     else:
         say(f"report: {path}, {size / 2**20:.1f} MiB")
     print_next(following, quiet)

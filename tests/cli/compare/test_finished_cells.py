@@ -42,7 +42,7 @@ def test_records_alone_are_enough_for_the_table(place: Place, table: Path, out: 
     assert found.code == 0, found.err
     lines = list(csv.DictReader(StringIO(found.out)))
     assert len(lines) == 14  # seven methods of two directions
-    assert all(float(line["ms"]) > 0 for line in lines if line["method"] not in CONTROLS)
+    assert all(float(line["median_ms"]) > 0 for line in lines if line["method"] not in CONTROLS)
     assert not (here / "cells").exists()
     told = "ms by the widths alone, the networks were not there: ours, swarm, thinet, random"
     assert told in compare(place, table, "-o", here, "--finished").out
