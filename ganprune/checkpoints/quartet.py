@@ -174,7 +174,7 @@ def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES, own: Own = R
     of another architecture, or when the networks do not fit together. Networks that are missing are
     no error here, see `Quartet.require`.
     """
-    located = locate(path)
+    located = locate(path, own.fits)
     return assembled(Path(path), *members_of(located, only, own))
 
 
@@ -219,7 +219,7 @@ def load_generators(path: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module
     Raises the errors of `load_quartet`, and MissingNetwork when there are discriminators alone.
     """
     path = Path(path)
-    if path.is_file() and not locate(path).entries:
+    if path.is_file() and not locate(path, own.fits).entries:
         return {"G": load_generator(path, own)}
     quartet = load_quartet(path, own=own)
     networks = {"G_A": quartet.G_A, "G_B": quartet.G_B}
