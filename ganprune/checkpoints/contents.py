@@ -66,7 +66,9 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
     for name, value in entries.items():
         if not isinstance(value, Tensor):
             kind = "NumPy value" if isinstance(value, PlainValue) else type(value).__name__
-            one = f"one of {listed([*map(repr, inside)], 4)}" if len(inside) > 1 else "the network's state_dict()"
+            one = "the network's state_dict()"
+            if len(inside) > 1:
+                one = f"one of {listed([*map(repr, inside)], 4)}"
             raise CheckpointError(
                 f"holds a {kind} as {name!r}, a state dict has tensors alone; save {one} by itself"
             )

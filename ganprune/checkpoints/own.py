@@ -72,7 +72,6 @@ class Own:
             check_pictures(network)
         return network
 
-
     @property
     def fits(self) -> Callable[[Mapping[str, Tensor]], bool] | None:
         """Whether tensors are those of the user's generator, by their names; None where there is no such."""

@@ -267,8 +267,8 @@ class LocalScorer(MemoScorer):
             slim = self._cut(side, genome).to(self._dtype)
         else:  # of the placed original, which is already of the right precision and on the device
             slim = rebuilt(self._generators[side], self._layouts[side], genome)
-        slim = self._batches.attempt(lambda n: recalibrated(slim, x.split(n)))
-        return channels_last(slim) if self._on_cpu else slim
+        slim = channels_last(slim) if self._on_cpu else slim
+        return self._batches.attempt(lambda n: recalibrated(slim, x.split(n)))
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, x: Tensor) -> Tensor:

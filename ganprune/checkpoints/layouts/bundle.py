@@ -64,10 +64,12 @@ def networks_in(held: object, fits: Fits | None = None) -> Bundle | None:
     fits: where the generators are of a user's module. Raises CheckpointError when two entries could be the
     same network, and for several generators whose names do not tell which is which.
     """
-    unnamed, averages, whole = dict[str, _Found](), dict[str, _Found](), False
+    unnamed, averages = dict[str, _Found](), dict[str, _Found]()
     for level, around in _levels(held):
         nested = {name: value for name, value in level.items() if _is_state_dict(value)}
         averaged = any(is_average(name) for _, name in around)
+        # Parts of a user's module may be called as networks are.
+        whole = fits is not None and generates(next(_parts(level))[""], fits)
         for entries in (nested, *_parts(level)):
             named = matched(
                 name
@@ -82,11 +84,15 @@ def networks_in(held: object, fits: Fits | None = None) -> Bundle | None:
                 if name not in WRAPPERS and generates(value, fits):
                     found = averages if averaged or is_average(str(name)) else unnamed
                     found[str(name)] = level, around, entries
-            whole = fits is not None and "" in unnamed  # whose parts may be called as networks are
     unnamed = averages or unnamed
     if "" in unnamed:  # one network by itself, with others beside it
         return None
     names = list(unnamed)
+    if len(names) > 1 and fits is not None:
+        told = " and ".join(names[:MAX_NAMES])
+        raise CheckpointError(
+            f"holds several networks that fit, {told}; save the state_dict() of one by itself"
+        )
     if len(names) > 1:
         told = " and ".join(repr(name[:64]) for name in names[:MAX_NAMES])
         raise CheckpointError(
