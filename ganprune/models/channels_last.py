@@ -1,7 +1,7 @@
 """Networks for maps in channels-last order, in which CPUs convolve without moving every map first."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn.functional import instance_norm
 from torch.overrides import TorchFunctionMode
 
 from ganprune.channels.graph import tape_of
+from ganprune.models.copying import copied
 from ganprune.models.cyclegan import InstanceNorm
 
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -46,14 +47,18 @@ def _runs(net: nn.Module) -> bool:
     if all(module.__module__.startswith(("ganprune.", "torch.")) for module in kind):
         return True
     if kind not in _RUN:
-        twin = copy.deepcopy(net).eval()
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            picture = torch.zeros(tape_of(twin).shape, dtype=next(twin.parameters()).dtype)
-            try:
-                _changed(twin)(picture.contiguous(memory_format=torch.channels_last))
-                _RUN[kind] = True
-            except RuntimeError:
-                _RUN[kind] = False
+        _RUN[kind], twin = True, copied(net).eval()
+        with (
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            suppress(RuntimeError, TypeError, ValueError),
+        ):
+            picture = torch.zeros(
+                tape_of(twin).shape, dtype=next(twin.parameters()).dtype
+            )  # one that it takes
+            _RUN[kind] = False
+            _changed(twin)(picture.contiguous(memory_format=torch.channels_last))
+            _RUN[kind] = True
     return _RUN[kind]
 
 

@@ -29,7 +29,7 @@ SPELLINGS: dict[str, tuple[str, str, str, str]] = {
     "CycleGAN's attributes": ("netG_A", "netG_B", "netD_A", "netD_B"),
     "CycleGAN's files": ("net_G_A", "net_G_B", "net_D_A", "net_D_B"),
     "suffixed": ("G_A_state_dict", "G_B_state_dict", "D_A_state_dict", "D_B_state_dict"),
-    "prefixed": ("state_dict_G_A", "state_dict_G_B", "state_dict_D_A", "state_dict_D_B"),
+    "CycleGAN's, prefixed": ("state_dict_G_A", "state_dict_G_B", "state_dict_D_A", "state_dict_D_B"),
     "aitorzip": ("netG_A2B", "netG_B2A", "netD_B", "netD_A"),
     "A2B": ("G_A2B", "G_B2A", "D_B", "D_A"),
     "AB": ("G_AB", "G_BA", "D_B", "D_A"),

@@ -332,7 +332,7 @@ def test_code_as_it_is_found_is_searched_trained_and_exported(place: Place, here
     net = AsFound()
     fill(net, 1)
     net(torch.zeros(1, 3, 8, 8)).mean().backward()  # whose map has a gradient behind it
-    made = ganprune.compress(net, place.data, output=here / "run", bench=False, **QUICK | {"align": 2})
+    made = ganprune.compress(net, place.data, output=here / "run", bench=False, **QUICK)
     assert made.files["G_A"].is_file()
     again = load_generator(here / "run" / "latest_net_G_A.pth", Own.of(net))
     x = torch.rand(1, 3, 32, 32)
