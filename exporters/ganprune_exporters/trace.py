@@ -38,6 +38,8 @@ def trace(generator: nn.Module, settings: ExportSettings) -> ModelProto:
     with warnings.catch_warnings():
         # PyTorch copies a structure of its own that it has deprecated.
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        # A module that keeps a map of its last pass: whether that matters is found when files are verified.
+        warnings.filterwarnings("ignore", "The tensor attribute", UserWarning)
         _LOGGER.addFilter(_is_not_about_torchvision)
         try:
             program = torch.onnx.export(

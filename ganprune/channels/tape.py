@@ -129,12 +129,9 @@ class _Recorder(TorchFunctionMode):
         self._weights = {id(tensor): Weight(name) for name, tensor in named}
         self._values = {id(picture): Value(0)}
         self._alive: list[Any] = [picture]  # so that no other tensor gets its id
-        self._constants = {
-            id(leaf)
-            for module in network.modules()
-            for leaf in _leaves(vars(module))
-            if isinstance(leaf, Tensor)
-        }
+        # Kept, too: a module may put another in its place, such as a map of this pass.
+        self._held = held_tensors(network)
+        self._constants = set(map(id, self._held))
         self._modules = {module: name for name, module in network.named_modules()}
         self._within = [""]
         self.calls = list[Call]()
@@ -233,6 +230,12 @@ class _Within:
     def __exit__(self, *error: object) -> None:
         for handle in self._handles:
             handle.remove()
+
+
+def held_tensors(network: nn.Module) -> list[Tensor]:
+    """The tensors that modules hold, those in plain attributes too."""
+    held = (leaf for module in network.modules() for leaf in _leaves(vars(module)))
+    return [leaf for leaf in held if isinstance(leaf, Tensor)]
 
 
 def _leaves(held: Any) -> Iterator[Any]:

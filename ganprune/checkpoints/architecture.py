@@ -117,7 +117,8 @@ def _read(
     if any(re.search(r"conv_block\.\d+\.conv\.", name) for name in tensors):
         raise UnsupportedArchitecture(
             "a generator with separable residual blocks (depthwise convolutions, as GAN Compression's "
-            "students); it is slim already: to export it, bring its module, --generator FILE.py:FACTORY"
+            "students, which are slim already); to compress or export it, bring its module: "
+            "--generator FILE.py:FACTORY"
         )
     try:
         return cyclegan(tensors)

@@ -7,12 +7,14 @@ residual blocks.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
 from torch import Tensor
 
+from ganprune.checkpoints.formats.pickles import PlainValue
 from ganprune.errors import CheckpointError
+from ganprune.storage.tables import listed
 
 _T = TypeVar("_T")
 
@@ -32,6 +34,9 @@ _WRAPPED = re.compile(r"(?:(?:module|_orig_mod)\.){1,4}", re.ASCII)
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Last parts of the names of running statistics."""
+
+_COUNTERS = ("total_ops", "total_params")
+"""What the package thop leaves in every module whose arithmetic it counted."""
 
 BLOCK = "conv_block"
 """CycleGAN's name of the layers inside a residual block."""
@@ -54,15 +59,18 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
             f"holds a {type(held).__name__}, a state dict was needed; save the network's state_dict()"
         )
     entries = cast("Mapping[object, object]", held)
-    inside = [value for value in entries.values() if _starts_with_tensor(value)]
+    inside = {name: value for name, value in entries.items() if _starts_with_tensor(value)}
     if len(inside) == 1 and not any(isinstance(value, Tensor) for value in entries.values()):
-        entries = cast("Mapping[object, object]", inside[0])
+        (entries,) = cast("Iterable[Mapping[object, object]]", inside.values())
     entries = {name: value for name, value in entries.items() if not _counts(str(name), value)}
     for name, value in entries.items():
         if not isinstance(value, Tensor):
+            kind = "NumPy value" if isinstance(value, PlainValue) else type(value).__name__
+            one = "the network's state_dict()"
+            if len(inside) > 1:
+                one = f"one of {listed([*map(repr, inside)], 4)}"
             raise CheckpointError(
-                f"holds a {type(value).__name__} as {name!r}, a state dict has tensors alone; "
-                "save the network's state_dict() by itself"
+                f"holds a {kind} as {name!r}, a state dict has tensors alone; save {one} by itself"
             )
     tensors = {str(name): cast("Tensor", value) for name, value in entries.items()}
     if not tensors:
@@ -73,6 +81,8 @@ def flat_tensors(held: object) -> dict[str, Tensor]:
 def _counts(name: str, value: object) -> bool:
     """Whether it is no weight but an epoch, a step or the like beside the weights."""
     if isinstance(value, Tensor):
+        if name.rpartition(".")[2] in _COUNTERS:
+            return True
         return value.ndim == 0 and not value.is_floating_point() and not name.endswith("num_batches_tracked")
     return isinstance(value, int | float)
 

@@ -129,7 +129,7 @@ def inspect(path: Path, size: int = 256, own: Own = READERS_ALONE) -> Inspection
     if size < STEP or size % STEP:
         raise UsageError(f"--size must be a positive multiple of {STEP}, found {size}")
     path = Path(path)
-    located = locate(path)
+    located = locate(path, own.fits)
     if located.naming == LONE_FILE:
         file = located.files["G_A"]
         member = opened(file, located.read(file, "G_A"), own=own)

@@ -59,7 +59,7 @@ def load_generator(path: Path, own: Own = READERS_ALONE) -> nn.Module:
     path = Path(path)
     held, entry = read_held(path), ""
     with about(path):
-        bundle = networks_in(held)
+        bundle = networks_in(held, own.fits)
         if bundle:
             entries = [entry for name, entry in bundle.entries.items() if name.startswith("G")]
             if len(entries) > 1:

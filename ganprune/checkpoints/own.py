@@ -8,7 +8,7 @@ layer, as in slim generators. To name a function is to run its file; a checkpoin
 import copy
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,15 @@ class Own:
         if network is not None and role == "generator":
             check_pictures(network)
         return network
+
+    @property
+    def fits(self) -> Callable[[Mapping[str, Tensor]], bool] | None:
+        """Whether tensors are those of the user's generator, by their names; None where there is no such."""
+        like = self.generator
+        if like is None:
+            return None
+        named = like.state_dict(), with_plain_weights(like).state_dict()
+        return lambda tensors: any(_is_of(tensors, wanted) for wanted in named)
 
 
 READERS_ALONE = Own()
@@ -232,6 +241,17 @@ def _of_any_age(held: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dic
     relics = {name for name in split_relics(held)[1] if name not in wanted}
     counts = {name: tensor for name, tensor in wanted.items() if name.endswith(f".{COUNT}")}
     return {name: tensor for name, tensor in {**counts, **held}.items() if name not in relics}
+
+
+def _is_of(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+    """Whether these are all tensors of one module, whose residual blocks may be gone, and no others."""
+    try:
+        held = _named(tensors, wanted)
+    except CheckpointError:
+        return False
+    gone = tuple(name.removesuffix(CONSTANT) for name in held if name.endswith(f".{CONSTANT}"))
+    needed = [name for name in wanted if not name.endswith(f".{COUNT}")]
+    return len(held) == len(tensors) and all(name in held or name.startswith(gone) for name in needed)
 
 
 def _named(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

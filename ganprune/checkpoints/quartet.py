@@ -1,6 +1,5 @@
 """The four networks of a CycleGAN, found wherever they lie."""
 
-import copy
 import hashlib
 import shlex
 from collections.abc import Collection, Mapping
@@ -19,6 +18,7 @@ from ganprune.checkpoints.own import READERS_ALONE, Own, check_pictures
 from ganprune.errors import CheckpointError, Misfit, MissingNetwork, UnsupportedArchitecture
 from ganprune.images import Domain
 from ganprune.models import picture_statistics
+from ganprune.models.copying import copied
 from ganprune.models.fitting import NORMLESS
 from ganprune.models.layers import COUNT
 from ganprune.models.traits import channels_by_domain, channels_of, norm_of, sees_both
@@ -90,11 +90,11 @@ class Quartet:
         """A generator alone, as G_A, and what judges its pictures: copies of a user's modules, in float32 on
         the CPU, in eval mode, without gradients."""
 
-        def copied(module: nn.Module) -> nn.Module:
-            return copy.deepcopy(module).float().cpu().requires_grad_(False).eval()
+        def read(module: nn.Module) -> nn.Module:
+            return copied(module).float().cpu().requires_grad_(False).eval()
 
-        D_A = None if discriminator is None else copied(discriminator)
-        G_A = copied(generator)
+        D_A = None if discriminator is None else read(discriminator)
+        G_A = read(generator)
         check_pictures(G_A)
         return cls(G_A, None, D_A, None, naming=type(generator).__name__, alone=True)
 
@@ -174,7 +174,7 @@ def load_quartet(path: Path, only: Collection[NetName] = NET_NAMES, own: Own = R
     of another architecture, or when the networks do not fit together. Networks that are missing are
     no error here, see `Quartet.require`.
     """
-    located = locate(path)
+    located = locate(path, own.fits)
     return assembled(Path(path), *members_of(located, only, own))
 
 
@@ -219,7 +219,7 @@ def load_generators(path: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module
     Raises the errors of `load_quartet`, and MissingNetwork when there are discriminators alone.
     """
     path = Path(path)
-    if path.is_file() and not locate(path).entries:
+    if path.is_file() and not locate(path, own.fits).entries:
         return {"G": load_generator(path, own)}
     quartet = load_quartet(path, own=own)
     networks = {"G_A": quartet.G_A, "G_B": quartet.G_B}

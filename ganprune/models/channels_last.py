@@ -1,6 +1,7 @@
 """Networks for maps in channels-last order, in which CPUs convolve without moving every map first."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import instance_norm
 from torch.overrides import TorchFunctionMode
 
+from ganprune.channels.graph import tape_of
+from ganprune.models.copying import copied
 from ganprune.models.cyclegan import InstanceNorm
 
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -25,8 +28,46 @@ class _ReflectionPad(nn.ReflectionPad2d):
 def channels_last(net: _Net) -> _Net:
     """Change ``net`` to run on channels-last maps, and return it; it computes the same but for rounding.
 
-    Names of tensors stay as they are.
+    Names of tensors stay as they are. One whose code cannot, as `view` of all values of a map or a weight,
+    runs on contiguous ones, whatever it is given.
     """
+    if not _runs(net):
+        net.register_forward_pre_hook(_contiguous)
+        return net
+    return _changed(net)
+
+
+_RUN = dict[tuple[type[nn.Module], ...], bool]()
+"""What `_runs` found, by the classes of a network's modules."""
+
+
+def _runs(net: nn.Module) -> bool:
+    """Whether a network's code can do with channels-last maps and weights: tried once, and never of ours."""
+    kind = tuple(type(module) for module in net.modules())
+    if all(module.__module__.startswith(("ganprune.", "torch.")) for module in kind):
+        return True
+    if kind not in _RUN:
+        _RUN[kind], twin = True, copied(net).eval()
+        with (
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            suppress(RuntimeError, TypeError, ValueError),
+        ):
+            picture = torch.zeros(
+                tape_of(twin).shape, dtype=next(twin.parameters()).dtype
+            )  # one that it takes
+            _RUN[kind] = False
+            _changed(twin)(picture.contiguous(memory_format=torch.channels_last))
+            _RUN[kind] = True
+    return _RUN[kind]
+
+
+def _contiguous(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    del module
+    return tuple(x.contiguous() for x in inputs)
+
+
+def _changed(net: _Net) -> _Net:
     for module in list(net.modules()):
         if isinstance(module, InstanceNorm):
             module.keeps_order = True

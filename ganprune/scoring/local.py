@@ -271,9 +271,10 @@ class LocalScorer(MemoScorer):
             slim = self._cut(side, genome).to(self._dtype)
         else:  # of the placed original, which is already of the right precision and on the device
             slim = rebuilt(self._generators[side], self._layouts[side], genome)
+        slim = channels_last(slim) if self._on_cpu else slim
         with reproducible():
             self._batches.attempt(lambda n: following(slim, half.layout, genome, half.norms, half.x.split(n)))
-        return channels_last(slim) if self._on_cpu else slim
+        return slim
 
     def _seen_by_norms(self, original: nn.Module, x: Tensor) -> dict[str, list[Spread]]:
         with reproducible():

@@ -1,6 +1,5 @@
 """A short fine-tuning of each individual before it is scored, as the paper does it."""
 
-import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from torch import nn
 
 from ganprune.checkpoints import Quartet
 from ganprune.images import PictureFolders, split
+from ganprune.models.copying import copied
 from ganprune.settings.words import DOMAINS, Domain
 from ganprune.training import (
     Networks,
@@ -74,7 +74,7 @@ class FineTuner:
                 break
         trained = trainer.state.networks
         tuned = trained.G_A if side == "A" else trained.G_B
-        return copy.deepcopy(tuned).requires_grad_(False).eval()
+        return copied(tuned).requires_grad_(False).eval()
 
     def read(self) -> None:
         """Read the pictures now, so that a copy of this needs no files; see `TrainingPictures` for errors."""

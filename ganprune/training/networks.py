@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganprune.checkpoints import NetName, Quartet, save_cyclegan_pth
 from ganprune.errors import CheckpointError, UsageError
 from ganprune.images import Domain
+from ganprune.models.copying import copied
 from ganprune.models.cyclegan import Discriminator, DiscriminatorWidths, Generator, resnet_widths
 from ganprune.models.first_weights import draw_weights
 from ganprune.models.traits import channels_by_domain, smallest_picture
@@ -103,7 +104,7 @@ class Networks:
 
         def placed(name: NetName, net: nn.Module) -> nn.Module:
             learns = name in trained
-            return copy.deepcopy(net).to(device, torch.float32).requires_grad_(learns).train(learns)
+            return copied(net).to(device, torch.float32).requires_grad_(learns).train(learns)
 
         return Networks(*(placed(*one) for one in self._all_four()), absent=self.absent)
 
@@ -111,14 +112,14 @@ class Networks:
         """Copies on the CPU, in eval mode, without gradients."""
 
         def placed(net: nn.Module) -> nn.Module:
-            (twin := copy.deepcopy(net)).zero_grad()
+            (twin := copied(net)).zero_grad()
             return twin.to("cpu").requires_grad_(False).eval()
 
         return Networks(*(placed(net) for _, net in self._all_four()), absent=self.absent)
 
     def with_weights(self, weights: Mapping[str, Weights]) -> "Networks":
         """The same networks, but for copies with other weights of those that are named."""
-        twins = {name: copy.deepcopy(getattr(self, name)) for name in weights}
+        twins = {name: copied(getattr(self, name)) for name in weights}
         for name, twin in twins.items():
             twin.load_state_dict(weights[name])
         return replace(self, **twins)

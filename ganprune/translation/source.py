@@ -104,7 +104,7 @@ def open_source(
             takes=onnx.takes,
             bytes_a_pixel=bytes_a_pixel(None),
         )
-    located = locate(path)
+    located = locate(path, own.fits)
     files = located.files
     chosen = _or_own(direction, path == files.get("G_B"))
     if located.alone and direction is None:  # the options of its training name the domains of its data

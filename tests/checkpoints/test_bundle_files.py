@@ -139,6 +139,9 @@ def test_averages_over_the_training_are_read_where_every_generator_has_one(tmp_p
     alone = {"params": make_generator(1).state_dict(), "params_ema": make_generator(2).state_dict()}
     torch.save(alone, tmp_path / "net_g_5000.pth")
     assert_same(load_quartet(tmp_path / "net_g_5000.pth").G_A, make_generator(2))
+    deeper = {"model": alone["params"], "ema": {"shadow": alone["params_ema"], "decay": 0.9}}
+    torch.save(deeper, tmp_path / "net_g_6000.pth")
+    assert_same(load_quartet(tmp_path / "net_g_6000.pth").G_A, make_generator(2))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ SPELLINGS: dict[str, tuple[str, str, str, str]] = {
     "CycleGAN's attributes": ("netG_A", "netG_B", "netD_A", "netD_B"),
     "CycleGAN's files": ("net_G_A", "net_G_B", "net_D_A", "net_D_B"),
     "suffixed": ("G_A_state_dict", "G_B_state_dict", "D_A_state_dict", "D_B_state_dict"),
+    "CycleGAN's, prefixed": ("state_dict_G_A", "state_dict_G_B", "state_dict_D_A", "state_dict_D_B"),
     "aitorzip": ("netG_A2B", "netG_B2A", "netD_B", "netD_A"),
     "A2B": ("G_A2B", "G_B2A", "D_B", "D_A"),
     "AB": ("G_AB", "G_BA", "D_B", "D_A"),
@@ -189,7 +190,7 @@ def test_generators_alone_are_a_checkpoint_that_lacks_its_discriminators(tmp_pat
     )
 
 
-@pytest.mark.parametrize("name", ["G", "netG", "generator", "G_state_dict"])
+@pytest.mark.parametrize("name", ["G", "netG", "generator", "G_state_dict", "state_dict_G"])
 def test_one_generator_with_its_optimizer_is_taken_as_g_a(tmp_path: Path, name: str) -> None:
     torch.save(
         {name: make_generator(1).state_dict(), "optimizer": trained()["optimizer_G"]}, tmp_path / "g.pt"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import safetensors.torch
@@ -118,6 +119,7 @@ def test_tensors_that_lay_on_a_gpu_are_read_without_one(tmp_path: Path, writer: 
 def test_counts_among_the_weights_are_stepped_over(tmp_path: Path) -> None:
     original = make_generator(0, norm="batch")
     counts = {"epoch": torch.tensor(7), "model.step": torch.tensor([7])[0], "seconds": 1.5, "steps": 9}
+    counts |= {"total_ops": torch.ones(1), "model.1.total_params": torch.ones(1)}  # of the package thop
     torch.save({**original.state_dict(), **counts}, tmp_path / "G.pth")
     assert_same(load_generator(tmp_path / "G.pth"), original)
 
@@ -138,6 +140,8 @@ def test_tensors_are_read_as_they_lie_on_the_disk(tmp_path: Path) -> None:
         ({"epoch": "3", "w": torch.zeros(1)}, "holds a str as 'epoch'"),
         ({"epoch": 3}, "holds no tensors"),
         ({"G_A": {"w": torch.zeros(1)}, "ema": {"w": torch.zeros(1)}}, "holds a dict as 'G_A'"),
+        ({"a": {"w": torch.zeros(1)}, "b": {"w": torch.zeros(1)}}, "save one of 'a', 'b' by itself"),
+        ({"w": np.ones(2)}, "holds a NumPy value as 'w'"),
         ({"state_dict": 5}, "holds a int, a state dict was needed"),
     ],
 )

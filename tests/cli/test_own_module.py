@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -312,3 +313,59 @@ def test_every_command_on_checkpoints_takes_the_module(place: Place, here: Path,
     )
     planned = command("compare", weights, *own, "--data", place.data, "--config", "one.toml", "--dry-run")
     assert planned.code == 0, planned.err
+
+
+class AsFound(nn.Module):
+    """As code out there is written: `view` of all values of a map and of a weight, a map that is kept, and a
+    part that is called as networks are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.leave = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 1)
+        self.g = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.PReLU(8), nn.Conv2d(8, 8, 1))
+        self.scale = nn.Conv2d(8, 8, 1)
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.g(torch.relu(self.enter(x)))
+        x = x / x.view(len(x), -1).std(1).view(-1, 1, 1, 1)
+        self.seen = [torch.sigmoid(self.scale(x))]
+        return torch.tanh(self.leave(x * self.seen[0] * self.enter.weight.view(8, -1).std(1).mean()))
+
+
+def test_code_as_it_is_found_is_searched_trained_and_exported(place: Place, here: Path) -> None:
+    net = AsFound()
+    fill(net, 1)
+    net(torch.zeros(1, 3, 8, 8)).mean().backward()  # whose map has a gradient behind it
+    made = ganprune.compress(net, place.data, output=here / "run", bench=False, **QUICK)
+    assert made.files["G_A"].is_file()
+    again = load_generator(here / "run" / "latest_net_G_A.pth", Own.of(net))
+    x = torch.rand(1, 3, 32, 32)
+    assert torch.equal(again(x), made.slim["A"](x))
+
+
+@pytest.mark.parametrize(
+    ("around", "entry"),
+    [
+        (lambda raw, mean: raw, ""),
+        (lambda raw, mean: [raw], "0"),
+        (lambda raw, mean: raw | {"total_ops": torch.ones(1), "enter.total_params": torch.ones(1)}, ""),
+        (lambda raw, mean: {"a": {"b": {"weights": raw}}, "epoch": 3}, "weights"),
+        (lambda raw, mean: {"params": raw, "params_ema": mean}, "params_ema"),
+        (lambda raw, mean: {"model": raw, "model_ema": mean}, "model_ema"),
+        (lambda raw, mean: {"model": raw, "ema": {"shadow": mean, "decay": 0.9}}, "shadow"),
+    ],
+)
+def test_it_is_found_by_its_names_wherever_it_lies_in_a_file(
+    tmp_path: Path, around: Callable[..., object], entry: str
+) -> None:
+    net = AsFound()
+    fill(net, 1)
+    raw = net.state_dict()
+    torch.save(around(raw, {name: 2 * tensor for name, tensor in raw.items()}), tmp_path / "all.pth")
+    quartet = load_quartet(tmp_path, own=Own.of(net))  # the only one in its folder
+    assert quartet.G_A is not None
+    average = "ema" in entry or "shadow" in entry
+    assert torch.equal(quartet.G_A.get_parameter("leave.bias"), raw["leave.bias"] * (2 if average else 1))
+    assert any(f"averages over the training are read: {entry}" in note for note in quartet.notes) == average
+    assert any(f"({entry})" in note for note in quartet.notes) == bool(entry)

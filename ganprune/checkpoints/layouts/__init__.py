@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from ganprune.checkpoints.layouts.bundle import BUNDLE, generates
+from ganprune.checkpoints.layouts.bundle import BUNDLE, BundleLayout, Fits, generates
 from ganprune.checkpoints.layouts.files import FILES, GANPRUNE_RUN, SUFFIXES, words_around
 from ganprune.checkpoints.layouts.naming import Located
 from ganprune.checkpoints.reading import about, peek, require_exists
@@ -55,12 +55,13 @@ LAYOUTS = NAMED + OPENED
 """Every layout that is read."""
 
 
-def locate(path: Path) -> Located:
+def locate(path: Path, fits: Fits | None = None) -> Located:
     """The set of networks that a folder holds, or that a file belongs to.
 
     In a folder the layout that finds most networks is taken, and of its epochs ``latest``, else the
     highest. A file of a network's name may yet hold a whole training. A file whose name and contents no
-    layout knows is a set by itself, taken as G_A; so is the only generator of a folder.
+    layout knows is a set by itself, taken as G_A; so is the only generator of a folder. fits: where the
+    generators are of a user's module.
 
     Raises UsageError when ``path`` does not exist, CheckpointError for a folder without networks, for
     one with several bundles, and for a file by itself that is damaged.
@@ -75,7 +76,7 @@ def locate(path: Path) -> Located:
     if folder == path:
         own = [found[0] for found in sets if found]
         if not own:
-            return _opened(path, entries)
+            return _opened(path, entries, fits)
     else:
         own = [located for found in sets for located in found if path in located.files.values()]
     best = max(own, key=_count, default=Located(LONE_FILE, {"G_A": path}, alone=True))
@@ -86,7 +87,7 @@ def locate(path: Path) -> Located:
     if len(best.files) > 1:
         return best
     (only,) = best.files.values()
-    held = [located for layout in OPENED for located in layout.find(folder, [only.name])]
+    held = [located for layout in _opening(fits) for located in layout.find(folder, [only.name])]
     return max(held, key=_count) if held and (best.alone or _count(held[0]) > 1) else best
 
 
@@ -125,15 +126,19 @@ def _several(folder: Path, found: list[Located], whole: str) -> CheckpointError:
     )
 
 
-def _opened(folder: Path, entries: list[Path]) -> Located:
+def _opening(fits: Fits | None) -> tuple[NamedLayout, ...]:
+    return OPENED if fits is None else (BundleLayout(fits=fits),)
+
+
+def _opened(folder: Path, entries: list[Path], fits: Fits | None) -> Located:
     """The one file of a folder that holds several networks, or else a generator under any name."""
     files = [entry.name for entry in entries if _ending(entry.name) and entry.is_file()]
     found, lone, damaged = list[Located](), list[Located](), list[CheckpointError]()
     for name in files:
         try:
-            bundles = [located for layout in OPENED for located in layout.find(folder, [name])]
+            bundles = [located for layout in _opening(fits) for located in layout.find(folder, [name])]
             found += bundles
-            if not bundles and generates(peek(folder / name)):
+            if not bundles and generates(peek(folder / name), fits):
                 lone.append(Located(LONE_FILE, {"G_A": folder / name}, alone=True))
         except CheckpointError as error:
             damaged.append(error)

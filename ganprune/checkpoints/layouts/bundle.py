@@ -9,7 +9,7 @@ told by its tensors.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -35,6 +35,9 @@ MAX_LEVELS = 64
 FEWEST = 4
 """No generator has fewer tensors."""
 
+Fits = Callable[[Mapping[str, Tensor]], bool]
+"""Whether tensors are those of a user's module."""
+
 _Dict = Mapping[object, object]
 _Around = tuple[tuple[_Dict, str], ...]
 _Found = tuple[_Dict, _Around, _Dict]
@@ -55,29 +58,41 @@ class Bundle:
     """Entries that are no networks."""
 
 
-def networks_in(held: object) -> Bundle | None:
+def networks_in(held: object, fits: Fits | None = None) -> Bundle | None:
     """The networks in what a file holds; None when it is no bundle.
 
-    Raises CheckpointError when two entries could be the same network, and for several generators whose names
-    do not tell which is which.
+    fits: where the generators are of a user's module. Raises CheckpointError when two entries could be the
+    same network, and for several generators whose names do not tell which is which.
     """
-    unnamed = dict[str, _Found]()
+    unnamed, averages = dict[str, _Found](), dict[str, _Found]()
     for level, around in _levels(held):
         nested = {name: value for name, value in level.items() if _is_state_dict(value)}
+        averaged = any(is_average(name) for _, name in around)
+        # Parts of a user's module may be called as networks are.
+        whole = fits is not None and generates(next(_parts(level))[""], fits)
         for entries in (nested, *_parts(level)):
             named = matched(
                 name
                 for name, value in entries.items()
-                if isinstance(name, str) and name and (entries is nested or not _is_layer(value))
+                if isinstance(name, str) and name and (entries is nested or not (whole or _is_layer(value)))
             )
             if named:
                 return _bundle(*named, (level, around, entries))
-            if not unnamed:
-                found = [name for name, value in entries.items() if name not in WRAPPERS and generates(value)]
-                unnamed |= {str(name): (level, around, entries) for name in found}
+            if averages or (unnamed and not averaged):
+                continue
+            for name, value in entries.items():
+                if name not in WRAPPERS and generates(value, fits):
+                    found = averages if averaged or is_average(str(name)) else unnamed
+                    found[str(name)] = level, around, entries
+    unnamed = averages or unnamed
     if "" in unnamed:  # one network by itself, with others beside it
         return None
-    names = [name for name in unnamed if is_average(name)] or list(unnamed)
+    names = list(unnamed)
+    if len(names) > 1 and fits is not None:
+        told = " and ".join(names[:MAX_NAMES])
+        raise CheckpointError(
+            f"holds several networks that fit, {told}; save the state_dict() of one by itself"
+        )
     if len(names) > 1:
         told = " and ".join(repr(name[:64]) for name in names[:MAX_NAMES])
         raise CheckpointError(
@@ -131,14 +146,16 @@ def _parts(level: Mapping[object, object]) -> Iterator[dict[object, object]]:
         yield parts
 
 
-def generates(value: object) -> bool:
-    """Whether a state dict is of a generator, by the names of its tensors."""
+def generates(value: object, fits: Fits | None = None) -> bool:
+    """Whether a state dict is of a generator, by the names of its tensors. fits: as of `networks_in`."""
     while isinstance(value, Mapping) and (
         wrapper := next((name for name in WRAPPERS if isinstance(value.get(name), Mapping)), None)
     ):
         value = cast("_Dict", value)[wrapper]
     entries = cast("_Dict", value).items() if isinstance(value, Mapping) else ()
     tensors = {str(name): tensor for name, tensor in entries if isinstance(tensor, Tensor)}
+    if fits is not None:
+        return fits(tensors)
     return len(tensors) >= FEWEST and models.role_of(without_prefix(tensors)) == "generator"
 
 
@@ -165,12 +182,13 @@ class _BundleReader:
 
     held: dict[NetName, object] = field(default_factory=dict[NetName, object])
     entries: Mapping[NetName, str] = field(default_factory=dict[NetName, str])
+    fits: Fits | None = None
 
     def __call__(self, path: Path, name: NetName) -> dict[str, Tensor]:
         if name not in self.held:
             held = read_held(path)
             with about(path):
-                found = networks_in(held)
+                found = networks_in(held, self.fits)
                 if found is None or name not in found.networks:
                     raise CheckpointError(f"does not hold {name} any more; it has changed while it was read")
             self.held, self.entries = dict(found.networks), found.entries
@@ -184,6 +202,8 @@ class BundleLayout:
 
     title: str = "bundle"
     example: str = "one file with G_A, G_B, D_A, D_B"
+    fits: Fits | None = None
+    """As of `networks_in`."""
 
     def find(self, folder: Path, names: list[str]) -> list[Located]:
         """The bundles among the files ``names`` of ``folder``. Raises CheckpointError for a damaged file."""
@@ -193,7 +213,7 @@ class BundleLayout:
     def _opened(self, path: Path) -> Bundle | None:
         held = peek(path)
         with about(path):
-            return networks_in(held)
+            return networks_in(held, self.fits)
 
     def _located(self, path: Path, bundle: Bundle) -> Located:
         notes: list[str] = []
@@ -206,7 +226,7 @@ class BundleLayout:
             bundle.convention.bundled,
             dict.fromkeys(bundle.networks, path),
             dict.fromkeys(bundle.convention.schools[0], path),
-            read=_BundleReader(),
+            read=_BundleReader(fits=self.fits),
             notes=tuple(notes),
             entries=bundle.entries,
             alone=bundle.convention.alone,

@@ -68,12 +68,12 @@ AROUND = frozenset({"module", "_orig_mod", "model", "net", "network"})
 
 
 def plain(name: str) -> str:
-    """``netG_A2B``, ``G_A2B`` and ``G_A2B_state_dict`` are all ``ga2b``; of ``nets.gen_ab`` the last part."""
+    """``netG_A2B``, ``G_A2B`` and ``state_dict_G_A2B`` are all ``ga2b``; of ``nets.gen_ab`` the last part."""
     name = next((part for part in reversed(name.split(".")) if part not in AROUND), name)
     short = re.sub(r"[_\-. ]", "", name[:64].lower())
     for ending in ("statedict", "state", "weights", "ema", "model", "net"):
         short = short.removesuffix(ending)
-    for beginning in ("ema", "model", "net"):
+    for beginning in ("statedict", "ema", "model", "net"):
         short = short.removeprefix(beginning)
     return short
 
@@ -130,4 +130,4 @@ def matched(entries: Iterable[str]) -> tuple[Convention, dict[NetName, str]] | N
 
 def is_average(name: str) -> bool:
     """Whether a network is the exponential moving average of one over its training."""
-    return re.search(r"(?<![a-z])ema(?![a-z])", name.lower()) is not None
+    return re.search(r"(?<![a-z])(?:ema|shadow)(?![a-z])", name.lower()) is not None
