@@ -47,25 +47,19 @@ from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table
 from ganprune.system.hub import local
 
-PYTHON = "ganprune.compress(…)"
-"""What provenance.json tells of a run that no command line began."""
+PYTHON = "ganprune.compress(…)"  # what provenance.json tells of a run that no command line began
 
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
     """What a compression made."""
 
-    folder: Path
-    """The run folder, with all files."""
-    settings: CompressSettings
-    """What the run goes by: what was asked for, and the rest as it was adapted."""
+    folder: Path  # the run folder, with all files
+    settings: CompressSettings  # what the run goes by: what was asked for, and the rest as it was adapted
     resolved: Resolved
-    originals: Mapping[Domain, nn.Module]
-    """Those that became slim: A translates A to B."""
-    slim: Mapping[Domain, nn.Module]
-    """The slim generators, fine-tuned: float32, on the CPU."""
-    files: Mapping[str, Path]
-    """ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B."""
+    originals: Mapping[Domain, nn.Module]  # those that became slim: A translates A to B
+    slim: Mapping[Domain, nn.Module]  # the slim generators, fine-tuned: float32, on the CPU
+    files: Mapping[str, Path]  # ONNX files: G_A, original_G_A, original_G_A.rewritten, and the same of G_B
     quality: Quality
     """What quality.json holds: how far the slim networks' pictures are from the originals', with controls."""
     bench: Timed | None
@@ -244,12 +238,9 @@ class Foreseen:
     """What a compression would do."""
 
     plan: Plan
-    milliseconds: Mapping[str, Mapping[str, float | None]]
-    """See `ganprune.stages.predicting.foreseen`."""
-    settings: CompressSettings
-    """As they were adapted."""
-    recovered: tuple[NetName, ...]
-    """Networks that the checkpoint lacks, and that are trained first."""
+    milliseconds: Mapping[str, Mapping[str, float | None]]  # see `ganprune.stages.predicting.foreseen`
+    settings: CompressSettings  # as they were adapted
+    recovered: tuple[NetName, ...]  # networks that the checkpoint lacks, and that are trained first
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

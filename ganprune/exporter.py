@@ -12,8 +12,7 @@ from ganprune.reporting import Reporter
 from ganprune.settings.words import Domain
 from ganprune.stages.job import Job
 
-VERIFIED_PICTURES = 2
-"""Real pictures of each domain that every exported file is compared with PyTorch on."""
+VERIFIED_PICTURES = 2  # real pictures of each domain that every exported file is compared with PyTorch on
 
 
 class Exporter(Protocol):

@@ -26,38 +26,26 @@ from ganprune.settings import CompressSettings
 from ganprune.stages.job import Resolved
 from ganprune.system.device import cpu_threads
 
-QUIET = 0.85
-"""Share of a core's time that one thread gets on an idle machine, at least."""
-BETTER = 0.85
-"""One thread is taken where it needs less than this share of what all of them need."""
-TRACES = 2
-"""Passes through the original that a refit begins with, however many pictures it sees."""
+QUIET = 0.85  # share of a core's time that one thread gets on an idle machine, at least
+BETTER = 0.85  # one thread is taken where it needs less than this share of what all of them need
+TRACES = 2  # passes through the original that a refit begins with, however many pictures it sees
 SPECIMEN = 2304.0**3
 """Work of weighing a gene, see `work_of`, that takes about a second; smaller ones are less efficient."""
-TYPICAL = 0.25
-"""Share of the arithmetic where no target says how much is kept: that of coin flips."""
+TYPICAL = 0.25  # share of the arithmetic where no target says how much is kept: that of coin flips
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds that the parts of one direction's work take."""
 
-    original: float
-    """One picture through the original, as individuals are scored."""
-    slim: float
-    """The same through a slim network on target."""
-    judge: float
-    """One picture through the discriminator; 0 without one."""
-    exact: float
-    """One picture through the original in float32."""
-    gram: float
-    """Gram matrices of the original, a picture."""
-    cut: float
-    """One individual, cut and refitted from Gram matrices."""
-    weigh: float
-    """What it costs to do without each filter, all layers."""
-    refit: float
-    """The final refit, a picture."""
+    original: float  # one picture through the original, as individuals are scored
+    slim: float  # the same through a slim network on target
+    judge: float  # one picture through the discriminator; 0 without one
+    exact: float  # one picture through the original in float32
+    gram: float  # Gram matrices of the original, a picture
+    cut: float  # one individual, cut and refitted from Gram matrices
+    weigh: float  # what it costs to do without each filter, all layers
+    refit: float  # the final refit, a picture
 
     @property
     def exact_slim(self) -> float:

@@ -30,12 +30,9 @@ from ganprune.training import Budget
 
 TUNE_PASSES = 7
 """A step of CycleGAN's recipe costs about so many passes there, back and through the discriminator."""
-BACK = 3
-"""A pass there and back through a network that learns costs about so many passes there."""
-EXPORTS = 3
-"""Files of each slim generator: the original as it is, the original rewritten, and the slim one."""
-CHECKED = 6
-"""Passes of a picture that tracing and verifying a file come to."""
+BACK = 3  # a pass there and back through a network that learns costs about so many passes there
+EXPORTS = 3  # files of each slim generator: the original as it is, the original rewritten, and the slim one
+CHECKED = 6  # passes of a picture that tracing and verifying a file come to
 FIRST, EXPORT, WEIGHT, LOAD, REPORT = 2.0, 1.5, 1.3e-7, 0.5, 4.0
 """Seconds of a core of today: to import what exports, to write a file, for each of its weights, to start a
 process that times one, and to draw the report."""
@@ -47,17 +44,12 @@ class Counted:
 
     settings: CompressSettings
     resolved: Resolved
-    paces: Mapping[Domain, Pace]
-    """Of every generator that evolves."""
+    paces: Mapping[Domain, Pace]  # of every generator that evolves
     originals: Mapping[Domain, nn.Module]
-    speedup: float
-    """By how much workers shorten the search."""
-    trained: int
-    """Training pictures of the larger domain."""
-    lacking: bool
-    """Whether networks are trained before the search."""
-    bench: BenchSettings | None
-    """How files are timed; None: not."""
+    speedup: float  # by how much workers shorten the search
+    trained: int  # training pictures of the larger domain
+    lacking: bool  # whether networks are trained before the search
+    bench: BenchSettings | None  # how files are timed; None: not
     report: bool
 
     @property
@@ -183,21 +175,15 @@ STAGES: Mapping[str, tuple[str, Callable[[Counted], float]]] = {
 class Plan:
     """The stages of a job, the size of its search, and an estimate of its time."""
 
-    stages: Mapping[str, float]
-    """Seconds, by their names in `STAGES`."""
-    individuals: int
-    """Individuals to be scored: both populations, all generations, generation 0 too."""
-    pictures: int
-    """Pictures of a domain, or squares of such, that each is scored on."""
-    scored_size: int
-    """Their height and width, pixels."""
-    size: int
-    """Height and width of the pictures, pixels."""
+    stages: Mapping[str, float]  # seconds, by their names in `STAGES`
+    individuals: int  # individuals to be scored: both populations, all generations, generation 0 too
+    pictures: int  # pictures of a domain, or squares of such, that each is scored on
+    scored_size: int  # their height and width, pixels
+    size: int  # height and width of the pictures, pixels
     device: str
     precision: str
     threads: int
-    workers: int
-    """Processes that score individuals, on this machine or on the nodes of a cluster."""
+    workers: int  # processes that score individuals, on this machine or on the nodes of a cluster
     target_macs: dict[str, float | None]
     """Share of the true MACs that each generator may keep; None: γ alone decides."""
     original_macs_true: dict[str, int]

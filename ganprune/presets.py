@@ -14,8 +14,7 @@ from ganprune.settings.search import TARGETS
 class Preset:
     """A name for some settings."""
 
-    summary: str
-    """What it is for, one line."""
+    summary: str  # what it is for, one line
     settings: Mapping[str, object]
     """Flat settings, see `ganprune.settings`; what is not named keeps its default."""
 

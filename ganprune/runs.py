@@ -49,16 +49,11 @@ OLDER: Mapping[str, object] = MappingProxyType(
     | {"weigh-size": "always", "gram-pictures": 0}
 )
 """Settings that runs of an older ganprune did not name and that were otherwise then than by default now."""
-RUNS = Path("runs")
-"""Where runs go by default, below the working folder."""
-LATEST = "latest"
-"""A file in `RUNS` that holds the name of the last run's folder."""
-FREE = frozenset({"workers", "processes", "ray"})
-"""Settings that change no result, or only its last bits."""
-MOST_WARNINGS = 100
-"""A run keeps no more than so many."""
-MOST_LEVELS = 20
-"""Folders in folders of a run."""
+RUNS = Path("runs")  # where runs go by default, below the working folder
+LATEST = "latest"  # a file in `RUNS` that holds the name of the last run's folder
+FREE = frozenset({"workers", "processes", "ray"})  # settings that change no result, or only its last bits
+MOST_WARNINGS = 100  # a run keeps no more than so many
+MOST_LEVELS = 20  # folders in folders of a run
 _CONFIG = {
     "checkpoint": str,
     "data": str | dict[str, str],
@@ -360,8 +355,7 @@ def _aim(settings: Mapping[str, Any]) -> str:
     return "slim"
 
 
-_Asked = tuple[dict[str, Any], Any, Any]
-"""Settings, hashes of the networks, and where the pictures are."""
+_Asked = tuple[dict[str, Any], Any, Any]  # settings, hashes of the networks, and where the pictures are
 
 
 def _asked(config: Mapping[str, Any]) -> _Asked:

@@ -19,10 +19,8 @@ from ganprune.system.shell import is_shown, pasted, shown
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_EVERY = 5.0
-"""Seconds between two progress lines where stderr is no terminal."""
-_RECENT = 12
-"""The time left is judged by the pace over so many of them: a long task may speed up."""
+_EVERY = 5.0  # seconds between two progress lines where stderr is no terminal
+_RECENT = 12  # the time left is judged by the pace over so many of them: a long task may speed up
 
 
 def say(text: object = "", end: str = "\n") -> None:

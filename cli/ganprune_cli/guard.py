@@ -17,8 +17,7 @@ P = ParamSpec("P")
 
 INTERRUPTED = 130
 TERMINATED = 128 + signal.SIGTERM
-GONE = 128 + 13
-"""What shells say of a program whose reader is gone (SIGPIPE)."""
+GONE = 128 + 13  # what shells say of a program whose reader is gone (SIGPIPE)
 _OF_DISKS = frozenset((errno.EIO, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESTALE))
 """What a file system says that is damaged, gone, or cannot flush or lock files."""
 

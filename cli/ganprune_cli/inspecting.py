@@ -17,8 +17,7 @@ COLUMNS = (
     "network", "task", "architecture", "norm", "params", "MiB (float32)",
     "GMACs (true)", "GMACs (paper)", "on disk", "file",
 )  # fmt: skip
-TEXTS = (0, 1, 2, 3, 8, 9)
-"""Columns of a network in Markdown, and those of them that hold text."""
+TEXTS = (0, 1, 2, 3, 8, 9)  # columns of a network in Markdown, and those of them that hold text
 
 ROLES = (
     "trunk: what residual blocks add to, else the smallest maps; stem, down: before it; up: behind it; "

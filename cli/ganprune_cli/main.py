@@ -73,8 +73,7 @@ COMMANDS = (
     report.report, figures.figures,
 )  # fmt: skip
 
-SEARCHING = ("compress", "front", "compare")
-"""Commands that take all settings of `KEYS`."""
+SEARCHING = ("compress", "front", "compare")  # commands that take all settings of `KEYS`
 
 for command in COMMANDS:
     app.command(command.__name__, cls=SettableCommand)(settable(command))

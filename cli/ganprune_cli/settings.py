@@ -32,8 +32,7 @@ _ORDER = {"Arguments": -5, WHAT: -4, SMALL: -3, TRAINING: -2, WHERE: -1, SETTING
 """Of groups in a command's help; a command's own ones lie between."""
 _FILE = "options_file"
 """The parameter of a --config whose lines are options; other commands read theirs themselves."""
-SWITCH = "true|false"
-"""What stands for the value of a setting that is true or false."""
+SWITCH = "true|false"  # what stands for the value of a setting that is true or false
 _NEVER_SET = ("set", "config", _FILE, "help")
 
 

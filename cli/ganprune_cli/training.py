@@ -30,10 +30,8 @@ from ganprune.system.hub import name_of, place_of
 from ganprune.training import Budget, Networks, ProcessGroup, TrainSettings, completing, train
 from ganprune.training.record import check_untrained
 
-Start = Callable[[TrainSettings], tuple[Networks, TrainSettings]]
-"""What is trained, and how."""
-ARCHITECTURE = ("ngf", "blocks")
-"""Options that a generator which is there already decides."""
+Start = Callable[[TrainSettings], tuple[Networks, TrainSettings]]  # what is trained, and how
+ARCHITECTURE = ("ngf", "blocks")  # options that a generator which is there already decides
 
 
 def train_further(

@@ -31,14 +31,12 @@ from ganprune_exporters.settings import ExportSettings
 
 Amount = NDArray[np.float64]
 """A size as a sum over groups: what every filter of each adds, and in the last place what is always there."""
-Counts = NDArray[np.int64]
-"""Filters of every group: [groups]."""
+Counts = NDArray[np.int64]  # filters of every group: [groups]
 Place = tuple[int, str, int]
 """Where sizes stand: the number of a node, what of it, and of which of its tensors."""
 WAITS = ("Pad", "Concat")
 """Operators that belong to the next convolution, with what leads from there to it; all others to the last."""
-MOST_EXPORTS = 4
-"""Groups of the same few filters cannot be told apart by any number of slim networks."""
+MOST_EXPORTS = 4  # groups of the same few filters cannot be told apart by any number of slim networks
 
 
 class NotElastic(ValueError):
@@ -50,18 +48,12 @@ class Section:
     """One convolution with what belongs to it: norm, activation, sum, and the padding before it."""
 
     nodes: tuple[int, ...]
-    kind: str
-    """The same for all parts that differ in their widths alone."""
-    inputs: Amount
-    """Channels that the convolution reads; one where these are the same units as its filters."""
-    filters: Amount
-    """Channels that it writes."""
-    reads: NDArray[np.bool_]
-    """Groups that its inputs depend on and its filters do not: bool [groups]."""
-    others: NDArray[np.bool_]
-    """All other groups that something in it depends on."""
-    ends: bool
-    """Whether the picture that comes out is made here."""
+    kind: str  # the same for all parts that differ in their widths alone
+    inputs: Amount  # channels that the convolution reads; one where these are the same units as its filters
+    filters: Amount  # channels that it writes
+    reads: NDArray[np.bool_]  # groups that its inputs depend on and its filters do not: bool [groups]
+    others: NDArray[np.bool_]  # all other groups that something in it depends on
+    ends: bool  # whether the picture that comes out is made here
 
 
 class Elastic:

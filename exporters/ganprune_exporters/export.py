@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from ganprune_exporters import verify
     from ganprune_exporters.chain import Measure
 
-NOISE_PICTURES = 2
-"""Pictures of noise that are compared when there are no real ones."""
-BYTE_TOLERANCE = 1.001 * 2 / 255
-"""Of bytes: one grey level, in units of [-1, 1]."""
+NOISE_PICTURES = 2  # pictures of noise that are compared when there are no real ones
+BYTE_TOLERANCE = 1.001 * 2 / 255  # of bytes: one grey level, in units of [-1, 1]
 
 _ADVICE = (
     "the file was written, but should not be used: export it with --set no-pass=all, another opset, "

@@ -18,8 +18,7 @@ from ganprune_exporters.report import ExportedFile, ExportReport
 from ganprune_exporters.settings import ExportSettings, Variants
 from ganprune_exporters.variants import VariantReport, export_variant, variant_of
 
-CALIBRATION_PICTURES = 8
-"""Other pictures of each domain that 8 bits are calibrated with."""
+CALIBRATION_PICTURES = 8  # other pictures of each domain that 8 bits are calibrated with
 
 MUTE = (
     "{} of the pictures to verify it on told nothing, because float32 itself loses them, as it does blank "

@@ -5,8 +5,7 @@ from copy import deepcopy
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-SMALLEST = 256
-"""Tensors of fewer numbers stay in float32: they hardly count."""
+SMALLEST = 256  # tensors of fewer numbers stay in float32: they hardly count
 LARGEST = float(np.finfo(np.float16).max)
 
 

@@ -29,8 +29,7 @@ from ganprune.system.shell import command_line
 
 CARD = "README.md"
 PICTURES = "pictures.png"
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's names of pictures of so many channels."""
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names of pictures of so many channels
 
 
 def check_hub_source(source: Path | None, output: Path | None) -> None:
@@ -70,10 +69,8 @@ class _Told:
     name: str
     direction: str
     psnr: str
-    untouched: str
-    """PSNR of the untouched input."""
-    verdict: str
-    """Of its pictures, and on which that was measured; empty: unknown."""
+    untouched: str  # PSNR of the untouched input
+    verdict: str  # of its pictures, and on which that was measured; empty: unknown
 
 
 def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str]) -> str:

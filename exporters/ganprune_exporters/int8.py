@@ -20,14 +20,12 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune_exporters.passes import with_shapes
 from ganprune_exporters.passes.graph import Graph
 
-Pictures = NDArray[np.float32]
-"""[n, c, h, w] in [-1, 1]."""
+Pictures = NDArray[np.float32]  # [n, c, h, w] in [-1, 1]
 INSIDE = 0.99999
 """Share of the values of a tensor that lie below the end of its range, and as many above its beginning."""
 FAINT = 1e-3
 """Variance below which a channel is not scaled, as its norm's epsilon of 1e-5 would begin to count."""
-SAMPLED = 7
-"""Every so many values of a map are looked at."""
+SAMPLED = 7  # every so many values of a map are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +33,7 @@ class Quantizable:
     """A float32 graph, and what quantizing any of its convolutions needs."""
 
     model: ModelProto
-    ranges: Any
-    """Least and largest value of every tensor."""
+    ranges: Any  # least and largest value of every tensor
 
     @property
     def layers(self) -> tuple[str, ...]:

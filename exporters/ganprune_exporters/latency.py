@@ -41,21 +41,17 @@ clock = time.perf_counter if os.name == "nt" else time.thread_time
 counts threads' time in steps that are too coarse."""
 PASSES, RUNS = 2, 4
 """How often every graph is loaded, and run each time. The least time counts: noise only adds to it."""
-TOGETHER = 8
-"""Graphs that are loaded at a time and run in turns, so that none finds its weights in a cache."""
-WHOLE = (16, 8, 4, 2, 1)
-"""Shares of the filters, one over this, that whole networks are measured with."""
+TOGETHER = 8  # graphs that are loaded at a time and run in turns, so that none finds its weights in a cache
+WHOLE = (16, 8, 4, 2, 1)  # shares of the filters, one over this, that whole networks are measured with
 WIDE = CHOICES["winograd"][0]
 """Channels from which on an export computes 3×3 convolutions by Winograd's filtering."""
 WINOGRAD, LAST = f"winograd={WIDE}", DEFAULT[1]
 FINE = 4
 """Blocks of filters that are measured at their first and at their last: norms are not done in blocks, and
 where there are few filters, norms weigh."""
-STEPS = (1, 2, 4, 8, 16, 32)
-"""What a runtime may want numbers of channels to be multiples of."""
+STEPS = (1, 2, 4, 8, 16, 32)  # what a runtime may want numbers of channels to be multiples of
 
-Made = Callable[[], "ModelProto"]
-"""Makes a graph, as exported; it is large, and made when its turn comes."""
+Made = Callable[[], "ModelProto"]  # makes a graph, as exported; it is large, and made when its turn comes
 
 
 def latency_table(network: nn.Module, size: int, reporter: Reporter = SILENT) -> LatencyTable:

@@ -8,11 +8,9 @@ from ganprune.errors import UsageError
 from ganprune_exporters.passes import with_shapes
 from ganprune_exporters.passes.graph import Graph
 
-TRACED = 18
-"""PyTorch's exporter writes this opset and newer ones; older ones are made from it."""
+TRACED = 18  # PyTorch's exporter writes this opset and newer ones; older ones are made from it
 
-AXES_ARE_INPUTS = 18
-"""From this opset on a mean is told its axes by an input, before by an attribute."""
+AXES_ARE_INPUTS = 18  # from this opset on a mean is told its axes by an input, before by an attribute
 
 
 def lowered(model: ModelProto, opset: int) -> ModelProto:

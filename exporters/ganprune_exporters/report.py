@@ -34,30 +34,20 @@ class ExportedFile(TypedDict):
 class ExportReport:
     """One file that was written and verified."""
 
-    path: Path
-    """The ONNX file."""
-    nodes_before: int
-    """Operators as PyTorch exported them."""
-    nodes_after: int
-    """Operators in the file."""
+    path: Path  # the ONNX file
+    nodes_before: int  # operators as PyTorch exported them
+    nodes_after: int  # operators in the file
     file_bytes: int
-    max_abs: float
-    """Largest difference to PyTorch's output over all pictures, in units of its range [-1, 1]."""
-    tolerance: float
-    """The difference that was allowed; for bytes, one grey level."""
-    pictures: int
-    """On how many pictures the two were compared."""
+    max_abs: float  # largest difference to PyTorch's output over all pictures, in units of its range [-1, 1]
+    tolerance: float  # the difference that was allowed; for bytes, one grey level
+    pictures: int  # on how many pictures the two were compared
     mute: int
     """Pictures that told nothing, because float32 itself loses them, as it does blank ones; noise took their
     place."""
-    differing: float
-    """Share of the output's numbers that are not exactly PyTorch's."""
-    passes: tuple[PassReport, ...]
-    """What each pass changed, in order."""
-    sha256: str
-    """Of the file, 64 hexadecimal digits."""
-    seconds: float
-    """Time that the export took, verification included."""
+    differing: float  # share of the output's numbers that are not exactly PyTorch's
+    passes: tuple[PassReport, ...]  # what each pass changed, in order
+    sha256: str  # of the file, 64 hexadecimal digits
+    seconds: float  # time that the export took, verification included
 
     @property
     def rewrites(self) -> tuple[str, ...]:

@@ -10,12 +10,10 @@ from ganprune.settings.words import SIZES
 
 Kind = Literal["fp16", "int8", "portable"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-REDUCED: tuple[Kind, ...] = ("fp16", "int8")
-"""Those whose pictures are others than the float32 file's."""
+REDUCED: tuple[Kind, ...] = ("fp16", "int8")  # those whose pictures are others than the float32 file's
 LIMIT = 0.02
 """Mean absolute distance to the float32 pictures that is allowed, in units of [-1, 1]: 2.5 grey levels."""
-BESIDE = "Files beside them"
-"""A group of options."""
+BESIDE = "Files beside them"  # a group of options
 
 
 def _all_passes() -> tuple[str, ...]:

@@ -39,16 +39,14 @@ class Exported:
     """What was written."""
 
     files: Sequence[ExportedFile] = ()
-    variants: Sequence[VariantReport] = ()
-    """Beside them."""
+    variants: Sequence[VariantReport] = ()  # beside them
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """What was asked for."""
 
-    given: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Fields of `ExportSettings` that were set."""
+    given: dict[str, Any] = field(default_factory=dict[str, Any])  # fields of `ExportSettings` that were set
     variants: Variants = field(default_factory=Variants)
     own: Own = READERS_ALONE
 

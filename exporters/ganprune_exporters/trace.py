@@ -12,8 +12,7 @@ from ganprune.channels import graph_of
 from ganprune_exporters.opsets import TRACED
 from ganprune_exporters.settings import ExportSettings
 
-INPUT, OUTPUT = "input", "output"
-"""What the graph calls its two ends."""
+INPUT, OUTPUT = "input", "output"  # what the graph calls its two ends
 
 _LOGGER = logging.getLogger("torch.onnx._internal.exporter._registration")
 """Says at every export that torchvision, which no generator needs, is not installed."""

@@ -10,10 +10,8 @@ from onnxruntime import InferenceSession
 from ganprune.bench.statistics import Ratio, ratio_of_medians
 from ganprune.onnx_files.sessions import session_of
 
-ROUNDS = 15
-"""How often every graph is run, in turns."""
-MARGIN = 0.01
-"""A graph counts as slower from this share on; less cannot be told from noise."""
+ROUNDS = 15  # how often every graph is run, in turns
+MARGIN = 0.01  # a graph counts as slower from this share on; less cannot be told from noise
 
 
 def speedups(models: Sequence[ModelProto], size: int, rounds: int = ROUNDS) -> list[Ratio]:

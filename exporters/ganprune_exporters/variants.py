@@ -31,17 +31,14 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-OLD = 11
-"""The opset of a portable file, or the next that its graph fits into: converters know old ones best."""
+OLD = 11  # the opset of a portable file, or the next that its graph fits into: converters know old ones best
 COMMON = frozenset({
     "Add", "Clip", "Concat", "Conv", "Div", "LeakyRelu", "Mul", "ReduceMean", "Relu", "Reshape", "Resize",
     "Slice", "Sqrt", "Sub", "Tanh", "Transpose",
 })  # fmt: skip
 """Operators that runtimes have in common. A portable file of a known generator has no others."""
-GARBAGE = 0.5
-"""A mean absolute distance from which on a file shows something else altogether."""
-PROBES = 4
-"""Calibration pictures on which the sensitivity of layers is measured."""
+GARBAGE = 0.5  # a mean absolute distance from which on a file shows something else altogether
+PROBES = 4  # calibration pictures on which the sensitivity of layers is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +48,19 @@ class VariantReport:
     path: Path
     kind: Kind
     file_bytes: int
-    float_bytes: int
-    """Size of the float32 file."""
-    mean_abs: float
-    """Mean absolute difference to the float32 pictures, in units of [-1, 1]."""
+    float_bytes: int  # size of the float32 file
+    mean_abs: float  # mean absolute difference to the float32 pictures, in units of [-1, 1]
     max_abs: float
     psnr: float
     """Peak signal-to-noise ratio to the float32 pictures, dB; infinite where there is no difference."""
-    to_pytorch: float
-    """Mean absolute difference to PyTorch's pictures."""
-    limit: float
-    """The mean absolute difference that was allowed."""
-    speedup: Ratio
-    """How many times as fast as the float32 file it ran here, one thread, one picture."""
-    layers: int
-    """Convolutions in the graph; for fp16 and portable none was changed."""
-    in_float: tuple[str, ...]
-    """Convolutions that were kept in float32."""
-    pictures: int
-    """On how many pictures distances were measured; none of them was used for calibration."""
+    to_pytorch: float  # mean absolute difference to PyTorch's pictures
+    limit: float  # the mean absolute difference that was allowed
+    speedup: Ratio  # how many times as fast as the float32 file it ran here, one thread, one picture
+    layers: int  # convolutions in the graph; for fp16 and portable none was changed
+    in_float: tuple[str, ...]  # convolutions that were kept in float32
+    pictures: int  # on how many pictures distances were measured; none of them was used for calibration
     recommended: bool
-    verdict: str
-    """Why, or why not."""
+    verdict: str  # why, or why not
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has; an infinite PSNR is null."""

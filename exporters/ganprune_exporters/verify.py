@@ -16,8 +16,7 @@ from ganprune.onnx_files.sessions import session_of
 from ganprune_exporters.settings import ExportSettings
 from ganprune_exporters.trace import INPUT, OUTPUT
 
-GREY_LEVEL = 2 / 255
-"""One step of a byte, in units of the range [-1, 1]."""
+GREY_LEVEL = 2 / 255  # one step of a byte, in units of the range [-1, 1]
 
 SLACK = 10
 """A file may differ from PyTorch by so many times what float32 itself loses of a picture: both round, and a
@@ -28,16 +27,11 @@ rewritten graph rounds more often."""
 class Difference:
     """How the outputs for one batch differ, in units of the range [-1, 1]."""
 
-    largest: float
-    """NaN where an output holds NaN, or is of another size."""
-    mean: float
-    """Mean absolute difference."""
-    square: float
-    """Mean squared difference."""
-    differing: float
-    """Share of the numbers that differ at all."""
-    pictures: int
-    """In the batch."""
+    largest: float  # NaN where an output holds NaN, or is of another size
+    mean: float  # mean absolute difference
+    square: float  # mean squared difference
+    differing: float  # share of the numbers that differ at all
+    pictures: int  # in the batch
 
 
 def reference(generator: nn.Module, settings: ExportSettings) -> nn.Module:

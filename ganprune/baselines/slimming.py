@@ -37,10 +37,8 @@ from ganprune.pruning.genome import Layout
 class SlimmingSettings:
     """How scales are trained."""
 
-    steps: int = 100
-    """Steps of Adam, a picture each, in turns."""
-    lr: float = 0.01
-    """Its learning rate: in 100 steps a scale that nothing holds comes from 1 to 0."""
+    steps: int = 100  # steps of Adam, a picture each, in turns
+    lr: float = 0.01  # its learning rate: in 100 steps a scale that nothing holds comes from 1 to 0
     penalty: float = 1e-4
     """λ of Eq. 1; of the size of the paper's 1e-5 and 1e-4, which were for other losses."""
 

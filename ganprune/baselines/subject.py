@@ -19,16 +19,12 @@ from ganprune.pruning.statistics import following, seen_by_norms
 class Subject:
     """One generator that is to become smaller."""
 
-    generator: nn.Module
-    """The original; it is left as it is."""
-    layout: Layout
-    """Which bit is which filter."""
+    generator: nn.Module  # the original; it is left as it is
+    layout: Layout  # which bit is which filter
     pictures: Tensor
     """Of the domain that it translates, for methods that look at maps: float32 [n, 3, h, w] in [-1, 1]."""
-    repairer: Repairer
-    """The size to come to, and what else every genome must satisfy."""
-    chance: torch.Generator
-    """Of every random choice, on the CPU."""
+    repairer: Repairer  # the size to come to, and what else every genome must satisfy
+    chance: torch.Generator  # of every random choice, on the CPU
 
     def cut(self, genome: Tensor, generator: nn.Module | None = None) -> "Pruned":
         """The slim network of a genome: slices of the original, or of ``generator`` with changed weights."""
@@ -41,14 +37,11 @@ class Subject:
 class Pruned:
     """What a rival has made of a generator."""
 
-    genome: Tensor
-    """Which filters are kept: bool [L]; it satisfies the constraints."""
-    network: nn.Module
-    """The slim generator, with whatever weights the method has changed; not fine-tuned."""
+    genome: Tensor  # which filters are kept: bool [L]; it satisfies the constraints
+    network: nn.Module  # the slim generator, with whatever weights the method has changed; not fine-tuned
 
 
-Method = Callable[[Subject], Pruned]
-"""A rival."""
+Method = Callable[[Subject], Pruned]  # a rival
 
 
 def writers(layout: Layout, gene: str) -> list[Layer]:

@@ -36,8 +36,7 @@ from ganprune.channels import Layer
 from ganprune.models.watching import watched
 from ganprune.pruning.rebuild import masked
 
-SAMPLES = 256
-"""Entries drawn a picture and reader; the paper draws 10 from each of many pictures."""
+SAMPLES = 256  # entries drawn a picture and reader; the paper draws 10 from each of many pictures
 
 
 def thinet(subject: Subject, samples: int = SAMPLES) -> Pruned:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from ganprune.errors import InputError
 
-ORIGINAL = "original_"
-"""What the original's file has in front of the slim one's name."""
+ORIGINAL = "original_"  # what the original's file has in front of the slim one's name
 REWRITTEN = ".rewritten"
 """What the original's file has behind it where it went through the same passes as the slim one."""
 
@@ -21,10 +20,8 @@ REWRITTEN = ".rewritten"
 class Candidate:
     """One ONNX file that is timed."""
 
-    name: str
-    """What tables and sentences call it; no two candidates share one."""
-    path: Path
-    """The .onnx file."""
+    name: str  # what tables and sentences call it; no two candidates share one
+    path: Path  # the .onnx file
     against: str | None = None
     """Name of the candidate whose time this one's is a ratio of; None for a baseline itself."""
     rewritten: str | None = None

@@ -22,10 +22,8 @@ _PACKAGES = {OPENVINO: ("onnxruntime-ep-openvino", "onnxruntime-openvino")}
 class Engine:
     """What runs the networks."""
 
-    provider: str
-    """As ONNX Runtime spells it."""
-    arithmetic: Literal["float32", "bfloat16"]
-    """Numbers that float layers are computed in."""
+    provider: str  # as ONNX Runtime spells it
+    arithmetic: Literal["float32", "bfloat16"]  # numbers that float layers are computed in
     plugin: str | None = None
     """Module of the package that brings the provider; None: it is part of ONNX Runtime."""
 

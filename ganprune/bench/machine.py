@@ -34,16 +34,11 @@ class MachineFacts(TypedDict):
 class Machine:
     """What milliseconds depend on besides the network."""
 
-    cpu: str
-    """The processor's model name."""
-    cores: int
-    """Physical cores that this process may use."""
-    system: str
-    """Operating system and its version."""
-    onnxruntime: str
-    """Version of ONNX Runtime."""
-    ganprune: str
-    """Version of ganprune."""
+    cpu: str  # the processor's model name
+    cores: int  # physical cores that this process may use
+    system: str  # operating system and its version
+    onnxruntime: str  # version of ONNX Runtime
+    ganprune: str  # version of ganprune
 
     def __str__(self) -> str:
         cores = "1 core" if self.cores == 1 else f"{self.cores} cores"

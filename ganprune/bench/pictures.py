@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from ganprune.errors import InputError, UsageError
 from ganprune.onnx_files.cost import PictureInput
 
-MOST_PICTURES = 16
-"""Of a folder; networks are run on them in turns."""
+MOST_PICTURES = 16  # of a folder; networks are run on them in turns
 
 
 def inputs_for(

@@ -22,10 +22,8 @@ _PROGRAM = Path(__file__).with_name("worker.py")
 class Memory:
     """Memory of a network's process, bytes; None where the system does not tell (Windows)."""
 
-    process: int | None
-    """The most that was resident at any time: Python, the runtime, the network."""
-    network: int | None
-    """The same less what was resident before the file was loaded."""
+    process: int | None  # the most that was resident at any time: Python, the runtime, the network
+    network: int | None  # the same less what was resident before the file was loaded
 
 
 class NetworkProcess:

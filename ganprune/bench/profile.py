@@ -5,12 +5,9 @@ from dataclasses import dataclass
 
 from ganprune.storage.tables import Table, in_threads
 
-PROFILED_RUNS = 7
-"""Runs that a profile is the median of."""
-SMALL = 0.01
-"""Kinds of operators that take less than this share of every network's time are shown as one."""
-OTHERS = "others"
-"""What these are called together."""
+PROFILED_RUNS = 7  # runs that a profile is the median of
+SMALL = 0.01  # kinds of operators that take less than this share of every network's time are shown as one
+OTHERS = "others"  # what these are called together
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from ganprune.pruning.cost import mebibytes
 from ganprune.settings.bench import BenchSettings, TimedBy
 from ganprune.storage.tables import Table, csv_text, in_threads, number, plus_minus, table_of
 
-SCHEMA = 1
-"""Version of what `BenchReport.to_json` returns; raised when a key changes its meaning or goes."""
+SCHEMA = 1  # version of what `BenchReport.to_json` returns; raised when a key changes its meaning or goes
 
 _MIB = 2**20
 
@@ -69,10 +68,8 @@ class Timed(TypedDict):
     networks: list[TimedNetwork]
     timings: list[TimedRow]
     settings: TimedBy
-    predictions: NotRequired[list[Prediction]]
-    """Of a run with --target-ms."""
-    quality: NotRequired[Quality | None]
-    """Of a run."""
+    predictions: NotRequired[list[Prediction]]  # of a run with --target-ms
+    quality: NotRequired[Quality | None]  # of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +78,20 @@ class NetworkCost:
 
     name: str
     path: Path
-    against: str | None
-    """Name of its baseline; None for a baseline."""
+    against: str | None  # name of its baseline; None for a baseline
     rewritten: str | None
     """Name of its second baseline: the original through the same graph passes; None: there is none."""
-    original: bool
-    """Whether it is an original of a run, in whatever form."""
-    batch: int
-    """Pictures a run."""
-    height: int
-    """Of its pictures, pixels."""
+    original: bool  # whether it is an original of a run, in whatever form
+    batch: int  # pictures a run
+    height: int  # of its pictures, pixels
     width: int
     params: int
     file_bytes: int
     macs_true: int | None
     """Multiply-accumulates of one picture, counted on the network before graph rewrites where it is ours;
     transposed convolutions on their input grid."""
-    macs_paper: int | None
-    """The same, transposed convolutions on their output grid."""
-    theoretical_speedup: float | None
-    """True MACs of the baseline over this one's; None for a baseline."""
+    macs_paper: int | None  # the same, transposed convolutions on their output grid
+    theoretical_speedup: float | None  # True MACs of the baseline over this one's; None for a baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +100,7 @@ class Timing:
 
     network: str
     threads: int
-    load_ms: float
-    """Time to load the file into the runtime, milliseconds."""
+    load_ms: float  # time to load the file into the runtime, milliseconds
     times: Times
     pictures_per_second: float
     """At the median time."""
@@ -146,11 +136,9 @@ class BenchReport:
     machine: Machine
     settings: BenchSettings
     networks: tuple[NetworkCost, ...]
-    timings: tuple[Timing, ...]
-    """One for each number of threads and network, in this order."""
+    timings: tuple[Timing, ...]  # one for each number of threads and network, in this order
     engine: Engine
-    profiles: tuple[Profile, ...] = ()
-    """One a network, where they were asked for."""
+    profiles: tuple[Profile, ...] = ()  # one a network, where they were asked for
 
     def header(self) -> str:
         """Processor, cores, versions and protocol in one line."""
@@ -291,8 +279,7 @@ class BenchReport:
         return [timing for timing in self.timings if timing.threads == threads]
 
 
-_ENDS = {"": "value", "_low": "low", "_high": "high"}
-"""Columns of a ratio, and its fields."""
+_ENDS = {"": "value", "_low": "low", "_high": "high"}  # columns of a ratio, and its fields
 
 
 def _speeds(threads: int, timings: Sequence[Timing]) -> Table:

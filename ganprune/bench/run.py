@@ -26,8 +26,7 @@ from ganprune.reporting import SILENT, Reporter, Task
 from ganprune.settings.bench import BenchSettings
 from ganprune.storage.tables import in_threads
 
-_Pair = tuple[str, str]
-"""A candidate and a baseline of it, by their names."""
+_Pair = tuple[str, str]  # a candidate and a baseline of it, by their names
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Milliseconds = NDArray[np.float64]
-"""[rounds]: the time of one run in each round."""
+Milliseconds = NDArray[np.float64]  # [rounds]: the time of one run in each round
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
     """Times of one network, in milliseconds."""
 
-    runs: int
-    """How many runs were timed, warm-up left out."""
+    runs: int  # how many runs were timed, warm-up left out
     median: float
     mean: float
     minimum: float
     maximum: float
-    p10: float
-    """A tenth of the runs took no longer than this; so on for the others."""
+    p10: float  # a tenth of the runs took no longer than this; so on for the others
     p90: float
     p95: float
     p99: float

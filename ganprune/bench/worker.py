@@ -22,8 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-Message = tuple[dict[str, Any], bytes]
-"""What was told, and the bytes that followed it."""
+Message = tuple[dict[str, Any], bytes]  # what was told, and the bytes that followed it
 
 _STATUS = Path("/proc/self/status")
 

@@ -25,8 +25,7 @@ from ganprune.models.cyclegan import (
 )
 from ganprune.models.fitting import fitted, shape
 
-Role = Literal["generator", "discriminator"]
-"""What a network is for."""
+Role = Literal["generator", "discriminator"]  # what a network is for
 
 
 def role_of(tensors: Mapping[str, Tensor]) -> Role:

@@ -8,8 +8,7 @@ from typing import Literal, get_args
 from ganprune.checkpoints.quartet import Quartet
 from ganprune.settings.words import NetName
 
-Direction = Literal["AtoB", "BtoA"]
-"""AtoB: what G_A does; BtoA: what G_B does."""
+Direction = Literal["AtoB", "BtoA"]  # AtoB: what G_A does; BtoA: what G_B does
 _OTHER: Mapping[NetName, NetName] = {"G_A": "G_B", "G_B": "G_A", "D_A": "D_B", "D_B": "D_A"}
 
 

@@ -29,8 +29,7 @@ from ganprune.pruning import cost
 from ganprune.settings.words import NET_NAMES, NetName
 from ganprune.system.shell import command_line
 
-SCHEMA = 1
-"""Version of what `Inspection.to_json` returns."""
+SCHEMA = 1  # version of what `Inspection.to_json` returns
 
 _TASKS = {"G_A": "translates A to B", "G_B": "translates B to A", "D_A": "judges B", "D_B": "judges A"}
 
@@ -40,11 +39,9 @@ class GroupReport:
     """Filters that are written by the same convolutions, each kept or dropped in all of them."""
 
     name: str
-    role: str
-    """See `ganprune.channels.graph.Role`."""
+    role: str  # see `ganprune.channels.graph.Role`
     filters: int
-    written_by: tuple[str, ...]
-    """Convolutions, by the names of their modules."""
+    written_by: tuple[str, ...]  # convolutions, by the names of their modules
     read_by: tuple[str, ...]
 
 
@@ -52,16 +49,11 @@ class GroupReport:
 class NetworkReport:
     """One network of a checkpoint."""
 
-    name: str
-    """G_A, G_B, D_A or D_B; D for a discriminator whose file does not say which."""
-    file: Path
-    """Where it lies."""
-    role: Role
-    """What it is for."""
-    task: str
-    """Its part in the CycleGAN, e.g. "translates A to B"."""
-    architecture: str
-    """In words, e.g. "resnet_9blocks, ngf 64"."""
+    name: str  # G_A, G_B, D_A or D_B; D for a discriminator whose file does not say which
+    file: Path  # where it lies
+    role: Role  # what it is for
+    task: str  # its part in the CycleGAN, e.g. "translates A to B"
+    architecture: str  # in words, e.g. "resnet_9blocks, ngf 64"
     widths: Mapping[str, Any]
     """Number of filters of every group, as in `GeneratorWidths` and `DiscriminatorWidths`."""
     params: int
@@ -89,24 +81,15 @@ class NetworkReport:
 class Inspection:
     """All there is to say of a checkpoint."""
 
-    path: Path
-    """What was looked at."""
-    naming: str
-    """Title of the layout that the files follow."""
-    size: int
-    """Height and width of the picture that MACs are counted for, pixels."""
-    networks: tuple[NetworkReport, ...]
-    """The networks that were found."""
-    missing: tuple[NetName, ...]
-    """Networks of a CycleGAN that were not found."""
-    notes: tuple[str, ...]
-    """What a user may want to know, one line each."""
-    options: Mapping[str, str]
-    """The training's options, when they were saved beside it."""
-    problems: tuple[str, ...]
-    """What stands in the way of compressing it, one line each."""
-    next_command: str
-    """What to type next; empty when there is nothing to be done with this file alone."""
+    path: Path  # what was looked at
+    naming: str  # title of the layout that the files follow
+    size: int  # height and width of the picture that MACs are counted for, pixels
+    networks: tuple[NetworkReport, ...]  # the networks that were found
+    missing: tuple[NetName, ...]  # networks of a CycleGAN that were not found
+    notes: tuple[str, ...]  # what a user may want to know, one line each
+    options: Mapping[str, str]  # the training's options, when they were saved beside it
+    problems: tuple[str, ...]  # what stands in the way of compressing it, one line each
+    next_command: str  # what to type next; empty when there is nothing to be done with this file alone
 
     @property
     def found(self) -> tuple[str, ...]:

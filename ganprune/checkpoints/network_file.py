@@ -25,22 +25,17 @@ from ganprune.errors import CheckpointError
 from ganprune.models.cyclegan import Discriminator, Generator
 from ganprune.models.traits import norm_of, widths_of
 
-FORMAT_VERSION = "1"
-"""Version of the metadata that ganprune writes into its own safetensors files."""
+FORMAT_VERSION = "1"  # version of the metadata that ganprune writes into its own safetensors files
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedNetwork:
     """A network and how it lay on the disk."""
 
-    network: nn.Module
-    """float32, on the CPU, in eval mode, without gradients."""
-    role: Role
-    """What it is for."""
-    precision: str
-    """Number formats of its tensors in the file, e.g. ``float16``."""
-    relics: tuple[str, ...]
-    """Names of unused running statistics that were dropped."""
+    network: nn.Module  # float32, on the CPU, in eval mode, without gradients
+    role: Role  # what it is for
+    precision: str  # number formats of its tensors in the file, e.g. ``float16``
+    relics: tuple[str, ...]  # names of unused running statistics that were dropped
     dropout: bool
     """Whether it was trained with dropout in its residual blocks; in eval mode that does nothing."""
     folded: tuple[str, ...] = ()

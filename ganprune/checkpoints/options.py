@@ -9,11 +9,9 @@ from pathlib import Path
 
 from ganprune.errors import UnsupportedArchitecture
 
-FILES = ("train_opt.txt", "opt.txt")
-"""Names of the file, the newer first."""
+FILES = ("train_opt.txt", "opt.txt")  # names of the file, the newer first
 
-MAX_BYTES = 1 << 20
-"""No more than this is read of it."""
+MAX_BYTES = 1 << 20  # no more than this is read of it
 
 RENAMED = {
     "batchSize": "batch_size", "fineSize": "crop_size", "loadSize": "load_size", "nThreads": "num_threads",

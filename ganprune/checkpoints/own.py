@@ -25,8 +25,7 @@ from ganprune.errors import CheckpointError, UsageError
 from ganprune.models.layers import COUNT
 from ganprune.pruning.rebuild import with_tensors, without_blocks
 
-Given = str | nn.Module
-"""``FILE.py:FACTORY``, or a module."""
+Given = str | nn.Module  # ``FILE.py:FACTORY``, or a module
 
 
 _OPTIONS = {"generator": "--generator", "discriminator": "--set discriminator"}

@@ -32,26 +32,20 @@ class Quartet:
     All networks are float32, on the CPU, in eval mode, without gradients.
     """
 
-    G_A: nn.Module | None
-    """Translates A to B."""
-    G_B: nn.Module | None
-    """Translates B to A."""
+    G_A: nn.Module | None  # translates A to B
+    G_B: nn.Module | None  # translates B to A
     D_A: nn.Module | None
     """Judges domain B: real pictures of B against what G_A makes. So whatever the files' naming."""
-    D_B: nn.Module | None
-    """Judges domain A."""
+    D_B: nn.Module | None  # judges domain A
     files: Mapping[NetName, Path] = field(default_factory=dict[NetName, Path])
     """Which file each network came from."""
-    naming: str = "in memory"
-    """Title of the layout that the files follow."""
-    notes: tuple[str, ...] = ()
-    """What a user may want to know, one line each."""
+    naming: str = "in memory"  # title of the layout that the files follow
+    notes: tuple[str, ...] = ()  # what a user may want to know, one line each
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     """The training's options by their newer names, when train_opt.txt or opt.txt lies there."""
     looked_for: Mapping[NetName, Path] = field(default_factory=dict[NetName, Path])
     """Where the layout would have each network."""
-    source: Path | None = None
-    """The folder or file that was given."""
+    source: Path | None = None  # the folder or file that was given
     alone: bool = False
     """Whether there is one generator, and nothing says which way it translates; it is taken as G_A."""
 

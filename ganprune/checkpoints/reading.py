@@ -12,8 +12,7 @@ from ganprune.checkpoints.contents import flat_tensors
 from ganprune.checkpoints.formats import FOREIGN, FORMATS, HEAD, Format
 from ganprune.errors import CheckpointError, GanpruneError, UsageError
 
-MAX_MESSAGE = 1200
-"""Longest message about a file, characters."""
+MAX_MESSAGE = 1200  # longest message about a file, characters
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -14,8 +14,7 @@ from ganprune.models.cyclegan import Generator
 from ganprune.models.traits import norm_of, widths_of
 from ganprune.storage.files import atomic_path, write_atomically
 
-STANDALONE = "slim_generator.py"
-"""What `copy_standalone` calls the module that it writes."""
+STANDALONE = "slim_generator.py"  # what `copy_standalone` calls the module that it writes
 
 
 def save_generator(path: Path, generator: nn.Module, metadata: Mapping[str, str]) -> None:

@@ -31,8 +31,7 @@ from ganprune.system.device import cpu_threads
 from ganprune.training import Budget
 from ganprune.training.record import RECORD
 
-ASKED = "asked"
-"""Key of a cell's config.toml: the budget that the settings file gives."""
+ASKED = "asked"  # key of a cell's config.toml: the budget that the settings file gives
 TUNING = tuple(key for key, (section, _) in KEYS.items() if section == "tuning")
 """Settings of fine-tuning; cells that differ in one of them have steps of their own."""
 

@@ -36,12 +36,10 @@ from ganprune.settings import KEYS, CompressSettings
 from ganprune.settings.fields import check_fields, no_setting, read_fields, setting, settings_of
 from ganprune.storage.plain import read_toml
 
-SEARCH = "search"
-"""The method of a cell that runs `ganprune compress`'s own search."""
+SEARCH = "search"  # the method of a cell that runs `ganprune compress`'s own search
 TARGETS = ("target-macs", "target-params")
 """Settings of the size; one that overrides a file's replaces the other, too."""
-RESERVED = ("original", "inputs")
-"""Rows that every comparison has."""
+RESERVED = ("original", "inputs")  # rows that every comparison has
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 

@@ -24,8 +24,7 @@ from ganprune.stages.preparing import Prepared, check_networks, fitted, prepare
 from ganprune.storage.files import sha256
 from ganprune.training import Budget
 
-EXAMPLE = "example"
-"""Settings file that needs no checkpoint."""
+EXAMPLE = "example"  # settings file that needs no checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +32,9 @@ class Contest:
     """A comparison that was read and fits to a checkpoint and data."""
 
     comparison: Comparison
-    jobs: Mapping[str, Prepared]
-    """By cell."""
+    jobs: Mapping[str, Prepared]  # by cell
     folder: Path
-    sides: tuple[Domain, ...]
-    """Generators that become slim; the same in all cells."""
+    sides: tuple[Domain, ...]  # generators that become slim; the same in all cells
     size: int
 
     @property
@@ -142,8 +139,7 @@ class Planned(TypedDict):
     method: str
     done: bool
     seconds: float
-    untimed: str
-    """The budget, where it is no time."""
+    untimed: str  # the budget, where it is no time
     budget: str
 
 
@@ -151,8 +147,7 @@ class Outline(TypedDict):
     """What a comparison would do."""
 
     cells: list[Planned]
-    seconds: float
-    """Of those that are not done."""
+    seconds: float  # of those that are not done
 
 
 def outline(found: Contest, reporter: Reporter) -> Outline:

@@ -39,13 +39,10 @@ class Jury:
 
     network: FeatureNetwork
     folders: PictureFolders
-    size: int
-    """Height and width that test pictures are resized to before they are translated."""
+    size: int  # height and width that test pictures are resized to before they are translated
     device: str
-    cache: Path
-    """A folder for features that are needed again."""
-    fid: bool = False
-    """FID against real test pictures, too."""
+    cache: Path  # a folder for features that are needed again
+    fid: bool = False  # FID against real test pictures, too
     segmenter: Segmenter | None = None
     """For the FCN score of the generator that reads label maps, where test pictures are such."""
     reporter: Reporter = SILENT
@@ -155,7 +152,5 @@ class Jury:
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    pictures: Tensor
-    """uint8 [n, c, h, w]"""
-    judged: tuple[Tensor, ...]
-    """What the discriminator says of each, as floats; empty without one."""
+    pictures: Tensor  # uint8 [n, c, h, w]
+    judged: tuple[Tensor, ...]  # what the discriminator says of each, as floats; empty without one

@@ -13,30 +13,22 @@ from typing import Any
 from ganprune.settings.words import Domain
 from ganprune.storage.tables import Table, number
 
-FCN = ("pixel_accuracy", "class_accuracy", "class_iou")
-"""Columns of Table 2."""
+FCN = ("pixel_accuracy", "class_accuracy", "class_iou")  # columns of Table 2
 
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
     """What the paper says of one generator."""
 
-    name: str
-    """As the paper calls it."""
-    mebibytes: float
-    """Table 1, "Memory"."""
-    compression: float
-    """r_c."""
-    mega_macs: int
-    """"FLOPs", millions."""
-    speedup: float
-    """r_s."""
-    fid: tuple[float, float, float] | None = None
-    """Table 3: original, ThiNet, ours."""
+    name: str  # as the paper calls it
+    mebibytes: float  # Table 1, "Memory"
+    compression: float  # r_c
+    mega_macs: int  # "FLOPs", millions
+    speedup: float  # r_s
+    fid: tuple[float, float, float] | None = None  # Table 3: original, ThiNet, ours
     fcn: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]] | None = None
     """Table 2: original, ThiNet, ours, each as `FCN`."""
-    milliseconds: tuple[float, float] | None = None
-    """Original, ours, on an Intel Xeon E5-2690."""
+    milliseconds: tuple[float, float] | None = None  # original, ours, on an Intel Xeon E5-2690
 
 
 TASKS: Mapping[str, Mapping[Domain, PaperRow]] = MappingProxyType({
@@ -55,12 +47,9 @@ TASKS: Mapping[str, Mapping[Domain, PaperRow]] = MappingProxyType({
     },
 })  # fmt: skip
 
-KINDS = ("original", "ThiNet", "co-evolution")
-"""Whom Tables 2 and 3 tell of."""
-TABLE_2 = (43.42, 10.88, 12.26)
-"""Memory of these in Table 2."""
-THINET = "thinet"
-"""The cell that the paper's ThiNet stands beside."""
+KINDS = ("original", "ThiNet", "co-evolution")  # whom Tables 2 and 3 tell of
+TABLE_2 = (43.42, 10.88, 12.26)  # memory of these in Table 2
+THINET = "thinet"  # the cell that the paper's ThiNet stands beside
 
 
 def paper_table(

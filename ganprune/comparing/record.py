@@ -47,17 +47,13 @@ class CellRecord(TypedDict):
     seed: int
     method: NotRequired[str]
     seconds: NotRequired[float]
-    stages: NotRequired[dict[str, float]]
-    """Seconds of each."""
-    steps: NotRequired[int | None]
-    """Of fine-tuning."""
-    settings: NotRequired[dict[str, object] | None]
-    """Flat."""
+    stages: NotRequired[dict[str, float]]  # seconds of each
+    steps: NotRequired[int | None]  # of fine-tuning
+    settings: NotRequired[dict[str, object] | None]  # flat
     device: NotRequired[str]
     precision: NotRequired[str]
     sides: Figures
-    made: _Made
-    """What its figures depend on."""
+    made: _Made  # what its figures depend on
 
 
 class OriginalRecord(TypedDict):
@@ -81,8 +77,7 @@ class Records:
     folder: Path
     circumstances: Mapping[str, Any]
     """What all cells share, besides settings: hashes of the networks, numbers of pictures, features."""
-    sides: Sequence[Domain] = DOMAINS
-    """Generators that every cell makes slim."""
+    sides: Sequence[Domain] = DOMAINS  # generators that every cell makes slim
 
     def path(self, key: str) -> Path:
         """Where a cell's figures are."""

@@ -30,8 +30,7 @@ from ganprune.storage.plain import as_written
 from ganprune.storage.tables import Table
 from ganprune.system.device import cpu_threads
 
-CELLS = "cells"
-"""Folder of the cells' run folders."""
+CELLS = "cells"  # folder of the cells' run folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +40,14 @@ class Compared:
     folder: Path
     best: str | None
     """The run folder of the cell that lacks least of the original's translation, of those that are there."""
-    judges: Mapping[str, str]
-    """See `judged_by`."""
+    judges: Mapping[str, str]  # see `judged_by`
     size: int
     tables: tuple[Table, ...]
     claims: tuple[str, ...]
     verdict: tuple[str, ...]
     methods: Means
     timing: Together | None
-    precisions: tuple[str, ...]
-    """That networks were scored and fine-tuned in."""
+    precisions: tuple[str, ...]  # that networks were scored and fine-tuned in
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""

@@ -14,8 +14,7 @@ from ganprune.storage.tables import Table, csv_text, number, table_of
 Timings = Mapping[str, Mapping[Domain, Mapping[str, float]]]
 """Row → side → ``median_ms``; ``speedup`` and ``speedup_margin`` where there is an original."""
 Means = dict[str, Figures]
-_Cell = Callable[[Figures], str]
-"""What a column says of a row."""
+_Cell = Callable[[Figures], str]  # what a column says of a row
 
 INPUTS = "inputs"
 ARROWS: Mapping[Domain, str] = {"A": "A→B", "B": "B→A"}

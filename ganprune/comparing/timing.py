@@ -29,8 +29,7 @@ ORIGINAL, BY_WIDTHS = "original", "by its widths: "
 class Together(TypedDict):
     """What was measured of all networks in turns."""
 
-    files: dict[str, str]
-    """What each network was."""
+    files: dict[str, str]  # what each network was
     timings: dict[str, dict[Domain, dict[str, float]]]
     """Row → side → ``median_ms``; ``speedup`` and ``speedup_margin`` where there is an original."""
     machine: MachineFacts

@@ -21,8 +21,7 @@ from ganprune.errors import UsageError
 
 Kind = Literal["data set", "network"]
 
-BASE = "http://efrosgans.eecs.berkeley.edu/cyclegan/"
-"""What the addresses of all public items begin with."""
+BASE = "http://efrosgans.eecs.berkeley.edu/cyclegan/"  # what the addresses of all public items begin with
 
 PYTORCH = "download.pytorch.org"
 
@@ -67,8 +66,7 @@ def _catalog() -> Iterator[Item]:
         yield Item(f"{name}_pretrained", "network", url, "latest_net_G.pth", about)
 
 
-CATALOG: Mapping[str, Item] = {item.name: item for item in _catalog()}
-"""Every public item by its name."""
+CATALOG: Mapping[str, Item] = {item.name: item for item in _catalog()}  # every public item by its name
 
 
 def find_item(name: str) -> Item:

@@ -16,10 +16,8 @@ _FOLDERS = frozenset({f"{part}{end}" for part in ("train", "test", "val") for en
 class Pictures:
     """What a data set's folder holds."""
 
-    root: Path
-    """Where trainA and trainB lie."""
-    trainable: bool
-    """Whether both have pictures."""
+    root: Path  # where trainA and trainB lie
+    trainable: bool  # whether both have pictures
 
 
 def check_network(file: Path) -> None:

@@ -25,14 +25,10 @@ _TRANSIENT = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 class Patience:
     """How long to wait for a server."""
 
-    timeout: float = 30.0
-    """Seconds without a byte before the connection counts as broken."""
-    attempts: int = 3
-    """How often to try; only what has broken or is overloaded is tried again."""
-    pause: float = 1.0
-    """Seconds before the second attempt; doubled before each further one."""
-    most: int = 32 << 30
-    """Bytes of the largest file that is fetched: a server may send without end."""
+    timeout: float = 30.0  # seconds without a byte before the connection counts as broken
+    attempts: int = 3  # how often to try; only what has broken or is overloaded is tried again
+    pause: float = 1.0  # seconds before the second attempt; doubled before each further one
+    most: int = 32 << 30  # bytes of the largest file that is fetched: a server may send without end
     slowest: float = 1000.0
     """Bytes a second below which, after ``slow`` seconds, the connection counts as broken."""
     slow: float = 120.0
@@ -42,18 +38,13 @@ class Patience:
 class Transfer:
     """One file to fetch."""
 
-    url: str
-    """Where from: http or https."""
-    partial: Path
-    """Where to; its folder exists."""
-    size: int | None = None
-    """Bytes that it must have, where known."""
+    url: str  # where from: http or https
+    partial: Path  # where to; its folder exists
+    size: int | None = None  # bytes that it must have, where known
     resumes: bool = False
     """Whether what lies there is the beginning of this file; the caller checks the whole by its hash."""
-    again: str = "the same command"
-    """What to run to go on, for messages."""
-    by_hand: str = "fetch it with a browser"
-    """What to do without a network here, for messages."""
+    again: str = "the same command"  # what to run to go on, for messages
+    by_hand: str = "fetch it with a browser"  # what to do without a network here, for messages
 
 
 class _Broken(Exception):

@@ -22,8 +22,7 @@ from ganprune.errors import DownloadError, InputError, UsageError
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.files import atomic_path, sha256, write_atomically
 
-RECORD = ".ganprune-download.json"
-"""In a folder: where the files in it were fetched from, and their hashes."""
+RECORD = ".ganprune-download.json"  # in a folder: where the files in it were fetched from, and their hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +31,10 @@ class Downloaded:
 
     name: str
     kind: Kind
-    path: Path
-    """The folder of a data set, the file of a network."""
-    already: bool
-    """It was there before; nothing was fetched."""
-    trainable: bool
-    """It is a data set with pictures in trainA and trainB."""
-    sha256: str | None
-    """Of the file that was fetched; None: not known, since something else put it there."""
+    path: Path  # the folder of a data set, the file of a network
+    already: bool  # it was there before; nothing was fetched
+    trainable: bool  # it is a data set with pictures in trainA and trainB
+    sha256: str | None  # of the file that was fetched; None: not known, since something else put it there
 
 
 def download(

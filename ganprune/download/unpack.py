@@ -26,8 +26,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compressions whose output can be had piece by piece; bzip2's and LZMA's can not."""
 _BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 """What systems say of a file name that they do not take."""
-_JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db")
-"""What file managers leave in archives."""
+_JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db")  # what file managers leave in archives
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,10 @@ class Limits:
 
     ratio: int = 100
     """Bytes for each byte of the archive. Pictures hardly shrink; a zip bomb's ratio is above 1000."""
-    floor: int = 64 << 20
-    """Bytes that are always allowed, however small the archive."""
-    total: int = 100 << 30
-    """Bytes that are never exceeded."""
-    members: int = 200_000
-    """Files and folders."""
-    depth: int = 32
-    """Folders above a file."""
+    floor: int = 64 << 20  # bytes that are always allowed, however small the archive
+    total: int = 100 << 30  # bytes that are never exceeded
+    members: int = 200_000  # files and folders
+    depth: int = 32  # folders above a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +46,8 @@ class _Member:
     """One entry of an archive."""
 
     name: str
-    kind: str
-    """"file", "folder", or in words what it is instead."""
-    size: int
-    """Bytes of content, as the archive says."""
+    kind: str  # "file", "folder", or in words what it is instead
+    size: int  # bytes of content, as the archive says
     open: Callable[[], IO[bytes]]
 
 

@@ -14,8 +14,7 @@ PICTURES = Path(__file__).with_name("pictures")
 The networks were trained on none of them.
 """
 
-EXAMPLE_SIZE = 96
-"""Pixels a side of the pictures."""
+EXAMPLE_SIZE = 96  # pixels a side of the pictures
 
 __all__ = [
     "CHECKPOINT",

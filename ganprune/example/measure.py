@@ -22,14 +22,10 @@ Pixels = npt.NDArray[np.uint8]
 class Coats:
     """Medians over pictures that no training saw."""
 
-    before: float
-    """`stripe_energy` of the animals as they are."""
-    after: float
-    """`stripe_energy` of the animals as translated."""
-    wanted: float
-    """`stripe_energy` of the animals in the other domain's pictures."""
-    background: float
-    """`background_change`: what happened to everything else, 0 … 1."""
+    before: float  # `stripe_energy` of the animals as they are
+    after: float  # `stripe_energy` of the animals as translated
+    wanted: float  # `stripe_energy` of the animals in the other domain's pictures
+    background: float  # `background_change`: what happened to everything else, 0 … 1
 
 
 def coats(generator: nn.Module, domain: Domain, pictures: int = 24) -> Coats:

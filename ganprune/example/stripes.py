@@ -9,8 +9,7 @@ from ganprune.errors import UsageError
 
 Picture = npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
 """[h, w, 3]: uint8 from 0 to 255, or floating point from 0 to 1."""
-Mask = npt.NDArray[np.bool_]
-"""[h, w]: where the animals are."""
+Mask = npt.NDArray[np.bool_]  # [h, w]: where the animals are
 
 EROSION = 1 / 48
 """The mask's rim of this fraction of the picture's width is left out: outlines are no stripes."""

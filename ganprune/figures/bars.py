@@ -36,16 +36,11 @@ _NAMES = {
 class Bar:
     """One bar."""
 
-    name: str
-    """What it stands for."""
-    value: float
-    """Its length; 0 or more."""
-    told: str
-    """What stands behind it."""
-    low: float | None = None
-    """Where 10 % of the values lie below; None: not drawn."""
-    high: float | None = None
-    """Where 10 % lie above."""
+    name: str  # what it stands for
+    value: float  # its length; 0 or more
+    told: str  # what stands behind it
+    low: float | None = None  # where 10 % of the values lie below; None: not drawn
+    high: float | None = None  # where 10 % lie above
 
 
 @styled

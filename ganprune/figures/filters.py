@@ -24,25 +24,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STEP, _GAP, _TOP = 44.0, 1, 42.0
-_MOST = 64
-"""At most the first so many filters are drawn."""
+_MOST = 64  # at most the first so many filters are drawn
 
-Weights = NDArray[np.float32]
-"""Filters of the first convolution: float32 [n, channels, 7, 7]."""
+Weights = NDArray[np.float32]  # filters of the first convolution: float32 [n, channels, 7, 7]
 
 
 @dataclass(frozen=True, slots=True)
 class FirstLayer:
     """One generator's first convolution, before and after."""
 
-    network: str
-    """``G_A`` or ``G_B``."""
-    original: Weights
-    """[n, c, k, k]"""
-    kept: tuple[int, ...]
-    """Which of the n filters the slim generator has, ascending."""
-    tuned: Weights | None = None
-    """[kept, c, k, k], after fine-tuning; None where there was none."""
+    network: str  # ``G_A`` or ``G_B``
+    original: Weights  # [n, c, k, k]
+    kept: tuple[int, ...]  # which of the n filters the slim generator has, ascending
+    tuned: Weights | None = None  # [kept, c, k, k], after fine-tuning; None where there was none
 
     @property
     def norms(self) -> NDArray[np.float32]:
@@ -110,8 +104,7 @@ class FilterPanel:
 
     title: str
     note: str
-    pictures: Mapping[int, Pixels]
-    """Filter → its picture."""
+    pictures: Mapping[int, Pixels]  # filter → its picture
     framed: Sequence[int] = ()
 
 

@@ -18,10 +18,8 @@ from ganprune.onnx_files.cost import read_onnx
 from ganprune.runs import Run
 from ganprune.storage.plain import parse_json, read_json, read_lines, shaped, sound
 
-QUALITY = "quality.json"
-"""What ``compress`` writes, see `ganprune.stages.quality`."""
-EVALUATION = "evaluation.json"
-"""What `ganprune evaluate RUN` found."""
+QUALITY = "quality.json"  # what ``compress`` writes, see `ganprune.stages.quality`
+EVALUATION = "evaluation.json"  # what `ganprune evaluate RUN` found
 _T = TypeVar("_T")
 
 
@@ -32,10 +30,8 @@ class PictureComparison:
     side: Domain
     input: Pixels
     original: Pixels
-    slim: Pixels
-    """Of the finished slim generator."""
-    untuned: Pixels | None
-    """Of the slim generator before fine-tuning; None where there was none."""
+    slim: Pixels  # of the finished slim generator
+    untuned: Pixels | None  # of the slim generator before fine-tuning; None where there was none
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +39,8 @@ class Distance:
     """Mean squared differences to the original's pictures, in [-1, 1]: L_GenA."""
 
     slim: float
-    inputs: float | None
-    """Of the untouched inputs; None where the files do not say."""
-    source: str
-    """Of what pictures, when."""
+    inputs: float | None  # of the untouched inputs; None where the files do not say
+    source: str  # of what pictures, when
     verdict: str = ""
     """In words, see `ganprune.metrics.telling.verdict`; empty where the files lack what it is seen beside."""
 

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = "MiB of float32 weights"
-_SHOWN = 2
-"""Pictures of each direction in the sheet of methods."""
+_SHOWN = 2  # pictures of each direction in the sheet of methods
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 232.0
-_MOST = 300
-"""Points a line; more would not be seen."""
-Curves = Mapping[str, Sequence[tuple[float, float]]]
-"""Label → points (x, y)."""
+_MOST = 300  # points a line; more would not be seen
+Curves = Mapping[str, Sequence[tuple[float, float]]]  # label → points (x, y)
 
 _SEARCH: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "Fitness F": ("higher is better", {"best": "fitness", "mean": "mean_fitness"}),
@@ -34,10 +32,8 @@ _TRAINING = {
     "L_GenA": "L_GenA, validation", "L_DisA": "L_DisA, validation", "L_cyc": "L_cyc, validation",
 }  # fmt: skip
 """Prefix of a value in train.jsonl and validation.jsonl → title."""
-LOSSES = ("L_DisA", "L_GenA", "L_cyc")
-"""Those of an individual, in search.jsonl."""
-_RIVALS = ("G", "D")
-"""Losses of two networks against each other, of which neither is better lower."""
+LOSSES = ("L_DisA", "L_GenA", "L_cyc")  # those of an individual, in search.jsonl
+_RIVALS = ("G", "D")  # losses of two networks against each other, of which neither is better lower
 
 
 def search_panels(lines: Sequence[Mapping[str, Any]], meet: bool = False) -> list["Figure"]:

@@ -22,12 +22,9 @@ _PLACES = ((9, 0, "left", "center"), (-9, 0, "right", "center"), (0, 8, "center"
 class Point:
     """One network."""
 
-    network: str
-    """``G_A``, ``original_G_A``, …: decides the colour."""
-    label: str
-    """Of its run, beside its dot."""
-    values: dict[str, float]
-    """Axis → value; smaller is better on all."""
+    network: str  # ``G_A``, ``original_G_A``, …: decides the colour
+    label: str  # of its run, beside its dot
+    values: dict[str, float]  # axis → value; smaller is better on all
 
     @property
     def is_original(self) -> bool:

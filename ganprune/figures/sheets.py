@@ -11,18 +11,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELL, _GAP, _LINE = 128.0, 8.0, 17.0
-_LETTER = 0.64 * TEXT
-"""Width of a letter, about, in pixels."""
+_LETTER = 0.64 * TEXT  # width of a letter, about, in pixels
 
 
 @dataclass(frozen=True, slots=True)
 class SheetCell:
     """One picture of a sheet."""
 
-    pixels: Pixels
-    """uint8 [h, w, 3]"""
-    caption: str = ""
-    """Below it."""
+    pixels: Pixels  # uint8 [h, w, 3]
+    caption: str = ""  # below it
 
 
 Columns = Sequence[tuple[str, Sequence[SheetCell]]]

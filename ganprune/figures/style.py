@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Pixels = NDArray[np.uint8]
-"""A picture: uint8 [h, w, 3]."""
+Pixels = NDArray[np.uint8]  # a picture: uint8 [h, w, 3]
 
 COLOURS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "paper": ("#ffffff", "#14171b"), "soft": ("#f4f6f8", "#1d2126"), "line": ("#d9dde3", "#343a42"),
@@ -43,10 +42,8 @@ COLOURS: Mapping[str, tuple[str, str]] = MappingProxyType({
 """Name → in light, in dark. The page's stylesheet has the same names."""
 LIGHT: Mapping[str, str] = MappingProxyType({name: light for name, (light, _) in COLOURS.items()})
 
-NETWORKS = MappingProxyType({"G_A": LIGHT["blue"], "G_B": LIGHT["vermillion"]})
-"""Of the slim generators."""
-ORIGINAL = LIGHT["grey"]
-"""Of an original network, and of what was dropped."""
+NETWORKS = MappingProxyType({"G_A": LIGHT["blue"], "G_B": LIGHT["vermillion"]})  # of the slim generators
+ORIGINAL = LIGHT["grey"]  # of an original network, and of what was dropped
 OTHERS = "others"
 _OPERATORS: Mapping[str, str] = MappingProxyType({
     "Conv": "blue", "ConvTranspose": "sky", "InstanceNormalization": "orange", "Pad": "purple",
@@ -54,10 +51,8 @@ _OPERATORS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 _SERIES = ("green", "orange", "purple", "sky", "brown", "yellow")
 
-WIDTH = 352.0
-"""Of a chart, in pixels of the page: as wide as a phone, three beside each other on a desk."""
-TEXT = 13.0
-"""Size of its text, pixels."""
+WIDTH = 352.0  # of a chart, in pixels of the page: as wide as a phone, three beside each other on a desk
+TEXT = 13.0  # size of its text, pixels
 
 _RC: Mapping[str, Any] = MappingProxyType({
     "figure.dpi": 72, "figure.facecolor": LIGHT["paper"],  # one point is one pixel of the page

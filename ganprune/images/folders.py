@@ -31,8 +31,7 @@ OTHERS = frozenset(
 """Endings of pictures that are not looked for in folders; a note says so."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
 """Endings of archives, which pictures are unpacked from."""
-LOOKED_AT = 16
-"""So many files of a folder are looked at for whether they hold two pictures each."""
+LOOKED_AT = 16  # so many files of a folder are looked at for whether they hold two pictures each
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,7 @@ class PictureFolders:
     val_B: tuple[Path, ...] = ()
     test_A: tuple[Path, ...] = ()
     test_B: tuple[Path, ...] = ()
-    note: str = ""
-    """What a user may want to know of how they were found."""
+    note: str = ""  # what a user may want to know of how they were found
     paired: bool = False
     """Whether the nth pictures of A and of B of every part belong together, see `ganprune.images.pairs`."""
     channels: Mapping[Domain, int] = field(default_factory=lambda: {"A": 3, "B": 3})

@@ -11,10 +11,8 @@ from ganprune.images.arrays import SUFFIX
 from ganprune.images.values import as_rgb, to_float, to_tensor, to_uint8
 from ganprune.storage.files import Over, atomic_path
 
-_GAP = 4
-"""White pixels between two pictures."""
-_LINE = 20
-"""Height of the line of names, pixels."""
+_GAP = 4  # white pixels between two pictures
+_LINE = 20  # height of the line of names, pixels
 
 
 def save_picture(path: Path, picture: Tensor, over: Over = "unchanged") -> None:

@@ -25,8 +25,7 @@ from ganprune.images.values import resized, to_float
 from ganprune.reporting import SILENT, Reporter
 from ganprune.storage.tables import listed
 
-UNREADABLE_SHARE = 0.1
-"""A folder with more unreadable pictures than this share is refused."""
+UNREADABLE_SHARE = 0.1  # a folder with more unreadable pictures than this share is refused
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
 """Pillow's names of the formats that are read, whatever a file's ending is."""
@@ -41,8 +40,7 @@ FOREIGN = {
 MAX_PIXELS = 178_956_970
 """Pictures of more are refused, as Pillow itself does; so many take half a gibibyte in RGB."""
 
-MAX_BYTES = 2 << 30
-"""Longer files are refused: `MAX_PIXELS` of 16-bit RGB have half of it."""
+MAX_BYTES = 2 << 30  # longer files are refused: `MAX_PIXELS` of 16-bit RGB have half of it
 
 _T = TypeVar("_T")
 

@@ -33,8 +33,7 @@ GREY = "of colours, shown in grey"
 OPAQUE = "without an alpha channel, taken as opaque"
 DARK = "of 16 bits that use less than 12, nearly black by their high bytes"
 
-_ORIENTATION = 0x0112
-"""EXIF's number of the tag."""
+_ORIENTATION = 0x0112  # EXIF's number of the tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -53,12 +52,9 @@ _MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGB
 class Shown:
     """A picture as networks are shown it."""
 
-    pixels: Tensor
-    """[c, h, w]: uint8, or float32 in [-1, 1]."""
-    alpha: Tensor | None = None
-    """uint8 [1, h, w]; None where the picture is opaque throughout."""
-    remarks: tuple[str, ...] = ()
-    """What was done that its owner may not expect; see `Remarks`."""
+    pixels: Tensor  # [c, h, w]: uint8, or float32 in [-1, 1]
+    alpha: Tensor | None = None  # uint8 [1, h, w]; None where the picture is opaque throughout
+    remarks: tuple[str, ...] = ()  # what was done that its owner may not expect; see `Remarks`
 
 
 class Remarks:

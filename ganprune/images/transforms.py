@@ -37,14 +37,11 @@ class Crop:
 class TrainTransform:
     """How a training picture becomes what the networks see."""
 
-    size: int = 256
-    """Height and width of crops, pixels; a multiple of 4."""
+    size: int = 256  # height and width of crops, pixels; a multiple of 4
     load_size: int = 286
     """Height and width (or the width alone) that pictures are resized to before cropping, pixels."""
-    mode: Preprocess = "resize_and_crop"
-    """See `Preprocess`."""
-    flip: bool = True
-    """Mirror left and right with a probability of 0.5."""
+    mode: Preprocess = "resize_and_crop"  # see `Preprocess`
+    flip: bool = True  # mirror left and right with a probability of 0.5
 
     def __post_init__(self) -> None:
         if self.mode not in PREPROCESS_MODES:

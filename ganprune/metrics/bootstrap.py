@@ -14,18 +14,15 @@ from torch import Tensor
 from ganprune.metrics.frechet import fid
 from ganprune.metrics.kernel import Kernels
 
-LEVEL = 0.95
-"""Share of redrawn figures inside an interval."""
+LEVEL = 0.95  # share of redrawn figures inside an interval
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
     """From where to where a figure may lie."""
 
-    low: float
-    """2.5 % lie below."""
-    high: float
-    """2.5 % lie above."""
+    low: float  # 2.5 % lie below
+    high: float  # 2.5 % lie above
 
     @classmethod
     def of(cls, redrawn: Tensor) -> "Interval":

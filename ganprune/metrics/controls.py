@@ -9,8 +9,7 @@ from torch import Tensor
 from ganprune.errors import DataError
 from ganprune.metrics.needs import need
 
-RIDGE = 100.0
-"""Weight of ‖w‖² against the squared errors of the classifier, on standardised features."""
+RIDGE = 100.0  # weight of ‖w‖² against the squared errors of the classifier, on standardised features
 
 
 def votes(a: Tensor, b: Tensor, x: Tensor) -> Tensor:

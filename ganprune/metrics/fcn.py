@@ -67,16 +67,13 @@ class Segmenter:
 class FcnScore:
     """The three measures, and what they are made of."""
 
-    pixel_accuracy: Figure
-    """Share of scored pixels whose class is right."""
-    class_accuracy: Figure
-    """The same of each class, then the mean over classes that occur in the labels."""
+    pixel_accuracy: Figure  # share of scored pixels whose class is right
+    class_accuracy: Figure  # the same of each class, then the mean over classes that occur in the labels
     class_iou: Figure
     """Intersection over union of each class, then the mean over classes that occur in the labels."""
     confusion: Tensor
     """int64 [classes, classes]: pixels of a class in the label (row) that were seen as one (column)."""
-    n: int
-    """Pictures."""
+    n: int  # pictures
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, without the confusion matrix."""

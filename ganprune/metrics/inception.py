@@ -13,10 +13,8 @@ from ganprune.metrics.published import PublishedFeatures, module_of_extra
 from ganprune.storage.files import sha256
 from ganprune.storage.scratch import scratch_folder
 
-INCEPTION_KEY = "Conv2d_1a_3x3.conv.weight"
-"""A tensor that tells the network by its name."""
-FEATURES = "2048"
-"""The last average pool, on which published FID is defined; torch-fidelity's name for it."""
+INCEPTION_KEY = "Conv2d_1a_3x3.conv.weight"  # a tensor that tells the network by its name
+FEATURES = "2048"  # the last average pool, on which published FID is defined; torch-fidelity's name for it
 
 
 def load_inception(

@@ -15,12 +15,9 @@ from ganprune.metrics.needs import need
 class Kernels:
     """Kernel values of fakes and real pictures among themselves and between them, float64."""
 
-    within_fakes: Tensor
-    """[m, m]"""
-    within_real: Tensor
-    """[n, n]"""
-    between: Tensor
-    """[m, n]"""
+    within_fakes: Tensor  # [m, m]
+    within_real: Tensor  # [n, n]
+    between: Tensor  # [m, n]
 
     @classmethod
     def of(cls, fakes: Tensor, real: Tensor) -> "Kernels":

@@ -14,8 +14,7 @@ from ganprune.errors import DataError
 from ganprune.images.reading import stored_picture
 from ganprune.images.rgb import UnfitPicture, shown
 
-VOID = 255
-"""Pixels that are not scored."""
+VOID = 255  # pixels that are not scored
 
 CITYSCAPES: dict[str, tuple[int, int, int]] = {
     "road": (128, 64, 128), "sidewalk": (244, 35, 232), "building": (70, 70, 70), "wall": (102, 102, 156),

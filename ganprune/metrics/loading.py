@@ -15,11 +15,9 @@ from ganprune.settings.words import FETCH_FEATURES
 from ganprune.storage.files import sha256
 from ganprune.system.device import resolve_device, resolve_threads
 
-SIZE = 224
-"""Height and width, pixels, that pictures are resized to."""
+SIZE = 224  # height and width, pixels, that pictures are resized to
 
-INCEPTION = "inception"
-"""In place of a path: the weights that torch-fidelity downloads."""
+INCEPTION = "inception"  # in place of a path: the weights that torch-fidelity downloads
 
 TOLD_BY: dict[str, Kind] = {
     "features.1.conv.0.0.weight": "mobilenet_v2",

@@ -6,8 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-Normalise = Callable[[Tensor], Tensor]
-"""From bytes as floats to what a network was trained on."""
+Normalise = Callable[[Tensor], Tensor]  # from bytes as floats to what a network was trained on
 
 
 def torchvision(x: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ from ganprune.checkpoints.own import fitted
 from ganprune.errors import UsageError
 from ganprune.system.device import cpu_threads, reproducible
 
-Kind = Literal["mobilenet_v2", "squeezenet1_1"]
-"""torchvision's names of the networks, up to their last maps."""
+Kind = Literal["mobilenet_v2", "squeezenet1_1"]  # torchvision's names of the networks, up to their last maps
 
 COUNT = "num_batches_tracked"
 
@@ -23,12 +22,9 @@ COUNT = "num_batches_tracked"
 class PublishedFeatures:
     """A `FeatureNetwork` of published weights."""
 
-    name: str
-    """See `FeatureNetwork`."""
-    see: Callable[[Tensor], Tensor]
-    """uint8 [n, 3, h, w], RGB → [n, d], on whatever device."""
-    threads: int = 1
-    """Of the CPU."""
+    name: str  # see `FeatureNetwork`
+    see: Callable[[Tensor], Tensor]  # uint8 [n, 3, h, w], RGB → [n, d], on whatever device
+    threads: int = 1  # of the CPU
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor) -> Tensor:

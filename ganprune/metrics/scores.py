@@ -19,12 +19,9 @@ from ganprune.metrics.kernel import kid
 class ScoreSettings:
     """Which figures are computed, and how sure they are."""
 
-    fid: bool = False
-    """FID, too."""
-    resamples: int = 200
-    """Times that pictures are drawn again for an interval; 0: no intervals."""
-    seed: int = 0
-    """Of the drawing."""
+    fid: bool = False  # FID, too
+    resamples: int = 200  # times that pictures are drawn again for an interval; 0: no intervals
+    seed: int = 0  # of the drawing
 
     def __post_init__(self) -> None:
         if self.resamples < 0 or self.resamples == 1:
@@ -35,10 +32,8 @@ class ScoreSettings:
 class Figure:
     """A number and how sure it is."""
 
-    value: float
-    """From all pictures."""
-    interval: Interval | None = None
-    """95 %, by bootstrap."""
+    value: float  # from all pictures
+    interval: Interval | None = None  # 95 %, by bootstrap
 
     def to_json(self, name: str) -> dict[str, Any]:
         """``name`` and ``name_interval``; what is no number becomes None."""
@@ -52,26 +47,18 @@ class Figure:
 class PictureScores:
     """What is known of one set of pictures. None: not asked for."""
 
-    n_fakes: int
-    """Pictures measured."""
-    n_real: int
-    """Real pictures that they are compared with."""
-    kid: Figure | None
-    """See `ganprune.metrics.kernel`."""
-    fid_test: Figure | None = None
-    """FID against real test pictures, as the paper has it."""
+    n_fakes: int  # pictures measured
+    n_real: int  # real pictures that they are compared with
+    kid: Figure | None  # see `ganprune.metrics.kernel`
+    fid_test: Figure | None = None  # FID against real test pictures, as the paper has it
     fid_train_test: Figure | None = None
     """FID against real training and test pictures, as GAN Compression has it."""
-    as_b: Figure | None = None
-    """See `ganprune.metrics.controls.probe`."""
-    lost: Figure | None = None
-    """See `ganprune.metrics.controls.lost`."""
-    psnr: Figure | None = None
-    """See `ganprune.metrics.controls.psnr`."""
+    as_b: Figure | None = None  # see `ganprune.metrics.controls.probe`
+    lost: Figure | None = None  # see `ganprune.metrics.controls.lost`
+    psnr: Figure | None = None  # see `ganprune.metrics.controls.psnr`
     truth_psnr: Figure | None = None
     """The same, from the pictures that belong to the inputs, where these come in pairs."""
-    truth_l1: Figure | None = None
-    """Mean absolute difference from those, in levels of 255."""
+    truth_l1: Figure | None = None  # mean absolute difference from those, in levels of 255
     less: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict[str, Mapping[str, Figure]])
     """How much larger KID and ``lost`` are than of other networks' pictures of the same inputs, by the names
     of these."""

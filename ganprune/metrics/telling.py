@@ -16,11 +16,9 @@ COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType({
 })  # fmt: skip
 """Key of a row → heading and format."""
 
-WORSE = "worse than no translation"
-"""A verdict, see `verdict`."""
+WORSE = "worse than no translation"  # a verdict, see `verdict`
 
-Row = Mapping[str, Any]
-"""What `ganprune.metrics.PictureScores.to_json` returns, and whatever else is known."""
+Row = Mapping[str, Any]  # what `ganprune.metrics.PictureScores.to_json` returns, and whatever else is known
 
 
 class Direction(TypedDict):
@@ -61,8 +59,7 @@ class Quality(TypedDict):
     schema: NotRequired[int]
     pictures: str
     networks: dict[str, SlimQuality]
-    advice: NotRequired[str]
-    """See `quality_advice`."""
+    advice: NotRequired[str]  # see `quality_advice`
 
 
 def verdict(rows: Mapping[str, Mapping[str, Any]]) -> str:

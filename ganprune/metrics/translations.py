@@ -22,16 +22,12 @@ and another one; so differences below its distance to the original mean little."
 class ComparedNetworks:
     """The networks of one direction. None: not there."""
 
-    original: nn.Module
-    """G1"""
-    slim: nn.Module
-    """Ĝ1"""
-    original_partner: nn.Module | None
-    """G2, which translates back what the original made."""
+    original: nn.Module  # G1
+    slim: nn.Module  # Ĝ1
+    original_partner: nn.Module | None  # G2, which translates back what the original made
     slim_partner: nn.Module | None
     """Ĝ2, which translates back what the slim generator made; G2 where only one direction is slim."""
-    judge: nn.Module | None
-    """D1, the original's."""
+    judge: nn.Module | None  # D1, the original's
     others: Mapping[str, Translator] = field(default_factory=dict[str, Translator])
     """Further forms of the slim generator, such as files of reduced precision, by name."""
 
@@ -40,14 +36,10 @@ class ComparedNetworks:
 class Translated:
     """Pictures by one network, and their distances to the original's, a mean over pictures each."""
 
-    pictures: Tensor
-    """uint8 [n, c, h, w], as CycleGAN writes them."""
-    L_GenA: float
-    """Eq. 4"""
-    L_DisA: float | None
-    """Eq. 5; None without a discriminator."""
-    L_cyc: float | None
-    """Eq. 6; None without a partner."""
+    pictures: Tensor  # uint8 [n, c, h, w], as CycleGAN writes them
+    L_GenA: float  # Eq. 4
+    L_DisA: float | None  # Eq. 5; None without a discriminator.
+    L_cyc: float | None  # Eq. 6; None without a partner.
 
 
 @torch.inference_mode()

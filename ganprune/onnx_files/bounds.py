@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 MAX_NODES = 100_000
 """Operators, each function written out wherever it is called; a CycleGAN generator has some hundred."""
-MAX_DEPTH = 16
-"""Functions that are called from functions."""
-MAX_INPUT = 1 << 28
-"""Numbers in one input: a colour picture of 9,000×9,000 pixels has as many."""
+MAX_DEPTH = 16  # functions that are called from functions
+MAX_INPUT = 1 << 28  # numbers in one input: a colour picture of 9,000×9,000 pixels has as many
 ENDLESS = ("Loop", "Scan")
 
 _Key = tuple[str, str]

@@ -25,24 +25,18 @@ HEIGHT, WIDTH = "ganprune.height", "ganprune.width"
 
 _FIGURE = re.compile("[1-9][0-9]{0,17}")
 
-_NARROWEST = 16
-"""Height and width, pixels, of the smallest pictures; a smaller number is one of channels."""
-DEFAULT_SIZE = 256
-"""Height and width, pixels, of a picture for a file that leaves them free."""
+_NARROWEST = 16  # height and width, pixels, of the smallest pictures; a smaller number is one of channels
+DEFAULT_SIZE = 256  # height and width, pixels, of a picture for a file that leaves them free
 
 
 @dataclass(frozen=True, slots=True)
 class PictureInput:
     """The one input of a network that translates pictures."""
 
-    file: str
-    """The file's name, for messages."""
-    name: str
-    """What the graph calls the input."""
-    dtype: Literal["float32", "uint8"]
-    """float32 pictures are in [-1, 1], uint8 ones in 0..255."""
-    dims: tuple[int | None, ...]
-    """The four declared sizes; None where any is taken."""
+    file: str  # the file's name, for messages
+    name: str  # what the graph calls the input
+    dtype: Literal["float32", "uint8"]  # float32 pictures are in [-1, 1], uint8 ones in 0..255
+    dims: tuple[int | None, ...]  # the four declared sizes; None where any is taken
 
     @property
     def channels_last(self) -> bool:
@@ -75,14 +69,11 @@ class PictureInput:
 class OnnxCost:
     """What one picture costs."""
 
-    params: int
-    """Number of parameters, biases included."""
+    params: int  # number of parameters, biases included
     macs_true: int | None
     """Multiply-accumulates, transposed convolutions on their input grid; None if sizes stay unknown."""
-    macs_paper: int | None
-    """The same with transposed convolutions on their output grid."""
-    source: Literal["metadata", "graph"]
-    """Where the figures come from."""
+    macs_paper: int | None  # the same with transposed convolutions on their output grid
+    source: Literal["metadata", "graph"]  # where the figures come from
 
 
 def spelled(dims: Sequence[int | None]) -> str:

@@ -17,8 +17,7 @@ from ganprune.storage.files import write_atomically
 from ganprune.storage.locking import refuse_run
 from ganprune.storage.made import check_replaceable
 
-REPORT = "report.html"
-"""In a run folder."""
+REPORT = "report.html"  # in a run folder
 
 
 def write_report(run: Run, path: Path | None = None, reporter: Reporter = SILENT) -> Path:

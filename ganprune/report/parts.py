@@ -66,8 +66,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
-LARGEST = 512
-"""Pictures of more pixels a side are made smaller, so that a page stays small."""
+LARGEST = 512  # pictures of more pixels a side are made smaller, so that a page stays small
 _DAMAGE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError, RecursionError)
 """What comes of values of other kinds than were written."""
 _TERMS = {"fitness": "fitness F", "N": "kept weights N", "macs": "kept MACs"}
@@ -99,8 +98,7 @@ def render(name: str, *values: object) -> Markup:
 class PagePart:
     """One part of the page."""
 
-    key: str
-    """Its address within the page."""
+    key: str  # its address within the page
     title: str
     content: Markup
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from ganprune.images import grid, save_picture, to_float, to_uint8
 from ganprune.images.sources import Domain
 
-SHOWN = 4
-"""Pictures of each domain."""
+SHOWN = 4  # pictures of each domain
 
 
 @torch.inference_mode()

@@ -19,8 +19,7 @@ from ganprune.storage.files import atomic_path, sha256, write_atomically
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 MIRROR = f"https://cdn.jsdelivr.net/npm/{PACKAGE}@{VERSION}/dist/"
 """What the addresses of its files begin with."""
-TARBALL = f"{PACKAGE}-{VERSION}.tgz"
-"""What ``npm pack`` calls the package."""
+TARBALL = f"{PACKAGE}-{VERSION}.tgz"  # what ``npm pack`` calls the package
 TARBALL_SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
 
 

@@ -35,25 +35,21 @@ from ganprune.settings.words import DOMAINS, OTHER, Domain
 from ganprune.stages import needed_domains, needed_networks
 from ganprune.training import ProcessGroup
 
-LOOKED_AT = 16
-"""So many pictures of each domain are looked at for their size."""
+LOOKED_AT = 16  # so many pictures of each domain are looked at for their size
 TARGETS: Mapping[str, Sequence[float]] = {
     "target-macs": (0.1, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0),
     "speed-up": (10.0, 7.0, 4.0, 3.0, 2.0, 1.5, 1.0),
 }
 """What is tried where the default of a target cannot be reached, the most ambitious first."""
-AIMLESS = 0.25
-"""Where there is no target, layers must be able to come to so few MACs."""
+AIMLESS = 0.25  # where there is no target, layers must be able to come to so few MACs
 
 
 MOST_GRAMS = 6 << 30
 """Bytes of Gram matrices that individuals are refitted by; those of a CycleGAN's generator take 0.85 GiB."""
 
 
-Change = tuple[Mapping[str, object], str]
-"""Flat values that would fit, and why."""
-Step = Callable[[CompressSettings], Iterator[Change]]
-"""Looks at one thing, by what was found so far."""
+Change = tuple[Mapping[str, object], str]  # flat values that would fit, and why
+Step = Callable[[CompressSettings], Iterator[Change]]  # looks at one thing, by what was found so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +57,8 @@ class Adapted:
     """Settings that fit, and what was changed for that."""
 
     settings: CompressSettings
-    before: Mapping[str, object]
-    """Flat values that were replaced, by their keys."""
-    note: str
-    """All of it in one line; empty where nothing was changed."""
+    before: Mapping[str, object]  # flat values that were replaced, by their keys
+    note: str  # all of it in one line; empty where nothing was changed
 
 
 def adapted(

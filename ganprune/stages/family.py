@@ -27,8 +27,7 @@ from ganprune.storage.files import write_atomically
 from ganprune.storage.plain import known_json
 
 FRONT, DRAWN = "front.json", "front.svg"
-FAR_BELOW = 0.75
-"""A pair of less than this part of the share that was asked for is told of."""
+FAR_BELOW = 0.75  # a pair of less than this part of the share that was asked for is told of
 
 
 class Member(TypedDict):
@@ -50,8 +49,7 @@ class Member(TypedDict):
     None: not a bit apart."""
 
 
-Members = dict[Domain, list[Member]]
-"""By side: the networks that no other beats in size and losses."""
+Members = dict[Domain, list[Member]]  # by side: the networks that no other beats in size and losses
 
 
 class _Front(TypedDict):
@@ -81,8 +79,7 @@ class FoundFront(TypedDict):
 
     run: str
     front: Members
-    scored_on: str
-    """What the dB of ``front`` are measured on: those of ``points`` are of whole pictures."""
+    scored_on: str  # what the dB of ``front`` are measured on: those of ``points`` are of whole pictures
     points: list[Pair]
 
 

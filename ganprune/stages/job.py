@@ -28,8 +28,7 @@ from ganprune.training import Budget, TrainSettings
 from ganprune.training.process_group import check_devices
 from ganprune.training.seeds import generator_for
 
-FINE_TUNE = "fine-tune"
-"""Stage of the training of slim networks, and its folder."""
+FINE_TUNE = "fine-tune"  # stage of the training of slim networks, and its folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,9 @@ class Resolved:
 
     device: str
     precision: Precision
-    threads: int
-    """CPU threads of training, and of scoring where nothing else is said."""
+    threads: int  # CPU threads of training, and of scoring where nothing else is said
     batch: int
-    worker_threads: int = 0
-    """CPU threads of each process that scores individuals; 0: as many as ``threads``."""
+    worker_threads: int = 0  # CPU threads of each process that scores individuals; 0: as many as ``threads``
 
     @classmethod
     def of(cls, compute: ComputeSettings) -> "Resolved":
@@ -91,8 +88,7 @@ class Job:
     reporter: Reporter = SILENT
     tables: Mapping[Domain, LatencyTable] | None = None
     """Of this machine's speed, for a target in milliseconds."""
-    own: Own = READERS_ALONE
-    """The user's modules, where the networks are of such."""
+    own: Own = READERS_ALONE  # the user's modules, where the networks are of such
 
     @property
     def originals(self) -> dict[Domain, nn.Module]:

@@ -22,8 +22,7 @@ from ganprune.storage.plain import parse_json, read_json, sound
 
 TABLES = "latency.json"
 """In a run folder: the tables that its search went by, one for each generator that evolves."""
-MOST_OFF = 0.1
-"""A prediction that is off by a larger share of the measured time is warned of."""
+MOST_OFF = 0.1  # a prediction that is off by a larger share of the measured time is warned of
 
 
 Tables = Mapping[Domain, LatencyTable]

@@ -36,10 +36,8 @@ class Prepared:
     folders: PictureFolders
     settings: CompressSettings
     resolved: Resolved
-    config: Mapping[str, Any]
-    """What the run folder's config.toml records."""
-    own: Own = READERS_ALONE
-    """The user's modules, where the networks are of such."""
+    config: Mapping[str, Any]  # what the run folder's config.toml records
+    own: Own = READERS_ALONE  # the user's modules, where the networks are of such
 
     def completed(self) -> Quartet:
         """With untrained networks for those that are trained first, to estimate what work with them costs."""

@@ -23,8 +23,7 @@ from ganprune.stages.sizing import feature_network
 from ganprune.storage.plain import known_json
 from ganprune.system.device import cpu_threads
 
-MOST_PICTURES = 24
-"""Of each domain; more tell hardly more of a mean distance, and originals take long."""
+MOST_PICTURES = 24  # of each domain; more tell hardly more of a mean distance, and originals take long
 CONTROLS = ("inputs", MIRRORED)
 """What slim networks are seen beside: untranslated pictures, and the original between two mirrors."""
 

@@ -30,16 +30,14 @@ from ganprune.storage.plain import read_json, shaped, sound
 from ganprune.training.validation import score
 
 RACE, ROUNDS = "race", "race.json"
-STEPS = 200
-"""Steps of training that a round adds to each entrant's."""
+STEPS = 200  # steps of training that a round adds to each entrant's
 
 
 class Round(TypedDict):
     """What a round came to."""
 
     steps: int
-    scores: dict[str, float]
-    """By place; smaller is better."""
+    scores: dict[str, float]  # by place; smaller is better
 
 
 def steps_of(entrants: int) -> int:

@@ -27,11 +27,9 @@ from ganprune.storage.plain import parse_json, read_text, shaped, sound
 
 STATE = "state.safetensors"
 HISTORY = "search.jsonl"
-MOST_STATE = 1 << 28
-"""Bytes of the longest state that is read."""
+MOST_STATE = 1 << 28  # bytes of the longest state that is read
 
-Spec = tuple[torch.dtype, tuple[int, ...]]
-"""Kind of numbers and shape of a tensor."""
+Spec = tuple[torch.dtype, tuple[int, ...]]  # kind of numbers and shape of a tensor
 
 
 def save(run: Run, state: State, lines: list[Generation], fingerprint: str) -> None:

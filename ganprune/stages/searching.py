@@ -41,8 +41,7 @@ from ganprune.storage.files import write_atomically
 from ganprune.system.device import cpu_threads, resolve_device, resolve_threads
 
 CURVES = "search.svg"
-CACHE = "cache"
-"""Folder of what the originals make of the search's pictures; it may be deleted at any time."""
+CACHE = "cache"  # folder of what the originals make of the search's pictures; it may be deleted at any time
 
 
 def layouts(generators: Mapping[Domain, nn.Module], settings: CompressSettings) -> dict[Domain, Layout]:

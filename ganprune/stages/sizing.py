@@ -31,14 +31,11 @@ from ganprune.stages.searching import CACHE, layouts
 from ganprune.storage.plain import fits
 from ganprune.system.device import cpu_threads, reproducible, resolve_device
 
-FASTEST = 64.0
-"""No speed-up above this is tried."""
-STEPS = 9
-"""Halvings of the logarithm of the speed-up: the last one is of 0.8 %."""
+FASTEST = 64.0  # no speed-up above this is tried
+STEPS = 9  # halvings of the logarithm of the speed-up: the last one is of 0.8 %
 _STAGE = "size"
 
-Good = Callable[[Tensor], bool]
-"""Whether pictures, [n, c, h, w] in [-1, 1], are as good as was asked for."""
+Good = Callable[[Tensor], bool]  # whether pictures, [n, c, h, w] in [-1, 1], are as good as was asked for
 
 
 def sized(job: Job) -> Job:

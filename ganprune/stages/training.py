@@ -23,10 +23,8 @@ from ganprune.training import (
     train,
 )
 
-RECOVERED = "recovered"
-"""Folder of the networks that the checkpoint lacked."""
-SAMPLES = 4
-"""Validation pictures of each domain that a training shows its progress on."""
+RECOVERED = "recovered"  # folder of the networks that the checkpoint lacked
+SAMPLES = 4  # validation pictures of each domain that a training shows its progress on
 
 
 def recover(job: Job) -> Job:

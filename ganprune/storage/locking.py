@@ -11,8 +11,7 @@ from ganprune.errors import RunError, UsageError
 from ganprune.storage.files import make_folder
 from ganprune.storage.made import RECORD, check_all, clear_half_written
 
-LOCK = ".lock"
-"""The file that keeps other processes out; empty."""
+LOCK = ".lock"  # the file that keeps other processes out; empty
 
 
 @contextmanager

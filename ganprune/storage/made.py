@@ -24,8 +24,7 @@ RECORD = ".ganprune"
 _HEAD = (
     "# Files that ganprune made here. It replaces and removes no others, nor those that were changed since."
 )
-_MOST = 64 << 20
-"""Bytes of the longest record that is read: half a million files."""
+_MOST = 64 << 20  # bytes of the longest record that is read: half a million files
 _CHUNK = 1 << 20
 
 

@@ -33,8 +33,7 @@ MOST = 64 << 20
 MOST_TOML = 1 << 20
 """Bytes of the longest TOML file that is read, which takes a second; settings have some thousand."""
 
-MOST_PARTS = 100
-"""Dots in a row in a TOML file."""
+MOST_PARTS = 100  # dots in a row in a TOML file
 
 _T = TypeVar("_T")
 

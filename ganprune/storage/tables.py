@@ -17,8 +17,7 @@ class Table:
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
-    detail: bool = False
-    """Whether only those want it who look closely."""
+    detail: bool = False  # whether only those want it who look closely
 
     def markdown(self) -> str:
         """A GitHub table under a bold title; all columns but the first are right-aligned."""

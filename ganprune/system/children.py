@@ -18,8 +18,7 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-PATIENCE = 10.0
-"""Seconds for a process that closed its pipe to end."""
+PATIENCE = 10.0  # seconds for a process that closed its pipe to end
 
 
 def start_python(

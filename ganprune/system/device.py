@@ -11,8 +11,7 @@ import torch
 from ganprune.errors import UsageError
 from ganprune.settings.words import MOST_THREADS, Precision
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Parameters of mallopt(3)."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
 
 
 def resolve_device(name: str) -> str:

@@ -39,16 +39,12 @@ _T = TypeVar("_T")
 class Teacher:
     """What one slim generator learns from."""
 
-    generator: nn.Module
-    """The original."""
-    graph: ChannelGraph
-    """Its channels."""
-    units: Tensor
-    """Which of its units the slim generator has kept: bool [units]."""
+    generator: nn.Module  # the original
+    graph: ChannelGraph  # its channels
+    units: Tensor  # which of its units the slim generator has kept: bool [units]
     discriminator: nn.Module | None = None
     """The original one of its translations; None where its layers are not compared."""
-    vgg: Vgg16 | None = None
-    """None where its maps are not compared."""
+    vgg: Vgg16 | None = None  # None where its maps are not compared
 
     def taps(self, places: int) -> list["Tap"]:
         """Where maps are compared: of the trunk before the first block, after the last, evenly between."""
@@ -61,10 +57,8 @@ class Tap:
     """A module whose map is compared."""
 
     module: str
-    channels: int
-    """Of the original's map."""
-    kept: Tensor
-    """int64: those that the slim generator has kept, in order."""
+    channels: int  # of the original's map
+    kept: Tensor  # int64: those that the slim generator has kept, in order
 
 
 def evenly(items: Sequence[_T], n: int) -> list[_T]:
@@ -77,8 +71,7 @@ def evenly(items: Sequence[_T], n: int) -> list[_T]:
 class TranslatedMaps(NamedTuple):
     """What a generator makes of pictures."""
 
-    picture: Tensor
-    """Translations: float [n, c, h, w] in [-1, 1]."""
+    picture: Tensor  # translations: float [n, c, h, w] in [-1, 1]
     maps: Sequence[Tensor]
     """Maps of its trunk, float [n, channels, h/4, w/4] in channels-last order, one a tap."""
 

@@ -40,20 +40,16 @@ from ganprune.training.step import Trainer, TrainingError
 from ganprune.training.teacher_cache import Distillation
 from ganprune.training.validation import Validation
 
-UNKNOWN = -1
-"""Steps, as processes tell each other."""
-SAMPLES = 4
-"""Pictures of each domain in a sample grid."""
+UNKNOWN = -1  # steps, as processes tell each other
+SAMPLES = 4  # pictures of each domain in a sample grid
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
     """What a training came to."""
 
-    networks: Networks
-    """Trained: on the CPU, in eval mode, without gradients."""
-    steps: int
-    """Steps made in all, by this and earlier calls."""
+    networks: Networks  # trained: on the CPU, in eval mode, without gradients
+    steps: int  # steps made in all, by this and earlier calls
     files: Mapping[NetName, Path]
     """File of each network that is there: G_A, G_B, D_A, D_B; none of a training that is not finished."""
 

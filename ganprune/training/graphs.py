@@ -14,10 +14,8 @@ Work = Callable[..., tuple[tuple[Tensor, ...], dict[str, Tensor]]]
 """Takes tensors, adds to the gradients of some weights, gives pictures and losses, both without gradients.
 All else that it reads stays where it is in memory, and nothing in it depends on values."""
 
-MOST = 8
-"""Graphs of one name: inputs of further shapes are computed without."""
-WARM_UPS = 3
-"""Calls before recording, in which libraries choose their algorithms."""
+MOST = 8  # graphs of one name: inputs of further shapes are computed without
+WARM_UPS = 3  # calls before recording, in which libraries choose their algorithms
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,7 @@ class Graphs:
         return tuple(picture.clone() for picture in found.pictures), losses
 
 
-EAGER = Graphs("cpu", ())
-"""No graphs."""
+EAGER = Graphs("cpu", ())  # no graphs
 
 
 def _record(work: Work, inputs: Sequence[Tensor], weights: Sequence[nn.Parameter]) -> _Recorded:

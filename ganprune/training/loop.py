@@ -24,10 +24,8 @@ from ganprune.training.seeds import generator_for
 from ganprune.training.step import Trainer, TrainingError
 from ganprune.training.validation import GENERATORS, Validation, validate, validation_steps
 
-FLAT = 1e-3
-"""Fakes whose values spread less than this, of a range of 2, count as one colour."""
-PATIENCE = 20
-"""Steps in a row that a generator may give one colour before the training counts as collapsed."""
+FLAT = 1e-3  # fakes whose values spread less than this, of a range of 2, count as one colour
+PATIENCE = 20  # steps in a row that a generator may give one colour before the training counts as collapsed
 
 
 @dataclass(slots=True)
@@ -44,12 +42,9 @@ class Training:
     log_every: int
     log: TrainLog = field(init=False)
     validated: StepLog = field(init=False)
-    saved: float = 0.0
-    """When the state was saved last, seconds."""
-    flat: int = 0
-    """Steps in a row in which a generator gave one colour."""
-    tried: int = 0
-    """The step that was begun last, from 1."""
+    saved: float = 0.0  # when the state was saved last, seconds
+    flat: int = 0  # steps in a row in which a generator gave one colour
+    tried: int = 0  # the step that was begun last, from 1
 
     def begin(self) -> None:
         """All processes begin with the state that rank 0 finds, or saves."""

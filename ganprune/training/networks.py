@@ -20,22 +20,17 @@ from ganprune.settings.training import TrainSettings
 from ganprune.training.seeds import generator_for
 
 _Net = TypeVar("_Net", bound=nn.Module)
-Weights = dict[str, Tensor]
-"""A network's state dict."""
+Weights = dict[str, Tensor]  # a network's state dict
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
     """A whole CycleGAN."""
 
-    G_A: nn.Module
-    """Translates A to B."""
-    G_B: nn.Module
-    """Translates B to A."""
-    D_A: nn.Module
-    """Judges domain B."""
-    D_B: nn.Module
-    """Judges domain A."""
+    G_A: nn.Module  # translates A to B
+    G_B: nn.Module  # translates B to A
+    D_A: nn.Module  # judges domain B
+    D_B: nn.Module  # judges domain A
     absent: frozenset[NetName] = frozenset()
     """Networks that are not there: untrained ones stand in for them, which are neither used nor written."""
 

@@ -17,11 +17,9 @@ from ganprune.errors import InputError
 from ganprune.images import as_rgb
 from ganprune.metrics.normalise import Normalise, caffe, torchvision
 
-PLACES = (0, 2, 5, 7, 10, 12, 14)
-"""Of the convolutions among torchvision's ``vgg16().features``."""
+PLACES = (0, 2, 5, 7, 10, 12, 14)  # of the convolutions among torchvision's ``vgg16().features``
 POOLED_BEFORE = (5, 10)
-COMPARED = (2, 7, 14)
-"""Convolutions whose maps, after ReLU, are compared."""
+COMPARED = (2, 7, 14)  # convolutions whose maps, after ReLU, are compared
 
 
 class Vgg16(nn.Module):

@@ -17,18 +17,15 @@ from ganprune.images.reading import read_all
 from ganprune.reporting import SILENT, Reporter
 from ganprune.training.seeds import generator_for
 
-MEMORY = 2 << 30
-"""Bytes of resized pictures that are kept; those beyond are read again when it is their turn."""
+MEMORY = 2 << 30  # bytes of resized pictures that are kept; those beyond are read again when it is their turn
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A part of a picture that a step sees."""
 
-    index: int
-    """Place of the picture among those of its domain."""
-    cut: Crop
-    """The part, see `Crop`."""
+    index: int  # place of the picture among those of its domain
+    cut: Crop  # the part, see `Crop`
 
 
 class TrainingPictures:

@@ -19,8 +19,7 @@ from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 from ganprune.errors import GanpruneError, UsageError
 from ganprune.settings.words import MOST_PROCESSES
 
-PATIENCE = timedelta(hours=1)
-"""How long a process waits for the others: rank 0 also validates and saves."""
+PATIENCE = timedelta(hours=1)  # how long a process waits for the others: rank 0 also validates and saves
 
 
 class LostProcess(GanpruneError):
@@ -31,14 +30,10 @@ class LostProcess(GanpruneError):
 class ProcessGroup:
     """One process among ``size``; alone, nothing is sent anywhere."""
 
-    rank: int = 0
-    """Number of this process, from 0."""
-    size: int = 1
-    """Number of processes."""
-    local_rank: int = 0
-    """Number of this process among those on this machine, from 0."""
-    local_size: int = 1
-    """Number of processes on this machine."""
+    rank: int = 0  # number of this process, from 0
+    size: int = 1  # number of processes
+    local_rank: int = 0  # number of this process among those on this machine, from 0
+    local_size: int = 1  # number of processes on this machine
 
     @classmethod
     def of_torchrun(cls) -> "ProcessGroup":

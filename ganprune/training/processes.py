@@ -38,8 +38,7 @@ from ganprune.training.processes import serve
 serve(int(sys.argv[1]))
 """
 _T = TypeVar("_T")
-_Processes = Mapping[Connection, tuple[int, Popen[bytes]]]
-"""Rank and process at the other end of each pipe."""
+_Processes = Mapping[Connection, tuple[int, Popen[bytes]]]  # rank and process at the other end of each pipe
 
 
 def together(

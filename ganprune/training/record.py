@@ -18,8 +18,7 @@ from ganprune.storage.plain import is_inside, read_json, shaped, sound
 from ganprune.training.networks import Networks
 
 RECORD = "train.json"
-STATE = "train_state.pt"
-"""Where an unfinished training stands."""
+STATE = "train_state.pt"  # where an unfinished training stands
 NETWORKS = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".pth.tar", ".pt.tar")
 """Endings of files that may hold trained networks."""
 

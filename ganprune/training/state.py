@@ -20,8 +20,7 @@ from ganprune.storage.plain import fits
 from ganprune.training.networks import Networks, Weights
 from ganprune.training.objective import ImagePool
 
-VERSION = 2
-"""Counts up when the file's content comes to mean something else."""
+VERSION = 2  # counts up when the file's content comes to mean something else
 _COUNTS = {"step": int, "counted": int, "waited": int, "sums": dict[str, float]}
 
 
@@ -29,12 +28,9 @@ _COUNTS = {"step": int, "counted": int, "waited": int, "sums": dict[str, float]}
 class Best:
     """The generator of one side that has scored best so far."""
 
-    score: float
-    """Smaller is better."""
-    step: int
-    """After how many steps."""
-    averaged: bool
-    """Whether it is the running average."""
+    score: float  # smaller is better
+    step: int  # after how many steps
+    averaged: bool  # whether it is the running average
     weights: Weights
 
 
@@ -48,28 +44,21 @@ class TrainState:
     """The networks, their optimizers, and what both remember. `Trainer` changes it in place."""
 
     networks: Networks
-    opt_G: torch.optim.Adam | None
-    """None where no generator learns."""
-    opt_D: torch.optim.Adam | None
-    """None where no discriminator learns."""
-    pool_A: ImagePool
-    """Fakes of A."""
-    pool_B: ImagePool
-    """Fakes of B."""
+    opt_G: torch.optim.Adam | None  # None where no generator learns
+    opt_D: torch.optim.Adam | None  # None where no discriminator learns
+    pool_A: ImagePool  # fakes of A
+    pool_B: ImagePool  # fakes of B
     adapters: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     """1×1 convolutions that maps are compared through, see `ganprune.training.distillation`."""
     averages: dict[str, Weights] = field(default_factory=dict[str, Weights])
     """Running averages of the generators that learn, by name; empty: not asked for."""
     best: dict[str, Best] = field(default_factory=dict[str, Best])
     """Generators that scored best, by name; empty before the first validation."""
-    waited: int = 0
-    """Validations in a row that found nothing better."""
-    step: int = 0
-    """Steps done."""
+    waited: int = 0  # validations in a row that found nothing better
+    step: int = 0  # steps done
     sums: dict[str, float] = field(default_factory=dict[str, float])
     """Sum of every loss since the last line of the log."""
-    counted: int = 0
-    """Steps since the last line of the log."""
+    counted: int = 0  # steps since the last line of the log
 
     @classmethod
     def start(

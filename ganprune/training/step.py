@@ -39,15 +39,13 @@ class TrainingError(GanpruneError):
 class Trainer:
     """Makes the steps of a training."""
 
-    state: TrainState
-    """What a step changes."""
+    state: TrainState  # what a step changes
     settings: TrainSettings
     distillation: Distillation | None = None
     """Where the originals teach, by ``settings.distil``; None: CycleGAN's or pix2pix's recipe."""
     group: ProcessGroup = ALONE
     """Of several processes each steps on its share of the batch; step and losses are those of all shares."""
-    graphs: Graphs = EAGER
-    """Run the parts of a step."""
+    graphs: Graphs = EAGER  # run the parts of a step
 
     def step(
         self,

@@ -43,10 +43,8 @@ _Net = TypeVar("_Net", bound=nn.Module)
 class _Kept:
     """What an original made of one picture, in few bytes."""
 
-    picture: Tensor
-    """Its translation: float16 [c, h, w]."""
-    levels: tuple[Tensor, ...]
-    """Its maps: uint8 [channels, h/4, w/4] each, in channels-last order."""
+    picture: Tensor  # its translation: float16 [c, h, w]
+    levels: tuple[Tensor, ...]  # its maps: uint8 [channels, h/4, w/4] each, in channels-last order
     scales: tuple[tuple[Tensor, Tensor], ...]
     """Least value and step of every channel, float32 [channels, 1, 1]: map = least + step × level."""
 

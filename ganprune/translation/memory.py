@@ -11,8 +11,7 @@ from ganprune.errors import UsageError
 
 COPIES = 4
 """Maps of full size that are there at once: before and after a padding, and before and after a norm."""
-PICTURES = 100
-"""Bytes a pixel for the picture itself: in floats before and after, and copies of it."""
+PICTURES = 100  # bytes a pixel for the picture itself: in floats before and after, and copies of it
 
 _MEMINFO = Path("/proc/meminfo")
 _GROUPS = (

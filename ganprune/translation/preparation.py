@@ -33,17 +33,12 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 class Preparation:
     """How a picture becomes what a network sees."""
 
-    mode: Mode = "resize"
-    """See `Mode`."""
-    height: int = DEFAULT_SIZE
-    """Pixels; for resize alone."""
-    width: int = DEFAULT_SIZE
-    """Pixels; for resize and scale_width."""
+    mode: Mode = "resize"  # see `Mode`
+    height: int = DEFAULT_SIZE  # pixels; for resize alone
+    width: int = DEFAULT_SIZE  # pixels; for resize and scale_width
 
-    least: int = SMALLEST
-    """Height and width, pixels, that smaller pictures are padded to."""
-    stride: int = STEP
-    """Heights and widths that the network takes are multiples of this."""
+    least: int = SMALLEST  # height and width, pixels, that smaller pictures are padded to
+    stride: int = STEP  # heights and widths that the network takes are multiples of this
 
     def __call__(self, picture: Tensor) -> Tensor:
         """A picture [c, h, w] of any size → [c, h', w'], as large as its result will be."""

@@ -23,22 +23,17 @@ from ganprune.translation.tiles import Tiled
 
 _OTHERWISE = {UPRIGHT: "--as-stored takes them as they lie", ALPHA: "--keep-alpha keeps it"}
 """How to have it otherwise."""
-_WAITING = 4
-"""Batches' worth of pictures of different shapes that wait for others of their shape."""
+_WAITING = 4  # batches' worth of pictures of different shapes that wait for others of their shape
 
 
 @dataclass(frozen=True, slots=True)
 class TranslateSettings:
     """What is made of each picture, and how."""
 
-    save: tuple[Kind, ...] = ("fake",)
-    """Which pictures are written; see `Kind`."""
-    prepare: Preparation = field(default_factory=Preparation)
-    """How a picture becomes what the network sees."""
-    batch: int = 1
-    """Pictures a forward pass, as far as they are of one shape."""
-    existing: Existing = "refuse"
-    """What happens to files that are there already."""
+    save: tuple[Kind, ...] = ("fake",)  # which pictures are written; see `Kind`
+    prepare: Preparation = field(default_factory=Preparation)  # how a picture becomes what the network sees
+    batch: int = 1  # pictures a forward pass, as far as they are of one shape
+    existing: Existing = "refuse"  # what happens to files that are there already
     upright: bool = True
     """Turn pictures as their EXIF orientation says; otherwise they are taken as they are stored."""
     keep_alpha: bool = False
@@ -58,18 +53,12 @@ class TranslateSettings:
 class TranslationSummary:
     """What was done."""
 
-    pictures: int
-    """Pictures that were found."""
-    translated: int
-    """Pictures that files were written for."""
-    files: int
-    """Files that were written."""
-    skipped: int
-    """Pictures whose files were all there."""
-    unreadable: tuple[Path, ...]
-    """Pictures that could not be read."""
-    seconds: float
-    """Time for reading, translating and writing."""
+    pictures: int  # pictures that were found
+    translated: int  # pictures that files were written for
+    files: int  # files that were written
+    skipped: int  # pictures whose files were all there
+    unreadable: tuple[Path, ...]  # pictures that could not be read
+    seconds: float  # time for reading, translating and writing
 
     @property
     def pictures_per_second(self) -> float:
@@ -82,14 +71,10 @@ class _Read:
     """A job whose picture has been read."""
 
     job: PictureJob
-    picture: Tensor
-    """[c, h, w], uint8 or floats in [-1, 1], h and w multiples of 4."""
-    height: int
-    """Of the result, pixels: what is beyond is padding."""
-    width: int
-    """Of the result."""
-    alpha: Tensor | None
-    """uint8 [1, height, width]."""
+    picture: Tensor  # [c, h, w], uint8 or floats in [-1, 1], h and w multiples of 4
+    height: int  # of the result, pixels: what is beyond is padding
+    width: int  # of the result
+    alpha: Tensor | None  # uint8 [1, height, width]
 
 
 def translate_pictures(

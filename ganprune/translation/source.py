@@ -28,28 +28,20 @@ DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 class Source:
     """A network that is ready to translate."""
 
-    network: Path
-    """The file that it came from."""
-    direction: Direction
-    """Which way it translates; names of results follow it."""
-    translate: Translator
-    """The network."""
-    back: Translator | None = None
-    """Its partner, which translates the other way; None: not there."""
-    channels: tuple[int, int] = (3, 3)
-    """Of the pictures that it takes and gives."""
+    network: Path  # the file that it came from
+    direction: Direction  # which way it translates; names of results follow it
+    translate: Translator  # the network
+    back: Translator | None = None  # its partner, which translates the other way; None: not there
+    channels: tuple[int, int] = (3, 3)  # of the pictures that it takes and gives
     takes: PictureInput | None = None
     """The input of an ONNX file; None: any picture whose sides are multiples of 4."""
     bytes_a_pixel: int = 0
     """Memory that it needs for each pixel of a picture, see `ganprune.translation.memory`; 0: unknown."""
-    device: str = "cpu"
-    """Where it computes."""
-    stride: int = STEP
-    """Heights and widths that it takes are multiples of this."""
+    device: str = "cpu"  # where it computes
+    stride: int = STEP  # heights and widths that it takes are multiples of this
     in_pairs: bool = False
     """Whether it was trained on pairs; then two pictures in a file, side by side, are told apart."""
-    notes: tuple[str, ...] = ()
-    """What a user may want to know, one line each."""
+    notes: tuple[str, ...] = ()  # what a user may want to know, one line each
 
 
 def open_source(

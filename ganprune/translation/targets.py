@@ -35,10 +35,8 @@ def is_video(path: Path) -> bool:
 class PictureJob:
     """One picture and what is to be made of it."""
 
-    picture: Path
-    """The file to read."""
-    targets: Mapping[Kind, Path]
-    """The files to write; none: all are there."""
+    picture: Path  # the file to read
+    targets: Mapping[Kind, Path]  # the files to write; none: all are there
 
 
 def file_name(picture: Path, kind: Kind, direction: Direction, channels: tuple[int, int] = (3, 3)) -> str:

@@ -9,8 +9,7 @@ from torch import Tensor
 from ganprune.errors import InputError, UsageError
 from ganprune.images.sizes import STEP
 
-SMALLEST_TILE = 32
-"""Pixels of a tile's side."""
+SMALLEST_TILE = 32  # pixels of a tile's side
 
 
 class Tiled:

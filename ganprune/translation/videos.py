@@ -26,10 +26,8 @@ from ganprune.translation.targets import Kind, plan
 
 _SOUND = frozenset({"aac", "mp3", "opus", "ac3", "eac3", "flac", "alac"})
 """What MP4 files hold and players play; it is copied as it is."""
-_BT709 = 1
-"""FFmpeg's number of the colours of HD video, for matrix, primaries and transfer."""
-_FORMATS = {1: "gray", 3: "rgb24"}
-"""FFmpeg's names of what networks of so many channels are shown."""
+_BT709 = 1  # FFmpeg's number of the colours of HD video, for matrix, primaries and transfer
+_FORMATS = {1: "gray", 3: "rgb24"}  # FFmpeg's names of what networks of so many channels are shown
 
 
 def translate_video(

@@ -15,15 +15,11 @@ from ganprune_exporters.passes.graph import Graph
 class PassReport:
     """What one pass changed."""
 
-    name: str
-    """As its `Pass.spec` spells it."""
+    name: str  # as its `Pass.spec` spells it
     applied: bool
-    nodes_before: int
-    """Operators in the graph that it was given."""
-    nodes_after: int
-    """Operators in the graph that it made."""
-    note: str
-    """What it did, or why it did nothing."""
+    nodes_before: int  # operators in the graph that it was given
+    nodes_after: int  # operators in the graph that it made
+    note: str  # what it did, or why it did nothing
     speedup: float | None = None
     """How many times as fast the whole network ran with it, where that was measured."""
 
@@ -31,12 +27,9 @@ class PassReport:
 class Pass(ABC):
     """A step from one graph to another that computes the same pictures."""
 
-    name: str
-    """What the user calls it, e.g. ``dead-biases``."""
-    summary: str
-    """What it does, in a few words."""
-    choice: int | None = None
-    """What it was set to; None: there is nothing to choose."""
+    name: str  # what the user calls it, e.g. ``dead-biases``
+    summary: str  # what it does, in a few words
+    choice: int | None = None  # what it was set to; None: there is nothing to choose
 
     @property
     def spec(self) -> str:
@@ -79,10 +72,8 @@ def apply(step: Pass, model: ModelProto) -> tuple[ModelProto, PassReport]:
 class Rewrite(Pass):
     """A pass that replaces a pattern of nodes wherever the graph holds it: found by structure, not name."""
 
-    operators: tuple[str, ...]
-    """Of the node that names a place where the pattern is."""
-    nothing: str
-    """Why there is nothing to do, where the pattern is not found."""
+    operators: tuple[str, ...]  # of the node that names a place where the pattern is
+    nothing: str  # why there is nothing to do, where the pattern is not found
 
     @abstractmethod
     def fits(self, graph: Graph, node: NodeProto) -> bool:

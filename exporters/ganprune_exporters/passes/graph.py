@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-Dims = tuple[int | str | None, ...]
-"""Sizes of a tensor: numbers, names of free sizes, None where unknown."""
+Dims = tuple[int | str | None, ...]  # sizes of a tensor: numbers, names of free sizes, None where unknown
 
 
 class Graph:

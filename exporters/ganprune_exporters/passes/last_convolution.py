@@ -6,10 +6,8 @@ from onnx import NodeProto
 from ganprune_exporters.passes.contract import Rewrite
 from ganprune_exporters.passes.graph import Graph, is_plain
 
-FEW = 4
-"""A convolution of at most this many filters is rewritten; runtimes compute 8 or 16 at a time."""
-SMALLEST = 3
-"""Kernels below this have too little work for it to pay."""
+FEW = 4  # a convolution of at most this many filters is rewritten; runtimes compute 8 or 16 at a time
+SMALLEST = 3  # kernels below this have too little work for it to pay
 
 
 class LastConvolution(Rewrite):

@@ -24,10 +24,8 @@ class Phase:
     from x[q + (r + p - k) / s]. The same holds for columns.
     """
 
-    taps: tuple[int | None, ...]
-    """Rows of the kernel, in the order of the input's rows; None: a tap of zeros."""
-    before: int
-    """Zero rows to pad the input with, before and behind."""
+    taps: tuple[int | None, ...]  # rows of the kernel, in the order of the input's rows; None: a tap of zeros
+    before: int  # zero rows to pad the input with, before and behind
     behind: int
 
     def rows(self, size: int) -> int:

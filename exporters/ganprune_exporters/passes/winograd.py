@@ -9,10 +9,8 @@ from onnx import NodeProto
 from ganprune_exporters.passes.contract import Rewrite
 from ganprune_exporters.passes.graph import Graph, is_plain
 
-TILE, TAPS = 4, 3
-"""Every 4×4 outputs are computed together: F(4×4, 3×3)."""
-PATCH = TILE + TAPS - 1
-"""Height and width of the inputs that a tile is computed from."""
+TILE, TAPS = 4, 3  # every 4×4 outputs are computed together: F(4×4, 3×3)
+PATCH = TILE + TAPS - 1  # height and width of the inputs that a tile is computed from
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 """Where the polynomials are evaluated, beside infinity. Their powers are closer to 1 than those of the usual
 0, ±1, ±2, and rounding errors a third as large."""

@@ -10,18 +10,15 @@ from pathlib import Path
 
 from ganprune.checkpoints.formats import safetensors_file, torch_file
 
-HEAD = 264
-"""Number of leading bytes that a format is recognised by."""
+HEAD = 264  # number of leading bytes that a format is recognised by
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """One way of keeping tensors in a file."""
 
-    title: str
-    """Name for messages."""
-    recognises: Callable[[bytes], bool]
-    """True for the first `HEAD` bytes of a file in this format."""
+    title: str  # name for messages
+    recognises: Callable[[bytes], bool]  # True for the first `HEAD` bytes of a file in this format
     read: Callable[[Path, bool], object]
     """Everything the file holds: a dict of tensors, or of dicts of tensors.
 
@@ -43,12 +40,9 @@ FORMATS = (
 class Foreign:
     """A kind of file that is often given in the place of a checkpoint, and is none."""
 
-    title: str
-    """What it is, for messages."""
-    help: str
-    """What to do instead."""
-    recognises: Callable[[bytes], bool]
-    """True for the first `HEAD` bytes of such a file."""
+    title: str  # what it is, for messages
+    help: str  # what to do instead
+    recognises: Callable[[bytes], bool]  # True for the first `HEAD` bytes of such a file
 
 
 def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:

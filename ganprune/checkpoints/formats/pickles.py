@@ -24,17 +24,13 @@ from torch import Tensor
 
 from ganprune.errors import CheckpointError, UnsafeCheckpoint
 
-MAX_OPCODES = 300_000
-"""A state dict needs about forty instructions a tensor, a list of losses one an entry."""
+MAX_OPCODES = 300_000  # a state dict needs about forty instructions a tensor, a list of losses one an entry
 
-MAX_DIMENSIONS = 8
-"""Tensors of more are refused."""
+MAX_DIMENSIONS = 8  # tensors of more are refused
 
-MAX_ARGUMENTS = 8
-"""Calls with more are refused; a tensor is rebuilt from six."""
+MAX_ARGUMENTS = 8  # calls with more are refused; a tensor is rebuilt from six
 
-MAX_SHARING = 4
-"""Tensors that share storages may count this many times the elements that are stored."""
+MAX_SHARING = 4  # tensors that share storages may count this many times the elements that are stored
 
 MAX_KEY = 1 << 48
 """Integer keys are smaller: parameters' numbers, or their addresses as optimizers once had them.
@@ -67,10 +63,8 @@ _HARMLESS = {*_STORAGES, *_REBUILD, _PARAMETER, *_DICTS, *_PLAIN}
 class Storage:
     """A run of elements in the file, which tensors are views of."""
 
-    key: str
-    """Name of the storage inside the file."""
-    elements: int
-    """Number of elements."""
+    key: str  # name of the storage inside the file
+    elements: int  # number of elements
     dtype: torch.dtype
 
     @property
@@ -87,18 +81,14 @@ class PlainValue:
 class Unpickled:
     """What a pickle holds."""
 
-    device: Literal["cpu", "meta"]
-    """Of the tensors: meta for those that will never have numbers."""
-    storages: dict[str, Storage] = field(default_factory=dict[str, Storage])
-    """Storages by key."""
-    root: object = None
-    """The object itself: dicts, lists, tuples, plain values and tensors."""
+    device: Literal["cpu", "meta"]  # of the tensors: meta for those that will never have numbers
+    storages: dict[str, Storage] = field(default_factory=dict[str, Storage])  # storages by key
+    root: object = None  # the object itself: dicts, lists, tuples, plain values and tensors
     views: list[tuple[Tensor, Storage, int, tuple[int, ...], tuple[int, ...]]] = field(
         default_factory=list[Any]
     )
     """Every tensor, with its storage, offset, size and stride there; it is all zeros until `fill`."""
-    copies: int = 0
-    """Entries of dicts that are copied on the way."""
+    copies: int = 0  # entries of dicts that are copied on the way
 
     def count_copies(self, entries: int) -> None:
         """Raise CheckpointError once more is copied than a state dict asks for."""

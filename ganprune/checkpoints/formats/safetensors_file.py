@@ -15,8 +15,7 @@ from torch import Tensor
 
 from ganprune.errors import CheckpointError
 
-MAX_HEADER = 2 << 20
-"""Longest header that is read, bytes; that of a whole CycleGAN takes some 10,000."""
+MAX_HEADER = 2 << 20  # longest header that is read, bytes; that of a whole CycleGAN takes some 10,000
 
 
 def is_safetensors(head: bytes) -> bool:

@@ -24,8 +24,7 @@ MAX_PICKLE = 64 << 20
 MAX_EXPANSION = 8
 """A zip may unpack to this many times its size; weights hardly shrink, and torch stores them as they are."""
 
-MIN_UNPACKED = 1 << 20
-"""So many bytes may be unpacked from however small a zip."""
+MIN_UNPACKED = 1 << 20  # so many bytes may be unpacked from however small a zip
 
 _SAVED = "load it with the program that wrote it, and save the weights as a PyTorch state_dict()"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

@@ -20,11 +20,9 @@ from ganprune.storage.tables import listed
 from ganprune.system.hub import local
 from ganprune.system.shell import pasted
 
-LONE_FILE = "a file by itself"
-"""Title of the layout of a single file whose name says nothing."""
+LONE_FILE = "a file by itself"  # title of the layout of a single file whose name says nothing
 
-SHOWN = 8
-"""So many files are named in a message."""
+SHOWN = 8  # so many files are named in a message
 
 
 class NamedLayout(Protocol):
@@ -51,8 +49,7 @@ NAMED: tuple[NamedLayout, ...] = (GANPRUNE_RUN, *FILES)
 OPENED: tuple[NamedLayout, ...] = (BUNDLE,)
 """Layouts told by the contents of files, looked for where no name is known."""
 
-LAYOUTS = NAMED + OPENED
-"""Every layout that is read."""
+LAYOUTS = NAMED + OPENED  # every layout that is read
 
 
 def locate(path: Path, fits: Fits | None = None) -> Located:

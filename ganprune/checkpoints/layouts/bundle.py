@@ -26,14 +26,11 @@ from ganprune.models import MOST_PREFIXES
 from ganprune.settings.words import NetName
 from ganprune.storage.tables import listed
 
-MAX_NAMES = 8
-"""So many entries that are no networks are told by name."""
+MAX_NAMES = 8  # so many entries that are no networks are told by name
 
-MAX_LEVELS = 64
-"""So many dicts are looked into."""
+MAX_LEVELS = 64  # so many dicts are looked into
 
-FEWEST = 4
-"""No generator has fewer tensors."""
+FEWEST = 4  # no generator has fewer tensors
 
 Fits = Callable[[Mapping[str, Tensor]], bool]
 """Whether tensors are those of a user's module."""
@@ -48,14 +45,11 @@ _Found = tuple[_Dict, _Around, _Dict]
 class Bundle:
     """What was found in a file."""
 
-    convention: Convention
-    """Whose names they have."""
+    convention: Convention  # whose names they have
     networks: Mapping[NetName, object]
     """A state dict each; in a file that was only peeked at, with tensors on the device meta."""
-    entries: Mapping[NetName, str]
-    """What the file calls them."""
-    others: tuple[str, ...]
-    """Entries that are no networks."""
+    entries: Mapping[NetName, str]  # what the file calls them
+    others: tuple[str, ...]  # entries that are no networks
 
 
 def networks_in(held: object, fits: Fits | None = None) -> Bundle | None:

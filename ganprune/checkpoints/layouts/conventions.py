@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from ganprune.errors import CheckpointError
 from ganprune.settings.words import NET_NAMES, NetName
 
-School = Mapping[NetName, str]
-"""Its names for ours."""
+School = Mapping[NetName, str]  # its names for ours
 
 
 def _school(*names: str) -> School:
@@ -28,18 +27,12 @@ _KINDS = [("G", "D"), ("gen", "disc"), ("gen", "dis"), ("generator", "discrimina
 class Convention:
     """How some schools name their networks; see `plain` for how names are compared."""
 
-    title: str
-    """Of a folder of files, for messages and reports."""
-    bundled: str
-    """Of one file with all networks."""
-    schools: tuple[School, ...]
-    """The first is the one to give as an example."""
-    before: str = ""
-    """What that example has before a name."""
-    least: int = 1
-    """So many networks must be there: where names say little, a few could be of another kind."""
-    words: Mapping[str, NetName] = field(init=False, repr=False)
-    """Every plain name, and our name for it."""
+    title: str  # of a folder of files, for messages and reports
+    bundled: str  # of one file with all networks
+    schools: tuple[School, ...]  # the first is the one to give as an example
+    before: str = ""  # what that example has before a name
+    least: int = 1  # so many networks must be there: where names say little, a few could be of another kind
+    words: Mapping[str, NetName] = field(init=False, repr=False)  # every plain name, and our name for it
 
     def __post_init__(self) -> None:
         words = {plain(name): ours for school in self.schools for ours, name in school.items()}

@@ -62,8 +62,7 @@ class FileLayout:
 
     convention: Convention
     suffixes: tuple[str, ...] = SUFFIXES
-    bare: bool = False
-    """Nothing may stand before or behind the network's name."""
+    bare: bool = False  # nothing may stand before or behind the network's name
 
     @property
     def title(self) -> str:
@@ -152,5 +151,4 @@ GANPRUNE_RUN = FileLayout(
 )
 """A run folder of ganprune: the slim generators ``G_A.safetensors`` and ``G_B.safetensors``."""
 
-FILES = tuple(FileLayout(convention) for convention in CONVENTIONS)
-"""One layout a convention."""
+FILES = tuple(FileLayout(convention) for convention in CONVENTIONS)  # one layout a convention

@@ -19,17 +19,13 @@ def _whole_file(path: Path, name: NetName) -> dict[str, Tensor]:
 class Located:
     """Where the networks of one training lie."""
 
-    naming: str
-    """Title of the layout they were found by."""
-    files: Mapping[NetName, Path]
-    """Networks that are there."""
+    naming: str  # title of the layout they were found by
+    files: Mapping[NetName, Path]  # networks that are there
     looked_for: Mapping[NetName, Path] = field(default_factory=dict[NetName, Path])
     """Where all the networks of the layout would lie."""
     read: Callable[[Path, NetName], dict[str, Tensor]] = _whole_file
     """How to get one network's tensors out of its file."""
-    notes: tuple[str, ...] = ()
-    """What a user may want to know of the files, one line each."""
+    notes: tuple[str, ...] = ()  # what a user may want to know of the files, one line each
     entries: Mapping[NetName, str] = field(default_factory=dict[NetName, str])
     """What a file with several networks calls them; empty for one file a network."""
-    alone: bool = False
-    """Whether G_A is one generator of which nothing says which way it translates."""
+    alone: bool = False  # whether G_A is one generator of which nothing says which way it translates
