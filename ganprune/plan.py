@@ -101,10 +101,8 @@ def _refitting(c: Counted) -> float:
     n, size = c.settings.tuning.refit_pictures, c.settings.pictures.size
     if not n:
         return 0.0
-    few = {
-        side: as_many_as_fit(n, size, layout.graph)
-        for side, layout in layouts(c.originals, c.settings).items()
-    }
+    both = layouts(c.originals, c.settings)
+    few = {side: as_many_as_fit(n, size, layout.graph) for side, layout in both.items()}
     return sum(pace.cut + TRACES * pace.exact + few[side] * pace.refit for side, pace in c.paces.items())
 
 
@@ -220,9 +218,8 @@ def plan(
         judge = judges.get(side) if search.loss == "disa" else None
         kind = f"{generators[side]} {judge} {search.constraints(side)}"
         if kind not in known:
-            known[kind] = pace_of(
-                generators[side], judge, search.constraints(side), layout, settings, resolved
-            )
+            limits = search.constraints(side)
+            known[kind] = pace_of(generators[side], judge, limits, layout, settings, resolved)
         paces[side] = known[kind]
     compute, threads = settings.compute, resolved.scoring_threads
     workers = compute.workers or 1

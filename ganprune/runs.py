@@ -54,13 +54,8 @@ LATEST = "latest"  # a file in `RUNS` that holds the name of the last run's fold
 FREE = frozenset({"workers", "processes", "ray"})  # settings that change no result, or only its last bits
 MOST_WARNINGS = 100  # a run keeps no more than so many
 MOST_LEVELS = 20  # folders in folders of a run
-_CONFIG = {
-    "checkpoint": str,
-    "data": str | dict[str, str],
-    "settings": dict,
-    "resolved": dict,
-    "sha256": dict[str, str],
-}
+_CONFIG = {"checkpoint": str, "data": str | dict[str, str], "settings": dict, "resolved": dict,
+           "sha256": dict[str, str]}  # fmt: skip
 """What config.toml holds."""
 
 
@@ -138,11 +133,9 @@ class Run:
         """Record a stage as finished, with the hashes of the files it read and wrote."""
         provenance = self.provenance
         provenance.setdefault("stages", {})[stage] = facts | {
-            "seconds": round(seconds, 1),
-            "finished": _now(),
-            "inputs": self._hashes(inputs),
-            "outputs": self._hashes(outputs),
-        }
+            "seconds": round(seconds, 1), "finished": _now(),
+            "inputs": self._hashes(inputs), "outputs": self._hashes(outputs),
+        }  # fmt: skip
         write_json(self / "provenance.json", provenance, "own")
 
     def keep(self, name: str, value: object) -> None:
@@ -313,11 +306,9 @@ def _refuse_other(run: Run, config: Mapping[str, Any]) -> None:
         )
     settings = known | dict(OLDER) | before["settings"]
     free = FREE if (run / "fine-tune").exists() or (run / "race").exists() else {"budget", *FREE}
-    changed = [
-        f"{typed(key, settings.get(key))} (now {spelled(value)})"
-        for key, value in now["settings"].items()
-        if key not in free and settings.get(key) != value
-    ]
+    changed = [f"{typed(key, settings.get(key))} (now {spelled(value)})"
+               for key, value in now["settings"].items()
+               if key not in free and settings.get(key) != value]  # fmt: skip
     if changed:
         raise RunError(
             f"{run.folder} was made with {', '.join(changed)}; run the same command again to go on with it, "

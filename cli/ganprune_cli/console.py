@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import TextWrapper, wrap
 from threading import Event, Thread
@@ -170,6 +170,17 @@ def print_json(value: Mapping[str, Any], following: str | None = None, version: 
     found |= {} if following is None else {"next_command": following}
     text = json.dumps(found, indent=2, ensure_ascii=False)
     print("".join(c if is_shown(c) else json.dumps(c)[1:-1] for c in text))
+
+
+def print_result(
+    found: Mapping[str, Any], following: str, show: Callable[[], object], *, json: bool, quiet: bool
+) -> None:
+    """What a command ends with: its result as JSON, or as ``show`` prints it, and the next command."""
+    if json:
+        print_json(found, following)
+    else:
+        show()
+    print_next(following, quiet)
 
 
 def print_table(

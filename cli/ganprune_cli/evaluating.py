@@ -8,26 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganprune import metrics
 from ganprune.checkpoints import Own, Quartet, load_generator
 from ganprune.checkpoints.quartet import weights_hash
 from ganprune.errors import InputError, UsageError
 from ganprune.images import DataSource, Domain, PictureFolders, Split, load_pictures, open_picture, to_uint8
-from ganprune.metrics import (
-    ComparedNetworks,
-    FeatureNetwork,
-    ScoreSettings,
-    Segmenter,
-    absolute_errors,
-    cached_features,
-    fcn_score,
-    find_readable,
-    load_features,
-    paired,
-    pictures_in,
-    score,
-    squared_errors,
-    translated,
-)
 from ganprune.metrics.extractor import Pictures
 from ganprune.onnx_files.cost import read_onnx
 from ganprune.reporting import Reporter
@@ -49,29 +34,29 @@ PROTOCOLS = {"fid_test": "against real test pictures", "fid_train_test": "agains
 """What each FID is measured against."""
 
 
-def _scores(wishes: EvaluateOptions) -> ScoreSettings:
-    return ScoreSettings(fid=wishes.fid, resamples=wishes.bootstrap, seed=wishes.seed)
+def _scores(wishes: EvaluateOptions) -> metrics.ScoreSettings:
+    return metrics.ScoreSettings(fid=wishes.fid, resamples=wishes.bootstrap, seed=wishes.seed)
 
 
-def _network(wishes: EvaluateOptions) -> FeatureNetwork:
-    return load_features(needed_features(wishes.features), wishes.device, wishes.threads)
+def _network(wishes: EvaluateOptions) -> metrics.FeatureNetwork:
+    return metrics.load_features(needed_features(wishes.features), wishes.device, wishes.threads)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seer:
     """Turns pictures into features, as the options say."""
 
-    network: FeatureNetwork
+    network: metrics.FeatureNetwork
     batch: int
     cache: Path | None
     reporter: Reporter
 
     def __call__(self, pictures: Pictures) -> Tensor:
-        return cached_features(self.network, pictures, self.batch, self.cache, self.reporter)
+        return metrics.cached_features(self.network, pictures, self.batch, self.cache, self.reporter)
 
     def folder(self, folder: Path) -> Tensor:
         """Of all pictures in a folder that can be read."""
-        return self(find_readable(pictures_in(folder), self.reporter))
+        return self(metrics.find_readable(metrics.pictures_in(folder), self.reporter))
 
 
 def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter: Reporter) -> dict[str, Any]:
@@ -84,14 +69,14 @@ def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter:
     if wishes.train is not None and not wishes.fid:
         raise UsageError("--set train is for FID against train + test; add --fid, or leave it out")
     settings = _scores(wishes)
-    found = pictures_in(fakes)
-    groups = [found, *(pictures_in(folder) for folder in wishes.lost or ())]
-    found, *others = paired(*groups) if wishes.lost else (find_readable(found, reporter),)
+    found = metrics.pictures_in(fakes)
+    groups = [found, *(metrics.pictures_in(folder) for folder in wishes.lost or ())]
+    found, *others = metrics.paired(*groups) if wishes.lost else (metrics.find_readable(found, reporter),)
     for folder in (real, *(wishes.probe or ()), *([] if wishes.train is None else [wishes.train])):
-        pictures_in(folder)  # refused before anything is computed
+        metrics.pictures_in(folder)  # refused before anything is computed
     see = _Seer(_network(wishes), wishes.batch, wishes.cache, reporter)
     a_and_b = None if wishes.probe is None else (see.folder(wishes.probe[0]), see.folder(wishes.probe[1]))
-    scores = score(
+    scores = metrics.score(
         see(found), see.folder(real), settings,
         train=None if wishes.train is None else see.folder(wishes.train),
         domains=a_and_b,
@@ -99,11 +84,8 @@ def evaluate_folders(fakes: Path, real: Path, wishes: EvaluateOptions, reporter:
         errors=_errors_of_files(found, others[0]) if others else None,
         others={"original": see(others[0])} if others else None,
     )  # fmt: skip
-    return (
-        {"fakes": str(fakes), "real": str(real)}
-        | scores.to_json()
-        | _protocol(see.network, settings, wishes.train is not None)
-    )
+    protocol = _protocol(see.network, settings, wishes.train is not None)
+    return {"fakes": str(fakes), "real": str(real)} | scores.to_json() | protocol
 
 
 def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor | None:
@@ -113,7 +95,7 @@ def _errors_of_files(fakes: Sequence[Path], originals: Sequence[Path]) -> Tensor
         one, other = (to_uint8(open_picture(path, None))[None] for path in pair)
         if one.shape != other.shape:
             return None
-        found.append(squared_errors(one, other))
+        found.append(metrics.squared_errors(one, other))
     return torch.cat(found)
 
 
@@ -154,16 +136,18 @@ class _OfRun:
     made: CompressSettings
     folders: PictureFolders
     see: _Seer
-    settings: ScoreSettings
+    settings: metrics.ScoreSettings
     device: str
     threads: int
 
-    def direction(self, side: Domain, contest: ComparedNetworks, tested: Sequence[Path]) -> dict[str, Any]:
+    def direction(
+        self, side: Domain, contest: metrics.ComparedNetworks, tested: Sequence[Path]
+    ) -> dict[str, Any]:
         """The rows of one direction. tested: the pictures to translate."""
         other = OTHER[side]
         pictures = self._pictures(tested, side)
         contest = replace(contest, others=self._files(side, contest.slim))
-        made = translated(pictures, contest, self.device, self.see.reporter)
+        made = metrics.translated(pictures, contest, self.device, self.see.reporter)
         truth = self._truth(other, len(pictures)) if self.made.pictures.paired else None
         target, source = self._real("test", other), self._real("test", side)
         assert source is not None
@@ -175,14 +159,17 @@ class _OfRun:
         features = {kind: self.see(part.pictures) for kind, part in made.items()}
         rows, variants = list[dict[str, Any]](), list(made)[list(made).index("slim") + 1 :]
         for kind, part in made.items():
+            drawn = part.pictures
             # What the slim generator's files change is seen beside the slim generator itself.
             others = {name: features[name] for name in ("original", *(["slim"] if kind in variants else []))}
-            found = score(
+            found = metrics.score(
                 features[kind], target, self.settings, train=train,
                 domains=None if target is None else (source, target),
                 originals_and_inputs=(features["original"], features["inputs"]),
-                errors=squared_errors(part.pictures, made["original"].pictures),
-                from_truth=None if truth is None else _from_truth(part.pictures, truth),
+                errors=metrics.squared_errors(drawn, made["original"].pictures),
+                from_truth=None if truth is None else (
+                    metrics.squared_errors(drawn, truth), metrics.absolute_errors(drawn, truth)
+                ),
                 others=others if kind != "original" else None,
             )  # fmt: skip
             distances = {"L_DisA": part.L_DisA, "L_GenA": part.L_GenA, "L_cyc": part.L_cyc}
@@ -196,7 +183,7 @@ class _OfRun:
     def _real(self, split: Split, domain: Domain) -> Tensor | None:
         """Features of real pictures; None where there are none."""
         paths = self.folders.pictures(split, domain)
-        return self.see(find_readable(paths, self.see.reporter)) if paths else None
+        return self.see(metrics.find_readable(paths, self.see.reporter)) if paths else None
 
     def _truth(self, other: Domain, n: int) -> Tensor | None:
         """The pictures that belong to the first n inputs: uint8; None, with a warning, if one is damaged."""
@@ -232,24 +219,20 @@ class _OfRun:
         return found
 
 
-def _from_truth(fakes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    return squared_errors(fakes, truth), absolute_errors(fakes, truth)
-
-
 def _contests(
     run: Run, settings: CompressSettings, quartet: Quartet, own: Own
-) -> dict[Domain, ComparedNetworks]:
+) -> dict[Domain, metrics.ComparedNetworks]:
     """The networks of each direction that a run made slim. quartet: its originals."""
     sides = settings.search.sides
     slim = {side: load_generator(run / f"G_{side}.safetensors", own) for side in sides}
     whole = {"A": quartet.G_A, "B": quartet.G_B}
     judges = {"A": quartet.D_A, "B": quartet.D_B}
-    found = dict[Domain, ComparedNetworks]()
+    found = dict[Domain, metrics.ComparedNetworks]()
     for side in sides:
         original, other = whole[side], OTHER[side]
         assert original is not None
         back = slim.get(other, whole[other])
-        found[side] = ComparedNetworks(original, slim[side], whole[other], back, judges[side])
+        found[side] = metrics.ComparedNetworks(original, slim[side], whole[other], back, judges[side])
     return found
 
 
@@ -263,19 +246,19 @@ def _evaluate_labels(
         if wish:
             raise UsageError(f"{name} and --fcn contradict each other; evaluate twice, or leave one out")
     settings = _scores(wishes)
-    pictures, truths = paired(pictures_in(fakes, 1), pictures_in(labels, 1))
-    segment = Segmenter(network, wishes.fcn_input, resolve_threads(wishes.threads))
-    found = fcn_score(pictures, truths, segment, settings.resamples, settings.seed, reporter)
+    pictures, truths = metrics.paired(metrics.pictures_in(fakes, 1), metrics.pictures_in(labels, 1))
+    segment = metrics.Segmenter(network, wishes.fcn_input, resolve_threads(wishes.threads))
+    found = metrics.fcn_score(pictures, truths, segment, settings.resamples, settings.seed, reporter)
     return {
         "fakes": str(fakes), "labels": str(labels), **found.to_json(), "fcn": str(network),
         "fcn_input": wishes.fcn_input, "resamples": settings.resamples, "seed": settings.seed,
     }  # fmt: skip
 
 
-def _protocol(network: FeatureNetwork, settings: ScoreSettings, train: bool) -> dict[str, Any]:
+def _protocol(
+    network: metrics.FeatureNetwork, settings: metrics.ScoreSettings, train: bool
+) -> dict[str, Any]:
     """What figures mean. train: FID has training pictures for its second protocol."""
-    facts: dict[str, Any] = {
-        "features": network.name, "resamples": settings.resamples, "seed": settings.seed,
-    }  # fmt: skip
+    facts = {"features": network.name, "resamples": settings.resamples, "seed": settings.seed}
     protocols = {name: told for name, told in PROTOCOLS.items() if train or name != "fid_train_test"}
     return facts | ({"fid_protocols": protocols} if settings.fid else {})

@@ -38,7 +38,7 @@ def print_front(found: FoundFront, markdown: bool) -> None:
         )
         for point in found["points"]
         for name, net in point["networks"].items()
-    ]
+    ]  # fmt: skip
     if rows:
         headings = ("folder", "network", "of the MACs", "MACs, G", "params, M", "PSNR, dB ↑",
                     "untouched input", "pictures")  # fmt: skip

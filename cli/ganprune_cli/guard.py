@@ -53,7 +53,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
             if os.environ.get("GANPRUNE_DEBUG") and not isinstance(error, KeyboardInterrupt):
                 raise
-            if watching and not isinstance(error, GanpruneError) and _was_interrupted():
+            interrupted = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            if watching and interrupted and not isinstance(error, GanpruneError):
                 error = KeyboardInterrupt()  # which a library's import has turned into an error of its own
             raise failed(error) from None
         finally:
@@ -115,10 +116,6 @@ def invocation() -> str:
 def _interrupt(number: int, frame: object) -> NoReturn:
     signal.signal(number, signal.default_int_handler)  # which tells that it came, whatever becomes of it
     raise KeyboardInterrupt
-
-
-def _was_interrupted() -> bool:
-    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

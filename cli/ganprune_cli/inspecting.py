@@ -116,16 +116,12 @@ def _groups(network: Mapping[str, Any]) -> str:
 def _cells(network: Mapping[str, Any]) -> list[str]:
     """One network as a row of `COLUMNS`."""
     return [
-        network["name"],
-        network["task"],
-        network["architecture"],
-        network["norm"],
-        f"{network['params']:,}",
+        network["name"], network["task"], network["architecture"], network["norm"], f"{network['params']:,}",
         f"{mebibytes(network['params']):.2f}",
         *(f"{network[count] / 1e9:.2f}" for count in ("macs_true", "macs_paper")),
         network["precision"],
         ": ".join(part for part in (Path(network["file"]).name, network["entry"]) if part),
-    ]
+    ]  # fmt: skip
 
 
 def _lines(network: Mapping[str, Any]) -> list[list[str]]:

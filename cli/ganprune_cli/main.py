@@ -3,28 +3,13 @@
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from ganprune.settings import KEYS
-from ganprune_cli.commands import (
-    bench,
-    compare,
-    compress,
-    demo,
-    download,
-    evaluate,
-    export,
-    figures,
-    front,
-    inspect,
-    presets,
-    report,
-    train,
-    translate,
-)
 from ganprune_cli.guard import print_error
 from ganprune_cli.settings import SettableCommand, settable
 
@@ -68,15 +53,16 @@ app = typer.Typer(
 )
 
 COMMANDS = (
-    compress.compress, export.export, bench.bench, inspect.inspect, train.train, demo.demo, presets.presets,
-    translate.translate, evaluate.evaluate, compare.compare, front.front, download.download,
-    report.report, figures.figures,
+    "compress", "export", "bench", "inspect", "train", "demo", "presets", "translate", "evaluate", "compare",
+    "front", "download", "report", "figures",
 )  # fmt: skip
+"""Each is a function of its name in the module of its name in `ganprune_cli.commands`."""
 
 SEARCHING = ("compress", "front", "compare")  # commands that take all settings of `KEYS`
 
-for command in COMMANDS:
-    app.command(command.__name__, cls=SettableCommand)(settable(command))
+for name in COMMANDS:
+    command = getattr(import_module(f"ganprune_cli.commands.{name}"), name)
+    app.command(name, cls=SettableCommand)(settable(command))
 
 
 def by_set() -> list[list[str]]:

@@ -3,6 +3,7 @@
 Hidden ones are given by --set, see `ganprune_cli.settings`.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +15,21 @@ from ganprune.settings.search import WHAT
 from ganprune.settings.words import FEATURES
 
 OUTPUT, SETTINGS = "Output", "Settings"
+_what, _output, _settings = (
+    partial(typer.Option, rich_help_panel=panel) for panel in (WHAT, OUTPUT, SETTINGS)
+)
 
 
 def _own(kind: str, more: str = "", hidden: bool = False) -> Any:
     told = (
         f"For a {kind} of an architecture of your own: the function that makes it. This runs FILE.py.{more}"
     )
-    return typer.Option(
-        f"--{kind}", metavar="FILE.py:FACTORY", help=told, rich_help_panel=WHAT, hidden=hidden
-    )
+    return _what(f"--{kind}", metavar="FILE.py:FACTORY", help=told, hidden=hidden)
+
+
+def output_to(told: str, metavar: str = "DIR") -> Any:
+    """-o of a command where it means something of its own."""
+    return typer.Option("--output", "-o", metavar=metavar, help=told)
 
 
 Checkpoint = Annotated[
@@ -35,71 +42,46 @@ Checkpoint = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(
+    _what(
         metavar="DIR",
         help="Folder with trainA and trainB; of a lone generator, any of its pictures. Default: dataroot of "
         "train_opt.txt.",
-        rich_help_panel=WHAT,
     ),
 ]
-DataA = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="In place of --data: a folder of pictures of A.", rich_help_panel=WHAT),
-]
-DataB = Annotated[Path | None, typer.Option(metavar="DIR", help="The same of B.", rich_help_panel=WHAT)]
+DataA = Annotated[Path | None, _what(metavar="DIR", help="In place of --data: a folder of pictures of A.")]
+DataB = Annotated[Path | None, _what(metavar="DIR", help="The same of B.")]
 OwnGenerator = Annotated[str | None, _own("generator")]
 OwnNetworks = Annotated[str | None, _own("generator", " --discriminator likewise.")]
 HiddenGenerator = Annotated[str | None, _own("generator", hidden=True)]
 OwnDiscriminator = Annotated[str | None, _own("discriminator")]
 HiddenDiscriminator = Annotated[str | None, _own("discriminator", hidden=True)]
 Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output", "-o", metavar="DIR", help="The run folder, or where files go.", rich_help_panel=OUTPUT
-    ),
+    Path | None, _output("--output", "-o", metavar="DIR", help="The run folder, or where files go.")
 ]
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON object instead of a table.", rich_help_panel=OUTPUT),
-]
-Markdown = Annotated[
-    bool, typer.Option("--markdown", help="Print tables as Markdown.", rich_help_panel=OUTPUT)
-]
+Json = Annotated[bool, _output("--json", help="Print one JSON object instead of a table.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print all figures as CSV.")]
+Markdown = Annotated[bool, _output("--markdown", help="Print tables as Markdown.")]
 HiddenMarkdown = Annotated[bool, typer.Option("--markdown", help="Print tables as Markdown.", hidden=True)]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress, warnings only.", rich_help_panel=OUTPUT)
-]
+Quiet = Annotated[bool, _output("--quiet", "-q", help="No progress, warnings only.")]
 DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="Print the plan and an estimate of its time; write nothing.",
-        rich_help_panel=OUTPUT,
-    ),
+    bool, _output("--dry-run", help="Print the plan and an estimate of its time; write nothing.")
 ]
 NoBench = Annotated[
     bool,
-    typer.Option(
-        "--no-bench",
-        help="Do not time the ONNX files at the end; --no-report: do not write report.html.",
-        rich_help_panel=OUTPUT,
+    _output(
+        "--no-bench", help="Do not time the ONNX files at the end; --no-report: do not write report.html."
     ),
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.", hidden=True)]
 PresetName = Annotated[
     str | None,
-    typer.Option(
-        "--preset",
-        metavar="NAME",
+    _settings(
+        "--preset", metavar="NAME",
         help=f"Named settings, {DEFAULT_PRESET} unless there is a --config; `ganprune presets` lists them.",
-        rich_help_panel=SETTINGS,
     ),
-]
+]  # fmt: skip
 Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", metavar="FILE", help="TOML file of settings: name = value.", rich_help_panel=SETTINGS
-    ),
+    Path | None, _settings("--config", metavar="FILE", help="TOML file of settings: name = value.")
 ]
 Features = Annotated[
     str | None,
@@ -110,4 +92,4 @@ Features = Annotated[
         "Inception; inception: the last, downloaded.",
     ),
 ]
-Size = Annotated[int | None, typer.Option(metavar="N", help=KEYS["size"][1].help, rich_help_panel=WHAT)]
+Size = Annotated[int | None, _what(metavar="N", help=KEYS["size"][1].help)]

@@ -22,12 +22,10 @@ from ganprune_cli.options import OUTPUT, SETTINGS, Config
 SET = Annotated[
     list[str] | None,
     typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
+        "--set", metavar="NAME=VALUE", rich_help_panel=SETTINGS,
         help="Any setting; may be given again. `ganprune presets --settings` lists all.",
-        rich_help_panel=SETTINGS,
     ),
-]
+]  # fmt: skip
 _ORDER = {"Arguments": -5, WHAT: -4, SMALL: -3, TRAINING: -2, WHERE: -1, SETTINGS: 1, OUTPUT: 2}
 """Of groups in a command's help; a command's own ones lie between."""
 _FILE = "options_file"
@@ -49,10 +47,8 @@ def takes(settings: Mapping[str, Setting], shown: Collection[str] | None = None)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
-        options = [
-            _parameter(one, hidden=not (one.panel if shown is None else one.key in shown))
-            for one in settings.values()
-        ]
+        options = [_parameter(one, hidden=not (one.panel if shown is None else one.key in shown))
+                   for one in settings.values()]  # fmt: skip
 
         @wraps(command)
         def run(**values: Any) -> None:
@@ -125,10 +121,7 @@ def panel_of(parameter: Any) -> str:
 
 
 class SettableCommand(TyperCommand):
-    """A command whose help shows its options in their groups.
-
-    Hidden ones are settings: ``--set NAME=VALUE``, or ``--NAME VALUE``.
-    """
+    """A command with groups of options in its help; hidden ones are settings: ``--set NAME=VALUE``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """With each ``--set NAME=VALUE``, and each line of a --config, in the place of the option."""

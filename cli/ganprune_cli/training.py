@@ -92,11 +92,7 @@ def train_from_nothing(
 
 
 def _train(
-    folders: PictureFolders,
-    folder: Path,
-    wishes: TrainOptions,
-    start: Start,
-    reporter: Reporter,
+    folders: PictureFolders, folder: Path, wishes: TrainOptions, start: Start, reporter: Reporter
 ) -> dict[str, Any]:
     check_untrained(folder)
     A, B = folders.channels["A"], folders.channels["B"]
@@ -125,8 +121,5 @@ def _train(
         result = train(
             networks, pictures, settings, budget, folder, reporter, processes=wishes.processes, group=group
         )
-    return {
-        "folder": str(folder),
-        "steps": result.steps,
-        "files": {name: str(path) for name, path in result.files.items()},
-    }
+    files = {name: str(path) for name, path in result.files.items()}
+    return {"folder": str(folder), "steps": result.steps, "files": files}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from ganprune import translation
 from ganprune.errors import UsageError
 from ganprune.onnx_files.cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter, duration
@@ -14,22 +15,13 @@ from ganprune.stages.job import made_by
 from ganprune.stages.quality import read_quality
 from ganprune.system.device import cpu_threads, resolve_device, resolve_precision, resolve_threads
 from ganprune.system.shell import command_line
-from ganprune.translation import (
-    Kind,
-    TranslateSettings,
-    is_video,
-    open_source,
-    preparation_for,
-    translate_pictures,
-    translate_video,
-)
 from ganprune_cli.asking import features_words
 
 
-def _settings(wishes: TranslateOptions) -> TranslateSettings:
+def _settings(wishes: TranslateOptions) -> translation.TranslateSettings:
     """What does not depend on the source."""
-    return TranslateSettings(
-        save=tuple(cast(Kind, kind.strip()) for kind in wishes.save.split(",")),
+    return translation.TranslateSettings(
+        save=tuple(cast(translation.Kind, kind.strip()) for kind in wishes.save.split(",")),
         upright=not wishes.as_stored,
         keep_alpha=wishes.keep_alpha,
         tile=wishes.tile,
@@ -54,7 +46,7 @@ def translate_source(
         precision = "float32" if precision == "auto" else precision
     device = resolve_device(device)
     threads = resolve_threads(wishes.threads)
-    opened = open_source(
+    opened = translation.open_source(
         path, wishes.direction, both="rec" in settings.save,
         device=device, precision=resolve_precision(precision, device), threads=threads,
         picture_statistics=wishes.picture_statistics, own=wishes.own,
@@ -62,10 +54,10 @@ def translate_source(
     opened = replace(opened, in_pairs=opened.in_pairs or paired)
     for note in opened.notes:
         reporter.info(note)
-    video = is_video(pictures)
+    video = translation.is_video(pictures)
     free = video and wishes.size is None and not (opened.takes and any(opened.takes.dims[2:]))
     mode = wishes.preprocess if wishes.preprocess != "auto" else "none" if free else "resize"
-    prepare = preparation_for(mode, wishes.size, opened.takes, size, wishes.tile, opened.stride)
+    prepare = translation.preparation_for(mode, wishes.size, opened.takes, size, wishes.tile, opened.stride)
     if wishes.tile is not None:
         reporter.info(
             f"in tiles of {wishes.tile}×{wishes.tile} pixels that overlap by a quarter: instance norm takes "
@@ -73,33 +65,25 @@ def translate_source(
         )
     batch = wishes.batch or (16 if device.startswith("cuda") else 1)
     with cpu_threads(threads):
-        done = (translate_video if video else translate_pictures)(
+        done = (translation.translate_video if video else translation.translate_pictures)(
             opened, pictures, output, replace(settings, prepare=prepare, batch=batch), reporter
         )
     found = {
-        "source": str(source if run is None else run.folder),
-        "network": str(opened.network),
-        "direction": opened.direction,
-        "folder": str(output),
-        "pictures": done.pictures,
-        "translated": done.translated,
-        "files": done.files,
-        "skipped": done.skipped,
-        "unreadable": [str(path) for path in done.unreadable],
-        "seconds": round(done.seconds, 3),
+        "source": str(source if run is None else run.folder), "network": str(opened.network),
+        "direction": opened.direction, "folder": str(output), "pictures": done.pictures,
+        "translated": done.translated, "files": done.files, "skipped": done.skipped,
+        "unreadable": [str(path) for path in done.unreadable], "seconds": round(done.seconds, 3),
         "pictures_per_second": round(done.pictures_per_second, 3),
-    }
+    }  # fmt: skip
     if run is None and path.suffix != ".onnx":
         return found, command_line("compress", source, *wishes.own.words(), "--data", "DIR")
     following = ("bench", "--cpu", source)
     if run is not None:  # evaluate needs test pictures, of what the network draws, too
         quality = read_quality(run)
         tested = quality is not None and quality["pictures"] == "test"
-        following = (
-            ("evaluate", run.folder, *wishes.own.words(), *features_words())
-            if tested
-            else ("report", run.folder, "--serve")
-        )
+        following = ("report", run.folder, "--serve")
+        if tested:
+            following = ("evaluate", run.folder, *wishes.own.words(), *features_words())
     return found, command_line(*following)
 
 
@@ -111,7 +95,7 @@ def _finished(run: Run) -> tuple[Path, int, bool]:
 
 def summary(found: Mapping[str, Any], pictures: Path) -> str:
     """One line on what `translate_source` did to pictures, or to the frames of a video."""
-    kind = "frames" if is_video(pictures) else "pictures"
+    kind = "frames" if translation.is_video(pictures) else "pictures"
     many = f"{found['files']} file{'s' if found['files'] != 1 else ''}"
     parts = [f"{many} for {found['translated']} {kind} in {found['folder']}"]
     parts.append(f"{found['direction']} by {found['network']}")

@@ -20,21 +20,10 @@ Measure = Callable[[Sequence[ModelProto], int], Sequence[float]]
 
 def plain(generator: nn.Module, settings: ExportSettings) -> tuple[ModelProto, list[PassReport]]:
     """The graph as PyTorch exports it, simplified if that is asked for, ends and sizes named."""
-    model = trace(generator, settings)
-    nodes = len(model.graph.node)
-    reports = [
-        PassReport("export", True, 0, nodes, f"PyTorch's exporter, opset {max(settings.opset, TRACED)}")
-    ]
-    return _through(
-        [
-            *([steps.SIMPLIFY] if settings.simplify else []),
-            steps.STRIP,
-            *([steps.NAME_SIZES] if settings.dynamic else []),
-            steps.INFER_SHAPES,
-        ],
-        model,
-        reports,
-    )
+    model, told = trace(generator, settings), f"PyTorch's exporter, opset {max(settings.opset, TRACED)}"
+    chain: list[Pass] = [steps.SIMPLIFY] if settings.simplify else []
+    chain += [steps.STRIP, *([steps.NAME_SIZES] if settings.dynamic else []), steps.INFER_SHAPES]
+    return _through(chain, model, [PassReport("export", True, 0, len(model.graph.node), told)])
 
 
 def rewritten(
@@ -44,7 +33,7 @@ def rewritten(
     reports: list[PassReport] = []
     for spec in settings.passes:
         if settings.tune:
-            model, report = _tuned(spec, model, settings.size, measure or _measured)
+            model, report = _tuned(spec, model, settings.size, measure)
         else:
             model, report = apply(rewrite(spec), model)
         reports.append(report)
@@ -67,7 +56,7 @@ def _through(
     return model, reports
 
 
-def _tuned(spec: str, model: ModelProto, size: int, measure: Measure) -> tuple[ModelProto, PassReport]:
+def _tuned(spec: str, model: ModelProto, size: int, measure: Measure | None) -> tuple[ModelProto, PassReport]:
     """The fastest of a pass's choices, unless the graph is faster without it."""
     name, _ = parsed(spec)
     specs = [f"{name}={choice}" for choice in CHOICES[name]] or [name]
@@ -75,7 +64,8 @@ def _tuned(spec: str, model: ModelProto, size: int, measure: Measure) -> tuple[M
     ready = [(graph, report) for graph, report in tried if report.applied]
     if not ready:
         return tried[0]
-    ratios = measure([model, *(graph for graph, _ in ready)], size)[1:]
+    graphs = [model, *(graph for graph, _ in ready)]
+    ratios = (measure(graphs, size) if measure else [ratio.value for ratio in speedups(graphs, size)])[1:]
     best = max(range(len(ready)), key=lambda i: (ratios[i], -i))
     graph, report = ready[best]
     report = replace(report, speedup=ratios[best])
@@ -83,7 +73,3 @@ def _tuned(spec: str, model: ModelProto, size: int, measure: Measure) -> tuple[M
         return graph, report
     note = f"not applied: {ratios[best]:.2f} times as fast on this machine"
     return model, replace(report, applied=False, nodes_after=report.nodes_before, note=note)
-
-
-def _measured(models: Sequence[ModelProto], size: int) -> list[float]:
-    return [ratio.value for ratio in speedups(models, size)]

@@ -76,19 +76,12 @@ def export_onnx(
         _compared(path, floats, reference, shown, replace(settings, uint8=False))
     found, mute = _compared(path, path, reference, shown, settings)
     return ExportReport(
-        path=path,
-        nodes_before=passes[0].nodes_after,
-        nodes_after=len(model.graph.node),
-        file_bytes=path.stat().st_size,
-        max_abs=max(difference.largest for difference in found),
-        tolerance=_tolerance(settings),
-        pictures=sum(difference.pictures for difference in found),
-        mute=mute,
-        differing=sum(d.differing for d in found) / len(found),
-        passes=tuple(passes),
-        sha256=sha256(path),
+        path=path, nodes_before=passes[0].nodes_after, nodes_after=len(model.graph.node),
+        file_bytes=path.stat().st_size, max_abs=max(difference.largest for difference in found),
+        tolerance=_tolerance(settings), pictures=sum(difference.pictures for difference in found), mute=mute,
+        differing=sum(d.differing for d in found) / len(found), passes=tuple(passes), sha256=sha256(path),
         seconds=perf_counter() - start,
-    )
+    )  # fmt: skip
 
 
 def _tolerance(settings: ExportSettings) -> float:
@@ -108,11 +101,8 @@ def _compared(
     """
     from ganprune_exporters import verify
 
-    batches, found, mute = (
-        verify.batches(pictures, settings, graph_of(generator).stride),
-        list[verify.Difference](),
-        0,
-    )
+    batches = verify.batches(pictures, settings, graph_of(generator).stride)
+    found, mute = list[verify.Difference](), 0
     try:
         made = verify.run(model, batches)
     except Exception as error:  # ONNX Runtime's own errors have no common base but this
@@ -123,10 +113,9 @@ def _compared(
     wanted = verify.expected(generator, batches, settings.uint8)
     for i, difference in enumerate(verify.differences(made, wanted)):
         if not difference.largest <= _tolerance(settings):  # NaN too
-            finite = isfinite(difference.largest)
-            lost = (
-                verify.lost_by_float32(generator, batches[i], settings.uint8) * verify.SLACK if finite else 0
-            )
+            lost = 0.0
+            if isfinite(difference.largest):
+                lost = verify.lost_by_float32(generator, batches[i], settings.uint8) * verify.SLACK
             if lost > verify.GREY_LEVEL:
                 mute += difference.pictures
                 continue

@@ -31,6 +31,12 @@ def pictures_for(variants: Variants) -> int:
     return VERIFIED_PICTURES + (CALIBRATION_PICTURES if variants.int8 else 0)
 
 
+def check_calibrated(variants: Variants, pictures: object) -> None:
+    """Raises `UsageError` for 8 bits without pictures to calibrate with."""
+    if variants.int8 and pictures is None:
+        raise UsageError("--int8 needs pictures to calibrate with, found none; give --data DIR")
+
+
 def settings_of(name: str, settings: ExportSettings) -> ExportSettings:
     """How a file is exported: a run's originals as PyTorch exports them, all others through the passes."""
     plain = name.startswith("original_") and not name.endswith(".rewritten")
@@ -92,8 +98,7 @@ def write_variants(
 
     Raises `UsageError` for 8 bits without pictures to calibrate with.
     """
-    if variants.int8 and pictures is None:
-        raise UsageError("--int8 needs pictures to calibrate with, found none; give --data DIR")
+    check_calibrated(variants, pictures)
     if not variants.kinds:
         return []
     shown, others = few_of(pictures, networks), calibration_of(pictures, networks)
@@ -124,17 +129,14 @@ def calibration_of(
     pictures: Mapping[Domain, Tensor] | None, names: Iterable[str]
 ) -> dict[str, Tensor | None]:
     """The pictures that are not verified on; where there are none, all."""
-    if pictures is not None and min(len(several) for several in pictures.values()) <= VERIFIED_PICTURES:
-        return _pictures_of(pictures, names, slice(None))
-    return _pictures_of(pictures, names, slice(VERIFIED_PICTURES, None))
+    few = pictures is not None and min(map(len, pictures.values())) <= VERIFIED_PICTURES
+    return _pictures_of(pictures, names, slice(None if few else VERIFIED_PICTURES, None))
 
 
 def _pictures_of(
     pictures: Mapping[Domain, Tensor] | None, names: Iterable[str], which: slice
 ) -> dict[str, Tensor | None]:
-    sides: dict[str, Domain] = {
-        name: "B" if name.partition(".")[0].endswith("G_B") else "A" for name in names
-    }
-    return {
-        name: None if pictures is None else to_float(pictures[side][which]) for name, side in sides.items()
-    }
+    if pictures is None:
+        return dict.fromkeys(names)
+    sides: dict[str, Domain] = {n: "B" if n.partition(".")[0].endswith("G_B") else "A" for n in names}
+    return {name: to_float(pictures[side][which]) for name, side in sides.items()}

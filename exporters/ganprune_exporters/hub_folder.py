@@ -78,11 +78,7 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
 
     names, quality = domain_names(run), read_quality(run)
     networks = [
-        _Told(
-            f"G_{side}",
-            f"{names[side]} → {names[OTHER[side]]}",
-            *_quality(quality, f"G_{side}"),
-        )
+        _Told(f"G_{side}", f"{names[side]} → {names[OTHER[side]]}", *_quality(quality, f"G_{side}"))
         for side in sides
     ]
     base = repository(Path(run.config["checkpoint"]))
@@ -94,19 +90,11 @@ def _card(run: Run, sides: Sequence[Domain], folder: Path, files: Sequence[str])
         lstrip_blocks=True, keep_trailing_newline=True,
     ).get_template("card.md")  # fmt: skip
     return template.render(
-        title=folder.resolve().name,
-        base=json.dumps(base) if base else "",
-        tag=_tag(run, sides),
-        searched=searched(run.config["settings"]),
-        networks=networks,
-        table=_table(run, networks, timed),
-        machine=_machine(timed),
-        pictures=PICTURES if PICTURES in files else "",
-        files=files,
-        lines=_lines(takes, size),
-        first=networks[0].name,
-        version=version_of("ganprune"),
-    )
+        title=folder.resolve().name, base=json.dumps(base) if base else "", tag=_tag(run, sides),
+        searched=searched(run.config["settings"]), networks=networks, table=_table(run, networks, timed),
+        machine=_machine(timed), pictures=PICTURES if PICTURES in files else "", files=files,
+        lines=_lines(takes, size), first=networks[0].name, version=version_of("ganprune"),
+    )  # fmt: skip
 
 
 def _tag(run: Run, sides: Sequence[Domain]) -> str:

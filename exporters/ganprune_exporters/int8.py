@@ -48,17 +48,11 @@ class Quantizable:
         if not layers:
             return self.model
         quantizer = QDQQuantizer(
-            deepcopy(self.model),
-            per_channel=True,
-            reduce_range=False,
-            weight_qType=QuantType.QInt8,
-            activation_qType=QuantType.QUInt8,
-            tensors_range=self.ranges,
-            nodes_to_quantize=[name for name in self.layers if name in layers],
-            nodes_to_exclude=[],
-            op_types_to_quantize=["Conv"],
-            extra_options={},
-        )
+            deepcopy(self.model), per_channel=True, reduce_range=False, weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QUInt8, tensors_range=self.ranges,
+            nodes_to_quantize=[name for name in self.layers if name in layers], nodes_to_exclude=[],
+            op_types_to_quantize=["Conv"], extra_options={},
+        )  # fmt: skip
         quantizer.quantize_model()
         quantizer.model.topological_sort()
         made: ModelProto = quantizer.model.model
@@ -144,10 +138,7 @@ def _range(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
 
 
 def layers_to_quantize(
-    ready: Quantizable,
-    distance: Callable[[ModelProto], float],
-    limit: float,
-    reporter: Reporter = SILENT,
+    ready: Quantizable, distance: Callable[[ModelProto], float], limit: float, reporter: Reporter = SILENT
 ) -> tuple[str, ...]:
     """As many convolutions as can be quantized with ``distance`` of the output at most ``limit``.
 

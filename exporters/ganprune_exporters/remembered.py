@@ -27,10 +27,7 @@ def remembered(run: Run, name: str, generator: nn.Module, settings: ExportSettin
 
 
 def remember(
-    run: Run,
-    networks: Mapping[str, nn.Module],
-    settings: ExportSettings,
-    passes: Mapping[str, Sequence[str]],
+    run: Run, networks: Mapping[str, nn.Module], settings: ExportSettings, passes: Mapping[str, Sequence[str]]
 ) -> None:
     """Keep what was chosen for each file."""
     chosen: dict[str, _Chosen] = {

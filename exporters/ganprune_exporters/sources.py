@@ -19,6 +19,7 @@ from ganprune.models.traits import channels_by_domain
 from ganprune.reporting import SILENT, Reporter
 from ganprune.runs import Run, find_run, is_run
 from ganprune.settings import CompressSettings
+from ganprune.settings.words import DOMAINS
 from ganprune.stages import search_pictures
 from ganprune.stages.job import made_by
 from ganprune.stages.originals import originals_of
@@ -26,7 +27,14 @@ from ganprune.stages.preparing import domains_of
 from ganprune.storage.locking import writing_to
 from ganprune.system.hub import local
 from ganprune.system.shell import command_line
-from ganprune_exporters.files import export_all, few_of, names_of, pictures_for, write_variants
+from ganprune_exporters.files import (
+    check_calibrated,
+    export_all,
+    few_of,
+    names_of,
+    pictures_for,
+    write_variants,
+)
 from ganprune_exporters.remembered import remembered
 from ganprune_exporters.report import ExportedFile
 from ganprune_exporters.runs import export_run, run_networks
@@ -85,16 +93,13 @@ def export_source(
             "ganprune made"
         )
     pictures = None
-    if data is None and wishes.variants.int8:
-        raise UsageError("--int8 needs pictures to calibrate with, found none; give --data DIR")
     if data is None:
+        check_calibrated(wishes.variants, None)
         reporter.warn("no --data was given: the files are verified on noise, not on pictures")
     else:
         few = {"size": settings.size, "pictures": pictures_for(wishes.variants)}
         wanted = CompressSettings.from_flat(few, given=())
-        sides: list[Domain] = (
-            ["B"] if list(networks) == ["G_B"] else ["A"] if "G_B" not in networks else ["A", "B"]
-        )
+        sides: list[Domain] = [side for side in DOMAINS if f"G_{side}" in networks] or ["A"]
         folders = domains_of(_options(source), data, domains=sides, channels=channels_by_domain(networks))
         pictures = search_pictures(folders, wanted, wishes.reporter(reporter))
     with writing_to(folder, names_of(networks, wishes.variants)):
@@ -115,10 +120,8 @@ def generators_of(source: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module
 def _export_run(
     run: Run, output: Path | None, data: DataSource | None, wishes: ExportOptions, reporter: Reporter
 ) -> tuple[Exported, str]:
-    config = run.config
     settings = made_by(run)
-    export_settings = wishes.settings(settings.pictures.size)
-    sides = settings.search.sides
+    export_settings, sides = wishes.settings(settings.pictures.size), settings.search.sides
     slim: dict[Domain, nn.Module] = {
         side: load_generator(run / f"G_{side}.safetensors", wishes.own) for side in sides
     }
@@ -126,7 +129,7 @@ def _export_run(
     whole = originals_of(run, settings, wishes.own, used).generators
     originals: dict[Domain, nn.Module] = {side: whole[side] for side in sides}
     slim_by_name = {f"G_{side}": network for side, network in slim.items()}
-    pictures = _run_pictures(config, slim_by_name, data, settings, wishes, reporter)
+    pictures = _run_pictures(run.config, slim_by_name, data, settings, wishes, reporter)
     networks = run_networks(originals, slim)
     _tell_norm(slim_by_name, export_settings, reporter)
     if output is None or output.resolve() == run.folder.resolve():

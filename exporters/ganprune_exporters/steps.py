@@ -21,10 +21,6 @@ class Step(Pass):
         return self._function(model)
 
 
-def _simplified(model: ModelProto) -> ModelProto:
-    return onnxsim.simplify(model)[0]
-
-
 def _stripped(model: ModelProto) -> ModelProto:
     graph = model.graph
     del model.metadata_props[:], graph.metadata_props[:]
@@ -51,7 +47,7 @@ def _checked(model: ModelProto) -> ModelProto:
     return model
 
 
-SIMPLIFY = Step("simplify", "constants folded, operators fused (onnxsim)", _simplified)
+SIMPLIFY = Step("simplify", "constants folded, operators fused (onnxsim)", lambda m: onnxsim.simplify(m)[0])
 STRIP = Step("strip", "without the exporter's remarks, which hold paths of the machine", _stripped)
 NAME_SIZES = Step("name-sizes", "an output is as large as its input", _with_named_sizes)
 INFER_SHAPES = Step("infer-shapes", "the size of every tensor inferred anew", with_shapes)

@@ -42,15 +42,9 @@ def trace(generator: nn.Module, settings: ExportSettings) -> ModelProto:
         _LOGGER.addFilter(_is_not_about_torchvision)
         try:
             program = torch.onnx.export(
-                generator,
-                (picture,),
-                dynamo=True,
-                opset_version=max(settings.opset, TRACED),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=free,
-                verbose=False,
-            )
+                generator, (picture,), dynamo=True, opset_version=max(settings.opset, TRACED),
+                input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=free, verbose=False,
+            )  # fmt: skip
         finally:
             _LOGGER.removeFilter(_is_not_about_torchvision)
     assert program is not None  # None is the answer of the old exporter only

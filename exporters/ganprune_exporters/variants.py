@@ -127,22 +127,11 @@ def export_variant(
     strange = {node.op_type for node in model.graph.node} - COMMON
     recommended, verdict = judged(kind, mean, limit, ratio, layers - len(kept), strange)
     return VariantReport(
-        path=target,
-        kind=kind,
-        file_bytes=target.stat().st_size,
-        float_bytes=path.stat().st_size,
-        mean_abs=mean,
-        max_abs=max(d.largest for d in found),
-        psnr=10 * log10(4 / square) if square else inf,
-        to_pytorch=to_pytorch,
-        limit=limit,
-        speedup=ratio,
-        layers=layers,
-        in_float=kept,
-        pictures=len(found),
-        recommended=recommended,
-        verdict=verdict,
-    )
+        path=target, kind=kind, file_bytes=target.stat().st_size, float_bytes=path.stat().st_size,
+        mean_abs=mean, max_abs=max(d.largest for d in found), psnr=10 * log10(4 / square) if square else inf,
+        to_pytorch=to_pytorch, limit=limit, speedup=ratio, layers=layers, in_float=kept, pictures=len(found),
+        recommended=recommended, verdict=verdict,
+    )  # fmt: skip
 
 
 def variant_of(path: Path, kind: Kind) -> Path:
@@ -151,12 +140,7 @@ def variant_of(path: Path, kind: Kind) -> Path:
 
 
 def judged(
-    kind: Kind,
-    distance: float,
-    limit: float,
-    speedup: Ratio,
-    quantized: int,
-    strange: Collection[str] = (),
+    kind: Kind, distance: float, limit: float, speedup: Ratio, quantized: int, strange: Collection[str] = ()
 ) -> tuple[bool, str]:
     """Whether a variant is worth using on this machine, and the sentence that says so.
 

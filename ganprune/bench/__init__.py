@@ -11,13 +11,6 @@ from ganprune.bench.run import bench
 from ganprune.settings.bench import BenchSettings
 
 __all__ = [
-    "BenchReport",
-    "BenchSettings",
-    "Candidate",
-    "Machine",
-    "bench",
-    "candidates_in",
-    "candidates_of",
-    "enough_cores",
-    "this_machine",
-]
+    "BenchReport", "BenchSettings", "Candidate", "Machine", "bench", "candidates_in", "candidates_of",
+    "enough_cores", "this_machine",
+]  # fmt: skip

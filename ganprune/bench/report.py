@@ -1,6 +1,6 @@
 """What a measurement found: as dataclasses, as JSON, as CSV, as tables, as sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -161,15 +161,11 @@ class BenchReport:
 
     def speeds(self) -> tuple[Table, ...]:
         """A table a number of threads, a row a network: what users feel, and what theory promised."""
-        return tuple(
-            _speeds(threads, self._with(threads)) for threads in dict.fromkeys(self.settings.threads)
-        )
+        return tuple(_speeds(threads, timings) for threads, timings in self._by_threads())
 
     def distributions(self) -> tuple[Table, ...]:
         """A table a number of threads, a row a network: how the times are spread, and loading."""
-        return tuple(
-            _spread(threads, self._with(threads)) for threads in dict.fromkeys(self.settings.threads)
-        )
+        return tuple(_spread(threads, timings) for threads, timings in self._by_threads())
 
     def operators(self) -> tuple[Table, ...]:
         """A table a baseline, where profiles were asked for: time by operator, in all that belongs to it."""
@@ -192,14 +188,9 @@ class BenchReport:
         found: list[str] = []
         for timing in self.timings:
             network = networks[timing.network]
-            told = [
-                _how(ratio, baseline)
-                for ratio, baseline in (
-                    (timing.speedup, network.against),
-                    (timing.over_rewritten, network.rewritten),
-                )
-                if ratio is not None and baseline is not None
-            ]
+            pairs = ((timing.speedup, network.against), (timing.over_rewritten, network.rewritten))
+            told = [f"{plus_minus(ratio.value, ratio.margin)} times as fast as {baseline}"
+                    for ratio, baseline in pairs if ratio is not None and baseline is not None]  # fmt: skip
             if told:
                 found.append(f"{timing.network} ran {' and '.join(told)} ({in_threads(timing.threads)})")
         return tuple(found)
@@ -213,18 +204,12 @@ class BenchReport:
         timings = [timing for timing in self.timings if not judged or timing.network in judged]
         least, most, lines = self.settings.least_speedup, self.settings.most_ms, list[str]()
         if least is not None:
-            slow = [
-                f"{t.network} {_fold(t.speedup)} ({in_threads(t.threads)})"
-                for t in timings
-                if t.speedup is not None and t.speedup.value < least
-            ]
+            slow = [f"{t.network} {_fold(t.speedup)} ({in_threads(t.threads)})"
+                    for t in timings if t.speedup is not None and t.speedup.value < least]  # fmt: skip
             lines += [f"--assert-speedup {least:g} was missed: {', '.join(slow)}"] if slow else []
         if most is not None:
-            slow = [
-                f"{t.network} {t.times.median:.2f} ms ({in_threads(t.threads)})"
-                for t in timings
-                if t.times.median > most
-            ]
+            slow = [f"{t.network} {t.times.median:.2f} ms ({in_threads(t.threads)})"
+                    for t in timings if t.times.median > most]  # fmt: skip
             lines += [f"--assert-max-ms {most:g} was missed: {', '.join(slow)}"] if slow else []
         return tuple(lines)
 
@@ -236,11 +221,8 @@ class BenchReport:
     def csv(self) -> str:
         """A line for each number of threads and network, with all figures; headings first."""
         networks = {network.name: network for network in self.networks}
-        surroundings = {
-            "provider": self.engine.provider,
-            "arithmetic": self.engine.arithmetic,
-            **asdict(self.machine),
-        }
+        engine = {"provider": self.engine.provider, "arithmetic": self.engine.arithmetic}
+        surroundings = engine | asdict(self.machine)
         lines: list[dict[str, Any]] = []
         for timing in self.timings:
             network = asdict(networks[timing.network]) | {"path": str(networks[timing.network].path)}
@@ -261,22 +243,18 @@ class BenchReport:
             for network in self.networks
         ]
         found = {
-            "schema": SCHEMA,
-            "machine": self.machine.to_json(),
-            "engine": asdict(self.engine),
-            "settings": self.settings.to_json(),
-            "networks": networks,
+            "schema": SCHEMA, "machine": self.machine.to_json(), "engine": asdict(self.engine),
+            "settings": self.settings.to_json(), "networks": networks,
             "timings": [_flat(timing) for timing in self.timings],
-            "profiles": [asdict(profile) for profile in self.profiles],
-            "sentences": list(self.sentences()),
-            "missed": list(self.missed()),
-            "header": self.header(),
+            "profiles": [asdict(profile) for profile in self.profiles], "sentences": list(self.sentences()),
+            "missed": list(self.missed()), "header": self.header(),
             "tables": [asdict(table) for table in self.tables()],
-        }
+        }  # fmt: skip
         return cast(Timed, found)
 
-    def _with(self, threads: int) -> list[Timing]:
-        return [timing for timing in self.timings if timing.threads == threads]
+    def _by_threads(self) -> Iterator[tuple[int, list[Timing]]]:
+        for threads in dict.fromkeys(self.settings.threads):
+            yield threads, [timing for timing in self.timings if timing.threads == threads]
 
 
 _ENDS = {"": "value", "_low": "low", "_high": "high"}  # columns of a ratio, and its fields
@@ -311,10 +289,6 @@ def _spread(threads: int, timings: Sequence[Timing]) -> Table:
         ("max", column("maximum")),
         ("load", [number(t.load_ms, 0) for t in timings]),
     ], detail=True)  # fmt: skip
-
-
-def _how(ratio: Ratio, baseline: str) -> str:
-    return f"{plus_minus(ratio.value, ratio.margin)} times as fast as {baseline}"
 
 
 def _flat(timing: Timing) -> dict[str, Any]:

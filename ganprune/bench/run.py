@@ -121,9 +121,10 @@ def _networks(subjects: Sequence[_Subject]) -> dict[str, NetworkCost]:
     for name, subject in by_name.items():
         for _, baseline in subject.pairs:
             if by_name[baseline].pixels != subject.pixels:
+                own, other = ("×".join(map(str, one.pixels)) for one in (subject, by_name[baseline]))
                 raise InputError(
-                    f"{name} takes {_times(subject.pixels)} pixels and {baseline} "
-                    f"{_times(by_name[baseline].pixels)}; export both with the same --size to compare them"
+                    f"{name} takes {own} pixels and {baseline} {other}; export both with the same --size to "
+                    "compare them"
                 )
         candidate, cost, theory = subject.candidate, subject.cost, None
         if candidate.against is not None:
@@ -137,10 +138,6 @@ def _networks(subjects: Sequence[_Subject]) -> dict[str, NetworkCost]:
             cost.macs_true, cost.macs_paper, theory,
         )  # fmt: skip
     return networks
-
-
-def _times(pixels: tuple[int, ...]) -> str:
-    return "×".join(map(str, pixels))
 
 
 @dataclass(frozen=True, slots=True)

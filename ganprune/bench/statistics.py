@@ -52,16 +52,9 @@ def summary(times: Milliseconds) -> Times:
     """Median, mean, extremes and percentiles (linearly interpolated) of times in milliseconds."""
     p10, p90, p95, p99 = (float(p) for p in np.percentile(times, (10, 90, 95, 99)))
     return Times(
-        runs=len(times),
-        median=float(np.median(times)),
-        mean=float(times.mean()),
-        minimum=float(times.min()),
-        maximum=float(times.max()),
-        p10=p10,
-        p90=p90,
-        p95=p95,
-        p99=p99,
-    )
+        runs=len(times), median=float(np.median(times)), mean=float(times.mean()), minimum=float(times.min()),
+        maximum=float(times.max()), p10=p10, p90=p90, p95=p95, p99=p99,
+    )  # fmt: skip
 
 
 def ratio_of_medians(

@@ -23,22 +23,7 @@ from ganprune.checkpoints.writers import copy_standalone, save_cyclegan_pth, sav
 from ganprune.settings.words import NET_NAMES, NetName
 
 __all__ = [
-    "NET_NAMES",
-    "Inspection",
-    "NetName",
-    "NetworkReport",
-    "Own",
-    "Quartet",
-    "copy_standalone",
-    "discriminator_from_tensors",
-    "generator_from_tensors",
-    "inspect",
-    "load_generator",
-    "load_generators",
-    "load_quartet",
-    "read_held",
-    "read_metadata",
-    "read_tensors",
-    "save_cyclegan_pth",
-    "save_generator",
-]
+    "NET_NAMES", "Inspection", "NetName", "NetworkReport", "Own", "Quartet", "copy_standalone",
+    "discriminator_from_tensors", "generator_from_tensors", "inspect", "load_generator", "load_generators",
+    "load_quartet", "read_held", "read_metadata", "read_tensors", "save_cyclegan_pth", "save_generator",
+]  # fmt: skip

@@ -17,13 +17,7 @@ from ganprune.checkpoints.own import READERS_ALONE, Own
 from ganprune.checkpoints.quartet import Quartet, assembled, members_of
 from ganprune.errors import UsageError
 from ganprune.images.sizes import STEP
-from ganprune.models.cyclegan import (
-    Discriminator,
-    DiscriminatorWidths,
-    Generator,
-    GeneratorWidths,
-    resnet_widths,
-)
+from ganprune.models import cyclegan
 from ganprune.models.traits import norm_of, widths_of
 from ganprune.pruning import cost
 from ganprune.settings.words import NET_NAMES, NetName
@@ -151,12 +145,8 @@ def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str 
         picture = torch.zeros(1, graph.inputs, size, size)
         graph = ChannelGraph.trace(network, picture)
     return NetworkReport(
-        name=name,
-        file=file,
-        role=member.role,
-        task=_TASKS.get(name, "judges A or B"),
-        architecture=_words(network, graph),
-        widths=_widths(network),
+        name=name, file=file, role=member.role, task=_TASKS.get(name, "judges A or B"),
+        architecture=_words(network, graph), widths=_widths(network),
         params=sum(parameter.numel() for parameter in network.parameters()),
         macs_true=cost.macs(graph, size, size, "true"),
         macs_paper=cost.macs(graph, size, size, "paper"),
@@ -167,7 +157,7 @@ def _report(name: str, file: Path, size: int, member: OpenedNetwork, entry: str 
         entry=entry,
         groups=_groups(graph) if member.role == "generator" else (),
         kept_whole=graph.notes if member.role == "generator" else (),
-    )
+    )  # fmt: skip
 
 
 def _groups(graph: ChannelGraph) -> tuple[GroupReport, ...]:
@@ -181,9 +171,9 @@ def _groups(graph: ChannelGraph) -> tuple[GroupReport, ...]:
 
 
 def _words(network: nn.Module, graph: ChannelGraph) -> str:
-    if isinstance(network, Generator):
+    if isinstance(network, cyclegan.Generator):
         return _generator_words(network.widths)
-    if isinstance(network, Discriminator):
+    if isinstance(network, cyclegan.Discriminator):
         return _discriminator_words(network.widths)
     kind = getattr(network, "family", "") or type(network).__name__
     return f"{kind}, filters {_span(graph.sizes.values())}"
@@ -195,14 +185,14 @@ def _span(widths: Collection[int]) -> str:
 
 
 def _widths(network: nn.Module) -> dict[str, Any]:
-    if isinstance(network, Discriminator):
+    if isinstance(network, cyclegan.Discriminator):
         return asdict(network.widths)
     return widths_of(network)
 
 
-def _generator_words(w: GeneratorWidths) -> str:
+def _generator_words(w: cyclegan.GeneratorWidths) -> str:
     kind = f"resnet_{w.blocks}blocks"
-    if w == resnet_widths(w.stem, w.blocks, w.in_channels, w.out_channels):
+    if w == cyclegan.resnet_widths(w.stem, w.blocks, w.in_channels, w.out_channels):
         return f"{kind}, ngf {w.stem}"
     there = [filters for filters in w.inner if filters]
     inner = _span(there)
@@ -210,7 +200,7 @@ def _generator_words(w: GeneratorWidths) -> str:
     return f"{kind}, filters {w.stem}/{w.down}/{w.trunk}, inside the blocks {inner}, then {w.up1}/{w.up2}"
 
 
-def _discriminator_words(w: DiscriminatorWidths) -> str:
+def _discriminator_words(w: cyclegan.DiscriminatorWidths) -> str:
     field = 7  # the last two layers have stride 1 and 4×4 kernels
     for _ in w.filters[:-1]:
         field = 2 * field + 2
@@ -234,7 +224,7 @@ def _problems(quartet: Quartet) -> list[str]:
         )
         problems.append(f"{', '.join(missing)} missing: {cure}")
     for generator in generators:
-        if not isinstance(generator, Generator):
+        if not isinstance(generator, cyclegan.Generator):
             continue
         found = {
             "netG": f"resnet_{generator.widths.blocks}blocks",

@@ -8,12 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ganprune.checkpoints.architecture import (
-    Role,
-    discriminator_from_tensors,
-    generator_from_tensors,
-    role_of,
-)
+from ganprune.checkpoints import architecture
 from ganprune.checkpoints.contents import flat_tensors, split_block_name, split_dropout, split_relics
 from ganprune.checkpoints.folding import folded
 from ganprune.checkpoints.formats import safetensors_file
@@ -33,7 +28,7 @@ class OpenedNetwork:
     """A network and how it lay on the disk."""
 
     network: nn.Module  # float32, on the CPU, in eval mode, without gradients
-    role: Role  # what it is for
+    role: architecture.Role  # what it is for
     precision: str  # number formats of its tensors in the file, e.g. ``float16``
     relics: tuple[str, ...]  # names of unused running statistics that were dropped
     dropout: bool
@@ -84,7 +79,7 @@ def load_like(path: Path, like: nn.Module) -> nn.Module:
 def opened(
     path: Path,
     tensors: Mapping[str, Tensor],
-    role: Role | None = None,
+    role: architecture.Role | None = None,
     entry: str = "",
     own: Own = READERS_ALONE,
 ) -> OpenedNetwork:
@@ -103,12 +98,12 @@ def opened(
             return OpenedNetwork(network, role, _precisions(tensors), tuple(relics), False)
         whole, norms = folded(tensors)
         used, relics = split_relics(whole)
-        is_for = role or role_of(used)
+        is_for = role or architecture.role_of(used)
         if is_for == "discriminator":
-            network = discriminator_from_tensors(used)
+            network = architecture.discriminator_from_tensors(used)
         else:
             check_read(path.parent)
-            network = generator_from_tensors(used)
+            network = architecture.generator_from_tensors(used)
             _check_metadata(metadata, network)
         dropout = split_dropout(split_block_name(used)[0])[1]
         return OpenedNetwork(network, is_for, _precisions(used), relics, dropout, norms)

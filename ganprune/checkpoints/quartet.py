@@ -243,18 +243,10 @@ def assembled(source: Path, located: Located, members: Mapping[NetName, OpenedNe
     folder = next(iter(located.files.values())).parent
     options = read_options(folder)
     quartet = Quartet(
-        G_A=networks.get("G_A"),
-        G_B=networks.get("G_B"),
-        D_A=networks.get("D_A"),
-        D_B=networks.get("D_B"),
-        files=dict(located.files),
-        naming=located.naming,
-        notes=tuple(_notes(located, members, options)),
-        options=options,
-        looked_for=dict(located.looked_for),
-        source=source,
-        alone=located.alone,
-    )
+        G_A=networks.get("G_A"), G_B=networks.get("G_B"), D_A=networks.get("D_A"), D_B=networks.get("D_B"),
+        files=dict(located.files), naming=located.naming, notes=tuple(_notes(located, members, options)),
+        options=options, looked_for=dict(located.looked_for), source=source, alone=located.alone,
+    )  # fmt: skip
     _check_channels(quartet)
     return quartet
 

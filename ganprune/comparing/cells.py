@@ -47,12 +47,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 class Cell:
     """One thing to do: a method with a seed."""
 
-    name: str
-    """The row that it belongs to; cells of one name differ in their seed alone."""
-    method: str
-    """`SEARCH`, or a name of `ganprune.baselines.METHODS`."""
-    settings: CompressSettings
-    """Everything else; its search's seed is the cell's."""
+    name: str  # the row that it belongs to; cells of one name differ in their seed alone
+    method: str  # `SEARCH`, or a name of `ganprune.baselines.METHODS`
+    settings: CompressSettings  # everything else; its search's seed is the cell's
 
     @property
     def seed(self) -> int:
@@ -92,11 +89,9 @@ class CompareSettings:
 class Comparison:
     """A settings file, read and checked."""
 
-    cells: tuple[Cell, ...]
-    """In the order of the file, a seed after the other."""
+    cells: tuple[Cell, ...]  # in the order of the file, a seed after the other
     settings: CompareSettings = field(default_factory=CompareSettings)
-    others: tuple[Cell, ...] = ()
-    """Cells of the file that were left out, see `only`."""
+    others: tuple[Cell, ...] = ()  # cells of the file that were left out, see `only`
 
     @property
     def in_turns(self) -> tuple[Cell, ...]:

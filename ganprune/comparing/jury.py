@@ -10,18 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganprune import metrics
 from ganprune.comparing.record import Figures
 from ganprune.images import PictureFolders, in_channels, load_pictures, save_picture, to_float, to_uint8
-from ganprune.metrics import (
-    FeatureNetwork,
-    ScoreSettings,
-    Segmenter,
-    cached_features,
-    fcn_score,
-    find_readable,
-    score,
-    squared_errors,
-)
 from ganprune.models.traits import discriminator_input
 from ganprune.pruning.fitness import l_disa
 from ganprune.reporting import SILENT, Reporter
@@ -37,13 +28,13 @@ LABELS: Domain = "B"
 class Jury:
     """Judges generators by the test pictures of both domains."""
 
-    network: FeatureNetwork
+    network: metrics.FeatureNetwork
     folders: PictureFolders
     size: int  # height and width that test pictures are resized to before they are translated
     device: str
     cache: Path  # a folder for features that are needed again
     fid: bool = False  # FID against real test pictures, too
-    segmenter: Segmenter | None = None
+    segmenter: metrics.Segmenter | None = None
     """For the FCN score of the generator that reads label maps, where test pictures are such."""
     reporter: Reporter = SILENT
     discriminators: Mapping[Domain, nn.Module] = field(default_factory=dict[Domain, nn.Module])
@@ -97,9 +88,10 @@ class Jury:
         source, target = self._real(side), self._real(OTHER[side])
         inputs, wanted = self._features(self.pictures(side)), self._original(side, original)
         whole = self._features(wanted.pictures)
-        found = score(
-            self._features(made.pictures), target, ScoreSettings(fid=self.fid), domains=(source, target),
-            originals_and_inputs=(whole, inputs), errors=squared_errors(made.pictures, wanted.pictures),
+        found = metrics.score(
+            self._features(made.pictures), target, metrics.ScoreSettings(fid=self.fid),
+            domains=(source, target), originals_and_inputs=(whole, inputs),
+            errors=metrics.squared_errors(made.pictures, wanted.pictures),
             others={"original": whole} if made is not wanted else None,
         )  # fmt: skip
         apart = [l_disa(one, other) for one, other in zip(wanted.judged, made.judged, strict=True)]
@@ -113,11 +105,11 @@ class Jury:
 
     def _real(self, side: Domain) -> Tensor:
         """Features of real test pictures, from the size that their files have."""
-        paths = find_readable(self.folders.pictures("test", side), self.reporter)
-        return cached_features(self.network, paths, folder=self.cache, reporter=self.reporter)
+        paths = metrics.find_readable(self.folders.pictures("test", side), self.reporter)
+        return metrics.cached_features(self.network, paths, folder=self.cache, reporter=self.reporter)
 
     def _features(self, pictures: Tensor) -> Tensor:
-        return cached_features(self.network, pictures, folder=self.cache, reporter=self.reporter)
+        return metrics.cached_features(self.network, pictures, folder=self.cache, reporter=self.reporter)
 
     def _ready(self, network: nn.Module) -> nn.Module:
         return copy.deepcopy(network).to(self.device).float().eval()
@@ -141,12 +133,12 @@ class Jury:
         """FCN score of streets that G_B draws from label maps; empty without a segmenter."""
         if self.segmenter is None or side != LABELS:
             return {}
-        labels = find_readable(self.folders.pictures("test", side), self.reporter)
+        labels = metrics.find_readable(self.folders.pictures("test", side), self.reporter)
         with scratch_folder() as folder:
             fakes = [folder / f"{i:05}.png" for i in range(len(labels))]
             for path, picture in zip(fakes, pictures, strict=True):
                 save_picture(path, picture, over="any")
-            found = fcn_score(fakes, labels, self.segmenter, resamples=0, reporter=self.reporter)
+            found = metrics.fcn_score(fakes, labels, self.segmenter, resamples=0, reporter=self.reporter)
         return {"fcn": found.to_json()}
 
 

@@ -53,12 +53,9 @@ THINET = "thinet"  # the cell that the paper's ThiNet stands beside
 
 
 def paper_table(
-    task: str,
-    claim: str,
-    means: Mapping[str, Mapping[Domain, Mapping[str, Any]]],
-    size: int,
+    task: str, claim: str, means: Mapping[str, Mapping[Domain, Mapping[str, Any]]], size: int,
     judges: Mapping[str, str],
-) -> Table:
+) -> Table:  # fmt: skip
     """The paper's figures of a task, and beside them those of the cell ``claim``.
 
     means: by cell, side and figure, as `ganprune.comparing.tables.means_of` returns them. judges: names of

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -186,21 +187,13 @@ def _timed(found: Contest, records: Records, reporter: Reporter) -> Together | N
     return time_together(found, slim, how, default_exporter(), reporter)
 
 
-def _finished(found: Contest, records: Records) -> list[CellRecord]:
-    """Records of the cells that are finished, in the order of the file."""
-    return [record for cell in found.comparison.cells if (record := records.finished(cell))]
-
-
 def _there(found: Contest, records: Records) -> Mapping[Cell, CellRecord]:
     """All finished cells of the file; of those that --cells has left out, those made in the same way."""
     there = {cell: record for cell in found.comparison.cells if (record := records.finished(cell))}
     for cell in found.comparison.others:
-        try:
-            record = records.finished(cell)
-        except RunError:
-            continue
-        if record is not None:
-            there[cell] = record
+        with suppress(RunError):
+            if (record := records.finished(cell)) is not None:
+                there[cell] = record
     return there
 
 
@@ -214,11 +207,13 @@ def _told(found: Contest, records: Records, timed: Together | None, judges: Mapp
 
 
 def _report(found: Contest, records: Records, timed: Together | None, judges: Mapping[str, str]) -> Compared:
-    settings, cells, original = found.comparison.settings, _finished(found, records), records.original()
+    settings, original = found.comparison.settings, records.original()
+    cells = [record for cell in found.comparison.cells if (record := records.finished(cell))]
     assert original is not None
     claim = settings.claim
     means = means_of(cells, original, timed["timings"] if timed else {})
-    title = f"{len(cells)} cells at {found.size}×{found.size}, fine-tuned for {_budgets(found)}"
+    budgets = " or ".join(dict.fromkeys(cell.settings.tuning.budget for cell in found.comparison.cells))
+    title = f"{len(cells)} cells at {found.size}×{found.size}, fine-tuned for {budgets}"
     tables = [comparison_table(means, title)]
     if settings.task is not None and claim is not None:
         tables.append(paper_table(settings.task, claim, means, found.size, judges))
@@ -238,8 +233,3 @@ def _best(found: Contest, cells: Sequence[CellRecord]) -> str | None:
         return sum(part.get("lost") or 0.0 for part in there[name]["sides"].values())
 
     return min(there, key=lacks, default=None)
-
-
-def _budgets(found: Contest) -> str:
-    budgets = dict.fromkeys(cell.settings.tuning.budget for cell in found.comparison.cells)
-    return " or ".join(budgets)

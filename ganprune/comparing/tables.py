@@ -26,8 +26,7 @@ def means_of(cells: Sequence[CellRecord], original: OriginalRecord, timings: Tim
     The ends of intervals over pictures are means too: all seeds are judged by the same pictures, so that what
     these say is no surer with more seeds.
     """
-    rows: dict[str, list[Figures]] = {ORIGINAL: [original["sides"]]}
-    rows[INPUTS] = [original["inputs"]]
+    rows: dict[str, list[Figures]] = {ORIGINAL: [original["sides"]], INPUTS: [original["inputs"]]}
     if "mirrored" in original:  # not of an earlier ganprune
         rows[MIRRORED] = [original["mirrored"]]
     for cell in cells:
@@ -57,8 +56,7 @@ def comparison_table(means: Means, title: str) -> Table:
     def both(key: str, digits: int, unit: float = 1) -> _Cell:
         def cell(sides: Figures) -> str:
             values = [None if part.get(key) is None else part[key] / unit for part in sides.values()]
-            told = list(dict.fromkeys(number(value, digits) for value in values))
-            return " / ".join(told)
+            return " / ".join(dict.fromkeys(number(value, digits) for value in values))
 
         return cell
 
@@ -89,9 +87,8 @@ def comparison_table(means: Means, title: str) -> Table:
 
 def comparison_csv(means: Means) -> str:
     """A line for each method and direction, with all figures; headings first."""
-    lines = [{"method": name, "network": f"G_{side}"} | part
-             for name, sides in means.items() for side, part in sides.items()]  # fmt: skip
-    return csv_text(lines)
+    return csv_text([{"method": name, "network": f"G_{side}"} | part
+                     for name, sides in means.items() for side, part in sides.items()])  # fmt: skip
 
 
 def _kid(part: Mapping[str, Any]) -> str:

@@ -58,9 +58,8 @@ def time_together(
     ):
         return known
     networks = {f"{ORIGINAL}.G_{side}": G for side, G in found.originals.items()}
-    networks |= {
-        name: load_generator(G, found.job.own) if isinstance(G, Path) else G for name, G in slim.items()
-    }
+    for name, G in slim.items():
+        networks[name] = load_generator(G, found.job.own) if isinstance(G, Path) else G
     files = _exported(found, networks, exporter, reporter)
     candidates = [Candidate(name, file, _original_of(name)) for name, file in files.items()]
     measured, timings = bench(candidates, settings, reporter), dict[str, dict[Domain, dict[str, float]]]()

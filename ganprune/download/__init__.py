@@ -11,12 +11,5 @@ from ganprune.download.catalog import BASE, CATALOG, Item, find_item, item_at, w
 from ganprune.download.job import Downloaded, download
 
 __all__ = [
-    "BASE",
-    "CATALOG",
-    "Downloaded",
-    "Item",
-    "download",
-    "find_item",
-    "item_at",
-    "with_sha256",
-]
+    "BASE", "CATALOG", "Downloaded", "Item", "download", "find_item", "item_at", "with_sha256"
+]  # fmt: skip

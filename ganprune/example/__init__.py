@@ -17,12 +17,6 @@ The networks were trained on none of them.
 EXAMPLE_SIZE = 96  # pixels a side of the pictures
 
 __all__ = [
-    "CHECKPOINT",
-    "EXAMPLE_SIZE",
-    "PICTURES",
-    "Coats",
-    "background_change",
-    "coats",
-    "coats_of",
+    "CHECKPOINT", "EXAMPLE_SIZE", "PICTURES", "Coats", "background_change", "coats", "coats_of",
     "stripe_energy",
-]
+]  # fmt: skip

@@ -23,14 +23,9 @@ def run_demo(folder: Path, given: Mapping[str, object], command: str, reporter: 
     """Compress the packaged CycleGAN into ``folder``, measure the coats."""
     settings = compress_settings("demo", None, given)
     found = compress(
-        CHECKPOINT,
-        PICTURES,
-        output=folder,
-        settings=settings,
-        reporter=reporter,
-        bench=BENCH,
+        CHECKPOINT, PICTURES, output=folder, settings=settings, reporter=reporter, bench=BENCH,
         command=command,
-    )
+    )  # fmt: skip
     kinds: dict[str, Mapping[Domain, nn.Module]] = {
         "original": found.originals,
         "slim": {side: load_generator(folder / f"pruned_G_{side}.safetensors") for side in DOMAINS},

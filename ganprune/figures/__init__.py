@@ -15,16 +15,6 @@ from ganprune.figures.panels import search_curves, search_panels, training_panel
 from ganprune.figures.style import Pixels, clean, to_page, to_svg
 
 __all__ = [
-    "Bar",
-    "Pixels",
-    "bar_chart",
-    "clean",
-    "filter_panels",
-    "operator_chart",
-    "search_curves",
-    "search_panels",
-    "to_page",
-    "to_svg",
-    "training_panels",
-    "widths_diagram",
-]
+    "Bar", "Pixels", "bar_chart", "clean", "filter_panels", "operator_chart", "search_curves",
+    "search_panels", "to_page", "to_svg", "training_panels", "widths_diagram",
+]  # fmt: skip

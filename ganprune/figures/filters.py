@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ganprune.figures.style import (
-    LIGHT,
-    WIDTH,
-    Pixels,
-    heading,
-    key,
-    network_colour,
-    place,
-    sheet,
-    styled,
-    write,
-)
+from ganprune.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,7 +74,7 @@ class FirstLayer:
         return found
 
 
-def filter_pictures(weights: Weights, like: Weights | None = None) -> list[Pixels]:
+def filter_pictures(weights: Weights, like: Weights | None = None) -> list[style.Pixels]:
     """Filters as pictures, uint8 [k, k, 3]: 0 is grey, the largest absolute weight of each is full colour.
 
     like: other filters of the same shape, whose largest weights are taken instead, to compare the two.
@@ -104,7 +93,7 @@ class FilterPanel:
 
     title: str
     note: str
-    pictures: Mapping[int, Pixels]  # filter → its picture
+    pictures: Mapping[int, style.Pixels]  # filter → its picture
     framed: Sequence[int] = ()
 
 
@@ -128,44 +117,46 @@ def filter_parts(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> list
     return found
 
 
-@styled
+@style.styled
 def filter_panels(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> list["Figure"]:
     """The parts and the norms, each a chart of eight filters a row."""
     n = min(len(layer.original), _MOST)
     found: list[Figure] = []
     for part in filter_parts(layer, others):
-        found.append(sheet(WIDTH, _TOP + _STEP * -(-n // 8), f"{part.title}: {part.note}"))
+        found.append(style.sheet(style.WIDTH, _TOP + _STEP * -(-n // 8), f"{part.title}: {part.note}"))
         _draw_part(found[-1], part, n, 8, 0)
-    found.append(sheet(WIDTH, 200, f"Norms of the {len(layer.original)} filters of {layer.network}"))
-    _draw_norms(found[-1], layer, WIDTH, 0)
+    found.append(
+        style.sheet(style.WIDTH, 200, f"Norms of the {len(layer.original)} filters of {layer.network}")
+    )
+    _draw_norms(found[-1], layer, style.WIDTH, 0)
     return found
 
 
-@styled
+@style.styled
 def filter_figure(layer: FirstLayer, others: Mapping[str, Sequence[int]]) -> "Figure":
     """The same for print: sixteen filters a row, one part under the other, the numbers in words below."""
     n, columns, parts = min(len(layer.original), _MOST), 16, filter_parts(layer, others)
     step, words = _TOP + _STEP * -(-n // columns) + 16, layer.sentences()
     width = _STEP * columns
-    figure = sheet(
+    figure = style.sheet(
         width, step * len(parts) + 220 + 18 * len(words), f"First-layer filters of {layer.network}"
     )
     for i, part in enumerate(parts):
         _draw_part(figure, part, n, columns, i * step)
     _draw_norms(figure, layer, width, step * len(parts))
     for i, sentence in enumerate(words):
-        write(figure, 0, step * len(parts) + 220 + 18 * i, sentence, fontsize=11)
+        style.write(figure, 0, step * len(parts) + 220 + 18 * i, sentence, fontsize=11)
     return figure
 
 
 def _draw_part(figure: "Figure", part: FilterPanel, n: int, columns: int, top: float) -> None:
     from matplotlib.patches import Rectangle
 
-    heading(figure, part.title, part.note, top)
+    style.heading(figure, part.title, part.note, top)
     rows, k = -(-n // columns), next(iter(part.pictures.values())).shape[0]
     side = k + 2 * _GAP
     mosaic = np.zeros((rows * side, columns * side, 4), np.uint8)  # transparent
-    axes = place(figure, 0, top + _TOP, _STEP * columns, _STEP * rows)
+    axes = style.place(figure, 0, top + _TOP, _STEP * columns, _STEP * rows)
     axes.set_axis_off()
     for i in range(n):
         y, x = i // columns * side, i % columns * side
@@ -173,7 +164,7 @@ def _draw_part(figure: "Figure", part: FilterPanel, n: int, columns: int, top: f
             mosaic[y + _GAP : y + _GAP + k, x + _GAP : x + _GAP + k] = 255
             mosaic[y + _GAP : y + _GAP + k, x + _GAP : x + _GAP + k, :3] = part.pictures[i]
         if i in part.framed or i not in part.pictures:
-            colour, width = (LIGHT["ink"], 2.5) if i in part.framed else (LIGHT["line"], 1.0)
+            colour, width = (style.LIGHT["ink"], 2.5) if i in part.framed else (style.LIGHT["line"], 1.0)
             corner = (x + _GAP - 0.5, y + _GAP - 0.5)
             axes.add_patch(Rectangle(corner, k, k, fill=False, edgecolor=colour, linewidth=width))
     ends = (-0.5, columns * side - 0.5, rows * side - 0.5, -0.5)
@@ -185,12 +176,12 @@ def _draw_part(figure: "Figure", part: FilterPanel, n: int, columns: int, top: f
 
 def _draw_norms(figure: "Figure", layer: FirstLayer, width: float, top: float) -> None:
     """Norms of all filters, largest first: kept ones in colour, dropped ones grey."""
-    heading(figure, f"{layer.network}: norms of all filters", top=top)
-    colours = {"kept": network_colour(layer.network), "dropped": LIGHT["grey"]}
+    style.heading(figure, f"{layer.network}: norms of all filters", top=top)
+    colours = {"kept": style.network_colour(layer.network), "dropped": style.LIGHT["grey"]}
     for i, (word, colour) in enumerate(colours.items()):
-        key(figure, 80 * i, top + 33, word, colour)
+        style.key(figure, 80 * i, top + 33, word, colour)
     order = np.argsort(-layer.norms, kind="stable")
-    axes = place(figure, 44, top + 48, width - 48, 140)
+    axes = style.place(figure, 44, top + 48, width - 48, 140)
     kept = set(layer.kept)
     axes.bar(range(len(order)), layer.norms[order],
              color=[colours["kept" if i in kept else "dropped"] for i in order.tolist()])  # fmt: skip

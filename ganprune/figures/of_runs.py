@@ -9,21 +9,9 @@ import numpy as np
 
 from ganprune.bench.report import Timed
 from ganprune.errors import UsageError
+from ganprune.figures import of_run
 from ganprune.figures.bars import widths_diagram
 from ganprune.figures.filters import filter_figure
-from ganprune.figures.of_run import (
-    EVALUATION,
-    PictureComparison,
-    comparisons_of,
-    first_layer_of,
-    json_of,
-    kept_of,
-    last_losses,
-    lines_of,
-    quality_of,
-    sides_of,
-    widths_of,
-)
 from ganprune.figures.pareto import Point, pareto
 from ganprune.figures.sheets import SheetCell, draw_sheet, letter
 from ganprune.figures.style import Pixels, to_png, to_svg
@@ -72,10 +60,10 @@ def draw_figures(runs: Sequence[Labelled]) -> dict[str, "Figure"]:
 
     Raises `RunError` for a run that lacks what a figure needs, `UsageError` where runs show other pictures.
     """
-    pictures = [comparisons_of(run.run) for run in runs]
+    pictures = [of_run.comparisons_of(run.run) for run in runs]
     _check_same(runs, pictures)
     first = runs[0].run
-    sides = sides_of(first)
+    sides = of_run.sides_of(first)
     found = {
         "sizes": _sizes(runs, pictures, sides),
         "methods": _methods(runs, pictures, sides),
@@ -83,12 +71,12 @@ def draw_figures(runs: Sequence[Labelled]) -> dict[str, "Figure"]:
     }
     for side in sides:
         others = {
-            other.label: kept_of(other.run / f"G_{side}.safetensors")
+            other.label: of_run.kept_of(other.run / f"G_{side}.safetensors")
             for other in runs[1:]
             if (other.run / f"G_{side}.safetensors").is_file()
         }
-        found[f"filters-G_{side}"] = filter_figure(first_layer_of(first, side), others)
-        found[f"layers-G_{side}"] = widths_diagram(f"G_{side}", *widths_of(first, side))
+        found[f"filters-G_{side}"] = filter_figure(of_run.first_layer_of(first, side), others)
+        found[f"layers-G_{side}"] = widths_diagram(f"G_{side}", *of_run.widths_of(first, side))
     return found
 
 
@@ -104,7 +92,7 @@ def write_figures(figures: Mapping[str, "Figure"], folder: Path) -> list[Path]:
     return found
 
 
-def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]]) -> None:
+def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[of_run.PictureComparison]]) -> None:
     """Figures put pictures of several runs in a row: they must be translations of the same ones."""
     for run, rows in zip(runs[1:], pictures[1:], strict=True):
         same = len(rows) == len(pictures[0]) and all(
@@ -119,7 +107,7 @@ def _check_same(runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureCom
 
 
 def _sizes(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[of_run.PictureComparison]], sides: Sequence[Domain]
 ) -> "Figure":
     """Figure 2: one row a direction; the original, then one column a run, with model sizes below."""
     firsts = [{row.side: row for row in reversed(rows)} for rows in pictures]
@@ -139,7 +127,7 @@ def _sizes(
 
 
 def _methods(
-    runs: Sequence[Labelled], pictures: Sequence[Sequence[PictureComparison]], sides: Sequence[Domain]
+    runs: Sequence[Labelled], pictures: Sequence[Sequence[of_run.PictureComparison]], sides: Sequence[Domain]
 ) -> "Figure":
     """Figure 3: one row a picture; the input, the original, then one column a method, (a), (b), …"""
     rows = [
@@ -160,23 +148,27 @@ def _methods(
 
 def _pareto(runs: Sequence[Labelled]) -> "Figure":
     """Quality is KID where every run was evaluated, else what the search ended with, before fine-tuning."""
-    evaluations = [json_of(run.run / EVALUATION, Evaluation) for run in runs]
+    evaluations = [of_run.json_of(run.run / of_run.EVALUATION, Evaluation) for run in runs]
     quality = "KID" if all(evaluations) else "L_DisA before fine-tuning"
     points: list[Point] = []
     times = ""
     for i, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
         milliseconds, times = _milliseconds(run.run)
-        for side in sides_of(run.run):
+        for side in of_run.sides_of(run.run):
             values = {SIZE: _mib_of(run.run / f"G_{side}.onnx")}
-            losses = last_losses(lines_of(run.run / "search.jsonl"), side)
-            found = quality_of(evaluation, f"G_{side}", "slim") if quality == "KID" else losses.get("L_DisA")
+            losses = of_run.last_losses(of_run.lines_of(run.run / "search.jsonl"), side)
+            found = (
+                of_run.quality_of(evaluation, f"G_{side}", "slim")
+                if quality == "KID"
+                else losses.get("L_DisA")
+            )
             values |= {quality: found} if found is not None else {}
             if f"G_{side}" in milliseconds:
                 values[times] = milliseconds[f"G_{side}"]
             points.append(Point(f"G_{side}", run.label, values))
             if i == 0:
                 whole = {SIZE: _mib_of(run.run / f"original_G_{side}.onnx")}
-                best = quality_of(evaluation, f"G_{side}", "original") if quality == "KID" else 0.0
+                best = of_run.quality_of(evaluation, f"G_{side}", "original") if quality == "KID" else 0.0
                 whole |= {quality: best} if best is not None else {}
                 if f"original_G_{side}" in milliseconds:
                     whole[times] = milliseconds[f"original_G_{side}"]
@@ -186,7 +178,7 @@ def _pareto(runs: Sequence[Labelled]) -> "Figure":
 
 def _milliseconds(run: Run) -> tuple[dict[str, float], str]:
     """Median milliseconds of every network in the fewest threads; and what that axis is called."""
-    timed = json_of(run / "bench.json", Timed)
+    timed = of_run.json_of(run / "bench.json", Timed)
     timings = timed["timings"] if timed else ()
     fewest = min((row["threads"] for row in timings), default=1)
     rows = {row["network"]: row["median_ms"] for row in timings if row["threads"] == fewest}

@@ -19,25 +19,7 @@ from ganprune.images.transforms import Crop, Preprocess, TrainTransform
 from ganprune.images.values import as_rgb, in_channels, resized, to_float, to_tensor, to_uint8
 
 __all__ = [
-    "Crop",
-    "DataSource",
-    "Domain",
-    "PictureFolders",
-    "Preprocess",
-    "Split",
-    "TrainTransform",
-    "as_rgb",
-    "cells",
-    "find_domains",
-    "grid",
-    "in_channels",
-    "load_pictures",
-    "open_picture",
-    "readable",
-    "resized",
-    "save_picture",
-    "split",
-    "to_float",
-    "to_tensor",
-    "to_uint8",
-]
+    "Crop", "DataSource", "Domain", "PictureFolders", "Preprocess", "Split", "TrainTransform", "as_rgb",
+    "cells", "find_domains", "grid", "in_channels", "load_pictures", "open_picture", "readable", "resized",
+    "save_picture", "split", "to_float", "to_tensor", "to_uint8",
+]  # fmt: skip

@@ -27,22 +27,7 @@ from ganprune.metrics.scores import ScoreSettings, score
 from ganprune.metrics.translations import ComparedNetworks, Translated, translated
 
 __all__ = [
-    "ComparedNetworks",
-    "FeatureNetwork",
-    "ScoreSettings",
-    "Segmenter",
-    "Translated",
-    "absolute_errors",
-    "cached_features",
-    "fcn_score",
-    "features_of",
-    "fid",
-    "find_readable",
-    "kid",
-    "load_features",
-    "paired",
-    "pictures_in",
-    "score",
-    "squared_errors",
-    "translated",
-]
+    "ComparedNetworks", "FeatureNetwork", "ScoreSettings", "Segmenter", "Translated", "absolute_errors",
+    "cached_features", "fcn_score", "features_of", "fid", "find_readable", "kid", "load_features", "paired",
+    "pictures_in", "score", "squared_errors", "translated",
+]  # fmt: skip

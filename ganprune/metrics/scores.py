@@ -142,18 +142,10 @@ def score(
         fid_test = frechet(real)
         fid_train_test = None if train is None else frechet(torch.cat([train, real]))
     return PictureScores(
-        n_fakes=len(fakes),
-        n_real=0 if real is None else len(real),
-        kid=found_kid,
-        fid_test=fid_test,
-        fid_train_test=fid_train_test,
-        as_b=as_b,
-        lost=lost,
-        psnr=psnr,
-        truth_psnr=truth_psnr,
-        truth_l1=truth_l1,
-        less=less,
-    )
+        n_fakes=len(fakes), n_real=0 if real is None else len(real), kid=found_kid, fid_test=fid_test,
+        fid_train_test=fid_train_test, as_b=as_b, lost=lost, psnr=psnr, truth_psnr=truth_psnr,
+        truth_l1=truth_l1, less=less,
+    )  # fmt: skip
 
 
 def _in_decibels(error: Figure) -> Figure:

@@ -49,9 +49,9 @@ def networks_of(run: Run, samples: Mapping[str, bytes]) -> list[dict[str, Any]]:
     """
     found, odd = list[dict[str, Any]](), set[int]()
     paths = sorted(
-        run.folder.glob("*.onnx"), key=lambda p: (p.stem.startswith("original"), "." in p.stem, p.stem)
+        (p.stem.startswith("original"), "." in p.stem, p.stem, p) for p in run.folder.glob("*.onnx")
     )
-    for path in paths:
+    for *_, path in paths:
         try:
             takes = picture_input(read_onnx(path), path)
         except InputError:

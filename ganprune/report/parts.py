@@ -18,46 +18,25 @@ from ganprune.figures import (
     bar_chart,
     clean,
     filter_panels,
+    of_run,
     operator_chart,
     search_panels,
     to_page,
     training_panels,
     widths_diagram,
 )
-from ganprune.figures.of_run import (
-    EVALUATION,
-    QUALITY,
-    PictureComparison,
-    comparisons_of,
-    distance_of,
-    first_layer_of,
-    json_of,
-    lines_of,
-    sides_of,
-    training_lines,
-    widths_of,
-)
 from ganprune.figures.panels import LOSSES, measured_losses
 from ganprune.figures.style import data_uri
 from ganprune.images import DataSource
 from ganprune.images.sources import Domain
-from ganprune.metrics.telling import (
-    WORSE,
-    Evaluation,
-    Quality,
-    columns_of,
-    differences,
-    figure,
-    quality_advice,
-    quality_table,
-)
+from ganprune.metrics import telling
 from ganprune.presets import compress_settings
 from ganprune.pruning.fitness import psnr
 from ganprune.report.networks import domain_names
 from ganprune.report.wording import meets, what_was_done
 from ganprune.reporting import Reporter
 from ganprune.runs import Run
-from ganprune.settings.words import DOMAINS, OTHER
+from ganprune.settings.words import OTHER
 from ganprune.storage.plain import fits
 from ganprune.storage.tables import Table, in_threads, plus_minus
 from ganprune.system.shell import command_line
@@ -123,28 +102,21 @@ class Parts:
                     *_several(self._guarded("Size and speed", partial(self._speed_facts, side))),
                 ],
             }
-            for side in sides_of(self.run)
+            for side in of_run.sides_of(self.run)
         ]
         advice = self._guarded("Quality", self._advice)
-        said = what_was_done(self.run.config, sides_of(self.run))
+        said = what_was_done(self.run.config, of_run.sides_of(self.run))
         return render("first", said, cards, "" if isinstance(advice, Markup) else advice)
 
     def folded(self) -> list[PagePart]:
         """All others, in order; those that there is nothing to show for are left out."""
-        makers: Sequence[tuple[str, str, Callable[[], Markup | None]]] = (
-            ("pictures", "Before and after", self._pictures),
-            ("speed", "Size and speed", self._speed),
-            ("quality", "Quality", self._quality),
-            ("operators", "Time by operator", self._operators),
-            ("layers", "Layers", self._layers),
-            ("filters", "First-layer filters", self._filters),
-            ("search", "Search", self._search),
-            ("tuning", "Fine-tuning", self._tuning),
-            ("settings", "Settings", self._settings),
-            ("provenance", "Provenance", self._provenance),
-            ("repeat", "Do it again", self._repeat),
-        )
-        found = [(key, title, self._guarded(title, make)) for key, title, make in makers]
+        makers: dict[str, Callable[[], Markup | None]] = {
+            "Before and after": self._pictures, "Size and speed": self._speed, "Quality": self._quality,
+            "Time by operator": self._operators, "Layers": self._layers, "First-layer filters": self._filters,
+            "Search": self._search, "Fine-tuning": self._tuning, "Settings": self._settings,
+            "Provenance": self._provenance, "Do it again": self._repeat,
+        }  # fmt: skip
+        found = [(make.__name__[1:], title, self._guarded(title, make)) for title, make in makers.items()]
         return [PagePart(key, title, content) for key, title, content in found if content]
 
     def _guarded(self, title: str, make: Callable[[], Any]) -> Any:
@@ -166,12 +138,12 @@ class Parts:
         return f"{names[side]} to {names[OTHER[side]]}"
 
     def _picture(self, side: Domain) -> Markup:
-        rows = [row for row in comparisons_of(self.run) if row.side == side]
+        rows = [row for row in of_run.comparisons_of(self.run) if row.side == side]
         return render("card", _card(rows[0], 1) | {"untuned": None})
 
     def _speed_facts(self, side: Domain) -> list[dict[str, str]]:
         """How much faster and smaller, in the fewest threads."""
-        timed = json_of(self.run / "bench.json", dict[str, Any])
+        timed = of_run.json_of(self.run / "bench.json", dict[str, Any])
         if timed is None:
             command = command_line("bench", "--cpu", self.run.folder)
             return [_fact("Speed", "?", "not timed yet", command=command)]
@@ -205,7 +177,7 @@ class Parts:
 
     def _quality_fact(self, side: Domain) -> list[dict[str, str]]:
         """How near the slim network's pictures are to the original's, as far as the run's files say."""
-        found = distance_of(self.run, side)
+        found = of_run.distance_of(self.run, side)
         if found is None:
             return []
         apart = psnr(found.slim)
@@ -214,27 +186,26 @@ class Parts:
         if not found.inputs:
             return [_fact("Quality", value, note)]
         note += f". The untouched input: {psnr(found.inputs):.1f} dB"
-        said = found.verdict or (WORSE if found.slim >= found.inputs else "")
-        told = {"verdict": said.capitalize(), "how": "bad" if said == WORSE else "plain"} if said else {}
+        said = found.verdict or (telling.WORSE if found.slim >= found.inputs else "")
+        told = (
+            {"verdict": said.capitalize(), "how": "bad" if said == telling.WORSE else "plain"} if said else {}
+        )
         return [_fact("Quality", value, note, **told)]
 
     def _advice(self) -> str:
-        found = json_of(self.run / QUALITY, Quality)
-        return "" if found is None else quality_advice(found)
+        found = of_run.json_of(self.run / of_run.QUALITY, telling.Quality)
+        return "" if found is None else telling.quality_advice(found)
 
     def _pictures(self) -> Markup:
-        rows = comparisons_of(self.run)
-        sides = {
-            f"G_{side}: {self._direction(side)}": [
-                _card(row, i + 1) for i, row in enumerate(row for row in rows if row.side == side)
-            ]
-            for side in DOMAINS
-            if any(row.side == side for row in rows)
-        }
+        rows = of_run.comparisons_of(self.run)
+        sides = dict[str, list[dict[str, Any]]]()
+        for row in sorted(rows, key=lambda row: row.side):
+            cards = sides.setdefault(f"G_{row.side}: {self._direction(row.side)}", [])
+            cards.append(_card(row, len(cards) + 1))
         return render("pictures", sides)
 
     def _speed(self) -> Markup | None:
-        if (timed := json_of(self.run / "bench.json", Timed)) is None:
+        if (timed := of_run.json_of(self.run / "bench.json", Timed)) is None:
             return None
         networks = {net["name"]: net for net in timed["networks"]}
         order = {name: str(net["against"] or name) for name, net in networks.items()}
@@ -255,22 +226,22 @@ class Parts:
         return render("speed", timed.get("header", ""), _charts(bars), tables)
 
     def _quality(self) -> Markup | None:
-        found = json_of(self.run / EVALUATION, Evaluation)
-        beside = json_of(self.run / QUALITY, Quality)
+        found = of_run.json_of(self.run / of_run.EVALUATION, telling.Evaluation)
+        beside = of_run.json_of(self.run / of_run.QUALITY, telling.Quality)
         if found is None and beside is None:
             return None
-        tables = [] if beside is None else [quality_table(beside)]
-        told = [] if beside is None else list(filter(None, [quality_advice(beside)]))
+        tables = [] if beside is None else [telling.quality_table(beside)]
+        told = [] if beside is None else list(filter(None, [telling.quality_advice(beside)]))
         for part in found["directions"] if found else ():
-            rows, shown = part["rows"], columns_of(part["rows"])
-            body = tuple((row["pictures"], *(figure(row, key) for key in shown)) for row in rows)
+            rows, shown = part["rows"], telling.columns_of(part["rows"])
+            body = tuple((row["pictures"], *(telling.figure(row, key) for key in shown)) for row in rows)
             title = f"{part['network']}, {part['direction']}: {rows[0]['n_fakes']} test pictures"
             tables.append(Table(title, ("pictures", *shown.values()), body))
-            told += differences(rows)
+            told += telling.differences(rows)
         return render("quality", tables, told, found and found["features"], found and found.get("resamples"))
 
     def _operators(self) -> Markup | None:
-        timed = json_of(self.run / "bench.json", dict[str, Any]) or {}
+        timed = of_run.json_of(self.run / "bench.json", dict[str, Any]) or {}
         if not (profiles := timed.get("profiles")):
             return None
         networks = {net["name"]: net for net in timed["networks"]}
@@ -282,29 +253,31 @@ class Parts:
         return _charts(operator_chart(f"{name}: ms a run", [g]) for name, g in groups.items())
 
     def _layers(self) -> Markup:
-        diagrams = [widths_diagram(f"G_{side}", *widths_of(self.run, side)) for side in sides_of(self.run)]
+        diagrams = [
+            widths_diagram(f"G_{side}", *of_run.widths_of(self.run, side))
+            for side in of_run.sides_of(self.run)
+        ]
         return render("layers", _charts(diagrams))
 
     def _filters(self) -> Markup:
-        layers = [first_layer_of(self.run, side) for side in sides_of(self.run)]
+        layers = [of_run.first_layer_of(self.run, side) for side in of_run.sides_of(self.run)]
         sentences = [f"{layer.network}: {told}" for layer in layers for told in layer.sentences()]
         drawn = _charts(chart for layer in layers for chart in filter_panels(layer, {}))
         return render("filters", drawn, sentences)
 
     def _search(self) -> Markup | None:
-        if not (lines := lines_of(self.run / "search.jsonl")):
+        if not (lines := of_run.lines_of(self.run / "search.jsonl")):
             return None
         settings, last = self.run.config["settings"], lines[-1]
         losses = measured_losses(lines)
         rows, verdicts = beside_doing_nothing(lines, losses)
         title = f"At the end, generation {last['generation']}, before fine-tuning"
         table = Table(title, ("", *_TERMS.values(), *losses), tuple(rows))
-        return render(
-            "search", _charts(search_panels(lines, meets(settings))), table, verdicts, settings, losses
-        )
+        charts = _charts(search_panels(lines, meets(settings)))
+        return render("search", charts, table, verdicts, settings, losses)
 
     def _tuning(self) -> Markup | None:
-        lines = training_lines(self.run)
+        lines = of_run.training_lines(self.run)
         return _charts(training_panels(lines)) if lines else None
 
     def _settings(self) -> Markup:
@@ -363,15 +336,11 @@ def milliseconds(ms: float) -> str:
     return f"{ms:.{2 if ms < 100 else 1}f} ms"
 
 
-def _card(row: PictureComparison, number: int) -> dict[str, Any]:
+def _card(row: of_run.PictureComparison, number: int) -> dict[str, Any]:
     """One validation picture: the input, both translations, and what the slim network made before tuning."""
-    return {
-        "what": f"picture {number} of domain {row.side}",
-        "input": _jpeg(row.input),
-        "original": _jpeg(row.original),
-        "slim": _jpeg(row.slim),
-        "untuned": None if row.untuned is None else _jpeg(row.untuned),
-    }
+    shown = {kind: _jpeg(getattr(row, kind)) for kind in ("input", "original", "slim")}
+    untuned = None if row.untuned is None else _jpeg(row.untuned)
+    return {"what": f"picture {number} of domain {row.side}", **shown, "untuned": untuned}
 
 
 def _jpeg(pixels: Pixels) -> str:
@@ -390,10 +359,7 @@ def _charts(figures: "Iterable[Figure]") -> Markup:
 def beside_doing_nothing(
     lines: Sequence[Mapping[str, Any]], losses: Sequence[str] = LOSSES
 ) -> tuple[list[tuple[str, ...]], list[str]]:
-    """What the search ended with, the original and the untouched input; and whether that one is beaten.
-
-    losses: those that rows show.
-    """
+    """The search's end, the original, the untouched input, by ``losses``; and whether that is beaten."""
     rows, verdicts = list[tuple[str, ...]](), list[str]()
     for side in [side for side in ("A", "B") if side in lines[-1]]:
         ended, beside = lines[-1][side], lines[0].get("controls", {}).get(side, {})

@@ -71,8 +71,7 @@ def page_server(run: Run, runtime: Path, port: int = 0) -> ThreadingHTTPServer:
 
 def routes(run: Run, runtime: Path) -> Routes:
     """Everything that there is to ask for. Raises `UsageError` where the run has no ONNX file."""
-    pages = files("ganprune.report") / "browser"
-    samples = _samples(run)
+    pages, samples = files("ganprune.report") / "browser", _samples(run)
     table: dict[str, Callable[[], bytes]] = {
         "/": (pages / "index.html").read_bytes,
         "/translate.css": _stylesheet,
@@ -95,10 +94,7 @@ def routes(run: Run, runtime: Path) -> Routes:
 
 def _engines(runtime: Path) -> dict[str, int]:
     """How many bytes are still to be fetched for each engine."""
-    return {
-        engine: sum(vendor.FILES[name].bytes for name in vendor.missing(engine, runtime))
-        for engine in vendor.ENGINES
-    }
+    return {e: sum(vendor.FILES[name].bytes for name in vendor.missing(e, runtime)) for e in vendor.ENGINES}
 
 
 def _bring(engine: str, runtime: Path, one: Lock) -> bytes:

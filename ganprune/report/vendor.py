@@ -64,11 +64,8 @@ def runtime_folder() -> Path:
 
 def missing(engine: str, folder: Path) -> tuple[str, ...]:
     """The files of an engine that are not in the folder, or are other ones than they should be."""
-    return tuple(
-        name
-        for name, file in ENGINES[engine].items()
-        if not (folder / name).is_file() or sha256(folder / name) != file.sha256
-    )
+    return tuple(name for name, file in ENGINES[engine].items()
+                 if not (folder / name).is_file() or sha256(folder / name) != file.sha256)  # fmt: skip
 
 
 def bring(engine: str, folder: Path, mirror: str = MIRROR, reporter: Reporter = SILENT) -> None:

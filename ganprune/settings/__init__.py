@@ -20,12 +20,6 @@ from ganprune.settings.compress import (
 )
 
 __all__ = [
-    "KEYS",
-    "CompressSettings",
-    "ComputeSettings",
-    "FineTuneSettings",
-    "PictureSettings",
-    "read_config",
-    "schema",
-    "typed",
-]
+    "KEYS", "CompressSettings", "ComputeSettings", "FineTuneSettings", "PictureSettings", "read_config",
+    "schema", "typed",
+]  # fmt: skip

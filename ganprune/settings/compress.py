@@ -10,21 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganprune.errors import UsageError
+from ganprune.settings import words
 from ganprune.settings.budget import Budget
 from ganprune.settings.fields import Setting, check_fields, flat, like, nearest, setting, settings_of, spelled
 from ganprune.settings.search import TRAINING, WHAT, WHERE, SearchSettings
 from ganprune.settings.training import DistilSettings, TrainSettings
-from ganprune.settings.words import (
-    MOST_ACTORS,
-    MOST_PROCESSES,
-    MOST_THREADS,
-    MOST_WORKERS,
-    NET_NAMES,
-    SIZES,
-    Domain,
-    Mean,
-    Reduction,
-)
 
 LEAST = 64
 """Pixels; of smaller squares a network's maps are mostly border."""
@@ -34,7 +24,7 @@ LEAST = 64
 class PictureSettings:
     """Which pictures the search looks at, and how."""
 
-    size: int = setting(256, within=SIZES, panel=WHAT)
+    size: int = setting(256, within=words.SIZES, panel=WHAT)
     """Height and width of pictures, pixels."""
     pictures: int = setting(8, least=1)
     """Validation pictures of each domain that every individual is scored on."""
@@ -45,7 +35,7 @@ class PictureSettings:
     """Individuals are scored on squares of 1/crops of the pictures' height and width, cut at random places
     out of crops² as many pictures: as much work, and less is left to chance. 1: on whole pictures, as where
     squares would be smaller than 64 pixels or than networks take."""
-    gena_mean: Mean = "arithmetic"
+    gena_mean: words.Mean = "arithmetic"
     """How L_GenA is averaged over pictures; geometric: a few hard ones do not outweigh the others."""
     picture_statistics: bool = False
     """Batch norm by each picture's own statistics, as CycleGAN's test.py without --eval, from the search to
@@ -54,7 +44,7 @@ class PictureSettings:
     """Pictures of A and B belong together, as pix2pix's: the same name, or both in one file, side by side."""
     lost_by: str | None = None
     """A file of the network of features that ``max_lost`` is measured by; none: that of GANPRUNE_FEATURES."""
-    reduction: Reduction = "mean"
+    reduction: words.Reduction = "mean"
     """What ‖v‖² means in Eq. 4-6: the mean over a picture's elements, or their sum."""
     tune_steps: int = setting(0, least=0)
     """Steps that every individual is fine-tuned for before its score, on a tenth of the training pictures."""
@@ -77,16 +67,16 @@ class ComputeSettings:
     """cpu, cuda, cuda:N, or auto: cuda where there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the networks while they are scored; auto: bfloat16 where the hardware computes it natively."""
-    threads: int | None = setting(None, least=1, most=MOST_THREADS, panel=WHERE)
+    threads: int | None = setting(None, least=1, most=words.MOST_THREADS, panel=WHERE)
     """CPU threads, of each worker too; none: all cores, and one thread a worker."""
     batch: int | None = setting(None, least=1)
     """Pictures a forward pass; none: 1 on a CPU, 16 on CUDA."""
-    workers: int | None = setting(None, least=1, most=MOST_ACTORS, panel=WHERE)
+    workers: int | None = setting(None, least=1, most=words.MOST_ACTORS, panel=WHERE)
     """Score in N processes; any N gives the same result."""
     ray: str | None = setting(None, metavar="auto|HOST:PORT")
     """Score on all CPUs of a running Ray cluster, with cuda on its GPUs, on --workers N at most: auto, or the
     address of its head node. The result is the same, so this may change while a run goes on."""
-    processes: int = setting(1, least=1, most=MOST_PROCESSES)
+    processes: int = setting(1, least=1, most=words.MOST_PROCESSES)
     """Processes that fine-tune together, each on its share of tune-batch, and on CUDA on a GPU of its
     own. Any number of them comes to the same result up to rounding, so it may change while a run goes on."""
 
@@ -96,9 +86,9 @@ class ComputeSettings:
             from ganprune.scoring import checked_address
 
             checked_address(self.ray)
-        elif self.workers is not None and self.workers > MOST_WORKERS:
+        elif self.workers is not None and self.workers > words.MOST_WORKERS:
             raise UsageError(
-                f"--workers must be 1 to {MOST_WORKERS}, found {self.workers}; more need --set ray=auto"
+                f"--workers must be 1 to {words.MOST_WORKERS}, found {self.workers}; more need --set ray=auto"
             )
 
 
@@ -178,7 +168,7 @@ class FineTuneSettings:
             vgg=self.distil_vgg, gan=self.distil_gan, adapters=self.distil_adapters,
         )  # fmt: skip
 
-    def training(self, base: TrainSettings, sides: Sequence[Domain]) -> TrainSettings:
+    def training(self, base: TrainSettings, sides: Sequence[words.Domain]) -> TrainSettings:
         """What to train the slim generators of ``sides`` by.
 
         ``base`` has the pictures' size, the seed, device and precision.
@@ -187,7 +177,7 @@ class FineTuneSettings:
         learn = {f"{kind}_{side}" for kind in kinds for side in sides}
         common = replace(
             base,
-            trained=tuple(name for name in NET_NAMES if name in learn),
+            trained=tuple(name for name in words.NET_NAMES if name in learn),
             average=self.average,
             validations=self.validations,
             patience=self.patience,

@@ -17,20 +17,7 @@ from ganprune.stages.searching import check_target, layouts, picture_hash, searc
 from ganprune.stages.training import RECOVERED, fine_tune, finished_networks, recover
 
 __all__ = [
-    "RECOVERED",
-    "Job",
-    "Resolved",
-    "check_target",
-    "fine_tune",
-    "finished_networks",
-    "layouts",
-    "needed_domains",
-    "needed_networks",
-    "picture_hash",
-    "rebuild_both",
-    "recover",
-    "refit_both",
-    "search",
-    "search_pictures",
-    "write_both",
-]
+    "RECOVERED", "Job", "Resolved", "check_target", "fine_tune", "finished_networks", "layouts",
+    "needed_domains", "needed_networks", "picture_hash", "rebuild_both", "recover", "refit_both", "search",
+    "search_pictures", "write_both",
+]  # fmt: skip

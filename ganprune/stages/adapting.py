@@ -89,9 +89,7 @@ def adapted(
 
 
 def adapted_to_speed(
-    settings: CompressSettings,
-    generators: Mapping[Domain, nn.Module],
-    tables: Mapping[Domain, LatencyTable],
+    settings: CompressSettings, generators: Mapping[Domain, nn.Module], tables: Mapping[Domain, LatencyTable]
 ) -> Adapted:
     """Settings that can be carried out on a machine of this speed, likewise: --target-ms decides, too."""
     return _step_by_step(settings, [partial(_widths, generators=generators, tables=tables)])
@@ -155,10 +153,7 @@ def _size(
     find: Callable[[Sequence[Domain]], PictureFolders],
     stride: int,
 ) -> Iterator[Change]:
-    """No larger than what the networks were trained on, or than the pictures; large enough for a D.
-
-    stride: sizes are multiples of it.
-    """
+    """A multiple of ``stride``, no larger than in training or than the pictures; large enough for a D."""
     folders = find(needed_domains(settings))
     size, crops = settings.pictures.size, quartet.options.get("crop_size", "")
     if crops.isdecimal() and len(crops) < 6:
@@ -211,9 +206,7 @@ def _largest(paths: Sequence[Path], enough: int) -> int:
 
 
 def _widths(
-    settings: CompressSettings,
-    generators: Mapping[Domain, nn.Module],
-    tables: Mapping[Domain, LatencyTable],
+    settings: CompressSettings, generators: Mapping[Domain, nn.Module], tables: Mapping[Domain, LatencyTable]
 ) -> Iterator[Change]:
     """The target, or the next one that can be reached; then the coarsest steps that come to it.
 

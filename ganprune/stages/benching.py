@@ -94,10 +94,7 @@ def write_profile(folder: Path, report: BenchReport) -> None:
 
 def profile_svg(report: BenchReport) -> str:
     """Time by operator, a bar a network, an original above its slim ones."""
-    groups = [
-        {profile.network: profile.operators for profile in with_others(group)}
-        for group in report.profile_groups()
-    ]
+    groups = [{p.network: p.operators for p in with_others(group)} for group in report.profile_groups()]
     title = f"Milliseconds a run, {in_threads(report.profiles[0].threads)}"
     return to_svg(operator_chart(title, groups))
 

@@ -8,14 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ganprune import checkpoints
 from ganprune.channels import ChannelGraph, graph_of
-from ganprune.checkpoints import (
-    copy_standalone,
-    load_generator,
-    read_metadata,
-    save_cyclegan_pth,
-    save_generator,
-)
 from ganprune.images import to_float
 from ganprune.pruning.rebuild import rebuilt
 from ganprune.pruning.statistics import following, seen_by_norms
@@ -40,7 +34,7 @@ def rebuild_both(job: Job, state: State) -> dict[Domain, nn.Module]:
     run = job.run
     paths: dict[Domain, Path] = {side: run / f"pruned_G_{side}.safetensors" for side in state.populations}
     if run.finished("rebuild", [run / STATE]):
-        return {side: load_generator(paths[side], job.own) for side in paths}
+        return {side: checkpoints.load_generator(paths[side], job.own) for side in paths}
     started, slim = time.monotonic(), dict[Domain, nn.Module]()
     for side, layout in layouts(job.originals, job.settings).items():
         genome = state.populations[side].best_genome
@@ -59,7 +53,7 @@ def save_pruned(job: Job, side: Domain, slim: nn.Module, kept: Mapping[str, Tens
     indices = {group: index.tolist() for group, index in kept.items()}
     whole = json.dumps(graph_of(job.originals[side]).sizes)
     metadata = {"network": f"G_{side}", "kept": json.dumps(indices), "whole": whole}
-    save_generator(job.run / f"pruned_G_{side}.safetensors", slim, metadata)
+    checkpoints.save_generator(job.run / f"pruned_G_{side}.safetensors", slim, metadata)
 
 
 def write_both(job: Job, slim: Mapping[Domain, nn.Module]) -> None:
@@ -73,14 +67,14 @@ def write_both(job: Job, slim: Mapping[Domain, nn.Module]) -> None:
     inputs = [run / FINE_TUNE / "train.json", *(run / f"pruned_G_{side}.safetensors" for side in slim)]
     if run.finished("write", inputs):
         return
-    started, outputs = time.monotonic(), copy_standalone(run.folder, slim.values())
+    started, outputs = time.monotonic(), checkpoints.copy_standalone(run.folder, slim.values())
     for side in slim:
-        known = read_metadata(run / f"pruned_G_{side}.safetensors")
+        known = checkpoints.read_metadata(run / f"pruned_G_{side}.safetensors")
         metadata = {"network": f"G_{side}"} | {key: known[key] for key in ("kept", "whole")}
         if source := job.source_sha256(side):
             metadata["source_sha256"] = source
-        save_generator(run / f"G_{side}.safetensors", slim[side], metadata)
-        save_cyclegan_pth(run / f"latest_net_G_{side}.pth", slim[side])
+        checkpoints.save_generator(run / f"G_{side}.safetensors", slim[side], metadata)
+        checkpoints.save_cyclegan_pth(run / f"latest_net_G_{side}.pth", slim[side])
         outputs += [run / f"G_{side}.safetensors", run / f"latest_net_G_{side}.pth"]
     run.finish("write", outputs, time.monotonic() - started, inputs)
 
@@ -102,7 +96,7 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
     paths: dict[Domain, Path] = {side: run / f"refitted_G_{side}.safetensors" for side in pruned}
     inputs = [run / f"pruned_G_{side}.safetensors" for side in pruned]
     if run.finished("refit", inputs):
-        return {side: load_generator(path, job.own) for side, path in paths.items()}
+        return {side: checkpoints.load_generator(path, job.own) for side, path in paths.items()}
     device, started, slim = resolve_device(job.resolved.device), time.monotonic(), dict[Domain, nn.Module]()
     size, seed = settings.pictures.size, settings.search.seed
     for side, network in pruned.items():
@@ -117,7 +111,7 @@ def refit_both(job: Job, pruned: Mapping[Domain, nn.Module]) -> dict[Domain, nn.
             )  # fmt: skip
         assert isinstance(found, nn.Module)
         slim[side] = found.to("cpu")
-        save_generator(paths[side], slim[side], {"network": f"G_{side}"})
+        checkpoints.save_generator(paths[side], slim[side], {"network": f"G_{side}"})
     run.finish("refit", paths.values(), time.monotonic() - started, inputs)
     return slim
 
@@ -130,7 +124,7 @@ def kept_filters(run: Run, side: Domain, original: ChannelGraph, slim: nn.Module
     path = run / f"pruned_G_{side}.safetensors"
     whole, few = original.sizes, graph_of(slim).sizes.values()
     with sound(path, "delete it to cut it again", "does not say which filters were kept"):
-        told = shaped(parse_json(read_metadata(path)["kept"]), dict[str, list[int]])
+        told = shaped(parse_json(checkpoints.read_metadata(path)["kept"]), dict[str, list[int]])
         if told.keys() != whole.keys():
             raise ValueError("groups of filters are missing")
         there = [group for group, indices in told.items() if indices]  # others' residual blocks are taken out

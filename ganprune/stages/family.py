@@ -1,7 +1,7 @@
 """What a search for all sizes at once leaves: the fronts of both generators, and pairs of chosen sizes."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -94,9 +94,8 @@ def write_front(job: Job, state: State) -> Members:
         front = front_of(population, settings, floor)
         losses = objectives(front, settings, floor)[:, 1]
         layout = Layout.of(job.originals[side], settings.layout)
-        work = Share(Convolutions.of_layout(layout, "work"), layout).of(
-            layout.gene_counts(front.genomes).numpy()
-        )
+        counts = layout.gene_counts(front.genomes).numpy()
+        work = Share(Convolutions.of_layout(layout, "work"), layout).of(counts)
         sides[side] = [
             {
                 "macs_share": float(front.macs[i]), "weights_share": float(front.N[i]),
@@ -155,11 +154,6 @@ def shares_of(text: str) -> tuple[float, ...]:
     return tuple(shares)
 
 
-def folder_names(shares: tuple[float, ...]) -> Mapping[float, str]:
-    """Folders of the pairs within a run's folder."""
-    return {share: f"points/{share:g}" for share in shares}
-
-
 def find_front(
     prepared: Prepared, shares: Sequence[float], output: Path | None, command: str, reporter: Reporter
 ) -> FoundFront:
@@ -173,7 +167,8 @@ def find_front(
         job.reporter.info(f"run folder: {job.run.folder}")
         state, points, size = search(job), list[Pair](), job.settings.pictures.size
         members = write_front(job, state)
-        for share, name in folder_names(tuple(shares)).items():
+        for share in shares:
+            name = f"points/{share:g}"
             point = job.in_folder(open_run(job.run / name, job.run.config, command))
             pair = pair_within(state, share, job.settings.search)
             _, slim = finished_networks(point, rebuild_both(point, pair))

@@ -107,10 +107,8 @@ class Job:
     @property
     def recipe(self) -> TrainSettings:
         """Of all training: CycleGAN's, with the job's size, seed, device and precision."""
-        size, seed = self.settings.pictures.size, self.settings.search.seed
-        return TrainSettings(
-            size=size, seed=seed, device=self.resolved.device, precision=self.resolved.precision
-        )
+        size, seed, on = self.settings.pictures.size, self.settings.search.seed, self.resolved
+        return TrainSettings(size=size, seed=seed, device=on.device, precision=on.precision)
 
     def source_sha256(self, side: Domain) -> str | None:
         """SHA-256 of the file that an original was read from; None where it was read from none."""
@@ -127,10 +125,9 @@ def needed_networks(settings: CompressSettings) -> tuple[NetName, ...]:
     """
     search, tuning = settings.search, settings.tuning
     trained = Budget.parse(tuning.budget).amount > 0
-    recipe = settings.pictures.tune_steps > 0 or (
-        trained and tuning.recipe == "paper" and not settings.pix2pix
-    )
-    judged = settings.pix2pix and trained and tuning.recipe == "paper"
+    paper = trained and tuning.recipe == "paper"
+    recipe = settings.pictures.tune_steps > 0 or (paper and not settings.pix2pix)
+    judged = settings.pix2pix and paper
     judged |= trained and tuning.recipe == "distil" and (tuning.distil_features > 0 or tuning.distil_gan > 0)
     names = set[str]()
     for side in search.sides:
@@ -171,8 +168,7 @@ def search_pictures(
 ) -> dict[Domain, Tensor]:
     """Validation pictures of both domains: [n, c, size, size]; see `split_pictures`."""
     tuning, held_out = split_files(folders, settings, reporter)
-    size = settings.pictures.size
-    pictures = _load(held_out, size, folders)
+    pictures = _load(held_out, settings.pictures.size, folders)
     for side, found in pictures.items():
         if len(found) < settings.pictures.pictures:
             rest = f"pictures of {side} to score on: {len(found)}; " + (
@@ -198,8 +194,7 @@ def split_pictures(
     unreadable.
     """
     tuning, held_out = split_files(folders, settings, reporter)
-    size = settings.pictures.size
-    return tuning, _load(held_out, size, folders)
+    return tuning, _load(held_out, settings.pictures.size, folders)
 
 
 def refit_pictures(job: Job, side: Domain, n: int) -> Tensor:
@@ -264,12 +259,8 @@ def _squares(job: Job, domain: Domain, files: Sequence[Path], side: int, n: int)
     return torch.stack(squares)
 
 
-def _load(
-    held_out: Mapping[Domain, Sequence[Path]], size: int, folders: PictureFolders
-) -> dict[Domain, Tensor]:
-    return {
-        side: load_pictures(paths, size, channels=folders.channels[side]) for side, paths in held_out.items()
-    }
+def _load(files: Mapping[Domain, Sequence[Path]], size: int, folders: PictureFolders) -> dict[Domain, Tensor]:
+    return {side: load_pictures(few, size, channels=folders.channels[side]) for side, few in files.items()}
 
 
 def split_files(

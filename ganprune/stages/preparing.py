@@ -126,12 +126,9 @@ def prepare(
             f"generator learns little; --direction {way} needs only {judge}"
         )
     folders = domains_of(
-        quartet.options,
-        source,
-        domains=needed_domains(settings),
-        paired=settings.pictures.paired,
+        quartet.options, source, domains=needed_domains(settings), paired=settings.pictures.paired,
         channels=quartet.channels,
-    )
+    )  # fmt: skip
     if folders.note:
         reporter.info(folders.note)
     if "size" in settings.given and (told := too_small(settings, quartet, folders)):

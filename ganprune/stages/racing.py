@@ -103,15 +103,11 @@ def survivors(rounds: list[Round], entered: int) -> list[int]:
 def _trained(job: Job, pair: State, place: int, steps: int) -> float:
     """Train a pair up to a step. Its score, smaller is better: the mean over both sides of the logarithm of
     what validation chooses weights by."""
-    point = _folder_of(job, place)
+    point = job.in_folder(open_run(job.run / RACE / str(place), job.run.config, job.run.command or ""))
     slim = fine_tune(point, refit_both(point, rebuild_both(point, pair)), until=steps)
     figures, distilled = distances(job, slim), job.settings.tuning.recipe == "distil"
     values = [score(figures, "G_A" if side == "A" else "G_B", distilled) for side in slim]
     return sum(math.log(max(value, 1e-12)) for value in values) / len(values)
-
-
-def _folder_of(job: Job, place: int) -> Job:
-    return job.in_folder(open_run(job.run / RACE / str(place), job.run.config, job.run.command or ""))
 
 
 def _adopt(job: Job, pair: State, place: int) -> None:

@@ -139,12 +139,8 @@ def search(job: Job) -> State:
     assert state is not None
     _tell_targets(job, state, both)
     write_atomically(run / CURVES, search_curves(lines, settings.search.meet).encode())
-    run.finish(
-        "search",
-        [run / STATE, run / HISTORY, run / CURVES],
-        time.monotonic() - started,
-        pictures_sha256=fingerprint,
-    )
+    files = [run / STATE, run / HISTORY, run / CURVES]
+    run.finish("search", files, time.monotonic() - started, pictures_sha256=fingerprint)
     return state
 
 

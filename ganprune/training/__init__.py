@@ -27,25 +27,8 @@ from ganprune.training.teacher_cache import Distillation, TeacherCache
 from ganprune.training.validation import Validation
 
 __all__ = [
-    "Budget",
-    "DistilSettings",
-    "Distillation",
-    "ImagePool",
-    "Networks",
-    "ProcessGroup",
-    "Teacher",
-    "TeacherCache",
-    "TrainResult",
-    "TrainSettings",
-    "TrainState",
-    "Trainer",
-    "TrainingError",
-    "TrainingPictures",
-    "TranslatedMaps",
-    "Validation",
-    "Vgg16",
-    "completing",
-    "learning_rate",
-    "load_vgg16",
+    "Budget", "DistilSettings", "Distillation", "ImagePool", "Networks", "ProcessGroup", "Teacher",
+    "TeacherCache", "TrainResult", "TrainSettings", "TrainState", "Trainer", "TrainingError",
+    "TrainingPictures", "TranslatedMaps", "Validation", "Vgg16", "completing", "learning_rate", "load_vgg16",
     "train",
-]
+]  # fmt: skip

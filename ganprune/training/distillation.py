@@ -109,15 +109,9 @@ class _Enough(Exception):
     """The maps that are needed are there."""
 
 
-def make_adapters(
-    teachers: Mapping[Domain, Teacher],
-    settings: DistilSettings,
-    device: str,
-) -> nn.ModuleDict:
-    """One 1×1 convolution a side and place, at first the embedding of the kept channels; empty where unused.
-
-    Keys are side and place, such as ``A3``.
-    """
+def make_adapters(teachers: Mapping[Domain, Teacher], settings: DistilSettings, device: str) -> nn.ModuleDict:
+    """A 1×1 convolution a side and place, such as ``A3``, at first the embedding of the kept channels; empty
+    where unused."""
     adapters = nn.ModuleDict()
     if not (settings.adapters and settings.maps):
         return adapters

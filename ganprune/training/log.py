@@ -15,14 +15,10 @@ VALIDATION = "validation.jsonl"
 CURVES = "curves.svg"
 _Line = Mapping[str, float]
 _LOSSES = {
-    "pixels, of the originals": "pixels",
-    "maps, of the originals": "maps",
-    "features, of the originals": "features",
-    "adversarial": "G",
-    "discriminators": "D",
-    "cycle": "cycle",
+    "pixels, of the originals": "pixels", "maps, of the originals": "maps",
+    "features, of the originals": "features", "adversarial": "G", "discriminators": "D", "cycle": "cycle",
     "identity": "idt",
-}
+}  # fmt: skip
 
 
 class StepLog:
@@ -83,10 +79,8 @@ class TrainLog(StepLog):
     def recent(self, state: TrainState) -> dict[str, float]:
         """Losses for people who watch: means of a few steps, both directions together."""
         means = {k: v / state.counted for k, v in state.sums.items()} if state.counted else self.lines[-1]
-        both = {
-            name: [f"{name}_{side}" for side in DOMAINS] for name in ("pixels", "maps", "G", "cycle", "D")
-        }
-        sums = {name: [means[key] for key in keys if key in means] for name, keys in both.items()}
+        names = ("pixels", "maps", "G", "cycle", "D")
+        sums = {name: [means[key] for s in DOMAINS if (key := f"{name}_{s}") in means] for name in names}
         return {name: sum(values) for name, values in sums.items() if values}
 
 

@@ -27,17 +27,12 @@ NETWORKS = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".pth.tar", 
 class Record:
     """The content of train.json."""
 
-    settings: dict[str, Any]
-    """Fields of `TrainSettings`."""
+    settings: dict[str, Any]  # fields of `TrainSettings`
     budget: Budget
-    pictures_sha256: str
-    """Of the names and sizes of the files of both domains."""
-    networks_sha256: str
-    """Of the weights that the training began with."""
-    steps: int | None = None
-    """How many steps the budget means; None until the first steps were timed."""
-    seconds_per_step: float | None = None
-    """As timed; None where the budget was no time."""
+    pictures_sha256: str  # of the names and sizes of the files of both domains
+    networks_sha256: str  # of the weights that the training began with
+    steps: int | None = None  # how many steps the budget means; None until the first steps were timed
+    seconds_per_step: float | None = None  # as timed; None where the budget was no time
     best: dict[str, Any] | None = None
     """Which weights of each generator are the result, and their score, where a validation decided."""
     outputs: dict[str, str] | None = None
@@ -45,13 +40,9 @@ class Record:
 
     @classmethod
     def open(
-        cls,
-        folder: Path,
-        networks: Networks,
-        pictures: Mapping[Domain, Sequence[Path]],
-        settings: TrainSettings,
-        budget: Budget,
-    ) -> "Record":
+        cls, folder: Path, networks: Networks, pictures: Mapping[Domain, Sequence[Path]],
+        settings: TrainSettings, budget: Budget,
+    ) -> "Record":  # fmt: skip
         """The record in a folder, or a new one. Raises `RunError` where another training has been there."""
         plain = json.loads(json.dumps(asdict(settings)))
         new = cls(plain, budget, _picture_hash(pictures), _weight_hash(networks))

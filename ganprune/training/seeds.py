@@ -6,9 +6,6 @@ import torch
 
 
 def generator_for(seed: int, *place: str | int) -> torch.Generator:
-    """A random generator of its own for a place, such as ``("step", 12)``, the same each time.
-
-    So the state of none need be saved.
-    """
+    """The random generator of a place, such as ``("step", 12)``: the same each time, so none is saved."""
     digest = hashlib.sha256(repr((seed, *place)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))

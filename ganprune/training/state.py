@@ -112,16 +112,12 @@ class TrainState:
     def save(self, path: Path) -> None:
         """Write everything to one file, which appears whole or not at all."""
         content = {
-            "version": VERSION,
-            "networks": {name: net.state_dict() for name, net in self.networks.items()},
-            "opt_G": self.opt_G and self.opt_G.state_dict(),
-            "opt_D": self.opt_D and self.opt_D.state_dict(),
-            "pool_A": self.pool_A.pictures,
-            "pool_B": self.pool_B.pictures,
-            "adapters": self.adapters.state_dict(),
-            "averages": self.averages,
+            "version": VERSION, "networks": {name: net.state_dict() for name, net in self.networks.items()},
+            "opt_G": self.opt_G and self.opt_G.state_dict(), "opt_D": self.opt_D and self.opt_D.state_dict(),
+            "pool_A": self.pool_A.pictures, "pool_B": self.pool_B.pictures,
+            "adapters": self.adapters.state_dict(), "averages": self.averages,
             "best": {name: asdict(best) for name, best in self.best.items()},
-        } | {name: getattr(self, name) for name in _COUNTS}
+        } | {name: getattr(self, name) for name in _COUNTS}  # fmt: skip
         with atomic_path(path, over="own") as partial, partial.open("wb") as file:
             torch.save(content, file)
 

@@ -156,10 +156,8 @@ class Trainer:
         """Real pictures and fakes in turn, for each discriminator that learns."""
         pairs = zip(self._discriminators().items(), shown[::2], shown[1::2], strict=True)
         with computing(self.settings):
-            losses = {
-                name: discriminator_loss(D(real), D(fake), self.settings.gan_mode)
-                for (name, D), real, fake in pairs
-            }
+            losses = {name: discriminator_loss(D(real), D(fake), self.settings.gan_mode)
+                      for (name, D), real, fake in pairs}  # fmt: skip
         return (), _gradients(losses)
 
     def _discriminators(self) -> dict[str, nn.Module]:

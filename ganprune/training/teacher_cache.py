@@ -87,13 +87,9 @@ class TeacherCache:
     """An original and what it has made so far. What finds no room in ``memory`` bytes is computed again."""
 
     def __init__(
-        self,
-        data: TrainingPictures,
-        side: Domain,
-        teacher: Teacher,
-        settings: TrainSettings,
+        self, data: TrainingPictures, side: Domain, teacher: Teacher, settings: TrainSettings,
         memory: int | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """side: the domain that the teacher translates; memory: None for a quarter of the machine's."""
         distil, device = settings.distil, settings.device
         assert distil is not None
@@ -147,10 +143,8 @@ class TeacherCache:
 
 
 class AtOnce:
-    """Calls a function for every side: on a CPU at once, each on an equal share of the threads.
-
-    One slim network keeps one core busy, and two of them badly.
-    """
+    """Calls a function for every side, on a CPU at once, each on as many threads: one slim network keeps
+    one core busy, and two of them badly."""
 
     def __init__(self, sides: Sequence[Domain], device: str) -> None:
         self._sides, threads = tuple(sides), torch.get_num_threads()
@@ -178,13 +172,9 @@ class Distillation:
     """
 
     def __init__(
-        self,
-        data: TrainingPictures,
-        teachers: Mapping[Domain, Teacher],
-        settings: TrainSettings,
-        memory: int | None = None,
-        group: ProcessGroup = ALONE,
-    ) -> None:
+        self, data: TrainingPictures, teachers: Mapping[Domain, Teacher], settings: TrainSettings,
+        memory: int | None = None, group: ProcessGroup = ALONE,
+    ) -> None:  # fmt: skip
         """memory: bytes of what teachers made that are kept, None for a quarter of the machine's, or a share.
 
         Raises `ValueError` unless there is a teacher for each side that learns, and no other.

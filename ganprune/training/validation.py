@@ -27,14 +27,10 @@ class Validation:
     """Pictures of both domains, and what the originals make of them."""
 
     def __init__(
-        self,
-        pictures: Mapping[Domain, Tensor],
-        originals: Mapping[Domain, nn.Module],
-        discriminators: Mapping[Domain, nn.Module],
-        sides: Sequence[Domain] = ("A", "B"),
-        device: str = "cpu",
+        self, pictures: Mapping[Domain, Tensor], originals: Mapping[Domain, nn.Module],
+        discriminators: Mapping[Domain, nn.Module], sides: Sequence[Domain] = ("A", "B"), device: str = "cpu",
         precision: Precision = "float32",
-    ) -> None:
+    ) -> None:  # fmt: skip
         """pictures: [n, c, h, w] of both domains; the networks: the complete ones.
 
         ``sides`` are scored. Without its discriminator a side has no L_DisA.

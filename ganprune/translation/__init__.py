@@ -21,13 +21,6 @@ from ganprune.translation.translators import OnnxTranslator, Translator
 from ganprune.translation.videos import translate_video
 
 __all__ = [
-    "Kind",
-    "OnnxTranslator",
-    "TranslateSettings",
-    "Translator",
-    "is_video",
-    "open_source",
-    "preparation_for",
-    "translate_pictures",
-    "translate_video",
-]
+    "Kind", "OnnxTranslator", "TranslateSettings", "Translator", "is_video", "open_source", "preparation_for",
+    "translate_pictures", "translate_video",
+]  # fmt: skip

@@ -116,17 +116,10 @@ def open_source(
     generator = quartet.G_A if name == "G_A" else quartet.G_B
     needs = bytes_a_pixel(generator, 2 if precision == "bfloat16" else 4)
     return Source(
-        quartet.files[name],
-        chosen,
-        network,
-        back,
-        channels=channels_of(generator) if generator else (3, 3),
-        bytes_a_pixel=needs,
-        device=device,
-        notes=quartet.notes,
-        in_pairs=quartet.in_pairs,
+        quartet.files[name], chosen, network, back, channels=channels_of(generator) if generator else (3, 3),
+        bytes_a_pixel=needs, device=device, notes=quartet.notes, in_pairs=quartet.in_pairs,
         stride=stride_of([generator]) if generator else STEP,
-    )
+    )  # fmt: skip
 
 
 def _or_own(direction: Direction | None, is_G_B: bool) -> Direction:

@@ -26,20 +26,13 @@ def bench(
     generator: options.OwnGenerator = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="On the CPU; the default.")] = False,
     spread: Annotated[
-        bool,
-        typer.Option("--spread", help="Show how the times are spread, and load times, too."),
+        bool, typer.Option("--spread", help="Show how the times are spread, and load times, too.")
     ] = False,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Where bench.json and profile.svg go; default: the run, or nowhere.",
-        ),
+        Path | None, options.output_to("Where bench.json and profile.svg go; default: the run, or nowhere.")
     ] = None,
     json: options.Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print all figures as CSV.")] = False,
+    csv: options.Csv = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
     *,

@@ -1,5 +1,6 @@
 """``ganprune compare``: searches, ablations and rivals side by side."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,12 +43,7 @@ def compare(
     discriminator: options.OwnDiscriminator = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Where finished cells and their runs go; default: runs/compare-NAME.",
-        ),
+        options.output_to("Where finished cells and their runs go; default: runs/compare-NAME."),
     ] = None,
     features: options.Features = None,
     fcn: Annotated[
@@ -67,7 +63,7 @@ def compare(
     ] = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print all figures as CSV.")] = False,
+    csv: options.Csv = False,
     markdown: options.Markdown = False,
     quiet: options.Quiet = False,
     *,
@@ -97,7 +93,7 @@ def compare(
     from ganprune.system.device import resolve_threads
     from ganprune.system.shell import command_line
     from ganprune_cli.comparing import print_comparison, print_outline
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_result, say
 
     if json + csv + markdown > 1:
         raise UsageError("give one of --json, --csv and --markdown")
@@ -127,22 +123,15 @@ def compare(
     if dry_run:
         planned = outline(found, reporter)
         following = invocation().replace(" --dry-run", "") + ("" if features else " --features FILE")
-        if json:
-            print_json(planned, following)
-        else:
-            print_outline(planned, markdown)
-        print_next(following, quiet)
-        return
+        show = partial(print_outline, planned, markdown)
+        return print_result(planned, following, show, json=json, quiet=quiet)
     if finished:
         result = what_is_there(found, judged_by(network, segmenter) if network else judges)
     else:
         assert network is not None
         result = run_compare(found, network, segmenter, invocation(), reporter)
     following = "" if result.best is None else command_line("export", "--onnx", result.best)
-    if json:
-        print_json(result.to_json(), following)
-    elif csv:
-        say(comparison_csv(result.methods), end="")
-    else:
-        print_comparison(result, markdown)
-    print_next(following, quiet)
+    show = partial(print_comparison, result, markdown)
+    if csv:
+        show = partial(say, comparison_csv(result.methods), end="")
+    print_result(result.to_json(), following, show, json=json, quiet=quiet)

@@ -1,5 +1,6 @@
 """``ganprune compress``: the whole job."""
 
+from functools import partial
 from typing import Any
 
 from ganprune.presets import DEFAULT_PRESET, PRESETS
@@ -34,7 +35,7 @@ def compress(
     Running the same command again goes on where the last one stopped.
     """
     from ganprune.presets import compress_settings
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_json, print_next, print_result, say
 
     settings, reporter = compress_settings(preset, config, given), ConsoleReporter(quiet)
     reporter.info(f"reading {ckpt}")  # before PyTorch, which takes seconds to import
@@ -53,12 +54,8 @@ def compress(
             bench=not no_bench, report=not no_report,
         )  # fmt: skip
         following = invocation().replace(" --dry-run", "")
-        if json:
-            print_json(foreseen.to_json(), following)
-        else:
-            print_plan(foreseen, markdown)
-        print_next(following, quiet)
-        return
+        show = partial(print_plan, foreseen, markdown)
+        return print_result(foreseen.to_json(), following, show, json=json, quiet=quiet)
     found = run_compress(
         ckpt, source, generator=generator, discriminator=discriminator, output=output, settings=settings,
         reporter=reporter, bench=not no_bench, report=not no_report, command=invocation(),

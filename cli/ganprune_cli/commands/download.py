@@ -8,7 +8,7 @@ from ganprune_cli import options
 from ganprune_cli.guard import guarded, invocation
 
 if TYPE_CHECKING:
-    from ganprune.download import Downloaded, Item
+    from ganprune.download import Downloaded
 
 CHOOSE = "ganprune download NAME"
 
@@ -45,7 +45,7 @@ def download(
     from ganprune.download import download as bring
     from ganprune.download import find_item, item_at, with_sha256
     from ganprune.errors import UsageError
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_next, print_result, say
 
     if name is None and source is None:
         if sha256 is not None or output is not None:
@@ -60,15 +60,9 @@ def download(
     if found.already:
         reporter.info(f"{found.path} is there already; nothing was fetched")
     following = _next_command(found)
-    if json:
-        print_json(
-            {"name": found.name, "kind": found.kind, "path": str(found.path), "url": item.url,
-             "already": found.already, "sha256": found.sha256},
-            following,
-        )  # fmt: skip
-    else:
-        say(f"{found.name}  {found.path}")
-    print_next(following, quiet)
+    told = {"name": found.name, "kind": found.kind, "path": str(found.path), "url": item.url,
+            "already": found.already, "sha256": found.sha256}  # fmt: skip
+    print_result(told, following, lambda: say(f"{found.name}  {found.path}"), json=json, quiet=quiet)
 
 
 def _next_command(found: "Downloaded") -> str:
@@ -90,10 +84,9 @@ def _print_catalog(json: bool, markdown: bool) -> None:
             {"items": [asdict(item) | {"folder": str(item.folder)} for item in CATALOG.values()]}, CHOOSE
         )
         return
-    rows = [[item.name, item.kind, item.about, _mebibytes(item)] for item in CATALOG.values()]
+    rows = [
+        [item.name, item.kind, item.about, f"{item.file_bytes / 2**20:.0f}" if item.file_bytes else "–"]
+        for item in CATALOG.values()
+    ]
     title = f"Public data sets and networks, below {BASE}"
     print_table(title, ("name", "kind", "what it is", "MiB"), rows, markdown=markdown, left=(0, 1, 2))
-
-
-def _mebibytes(item: "Item") -> str:
-    return "–" if item.file_bytes is None else f"{item.file_bytes / 2**20:.0f}"

@@ -1,5 +1,6 @@
 """``ganprune evaluate``: how good translated pictures are."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,7 +78,7 @@ def evaluate(
     from ganprune.stages.reporting import refresh_report
     from ganprune.storage.made import check_replaceable
     from ganprune.system.shell import command_line
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, print_result
     from ganprune_cli.evaluating import evaluate_folders, evaluate_run
     from ganprune_cli.evaluation_tables import print_evaluation
 
@@ -100,8 +101,4 @@ def evaluate(
             write_json(run / EVALUATION, found)
             refresh_report(run, reporter)
         following = command_line("report", run.folder, "--serve")
-    if json:
-        print_json(found, following)
-    else:
-        print_evaluation(found, markdown)
-    print_next(following, quiet)
+    print_result(found, following, partial(print_evaluation, found, markdown), json=json, quiet=quiet)

@@ -25,10 +25,7 @@ def export(
     onnx: Annotated[
         bool, typer.Option("--onnx", help="To ONNX, the only format; to be said beside --hf.")
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where files go; default: the run, or here."),
-    ] = None,
+    output: Annotated[Path | None, options.output_to("Where files go; default: the run, or here.")] = None,
     hf: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Of a run: a folder for Hugging Face, with a model card about it."),

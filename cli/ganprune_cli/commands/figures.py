@@ -15,10 +15,7 @@ def figures(
         list[Path] | None,
         typer.Argument(metavar="RUN…", help="Run folders of the same CycleGAN; default: the last run."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where figures go; default: figures."),
-    ] = None,
+    output: Annotated[Path | None, options.output_to("Where figures go; default: figures.")] = None,
     label: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,17 +35,12 @@ def figures(
     from ganprune.runs import find_run
     from ganprune.storage.plain import as_written
     from ganprune.system.shell import command_line
-    from ganprune_cli.console import print_json, print_next, say
+    from ganprune_cli.console import print_result, say
 
     runs = [find_run(source) for source in sources or [None]]
     with as_written(" or ".join(str(run.folder) for run in runs)):
         drawings = draw_figures(labelled(runs, label or ()))
     written = write_figures(drawings, output or Path("figures"))
-    following = command_line("report", runs[0].folder)
-    if json:
-        files = [str(path) for path in written]
-        print_json({"runs": [str(run.folder) for run in runs], "files": files}, following)
-    else:
-        for path in written:
-            say(path)
-    print_next(following, quiet)
+    following, files = command_line("report", runs[0].folder), [str(path) for path in written]
+    found = {"runs": [str(run.folder) for run in runs], "files": files}
+    print_result(found, following, lambda: say("\n".join(files)), json=json, quiet=quiet)

@@ -1,5 +1,6 @@
 """``ganprune front``: networks of all sizes from one search."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -54,7 +55,7 @@ def front(
     from ganprune.stages.family import find_front, shares_of
     from ganprune.stages.preparing import prepare
     from ganprune.system.shell import command_line
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next
+    from ganprune_cli.console import ConsoleReporter, print_result
     from ganprune_cli.fronts import print_front
 
     try:
@@ -72,8 +73,4 @@ def front(
     if found["points"]:
         words = () if generator is None else ("--generator", generator)
         following = command_line("export", "--onnx", found["points"][-1]["folder"], *words)
-    if json:
-        print_json(found, following)
-    else:
-        print_front(found, markdown)
-    print_next(following, quiet)
+    print_result(found, following, partial(print_front, found, markdown), json=json, quiet=quiet)

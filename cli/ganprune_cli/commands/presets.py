@@ -60,13 +60,8 @@ def presets(
             f"{DEFAULT_PRESET} where that says something, and so does front, but for {own}, and no target"
         )
         print_table(title, columns, rows, markdown=markdown, left=(0, 1, 2, 3, 4, 5))
-        print_table(
-            "Of one command",
-            ("command", "name", "values", "what it is"),
-            by_set(),
-            markdown=markdown,
-            left=(0, 1, 2, 3),
-        )
+        columns = ("command", "name", "values", "what it is")
+        print_table("Of one command", columns, by_set(), markdown=markdown, left=(0, 1, 2, 3))
         print_next("ganprune compress CKPT --data DIR --set NAME=VALUE", quiet)
     elif name is not None:
         import tomli_w

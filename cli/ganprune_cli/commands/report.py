@@ -1,5 +1,6 @@
 """``ganprune report``: one page on a run, and a page that translates in the browser."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,7 @@ def report(
         Path | None, typer.Argument(metavar="RUN", help="A run folder; default: the last one.")
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where the page goes; default: RUN/report.html."),
+        Path | None, options.output_to("Where the page goes; default: RUN/report.html.", "FILE")
     ] = None,
     serve: Annotated[
         bool,
@@ -53,7 +53,7 @@ def report(
     from ganprune.runs import find_run
     from ganprune.stages.reporting import make_report
     from ganprune.system.shell import command_line
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_result, say
     from ganprune_cli.serving import serve as serve_run
 
     for name, given in (("--port", port), ("--runtime", runtime)):
@@ -70,8 +70,6 @@ def report(
     path = make_report(run, output, reporter)
     size = path.stat().st_size
     following = command_line("translate", run.folder, "PICTURES", "-o", "translated")
-    if json:
-        print_json({"run": str(run.folder), "report": str(path), "file_bytes": size}, following)
-    else:
-        say(f"report: {path}, {size / 2**20:.1f} MiB")
-    print_next(following, quiet)
+    told = {"run": str(run.folder), "report": str(path), "file_bytes": size}
+    show = partial(say, f"report: {path}, {size / 2**20:.1f} MiB")
+    print_result(told, following, show, json=json, quiet=quiet)

@@ -64,7 +64,7 @@ def train(
     from ganprune.images import DataSource
     from ganprune.system.shell import command_line
     from ganprune.training import ProcessGroup
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_result, say
     from ganprune_cli.training import train_from_nothing, train_further
 
     if discriminators_for is not None:
@@ -102,9 +102,6 @@ def train(
     following = command_line(
         "compress", found["folder"], *own.words(), *DataSource.of_config(found["data"]).words()
     )
-    if json:
-        print_json(found, following)
-    else:
-        for name, path in found["files"].items():
-            say(f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}")
-    print_next(following, quiet)
+    files = (f"{name}  {path}{'' if name in found['trained'] else '  (as it was)'}"
+             for name, path in found["files"].items())  # fmt: skip
+    print_result(found, following, lambda: say("\n".join(files)), json=json, quiet=quiet)

@@ -29,9 +29,7 @@ def translate(
             metavar="PICTURES", help="A folder of pictures, read recursively; a picture; or a video."
         ),
     ],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where results go; needed.")
-    ] = None,
+    output: Annotated[Path | None, options.output_to("Where results go; needed.")] = None,
     generator: options.OwnGenerator = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -46,7 +44,7 @@ def translate(
     """
     from ganprune.checkpoints import Own
     from ganprune.errors import UsageError
-    from ganprune_cli.console import ConsoleReporter, print_json, print_next, say
+    from ganprune_cli.console import ConsoleReporter, print_result, say
     from ganprune_cli.translating import summary, translate_source
 
     if output is None:
@@ -58,8 +56,4 @@ def translate(
         again = invocation() if wishes.overwrite or wishes.resume else f"{invocation()} --resume"
         typer.echo(f"\ninterrupted; to go on, run: {again}", err=True)
         raise typer.Exit(code_of(interrupt)) from None
-    if json:
-        print_json(found, following)
-    else:
-        say(summary(found, pictures))
-    print_next(following, quiet)
+    print_result(found, following, lambda: say(summary(found, pictures)), json=json, quiet=quiet)

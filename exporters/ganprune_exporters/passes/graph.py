@@ -92,10 +92,7 @@ class Graph:
     def add(
         self, hint: str, operator: str, inputs: Sequence[str], output: str | None = None, **options: Any
     ) -> str:
-        """A new node of one output, for `replace` to put into the graph; returns the output's name.
-
-        Names are made from ``hint``.
-        """
+        """A node for `replace` to put into the graph; its output's name. Names are made from ``hint``."""
         name = self._unused(f"{hint}_{operator.lower()}")
         self.new.append(helper.make_node(operator, inputs, [output or name], name, **options))
         return output or name
@@ -152,7 +149,5 @@ def is_plain(node: NodeProto, kernel: Iterable[int] | None = None, **wanted: obj
         "output_padding": [0, 0],
     }  # fmt: skip
     shape = kernel is None or list(has.get("kernel_shape", ())) == list(kernel)
-    plain = all(
-        has.get(key, default) == wanted.get(key, default) for key, default in defaults.items()
-    )  # attributes that hold lists are lists of int
+    plain = all(has.get(key, default) == wanted.get(key, default) for key, default in defaults.items())
     return shape and plain and "output_shape" not in has
