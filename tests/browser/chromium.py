@@ -1,7 +1,6 @@
 """A headless Chromium, driven over its DevTools protocol through a pair of pipes; nothing but the browser
 itself is needed. GANPRUNE_CHROMIUM names it where it is not on the PATH."""
 
-import base64
 import fcntl
 import json
 import os
@@ -124,11 +123,6 @@ class Page:
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
-
-    def shoot(self, path: Path, whole: bool = True) -> None:
-        """Write a picture of the page."""
-        found = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(found["data"]))
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
