@@ -48,7 +48,7 @@ class Training:
 
     def begin(self) -> None:
         """All processes begin with the state that rank 0 finds, or saves."""
-        group, state = self.trainer.group, self.trainer.state
+        group, state, settings = self.trainer.group, self.trainer.state, self.trainer.settings
         if group.leads:
             if (self.folder / STATE).exists():
                 state.load(self.folder / STATE)
@@ -56,7 +56,10 @@ class Training:
             else:
                 self._save()
             self.log = TrainLog(self.folder / LOG, self.log_every, state.step)
-            self.validated = StepLog(self.folder / VALIDATION, state.step)
+            untouched = not state.step and not state.best
+            self.validated = StepLog(self.folder / VALIDATION, -1 if untouched else state.step)
+            if untouched and self.validation is not None and settings.validations and settings.distil:
+                validate(state, self.validation, settings, self.validated)
         group.agreed()
         if group.leads:
             self._show(0)

@@ -26,12 +26,14 @@ _COUNTS = {"step": int, "counted": int, "waited": int, "sums": dict[str, float]}
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The generator of one side that has scored best so far."""
+    """The generator of one side that a training would end with."""
 
     score: float  # smaller is better
     step: int  # after how many steps
     averaged: bool  # whether it is the running average
     weights: Weights
+    least: list[float] = field(default_factory=list[float])
+    """L_GenA of each picture by the nearest generator so far, which may be an earlier one."""
 
 
 def runs_channels_last(settings: TrainSettings) -> bool:
@@ -53,7 +55,7 @@ class TrainState:
     averages: dict[str, Weights] = field(default_factory=dict[str, Weights])
     """Running averages of the generators that learn, by name; empty: not asked for."""
     best: dict[str, Best] = field(default_factory=dict[str, Best])
-    """Generators that scored best, by name; empty before the first validation."""
+    """Generators that the training would end with, by name; empty before the first validation."""
     waited: int = 0  # validations in a row that found nothing better
     step: int = 0  # steps done
     sums: dict[str, float] = field(default_factory=dict[str, float])
@@ -106,7 +108,7 @@ class TrainState:
         return self.networks.with_weights(self.averages)
 
     def chosen(self) -> Networks:
-        """The networks with the generators that scored best, as far as any were scored."""
+        """The networks with the generators that validation chose, as far as any were scored."""
         return self.networks.with_weights({name: best.weights for name, best in self.best.items()})
 
     def save(self, path: Path) -> None:

@@ -1,34 +1,76 @@
 """Averages, validation, and what a training ends with."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, stdev
+from unittest.mock import patch
 
 import pytest
 import torch
 
-from ganprune.training import Budget, DistilSettings, Networks, TrainState, train
-from ganprune.training.validation import score
-from tests.training.gan import DISTIL, DOMAINS, SETTINGS, STEPS, Gan
+from ganprune.training import Budget, Networks, TrainState, train
+from ganprune.training.validation import CLEAR, Seen, Validation, further, score
+from tests.training.gan import DOMAINS, SETTINGS, STEPS, Gan
 from tests.training.kit import pictures, same_bits
 
 
-def test_the_best_of_all_validated_weights_are_the_result(tmp_path: Path, gan: Gan):
+def test_a_training_ends_with_the_last_weights_that_are_not_clearly_further(tmp_path: Path, gan: Gan):
     settings = replace(SETTINGS, average=0.9, validations=6, lr=0.05, decay=0.0)  # wild steps
-    held_out, folder = gan.validation(), tmp_path / "out"
-    result = train(
-        gan.networks, pictures(tmp_path), settings, STEPS, folder, teachers=gan.teachers, validation=held_out
-    )
+    held_out, folder, seen = gan.validation(), tmp_path / "out", list[tuple[int, bool, Seen]]()
+    look = Validation.look
+
+    def spied(validation: Validation, networks: Networks) -> Seen:
+        seen.append((len(seen) // 2 * 2, len(seen) % 2 == 1, look(validation, networks)))
+        return seen[-1][2]
+
+    with patch.object(Validation, "look", spied):
+        result = train(
+            gan.networks,
+            pictures(tmp_path),
+            settings,
+            STEPS,
+            folder,
+            teachers=gan.teachers,
+            validation=held_out,
+        )
     lines = [json.loads(line) for line in (folder / "validation.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
-    best = json.loads((folder / "train.json").read_text())["best"]
-    figures = held_out.figures(result.networks)
+    assert [line["step"] for line in lines] == [0, 2, 4, 6, 8, 10, 12]
+    best, figures = json.loads((folder / "train.json").read_text())["best"], held_out.figures(result.networks)
     for side in DOMAINS:
-        name = f"L_GenA_{side}"
-        smallest = min(line[key] for line in lines for key in (name, f"average_{name}"))
-        assert best[f"G_{side}"]["score"] == pytest.approx(smallest, rel=1e-5)
-        assert figures[name] == pytest.approx(smallest, rel=1e-4)
+        each = [torch.tensor(one.each[f"G_{side}"], dtype=torch.float64).log() for *_, one in seen]
+        nearest = [min(each[: i + 1], key=lambda logs: float(logs.mean())) for i in range(len(each))]
+        ratios = [one - least for one, least in zip(each, nearest, strict=True)]
+        clear = [float(r.mean()) > 2 * float(r.std()) / len(r) ** 0.5 for r in ratios]
+        step, averaged, chosen = seen[max(i for i, further in enumerate(clear) if not further)]
+        told = best[f"G_{side}"]
+        assert (told["step"], told["averaged"]) == (step, averaged)
+        assert told["score"] == pytest.approx(chosen.figures[f"L_GenA_{side}"], rel=1e-6)
+        assert figures[f"L_GenA_{side}"] == pytest.approx(told["score"], rel=1e-4)
     assert (folder / "last_net_G_A.pth").exists()
+
+
+def test_one_picture_that_speaks_for_an_earlier_network_is_no_clear_difference():
+    earlier, later = [4.0, 3.0, 3.3, 4.7, 6.3, 5.1], [2.0, 2.7, 8.3, 3.2, 5.3, 9.2]
+    more, error = further(later, earlier)
+    ratios = [math.log(a / b) for a, b in zip(later, earlier, strict=True)]
+    assert more == pytest.approx(fmean(ratios))
+    assert error == pytest.approx(stdev(ratios) / 6**0.5)
+    assert 0 < more < CLEAR * error
+    worse, error = further([2 * value for value in earlier], earlier)
+    assert worse > CLEAR * error
+    assert further([1.0], [2.0]) == (pytest.approx(-math.log(2)), 0)
+    assert not math.nan <= further([math.nan, 1.0], [1.0, 1.0])[0]
+
+
+def test_training_that_only_does_harm_ends_where_it_began(tmp_path: Path, gan: Gan):
+    settings = replace(SETTINGS, validations=2, lr=10.0, decay=0.0)
+    result = train(
+        gan.networks, pictures(tmp_path), settings, STEPS, tmp_path / "out", teachers=gan.teachers,
+        validation=gan.validation(),
+    )  # fmt: skip
+    assert same_bits(result.networks, gan.networks)
 
 
 def test_patience_ends_a_training_that_gets_no_better(tmp_path: Path, gan: Gan):
@@ -38,7 +80,7 @@ def test_patience_ends_a_training_that_gets_no_better(tmp_path: Path, gan: Gan):
         teachers=gan.teachers, validation=gan.validation(),
     )  # fmt: skip
     lines = (tmp_path / "out/validation.jsonl").read_text().splitlines()
-    assert result.steps == 30
+    assert result.steps == 20
     assert json.loads(lines[-1])["step"] == result.steps
     again = train(
         gan.networks, pictures(tmp_path), settings, Budget(60, "steps"), tmp_path / "out",
@@ -85,18 +127,14 @@ def test_network_that_changes_nothing_is_not_the_best_of_the_cyclegan_recipe():
     assert score(network, "G_A", distilled=False) < score(nothing, "G_A", distilled=False)
 
 
-@pytest.mark.parametrize(("distil", "loss"), [(None, "L_DisA"), (DISTIL, "L_GenA")])
-def test_result_of_a_recipe_is_what_its_own_distance_says(
-    tmp_path: Path, gan: Gan, distil: DistilSettings | None, loss: str
-):
-    settings = replace(SETTINGS, average=0.9, validations=6, lr=0.05, distil=distil,
-                       trained=SETTINGS.trained if distil else ("G_A", "G_B", "D_A", "D_B"))  # fmt: skip
+def test_result_of_the_cyclegan_recipe_is_what_its_own_distance_says(tmp_path: Path, gan: Gan):
+    settings = replace(SETTINGS, average=0.9, validations=6, lr=0.05, distil=None,
+                       trained=("G_A", "G_B", "D_A", "D_B"))  # fmt: skip
     result = train(
-        gan.networks, pictures(tmp_path), settings, STEPS, tmp_path / "out",
-        teachers=gan.teachers if distil else None, validation=gan.validation(),
-    )  # fmt: skip
+        gan.networks, pictures(tmp_path), settings, STEPS, tmp_path / "out", validation=gan.validation()
+    )
     lines = [json.loads(line) for line in (tmp_path / "out/validation.jsonl").read_text().splitlines()]
     figures = gan.validation().figures(result.networks)
     for side in DOMAINS:
-        smallest = min(line[key] for line in lines for key in (f"{loss}_{side}", f"average_{loss}_{side}"))
-        assert figures[f"{loss}_{side}"] == pytest.approx(smallest, rel=1e-3)
+        smallest = min(line[key] for line in lines for key in (f"L_DisA_{side}", f"average_L_DisA_{side}"))
+        assert figures[f"L_DisA_{side}"] == pytest.approx(smallest, rel=1e-3)
