@@ -328,7 +328,7 @@ def test_plan_counts_what_every_stage_does(monkeypatch: pytest.MonkeyPatch, gan:
     controls = 3 * 2 * (4 + 0.5)
     assert found["search"] == 2 * (4 * 4 * individual + controls + 3 * 8 + 30)
     assert found["refit"] == 2 * (2 + 2 * 4 + 5 * 6)  # cut; the original traced twice; each picture
-    validations = 10 * 2 * 2 * 2 * (2 * 1 + 0.5) + 2 * 2 * (4 + 0.5)
+    validations = (10 + 1) * 2 * 2 * 2 * (2 * 1 + 0.5) + 2 * 2 * (4 + 0.5)  # once before the first step
     assert found["fine-tune"] == 90 + validations
     assert list(found) == ["search", "refit", "fine-tune", "pictures", "export", "timing", "report"]
     longer = _seconds(monkeypatch, gan, budget="10steps", recipe="paper")["fine-tune"]
