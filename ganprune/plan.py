@@ -131,9 +131,7 @@ def _tuning(c: Counted) -> float:
     steps = budget.steps(c.trained, tuning.tune_batch)
     seconds = budget.amount if steps is None else _training(c, steps)
     kinds = 2 if tuning.average else 1
-    times = tuning.validations and tuning.validations + (
-        tuning.recipe == "distil"
-    )  # once before the first step
+    times = tuning.validations and tuning.validations + (tuning.recipe == "distil")  # one before all steps
     scored = times * kinds * c.n * c.over(lambda p: 2 * p.slim + p.judge)
     return seconds + scored + c.n * c.over(lambda p: p.exact + p.judge)
 
