@@ -27,6 +27,7 @@ from ganprune.stages.racing import steps_of
 from ganprune.stages.sizing import STEPS
 from ganprune.system.device import resolve_threads
 from ganprune.training import Budget
+from ganprune.training.pictures import lessons_in
 
 TUNE_PASSES = 7
 """A step of CycleGAN's recipe costs about so many passes there, back and through the discriminator."""
@@ -120,7 +121,8 @@ def _training(c: Counted, steps: int) -> float:
     distils, shown = tuning.recipe == "distil", steps * tuning.tune_batch
     step = c.over(lambda p: BACK * (p.slim + p.judge)) if distils else (
         TUNE_PASSES * c.over(lambda p: p.slim + p.judge))  # fmt: skip
-    return shown * step + (min(shown, c.trained) * c.over(lambda p: p.exact) if distils else 0.0)
+    lessons = lessons_in(steps, tuning.distil_repeats) * tuning.tune_batch
+    return shown * step + (min(lessons, c.trained) * c.over(lambda p: p.exact) if distils else 0.0)
 
 
 def _tuning(c: Counted) -> float:

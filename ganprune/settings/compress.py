@@ -134,6 +134,8 @@ class FineTuneSettings:
     """Weight of the difference in VGG16's maps, with vgg."""
     distil_gan: float = like(DistilSettings, "gan")
     """Weight of discriminators that learn along, beside the originals; 0: none."""
+    distil_repeats: int = like(DistilSettings, "repeats")
+    """How often each picture is shown, which the original has to translate once; 1: as many as there are."""
     distil_adapters: bool = False
     """Compare maps through 1×1 convolutions with all channels of the original, not with the kept ones."""
     tune_lr: float | None = setting(None, above=0)
@@ -165,7 +167,8 @@ class FineTuneSettings:
             return None
         return DistilSettings(
             pixels=self.distil_pixels, maps=self.distil_maps, features=self.distil_features,
-            vgg=self.distil_vgg, gan=self.distil_gan, adapters=self.distil_adapters,
+            vgg=self.distil_vgg, gan=self.distil_gan, repeats=self.distil_repeats,
+            adapters=self.distil_adapters,
         )  # fmt: skip
 
     def training(self, base: TrainSettings, sides: Sequence[words.Domain]) -> TrainSettings:
@@ -187,7 +190,7 @@ class FineTuneSettings:
         if self.distil is None:
             return common
         # Mirrored pictures need translations of their own, which cost as much again and bring nothing.
-        return replace(common, distil=self.distil, beta1=0.9, decay=0.9, flip=False)
+        return replace(common, distil=self.distil, beta1=0.9, flip=False)
 
 
 @dataclass(frozen=True, slots=True)

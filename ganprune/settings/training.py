@@ -36,6 +36,9 @@ class DistilSettings:
     picture teaches as well as the whole and costs a quarter."""
     gan: float = setting(0.0, least=0)
     """Weight of the adversarial term; with it the discriminators learn too. 0: they are not needed."""
+    repeats: int = setting(12, least=1)
+    """How often a training shows each of its pictures, which the original has to translate once; of a short
+    one at least a hundred. 1: as many pictures as there are."""
 
     def __post_init__(self) -> None:
         check_fields(self)

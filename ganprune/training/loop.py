@@ -18,7 +18,7 @@ from ganprune.storage.locking import gone
 from ganprune.system.failures import out_of_memory
 from ganprune.training.log import CURVES, LOG, VALIDATION, StepLog, TrainLog, draw_curves
 from ganprune.training.networks import Networks, save_networks
-from ganprune.training.pictures import Drawn, TrainingPictures
+from ganprune.training.pictures import Drawn, TrainingPictures, lesson_of, lessons_in
 from ganprune.training.record import RECORD, STATE
 from ganprune.training.seeds import generator_for
 from ganprune.training.step import Trainer, TrainingError
@@ -71,8 +71,13 @@ class Training:
         settings, state, group = self.trainer.settings, self.trainer.state, self.trainer.group
         self.tried = state.step + 1
         lr = learning_rate(settings.lr, state.step, steps, settings.decay)
-        generator = generator_for(settings.seed, "step", state.step)
-        batch = self.data.drawn(settings.seed, state.step, settings.batch, generator)
+        lesson = state.step
+        if settings.distil is not None and steps is not None:
+            lesson = lesson_of(settings.seed, lesson, lessons_in(steps, settings.distil.repeats))
+        generator = generator_for(settings.seed, "step", lesson)
+        batch = self.data.drawn(settings.seed, lesson, settings.batch, generator)
+        if lesson != state.step:
+            generator = generator_for(settings.seed, "again", state.step)
         share = group.share(settings.batch)
         drawn: dict[Domain, list[Drawn]] = {side: parts[share] for side, parts in batch.items()}
         real: dict[Domain, Tensor] = {
@@ -100,8 +105,9 @@ class Training:
             times.append(time.monotonic() - before)
         pace, left = median(times[1:]), seconds - sum(times)
         more = left / pace
-        if self.trainer.distillation is not None:  # originals run in the first steps, and then no more
-            more, pace = self.trainer.distillation.steps_in(left, pace)
+        if left > 0 and self.trainer.distillation is not None:  # originals are run at first, then seldom
+            more = self.trainer.distillation.steps_in(left, pace, len(times))
+            pace = left / more
         return group.agreed(max(len(times) + int(more), 2 * len(times))), pace
 
     def to_the_end(self, steps: int, reporter: Reporter, until: int | None = None) -> bool:

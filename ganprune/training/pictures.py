@@ -1,8 +1,10 @@
 """Which pictures a step sees: those of A in a new order every epoch, those of B drawn at random.
 
-Where there are pictures of one domain alone, they come in that order, whichever it is.
+Where there are pictures of one domain alone, they come in that order, whichever it is. Where originals teach,
+most steps show what an earlier one has shown, `lesson_of`: an original's pass takes longer than the step.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +20,7 @@ from ganprune.reporting import SILENT, Reporter
 from ganprune.training.seeds import generator_for
 
 MEMORY = 2 << 30  # bytes of resized pictures that are kept; those beyond are read again when it is their turn
+FEW = 100  # lessons that any training gives before it gives one again
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,22 @@ class Drawn:
 
     index: int  # place of the picture among those of its domain
     cut: Crop  # the part, see `Crop`
+
+
+def lessons_in(steps: int, repeats: int) -> int:
+    """How many lessons so many steps give: each ``repeats`` times, or `FEW` of them less often."""
+    return min(steps, max(FEW, math.ceil(steps / repeats)))
+
+
+def lesson_of(seed: int, step: int, lessons: int) -> int:
+    """Number of the lesson that a step gives: as `TrainingPictures.drawn` draws for the step of that number.
+
+    All ``lessons`` in turn, and then again in other orders.
+    """
+    again, place = divmod(step, lessons)
+    if not again:
+        return place
+    return int(torch.randperm(lessons, generator=generator_for(seed, "lessons", again))[place])
 
 
 class TrainingPictures:

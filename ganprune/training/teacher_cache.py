@@ -2,11 +2,12 @@
 
 A mirrored picture comes with the original's translation of that mirrored picture, a crop with that of the
 crop. The mirror image of a translation will not do, as the original would never draw it, nor will a part of a
-translation, as an instance norm's statistics are those of the whole picture. Crops at random places are never
-seen twice, and so not kept.
+translation, as an instance norm's statistics are those of the whole picture. Steps come back to what was
+seen, see `lesson_of`; where memory runs out, what was kept longest goes.
 """
 
 import copy
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ from ganprune.training.distillation import (
     with_maps,
 )
 from ganprune.training.perceptual import Vgg16, Window
-from ganprune.training.pictures import Drawn, TrainingPictures
+from ganprune.training.pictures import FEW, Drawn, TrainingPictures
 from ganprune.training.process_group import ALONE, ProcessGroup
 
 _T = TypeVar("_T")
@@ -84,7 +85,7 @@ def quarter_of_memory(device: str) -> int:
 
 
 class TeacherCache:
-    """An original and what it has made so far. What finds no room in ``memory`` bytes is computed again."""
+    """An original and what it has made so far, the latest that fits into ``memory`` bytes."""
 
     def __init__(
         self, data: TrainingPictures, side: Domain, teacher: Teacher, settings: TrainSettings,
@@ -105,13 +106,14 @@ class TeacherCache:
         self._spent, self._computed = 0.0, 0
 
     def ahead(self) -> tuple[float, int]:
-        """Seconds that one more picture takes, and how many will be computed once and then kept.
+        """Seconds that one more picture takes, and how many will be computed once and then kept; crops at
+        random places never run out, but memory does.
 
         Judged by those computed so far, at least one.
         """
         each = self._spent / self._computed
         size = next((kept.bytes for kept in self._kept.values()), 0)
-        left = self._data.variants(self._side) - len(self._kept)
+        left = (self._data.variants(self._side) or 1 << 30) - len(self._kept)
         return each, min(left, self._memory // size) if size else 0
 
     def __call__(self, drawn: Sequence[Drawn]) -> TranslatedMaps:
@@ -136,7 +138,9 @@ class TeacherCache:
         made = _Kept.of(picture[0], [m[0] for m in maps])
         self._spent += time.monotonic() - started
         self._computed += 1
-        if self._data.variants(self._side) and made.bytes <= self._memory:
+        while self._kept and made.bytes > self._memory:
+            self._memory += self._kept.pop(next(iter(self._kept))).bytes
+        if made.bytes <= self._memory:
             self._memory -= made.bytes
             self._kept[drawn] = made
         return made
@@ -214,19 +218,29 @@ class Distillation:
         seen_by: dict[str, Maps] = {name: partial(see, picture) for name, see in self._seen_by[side].items()}
         return distillation_losses(side, student, teacher, self._distil, seen_by, self.adapters)
 
-    def steps_in(self, seconds: float, pace: float) -> tuple[float, float]:
-        """How many steps fit into ``seconds``, and what one takes once all is in the caches.
+    def steps_in(self, seconds: float, pace: float, made: int) -> float:
+        """How many more steps fit into ``seconds``, after ``made`` ones, all of which gave new lessons.
 
-        ``pace``: seconds a step in which the teachers make everything, as in the first epoch.
+        ``pace``: seconds a step in which the teachers make everything, as in those.
         """
         ahead = [cache.ahead() for cache in self.caches.values()]
-        once = sum(count for _, count in ahead)
-        each = sum(seconds for seconds, _ in ahead) / len(ahead) / self.each_side.width
-        a_step = self._share * len(ahead)
-        known = max(pace - a_step * each, pace / 20)
-        if seconds / pace * a_step <= once:  # it ends before all are computed
-            return seconds / pace, pace
-        return ((seconds - once * each) / known, known) if once else (seconds / pace, pace)
+        a_step, repeats = self._share * len(ahead), self._distil.repeats
+        once = sum(count for _, count in ahead) / a_step
+        if not once:  # what teachers make finds no room
+            return seconds / pace
+        each = a_step * sum(seconds for seconds, _ in ahead) / len(ahead) / self.each_side.width
+        known = max(pace - each, pace / 20)
+        lessons = once + made
+        few, steps = min(FEW, lessons), 0.0
+        for most, takes in (  # see `lessons_in`
+            (few - made, pace),
+            (few * repeats - max(few, made), known),
+            ((lessons - few) * repeats, known + each / repeats),
+            (math.inf, known),
+        ):
+            fit = max(min(most, seconds / takes), 0.0)
+            steps, seconds = steps + fit, seconds - fit * takes
+        return steps
 
     def _vgg_maps(self, vgg: Vgg16, picture: Tensor, made: Tensor) -> list[Tensor]:
         del picture

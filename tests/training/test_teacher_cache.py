@@ -1,5 +1,6 @@
 """What slim generators learn from: what the original makes of exactly what they are shown, kept for later."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import torch
 
 from ganprune.training import Distillation, TeacherCache, TrainingPictures
 from ganprune.training.distillation import with_maps
+from ganprune.training.pictures import lesson_of, lessons_in
 from tests.tiny import seeded
-from tests.training.gan import SETTINGS, Gan
+from tests.training.gan import DISTIL, SETTINGS, Gan
 from tests.training.kit import pictures
 
 
@@ -55,12 +57,19 @@ def test_a_cache_foresees_what_is_left_to_compute(tmp_path: Path, gan: Gan):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "once", "steps", "pace"),
+    ("seconds", "once", "repeats", "made", "steps"),
     [
-        (2.0, 10, 4, 0.5),  # over before all is in the caches
-        (3.0, 10, 10, 0.1),  # five steps of 0.5 s compute them, five more take 0.1 s each
-        (30.0, 10, 280, 0.1),
-        (3.0, 0, 6, 0.5),  # no room to keep any
+        (2.0, 10, 1, 0, 4),  # over before all is in the caches
+        (3.0, 10, 1, 0, 10),  # five steps of 0.5 s compute them, five more take 0.1 s each
+        (30.0, 10, 1, 0, 280),
+        (29.5, 10, 1, 1, 275),
+        (3.0, 0, 1, 0, 6),  # no room to keep any
+        (3.0, 0, 8, 0, 6),
+        (45.0 + 20.0, 800, 4, 10, 90 + 200),  # a hundred lessons of 0.5 s, then the same again in 0.1 s
+        (45.0 + 30.0 + 40.0, 800, 4, 10, 90 + 300 + 200),  # beyond, every fourth step has a new one for 0.4 s
+        (45.0 + 30.0 + 248.0 + 10.0, 800, 4, 10, 90 + 300 + 1240 + 100),  # until all are known
+        (20.0, 800, 4, 200, 200),  # the first steps were more than a hundred
+        (10.0, 800, 4, 450, 50),  # and more than each of a hundred four times: every fourth is new
     ],
 )
 def test_a_time_counts_what_teachers_make_once(
@@ -69,10 +78,43 @@ def test_a_time_counts_what_teachers_make_once(
     monkeypatch: pytest.MonkeyPatch,
     seconds: float,
     once: int,
-    steps: int,
-    pace: float,
+    repeats: int,
+    made: int,
+    steps: float,
 ):
     data = TrainingPictures(pictures(tmp_path), SETTINGS.transform)
     monkeypatch.setattr(TeacherCache, "ahead", lambda _: (0.2, once // 2))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    assert Distillation(data, gan.teachers, SETTINGS).steps_in(seconds, 0.5) == pytest.approx((steps, pace))
+    settings = replace(SETTINGS, distil=replace(DISTIL, repeats=repeats))
+    distillation = Distillation(data, gan.teachers, settings)
+    assert distillation.steps_in(seconds, 0.5, made) == pytest.approx(steps)
+
+
+def test_what_was_kept_longest_goes_first(tmp_path: Path, gan: Gan):
+    """Two pictures fit: the third one takes the place of the first."""
+    settings = replace(SETTINGS, load_size=23)
+    data = TrainingPictures(pictures(tmp_path), settings.transform)
+    first, second, third = (data.drawn(0, step, 1, seeded(step))["A"] for step in range(3))
+    cache = TeacherCache(data, "A", gan.teachers["A"], settings, 1 << 30)
+    whole = [cache(one).picture for one in (first, second, third)]
+    size = next(iter(cache._kept.values())).bytes
+    cache = TeacherCache(data, "A", gan.teachers["A"], settings, 2 * size)
+    for one, wanted in zip((first, second, third, second, first), (*whole, whole[1], whole[0]), strict=True):
+        before = cache._computed
+        assert torch.equal(cache(one).picture, wanted)
+        assert (cache._computed == before) == (one is second and before == 3)
+
+
+@pytest.mark.parametrize(
+    ("steps", "repeats", "lessons"), [(60, 4, 60), (150, 4, 100), (500, 4, 125), (90, 1, 90)]
+)
+def test_each_lesson_comes_again_as_often_as_the_others(steps: int, repeats: int, lessons: int):
+    assert lessons_in(steps, repeats) == lessons
+    given = [lesson_of(5, step, lessons) for step in range(steps)]
+    assert given[:lessons] == list(range(lessons))
+    often = Counter(given)
+    assert max(often.values()) - min(often.values()) <= 1
+    assert given == [lesson_of(5, step, lessons) for step in range(steps)]
+    if steps > lessons:
+        assert given[lessons:] != sorted(given[lessons:])
+        assert given != [lesson_of(6, step, lessons) for step in range(steps)]
