@@ -1,6 +1,7 @@
 """The loop of a training: draw pictures, make a step, and every now and then validate, show and save."""
 
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,9 +72,7 @@ class Training:
         settings, state, group = self.trainer.settings, self.trainer.state, self.trainer.group
         self.tried = state.step + 1
         lr = learning_rate(settings.lr, state.step, steps, settings.decay)
-        lesson = state.step
-        if settings.distil is not None and steps is not None:
-            lesson = lesson_of(settings.seed, lesson, lessons_in(steps, settings.distil.repeats))
+        lesson = lesson_of(settings.seed, state.step, self._lessons(steps))
         generator = generator_for(settings.seed, "step", lesson)
         batch = self.data.drawn(settings.seed, lesson, settings.batch, generator)
         if lesson != state.step:
@@ -115,8 +114,32 @@ class Training:
         settings, state, group = self.trainer.settings, self.trainer.state, self.trainer.group
         patience = math.inf if settings.patience is None else settings.patience
         last = steps if until is None else min(until, steps)
-        with reporter.task("training", last, state.step) as task:
-            while state.step < last and state.waited < patience:
+        new = min(self._lessons(steps), self.data.epoch // settings.batch) if settings.distil else 0
+        # The pace of steps for which originals run tells nothing about those after them.
+        for title, end in (("training on new pictures", new if new < last else 0), ("training", last)):
+            if state.step < end:
+                self._advance(title, end, steps, patience, reporter)
+        if state.step < steps and state.waited < patience:
+            if group.leads:
+                self._save()
+            return False
+        if group.leads:
+            done = state.step
+            self.log.finish(state, learning_rate(settings.lr, done - 1, steps, settings.decay))
+            self._show(done)
+            self._save()
+        return True
+
+    def _lessons(self, steps: int | None) -> int:
+        """How many lessons the steps give."""
+        distil = self.trainer.settings.distil
+        return sys.maxsize if distil is None or steps is None else lessons_in(steps, distil.repeats)
+
+    def _advance(self, title: str, end: int, steps: int, patience: float, reporter: Reporter) -> None:
+        """Make the steps up to ``end``, of ``steps``."""
+        settings, state, group = self.trainer.settings, self.trainer.state, self.trainer.group
+        with reporter.task(title, end, state.step) as task:
+            while state.step < end and state.waited < patience:
                 self.step(steps)
                 if state.step in validation_steps(settings, steps):
                     if group.leads and self.validation is not None:
@@ -128,16 +151,6 @@ class Training:
                     if time.monotonic() - self.saved >= self.save_seconds:
                         self._save()
                     task.advance(1, **self.log.recent(state))
-        if state.step < steps and state.waited < patience:
-            if group.leads:
-                self._save()
-            return False
-        if group.leads:
-            done = state.step
-            self.log.finish(state, learning_rate(settings.lr, done - 1, steps, settings.decay))
-            self._show(done)
-            self._save()
-        return True
 
     def explained(self, error: Exception) -> Exception:
         """The same error with what to do next; the last good weights are kept."""

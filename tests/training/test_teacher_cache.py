@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprune.training import Distillation, TeacherCache, TrainingPictures
+from ganprune.training import Distillation, TeacherCache, TrainingPictures, train
 from ganprune.training.distillation import with_maps
 from ganprune.training.pictures import lesson_of, lessons_in
 from tests.tiny import seeded
-from tests.training.gan import DISTIL, SETTINGS, Gan
-from tests.training.kit import pictures
+from tests.training.gan import DISTIL, SETTINGS, STEPS, Gan
+from tests.training.kit import Interrupter, pictures, same_bits
 
 
 @pytest.mark.parametrize("memory", [0, 3000, 1 << 30])
@@ -118,3 +118,17 @@ def test_each_lesson_comes_again_as_often_as_the_others(steps: int, repeats: int
     if steps > lessons:
         assert given[lessons:] != sorted(given[lessons:])
         assert given != [lesson_of(6, step, lessons) for step in range(steps)]
+
+
+def test_steps_on_new_pictures_are_counted_apart(tmp_path: Path, gan: Gan, monkeypatch: pytest.MonkeyPatch):
+    """Their pace tells nothing about the steps after them. One that was stopped ends with the same bits."""
+    monkeypatch.setattr("ganprune.training.pictures.FEW", 3)
+    settings = replace(SETTINGS, distil=replace(DISTIL, repeats=3))
+    given = gan.networks, pictures(tmp_path, A=5, B=5), settings, STEPS
+    watcher = Interrupter(100)
+    whole = train(*given, tmp_path / "whole", watcher, teachers=gan.teachers)
+    assert [one for one in watcher.opened if "training" in one[0]] == [
+        ("training on new pictures", 4, 0), ("training", 12, 4),
+    ]  # fmt: skip
+    train(*given, tmp_path / "parts", teachers=gan.teachers, until=7)
+    assert same_bits(train(*given, tmp_path / "parts", teachers=gan.teachers).networks, whole.networks)
