@@ -107,7 +107,7 @@ def evaluate_run(run: Run, wishes: EvaluateOptions, reporter: Reporter) -> dict[
     ):  # fmt: skip
         if wish is not None:
             raise UsageError(f"{name} is for two folders; of a run, test pictures tell")
-    settings, made, source = _scores(wishes), made_by(run), wishes.data
+    settings, made, source = _scores(wishes), made_by(run, wishes.own), wishes.data
     quartet = originals_of(run, made, wishes.own)
     folders = domains_of(
         quartet.options, source or DataSource.of_config(run.config["data"]), ("test",),

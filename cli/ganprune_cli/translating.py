@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ganprune import translation
+from ganprune.checkpoints import Own
 from ganprune.errors import UsageError
 from ganprune.onnx_files.cost import DEFAULT_SIZE
 from ganprune.reporting import Reporter, duration
@@ -39,7 +40,7 @@ def translate_source(
             f"{source} does not exist; give a run, a CycleGAN folder, one of its files, or an ONNX file"
         )
     run = find_run(source) if is_run(source) else None
-    path, size, paired = (source, DEFAULT_SIZE, False) if run is None else _finished(run)
+    path, size, paired = (source, DEFAULT_SIZE, False) if run is None else _finished(run, wishes.own)
     device, precision = wishes.device, wishes.precision
     if path.suffix == ".onnx":  # for which there is one device and one precision
         device = "cpu" if device == "auto" else device
@@ -87,9 +88,9 @@ def translate_source(
     return found, command_line(*following)
 
 
-def _finished(run: Run) -> tuple[Path, int, bool]:
+def _finished(run: Run, own: Own) -> tuple[Path, int, bool]:
     """A slim generator of a finished run, the size of its pictures, and if they are pairs; see `made_by`."""
-    settings = made_by(run)
+    settings = made_by(run, own)
     return run / f"G_{settings.search.sides[0]}.safetensors", settings.pictures.size, settings.pictures.paired
 
 

@@ -120,7 +120,7 @@ def generators_of(source: Path, own: Own = READERS_ALONE) -> dict[str, nn.Module
 def _export_run(
     run: Run, output: Path | None, data: DataSource | None, wishes: ExportOptions, reporter: Reporter
 ) -> tuple[Exported, str]:
-    settings = made_by(run)
+    settings = made_by(run, wishes.own)
     export_settings, sides = wishes.settings(settings.pictures.size), settings.search.sides
     slim: dict[Domain, nn.Module] = {
         side: load_generator(run / f"G_{side}.safetensors", wishes.own) for side in sides

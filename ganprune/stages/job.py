@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganprune.checkpoints import NET_NAMES, NetName, Own, Quartet
 from ganprune.checkpoints.own import READERS_ALONE
-from ganprune.errors import RunError
+from ganprune.errors import CheckpointError, RunError
 from ganprune.images import PictureFolders, load_pictures, readable, split
 from ganprune.models.traits import smallest_picture, stride_of
 from ganprune.pruning.latency import LatencyTable
@@ -273,11 +273,26 @@ def split_files(
     return {side: parts[side][0] for side in sides}, {side: parts[side][1][:n] for side in sides}
 
 
-def made_by(run: Run) -> CompressSettings:
-    """The settings of a run. Raises `RunError` where they are damaged, or it has no slim generators yet."""
+def made_by(run: Run, own: Own) -> CompressSettings:
+    """The settings of a run. own: the user's modules that were given.
+
+    Raises `RunError` where they are damaged, or it has no slim generators yet; `CheckpointError` where it is
+    of a module of one's own, which was not given.
+    """
     with sound(run / "config.toml", "start a new run with `-o` another folder"):
         settings = CompressSettings.from_flat(run.config["settings"])
     if not all((run / f"G_{side}.safetensors").is_file() for side in settings.search.sides):
         command = run.command or command_line("compress", "CKPT", "--data", "DIR", "-o", run.folder)
         raise RunError(f"{run.folder} has no slim generators yet; finish it first: {command}")
+    needed = own_of(run)
+    if needed.names and own.generator is None:
+        raise CheckpointError(
+            f"{run.folder} is of a module of your own, which is needed again; give {' '.join(needed.words())}"
+        )
     return settings
+
+
+def own_of(run: Run) -> Own:
+    """The names of the user's generator that a run is of, without the module; none where readers know it."""
+    name = run.config.get("own", {}).get("generator")
+    return Own(names={"generator": name}) if name else READERS_ALONE

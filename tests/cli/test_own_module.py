@@ -76,9 +76,16 @@ def test_it_is_compressed_exported_and_timed(place: Place, here: Path, weights: 
     features = keras_file(here / "features.safetensors")
     judged = command("evaluate", here / "run", "--features", features, "--generator", FACTORY, "--json")
     assert judged.code == 0, judged.err
-    told = command("export", "--onnx", here / "run", "-o", here / "others")
-    assert told.code == 3
-    assert "--generator FILE.py:FACTORY" in told.err
+    for words in (
+        ("export", "--onnx", here / "run", "-o", here / "others"),
+        ("evaluate", here / "run", "--features", features),
+        ("translate", here / "run", place.data / "testA", "-o", here / "others"),
+    ):
+        told = command(*words)
+        assert told.code == 3
+        assert f"give --generator {FACTORY}" in " ".join(told.err.split())
+    page = command("report", here / "run")
+    assert page.err.splitlines()[-1].endswith(f"PICTURES -o translated --generator {FACTORY}")
 
 
 def test_inspect_tells_groups_and_the_command_to_run(weights: Path) -> None:

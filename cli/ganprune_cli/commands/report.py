@@ -51,6 +51,7 @@ def report(
     """
     from ganprune.errors import UsageError
     from ganprune.runs import find_run
+    from ganprune.stages.job import own_of
     from ganprune.stages.reporting import make_report
     from ganprune.system.shell import command_line
     from ganprune_cli.console import ConsoleReporter, print_result, say
@@ -69,7 +70,7 @@ def report(
         return
     path = make_report(run, output, reporter)
     size = path.stat().st_size
-    following = command_line("translate", run.folder, "PICTURES", "-o", "translated")
+    following = command_line("translate", run.folder, "PICTURES", "-o", "translated", *own_of(run).words())
     told = {"run": str(run.folder), "report": str(path), "file_bytes": size}
     show = partial(say, f"report: {path}, {size / 2**20:.1f} MiB")
     print_result(told, following, show, json=json, quiet=quiet)
