@@ -66,7 +66,7 @@ class Interrupter(Silent):
 
     def task(self, title: str, total: int, done: int = 0):
         self.opened.append((title, total, done))
-        return self if title == "training" else SILENT.task(title, total, done)
+        return self if title.startswith("training") else SILENT.task(title, total, done)
 
     def __enter__(self):
         return self

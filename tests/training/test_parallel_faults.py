@@ -41,7 +41,7 @@ class Telling(Silent):
     """Writes a line to stdout for every step."""
 
     def task(self, title: str, total: int, done: int = 0):
-        return self if title == "training" else SILENT.task(title, total, done)
+        return self if title.startswith("training") else SILENT.task(title, total, done)
 
     def __enter__(self):
         return self
