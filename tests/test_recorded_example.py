@@ -1,8 +1,8 @@
 """The packaged example comes out as it was recorded, however the code is built.
 
 ``recorded/example.json`` is of the settings below. ``python -m tests.test_recorded_example`` writes it anew,
-only where a change is meant to change what comes out: last, a later fall of the learning rate. What a CPU or a
-version of a library may change by rounding, between Intel and AMD 0.4 % of a loss, is compared as numbers;
+only where a change is meant to change what comes out: last, a later fall of the learning rate. What a CPU or
+a version of a library may change by rounding, between Intel and AMD 0.4 % of a loss, is compared as numbers;
 which filters were kept, and the graphs, must be the same.
 """
 
