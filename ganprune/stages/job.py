@@ -294,5 +294,6 @@ def made_by(run: Run, own: Own) -> CompressSettings:
 
 def own_of(run: Run) -> Own:
     """The names of the user's generator that a run is of, without the module; none where readers know it."""
-    name = run.config.get("own", {}).get("generator")
-    return Own(names={"generator": name}) if name else READERS_ALONE
+    with sound(run / "config.toml", "start a new run with `-o` another folder"):
+        found = run.config.get("own", {})
+        return Own(names={"generator": found["generator"]}) if "generator" in found else READERS_ALONE

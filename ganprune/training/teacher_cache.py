@@ -3,7 +3,7 @@
 A mirrored picture comes with the original's translation of that mirrored picture, a crop with that of the
 crop. The mirror image of a translation will not do, as the original would never draw it, nor will a part of a
 translation, as an instance norm's statistics are those of the whole picture. Steps come back to what was
-seen, see `lesson_of`; where memory runs out, what was kept longest goes.
+seen, see `lesson_of`.
 """
 
 import copy
@@ -85,7 +85,7 @@ def quarter_of_memory(device: str) -> int:
 
 
 class TeacherCache:
-    """An original and what it has made so far, the latest that fits into ``memory`` bytes."""
+    """An original and what it has made so far. What finds no room in ``memory`` bytes is computed again."""
 
     def __init__(
         self, data: TrainingPictures, side: Domain, teacher: Teacher, settings: TrainSettings,
@@ -138,8 +138,6 @@ class TeacherCache:
         made = _Kept.of(picture[0], [m[0] for m in maps])
         self._spent += time.monotonic() - started
         self._computed += 1
-        while self._kept and made.bytes > self._memory:
-            self._memory += self._kept.pop(next(iter(self._kept))).bytes
         if made.bytes <= self._memory:
             self._memory -= made.bytes
             self._kept[drawn] = made
